@@ -1,0 +1,92 @@
+// All the script of our own. Everything works without it; each listener says why it is worth having.
+// It listens on document, so that what htmx swaps in later is covered too. Lines are stripped when it
+// is bundled (see webapp/assets.py): comments stand on lines of their own, no text runs over two lines.
+(() => {
+  const byId = id => document.getElementById(id);
+  const on = (where, names, act) => names.split(" ").forEach(name => where.addEventListener(name, act));
+  const onStream = (names, act) => on(document, names, event => event.target.id == "stream" && act(event));
+
+  // A browser allows six connections per host on HTTP/1.1, so a tab that nobody sees must not hold one.
+  // hx-sse lets go when a tab is hidden; these three close the gaps. A tab opened in the background
+  // does not ask (the triggers of #stream ask again when it is shown) ...
+  onStream("htmx:config:request", event => document.hidden && event.preventDefault());
+  // ... one that was hidden before its first answer came does not start. Only the first may be
+  // refused: refusing a later one makes hx-sse forget how far it had read ...
+  onStream("htmx:sse:before:connection", event => {
+    if (event.detail.connection.attempt) setBroken(true);
+    else if (document.hidden) event.preventDefault();
+  });
+  // ... and one that was hidden while it reconnected drops the new connection; hx-sse then waits.
+  onStream("htmx:sse:after:connection", event => {
+    setBroken(false);
+    if (document.hidden) event.detail.connection.abortController.abort();
+  });
+
+  // People should know when what they see may be old. Two seconds of patience, because a restart of
+  // the server or a return to the tab is over sooner and a mark that flickers says nothing.
+  const PATIENCE_MS = 2000;
+  let broken = false, offline = false, timer = 0, isShown = false;
+  const trouble = () => offline ? "You are offline" : broken ? "Reconnecting…" : "";
+  const show = () => {
+    const status = byId("status"), text = trouble();
+    isShown = !!text;
+    // The same text again would be read out again by a screen reader.
+    if (status && status.textContent != text) status.textContent = text;
+  };
+  const judge = () => {
+    if (!trouble() || isShown) {
+      clearTimeout(timer);
+      timer = 0;
+      show();
+    } else if (!timer) timer = setTimeout(show, PATIENCE_MS);
+  };
+  const setBroken = is => {
+    broken = is;
+    // A stream that answers proves the browser wrong when it believes that there is no network.
+    if (!is) offline = false;
+    judge();
+  };
+  // The first request fails with htmx's own events, a later one with hx-sse's.
+  onStream("htmx:error htmx:response:error htmx:sse:error", () => setBroken(true));
+  onStream("htmx:sse:after:message", () => setBroken(false));
+  // "ended" is hx-sse giving up; the other reasons are a stream that was meant to stop.
+  onStream("htmx:sse:close", event => setBroken(event.detail.reason == "ended"));
+  // Some browsers keep a dead connection for minutes: what they say of the network comes first.
+  on(window, "offline online", event => {
+    offline = event.type == "offline";
+    judge();
+  });
+
+  // The answer to a post brings a fresh nonce and nothing else, so that what was typed meanwhile, the
+  // focus and the phone's keyboard stay; the text that was sent is therefore ours to clear.
+  on(document, "htmx:after:request", event => {
+    const { sourceElement, request, response } = event.detail.ctx, text = byId("text");
+    if (sourceElement.id != "composer" || response.status >= 300 || !text) return;
+    const sent = String(request.body.get("body")).replace(/\r\n/g, "\n");
+    if (text.value == sent) text.value = "";
+  });
+
+  // With a real keyboard Enter sends and Shift+Enter breaks the line. On a touch screen Enter is the
+  // only way to a new line, and while composing (229 is Safari's way to say so) it picks a word.
+  on(document, "keydown", event => {
+    if (event.target.id != "text" || event.key != "Enter" || event.shiftKey || event.altKey) return;
+    if (event.isComposing || event.keyCode == 229 || !matchMedia("(pointer: fine)").matches) return;
+    const { form, value } = event.target;
+    if (!form || form.id != "composer" || !form.requestSubmit) return;
+    event.preventDefault();
+    // A key held down, or nothing but blanks, sends nothing.
+    if (!event.repeat && value.trim()) form.requestSubmit();
+  });
+
+  // Everyone gets the same bytes with the site's time in them; the reader's own time is only known here.
+  const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const full = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
+  const localise = root => root.querySelectorAll("time.clock").forEach(time => {
+    const date = new Date(time.dateTime);
+    if (isNaN(date)) return;
+    time.textContent = clock.format(date);
+    time.title = full.format(date);
+  });
+  localise(document);
+  on(document, "htmx:after:process", event => localise(event.target));
+})();

@@ -1,0 +1,148 @@
+"""The cast and the stage: every test gets an empty installation, and people who are signed in to it."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+# The settings are read at import, so the stage is set before anything of webapp is.
+STAGE = Path(tempfile.mkdtemp(prefix="parley-"))
+os.environ |= {
+    "DATA_DIR": str(STAGE),
+    "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", f"sqlite://{STAGE}/parley.sqlite3"),
+    "REDIS_URL": "",
+    "SECRET_KEY": "a secret for tests that is long enough",
+    "SITE_TIMEZONE": "UTC",
+}
+
+from tests.servers import own_redis, postgres_server, redis_server  # noqa: E402, F401
+from webapp import database, security, settings  # noqa: E402
+from webapp.accounts.models import Session, User  # noqa: E402
+from webapp.app import app as the_app  # noqa: E402
+from webapp.messages.models import Message, new_nonce  # noqa: E402
+from webapp.rooms.models import Room  # noqa: E402
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stage() -> Iterator[None]:
+    yield
+    shutil.rmtree(STAGE, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated() -> None:
+    """A database with the schema and nothing in it."""
+    asyncio.run(database.migrate())
+    if settings.ON_SQLITE:
+        shutil.copy(STAGE / "parley.sqlite3", STAGE / "empty.sqlite3")
+
+
+@pytest.fixture
+async def app(migrated: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[object]:
+    """The application, started on an empty database; nobody is throttled unless a test turns that on."""
+    monkeypatch.setattr(settings, "RATE_LIMITS", False)
+    if settings.ON_SQLITE:
+        for leftover in STAGE.glob("parley.sqlite3*"):
+            leftover.unlink()
+        shutil.copy(STAGE / "empty.sqlite3", STAGE / "parley.sqlite3")
+    async with the_app.router.lifespan_context(the_app):
+        if not settings.ON_SQLITE:
+            await database.rows('TRUNCATE "user", room, membership, message, session, visit RESTART IDENTITY CASCADE')
+        yield the_app
+
+
+class Person:
+    """Somebody with a browser. `user` is their account, None for a visitor."""
+
+    def __init__(self, app: object, user: User | None = None) -> None:
+        self.user = user
+        self.client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False),  # type: ignore[arg-type]
+            base_url="http://localhost",
+            headers={"Sec-Fetch-Site": "same-origin", "User-Agent": "Firefox on Linux"},
+        )
+
+    async def sign_in(self) -> "Person":
+        """A session without the form, and without the time that a password takes."""
+        assert self.user
+        token = new_nonce()
+        self.session = await Session.begin(self.user, token, "Firefox on Linux")
+        self.client.cookies.set("session", security._signer("session").sign(token).decode())
+        return self
+
+    async def get(self, path: str, **headers: str) -> httpx2.Response:
+        return await self.client.get(path, headers=_named(headers))
+
+    async def post(self, path: str, fields: dict[str, str] | None = None, **headers: str) -> httpx2.Response:
+        return await self.client.post(path, data=fields or {}, headers=_named(headers))
+
+    async def say(self, room: Room, body: str, nonce: str = "", **headers: str) -> httpx2.Response:
+        return await self.post(f"{room.path}/messages", {"body": body, "nonce": nonce or new_nonce()}, **headers)
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    """`HX_Request` as a keyword is the header HX-Request."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+async def account(name: str, is_admin: bool = False) -> User:
+    """An account whose password nobody knows: hashing one takes longer than a test should."""
+    return await User._create(name, name.capitalize(), "no hash at all", is_admin)
+
+
+async def person(app: object, name: str, is_admin: bool = False) -> Person:
+    return await Person(app, await account(name, is_admin)).sign_in()
+
+
+@pytest.fixture
+async def visitor(app: object) -> Person:
+    """Somebody who is not signed in."""
+    return Person(app)
+
+
+@pytest.fixture
+async def alice(app: object) -> Person:
+    """She owns the room."""
+    return await person(app, "alice")
+
+
+@pytest.fixture
+async def bob(app: object, room: Room) -> Person:
+    """He is in the room."""
+    bob = await person(app, "bob")
+    await (await Room.for_reading(bob.user, room.key)).join(bob.user)  # type: ignore[arg-type]
+    return bob
+
+
+@pytest.fixture
+async def charlie(app: object) -> Person:
+    """He is outside the room."""
+    return await person(app, "charlie")
+
+
+@pytest.fixture
+async def admin(app: object) -> Person:
+    return await person(app, "ada", is_admin=True)
+
+
+@pytest.fixture
+async def room(alice: Person) -> Room:
+    assert alice.user
+    return await Room.enter(alice.user, "Tea & Cake", "What goes with what")
+
+
+async def bodies(room: Room) -> list[str]:
+    """What the database holds of the room's log, in order."""
+    return list(await Message.filter(room_id=room.id).order_by("number").values_list("body", flat=True))

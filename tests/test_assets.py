@@ -1,0 +1,262 @@
+"""Static files: what a browser gets, how it is packed, and for how long it may keep it."""
+
+import gzip
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import brotli  # type: ignore[import-untyped]  # it ships no types
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from webapp import assets
+
+# The budget for htmx, hx-sse and our own script together: compressed, on a first visit.
+SCRIPT_BYTES = 17_000
+
+
+@pytest.fixture
+def client() -> TestClient:
+    app = Starlette(
+        routes=[
+            Route("/favicon.ico", assets.favicon),
+            Route("/static/{name:path}", assets.serve),
+        ]
+    )
+    return TestClient(app)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A small static folder of the test's own; the real one is loaded again afterwards."""
+    files = {
+        "vendor/htmx.min.js": "var htmx = 1",
+        "vendor/hx-sse.min.js": "sse()",
+        "vendor/LICENSE": "free",
+        "js/chat.js": "// why\n  chat('// stays');\n",
+        "css/accounts.css": ".account { color: red }",
+        "css/base.css": "body { margin: 0 }",
+        "css/tokens.css": ":root { --ink: black }",
+        "css/only/nojs.css": ".script { display: none }",
+        "icons.svg": "<svg></svg>",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    yield tmp_path
+    assets.load(assets.STATIC)
+
+
+def body(client: TestClient, name: str) -> str:
+    return client.get(assets.url(name)).text
+
+
+def test_an_address_names_its_content(folder: Path) -> None:
+    assets.load(folder)
+    before = assets.url("app.css")
+    assert re.fullmatch(r"/static/app\.[0-9a-f]{10}\.css", before)
+
+    assets.load(folder)
+    assert assets.url("app.css") == before
+
+    (folder / "css/base.css").write_text("body { margin: 1px }")
+    assets.load(folder)
+    assert assets.url("app.css") != before
+
+
+def test_a_name_that_is_not_served_has_no_address() -> None:
+    for name in ("nothing.css", "vendor/LICENSE", "vendor/htmx.min.js", "css/tokens.css"):
+        with pytest.raises(KeyError):
+            assets.url(name)
+
+
+def test_the_current_address_may_be_kept_for_ever(client: TestClient) -> None:
+    answer = client.get(assets.url("app.js"))
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_an_address_from_before_an_upgrade_still_works_but_is_not_kept(client: TestClient) -> None:
+    for address in ("/static/app.0123456789.js", "/static/app.js"):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-cache"
+        assert answer.text == body(client, "app.js")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nothing.css",
+        "nothing.0123456789.css",
+        "vendor/LICENSE",
+        "js/chat.js",
+        "../webapp/assets.py",
+        "%2e%2e/webapp/assets.py",
+        "",
+    ],
+)
+def test_what_is_not_served_is_not_found(client: TestClient, name: str) -> None:
+    assert client.get("/static/app.js").status_code == 200
+    assert client.get(f"/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("br", "br"),
+        ("*", "br"),
+        ("gzip", "gzip"),
+        ("GZIP ; Q=0.5", "gzip"),
+        ("br;q=0, gzip", "gzip"),
+        ("br;q=0.2, gzip;q=0.8", "gzip"),
+        ("br;q=0.5, gzip;q=0.5", "br"),
+        ("*;q=0, gzip", "gzip"),
+        ("identity;q=0.5, gzip;q=1.0, br;q=0.1", "gzip"),
+        ("identity, br;q=0.5", "identity"),
+        ("br;q=0, gzip;q=0", "identity"),
+        ("*;q=0", "identity"),
+        ("br;q=nan", "identity"),
+        ("br;q=-1, gzip;q=much", "identity"),
+        ("deflate", "identity"),
+        ("", "identity"),
+    ],
+)
+def test_the_browser_chooses_the_coding(client: TestClient, accepted: str, coding: str) -> None:
+    with client.stream("GET", assets.url("app.js"), headers={"Accept-Encoding": accepted}) as answer:
+        raw = b"".join(answer.iter_raw())
+    unpack = {"br": brotli.decompress, "gzip": gzip.decompress, "identity": bytes}[coding]
+    assert answer.headers.get("Content-Encoding", "identity") == coding
+    assert int(answer.headers["Content-Length"]) == len(raw)
+    assert unpack(raw).startswith(b"var htmx=")
+
+
+def test_a_file_that_compression_would_make_larger_is_sent_as_it_is(client: TestClient, folder: Path) -> None:
+    assets.load(folder)
+    answer = client.get(assets.url("icons.svg"), headers={"Accept-Encoding": "br, gzip"})
+    assert "Content-Encoding" not in answer.headers
+    assert answer.text == "<svg></svg>"
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip", "identity"])
+def test_what_the_browser_has_is_not_sent_again(client: TestClient, coding: str) -> None:
+    headers = {"Accept-Encoding": coding}
+    etag = client.get(assets.url("app.js"), headers=headers).headers["ETag"]
+    for known in (etag, etag.removeprefix("W/"), f'"other", {etag}', "*"):
+        answer = client.get(assets.url("app.js"), headers=headers | {"If-None-Match": known})
+        assert answer.status_code == 304
+        assert answer.content == b""
+        assert answer.headers["ETag"] == etag
+        assert answer.headers["Cache-Control"].endswith("immutable")
+        assert answer.headers["Vary"] == "Accept-Encoding"
+    answer = client.get(assets.url("app.js"), headers=headers | {"If-None-Match": '"other"'})
+    assert answer.status_code == 200
+
+
+def test_head_answers_the_headers_alone(client: TestClient) -> None:
+    get, head = client.get(assets.url("app.js")), client.head(assets.url("app.js"))
+    assert head.status_code == 200
+    assert head.content == b""
+    assert head.headers == get.headers
+
+
+def test_posting_to_a_file_is_not_allowed(client: TestClient) -> None:
+    assert client.post(assets.url("app.js")).status_code == 405
+
+
+def test_the_script_bundle_is_htmx_then_its_extension_then_ours(client: TestClient, folder: Path) -> None:
+    assets.load(folder)
+    assert body(client, "app.js") == "var htmx = 1;\nsse();\nchat('// stays');"
+
+
+def test_a_missing_script_stops_the_start_and_keeps_what_was_loaded(client: TestClient, folder: Path) -> None:
+    assets.load(folder)
+    (folder / "js/chat.js").unlink()
+    with pytest.raises(FileNotFoundError):
+        assets.load(folder)
+    assert "chat(" in body(client, "app.js")
+
+
+def test_the_stylesheet_has_tokens_first_then_the_base_then_the_rest(
+    client: TestClient, folder: Path
+) -> None:
+    assets.load(folder)
+    assert body(client, "app.css").splitlines() == [
+        ":root { --ink: black }",
+        "body { margin: 0 }",
+        ".account { color: red }",
+    ]
+
+
+def test_a_stylesheet_for_one_kind_of_page_stands_alone(client: TestClient, folder: Path) -> None:
+    assets.load(folder)
+    assert "display: none" in body(client, "nojs.css")
+    assert "display: none" not in body(client, "app.css")
+
+
+def test_only_what_people_read_is_left_out_of_a_stylesheet(client: TestClient, folder: Path) -> None:
+    kept = """.a::after { content: "/* it's shown */" }\n.b/* joins */.c { margin: 0 }"""
+    (folder / "css/only/nojs.css").write_text(f'/* don\'t\n * keep */\n\n  {kept} /* "gone" */\n')
+    assets.load(folder)
+    assert body(client, "nojs.css") == kept
+
+
+def test_the_favicon_is_found_where_browsers_look_for_it(client: TestClient) -> None:
+    answer = client.get("/favicon.ico")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "image/svg+xml"
+    assert "immutable" not in answer.headers["Cache-Control"]
+    assert answer.text == body(client, "favicon.svg")
+
+
+def test_every_icon_that_a_template_names_is_drawn() -> None:
+    drawn = set(re.findall(r'<symbol id="([\w-]+)"', (assets.STATIC / "icons.svg").read_text()))
+    assert "send" in drawn
+    for template in (assets.STATIC.parent / "templates").rglob("*.html"):
+        named = re.findall(r"""icon = "([\w-]+)"|icons\.svg'\) }}#([\w-]+)""", template.read_text())
+        assert {"".join(name) for name in named} <= drawn, template.name
+
+
+def test_the_script_bundle_keeps_within_its_budget(client: TestClient) -> None:
+    head = client.head(assets.url("app.js"), headers={"Accept-Encoding": "br"})
+    assert head.headers["Content-Encoding"] == "br"
+    assert int(head.headers["Content-Length"]) <= SCRIPT_BYTES
+
+
+def test_our_script_does_nothing_that_the_content_security_policy_forbids() -> None:
+    script = (assets.STATIC / "js/chat.js").read_text()
+    assert "addEventListener" in script
+    for forbidden in (
+        r"\beval\b",
+        r"\bFunction\b",
+        r"innerHTML",
+        r"\.style\b",
+        r"setTimeout\(\s*['\"]",
+        r"https?://",
+    ):
+        assert not re.search(forbidden, script)
+
+
+def test_our_script_has_no_text_over_several_lines_which_bundling_would_change() -> None:
+    script = (assets.STATIC / "js/chat.js").read_text()
+    assert "`" not in script
+    assert "/*" not in script
+
+
+def test_the_vendored_scripts_say_what_they_are_and_ask_for_no_source_map() -> None:
+    vendor = assets.STATIC / "vendor"
+    version = (vendor / "VERSION").read_text()
+    for script in sorted(vendor.glob("*.js")):
+        assert f"{hashlib.sha256(script.read_bytes()).hexdigest()}  {script.name}" in version
+        assert "sourceMappingURL" not in script.read_text()
+    assert "htmx.org 4.0.1" in version
+    assert 'version="4.0.1"' in (vendor / "htmx.min.js").read_text()
+    assert "Zero-Clause BSD" in (vendor / "LICENSE").read_text()

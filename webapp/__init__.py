@@ -1,0 +1,3 @@
+"""Parley, a chat server that renders HTML."""
+
+__version__ = "0.1.0"

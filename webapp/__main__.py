@@ -1,0 +1,152 @@
+"""The command line: `python -m webapp` serves; the other commands look after an installation."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+
+try:
+    from webapp import settings
+except ValueError as error:  # a setting that can't be used: its sentence is enough
+    sys.exit(str(error))
+
+from webapp import __version__, database
+from webapp.errors import Invalid
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a command's work with the database open; a problem becomes a sentence."""
+
+    async def opened() -> Any:
+        async with database.opened():
+            return await work
+
+    try:
+        return asyncio.run(opened())
+    except Invalid as error:
+        raise click.ClickException(error.message) from None
+    except database.DOWN as error:
+        raise click.ClickException(f"The database does not answer: {error}") from None
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(__version__, prog_name="Parley")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Parley, a chat server that renders HTML. Without a command: serve."""
+    if context.invoked_subcommand is None:
+        context.invoke(serve)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="The port to listen on.")
+@click.option("--workers", default=settings.WORKERS, show_default=True, help="How many processes.")
+def serve(host: str, port: int, workers: int) -> None:
+    """Bring the database up to date, and serve."""
+    import uvicorn  # here, so that the other commands start without it
+
+    if workers > 1 and settings.ON_SQLITE:
+        raise click.ClickException("SQLite serves one process. Set DATABASE_URL to a PostgreSQL database for more.")
+    if workers > 1 and not settings.REDIS_URL:
+        raise click.ClickException("Several processes need Redis to hear of each other. Set REDIS_URL.")
+    settings.secret_key()
+    _migrate()
+    click.echo(_greeting(host, port))
+    uvicorn.run(
+        "webapp.app:app",
+        host=host,
+        port=port,
+        workers=workers,
+        log_level="debug" if settings.DEBUG else "warning",
+        access_log=settings.DEBUG,
+        proxy_headers=False,  # ours, with TRUSTED_PROXIES
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        backlog=4096,
+    )
+
+
+def _greeting(host: str, port: int) -> str:
+    name = f"[{host}]" if ":" in host else host
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else name
+    return (
+        f"{settings.SITE_NAME} is at http://{shown}:{port}\n"
+        "Create an account there, then make a room. `python -m webapp createsuperuser` makes an administrator.\n"
+        f"Data is kept in {settings.DATA_DIR}. Stop with Ctrl+C."
+    )
+
+
+def _migrate() -> None:
+    try:
+        asyncio.run(database.migrate())
+    except database.DOWN as error:
+        raise click.ClickException(f"The database does not answer: {error}") from None
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database up to date."""
+    _migrate()
+    click.echo("The database is up to date.")
+
+
+@main.command()
+@click.option("--username", prompt="User name")
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
+def createsuperuser(username: str, password: str) -> None:
+    """Create an administrator, or make one of an existing account."""
+    from webapp.accounts.models import User
+
+    async def create() -> str:
+        if user := await User.get_or_none(username=username.lower()):
+            await User.filter(id=user.id).update(is_admin=True)
+            return f"{user.username} is an administrator now. The password stays as it was."
+        user = await User.register(username, password, is_admin=True)
+        return f"{user.username} can sign in as an administrator."
+
+    _migrate()
+    click.echo(run(create()))
+
+
+@main.command("reset-link")
+@click.argument("username")
+def reset_link(username: str) -> None:
+    """Print a link that sets a new password for USERNAME, once, within a day."""
+    from webapp.accounts.models import User
+    from webapp.accounts.views import reset_path
+
+    async def link() -> str:
+        user = await User.get_or_none(username=username.lower())
+        if user is None:
+            raise click.ClickException(f"Nobody has the user name {username}.")
+        return reset_path(user)
+
+    click.echo(f"Put the address of your server before it: {run(link())}")
+
+
+@main.command()
+@click.option("--users", default=100, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--rooms", default=10, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--messages", default=5_000, show_default=True, type=click.IntRange(0, 10_000_000))
+def demo(users: int, rooms: int, messages: int) -> None:
+    """Fill an empty installation with sample data."""
+    from webapp.demo import fill
+
+    _migrate()
+    run(fill(users, rooms, messages))
+
+
+@main.command()
+def check() -> None:
+    """Look at settings, database, Redis and disk: a line each; exit 1 if something is wrong."""
+    from webapp.checks import everything
+
+    if not all(asyncio.run(everything())):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m webapp")

@@ -1,0 +1,249 @@
+"""The rules of accounts: names, codes, and the sessions that hold people signed in."""
+
+import asyncio
+import logging
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, NamedTuple
+from zlib import crc32
+
+from tortoise import fields
+from tortoise.exceptions import IntegrityError
+from tortoise.models import Model
+
+from webapp import database, security, text
+from webapp.accounts import passwords
+from webapp.errors import Invalid
+
+# Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
+CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+HUES = 12
+NAME_LENGTH = 40
+BIO_LENGTH = 300
+RESERVED = frozenset(
+    "admin administrator root system parley support help info moderator mod staff owner security abuse postmaster "
+    "webmaster noreply everyone here all me you nobody guest anonymous deleted someone stranger null undefined".split()
+)
+# Letters and digits that look alike in many typefaces: one account for all of the ways to write them.
+_LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", ".": "_", "-": "_"})
+USED_AGAIN = timedelta(minutes=5)
+WRITE_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Avatar(NamedTuple):
+    """Initials on one of a dozen colours, for people without a picture."""
+
+    initials: str
+    hue: int
+
+    @classmethod
+    def of(cls, name: str, code: str) -> "Avatar":
+        words = [word for word in re.split(r"[\s._-]+", name) if word[:1].isalnum()] or ["?"]
+        initials = words[0][0] + (words[-1][0] if len(words) > 1 else "")
+        return cls(initials.upper(), crc32(code.encode()) % HUES)
+
+
+def new_code() -> str:
+    """The short public id that people give each other, like K7Q2-M9XD."""
+    letters = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def skeleton(username: str) -> str:
+    """What is left of a user name when lookalikes are the same: two people may not share it."""
+    return text.fold(username).translate(_LOOKALIKES).replace("rn", "m").replace("vv", "w")
+
+
+def usable_name(username: str) -> str:
+    """The user name as it is kept: raises Invalid when it can't be one."""
+    name = text.fold(username)
+    if not re.fullmatch(r"[a-z0-9_.-]{3,30}", name):
+        raise Invalid(username="Use 3 to 30 letters (a to z), digits or _ . -")
+    if not re.search(r"[a-z]", name):
+        raise Invalid(username="Use at least one letter.")
+    if name.strip("_.-") in RESERVED:
+        raise Invalid(username="That name is not for people. Choose another.")
+    return name
+
+
+def display_name(typed: str) -> str:
+    """The name that others see: raises Invalid when it can't be one."""
+    name = text.line(typed)
+    if not text.visible(name):
+        raise Invalid(display_name="Write a name that others can see.")
+    if len(name) > NAME_LENGTH:
+        raise Invalid(display_name=f"Use at most {NAME_LENGTH} characters.")
+    return name
+
+
+class User(Model):
+    id = fields.IntField(primary_key=True)
+    code = fields.CharField(9, unique=True)
+    username = fields.CharField(30, unique=True, null=True)
+    skeleton = fields.CharField(30, unique=True, null=True)
+    display_name = fields.CharField(NAME_LENGTH)
+    bio = fields.CharField(BIO_LENGTH, default="")
+    password_hash = fields.CharField(200, null=True)
+    is_guest = fields.BooleanField(default=False)
+    is_admin = fields.BooleanField(default=False)
+    created_at = fields.DatetimeField(auto_now_add=True)
+    last_seen_at = fields.DatetimeField(auto_now_add=True)
+
+    # Which session this request came with; set by the authentication, not stored.
+    session_id: int = 0
+    is_authenticated: ClassVar[bool] = True
+
+    class Meta:
+        table = "user"
+
+    @property
+    def avatar(self) -> Avatar:
+        return Avatar.of(self.display_name, self.code)
+
+    @property
+    def path(self) -> str:
+        return f"/people/{self.code}"
+
+    @property
+    def stylesheet(self) -> str:
+        """The address of what is decided for this viewer alone."""
+        return f"/me.css?v={self.code}"
+
+    @classmethod
+    async def register(cls, username: str, password: str, shown: str = "", is_admin: bool = False) -> "User":
+        """A new account; raises Invalid, by field, when the name is taken or something can't be used."""
+        problems: dict[str, str] = {}
+        name = taken = ""
+        try:
+            name = usable_name(username)
+            taken = await cls._taken(name)
+        except Invalid as error:
+            problems |= error.problems
+        for checked in (lambda: display_name(shown or name or "-"), lambda: passwords.check(password, username)):
+            try:
+                checked()
+            except Invalid as error:
+                problems |= error.problems
+        if problems or taken:
+            raise Invalid(**({"username": taken} if taken else {}) | problems)
+        return await cls._create(
+            name, display_name(shown or text.line(username)), await passwords.hashed(password), is_admin
+        )
+
+    @classmethod
+    async def _taken(cls, name: str) -> str:
+        exists = await cls.exists(skeleton=skeleton(name))
+        return "That name, or one that looks like it, is taken. Choose another." if exists else ""
+
+    @classmethod
+    async def _create(cls, name: str, shown: str, password_hash: str, is_admin: bool) -> "User":
+        async def insert() -> User:
+            return await cls.create(
+                code=new_code(),
+                username=name,
+                skeleton=skeleton(name),
+                display_name=shown,
+                password_hash=password_hash,
+                is_admin=is_admin,
+            )
+
+        for _ in range(5):  # a code that is taken already comes once in a trillion
+            try:
+                return await database.transact(insert)
+            except IntegrityError:
+                if taken := await cls._taken(name):
+                    raise Invalid(username=taken) from None
+        raise RuntimeError("no free code was found")
+
+    @classmethod
+    async def with_password(cls, username: str, password: str) -> "User | None":
+        """Who signs in with these, or None: whether the name or the password was wrong can't be told, nor timed."""
+        user = await cls.get_or_none(username=text.fold(username)[:30])
+        if not await passwords.matches(password, user.password_hash if user else None):
+            return None
+        if user and passwords.is_outdated(user.password_hash or ""):
+            await cls.filter(id=user.id).update(password_hash=await passwords.hashed(password))
+        return user
+
+    async def set_password(self, password: str) -> None:
+        """Change the password; raises Invalid. Ending the other sessions is the caller's part."""
+        passwords.check(password, self.username or "")
+        self.password_hash = await passwords.hashed(password)
+        await User.filter(id=self.id).update(password_hash=self.password_hash)
+
+    async def describe(self, shown: str, bio: str) -> None:
+        """Change what others see of this person; raises Invalid."""
+        self.display_name, self.bio = display_name(shown), text.block(bio)
+        if len(self.bio) > BIO_LENGTH:
+            raise Invalid(bio=f"Use at most {BIO_LENGTH} characters.")
+        await User.filter(id=self.id).update(display_name=self.display_name, bio=self.bio)
+
+
+class Session(Model):
+    """One browser that is signed in. The browser has the token, the row only its digest."""
+
+    id = fields.IntField(primary_key=True)
+    digest = fields.CharField(64, unique=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "sessions", db_index=True)
+    user_agent = fields.CharField(300, default="")
+    created_at = fields.DatetimeField(auto_now_add=True)
+    used_at = fields.DatetimeField(auto_now_add=True)
+
+    user_id: int
+
+    class Meta:
+        table = "session"
+
+    @classmethod
+    async def of(cls, token: str) -> "Session | None":
+        """The session of this token with its user, in one query."""
+        return await cls.filter(digest=security.digest(token)).select_related("user").first()
+
+    @classmethod
+    async def begin(cls, user: User, token: str, user_agent: str) -> "Session":
+        row = {"digest": security.digest(token), "user": user, "user_agent": text.line(user_agent)[:300]}
+        return await cls.create(**row)
+
+    @property
+    def device(self) -> str:
+        """The browser and system in a few words, as far as the browser tells."""
+        browsers = ("Firefox", "Edg", "OPR", "Chrome", "Safari", "w3m", "Lynx", "curl")
+        systems = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+        browser = next((name for name in browsers if name in self.user_agent), "A browser")
+        system = next((name for name in systems if name in self.user_agent), "")
+        browser = {"Edg": "Edge", "OPR": "Opera"}.get(browser, browser)
+        return f"{browser} on {system}" if system else browser
+
+
+class Used:
+    """Which sessions were used: noted here, written together, at most every five minutes each."""
+
+    def __init__(self) -> None:
+        self._noted: dict[int, datetime] = {}
+
+    def note(self, session: Session) -> None:
+        now = datetime.now(UTC)
+        if now - session.used_at > USED_AGAIN:
+            self._noted[session.id] = now
+
+    async def write(self) -> None:
+        noted, self._noted = self._noted, {}
+        if not noted:
+            return
+        sessions, latest = list(noted), max(noted.values())
+        for start in range(0, len(sessions), 500):
+            await Session.filter(id__in=sessions[start : start + 500]).update(used_at=latest)
+
+    async def keep_writing(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            try:
+                await self.write()
+            except Exception as error:  # it is noted again with the next request
+                log.warning("when sessions were used could not be written: %r", error)
+
+
+used = Used()

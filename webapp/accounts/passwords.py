@@ -1,0 +1,60 @@
+"""Passwords: what may be one, and how it is kept (argon2id; OWASP's figures of 19 MiB, two passes, one lane)."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from webapp.errors import Invalid
+from webapp.text import fold
+
+SHORTEST, LONGEST = 8, 200
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+# A hash takes a core for 65 ms: never more than two at once, however many sign in, so that messages still flow.
+_threads = ThreadPoolExecutor(2, "password")
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset((Path(__file__).parent / "common_passwords.txt").read_text().split())
+
+
+def check(password: str, username: str) -> None:
+    """Raise Invalid when this can't be the person's password."""
+    if len(password) < SHORTEST:
+        raise Invalid(password=f"Use at least {SHORTEST} characters.")
+    if len(password) > LONGEST:
+        raise Invalid(password=f"Use at most {LONGEST} characters.")
+    easy = {fold(username), fold(username)[::-1]}
+    if fold(password) in _common() | easy or len(set(password)) < 3:
+        raise Invalid(password="That one is guessed first. Choose another.")
+
+
+async def hashed(password: str) -> str:
+    return await asyncio.get_running_loop().run_in_executor(_threads, _hasher.hash, password)
+
+
+async def matches(password: str, kept: str | None) -> bool:
+    """Whether the password is the one kept. Takes the same time when there is none to compare with."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, _verify, password[:LONGEST], kept)
+
+
+def is_outdated(kept: str) -> bool:
+    """Whether it was hashed with older figures than today's."""
+    return _hasher.check_needs_rehash(kept)
+
+
+@cache
+def _nobody() -> str:
+    return _hasher.hash("nobody has this password")
+
+
+def _verify(password: str, kept: str | None) -> bool:
+    try:
+        return _hasher.verify(kept or _nobody(), password) and kept is not None
+    except (VerificationError, InvalidHashError):
+        return False

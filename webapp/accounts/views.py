@@ -1,0 +1,228 @@
+"""Registering, signing in and out, and what people set about themselves."""
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp import render, security, settings, text
+from webapp.accounts import broadcasts
+from webapp.accounts.models import Session, User
+from webapp.accounts.sessions import signed_in
+from webapp.errors import Invalid, Missing, Problem, Refused
+from webapp.security import form, inner_path, throttle
+
+RESET_SECONDS = 24 * 3600
+NO_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": ""}
+
+
+async def front(request: Request) -> Response:
+    return render.page(request, "front.html")
+
+
+def _see(goto: str) -> Response:
+    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+
+
+def _again(request: Request, name: str, error: Problem, **context: object) -> Response:
+    """The same form, with what was typed and what is wrong with it."""
+    problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
+    problem = "" if isinstance(error, Invalid) else error.message
+    response = render.page(request, name, error.status, problems=problems, problem=problem, **context)
+    response.headers.update(error.headers)
+    return response
+
+
+async def register(request: Request) -> Response:
+    if not settings.REGISTRATION_OPEN:
+        raise Refused("New accounts are made by whoever runs this server.")
+    if request.method != "POST":
+        return _see("/lobby") if request.user.is_authenticated else _register_form(request)
+    typed = await form(request, "username", "password", "display_name")
+    try:
+        await throttle(settings.RATE_REGISTER, "register", security.address(request))
+        user = await User.register(typed["username"], typed["password"], typed["display_name"])
+    except Problem as error:
+        return _again(request, "accounts/register.html", error, form=typed)
+    await _begin(request, user)
+    return _see("/lobby")
+
+
+def _register_form(request: Request) -> Response:
+    empty = {"username": "", "display_name": ""}
+    return render.page(request, "accounts/register.html", form=empty, problems=NO_PROBLEMS, problem="")
+
+
+async def login(request: Request) -> Response:
+    target = inner_path(request.query_params.get("next", "/lobby"))
+    if request.method != "POST":
+        if request.user.is_authenticated:
+            return _see(target)
+        context = {"form": {"username": ""}, "problems": NO_PROBLEMS, "problem": "", "next": target}
+        return render.page(request, "accounts/login.html", **context)
+    typed = await form(request, "username", "password", "next")
+    target = inner_path(typed["next"] or "/lobby")
+    try:
+        user = await _authenticate(request, typed["username"], typed["password"])
+    except Problem as error:
+        return _again(request, "accounts/login.html", error, form=typed, next=target)
+    await _begin(request, user)
+    return _see(target)
+
+
+async def _authenticate(request: Request, username: str, password: str) -> User:
+    await throttle(settings.RATE_SIGN_IN_ADDRESS, "sign-in-address", security.address(request))
+    await throttle(settings.RATE_SIGN_IN, "sign-in", text.fold(username)[:30])
+    user = await User.with_password(username, password)
+    if user is None:
+        raise Invalid(password="The user name or the password is not right.")
+    return user
+
+
+async def _begin(request: Request, user: User) -> Session:
+    """Sign the person in with a new session; the one that this browser had until now ends."""
+    if request.user.is_authenticated:
+        await _end(request.user.session_id)
+    token = security.start_session(request)
+    return await Session.begin(user, token, request.headers.get("user-agent", ""))
+
+
+async def _end(*sessions: int) -> None:
+    await Session.filter(id__in=sessions).delete()
+    broadcasts.signed_out(*sessions)
+
+
+async def logout(request: Request) -> Response:
+    if request.user.is_authenticated:
+        await _end(request.user.session_id)
+    security.end_session(request)
+    return _see("/")
+
+
+# What people set about themselves.
+
+DONE = {
+    "profile": "Saved.",
+    "password": "Your password is changed. Other devices are signed out.",
+    "ended": "That device is signed out.",
+}
+
+
+def _settings(request: Request, name: str, status: int = 200, **context: object) -> Response:
+    done = DONE.get(request.query_params.get("done", ""), "")
+    return render.page(request, name, status, here=request.url.path, done=done, **context)
+
+
+async def profile(request: Request) -> Response:
+    user = signed_in(request)
+    typed = {"display_name": user.display_name, "bio": user.bio}
+    if request.method != "POST":
+        return _settings(request, "accounts/profile.html", form=typed, problems=NO_PROBLEMS)
+    typed = await form(request, "display_name", "bio")
+    try:
+        await user.describe(typed["display_name"], typed["bio"])
+    except Invalid as error:
+        await user.refresh_from_db()
+        problems = NO_PROBLEMS | error.problems
+        return _settings(request, "accounts/profile.html", error.status, form=typed, problems=problems)
+    return _see("/settings/profile?done=profile")
+
+
+async def password(request: Request) -> Response:
+    user = signed_in(request)
+    if request.method != "POST":
+        return _settings(request, "accounts/password.html", problems=NO_PROBLEMS)
+    typed = await form(request, "current", "password")
+    try:
+        await throttle(settings.RATE_SIGN_IN, "sign-in", user.username or "")
+        if await User.with_password(user.username or "", typed["current"]) is None:
+            raise Invalid(current="That is not your password.")
+        await user.set_password(typed["password"])
+    except Invalid as error:
+        return _settings(request, "accounts/password.html", error.status, problems=NO_PROBLEMS | error.problems)
+    await _end_others(user)
+    return _see("/settings/password?done=password")
+
+
+async def _end_others(user: User) -> None:
+    others = Session.filter(user_id=user.id).exclude(id=user.session_id)
+    await _end(*await others.values_list("id", flat=True))
+
+
+async def sessions(request: Request) -> Response:
+    user = signed_in(request)
+    found = await Session.filter(user_id=user.id).order_by("-used_at").limit(100)
+    return _settings(request, "accounts/sessions.html", sessions=found, current=user.session_id)
+
+
+async def end_session(request: Request) -> Response:
+    user = signed_in(request)
+    session = await Session.get_or_none(id=request.path_params["id"], user_id=user.id)
+    if session is None:
+        raise Missing("That device is signed out already.")
+    await _end(session.id)
+    if session.id == user.session_id:
+        security.end_session(request)
+        return _see("/")
+    return _see("/settings/sessions?done=ended")
+
+
+async def end_other_sessions(request: Request) -> Response:
+    await _end_others(signed_in(request))
+    return _see("/settings/sessions?done=ended")
+
+
+# A new password without the old one: by a link that whoever runs the server passes on.
+
+
+def _resets() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings.secret_key(), salt="parley.reset")
+
+
+def reset_path(user: User) -> str:
+    """A link that sets a new password once: it names the hash that it replaces."""
+    return f"/reset/{_resets().dumps([user.id, (user.password_hash or '')[-16:]])}"
+
+
+async def reset(request: Request) -> Response:
+    user = await _by_reset(request.path_params["token"])
+    if request.method != "POST":
+        return render.page(request, "accounts/reset.html", username=user.username, problems=NO_PROBLEMS)
+    typed = await form(request, "password")
+    try:
+        await user.set_password(typed["password"])
+    except Invalid as error:
+        problems = NO_PROBLEMS | error.problems
+        return render.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)
+    await _end_others(user)
+    await _begin(request, user)
+    return _see("/lobby")
+
+
+async def _by_reset(token: str) -> User:
+    gone = Missing("This link has been used, or it is older than a day. Ask for a new one.")
+    try:
+        identity, tail = _resets().loads(token, max_age=RESET_SECONDS)
+    except (BadSignature, ValueError) as error:
+        raise gone from error
+    user = await User.get_or_none(id=identity)
+    if user is None or (user.password_hash or "")[-16:] != tail:
+        raise gone
+    return user
+
+
+# What others see.
+
+
+async def person(request: Request) -> Response:
+    signed_in(request)
+    found = await User.get_or_none(code=request.path_params["code"].upper())
+    if found is None:
+        raise Missing("Nobody has that code.")
+    return render.page(request, "accounts/person.html", person=found)
+
+
+async def me_css(request: Request) -> Response:
+    """What the viewer's own stylesheet decides: which messages are theirs, and may be edited."""
+    css = render.fragment("accounts/me.css", viewer=signed_in(request))
+    headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
+    return Response(css, 200, headers, "text/css")

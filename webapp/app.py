@@ -1,0 +1,114 @@
+"""The map: every domain's routes in one list, the middleware, the error pages, what starts and stops."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Any
+
+from broadcaster._backends.base import BroadcastBackend
+from broadcaster._backends.memory import MemoryBackend
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import Route
+from tortoise.contrib.starlette import RegisterTortoise
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from webapp import assets, database, errors, health, security, settings
+from webapp.accounts import views as accounts
+from webapp.accounts.models import used
+from webapp.accounts.sessions import SessionBackend
+from webapp.live import hub
+from webapp.live.redis import RedisBackend
+from webapp.messages import views as messages
+from webapp.messages.models import erase_closed
+from webapp.presence import broadcasts as presence  # noqa: F401  what a room's people are read by
+from webapp.presence.attendance import attendance
+from webapp.rooms import views as rooms
+from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
+from webapp.streams import views as streams
+
+BOTH = ["GET", "POST"]
+
+routes = [
+    Route("/", rooms.home),
+    Route("/static/{name:path}", assets.serve),
+    Route("/favicon.ico", assets.favicon),
+    Route("/health", health.show),
+    #
+    Route("/register", accounts.register, methods=BOTH),
+    Route("/login", accounts.login, methods=BOTH),
+    Route("/logout", accounts.logout, methods=["POST"]),
+    Route("/reset/{token}", accounts.reset, methods=BOTH),
+    Route("/settings/profile", accounts.profile, methods=BOTH),
+    Route("/settings/password", accounts.password, methods=BOTH),
+    Route("/settings/sessions", accounts.sessions),
+    Route("/settings/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
+    Route("/settings/sessions/{id:int}/end", accounts.end_session, methods=["POST"]),
+    Route("/people/{code}", accounts.person),
+    Route("/me.css", accounts.me_css),
+    #
+    Route("/lobby", rooms.lobby),
+    Route("/sidebar", rooms.sidebar),
+    Route("/rooms", rooms.index, methods=BOTH),
+    Route("/rooms/{key}/join", rooms.join, methods=["POST"]),
+    Route("/rooms/{key}/leave", rooms.leave, methods=["POST"]),
+    Route("/rooms/{key}/settings", rooms.show_settings, methods=BOTH),
+    #
+    Route("/rooms/{key}", messages.show),
+    Route("/rooms/{key}/composer", messages.composer),
+    Route("/rooms/{key}/messages", messages.post, methods=["POST"]),
+    Route("/rooms/{key}/messages/{number:int}", messages.permalink),
+    Route("/rooms/{key}/messages/{number:int}/edit", messages.edit, methods=BOTH),
+    Route("/rooms/{key}/messages/{number:int}/remove", messages.remove, methods=["POST"]),
+    #
+    Route("/rooms/{key}/events", streams.events),
+    Route("/rooms/{key}/live", streams.live),
+]
+
+handlers: Any = {
+    errors.Problem: errors.problem,
+    HTTPException: errors.problem,
+    **{error: errors.unavailable for error in database.DOWN},
+}
+
+middleware = [
+    # Outside the guard too, so that what it refuses becomes a page.
+    Middleware(ExceptionMiddleware, handlers=handlers, debug=settings.DEBUG),
+    Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.TRUSTED_PROXIES),
+    Middleware(security.Guard),
+    Middleware(AuthenticationMiddleware, backend=SessionBackend()),
+]
+
+
+def broadcaster() -> BroadcastBackend:
+    return RedisBackend(settings.REDIS_URL) if settings.REDIS_URL else MemoryBackend("memory://")
+
+
+def installation() -> str:
+    """The name of this installation's rings: several may share one Redis."""
+    return f"parley:{sha256(settings.secret_key().encode()).hexdigest()[:12]}"
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    security.forget_limits()
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(RegisterTortoise(app, config=database.config()))
+        stack.push_async_callback(database.settle)
+        await stack.enter_async_context(hub.running(broadcaster(), installation()))
+        await stack.enter_async_context(attendance.running())
+        hub.start(used.keep_writing())
+        hub.start(erase_closed())
+        yield
+
+
+app = Starlette(
+    debug=False,
+    routes=routes,
+    middleware=middleware,
+    exception_handlers=handlers | {500: errors.problem},
+    lifespan=lifespan,
+)

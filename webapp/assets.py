@@ -1,0 +1,190 @@
+"""Static files: read once at the start, compressed once, and named in their address by what they contain.
+
+An address never changes its content, so browsers keep it for ever and ask again only after an upgrade.
+"""
+
+import gzip
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import brotli  # type: ignore[import-untyped]  # it ships no types
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+STATIC = Path(__file__).parent.parent / "static"
+
+# One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
+SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js")
+
+# What is served at all; the rest of the folder (licences, notes) is for people who read the source.
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+}
+ALREADY_COMPRESSED = {".ico", ".png", ".webp"}
+
+FOR_EVER = "public, max-age=31536000, immutable"
+FOR_A_DAY = "public, max-age=86400"
+ASK_AGAIN = "no-cache"
+
+
+class Asset(NamedTuple):
+    """One served file: the digest of its content, its type, and its body by content coding."""
+
+    digest: str
+    media_type: str
+    bodies: dict[str, bytes]
+
+
+_assets: dict[str, Asset] = {}
+
+
+def load(directory: Path) -> None:
+    """Read and compress everything that is served; a script that is missing stops the start."""
+    found = {name: _asset(name, content) for name, content in _collect(directory).items()}
+    _assets.clear()
+    _assets.update(found)
+
+
+def url(name: str) -> str:
+    """The address of `app.css`, `app.js`, `icons.svg` ...; raises KeyError for a name that is not served."""
+    path = PurePosixPath(name)
+    return f"/static/{path.with_suffix('')}.{_assets[name].digest}{path.suffix}"
+
+
+async def serve(request: Request) -> Response:
+    """Answer `/static/{name:path}`; raises 404 for names that are not served."""
+    name, digest = _split(request.path_params["name"])
+    # A page from before an upgrade still asks for the old digest: today's styles are better than none.
+    is_current = name in _assets and _assets[name].digest == digest
+    return _answer(request, name, FOR_EVER if is_current else ASK_AGAIN)
+
+
+async def favicon(request: Request) -> Response:
+    """Answer `/favicon.ico`, which browsers ask for by themselves, also on pages that are not ours."""
+    return _answer(request, "favicon.svg", FOR_A_DAY)
+
+
+def negotiate(accept_encoding: str, offered: Iterable[str]) -> str:
+    """The offered coding that an Accept-Encoding header wants most, br before gzip; else `identity`."""
+    weights = dict(_weight(part) for part in accept_encoding.lower().split(","))
+    plain = weights.get("identity", 0.0)
+    others = weights.get("*", 0.0)
+    wanted = {coding: weights.get(coding, others) for coding in ("br", "gzip") if coding in offered}
+    best = max(wanted, key=lambda coding: wanted[coding], default="identity")
+    return best if wanted.get(best, 0.0) > 0 and wanted[best] >= plain else "identity"
+
+
+def _collect(directory: Path) -> dict[str, bytes]:
+    """Every served name and its content: the two bundles, and each file that is in neither as itself."""
+    sheets = _stylesheets(directory / "css")
+    bundled = {directory / script for script in SCRIPTS} | set(sheets)
+    found = {
+        "app.js": b";\n".join(_strip(directory / script) for script in SCRIPTS),
+        "app.css": b"\n".join(_strip(sheet) for sheet in sheets),
+    }
+    for path in sorted(directory.rglob("*")):
+        if path.suffix in TYPES and path not in bundled:
+            found[_name(path.relative_to(directory))] = _strip(path)
+    return found
+
+
+def _name(path: Path) -> str:
+    # `css/only` says how a stylesheet is treated, not what it is: nojs.css is nojs.css.
+    return path.name if path.parts[:2] == ("css", "only") else path.as_posix()
+
+
+def _stylesheets(directory: Path) -> list[Path]:
+    """Tokens first, because the others use them; then the page's ground; then the domains by name."""
+    order = {"tokens.css": 0, "base.css": 1}
+    return sorted(directory.glob("*.css"), key=lambda path: (order.get(path.name, 2), path.name))
+
+
+def _strip(path: Path) -> bytes:
+    """The file without what only people read; anything doubtful stays."""
+    content = path.read_bytes()
+    if path.suffix == ".css":
+        return _strip_lines(_strip_css_comments(content.decode())).encode()
+    if path.suffix == ".js" and not path.name.endswith(".min.js"):
+        return _strip_lines(re.sub(r"(?m)^[ \t]*//.*$", "", content.decode())).encode()
+    return content
+
+
+def _strip_css_comments(text: str) -> str:
+    """Drop comments beside white space, where nothing can grow together; strings that look like one stay."""
+
+    def replace(match: re.Match[str]) -> str:
+        around = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+        is_comment = match[0].startswith("/*")
+        return "" if is_comment and any(not side or side.isspace() for side in around) else match[0]
+
+    return re.sub(r"""(?s)/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", replace, text)
+
+
+def _strip_lines(text: str) -> str:
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _asset(name: str, content: bytes) -> Asset:
+    suffix = PurePosixPath(name).suffix
+    bodies = {"identity": content}
+    if suffix not in ALREADY_COMPRESSED:
+        packed = {"br": brotli.compress(content, quality=11), "gzip": gzip.compress(content, 9, mtime=0)}
+        bodies |= {coding: body for coding, body in packed.items() if len(body) < len(content)}
+    return Asset(hashlib.sha256(content).hexdigest()[:10], TYPES[suffix], bodies)
+
+
+def _split(address: str) -> tuple[str, str]:
+    """`app.0123456789.css` as its name and digest; the digest is empty where there is none."""
+    match = re.fullmatch(r"(.+)\.([0-9a-f]{10})(\.\w+)", address)
+    return (match[1] + match[3], match[2]) if match else (address, "")
+
+
+def _answer(request: Request, name: str, cache_control: str) -> Response:
+    asset = _assets.get(name)
+    if asset is None:
+        raise HTTPException(404)
+    # Weak, because the same tag stands for every coding of the content.
+    etag = f'W/"{asset.digest}"'
+    headers = {
+        "Cache-Control": cache_control,
+        "ETag": etag,
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    if _knows(request.headers.get("If-None-Match", ""), etag):
+        return Response(status_code=304, headers=headers)
+    coding = negotiate(request.headers.get("Accept-Encoding", ""), asset.bodies)
+    body = asset.bodies[coding]
+    headers["Content-Length"] = str(len(body))
+    if coding != "identity":
+        headers["Content-Encoding"] = coding
+    return Response(b"" if request.method == "HEAD" else body, headers=headers, media_type=asset.media_type)
+
+
+def _knows(if_none_match: str, etag: str) -> bool:
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return "*" in tags or etag.removeprefix("W/") in tags
+
+
+def _weight(part: str) -> tuple[str, float]:
+    """`gzip;q=0.5` as the pair of both; a weight that cannot be read counts as a no."""
+    coding, _, parameter = part.replace(" ", "").replace("\t", "").partition(";")
+    match = re.fullmatch(r"(?:q=(0(?:\.\d*)?|1(?:\.0*)?))?", parameter)
+    return coding, 0.0 if match is None else float(match[1] or 1)
+
+
+load(STATIC)

@@ -1,0 +1,149 @@
+"""Tortoise configuration for SQLite and PostgreSQL, and the one way to write in a transaction."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import asyncpg
+from tortoise import Tortoise
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.connection import get_connection
+from tortoise.exceptions import DBConnectionError, OperationalError
+from tortoise.migrations.api.migrate import migrate as apply_migrations
+from tortoise.transactions import in_transaction
+
+from webapp import settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MODELS = [
+    "webapp.accounts.models",
+    "webapp.presence.models",
+    "webapp.rooms.models",
+    "webapp.messages.models",
+]
+# What a database that is away or overloaded raises; asyncpg's own errors come through untranslated after a restart.
+DOWN = (DBConnectionError, OperationalError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
+POOL_SIZE = 10
+STATEMENT_SECONDS = 15
+
+
+def _postgres(url: str) -> dict[str, Any]:
+    """Credentials as a dictionary: in a URL, asyncpg would read `ssl=disable` as TLS on."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    credentials: dict[str, Any] = {
+        "host": options.pop("host", None) or parts.hostname or "localhost",
+        "port": parts.port or 5432,
+        "user": unquote(parts.username or "postgres"),
+        "password": unquote(parts.password) if parts.password else None,
+        "database": unquote(parts.path.lstrip("/")) or "parley",
+        "minsize": 1,
+        "maxsize": POOL_SIZE,
+        "command_timeout": STATEMENT_SECONDS,
+    }
+    if ssl := options.pop("sslmode", options.pop("ssl", None)):
+        credentials["ssl"] = ssl
+    return {"engine": "tortoise.backends.asyncpg", "credentials": credentials}
+
+
+def _sqlite(url: str) -> dict[str, Any]:
+    path = url.removeprefix("sqlite://")
+    pragmas = {"journal_mode": "WAL", "synchronous": "NORMAL", "foreign_keys": "ON", "busy_timeout": 10_000}
+    return {"engine": "tortoise.backends.sqlite", "credentials": {"file_path": path, **pragmas}}
+
+
+def config() -> dict[str, Any]:
+    """Tortoise's configuration for the database that the settings name."""
+    connection = (_sqlite if settings.ON_SQLITE else _postgres)(settings.DATABASE_URL)
+    return {
+        "connections": {"default": connection},
+        "apps": {"parley": {"models": MODELS, "migrations": "webapp.migrations", "default_connection": "default"}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def connection() -> BaseDBAsyncClient:
+    """The connection of the current task: the transaction's when it is in one."""
+    return get_connection("default")
+
+
+def sql(query: str) -> str:
+    """A query written with `?` for its parameters, in the way of the engine in use."""
+    if settings.ON_SQLITE:
+        return query
+    numbers = iter(range(1, query.count("?") + 1))
+    return re.sub(r"\?", lambda _: f"${next(numbers)}", query)
+
+
+async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
+    """The rows of a query written with `?` for its parameters."""
+    return await connection().execute_query_dict(sql(query), list(parameters))
+
+
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[None]:
+    """The database for a command: open within the block."""
+    await Tortoise.init(config=config())
+    try:
+        yield
+    finally:
+        await Tortoise.close_connections()
+
+
+_writing: set[asyncio.Task[Any]] = set()
+
+
+async def transact(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """
+    Run `write` in a transaction of its own task, to its end even when the caller is cancelled.
+
+    A task cancelled between BEGIN and COMMIT would leave the connection locked for everybody. The first
+    statement of `write` must write: on SQLite that takes the write lock while waiting is still possible.
+    """
+
+    async def run() -> T:
+        async with in_transaction("default"):
+            return await write(*args, **kwargs)
+
+    task = asyncio.create_task(run())
+    _writing.add(task)
+    task.add_done_callback(_writing.discard)
+    return await asyncio.shield(task)
+
+
+async def settle() -> None:
+    """Wait for the transactions whose callers have gone."""
+    if _writing:
+        await asyncio.wait(_writing, timeout=STATEMENT_SECONDS)
+
+
+MIGRATION_LOCK = 0x5061726C6579  # "Parley", any number that is ours alone
+
+
+async def migrate() -> None:
+    """Bring the schema up to date. On PostgreSQL under an advisory lock, so that two that start together take turns."""
+    if settings.ON_SQLITE:
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        await _apply()
+        return
+    credentials = config()["connections"]["default"]["credentials"]
+    keys = ("host", "port", "user", "password", "database", "ssl")
+    lock = await asyncpg.connect(**{key: credentials[key] for key in keys if key in credentials})
+    try:
+        await lock.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        await _apply()
+    finally:
+        await lock.close()
+
+
+async def _apply() -> None:
+    try:
+        await apply_migrations(config=config())
+    finally:
+        await Tortoise.close_connections()

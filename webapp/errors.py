@@ -1,0 +1,137 @@
+"""What can go wrong with a request, and the page (or fragment, or framed document) that each becomes."""
+
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp import render
+
+
+class Problem(Exception):
+    """Something a person is told. `message` is a sentence in plain words."""
+
+    status = 500
+    title = "Something went wrong"
+
+    def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.headers = headers or {}
+
+
+class Invalid(Problem):
+    """What was typed can't be taken. `problems` says why, by field."""
+
+    status = 422
+    title = "That can't be used"
+
+    def __init__(self, **problems: str) -> None:
+        super().__init__(" ".join(problems.values()))
+        self.problems = problems
+
+
+class Refused(Problem):
+    status = 403
+    title = "That is not possible"
+
+
+class Missing(Problem):
+    """There is nothing here, or nothing that this person may see: nobody can tell which."""
+
+    status = 404
+    title = "There is nothing here"
+
+    def __init__(self, message: str = "This page does not exist, or it is not for you.") -> None:
+        super().__init__(message)
+
+
+class TooMany(Problem):
+    """Too often. `seconds` is when to try again."""
+
+    status = 429
+    title = "A little slower"
+
+    def __init__(self, seconds: int) -> None:
+        wait = f"{seconds} seconds" if seconds != 1 else "a second"
+        super().__init__(f"That was a lot at once. Wait {wait} and try again.", {"Retry-After": str(seconds)})
+
+
+class Unavailable(Problem):
+    status = 503
+    title = "Back in a moment"
+
+    def __init__(self, message: str = "Parley can't reach its database right now. Try again in a moment.") -> None:
+        super().__init__(message, {"Retry-After": "5"})
+
+
+class SignedOut(Problem):
+    """Only for people who are signed in."""
+
+    status = 401
+    title = "Please sign in"
+
+    def __init__(self) -> None:
+        super().__init__("You are signed out.")
+
+
+WORDS = {
+    400: "The request could not be read.",
+    404: Missing().message,
+    405: "This can't be done here in this way.",
+    413: "That is too large to send.",
+    500: "That is our fault, not yours. It has been written down. Try again, or go back.",
+    503: Unavailable().message,
+}
+
+
+async def problem(request: Request, error: Exception) -> Response:
+    """Starlette's handler for all of the above, its own HTTP errors, and whatever nobody expected."""
+    told = _told(error)
+    if isinstance(told, SignedOut) and _is_page(request):
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        target = here if request.method == "GET" else "/lobby"
+        return RedirectResponse("/login?" + urlencode({"next": target}), 303)
+    return respond(request, told)
+
+
+def respond(request: Request, told: Problem, draft: str = "") -> Response:
+    """The problem as the kind of document that was asked for. `draft` is what the person would lose."""
+    way, way_name = ("/login", "Sign in") if isinstance(told, SignedOut) else _way_back(request)
+    context = {"title": told.title, "message": told.message, "way": way, "way_name": way_name, "draft": draft}
+    if request.headers.get("hx-request"):
+        response = render.part("_problem.html", told.status, problem=told.message)
+    else:
+        name = "error_frame.html" if render.is_framed(request) else "error.html"
+        response = render.page(request, name, told.status, **context)
+    response.headers.update(told.headers)
+    return response
+
+
+def _told(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    told = Missing() if status == 404 else Problem(WORDS.get(status, HTTPStatus(status).phrase))
+    told.status = status
+    told.headers = dict(getattr(error, "headers", None) or {})
+    return told
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a whole page was asked for; streams, fragments and frames are told, not led away."""
+    streams = "text/event-stream" in request.headers.get("accept", "") or request.url.path.endswith("/events")
+    return not (streams or request.headers.get("hx-request") or render.is_framed(request))
+
+
+def _way_back(request: Request) -> tuple[str, str]:
+    if getattr(request.scope.get("user"), "is_authenticated", False):
+        return "/lobby", "Go to the lobby"
+    return "/", "Go to the first page"
+
+
+async def unavailable(request: Request, error: Exception) -> Response:
+    """Starlette's handler for a database that is away."""
+    return respond(request, Unavailable())

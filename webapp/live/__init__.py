@@ -1,0 +1,16 @@
+"""
+The live engine: it carries changes of channels to the pages that are open on them. It knows no domain.
+
+The database is the truth, the broadcaster a doorbell: a ring says only that a channel has moved on to a
+version, and each process reads what it missed. So a ring that is lost, repeated or late costs nothing.
+"""
+
+from webapp.live.frames import Frame
+from webapp.live.hub import Hub
+from webapp.live.reader import Reader
+from webapp.live.sources import Sources
+
+sources = Sources()
+hub = Hub(sources)
+
+__all__ = ["Frame", "Hub", "Reader", "Sources", "hub", "sources"]

@@ -1,0 +1,65 @@
+"""The doorbell between processes: rings go out in the background, and come in whenever Redis lets them."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from broadcaster import Broadcast
+
+from webapp.live.redis import BACK, LOST
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.5
+MOST_WAITING = 10_000
+
+
+class Bell:
+    """
+    All rings of an installation go through one subscription per process.
+
+    A ring is a few bytes, and a process that has no reader of a room drops it after one look into a
+    dictionary: cheaper, and far simpler, than a subscription per room that comes and goes.
+    """
+
+    def __init__(self, hear: Callable[[str], None], notice: Callable[[bool], None]) -> None:
+        self._hear = hear
+        self._notice = notice
+        self._waiting: dict[str, str] = {}
+        self._has_waiting = asyncio.Event()
+
+    def ring(self, key: str, text: str) -> None:
+        """
+        Send the text to every process, this one included. Never waits.
+
+        Of several rings with one key only the latest is sent, so what waits is bounded by the number of rooms.
+        """
+        self._waiting.pop(key, None)
+        self._waiting[key] = text
+        if len(self._waiting) > MOST_WAITING:
+            del self._waiting[next(iter(self._waiting))]
+        self._has_waiting.set()
+
+    async def publish(self, broadcast: Broadcast, name: str) -> None:
+        """Send what waits, joined, until cancelled; what can't be sent is kept and tried again."""
+        while True:
+            await self._has_waiting.wait()
+            self._has_waiting.clear()
+            sending, self._waiting = self._waiting, {}
+            try:
+                await broadcast.publish(name, "\n".join(sending.values()))
+            except Exception as error:  # whatever the client raises
+                log.debug("rings wait until they can be sent: %r", error)
+                self._waiting = sending | self._waiting
+                self._has_waiting.set()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def listen(self, broadcast: Broadcast, name: str) -> None:
+        async with broadcast.subscribe(name) as events:
+            while True:
+                event = await events.get()
+                if event.message in (LOST, BACK):
+                    self._notice(event.message == BACK)
+                    continue
+                for text in event.message.split("\n"):
+                    self._hear(text)

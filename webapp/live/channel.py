@@ -1,0 +1,154 @@
+"""One room's worth of open pages in this process: a version, and the readers that have reached it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from webapp.live.frames import Frame
+from webapp.live.reader import Reader, deliver
+from webapp.live.sources import Sources
+
+log = logging.getLogger(__name__)
+
+READ_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+# A state (who is here) is read at most this often per channel and kind, the first time at once.
+STATE_SECONDS = 1.0
+
+
+class Channel:
+    """
+    One pass at a time goes over the readers; what is rung meanwhile goes out joined, with the next.
+
+    The normal case, a burst, a gap and a return after an absence are one path: read what changed after the
+    versions that the readers hold, and give each what it lacks. All of them then hold the same version.
+    """
+
+    def __init__(self, number: int, sources: Sources, start: Callable[[Awaitable[None]], object]) -> None:
+        self.number = number
+        self.version: int | None = None
+        self.readers: set[Reader] = set()
+        self._sources = sources
+        self._start = start
+        self._joining: list[Reader] = []
+        self._present: set[Reader] = set()
+        self._rung = 0
+        self._is_running = False
+        self._states: dict[str, Frame] = {}
+        self._changed: dict[str, Frame] = {}
+        self._asked: set[str] = set()
+        self._asked_at: dict[str, float] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._present
+
+    @property
+    def everyone(self) -> frozenset[Reader]:
+        """The readers, and those that still wait for what they missed."""
+        return frozenset(self._present)
+
+    def join(self, reader: Reader) -> None:
+        self._present.add(reader)
+        self._joining.append(reader)
+        self._wake()
+
+    def leave(self, reader: Reader) -> None:
+        self._present.discard(reader)
+        self.readers.discard(reader)
+        reader.outbox.close()
+
+    def hear(self, version: int) -> None:
+        """The log has reached this version, says somebody."""
+        self._rung = max(self._rung, version)
+        if self._is_behind:
+            self._wake()
+
+    def ask(self, kind: str) -> None:
+        """Read a state anew, soon."""
+        if kind not in self._asked:
+            self._asked.add(kind)
+            self._start(self._read_state(kind))
+
+    def show(self, kind: str, frame: Frame) -> None:
+        """Give the state to every reader, when it is another than they have."""
+        if frame != self._changed.get(kind, self._states.get(kind)):
+            self._changed[kind] = frame
+            self._wake()
+
+    @property
+    def _is_behind(self) -> bool:
+        return self.version is not None and self._rung > self.version
+
+    def _wake(self) -> None:
+        if not self._is_running:
+            self._is_running = True
+            self._start(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while self._present and (self._joining or self._changed or self._is_behind):
+                try:
+                    async with asyncio.timeout(READ_SECONDS):
+                        await self._pass()
+                except Exception as error:
+                    log.warning("a room's changes could not be read, trying again: %r", error)
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._is_running = False
+
+    async def _pass(self) -> None:
+        if self._joining or self._is_behind:
+            await self._pass_log()
+        changed, self._changed = self._changed, {}
+        for kind, frame in changed.items():
+            self._states[kind] = frame
+            await deliver(self.readers, frame)
+
+    async def _pass_log(self) -> None:
+        joining, rung = list(self._joining), self._rung
+        cursors: set[int | None] = {reader.cursor for reader in joining}
+        if self.version is not None and self.readers:
+            cursors.add(self.version)
+        found = await self._sources.read_log(self.number, cursors)
+        # From here to the end nothing fails: whoever was waiting has been served exactly once.
+        del self._joining[: len(joining)]
+        if found is None:
+            for reader in self._present:
+                reader.outbox.close(self._sources.say_goodbye(reader, "gone"))
+            return
+        version, frames = found
+        if self.version is not None and version > self.version and self.readers:
+            held = frames[self.version]
+            self.version = version
+            await deliver(self.readers, held)
+        self.version = version
+        self._welcome([reader for reader in joining if reader in self._present], frames)
+        # A ring may promise more than there is (a restore, a stranger in Redis): it is not waited for.
+        if self._rung == rung:
+            self._rung = version
+
+    def _welcome(self, joining: list[Reader], frames: Mapping[int | None, Frame]) -> None:
+        """Give those who join what they missed, then the states as they are."""
+        for reader in joining:
+            reader.put(frames[reader.cursor])
+            for frame in self._states.values():
+                reader.put(frame)
+        self.readers.update(joining)
+        for kind in self._sources.read_states.keys() - self._states.keys():
+            self.ask(kind)
+
+    async def _read_state(self, kind: str) -> None:
+        clock = asyncio.get_running_loop().time
+        if (pause := self._asked_at.get(kind, 0.0) + STATE_SECONDS - clock()) > 0:
+            await asyncio.sleep(pause)
+        self._asked.discard(kind)
+        self._asked_at[kind] = clock()
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                frames = await self._sources.read_states[kind]([self.number])
+        except Exception as error:  # the next heartbeat reads it again
+            log.warning("the state %s of a room could not be read: %r", kind, error)
+            return
+        if self.number in frames:
+            self.show(kind, frames[self.number])

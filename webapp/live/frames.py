@@ -1,0 +1,43 @@
+"""The bytes that go to many pages at once: made once, in both framings."""
+
+import secrets
+from typing import NamedTuple
+
+KEEP_ALIVE_SSE = b":\n\n"
+KEEP_ALIVE_HTML = b"<!---->"
+
+
+# The endless documents allow styles that carry it; a new one for each start, so that nobody can know it.
+STYLE_NONCE = secrets.token_urlsafe(12)
+
+
+class Frame(NamedTuple):
+    """The same change for the two kinds of open pages."""
+
+    sse: bytes = b""
+    html: bytes = b""
+
+
+KEEP_ALIVE = Frame(KEEP_ALIVE_SSE, KEEP_ALIVE_HTML)
+
+
+def event(html: str, version: int | None = None) -> bytes:
+    """One event of a Server-Sent Events stream; only a change of the log carries the version as its id."""
+    head = f"id: {version}\n" if version is not None else ""
+    data = html.strip().replace("\r", "").replace("\n", "\ndata: ")
+    return f"{head}data: {data}\n\n".encode()
+
+
+def farewell(retry_milliseconds: int) -> bytes:
+    """The last event before a restart: come back after a while of your own, not all at once."""
+    return f"retry: {retry_milliseconds}\nevent: farewell\ndata: \n\n".encode()
+
+
+def partial(target: str, swap: str, html: str) -> str:
+    """A piece that htmx puts at `target`, wherever the stream's own target is; where there is none, nothing happens."""
+    return f'<hx-partial hx-target="{target}" hx-swap="{swap}">{html}</hx-partial>'
+
+
+def style(rules: str) -> str:
+    """Rules for the endless document: what has been sent can't be changed, but it can be hidden and ordered."""
+    return f'<style nonce="{STYLE_NONCE}">{rules}</style>'

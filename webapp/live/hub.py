@@ -1,0 +1,184 @@
+"""The hub, one per process: it hears rings, and knows which channels are open and who reads them."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Mapping
+
+from broadcaster import Broadcast
+from broadcaster._backends.base import BroadcastBackend
+
+from webapp.live.bell import Bell
+from webapp.live.channel import Channel
+from webapp.live.frames import KEEP_ALIVE
+from webapp.live.reader import Reader, deliver
+from webapp.live.sources import Sources
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 15.0
+POLL_SECONDS = 1.5
+KEEP_ALIVE_SECONDS = 20.0
+# How many channels one query asks about.
+CHANNELS_AT_ONCE = 500
+
+
+class Hub:
+    """Every committed change of a channel reaches every reader of it, in the order of the versions, once."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.channels: dict[int, Channel] = {}
+        self.is_linked = True
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._bell = Bell(self._hear, self._notice)
+        self._must_check = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def running(self, backend: BroadcastBackend, name: str) -> AsyncIterator[None]:
+        """Listen, publish and keep watch until the block ends. `name` tells this installation from others."""
+        self.is_linked = True
+        self._bell = Bell(self._hear, self._notice)
+        self._must_check = asyncio.Event()
+        async with Broadcast(backend=backend) as broadcast:
+            self.start(self._bell.listen(broadcast, name))
+            self.start(self._bell.publish(broadcast, name))
+            self.start(self._watch())
+            self.start(self._keep_alive())
+            try:
+                yield
+            finally:
+                await self._stop()
+
+    def start(self, work: Awaitable[None]) -> None:
+        """Run something that the hub owns, and that ends with it at the latest."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Future[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a task of the live engine ended", exc_info=error)
+
+    async def _stop(self) -> None:
+        while tasks := set(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        self.channels.clear()
+
+    # Readers.
+
+    def join(self, reader: Reader) -> None:
+        """Let the reader hear everything after its cursor."""
+        channel = self.channels.get(reader.channel)
+        if channel is None:
+            channel = self.channels[reader.channel] = Channel(reader.channel, self.sources, self.start)
+        channel.join(reader)
+
+    def leave(self, reader: Reader) -> None:
+        if channel := self.channels.get(reader.channel):
+            channel.leave(reader)
+            if channel.is_empty:
+                del self.channels[reader.channel]
+
+    def readers(self, **labels: int) -> list[Reader]:
+        """The open readers that carry all of these labels, the oldest first."""
+        everyone = (reader for channel in self.channels.values() for reader in channel.everyone)
+        return sorted((reader for reader in everyone if reader.has(labels)), key=lambda reader: reader.since)
+
+    def end(self, reader: Reader, reason: str) -> None:
+        """Say goodbye to one reader and close its stream."""
+        reader.outbox.close(self.sources.say_goodbye(reader, reason))
+
+    # Rings.
+
+    def ring(self, number: int, version: int) -> None:
+        """The log of the channel has reached the version: tell this process at once, and the others."""
+        self._hear_version(number, version)
+        self._bell.ring(f"v{number}", f"{number} {version}")
+
+    def touch(self, number: int, kind: str) -> None:
+        """A state of the channel may have changed: tell this process at once, and the others."""
+        self._hear_state(number, kind)
+        self._bell.ring(f"{kind}{number}", f"{number} {kind}")
+
+    def dismiss(self, reason: str, **labels: int) -> None:
+        """End the streams that carry these labels, in every process: their right has ended."""
+        self._dismiss(reason, labels)
+        text = json.dumps({"reason": reason, "labels": labels})
+        self._bell.ring(text, text)
+
+    def _hear(self, text: str) -> None:
+        try:
+            if text.startswith("{"):
+                message = json.loads(text)
+                self._dismiss(str(message["reason"]), message["labels"])
+                return
+            number, _, what = text.partition(" ")
+            if what.isdigit():
+                self._hear_version(int(number), int(what))
+            else:
+                self._hear_state(int(number), what)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            log.warning("a ring could not be read: %.80r", text)
+
+    def _hear_version(self, number: int, version: int) -> None:
+        if channel := self.channels.get(number):
+            channel.hear(version)
+
+    def _hear_state(self, number: int, kind: str) -> None:
+        if kind in self.sources.read_states and (channel := self.channels.get(number)):
+            channel.ask(kind)
+
+    def _dismiss(self, reason: str, labels: Mapping[str, int]) -> None:
+        for reader in self.readers(**labels):
+            self.end(reader, reason)
+
+    def _notice(self, is_linked: bool) -> None:
+        """The link to the other processes broke, or is back: rings may have been missed."""
+        self.is_linked = is_linked
+        self._must_check.set()
+
+    # Keeping watch.
+
+    async def _watch(self) -> None:
+        """Find what no ring told: at every heartbeat, and often while the other processes can't be heard."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_SECONDS if self.is_linked else POLL_SECONDS):
+                    await self._must_check.wait()
+            self._must_check.clear()
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self.check()
+            except Exception as error:
+                log.warning("the heartbeat could not read the database: %r", error)
+
+    async def check(self) -> None:
+        """Compare every open channel, its states and the rights of its readers with the database."""
+        numbers = list(self.channels)
+        for start in range(0, len(numbers), CHANNELS_AT_ONCE):
+            await self._check(numbers[start : start + CHANNELS_AT_ONCE])
+        for reader, reason in await self.sources.check_access(self.readers()):
+            self.end(reader, reason)
+
+    async def _check(self, numbers: list[int]) -> None:
+        versions = await self.sources.read_versions(numbers)
+        for number in numbers:
+            if number in versions:
+                self._hear_version(number, versions[number])
+            else:
+                self._dismiss("gone", {"channel": number})
+        for kind, read in self.sources.read_states.items():
+            for number, frame in (await read(numbers)).items():
+                if channel := self.channels.get(number):
+                    channel.show(kind, frame)
+
+    async def _keep_alive(self) -> None:
+        """A sign of life to every idle stream, so that nothing in between takes it for dead."""
+        while True:
+            await asyncio.sleep(KEEP_ALIVE_SECONDS)
+            await deliver((reader for reader in self.readers() if reader.outbox.is_empty), KEEP_ALIVE)

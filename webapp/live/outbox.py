@@ -1,0 +1,53 @@
+"""What waits to be written to one open page: bounded, joined when the page is slow, given up when it is too slow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+# As much as a page may lag behind, in bytes: about 400 messages.
+LIMIT_BYTES = 256 * 1024
+
+
+class Outbox:
+    __slots__ = ("_chunks", "_size", "_wake", "is_closed", "is_overrun")
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._wake = asyncio.Event()
+        self.is_closed = False
+        self.is_overrun = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._chunks
+
+    def put(self, chunk: bytes) -> None:
+        """Add to what waits. A page that is too far behind is let go: it comes back with its cursor."""
+        if self.is_closed or not chunk:
+            return
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size > LIMIT_BYTES:
+            self._chunks.clear()
+            self.is_overrun = True
+            self.is_closed = True
+        self._wake.set()
+
+    def close(self, last: bytes = b"") -> None:
+        """End the stream after what waits and these last bytes."""
+        if not self.is_closed:
+            if last:
+                self._chunks.append(last)
+            self.is_closed = True
+            self._wake.set()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """What waits, joined, again and again until the outbox is closed and empty."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            chunks, self._chunks, self._size = self._chunks, [], 0
+            if chunks:
+                yield b"".join(chunks)
+            if self.is_closed and not self._chunks:
+                return

@@ -1,0 +1,49 @@
+"""One open page, and how the same bytes are handed to many of them."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from webapp.live.frames import Frame
+from webapp.live.outbox import Outbox
+
+# Readers per turn of the event loop: between two slices, requests are answered.
+SLICE = 250
+
+
+class Reader:
+    """
+    One open page. `cursor` is the version that it holds, None when it holds nothing yet.
+
+    `labels` say whose it is (session, user ...), in the words of the domains; `page` is its address.
+    """
+
+    __slots__ = ("channel", "cursor", "framing", "is_parked", "labels", "outbox", "page", "since")
+
+    def __init__(self, channel: int, cursor: int | None, framing: str, page: str = "", **labels: int) -> None:
+        self.page = page
+        # Whether its connection stays open, silent, after its last frame.
+        self.is_parked = False
+        self.channel = channel
+        self.cursor = cursor
+        self.framing = framing
+        self.labels = labels | {"channel": channel}
+        self.outbox = Outbox()
+        self.since = time.monotonic()
+
+    def has(self, labels: Mapping[str, int]) -> bool:
+        return all(self.labels.get(name) == value for name, value in labels.items())
+
+    def put(self, frame: Frame) -> None:
+        self.outbox.put(frame.sse if self.framing == "sse" else frame.html)
+
+
+async def deliver(readers: Iterable[Reader], frame: Frame) -> None:
+    """Put the frame into the outbox of every reader."""
+    rest = iter(list(readers))
+    while batch := list(islice(rest, SLICE)):
+        for reader in batch:
+            reader.put(frame)
+        if len(batch) == SLICE:
+            await asyncio.sleep(0)

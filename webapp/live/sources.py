@@ -1,0 +1,65 @@
+"""What the domains bring to the engine: how a log, a state and a right are read. Registered once, at import."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+from webapp.live.frames import Frame
+from webapp.live.reader import Reader
+
+# The versions that readers hold (None: nothing yet) to the frame that each needs, all of them leading to the one
+# version that comes first; None when the channel has ceased to exist.
+Log = tuple[int, Mapping[int | None, Frame]] | None
+ReadLog = Callable[[int, Collection[int | None]], Awaitable[Log]]
+ReadVersions = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
+ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Frame]]]
+CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, str]]]]
+SayGoodbye = Callable[[Reader, str], bytes]
+
+
+async def _no_log(channel: int, cursors: Collection[int | None]) -> Log:
+    return None
+
+
+async def _no_versions(channels: Collection[int]) -> Mapping[int, int]:
+    return {}
+
+
+async def _all_may(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
+    return []
+
+
+class Sources:
+    def __init__(self) -> None:
+        self.read_log: ReadLog = _no_log
+        self.read_versions: ReadVersions = _no_versions
+        self.read_states: dict[str, ReadState] = {}
+        self.check_access: CheckAccess = _all_may
+        self.say_goodbye: SayGoodbye = lambda reader, reason: b""
+
+    def log(self, read: ReadLog) -> ReadLog:
+        """Decorator: how the log of a channel is read."""
+        self.read_log = read
+        return read
+
+    def versions(self, read: ReadVersions) -> ReadVersions:
+        """Decorator: how the versions of many channels are read; one that is missing has ceased to exist."""
+        self.read_versions = read
+        return read
+
+    def state(self, kind: str) -> Callable[[ReadState], ReadState]:
+        """Decorator: how a state without a version (who is here) is read, for many channels."""
+
+        def register(read: ReadState) -> ReadState:
+            self.read_states[kind] = read
+            return read
+
+        return register
+
+    def access(self, check: CheckAccess) -> CheckAccess:
+        """Decorator: which of the readers may read no more, and why."""
+        self.check_access = check
+        return check
+
+    def goodbye(self, say: SayGoodbye) -> SayGoodbye:
+        """Decorator: the last bytes for a reader whose stream ends for a reason."""
+        self.say_goodbye = say
+        return say

@@ -1,0 +1,94 @@
+"""Telling the pages of a room what was posted, edited and removed."""
+
+from collections.abc import Collection, Mapping
+
+from webapp import render
+from webapp.live import Frame, frames, hub, sources
+from webapp.messages.models import MOST_CHANGES, Line, Message
+from webapp.rooms.models import Room
+
+def changed(room: Room, version: int) -> None:
+    """Something was posted, edited or removed: the log has reached this version."""
+    hub.ring(room.id, version)
+
+
+@sources.versions
+async def versions(rooms: Collection[int]) -> Mapping[int, int]:
+    return dict(await Room.filter(id__in=rooms, closed_at=None).values_list("id", "version"))
+
+
+@sources.log
+async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Frame]] | None:
+    """
+    What each of these cursors lacks, as frames that all lead to one version.
+
+    The room's version is read before the rows: they may then be newer than it, which their own versions
+    tell, but nothing between can be missing.
+    """
+    room = await Room.get_or_none(id=room_id, closed_at=None)
+    if room is None:
+        return None
+    held = [cursor for cursor in cursors if cursor is not None and cursor <= room.version]
+    changes = await Message.since(room, min(held)) if held else []
+    version = max(room.version, changes[0].version if changes else 0)
+    made = Fragments()
+    result: dict[int | None, Frame] = {}
+    for cursor in cursors:
+        after = [line for line in changes if cursor is not None and line.version > cursor]
+        if cursor is None or cursor > version or len(after) > MOST_CHANGES:
+            result[cursor] = made.page(await _newest(room, version), version)
+        else:
+            result[cursor] = made.changes(after, cursor, version)
+    return version, result
+
+
+async def _newest(room: Room, version: int) -> list[Line]:
+    """The last page as of the version: what has been posted since comes with the next frame."""
+    room.last_number = await Message.number_at(room, version)
+    return await Message.page(room)
+
+
+class Fragments:
+    """The messages of one reading: each is rendered once, whoever needs it."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, str] = {}
+
+    def changes(self, lines: list[Line], cursor: int, version: int) -> Frame:
+        """New messages in their order, then others in the place of what they were."""
+        if not lines:
+            return Frame()
+        lines = sorted(lines, key=lambda line: line.number)
+        posted = [line for line in lines if line.posted_version > cursor]
+        replaced = [line for line in lines if line.posted_version <= cursor]
+        sse = "".join(self._message(line) for line in posted) + "".join(
+            frames.partial(f"#{identity(line)}", "outerHTML", self._message(line)) for line in replaced
+        )
+        html = "".join(self._placed(line) for line in posted) + "".join(self._replacing(line) for line in replaced)
+        return Frame(frames.event(sse, version), html.encode())
+
+    def page(self, lines: list[Line], version: int) -> Frame:
+        """The whole log anew."""
+        messages = "".join(self._message(line) for line in lines)
+        sse = frames.partial("#log", "innerHTML", messages)
+        return Frame(frames.event(sse, version), "".join(self._placed(line) for line in lines).encode())
+
+    def _message(self, line: Line) -> str:
+        if line.number not in self._made:
+            self._made[line.number] = render.fragment("messages/_message.html", message=line).strip()
+        return self._made[line.number]
+
+    # In the endless document nothing that was sent can be changed, but a style can hide it, and give each
+    # message a place: the one that comes later in the document then stands where the hidden one stood.
+
+    def _placed(self, line: Line) -> str:
+        return frames.style(f"#{identity(line)}{{order:{line.number}}}") + self._message(line)
+
+    def _replacing(self, line: Line) -> str:
+        every, this = f"#{identity(line)}[data-version]", f'#{identity(line)}[data-version="{line.version}"]'
+        return frames.style(f"{every}{{--shown:none}}{this}{{--shown:initial}}") + self._placed(line)
+
+
+def identity(line: Line) -> str:
+    return f"message-{line.room_id}-{line.number}"
+

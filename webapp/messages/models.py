@@ -1,0 +1,272 @@
+"""The rules of messages: how one is posted, edited and removed, and what changed since."""
+
+import secrets
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from markupsafe import Markup
+from tortoise import fields
+from tortoise.expressions import F, Q
+from tortoise.models import Model
+
+from webapp import database, text
+from webapp.accounts.models import Avatar, User
+from webapp.errors import Invalid, Missing
+from webapp.messages.markdown import rendered
+from webapp.clock import clock, local
+from webapp.rooms.models import Membership, Room
+
+LONGEST = 4000
+PAGE = 50
+MOST_CHANGES = 500
+TOGETHER = timedelta(minutes=5)
+ERASE_AT_ONCE = 500
+
+
+def new_nonce() -> str:
+    """A fresh one for every form: it makes sending the form again harmless."""
+    return secrets.token_urlsafe(12)
+
+
+def checked(typed: str) -> str:
+    """The body as it is kept; raises Invalid."""
+    body = text.block(typed)
+    if not text.visible(body):
+        raise Invalid(body="Write something first.")
+    if len(body) > LONGEST:
+        raise Invalid(body=f"That is {len(body):,} characters; {LONGEST:,} fit in a message.")
+    return body
+
+
+class Posted(NamedTuple):
+    """What became of a post: its room's version and its number, and whether it was there already."""
+
+    version: int
+    number: int
+    is_repeat: bool
+
+
+class _Repeat(Exception):
+    """The nonce is known with the same body: the transaction is undone, the first one counts."""
+
+    def __init__(self, number: int, version: int) -> None:
+        self.posted = Posted(version, number, is_repeat=True)
+
+
+class Message(Model):
+    id = fields.BigIntField(primary_key=True)
+    room: fields.ForeignKeyRelation[Room] = fields.ForeignKeyField("parley.Room", "messages")
+    number = fields.BigIntField()
+    posted_version = fields.BigIntField()
+    version = fields.BigIntField()
+    author: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "parley.User", "messages", null=True, on_delete=fields.SET_NULL
+    )
+    body = fields.TextField()
+    html = fields.TextField()
+    continues = fields.BooleanField(default=False)
+    opens_day = fields.BooleanField(default=False)
+    created_at = fields.DatetimeField()
+    edited_at = fields.DatetimeField(null=True)
+    removed_at = fields.DatetimeField(null=True)
+    nonce = fields.CharField(32, null=True)
+
+    room_id: int
+    author_id: int | None
+
+    class Meta:
+        table = "message"
+        unique_together = (("room", "number"), ("room", "author", "nonce"))
+        indexes = (("room_id", "version"), ("author_id",))
+
+    # Writing.
+
+    @classmethod
+    async def post(cls, room: Room, author: User, body: str, nonce: str) -> Posted:
+        """Store a message and take the room's next version and number; raises Invalid. Posting joins."""
+        body = checked(body)
+        nonce = nonce[:32] or new_nonce()
+        try:
+            return await database.transact(cls._insert, room, author, body, rendered(body), nonce)
+        except _Repeat as repeat:
+            return repeat.posted
+
+    @classmethod
+    async def _insert(cls, room: Room, author: User, body: str, html: str, nonce: str) -> Posted:
+        version, number = await cls._advance(room.id, messages=1)
+        if known := await cls.filter(room_id=room.id, author_id=author.id, nonce=nonce).first():
+            if known.body == body:
+                raise _Repeat(known.number, known.version)
+            # The browser's back button revived a form that was used: another text is another message.
+            nonce = new_nonce()
+        if room.membership is None:
+            room.membership = await room.join_now(author)
+        now = datetime.now(UTC)
+        last = await cls.filter(room_id=room.id, number=number - 1).first()
+        await cls.create(
+            room_id=room.id,
+            number=number,
+            posted_version=version,
+            version=version,
+            author_id=author.id,
+            body=body,
+            html=html,
+            continues=cls._continues(last, author, now),
+            opens_day=last is None or local(last.created_at).date() != local(now).date(),
+            created_at=now,
+            nonce=nonce,
+        )
+        await Room.filter(id=room.id).update(last_at=now)
+        await Membership.filter(room_id=room.id, user_id=author.id).update(read_number=number)
+        return Posted(version, number, is_repeat=False)
+
+    @staticmethod
+    def _continues(last: "Message | None", author: User, now: datetime) -> bool:
+        """Whether it belongs to the one before: the same author, minutes apart, on the same day."""
+        if last is None or last.author_id != author.id or last.removed_at:
+            return False
+        return now - last.created_at < TOGETHER and local(last.created_at).date() == local(now).date()
+
+    @staticmethod
+    async def _advance(room_id: int, messages: int = 0) -> tuple[int, int]:
+        """Lock the room and take its next version, and its next number for a new message."""
+        moved = await Room.filter(id=room_id, closed_at=None).update(
+            version=F("version") + 1, last_number=F("last_number") + messages
+        )
+        if not moved:
+            raise Missing("The room has been deleted.")
+        [(version, number)] = await Room.filter(id=room_id).values_list("version", "last_number")
+        return version, number
+
+    async def edit(self, body: str) -> int:
+        """Change the words; the room's new version, or the old one when nothing changed. Raises Invalid, Missing."""
+        body = checked(body)
+        if body == self.body:
+            return self.version
+        return await self._change(body=body, html=rendered(body), edited_at=datetime.now(UTC))
+
+    async def remove(self) -> int:
+        """Take the words away for everyone; the room's new version. Removing twice is as good as once."""
+        try:
+            return await self._change(body="", html="", removed_at=datetime.now(UTC))
+        except Missing:
+            return self.version
+
+    async def _change(self, **values: object) -> int:
+        async def write() -> int:
+            version, _ = await Message._advance(self.room_id)
+            if not await Message.filter(id=self.id, removed_at=None).update(version=version, **values):
+                raise Missing("This message has been removed.")
+            return version
+
+        return await database.transact(write)
+
+    def path_in(self, room: Room) -> str:
+        return f"{room.path}/messages/{self.number}"
+
+    @property
+    def safe_html(self) -> Markup:
+        """The HTML, made safe by `rendered` when it was stored."""
+        return Markup(self.html)
+
+    # Reading.
+
+    @classmethod
+    async def for_changing(cls, room: Room, user: User, number: int) -> "Message":
+        """The message of that number, for its author, the owner of the room or an administrator; else Missing."""
+        message = await cls.get_or_none(room_id=room.id, number=number, removed_at=None)
+        if message is None or not (message.author_id == user.id or room.is_owned_by(user)):
+            raise Missing("This message does not exist, or it is not yours.")
+        return message
+
+    @classmethod
+    async def page(cls, room: Room, before: int | None = None, around: int | None = None) -> list["Line"]:
+        """Up to 50 messages in order: the newest, those before a number, or those around one."""
+        end = room.last_number + 1
+        if before is not None:
+            end = min(end, before)
+        if around is not None:
+            end = min(end, around + PAGE // 2)
+        first = max(1, end - PAGE)
+        wanted = Q(room_id=room.id, number__gte=first, number__lt=first + PAGE if around else end)
+        return await cls._lines(room, wanted & Q(number__lte=room.last_number))
+
+    @classmethod
+    async def since(cls, room: Room, version: int) -> list["Line"]:
+        """What was posted or changed after the version, the newest change first; one more than MOST_CHANGES at most."""
+        query = cls.filter(room_id=room.id, version__gt=version).order_by("-version").limit(MOST_CHANGES + 1)
+        return [Line(row, room.key) for row in await query.values(*FIELDS, **JOINED)]
+
+    @classmethod
+    async def number_at(cls, room: Room, version: int) -> int:
+        """The number of the newest message that had been posted when the room had this version."""
+        posted = cls.filter(room_id=room.id, posted_version__lte=version)
+        newest = await posted.order_by("-number").first().values_list("number", flat=True)
+        return int(newest or 0)
+
+    @classmethod
+    async def _lines(cls, room: Room, wanted: Q) -> list["Line"]:
+        found = await cls.filter(wanted).order_by("number").values(*FIELDS, **JOINED)
+        return [Line(row, room.key) for row in found]
+
+
+FIELDS = (
+    "room_id", "number", "posted_version", "version", "html", "continues", "opens_day",
+    "created_at", "edited_at", "removed_at",
+)  # fmt: skip
+JOINED = {"author_code": "author__code", "author_name": "author__display_name"}
+
+
+class Line:
+    """A message as it is shown: a row with its author's name, without the cost of a model object."""
+
+    __slots__ = (*FIELDS, *JOINED, "room_key")
+
+    room_id: int
+    number: int
+    posted_version: int
+    version: int
+    continues: bool
+    opens_day: bool
+    created_at: datetime
+    edited_at: datetime | None
+    removed_at: datetime | None
+    author_code: str
+    author_name: str
+
+    def __init__(self, row: dict[str, Any], room_key: str) -> None:
+        for name, value in row.items():
+            setattr(self, name, value)
+        self.html = Markup(row["html"])  # made safe by `rendered` when it was stored
+        self.room_key = room_key
+        if row["author_code"] is None:
+            self.author_code, self.author_name = "", "someone who left"
+
+    @property
+    def path(self) -> str:
+        return f"/rooms/{quote(self.room_key, safe='')}/messages/{self.number}"
+
+    @property
+    def avatar(self) -> Avatar:
+        return Avatar.of(self.author_name, self.author_code)
+
+    @property
+    def at(self) -> str:
+        return f"{self.created_at:%Y-%m-%dT%H:%M:%SZ}"
+
+    @property
+    def clock(self) -> str:
+        return clock(self.created_at)
+
+    @property
+    def day(self) -> date:
+        return local(self.created_at).date()
+
+
+async def erase_closed() -> None:
+    """Erase the rooms that were deleted, in small batches, so that nobody else waits for it."""
+    for room_id in await Room.filter(closed_at__not_isnull=True).values_list("id", flat=True):
+        while numbers := await Message.filter(room_id=room_id).limit(ERASE_AT_ONCE).values_list("id", flat=True):
+            await Message.filter(id__in=numbers).delete()
+        await Room.filter(id=room_id).delete()

@@ -1,0 +1,189 @@
+"""The room's page with its log, and what one does with messages."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp import database, render, settings
+from webapp.accounts.models import User
+from webapp.accounts.sessions import signed_in
+from webapp.errors import Invalid, Missing, Problem, SignedOut, Unavailable, respond
+from webapp.messages import broadcasts
+from webapp.messages.models import PAGE, Line, Message, new_nonce
+from webapp.presence.attendance import attendance
+from webapp.presence.models import people_in
+from webapp.rooms.models import Membership, Room
+from webapp.rooms.views import split
+from webapp.security import form, throttle
+
+PLAIN = "plain"
+LARGEST_NUMBER = 2**53
+
+
+def _see(goto: str) -> Response:
+    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+
+
+async def _room(request: Request) -> tuple[User, Room]:
+    user = signed_in(request)
+    return user, await Room.for_reading(user, request.path_params["key"])
+
+
+# Reading.
+
+
+async def show(request: Request) -> Response:
+    """The room at its newest messages, or earlier ones, or around one."""
+    user, room = await _room(request)
+    before, around = _number(request, "before"), _number(request, "around")
+    messages = await Message.page(room, before, around)
+    if render.is_fragment(request) and before:
+        return render.part("messages/_earlier.html", room=room, messages=messages, earlier=_earlier(messages))
+    is_live = not (before or around)
+    if is_live:
+        attendance.look(user.id, room.id)
+        await _read(user, room)
+    return await _page(request, user, room, messages, is_live)
+
+
+async def _page(
+    request: Request, user: User, room: Room, messages: list[Line], live: bool, status: int = 200, **context: Any
+) -> Response:
+    is_plain = request.query_params.get(PLAIN, request.cookies.get(PLAIN)) == "1"
+    later = messages[-1].number + PAGE // 2 if messages and messages[-1].number < room.last_number else 0
+    shown: dict[str, Any] = {
+        "room": room,
+        "membership": room.membership,
+        "messages": messages,
+        "earlier": _earlier(messages),
+        "later": later,
+        "live": live,
+        "plain": is_plain,
+        "can_post": room.can_post(user),
+        "moderates": room.is_owned_by(user),
+        "people": (await people_in([room.id]))[room.id],
+        "here": room.key,
+    }
+    composer = {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
+    response = await split(request, user, "rooms/show.html", status, **(shown | composer | context))
+    if PLAIN in request.query_params:
+        life = 365 * 24 * 3600 if is_plain else 0
+        response.set_cookie(PLAIN, "1", max_age=life, path="/rooms", httponly=True, samesite="lax")
+    return response
+
+
+def _earlier(messages: list[Line]) -> int:
+    """The number before which earlier messages are found, 0 when there are none."""
+    return messages[0].number if messages and messages[0].number > 1 else 0
+
+
+def _number(request: Request, name: str) -> int | None:
+    """The number of a message in the address; raises Missing when it can't be one."""
+    typed = request.query_params.get(name)
+    if typed is None:
+        return None
+    if not (typed.isascii() and typed.isdigit() and 0 < int(typed) < LARGEST_NUMBER):
+        raise Missing("There is no message with that number.")
+    return int(typed)
+
+
+async def _read(user: User, room: Room) -> None:
+    """What was served was read."""
+    if room.membership and room.membership.read_number < room.last_number:
+        await Membership.read_all(user.id, room.id)
+
+
+async def permalink(request: Request) -> Response:
+    """Lead to the message in its room: on the live page when it is among the newest."""
+    _, room = await _room(request)
+    number = request.path_params["number"]
+    if not 0 < number <= room.last_number:
+        raise Missing("There is no message with that number.")
+    around = f"?around={number}" if number <= room.last_number - PAGE else ""
+    return _see(f"{room.path}{around}#message-{room.id}-{number}")
+
+
+# Writing.
+
+
+async def composer(request: Request) -> Response:
+    """The composer as a document of its own, for pages without script."""
+    render.frame(request)
+    user = signed_in(request)
+    room = await Room.for_writing(user, request.path_params["key"])
+    return _composer(request, room)
+
+
+def _composer(request: Request, room: Room, status: int = 200, **context: Any) -> Response:
+    empty = {"nonce": new_nonce(), "problem": "", "draft": ""}
+    fixed = {"room": room, "live": False, "framed": True}
+    return render.page(request, "messages/composer.html", status, **(empty | fixed | context))
+
+
+async def post(request: Request) -> Response:
+    typed = await form(request, "body", "nonce", "framed")
+    room = None
+    try:
+        user, room = await _room(request)
+        await throttle(settings.RATE_POST, "post", str(user.id))
+        room = await Room.for_writing(user, room.key) if room.locked_at else room
+        posted = await Message.post(room, user, typed["body"], typed["nonce"])
+    except Problem as problem:
+        return await _unposted(request, problem, typed, room)
+    except database.DOWN:
+        return await _unposted(request, Unavailable(), typed, None)
+    broadcasts.changed(room, posted.version)
+    goto = f"{room.path}/composer#text" if typed["framed"] else f"{room.path}#composer"
+    return render.answer(request, "messages/_sending.html", goto, nonce=new_nonce(), problem="")
+
+
+async def _unposted(request: Request, problem: Problem, typed: dict[str, str], room: Room | None) -> Response:
+    """What could not be posted stays with the person who wrote it."""
+    message = "You are signed out. Sign in and send it again." if isinstance(problem, SignedOut) else problem.message
+    kept = {"nonce": typed["nonce"], "problem": message}
+    if render.is_fragment(request):
+        response = render.part("messages/_sending.html", problem.status, **kept)
+    elif room is None:
+        return respond(request, problem, draft=typed["body"])
+    elif typed["framed"]:
+        render.frame(request)
+        response = _composer(request, room, problem.status, draft=typed["body"], **kept)
+    else:
+        user = signed_in(request)
+        messages = await Message.page(room)
+        response = await _page(request, user, room, messages, True, problem.status, draft=typed["body"], **kept)
+    response.headers.update(problem.headers)
+    return response
+
+
+# Changing.
+
+
+async def edit(request: Request) -> Response:
+    user, room = await _room(request)
+    message = await Message.for_changing(room, user, request.path_params["number"])
+    if request.method != "POST":
+        return _edit(request, user, room, message, draft=message.body, problem="")
+    if message.author_id != user.id:
+        raise Missing("This message is not yours. You can remove it.")
+    typed = await form(request, "body")
+    try:
+        version = await message.edit(typed["body"])
+    except Invalid as error:
+        return _edit(request, user, room, message, error.status, draft=typed["body"], problem=error.message)
+    broadcasts.changed(room, version)
+    return _see(message.path_in(room))
+
+
+def _edit(request: Request, user: User, room: Room, message: Message, status: int = 200, **context: str) -> Response:
+    shown = {"path": message.path_in(room), "html": message.safe_html, "can_edit": message.author_id == user.id}
+    return render.page(request, "messages/edit.html", status, message=shown, **context)
+
+
+async def remove(request: Request) -> Response:
+    user, room = await _room(request)
+    message = await Message.for_changing(room, user, request.path_params["number"])
+    version = await message.remove()
+    broadcasts.changed(room, version)
+    return _see(message.path_in(room))

@@ -1,0 +1,120 @@
+"""Whose pages are open in this process: kept in memory, written to the database in batches, behind a lease."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from webapp import settings
+from webapp.live import hub
+from webapp.presence.models import RENEW_SECONDS, Process, Visit, with_account
+
+log = logging.getLogger(__name__)
+
+WRITE_SECONDS = 0.5
+# A page that changes closes its stream and opens another: nobody should see the person flicker.
+GRACE_SECONDS = 5.0
+# Without a stream (w3m), somebody who asked for a room is taken to be reading it for a while.
+READING_SECONDS = 60.0
+
+Place = tuple[int, int]
+
+
+class Attendance:
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._streams: Counter[Place] = Counter()
+        self._until: dict[Place, float] = {}
+        self._written: set[Place] = set()
+        self._has_changed = asyncio.Event()
+        self._process = ""
+
+    def look(self, user: int, room: int) -> None:
+        """Somebody asked for the page of a room."""
+        self._stay(user, room, READING_SECONDS)
+
+    def enter(self, user: int, room: int) -> None:
+        """A stream of theirs has been opened."""
+        self._streams[user, room] += 1
+        self._has_changed.set()
+
+    def leave(self, user: int, room: int) -> None:
+        """A stream of theirs has ended."""
+        self._streams[user, room] -= 1
+        if self._streams[user, room] <= 0:
+            del self._streams[user, room]
+            self._stay(user, room, GRACE_SECONDS)
+
+    def forget(self, user: int, room: int) -> None:
+        """They have left on purpose: no grace."""
+        self._until.pop((user, room), None)
+        self._has_changed.set()
+
+    def _stay(self, user: int, room: int, seconds: float) -> None:
+        self._until[user, room] = time.monotonic() + seconds
+        self._has_changed.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Hold this process's lease and write its visits until the block ends; then they are gone at once."""
+        self._begin()
+        self._process = await Process.begin()
+        if settings.ON_SQLITE:
+            # One process at a time: whatever another has left behind is from before a crash.
+            await Process.bury(everyone_but=self._process)
+        tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._renew())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            with contextlib.suppress(Exception):  # a database that is away keeps the row until the lease ends
+                await Process.filter(id=self._process).delete()
+
+    def _present(self) -> set[Place]:
+        now = time.monotonic()
+        self._until = {place: until for place, until in self._until.items() if until > now}
+        return set(self._until) | set(self._streams)
+
+    async def _write(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RENEW_SECONDS if self._until else None):
+                    await self._has_changed.wait()
+            self._has_changed.clear()
+            try:
+                await self._write_changes()
+            except Exception as error:
+                log.warning("who is here could not be written, trying again: %r", error)
+                self._has_changed.set()
+            await asyncio.sleep(WRITE_SECONDS)
+
+    async def _write_changes(self) -> None:
+        present = self._present()
+        came, went = present - self._written, self._written - present
+        if came or went:
+            await Visit.write(self._process, await with_account(came), went)
+            self._written = present
+            for room in {room for _, room in came | went}:
+                hub.touch(room, "people")
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                if await Process.renew(self._process):
+                    # We were taken for dead (a frozen machine): everybody who is here is written anew.
+                    self._written = set()
+                    self._has_changed.set()
+                for room in await Process.bury():
+                    hub.touch(room, "people")
+            except Exception as error:
+                log.warning("this process could not say that it is alive: %r", error)
+
+
+attendance = Attendance()

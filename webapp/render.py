@@ -1,0 +1,108 @@
+"""Pages, fragments and answers: the only file that knows Jinja and the HX- headers."""
+
+import zlib
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import brotli
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp import assets, clock, settings
+
+PAGE_HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "Vary": "Cookie, HX-Request, Accept-Encoding, Accept-Language",
+}
+
+_templates = Environment(
+    loader=FileSystemLoader(settings.TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=settings.DEBUG,
+)
+_templates.globals.update(
+    asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN
+)
+
+
+_templates.filters.update(clock=clock.clock, long_day=clock.long_day, brief=clock.brief, moment=clock.moment)
+
+
+def fragment(name: str, **context: object) -> str:
+    """The HTML of one template."""
+    return _templates.get_template(name).render(context)
+
+
+def part(name: str, status: int = 200, **context: object) -> Response:
+    """A fragment as the whole answer."""
+    return Response(fragment(name, **context), status, PAGE_HEADERS, "text/html")
+
+
+def is_fragment(request: Request) -> bool:
+    """Whether htmx asks, and wants the part that changes in place of the page."""
+    return "hx-request" in request.headers
+
+
+def token(request: Request) -> str:
+    """The form token of this browser's session; see security.py."""
+    return getattr(request.state, "token", "")
+
+
+def frame(request: Request) -> None:
+    """Say that this request is for a document that stands in a frame; its errors are small documents too."""
+    request.state.framed = True
+
+
+def is_framed(request: Request) -> bool:
+    return getattr(request.state, "framed", False)
+
+
+def page(request: Request, name: str, status: int = 200, **context: Any) -> Response:
+    """A whole page, compressed, or 304 when the browser holds what it would say."""
+    html = _page_html(request, name, context)
+    headers = dict(PAGE_HEADERS)
+    if status == 200 and request.method in ("GET", "HEAD"):
+        headers["ETag"] = _etag(html, token(request), context.get("nonce", ""))
+        if headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+    body, coding = compress(html.encode(), request.headers.get("accept-encoding", ""))
+    if coding != "identity":
+        headers["Content-Encoding"] = coding
+    return Response(body, status, headers, "text/html")
+
+
+def answer(request: Request, name: str, goto: str, **context: object) -> Response:
+    """After a form: the fragment for htmx, else a redirect to where the change can be seen."""
+    if is_fragment(request):
+        return part(name, **context)
+    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+
+
+def compress(body: bytes, accepted: str) -> tuple[bytes, str]:
+    """The body in the coding that the Accept-Encoding header likes best, and that coding's name."""
+    coding = assets.negotiate(accepted, ("br", "gzip"))
+    if coding == "br":
+        return brotli.compress(body, quality=4), "br"
+    if coding == "gzip":
+        packer = zlib.compressobj(6, wbits=31)
+        return packer.compress(body) + packer.flush(), "gzip"
+    return body, coding
+
+
+def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
+    user = request.scope.get("user")
+    viewer = user if getattr(user, "is_authenticated", False) else None
+    frame_of = {"token": token(request), "viewer": viewer, "me_css": viewer.stylesheet if viewer else ""}
+    return fragment(name, **(frame_of | dict(context)))
+
+
+def _etag(html: str, *volatile: str) -> str:
+    """Over all that the viewer sees: what is new in every answer (the nonce) must not make the page new."""
+    for text in filter(None, volatile):
+        html = html.replace(text, "")
+    return f'W/"{blake2b(html.encode(), digest_size=12).hexdigest()}"'

@@ -1,0 +1,31 @@
+"""Telling the pages of a room what has become of the room itself, and of a person's place in it."""
+
+from collections.abc import Collection
+
+from webapp import render
+from webapp.live import Frame, frames, hub, sources
+from webapp.rooms.models import Room
+
+
+def described(room: Room) -> None:
+    """The topic changed, or the room was locked or unlocked."""
+    hub.touch(room.id, "about")
+
+
+def kicked(room: Room, user_id: int) -> None:
+    hub.dismiss("kicked", channel=room.id, user=user_id)
+
+
+def closed(room: Room) -> None:
+    hub.dismiss("gone", channel=room.id)
+
+
+@sources.state("about")
+async def about(rooms: Collection[int]) -> dict[int, Frame]:
+    found = await Room.filter(id__in=rooms, closed_at=None)
+    return {room.id: framed(room) for room in found}
+
+
+def framed(room: Room) -> Frame:
+    html = render.fragment("rooms/_about.html", room=room)
+    return Frame(frames.event(frames.partial("#about", "outerHTML", html)))

@@ -1,0 +1,130 @@
+"""Every setting, read once from the environment or a `.env` file. Nobody else touches the environment."""
+
+import os
+import secrets
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from limits import RateLimitItem, parse_many
+from starlette.config import Config
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parent.parent
+TEMPLATES = ROOT / "templates"
+STATIC = ROOT / "static"
+
+
+class Malformed(ValueError):
+    """A setting that can't be used; the message names it and says what it may be."""
+
+
+_config = Config(env_file=".env" if os.path.isfile(".env") else None)
+
+
+def _read(name: str, default: str, convert: Callable[[str], T], wanted: str) -> T:
+    text = _config(name, default=default).strip() or default
+    try:
+        return convert(text)
+    except Exception as error:
+        raise Malformed(f"{name} is {text!r}, but it must be {wanted}.") from error
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    return lambda text: choices[choices.index(text.lower())]
+
+
+def _switch(text: str) -> bool:
+    return _one_of("off", "on")(text) == "on"
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _rates(count: int) -> Callable[[str], list[RateLimitItem]]:
+    def convert(text: str) -> list[RateLimitItem]:
+        rates = parse_many(text)
+        if len(rates) != count:
+            raise ValueError(text)
+        return rates
+
+    return convert
+
+
+def _database_url(text: str) -> str:
+    if not text.startswith(("sqlite://", "postgres://", "postgresql://")):
+        raise ValueError(text)
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if text and not text.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError(text)
+    return text
+
+
+def _rate(name: str, default: str) -> RateLimitItem:
+    return _read(name, default, _rates(1), "a rate like 20/10 seconds")[0]
+
+
+DATA_DIR = _read("DATA_DIR", "var", lambda text: Path(text).resolve(), "a folder")
+DATABASE_URL = _read(
+    "DATABASE_URL", f"sqlite://{DATA_DIR}/parley.sqlite3", _database_url, "sqlite://PATH or postgres://..."
+)
+REDIS_URL = _read("REDIS_URL", "", _redis_url, "redis://HOST:PORT, or empty for one process")
+ALLOWED_HOSTS = _read("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _words, "host names with commas between")
+TRUSTED_PROXIES = _read("TRUSTED_PROXIES", "", _words, "addresses or networks with commas between")
+DEBUG = _read("DEBUG", "off", _switch, "on or off")
+WORKERS = _read("WORKERS", "1", _positive, "a whole number of 1 or more")
+SITE_NAME = _read("SITE_NAME", "Parley", _text, "a name")
+SITE_TIMEZONE = _read("SITE_TIMEZONE", "UTC", ZoneInfo, "a time zone like Europe/Berlin")
+REGISTRATION_OPEN = _read("REGISTRATION", "open", _one_of("open", "closed"), "open or closed") == "open"
+
+RATE_LIMITS = _read("RATE_LIMITS", "on", _switch, "on or off")
+RATE_POST = _rate("RATE_POST", "20/10 seconds")
+RATE_SIGN_IN, RATE_SIGN_IN_ADDRESS = _read(
+    "RATE_SIGN_IN", "10/minute;30/minute", _rates(2), "two rates, per account; per address: 10/minute;30/minute"
+)
+RATE_REGISTER = _rate("RATE_REGISTER", "20/hour")
+RATE_SEARCH = _rate("RATE_SEARCH", "30/minute")
+RATE_STREAM = _rate("RATE_STREAM", "60/minute")
+MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a whole number of 1 or more")
+
+ON_SQLITE = DATABASE_URL.startswith("sqlite://")
+
+
+@cache
+def secret_key() -> str:
+    """The key that signs cookies and links: SECRET_KEY, else one made once and kept in the data folder (0600)."""
+    given = _config("SECRET_KEY", default="")
+    if given:
+        if len(given) < 32:
+            raise Malformed("SECRET_KEY is too short: it must have 32 characters or more.")
+        return given
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    path = DATA_DIR / "secret"
+    try:
+        # Only one of several processes that start together may win, and the file must never be readable by others.
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    key = path.read_text().strip()
+    if len(key) < 32:
+        raise Malformed(f"The file {path} holds no usable key. Remove it, and a new one is made.")
+    return key

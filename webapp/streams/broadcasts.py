@@ -1,0 +1,48 @@
+"""Ending streams: whose right has ended, and what they are told."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from webapp import render
+from webapp.accounts.models import Session
+from webapp.live import Reader, frames, sources
+from webapp.rooms.models import KICKED, Membership
+
+AT_ONCE = 500
+# The reason, and the way on: an address and its name.
+REASONS = {
+    "paused": ("This page is paused, because you have opened others since.", "", "Use this page"),
+    "signed_out": ("You are signed out.", "/login", "Sign in"),
+    "kicked": ("The owner of the room has sent you away for a while.", "/lobby", "Go to the lobby"),
+    "gone": ("This room has been deleted.", "/lobby", "Go to the lobby"),
+}
+
+
+@sources.goodbye
+def goodbye(reader: Reader, reason: str) -> bytes:
+    """The page's last frame takes the connection's place, so that it does not connect again."""
+    words, way, way_name = REASONS[reason]
+    reader.is_parked = reason == "paused" and reader.framing == "html"
+    html = render.fragment("streams/_ended.html", reason=words, way=way or reader.page, way_name=way_name)
+    if reader.framing == "sse":
+        return frames.event(frames.partial("#stream", "outerHTML", html))
+    return f"<li>{html}</li>".encode()
+
+
+@sources.access
+async def access(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
+    """Who may read no more: their session has ended, or they are kept out of the room."""
+    ended: list[tuple[Reader, str]] = []
+    for start in range(0, len(readers), AT_ONCE):
+        some = readers[start : start + AT_ONCE]
+        sessions = set(await Session.filter(id__in={r.labels["session"] for r in some}).values_list("id", flat=True))
+        now = datetime.now(UTC)
+        kept_out = await Membership.filter(
+            role=KICKED, kicked_until__gt=now, user_id__in={r.labels["user"] for r in some}
+        ).values_list("user_id", "room_id")
+        for reader in some:
+            if reader.labels["session"] not in sessions:
+                ended.append((reader, "signed_out"))
+            elif (reader.labels["user"], reader.channel) in kept_out:
+                ended.append((reader, "kicked"))
+    return ended

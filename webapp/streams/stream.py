@@ -1,0 +1,86 @@
+"""One open stream, from its first byte to its last."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+
+from sse_starlette.sse import EventSourceResponse, SendTimeoutError
+from starlette.types import Receive, Scope, Send
+
+from webapp.live import Reader, frames, hub
+from webapp.presence.attendance import attendance
+from webapp.rooms.models import Membership
+
+log = logging.getLogger(__name__)
+
+SEND_SECONDS = 15
+FAREWELL_SECONDS = 2
+# An endless document grows in the browser: after so many bytes it begins anew.
+LONGEST_DOCUMENT = 512 * 1024
+BEGIN_ANEW = b'<meta http-equiv="refresh" content="0">'
+PARKED_SECONDS = 1800
+
+
+class Stream(EventSourceResponse):
+    """sse-starlette opens and closes it, and tells of a shutdown; what goes through it are frames of the hub."""
+
+    def __init__(self, reader: Reader, opening: bytes, media_type: str, headers: dict[str, str] | None = None) -> None:
+        self.reader = reader
+        self.opening = opening
+        super().__init__(
+            self._chunks(),
+            media_type=media_type,
+            # Said outright, so that nothing on the way compresses (and so holds back) what should flow.
+            headers={"Cache-Control": "no-store, no-transform", **(headers or {})},
+            ping=0,
+            send_timeout=SEND_SECONDS,
+            shutdown_event=Farewell(reader),  # type: ignore[arg-type]
+            shutdown_grace_period=FAREWELL_SECONDS,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            log.info("a page that does not read was let go")
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        """No database here: a stream may be cancelled at any moment."""
+        user, room = self.reader.labels["user"], self.reader.channel
+        yield self.opening
+        sent = 0
+        hub.join(self.reader)
+        attendance.enter(user, room)
+        try:
+            async for chunk in self.reader.outbox:
+                yield chunk
+                sent += len(chunk)
+                if self.reader.framing == "html" and sent > LONGEST_DOCUMENT:
+                    yield BEGIN_ANEW
+                    return
+        finally:
+            hub.leave(self.reader)
+            attendance.leave(user, room)
+            hub.start(Membership.read_all(user, room))
+        if self.reader.is_parked:
+            async for chunk in parked():
+                yield chunk
+
+
+async def parked() -> AsyncIterator[bytes]:
+    """Nothing but signs of life: a frame whose document ended would load it anew, and drive out another page."""
+    for _ in range(PARKED_SECONDS // 20):
+        await asyncio.sleep(20)
+        yield frames.KEEP_ALIVE_HTML
+
+
+class Farewell:
+    """What sse-starlette sets when the server is about to go: every page comes back after a while of its own."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def set(self) -> None:
+        last = frames.farewell(random.randint(300, 3000)) if self.reader.framing == "sse" else b""
+        self.reader.outbox.close(last)
