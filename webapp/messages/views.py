@@ -64,6 +64,7 @@ async def _page(
         "moderates": room.is_owned_by(user),
         "people": (await people_in([room.id]))[room.id],
         "here": room.key,
+        "supervisor": _supervisor(request, room),
     }
     composer = {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
     response = await split(request, user, "rooms/show.html", status, **(shown | composer | context))
@@ -71,6 +72,17 @@ async def _page(
         life = 365 * 24 * 3600 if is_plain else 0
         response.set_cookie(PLAIN, "1", max_age=life, path="/rooms", httponly=True, samesite="lax")
     return response
+
+
+def _supervisor(request: Request, room: Room) -> str:
+    """
+    The document around the live one, where it can stand in the page itself: Chromium refreshes such a document
+    even while the server is away, but would fetch the twins of streams/supervisor.html anew. Firefox is the
+    other way round (both seen: Chromium 156, Firefox ESR 153).
+    """
+    if "Chrome/" not in request.headers.get("user-agent", ""):
+        return ""
+    return render.fragment("streams/supervisor.html", path=f"{room.path}/live", twin="")
 
 
 def _earlier(messages: list[Line]) -> int:
@@ -135,7 +147,7 @@ async def post(request: Request) -> Response:
         return await _unposted(request, Unavailable(), typed, None)
     broadcasts.changed(room, posted.version)
     goto = f"{room.path}/composer#text" if typed["framed"] else f"{room.path}#composer"
-    return render.answer(request, "messages/_sending.html", goto, nonce=new_nonce(), problem="")
+    return render.answer(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
 
 
 async def _unposted(request: Request, problem: Problem, typed: dict[str, str], room: Room | None) -> Response:

@@ -1,0 +1,155 @@
+"""What people type: what is kept of it, and which of it a person would call the same."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from webapp import text
+
+# The characters that normalising, folding and trimming stumble over; and any.
+TRICKY = "\0\a\x7f\x85\xad \t\r\n\u0301\u0345\u034f\u061c\u1160\u200b\u200d\u200e\u202e\u2028\u2066\u3164\ufdfa\ufeff"
+TRICKY += "eéßSſİıΣςK½ﬁｱ가각\ue000\uffff\U000e0041\U0001fae8"
+TYPED = st.text(st.sampled_from(TRICKY), max_size=12) | st.text(max_size=60)
+KEEPERS = [text.block, text.line, text.fold, text.slug]
+at_ease = settings(deadline=None, database=None, max_examples=200)
+
+
+@at_ease
+@given(TYPED)
+@pytest.mark.parametrize("keep", KEEPERS)
+def test_what_is_kept_stays_the_same_when_it_is_sent_again(keep, typed: str) -> None:
+    once = keep(typed)
+    assert keep(once) == once
+
+
+@at_ease
+@given(TYPED)
+@pytest.mark.parametrize("keep", KEEPERS)
+def test_nothing_that_controls_or_turns_or_hides_is_kept(keep, typed: str) -> None:
+    kept = keep(typed)
+    assert not [c for c in kept if unicodedata.category(c) in ("Cc", "Cs", "Co") and c not in "\n\t"]
+    assert not set(kept) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\ufeff\uffff")
+
+
+@at_ease
+@given(TYPED)
+def test_what_is_kept_is_in_the_one_form_that_compares(typed: str) -> None:
+    for keep in (text.block, text.line):
+        assert unicodedata.is_normalized("NFC", keep(typed))
+    assert unicodedata.is_normalized("NFKC", text.fold(typed))
+
+
+@at_ease
+@given(TYPED)
+def test_nothing_grows_beyond_what_unicode_says(typed: str) -> None:
+    # The worst that the standard allows: three characters for one in NFC, eighteen in NFKC.
+    assert len(text.block(typed)) <= 3 * len(typed)
+    assert len(text.line(typed)) <= 3 * len(typed)
+    assert len(text.fold(typed)) <= 18 * len(typed)
+
+
+@at_ease
+@given(TYPED)
+def test_a_line_is_one_line_without_spaces_at_its_ends(typed: str) -> None:
+    kept = text.line(typed)
+    assert kept == " ".join(kept.split())
+
+
+@at_ease
+@given(TYPED)
+def test_the_slug_is_words_with_hyphens_between(typed: str) -> None:
+    slug = text.slug(typed)
+    assert "--" not in slug
+    assert slug == slug.strip("-")
+    assert all(c == "-" or unicodedata.category(c)[0] in "LNM" for c in slug)
+
+
+@at_ease
+@given(TYPED)
+def test_case_and_spaces_make_no_difference_to_what_is_folded(typed: str) -> None:
+    assert text.fold(f"  {typed}  ") == text.fold(typed)
+    assert text.fold(typed.casefold()) == text.fold(typed)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "Café Müller",
+        unicodedata.normalize("NFD", "Café Müller"),
+        "CAFÉ MÜLLER",
+        "  café \t\n  müller ",
+        "Café\u00a0Müller",
+        "Ｃａｆé Müller",
+        "Ca\u200bfé Müller",
+        "C\u00adafé Müller",
+        "Caf\u200be\u0301 Müller",
+        "\u202eCafé Müller",
+    ],
+)
+def test_one_name_in_many_spellings_is_one_name(spelling: str) -> None:
+    assert text.fold(spelling) == "café müller"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Straße", "STRASSE"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("ﬁsh", "FISH"), ("Kelvin", "kelvin"), ("가", "\u1100\u1161")],
+)
+def test_names_fold_by_the_rules_of_their_script(one: str, other: str) -> None:
+    assert text.fold(one) == text.fold(other)
+
+
+def test_signs_between_words_keep_names_apart() -> None:
+    assert len({text.fold(name) for name in ("a/b", "a b", "a-b")}) == 3
+
+
+def test_newlines_are_kept_and_trailing_spaces_are_not() -> None:
+    assert text.block("\r\n\r\nfirst  \r\nsecond\rthird\n\n") == "first\nsecond\nthird"
+
+
+def test_the_indent_of_the_first_line_is_kept() -> None:
+    assert text.block("\n  code\n    more") == "  code\n    more"
+
+
+def test_at_most_two_empty_lines_are_kept_between_others() -> None:
+    assert text.block("a\n\n\nb") == "a\n\n\nb"
+    assert text.block("a\n \n\t\n\n\n\nb") == "a\n\n\nb"
+
+
+@pytest.mark.parametrize("emoji", ["👩‍👩‍👧‍👦", "❤️", "🇩🇪", "👍🏽", "\U0001fae8", "\U0001fae9"])
+def test_emoji_come_through_whole_also_those_newer_than_this_python(emoji: str) -> None:
+    assert text.line(f"hi {emoji}") == f"hi {emoji}"
+    assert text.visible(emoji)
+
+
+@pytest.mark.parametrize("name", ["نرگس", "می\u200cخواهم", "שָׁלוֹם", "हिन्दी", "ภาษาไทย", "O’Neill"])
+def test_names_of_every_script_come_through(name: str) -> None:
+    assert text.line(name) == unicodedata.normalize("NFC", name)
+    assert text.visible(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Tea & Cake", "tea-cake"),
+        ("a/b", "a-b"),
+        ("a _ b", "a-b"),
+        ("  Übung: ½ ", "übung-1-2"),
+        ("日本語 部屋", "日本語-部屋"),
+        ("हिन्दी चैट", "हिन्दी-चैट"),
+        ("../..", ""),
+        ("🎉", ""),
+    ],
+)
+def test_a_slug_reads_like_its_name(name: str, slug: str) -> None:
+    assert text.slug(name) == slug
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    ["", " ", "\n", "\u200b", "\u200d", "\u200e", "\u0301", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\ufe0f"],
+)
+def test_a_name_of_nothing_is_not_visible(nothing: str) -> None:
+    assert not text.visible(nothing)
+    assert text.visible(nothing + "a")
