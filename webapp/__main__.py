@@ -71,7 +71,7 @@ def serve(host: str, port: int, workers: int) -> None:
 
 def _greeting(host: str, port: int) -> str:
     name = f"[{host}]" if ":" in host else host
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else name
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else name  # noqa: S104
     return (
         f"{settings.SITE_NAME} is at http://{shown}:{port}\n"
         "Create an account there, then make a room. `python -m webapp createsuperuser` makes an administrator.\n"

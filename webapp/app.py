@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -105,7 +106,14 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
 
 
-app = Starlette(
+class Parley(Starlette):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # uvicorn's connection, for the one who must be able to cut it: see streams/stream.py.
+        scope["transport"] = getattr(getattr(send, "__self__", None), "transport", None)
+        await super().__call__(scope, receive, send)
+
+
+app = Parley(
     debug=False,
     routes=routes,
     middleware=middleware,

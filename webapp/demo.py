@@ -33,12 +33,14 @@ Row = Any  # a tuple, or what the drivers take for one
 class Talk(NamedTuple):
     """A room that is to be filled: whose it is, what is talked about there, and how much."""
 
-    id: int
+    name: str
+    topic: str
     theme: int
     members: list[int]
     messages: int
     begins: datetime
     ends: datetime
+    id: int = 0
 
 
 async def fill(users: int, rooms: int, messages: int) -> None:
@@ -58,7 +60,7 @@ async def fill(users: int, rooms: int, messages: int) -> None:
             people = await _people(chance, users, bar)
         except IntegrityError:
             raise click.ClickException("Somebody created an account just now. Nothing more was written.") from None
-        for talk in await _rooms(chance, list(people), rooms, messages):
+        for talk in await _rooms(chance, list(people), _shares(rooms, messages)):
             await _talk(chance, talk, bar)
     click.echo(
         f"{users:,} people, {rooms:,} rooms and {messages:,} messages in {time.monotonic() - started:.0f} s.\n"
@@ -141,7 +143,7 @@ def _username(chance: random.Random, name: str, taken: set[str]) -> str:
     first, last = "".join(c for c in letters if c.isascii()).split()
     wishes = [first, f"{first}.{last}", f"{first[0]}{last}", f"{first}_{last[0]}", f"{last}{first[0]}"]
     chance.shuffle(wishes)
-    numbered = (f"{first[:20]}{number}" for number in chain(range(70, 100), count(100)))
+    numbered = (f"{first}{number}" for number in count(len(taken)))
     for wish in chain(wishes, numbered):
         if len(wish) >= 3 and (key := skeleton(wish)) not in taken:
             taken.add(key)
@@ -152,31 +154,34 @@ def _username(chance: random.Random, name: str, taken: set[str]) -> str:
 # Rooms.
 
 
-async def _rooms(chance: random.Random, people: list[int], rooms: int, messages: int) -> list[Talk]:
+async def _rooms(chance: random.Random, people: list[int], shares: list[int]) -> list[Talk]:
     """The rooms, empty for now: the first one is everybody's."""
-    now = datetime.now(UTC)
-    planned = []
-    for place, (name, topic, theme) in enumerate(islice(_room_names(), rooms)):
-        crowd = len(people) if place == 0 else min(LARGEST_CROWD, max(3, int(len(people) * chance.uniform(0.02, 0.3))))
-        members = chance.sample(people, min(crowd, len(people)))
-        ends = now - timedelta(seconds=40 if place == 0 else chance.paretovariate(0.4) * 300 % (20 * 86400))
-        begins = ends - MONTHS_BACK * (1 if place == 0 else chance.uniform(0.3, 0.85))
-        if (place < 20 and people[0] not in members) or place == 0:
-            members = [people[0], *(member for member in members if member != people[0])]
-        planned.append((text.slug(name), name, topic, theme, members, begins, ends))
+    talks = [
+        _plan(chance, people, place, share, *named)
+        for place, (share, named) in enumerate(zip(shares, _room_names(), strict=False))
+    ]
     columns = "key, kind, name, folded, topic, version, last_number, last_at, member_count, created_at"
     rows: Iterator[Row] = (
-        (key, PUBLIC, name, text.fold(name), topic, 0, 0, begins, 0, begins)
-        for key, name, topic, _, _, begins, _ in planned
+        (text.slug(one.name), PUBLIC, one.name, text.fold(one.name), one.topic, 0, 0, one.begins, 0, one.begins)
+        for one in talks
     )
     for batch in _batches(rows):
         await database.transact(_write, "room", columns, batch)
-    ids = dict(await Room.all().values_list("key", "id"))
-    shares = _shares(rooms, messages)
-    return [
-        Talk(ids[key], theme, members, share, begins, ends)
-        for (key, _, _, theme, members, begins, ends), share in zip(planned, shares, strict=True)
-    ]
+    ids = dict(await Room.all().values_list("name", "id"))
+    return [talk._replace(id=ids[talk.name]) for talk in talks]
+
+
+def _plan(chance: random.Random, people: list[int], place: int, share: int, name: str, topic: str, theme: int) -> Talk:
+    """Who will say how much between when and when in the room of that place among the rooms."""
+    is_everybodys = place == 0
+    crowd = min(LARGEST_CROWD, max(3, int(len(people) * chance.uniform(0.02, 0.3))))
+    members = chance.sample(people, len(people) if is_everybodys else min(crowd, len(people)))
+    if is_everybodys or (place < 20 and people[0] not in members):  # who signs in first has rooms to look at
+        members = [people[0], *(member for member in members if member != people[0])]
+    silent = timedelta(seconds=40 if is_everybodys else chance.paretovariate(0.4) * 300 % (20 * 86400))
+    ends = datetime.now(UTC) - silent
+    begins = ends - MONTHS_BACK * (1 if is_everybodys else chance.uniform(0.3, 0.85))
+    return Talk(name, topic, theme, members, share, begins, ends)
 
 
 def _room_names() -> Iterator[tuple[str, str, int]]:
@@ -187,10 +192,9 @@ def _room_names() -> Iterator[tuple[str, str, int]]:
         for theme, (name, topic) in enumerate(row)
     ]
     yield from names
-    for place, (name, topic, theme) in product(words.PLACES, names):
-        yield f"{name} {place}", topic, theme
-    for number, (name, topic, theme) in product(count(2), names):
-        yield f"{name} {number}", topic, theme
+    for suffix in chain(words.PLACES, count(2)):
+        for name, topic, theme in names:
+            yield f"{name} {suffix}", topic, theme
 
 
 def _shares(rooms: int, messages: int) -> list[int]:

@@ -25,9 +25,7 @@ _templates = Environment(
     lstrip_blocks=True,
     auto_reload=settings.DEBUG,
 )
-_templates.globals.update(
-    asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN
-)
+_templates.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)
 
 
 _templates.filters.update(clock=clock.clock, long_day=clock.long_day, brief=clock.brief, moment=clock.moment)
@@ -76,7 +74,7 @@ def page(request: Request, name: str, status: int = 200, **context: Any) -> Resp
     return Response(body, status, headers, "text/html")
 
 
-def answer(request: Request, name: str, goto: str, **context: object) -> Response:
+def answer(request: Request, name: str, goto: str, **context: Any) -> Response:
     """After a form: the fragment for htmx, else a redirect to where the change can be seen."""
     if is_fragment(request):
         return part(name, **context)

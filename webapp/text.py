@@ -6,20 +6,29 @@ import unicodedata
 # Bidirectional embeddings, overrides and isolates turn the text around them; zero-width and tag characters hide.
 # The joiners (emoji, Persian) and the two plain direction marks stay.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
+_HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b\u2060-\u2065\ufdd0-\ufdef\ufeff\ufff0-\ufff8\U000e0000-\U000e00ff]")
+# What is drawn as nothing, or only on another character; and the letters and one symbol that are blank all the same.
+_UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Mn", "Mc", "Me")
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _SPACES = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n{4,}")
 
 
 def _printable(text: str, keep: str = "") -> str:
-    """The text without control characters, half surrogates and characters of no meaning."""
-    return "".join(c for c in text if c in keep or unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co"))
+    """The text without control characters, half surrogates and characters of no agreed meaning."""
+    return "".join(c for c in text if c in keep or _has_meaning(c))
+
+
+def _has_meaning(c: str) -> bool:
+    # The last two of every 65,536 are no characters. What this Python does not know yet (new emoji) is kept.
+    return unicodedata.category(c) not in ("Cc", "Cs", "Co") and ord(c) & 0xFFFE != 0xFFFE
 
 
 def block(text: str) -> str:
     """A text of several lines: newlines kept, ends trimmed."""
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _HIDDEN.sub("", _TURNING.sub("", _printable(text, keep="\n\t")))
+    text = _printable(text.replace("\r\n", "\n").replace("\r", "\n"), keep="\n\t")
+    # Composed last: a letter and its accent may have had a hidden character between them.
+    text = unicodedata.normalize("NFC", _HIDDEN.sub("", _TURNING.sub("", text)))
     lines = "\n".join(line.rstrip() for line in text.split("\n"))
     return _BLANK_LINES.sub("\n\n\n", lines).strip("\n").rstrip()
 
@@ -36,10 +45,14 @@ def fold(text: str) -> str:
 
 
 def slug(text: str) -> str:
-    """The folded text as part of an address: letters and digits of any script, hyphens between."""
-    return re.sub(r"[^\w]+|_+", "-", fold(text)).strip("-")
+    """The folded text as part of an address: letters (with their marks) and digits of any script, hyphens between."""
+    kept = ""
+    for c in fold(text):
+        is_mark = unicodedata.category(c)[0] == "M" and kept[-1:] not in ("", "-")
+        kept += c if c.isalnum() or is_mark else "-"
+    return re.sub("-+", "-", kept).strip("-")
 
 
 def visible(text: str) -> bool:
     """Whether there is anything to see in it."""
-    return any(unicodedata.category(c)[0] not in "ZCM" for c in text)
+    return any(unicodedata.category(c) not in _UNSEEN and c not in _BLANK for c in text)

@@ -174,7 +174,7 @@ class User(Model):
         self.password_hash = await passwords.hashed(password)
         await User.filter(id=self.id).update(password_hash=self.password_hash)
 
-    async def describe(self, shown: str, bio: str) -> None:
+    async def introduce(self, shown: str, bio: str) -> None:
         """Change what others see of this person; raises Invalid."""
         self.display_name, self.bio = display_name(shown), text.block(bio)
         if len(self.bio) > BIO_LENGTH:
@@ -204,8 +204,8 @@ class Session(Model):
 
     @classmethod
     async def begin(cls, user: User, token: str, user_agent: str) -> "Session":
-        row = {"digest": security.digest(token), "user": user, "user_agent": text.line(user_agent)[:300]}
-        return await cls.create(**row)
+        agent = text.line(user_agent)[:300]
+        return await cls.create(digest=security.digest(token), user=user, user_agent=agent)
 
     @property
     def device(self) -> str:

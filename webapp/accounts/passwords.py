@@ -55,6 +55,7 @@ def _nobody() -> str:
 
 def _verify(password: str, kept: str | None) -> bool:
     try:
-        return _hasher.verify(kept or _nobody(), password) and kept is not None
+        _hasher.verify(kept or _nobody(), password)
+        return kept is not None
     except (VerificationError, InvalidHashError):
         return False

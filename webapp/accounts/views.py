@@ -57,8 +57,8 @@ async def login(request: Request) -> Response:
     if request.method != "POST":
         if request.user.is_authenticated:
             return _see(target)
-        context = {"form": {"username": ""}, "problems": NO_PROBLEMS, "problem": "", "next": target}
-        return render.page(request, "accounts/login.html", **context)
+        empty = {"username": ""}
+        return render.page(request, "accounts/login.html", form=empty, problems=NO_PROBLEMS, problem="", next=target)
     typed = await form(request, "username", "password", "next")
     target = inner_path(typed["next"] or "/lobby")
     try:
@@ -119,7 +119,7 @@ async def profile(request: Request) -> Response:
         return _settings(request, "accounts/profile.html", form=typed, problems=NO_PROBLEMS)
     typed = await form(request, "display_name", "bio")
     try:
-        await user.describe(typed["display_name"], typed["bio"])
+        await user.introduce(typed["display_name"], typed["bio"])
     except Invalid as error:
         await user.refresh_from_db()
         problems = NO_PROBLEMS | error.problems
@@ -144,8 +144,8 @@ async def password(request: Request) -> Response:
 
 
 async def _end_others(user: User) -> None:
-    others = Session.filter(user_id=user.id).exclude(id=user.session_id)
-    await _end(*await others.values_list("id", flat=True))
+    others = await Session.filter(user_id=user.id).exclude(id=user.session_id)
+    await _end(*(session.id for session in others))
 
 
 async def sessions(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 from webapp.live.frames import Frame
 from webapp.live.reader import Reader, deliver
@@ -24,7 +24,7 @@ class Channel:
     versions that the readers hold, and give each what it lacks. All of them then hold the same version.
     """
 
-    def __init__(self, number: int, sources: Sources, start: Callable[[Awaitable[None]], object]) -> None:
+    def __init__(self, number: int, sources: Sources, start: Callable[[Coroutine[object, object, None]], None]) -> None:
         self.number = number
         self.version: int | None = None
         self.readers: set[Reader] = set()
@@ -89,8 +89,7 @@ class Channel:
         try:
             while self._present and (self._joining or self._changed or self._is_behind):
                 try:
-                    async with asyncio.timeout(READ_SECONDS):
-                        await self._pass()
+                    await self._pass()
                 except Exception as error:
                     log.warning("a room's changes could not be read, trying again: %r", error)
                     await asyncio.sleep(RETRY_SECONDS)
@@ -110,8 +109,9 @@ class Channel:
         cursors: set[int | None] = {reader.cursor for reader in joining}
         if self.version is not None and self.readers:
             cursors.add(self.version)
-        found = await self._sources.read_log(self.number, cursors)
-        # From here to the end nothing fails: whoever was waiting has been served exactly once.
+        async with asyncio.timeout(READ_SECONDS):
+            found = await self._sources.read_log(self.number, cursors)
+        # From here to the end nothing fails and nothing is cut short: everybody is served exactly once.
         del self._joining[: len(joining)]
         if found is None:
             for reader in self._present:

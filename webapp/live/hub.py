@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 
 from broadcaster import Broadcast
 from broadcaster._backends.base import BroadcastBackend
@@ -31,6 +31,7 @@ class Hub:
         self.sources = sources
         self.channels: dict[int, Channel] = {}
         self.is_linked = True
+        self._is_running = False
         self._tasks: set[asyncio.Future[None]] = set()
         self._bell = Bell(self._hear, self._notice)
         self._must_check = asyncio.Event()
@@ -38,7 +39,7 @@ class Hub:
     @contextlib.asynccontextmanager
     async def running(self, backend: BroadcastBackend, name: str) -> AsyncIterator[None]:
         """Listen, publish and keep watch until the block ends. `name` tells this installation from others."""
-        self.is_linked = True
+        self.is_linked = self._is_running = True
         self._bell = Bell(self._hear, self._notice)
         self._must_check = asyncio.Event()
         async with Broadcast(backend=backend) as broadcast:
@@ -51,8 +52,11 @@ class Hub:
             finally:
                 await self._stop()
 
-    def start(self, work: Awaitable[None]) -> None:
+    def start(self, work: Coroutine[object, object, None]) -> None:
         """Run something that the hub owns, and that ends with it at the latest."""
+        if not self._is_running:
+            work.close()
+            return
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -63,6 +67,7 @@ class Hub:
             log.error("a task of the live engine ended", exc_info=error)
 
     async def _stop(self) -> None:
+        self._is_running = False
         while tasks := set(self._tasks):
             for task in tasks:
                 task.cancel()

@@ -90,7 +90,7 @@ class RedisBackend(BroadcastBackend):
             except Exception as error:  # whatever it is, the answer is to connect again
                 causes = getattr(error, "exceptions", [error])
                 if is_up or pause == SHORTEST_PAUSE:
-                    log.warning("the link to Redis is gone, connecting again: %s", causes[0] or type(causes[0]).__name__)
+                    log.warning("the link to Redis is gone, connecting again: %s", repr(causes[0]))
                 self._tell(LOST)
             finally:
                 with contextlib.suppress(Exception):

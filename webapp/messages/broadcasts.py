@@ -7,6 +7,7 @@ from webapp.live import Frame, frames, hub, sources
 from webapp.messages.models import MOST_CHANGES, Line, Message
 from webapp.rooms.models import Room
 
+
 def changed(room: Room, version: int) -> None:
     """Something was posted, edited or removed: the log has reached this version."""
     hub.ring(room.id, version)
@@ -91,4 +92,3 @@ class Fragments:
 
 def identity(line: Line) -> str:
     return f"message-{line.room_id}-{line.number}"
-

@@ -12,9 +12,9 @@ from tortoise.models import Model
 
 from webapp import database, text
 from webapp.accounts.models import Avatar, User
+from webapp.clock import clock, local
 from webapp.errors import Invalid, Missing
 from webapp.messages.markdown import rendered
-from webapp.clock import clock, local
 from webapp.rooms.models import Membership, Room
 
 LONGEST = 4000
@@ -143,7 +143,7 @@ class Message(Model):
         """Change the words; the room's new version, or the old one when nothing changed. Raises Invalid, Missing."""
         body = checked(body)
         if body == self.body:
-            return self.version
+            return int(self.version)
         return await self._change(body=body, html=rendered(body), edited_at=datetime.now(UTC))
 
     async def remove(self) -> int:
@@ -151,7 +151,7 @@ class Message(Model):
         try:
             return await self._change(body="", html="", removed_at=datetime.now(UTC))
         except Missing:
-            return self.version
+            return int(self.version)
 
     async def _change(self, **values: object) -> int:
         async def write() -> int:
@@ -168,7 +168,7 @@ class Message(Model):
     @property
     def safe_html(self) -> Markup:
         """The HTML, made safe by `rendered` when it was stored."""
-        return Markup(self.html)
+        return Markup(self.html)  # noqa: S704
 
     # Reading.
 
@@ -202,8 +202,8 @@ class Message(Model):
     async def number_at(cls, room: Room, version: int) -> int:
         """The number of the newest message that had been posted when the room had this version."""
         posted = cls.filter(room_id=room.id, posted_version__lte=version)
-        newest = await posted.order_by("-number").first().values_list("number", flat=True)
-        return int(newest or 0)
+        newest = await posted.order_by("-number").first().values("number")
+        return newest["number"] if newest else 0
 
     @classmethod
     async def _lines(cls, room: Room, wanted: Q) -> list["Line"]:
@@ -238,7 +238,7 @@ class Line:
     def __init__(self, row: dict[str, Any], room_key: str) -> None:
         for name, value in row.items():
             setattr(self, name, value)
-        self.html = Markup(row["html"])  # made safe by `rendered` when it was stored
+        self.html = Markup(row["html"])  # noqa: S704  made safe by `rendered` when it was stored
         self.room_key = room_key
         if row["author_code"] is None:
             self.author_code, self.author_name = "", "someone who left"

@@ -49,6 +49,10 @@ class Attendance:
             del self._streams[user, room]
             self._stay(user, room, GRACE_SECONDS)
 
+    def has_open(self, user: int, room: int) -> bool:
+        """Whether they have a live page of the room open here: what comes into it is being read."""
+        return self._streams[user, room] > 0
+
     def forget(self, user: int, room: int) -> None:
         """They have left on purpose: no grace."""
         self._until.pop((user, room), None)

@@ -84,20 +84,20 @@ class Visit(Model):
 
 async def with_account(places: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
     """Those of the (user, room) pairs whose user still exists: one that was removed must not stop the batch."""
-    users = await User.filter(id__in={user for user, _ in places}).values_list("id", flat=True) if places else []
-    existing = set(users)
+    users = await User.filter(id__in={user for user, _ in places}).values("id") if places else []
+    existing = {row["id"] for row in users}
     return [place for place in places if place[0] in existing]
 
 
 class People(NamedTuple):
     """Who is in a room now: how many, and the first of them by name."""
 
-    count: int
+    total: int
     shown: list[dict[str, Any]]
 
     @property
     def others(self) -> int:
-        return self.count - len(self.shown)
+        return self.total - len(self.shown)
 
     @classmethod
     def of(cls, rows: Iterable[dict[str, Any]]) -> "People":

@@ -82,7 +82,7 @@ class Room(Model):
 
     @classmethod
     async def for_reading(cls, user: User, key: str) -> "Room":
-        """The open room of that key with the person's membership; raises Missing, or Refused while they are kept out."""
+        """The open room of that key, with the person's membership; raises Missing, or Refused to one kept out."""
         room = await cls.get_or_none(key=key, closed_at=None)
         if room is None:
             raise Missing("There is no such room. It may have been deleted.")
@@ -126,6 +126,7 @@ class Room(Model):
             .order_by("-room__last_at")
             .limit(SIDEBAR)
             .values(
+                "room_id",
                 "read_number",
                 key="room__key",
                 name="room__name",
@@ -167,9 +168,7 @@ class Room(Model):
 
     @classmethod
     async def _create(cls, user: User, name: str, folded: str, topic: str, attempt: int) -> "Room":
-        room = await cls.create(
-            key=cls._key(folded, attempt), name=name, folded=folded, topic=topic, member_count=1
-        )
+        room = await cls.create(key=cls._key(folded, attempt), name=name, folded=folded, topic=topic, member_count=1)
         room.membership = await Membership.create(room=room, user=user, role=OWNER)
         return room
 
@@ -294,9 +293,11 @@ class Membership(Model):
     @classmethod
     async def read_all(cls, user_id: int, room_id: int) -> None:
         """The person has seen everything in the room."""
-        for number in await Room.filter(id=room_id).values_list("last_number", flat=True):
-            mine = cls.filter(room_id=room_id, user_id=user_id, read_number__lt=number)
-            await mine.update(read_number=number)
+        await database.rows(
+            "UPDATE membership SET read_number = (SELECT last_number FROM room WHERE id = ?) "
+            "WHERE room_id = ? AND user_id = ?",
+            room_id, room_id, user_id,
+        )  # fmt: skip
 
     def check_pardon(self) -> None:
         """Raise Refused while the person is kept out."""
@@ -307,8 +308,10 @@ class Membership(Model):
 class Entry:
     """A room in somebody's sidebar."""
 
-    def __init__(self, key: str, name: str, last_number: int, read_number: int, last_at: Any) -> None:
-        self.key, self.name = key, name
+    def __init__(
+        self, room_id: int, key: str, name: str, last_number: int, read_number: int, last_at: datetime
+    ) -> None:
+        self.room_id, self.key, self.name = room_id, key, name
         self.unread = max(0, last_number - read_number)
         self.at: datetime | None = last_at if last_number else None
         self.path = f"/rooms/{quote(key, safe='')}"

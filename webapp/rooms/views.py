@@ -28,7 +28,11 @@ def _see(goto: str) -> Response:
 
 async def split(request: Request, user: User, name: str, status: int = 200, **context: Any) -> Response:
     """A page of the two halves: the sidebar is the same on all of them."""
-    defaults = {"sidebar": await Room.sidebar(user), "here": "", "form": NO_FORM, "problems": NO_FORM}
+    sidebar = await Room.sidebar(user)
+    for entry in sidebar:
+        if attendance.has_open(user.id, entry.room_id):
+            entry.unread = 0
+    defaults = {"sidebar": sidebar, "here": "", "form": NO_FORM, "problems": NO_FORM}
     return render.page(request, name, status, **(defaults | context))
 
 

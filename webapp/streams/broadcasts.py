@@ -35,14 +35,21 @@ async def access(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
     ended: list[tuple[Reader, str]] = []
     for start in range(0, len(readers), AT_ONCE):
         some = readers[start : start + AT_ONCE]
-        sessions = set(await Session.filter(id__in={r.labels["session"] for r in some}).values_list("id", flat=True))
-        now = datetime.now(UTC)
-        kept_out = await Membership.filter(
-            role=KICKED, kicked_until__gt=now, user_id__in={r.labels["user"] for r in some}
-        ).values_list("user_id", "room_id")
+        sessions = await _open_sessions({reader.labels["session"] for reader in some})
+        kept_out = await _kept_out({reader.labels["user"] for reader in some})
         for reader in some:
             if reader.labels["session"] not in sessions:
                 ended.append((reader, "signed_out"))
             elif (reader.labels["user"], reader.channel) in kept_out:
                 ended.append((reader, "kicked"))
     return ended
+
+
+async def _open_sessions(sessions: set[int]) -> set[int]:
+    return {row["id"] for row in await Session.filter(id__in=sessions).values("id")}
+
+
+async def _kept_out(users: set[int]) -> set[tuple[int, int]]:
+    """Who of these users is kept out of which room."""
+    kicked = Membership.filter(role=KICKED, kicked_until__gt=datetime.now(UTC), user_id__in=users)
+    return {(row["user_id"], row["room_id"]) for row in await kicked.values("user_id", "room_id")}

@@ -44,6 +44,9 @@ class Stream(EventSourceResponse):
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
             log.info("a page that does not read was let go")
+            if transport := scope.get("transport"):
+                # Closing politely would wait for ever to write what nobody reads.
+                transport.abort()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         """No database here: a stream may be cancelled at any moment."""
