@@ -68,9 +68,15 @@ def test_the_slug_is_words_with_hyphens_between(typed: str) -> None:
 
 @at_ease
 @given(TYPED)
-def test_case_and_spaces_make_no_difference_to_what_is_folded(typed: str) -> None:
+def test_spaces_around_make_no_difference_to_what_is_folded(typed: str) -> None:
     assert text.fold(f"  {typed}  ") == text.fold(typed)
-    assert text.fold(typed.casefold()) == text.fold(typed)
+    assert text.fold(f"\t{typed}\n\n") == text.fold(typed)
+
+
+@at_ease
+@given(st.text(st.characters(codec="latin-1"), max_size=60))
+def test_case_makes_no_difference_to_what_is_folded(typed: str) -> None:
+    assert text.fold(typed.upper()) == text.fold(typed.lower()) == text.fold(typed)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """Every setting, read once from the environment or a `.env` file. Nobody else touches the environment."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from limits import RateLimitItem, parse_many
@@ -56,10 +60,25 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def _hosts(text: str) -> list[str]:
+    """Names as they stand in an address: `chat.example`, `[::1]`, or `*`, without scheme, port and path."""
+    for host in _words(text):
+        if host != "*" and urlsplit(f"//{host}").hostname != host.strip("[]").lower():
+            raise ValueError(host)
+    return _words(text)
+
+
+def _networks(text: str) -> list[str]:
+    for network in _words(text):
+        if network != "*":
+            ip_network(network)
+    return _words(text)
+
+
 def _rates(count: int) -> Callable[[str], list[RateLimitItem]]:
     def convert(text: str) -> list[RateLimitItem]:
         rates = parse_many(text)
-        if len(rates) != count:
+        if len(rates) != count or not all(rate.amount for rate in rates):
             raise ValueError(text)
         return rates
 
@@ -87,8 +106,8 @@ DATABASE_URL = _read(
     "DATABASE_URL", f"sqlite://{DATA_DIR}/parley.sqlite3", _database_url, "sqlite://PATH or postgres://..."
 )
 REDIS_URL = _read("REDIS_URL", "", _redis_url, "redis://HOST:PORT, or empty for one process")
-ALLOWED_HOSTS = _read("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _words, "host names with commas between")
-TRUSTED_PROXIES = _read("TRUSTED_PROXIES", "", _words, "addresses or networks with commas between")
+ALLOWED_HOSTS = _read("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between")
+TRUSTED_PROXIES = _read("TRUSTED_PROXIES", "", _networks, "addresses or networks with commas between")
 DEBUG = _read("DEBUG", "off", _switch, "on or off")
 WORKERS = _read("WORKERS", "1", _positive, "a whole number of 1 or more")
 SITE_NAME = _read("SITE_NAME", "Parley", _text, "a name")
@@ -107,24 +126,30 @@ MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a wh
 
 ON_SQLITE = DATABASE_URL.startswith("sqlite://")
 
+_SECRET_KEY = _config("SECRET_KEY", default="").strip()
+if 0 < len(_SECRET_KEY) < 32:  # not by _read, whose message would show it
+    raise Malformed("SECRET_KEY is too short: it must have 32 characters or more.")
+
 
 @cache
 def secret_key() -> str:
     """The key that signs cookies and links: SECRET_KEY, else one made once and kept in the data folder (0600)."""
-    given = _config("SECRET_KEY", default="")
-    if given:
-        if len(given) < 32:
-            raise Malformed("SECRET_KEY is too short: it must have 32 characters or more.")
-        return given
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    if _SECRET_KEY:
+        return _SECRET_KEY
     path = DATA_DIR / "secret"
-    try:
-        # Only one of several processes that start together may win, and the file must never be readable by others.
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+    if not path.exists():
+        _make_secret(path)
     key = path.read_text().strip()
     if len(key) < 32:
         raise Malformed(f"The file {path} holds no usable key. Remove it, and a new one is made.")
     return key
+
+
+def _make_secret(path: Path) -> None:
+    """Of several processes that start together one wins, and none may see the file half written, or be readable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=path.parent, prefix="secret-") as file:  # 0600 by itself
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)

@@ -5,8 +5,8 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
+import subprocess
 import termios
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from unicodedata import east_asian_width
 
 WIDTH, HEIGHT = 80, 50
 # What a VT100 is told besides text: `ESC [ numbers letter`, a charset, or a single letter.
-CONTROL = re.compile(r"\x1b\[[?]?([\d;]*)([A-Za-z])|\x1b[()#].|\x1b(.)|([\x00-\x1f\x7f])|([^\x00-\x1f\x7f]+)", re.S)
+CONTROL = re.compile(r"\x1b\[[?]?([\d;]*)([A-Za-z])|\x1b[()#].|\x1b([^\[()#])|([\x00-\x1f\x7f])|([^\x00-\x1f\x7f]+)", re.S)
 QUIET_SECONDS = 0.15
 
 
@@ -109,34 +109,39 @@ class Terminal:
         self._rest = ""
         self._bytes = b""
         own = {"TERM": "vt100", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(home), "PATH": os.environ["PATH"]}
-        self.pid, self.pty = pty.fork()
-        if self.pid == 0:
-            os.chdir(home)
-            os.execvpe(command[0], command, own | dict(env or {}))
-        fcntl.ioctl(self.pty, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+        self.pty, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+        # setsid makes the terminal theirs, as a login does: w3m asks for /dev/tty.
+        line = ("setsid", "--ctty", *command)
+        self.process = subprocess.Popen(line, stdin=inner, stdout=inner, stderr=inner, cwd=home, env=own | dict(env or {}))
+        os.close(inner)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
         os.close(self.pty)
-        os.waitpid(self.pid, 0)
 
     def press(self, keys: str) -> None:
         """Type the keys, and wait until the screen has answered and is still."""
         os.write(self.pty, keys.encode())
         self._read(1.0)
-        while self._read(QUIET_SECONDS):
-            pass
+        self._settle()
 
     def see(self, pattern: str) -> re.Match[str]:
-        """Wait until the screen shows it."""
+        """Wait until the screen shows it and is still."""
         deadline = time.monotonic() + self.seconds
-        while not (found := re.search(pattern, self.screen.text)):
+        while True:
+            self._settle()
+            if found := re.search(pattern, self.screen.text):
+                return found
             assert time.monotonic() < deadline, f"{pattern!r} is not on the screen:\n{self.screen.text}"
-            self._read(0.1)
-        return found
+
+    def _settle(self) -> None:
+        while self._read(QUIET_SECONDS):
+            pass
 
     def _read(self, seconds: float) -> bool:
         """Take in what the program writes within so long; False when it writes nothing."""

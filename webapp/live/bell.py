@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 
 from broadcaster import Broadcast
@@ -23,6 +24,8 @@ class Bell:
     """
 
     def __init__(self, hear: Callable[[str], None], notice: Callable[[bool], None]) -> None:
+        # Our own rings come back to us, and were heard when they were rung.
+        self.name = secrets.token_hex(4)
         self._hear = hear
         self._notice = notice
         self._waiting: dict[str, str] = {}
@@ -30,7 +33,7 @@ class Bell:
 
     def ring(self, key: str, text: str) -> None:
         """
-        Send the text to every process, this one included. Never waits.
+        Send the text to every other process. Never waits.
 
         Of several rings with one key only the latest is sent, so what waits is bounded by the number of rooms.
         """
@@ -47,7 +50,7 @@ class Bell:
             self._has_waiting.clear()
             sending, self._waiting = self._waiting, {}
             try:
-                await broadcast.publish(name, "\n".join(sending.values()))
+                await broadcast.publish(name, "\n".join([self.name, *sending.values()]))
             except Exception as error:  # whatever the client raises
                 log.debug("rings wait until they can be sent: %r", error)
                 self._waiting = sending | self._waiting
@@ -61,5 +64,6 @@ class Bell:
                 if event.message in (LOST, BACK):
                     self._notice(event.message == BACK)
                     continue
-                for text in event.message.split("\n"):
+                sender, *texts = event.message.split("\n")
+                for text in texts if sender != self.name else ():
                     self._hear(text)

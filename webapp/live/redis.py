@@ -118,4 +118,4 @@ class RedisBackend(BroadcastBackend):
             await asyncio.sleep(PING_SECONDS)
             if loop.time() - self._last_heard > SILENCE_SECONDS:
                 raise ConnectionError("no answer to a ping")
-            await pubsub.ping()  # type: ignore[no-untyped-call]
+            await pubsub.ping()

@@ -15,7 +15,7 @@ from webapp.accounts.models import Avatar, User
 from webapp.clock import clock, local
 from webapp.errors import Invalid, Missing
 from webapp.messages.markdown import rendered
-from webapp.rooms.models import Membership, Room
+from webapp.rooms.models import KICKED, Membership, Room
 
 LONGEST = 4000
 PAGE = 50
@@ -86,7 +86,7 @@ class Message(Model):
     async def post(cls, room: Room, author: User, body: str, nonce: str) -> Posted:
         """Store a message and take the room's next version and number; raises Invalid. Posting joins."""
         body = checked(body)
-        nonce = nonce[:32] or new_nonce()
+        nonce = text.line(nonce)[:32] or new_nonce()
         try:
             return await database.transact(cls._insert, room, author, body, rendered(body), nonce)
         except _Repeat as repeat:
@@ -100,7 +100,9 @@ class Message(Model):
                 raise _Repeat(known.number, known.version)
             # The browser's back button revived a form that was used: another text is another message.
             nonce = new_nonce()
-        if room.membership is None:
+        # Asked here, under the lock, and not before: they may have left or been sent away since they were let in.
+        mine = Membership.filter(room_id=room.id, user_id=author.id, role__not=KICKED)
+        if not await mine.update(read_number=number):
             room.membership = await room.join_now(author)
         now = datetime.now(UTC)
         last = await cls.filter(room_id=room.id, number=number - 1).first()
@@ -118,7 +120,6 @@ class Message(Model):
             nonce=nonce,
         )
         await Room.filter(id=room.id).update(last_at=now)
-        await Membership.filter(room_id=room.id, user_id=author.id).update(read_number=number)
         return Posted(version, number, is_repeat=False)
 
     @staticmethod

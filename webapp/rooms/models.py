@@ -1,5 +1,6 @@
 """The rules of rooms: who finds which, who may do what in them."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -15,8 +16,10 @@ from webapp.accounts.models import HUES, Avatar, User
 from webapp.clock import moment
 from webapp.errors import Invalid, Missing, Refused
 
+KEY_LENGTH = 80
 NAME_LENGTH = 60
 TOPIC_LENGTH = 200
+CODE_LENGTH = 9
 PAGE = 30
 SIDEBAR = 50
 PUBLIC, OWNER, MEMBER, KICKED = "public", "owner", "member", "kicked"
@@ -41,6 +44,11 @@ def room_topic(typed: str) -> str:
     return topic
 
 
+def _can_be(key: str, length: int) -> bool:
+    """Whether the database may be asked for what stood in an address: it refuses a null character or a long text."""
+    return len(key) <= length and key.isprintable()
+
+
 class Room(Model):
     """
     A place with a log. `version` counts the changes of the log, `last_number` its messages.
@@ -50,7 +58,7 @@ class Room(Model):
     """
 
     id = fields.IntField(primary_key=True)
-    key = fields.CharField(80, unique=True)
+    key = fields.CharField(KEY_LENGTH, unique=True)
     kind = fields.CharField(8, default=PUBLIC)
     name = fields.CharField(NAME_LENGTH)
     folded = fields.CharField(2 * NAME_LENGTH, unique=True, null=True)
@@ -83,7 +91,7 @@ class Room(Model):
     @classmethod
     async def for_reading(cls, user: User, key: str) -> "Room":
         """The open room of that key, with the person's membership; raises Missing, or Refused to one kept out."""
-        room = await cls.get_or_none(key=key, closed_at=None)
+        room = await cls.get_or_none(key=key, closed_at=None) if _can_be(key, KEY_LENGTH) else None
         if room is None:
             raise Missing("There is no such room. It may have been deleted.")
         membership = await Membership.get_or_none(room_id=room.id, user_id=user.id)
@@ -156,14 +164,14 @@ class Room(Model):
         name, topic = room_name(name), room_topic(topic)
         folded = text.fold(name)
         for attempt in range(20):
-            if room := await cls.get_or_none(folded=folded):
-                found = await cls.for_reading(user, room.key)
-                await found.join(user)
-                return found
             try:
+                if room := await cls.get_or_none(folded=folded):
+                    found = await cls.for_reading(user, room.key)
+                    await found.join(user)
+                    return found
                 return await database.transact(cls._create, user, name, folded, topic, attempt)
-            except IntegrityError:
-                continue  # somebody was faster, or the key is taken: look again, and try another key
+            except (IntegrityError, Missing):
+                continue  # somebody made it or deleted it first, or the key is taken: look again, try another key
         raise RuntimeError("no free key was found for a room")
 
     @classmethod
@@ -176,7 +184,10 @@ class Room(Model):
     def _key(folded: str, attempt: int) -> str:
         """A slug, numbered where it is taken. A random key begins with `~`, which no slug contains."""
         slug = text.slug(folded)[:64] or "room"
-        return slug if attempt == 0 else f"{slug}-{attempt + 1}"
+        if attempt == 0:
+            return slug
+        # Every name without letters is a "room": after a few, counting on would only find what is taken.
+        return f"{slug}-{attempt + 1 if attempt < 5 else secrets.randbelow(10**9)}"
 
     async def join(self, user: User) -> None:
         if self.membership is None:
@@ -185,7 +196,8 @@ class Room(Model):
     async def join_now(self, user: User) -> "Membership":
         """Join within a transaction. Somebody whose time outside is over comes back as a member."""
         # The room's row is locked first: two joins of one person at once wait for each other here.
-        await Room.filter(id=self.id).update(member_count=F("member_count") + 1)
+        if not await Room.filter(id=self.id, closed_at=None).update(member_count=F("member_count") + 1):
+            raise Missing("There is no such room. It may have been deleted.")
         membership = await Membership.get_or_none(room_id=self.id, user_id=user.id)
         if membership and membership.role != KICKED:
             await Room.filter(id=self.id).update(member_count=F("member_count") - 1)
@@ -197,7 +209,7 @@ class Room(Model):
         return await Membership.create(room_id=self.id, user_id=user.id, role=MEMBER, read_number=latest[0])
 
     async def leave(self, user: User) -> None:
-        """Raises Refused for the owner of a room with others in it: it would be nobody's."""
+        """Raises Refused for the owner: the room would be nobody's."""
 
         async def write() -> None:
             await Room.filter(id=self.id).update(member_count=F("member_count") - 1)
@@ -221,14 +233,21 @@ class Room(Model):
         await Room.filter(id=self.id).update(locked_at=self.locked_at)
 
     async def kick(self, member: "Membership", minutes: int) -> None:
-        """Keep a member out for so many minutes."""
+        """Keep a member out for so many minutes from now on; raises Missing when they have just left."""
         until = datetime.now(UTC) + min(timedelta(minutes=max(1, minutes)), LONGEST_KICK)
 
         async def write() -> None:
-            kicked = await Membership.filter(id=member.id, role=MEMBER).update(role=KICKED, kicked_until=until)
+            await self._hold()
+            kicked = await Membership.filter(id=member.id, role=MEMBER).update(role=KICKED)
             await Room.filter(id=self.id).update(member_count=F("member_count") - kicked)
+            if not await Membership.filter(id=member.id, role=KICKED).update(kicked_until=until):
+                raise Missing("That person is not in this room.")
 
         await database.transact(write)
+
+    async def _hold(self) -> None:
+        """Lock the room's row, within a transaction: changes of who is what in a room wait for each other."""
+        await Room.filter(id=self.id).update(member_count=F("member_count"))
 
     async def pardon(self, user: User) -> None:
         await Membership.filter(room_id=self.id, user_id=user.id, role=KICKED).delete()
@@ -237,6 +256,7 @@ class Room(Model):
         """Make a member the owner, and the owner a member, both or neither."""
 
         async def write() -> None:
+            await self._hold()
             await Membership.filter(room_id=self.id, role=OWNER).update(role=MEMBER)
             if not await Membership.filter(id=member.id, role=MEMBER).update(role=OWNER):
                 raise Refused("They have just left the room.")
@@ -264,7 +284,8 @@ class Room(Model):
 
     async def member(self, code: str) -> "Membership":
         """The membership of the person with that code; raises Missing."""
-        found = await Membership.filter(room_id=self.id, user__code=code).select_related("user").first()
+        known = Membership.filter(room_id=self.id, user__code=code).select_related("user")
+        found = await known.first() if _can_be(code, CODE_LENGTH) else None
         if found is None:
             raise Missing("That person is not in this room.")
         return found

@@ -9,7 +9,7 @@ from webapp import render, settings, text
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.accounts.views import front
-from webapp.errors import Invalid, Problem, Refused
+from webapp.errors import Invalid, Refused
 from webapp.live import hub
 from webapp.messages.models import erase_closed
 from webapp.presence.attendance import attendance
@@ -103,8 +103,12 @@ async def leave(request: Request) -> Response:
 
 
 def _page(request: Request) -> int:
-    text = request.query_params.get("page", "1")
-    return min(MOST_PAGES, max(1, int(text))) if text.isascii() and text.isdigit() else 1
+    return min(MOST_PAGES, max(1, _count(request.query_params.get("page", ""), default=1)))
+
+
+def _count(typed: str, default: int) -> int:
+    """The number that was typed, up to nine digits of it."""
+    return int(typed[:9]) if typed.isascii() and typed.isdigit() else default
 
 
 # About one room.
@@ -129,11 +133,12 @@ async def show_settings(request: Request) -> Response:
         raise Refused("Only the owner of the room can do that.")
     action = ACTIONS.get(typed["do"])
     if action is None:
-        raise Problem("This can't be done here.")
+        raise Invalid(do="This can't be done here.")
     try:
         goto = await action(room, user, typed)
     except Invalid as error:
-        return await _settings(request, user, room, error.status, form=typed, problems=NO_FORM | error.problems)
+        kept = typed if typed["do"] == "topic" else typed | {"topic": room.topic}
+        return await _settings(request, user, room, error.status, form=kept, problems=NO_FORM | error.problems)
     return _see(goto or f"{room.path}/settings?done={typed['do']}")
 
 
@@ -171,8 +176,9 @@ async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
     member = await room.member(typed["who"])
     if member.role == OWNER or member.user_id == user.id:
         raise Refused("The owner can't be sent away.")
-    minutes = int(typed["minutes"]) if typed["minutes"].isascii() and typed["minutes"].isdigit() else 60
-    await room.kick(member, min(minutes, 100_000))
+    if member.user.is_admin:
+        raise Refused("An administrator can't be sent away.")
+    await room.kick(member, _count(typed["minutes"], default=60))
     attendance.forget(member.user_id, room.id)
     broadcasts.kicked(room, member.user_id)
 

@@ -1,0 +1,162 @@
+"""The doorbell between processes: nothing waits for it, and what it could not send it sends later."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from broadcaster import Event
+from broadcaster._backends.base import BroadcastBackend
+from broadcaster._backends.memory import MemoryBackend
+
+from webapp.live import Frame, Hub, Reader, Sources
+from webapp.live.bell import MOST_WAITING
+from webapp.live.redis import BACK, LOST
+
+
+class Wire(BroadcastBackend):
+    """A broadcaster that fails, and says what it should not, on command."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.is_broken = False
+        self.tried = asyncio.Event()
+        self.subscribed = asyncio.Event()
+        self.heard: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def connect(self) -> None: ...
+    async def disconnect(self) -> None: ...
+    async def subscribe(self, channel: str) -> None:
+        self.subscribed.set()
+
+    async def unsubscribe(self, channel: str) -> None: ...
+
+    async def publish(self, channel: str, message: Any) -> None:
+        self.tried.set()
+        if self.is_broken:
+            raise ConnectionError("broken on command")
+        self.sent.append(message)
+
+    async def next_published(self) -> Event:
+        return await self.heard.get()
+
+    def say(self, message: str) -> None:
+        self.heard.put_nowait(Event("test", message if message in (LOST, BACK) else f"another\n{message}"))
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+async def test_rings_that_wait_together_are_sent_joined_and_only_the_latest_of_a_room(wire: Wire) -> None:
+    hub = Hub(Sources())
+    async with hub.running(wire, "test"):
+        for version in range(1, 10):
+            hub.ring(1, version)
+        hub.ring(2, 5)
+        hub.touch(1, "people")
+        await until(lambda: wire.sent)
+    assert wire.sent == [f"{hub._bell.name}\n1 9\n2 5\n1 people"]
+
+
+async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.live.bell.RETRY_SECONDS", 0)
+    hub = Hub(Sources())
+    wire.is_broken = True
+    async with hub.running(wire, "test"):
+        hub.ring(1, 1)
+        hub.ring(2, 1)
+        await wire.tried.wait()
+        hub.ring(1, 2)
+        await until(lambda: len(hub._bell._waiting) == 2)
+        wire.is_broken = False
+        await until(lambda: wire.sent)
+        sent = set("\n".join(wire.sent).split("\n"))
+    assert {"1 2", "2 1"} <= sent
+    assert "1 1" not in sent
+
+
+async def test_what_waits_is_bounded(wire: Wire) -> None:
+    hub = Hub(Sources())
+    for room in range(MOST_WAITING + 10):
+        hub.ring(room, 1)
+    assert len(hub._bell._waiting) == MOST_WAITING
+
+
+async def test_a_message_that_makes_no_sense_is_passed_over(wire: Wire) -> None:
+    seen: list[set[int | None]] = []
+    sources = Sources()
+
+    @sources.log
+    async def read(channel: int, cursors: Any) -> Any:
+        seen.append(set(cursors))
+        return 3, dict.fromkeys(cursors, wire_frame())
+
+    hub = Hub(sources)
+    async with hub.running(wire, "test"):
+        hub.join(Reader(1, 2, "sse"))
+        await until(lambda: len(seen) == 1)
+        for nonsense in ("", "x", "1", "1 ", "1 2 3", "{", '{"a": 1}', '{"reason": 1, "labels": 7}', "\x00", "² 5", "1 ²"):
+            wire.say(nonsense)
+        wire.say("1 9")
+        await until(lambda: len(seen) == 2)
+
+
+def wire_frame() -> Any:
+    return Frame(b"x", b"x")
+
+
+async def test_losing_and_finding_the_link_makes_the_hub_look_at_every_open_room(wire: Wire) -> None:
+    looked: list[list[int]] = []
+    sources = Sources()
+
+    @sources.log
+    async def read(channel: int, cursors: Any) -> Any:
+        return 1, dict.fromkeys(cursors, wire_frame())
+
+    @sources.versions
+    async def versions(channels: Any) -> Any:
+        looked.append(list(channels))
+        return dict.fromkeys(channels, 1)
+
+    hub = Hub(sources)
+    async with hub.running(wire, "test"):
+        hub.join(Reader(1, 0, "sse"))
+        await wire.subscribed.wait()
+        wire.say(LOST)
+        await until(lambda: looked == [[1]])
+        assert not hub.is_linked
+        wire.say(BACK)
+        await until(lambda: looked == [[1], [1]])
+        assert hub.is_linked
+
+
+async def test_after_it_has_stopped_nothing_of_it_is_left(wire: Wire) -> None:
+    hub = Hub(Sources())
+    before = asyncio.all_tasks()
+    async with hub.running(wire, "test"):
+        hub.join(Reader(1, 0, "sse"))
+        assert asyncio.all_tasks() - before
+    await until(lambda: asyncio.all_tasks() == before)
+    assert not hub.channels
+
+
+async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_own_are_not_heard_twice() -> None:
+    hub = Hub(Sources())
+    heard: list[str] = []
+    backend = MemoryBackend("memory://")
+    async with hub.running(backend, "test"):
+        hub._bell._hear = heard.append
+        hub.ring(1, 2)
+        await until(lambda: not hub._bell._waiting)
+        await backend.publish("test", "another\n3 4")
+        await until(lambda: heard)
+    assert heard == ["3 4"]

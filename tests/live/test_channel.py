@@ -1,0 +1,365 @@
+"""One room's worth of readers: everyone gets everything, in order, once, whatever the rings do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+
+import pytest
+from broadcaster._backends.memory import MemoryBackend
+
+from webapp.live import Frame, Hub, Reader, Sources
+from webapp.live.outbox import LIMIT_BYTES
+
+ROOM = 7
+
+
+class Log:
+    """A log that lives in memory, with doors that a test opens and closes."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+        self.reads: list[set[int | None]] = []
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+        self.failures = 0
+        self.exists = True
+        self.people = "nobody"
+        self.looks = 0
+
+    async def read(self, channel: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Frame]] | None:
+        self.reads.append(set(cursors))
+        await self.is_open.wait()
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("the database is away")
+        if not self.exists:
+            return None
+        version = len(self.entries)
+        return version, {cursor: self.frame(cursor or 0, version) for cursor in cursors}
+
+    def frame(self, after: int, version: int) -> Frame:
+        words = "".join(f"[{entry}]" for entry in self.entries[after:version])
+        return Frame(words.encode(), words.upper().encode())
+
+    async def versions(self, channels: Collection[int]) -> Mapping[int, int]:
+        return {channel: len(self.entries) for channel in channels} if self.exists else {}
+
+    async def states(self, channels: Collection[int]) -> Mapping[int, Frame]:
+        self.looks += 1
+        return {channel: Frame(f"<{self.people}>".encode()) for channel in channels}
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+async def hub(log: Log) -> AsyncIterator[Hub]:
+    sources = Sources()
+    sources.log(log.read)
+    sources.versions(log.versions)
+    sources.goodbye(lambda reader, reason: f"({reason})".encode())
+    hub = Hub(sources)
+    async with hub.running(MemoryBackend("memory://"), "test"):
+        yield hub
+
+
+class Page:
+    """A reader, and what has been written to it."""
+
+    def __init__(self, hub: Hub, cursor: int | None = 0, framing: str = "sse", **labels: int) -> None:
+        self.hub = hub
+        self.reader = Reader(ROOM, cursor, framing, **labels)
+        self.heard = ""
+        self.news = asyncio.Event()
+        self.task = asyncio.create_task(self._listen())
+        hub.join(self.reader)
+
+    async def _listen(self) -> None:
+        async for chunk in self.reader.outbox:
+            self.heard += chunk.decode()
+            self.news.set()
+        self.news.set()
+
+    async def hears(self, words: str) -> None:
+        async with asyncio.timeout(5):
+            while words not in self.heard:
+                self.news.clear()
+                await self.news.wait()
+
+    async def ends(self) -> None:
+        async with asyncio.timeout(5):
+            await self.task
+
+    def close(self) -> None:
+        self.hub.leave(self.reader)
+
+
+async def still(hub: Hub) -> None:
+    """Let everything that can happen now happen: a pass needs a few turns of the loop."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_what_is_rung_reaches_every_reader_once_in_order(hub: Hub, log: Log) -> None:
+    pages = [Page(hub), Page(hub), Page(hub, framing="html")]
+    for number in range(5):
+        log.entries.append(f"m{number}")
+        hub.ring(ROOM, len(log.entries))
+        await pages[0].hears(f"[m{number}]")
+    await pages[2].hears("[M4]")
+    assert pages[0].heard == pages[1].heard == "[m0][m1][m2][m3][m4]"
+    assert pages[2].heard == "[M0][M1][M2][M3][M4]"
+
+
+async def test_old_and_repeated_rings_change_nothing(hub: Hub, log: Log) -> None:
+    log.entries = ["a", "b"]
+    page = Page(hub)
+    await page.hears("[b]")
+    for version in (2, 1, 2, 0):
+        hub.ring(ROOM, version)
+    await still(hub)
+    assert page.heard == "[a][b]"
+
+
+async def test_a_ring_that_was_lost_is_made_good_by_the_next(hub: Hub, log: Log) -> None:
+    page = Page(hub)
+    await still(hub)
+    log.entries = ["a", "b", "c"]
+    hub.ring(ROOM, 3)
+    await page.hears("[c]")
+    assert page.heard == "[a][b][c]"
+
+
+async def test_the_last_ring_that_was_lost_is_found_by_the_heartbeat(hub: Hub, log: Log) -> None:
+    page = Page(hub)
+    await still(hub)
+    log.entries.append("a")
+    await still(hub)
+    assert page.heard == ""
+    await hub.check()
+    await page.hears("[a]")
+
+
+async def test_a_ring_that_promises_too_much_does_not_make_the_room_read_for_ever(hub: Hub, log: Log) -> None:
+    page = Page(hub)
+    log.entries.append("a")
+    hub.ring(ROOM, 1_000)
+    await page.hears("[a]")
+    await still(hub)
+    reads = len(log.reads)
+    await still(hub)
+    assert len(log.reads) == reads
+    log.entries.append("b")
+    hub.ring(ROOM, 2)
+    await page.hears("[a][b]")
+
+
+async def test_what_comes_during_a_pass_goes_out_joined_with_the_next(hub: Hub, log: Log) -> None:
+    page = Page(hub)
+    await still(hub)
+    log.reads.clear()
+    log.is_open.clear()
+    for number in range(20):
+        log.entries.append(str(number))
+        hub.ring(ROOM, len(log.entries))
+        await asyncio.sleep(0)
+    log.is_open.set()
+    await page.hears("[19]")
+    assert page.heard == "".join(f"[{number}]" for number in range(20))
+    assert len(log.reads) <= 2
+
+
+async def test_many_who_return_together_share_one_reading(hub: Hub, log: Log) -> None:
+    log.entries = [str(number) for number in range(10)]
+    log.is_open.clear()
+    first = Page(hub, 10)
+    await still(hub)
+    log.reads.clear()
+    pages = [Page(hub, cursor % 10) for cursor in range(100)]
+    log.is_open.set()
+    for cursor, page in enumerate(pages):
+        await page.hears("[9]")
+        assert page.heard == "".join(f"[{number}]" for number in range(cursor % 10, 10))
+    assert len(log.reads) == 1
+    assert first.heard == ""
+
+
+async def test_one_who_joins_while_something_is_posted_misses_and_repeats_nothing(hub: Hub, log: Log) -> None:
+    established = Page(hub)
+    await still(hub)
+    for number in range(30):
+        late = Page(hub, cursor=len(log.entries))
+        log.entries.append(str(number))
+        hub.ring(ROOM, len(log.entries))
+        await late.hears(f"[{number}]")
+        assert late.heard == f"[{number}]"
+        late.close()
+    await established.hears("[29]")
+    assert established.heard == "".join(f"[{number}]" for number in range(30))
+
+
+async def test_a_reading_that_fails_is_tried_again_and_nobody_is_forgotten(
+    hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.live.channel.RETRY_SECONDS", 0)
+    page = Page(hub)
+    await still(hub)
+    log.failures = 3
+    log.entries.append("a")
+    hub.ring(ROOM, 1)
+    joining = Page(hub, 0)
+    await page.hears("[a]")
+    await joining.hears("[a]")
+    assert page.heard == joining.heard == "[a]"
+
+
+async def test_a_reading_that_never_answers_is_given_up_and_tried_again(
+    hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.live.channel.READ_SECONDS", 0.01)
+    monkeypatch.setattr("webapp.live.channel.RETRY_SECONDS", 0)
+    log.is_open.clear()
+    log.entries.append("a")
+    page = Page(hub)
+    async with asyncio.timeout(5):
+        while len(log.reads) < 3:
+            await asyncio.sleep(0)
+    log.is_open.set()
+    await page.hears("[a]")
+    assert page.heard == "[a]"
+
+
+async def test_a_reader_that_does_not_read_is_let_go_and_the_others_do_not_wait(hub: Hub, log: Log) -> None:
+    stuck = Reader(ROOM, 0, "sse")
+    hub.join(stuck)
+    page = Page(hub)
+    sent = 0
+    while sent <= LIMIT_BYTES:
+        log.entries.append("x" * 10_000)
+        sent += 10_000
+        hub.ring(ROOM, len(log.entries))
+        await still(hub)
+    assert stuck.outbox.is_overrun
+    assert page.heard.count("[x") == len(log.entries)
+    assert stuck.outbox.is_empty
+
+
+async def test_who_has_left_is_forgotten(hub: Hub, log: Log) -> None:
+    page, other = Page(hub), Page(hub)
+    await still(hub)
+    page.close()
+    assert hub.readers() == [other.reader]
+    log.entries.append("a")
+    hub.ring(ROOM, 1)
+    await other.hears("[a]")
+    assert page.heard == ""
+    other.close()
+    assert not hub.channels
+
+
+async def test_one_who_leaves_before_being_served_is_not_served(hub: Hub, log: Log) -> None:
+    log.entries.append("a")
+    log.is_open.clear()
+    page, other = Page(hub), Page(hub)
+    await still(hub)
+    page.close()
+    log.is_open.set()
+    await other.hears("[a]")
+    assert page.heard == ""
+    assert hub.readers() == [other.reader]
+
+
+async def test_a_room_that_is_gone_says_so_and_ends(hub: Hub, log: Log) -> None:
+    page = Page(hub)
+    await still(hub)
+    log.exists = False
+    await hub.check()
+    await page.ends()
+    assert page.heard == "(gone)"
+
+
+async def test_one_who_joins_a_room_that_is_gone_is_told(hub: Hub, log: Log) -> None:
+    log.exists = False
+    page = Page(hub)
+    await page.ends()
+    assert page.heard == "(gone)"
+
+
+async def test_dismissing_ends_only_the_streams_with_these_labels(hub: Hub, log: Log) -> None:
+    hers, also_hers, his = Page(hub, user=1, session=1), Page(hub, user=1, session=2), Page(hub, user=2, session=3)
+    await still(hub)
+    hub.dismiss("signed_out", session=1)
+    await hers.ends()
+    assert hers.heard == "(signed_out)"
+    hub.dismiss("kicked", user=1, channel=ROOM)
+    await also_hers.ends()
+    log.entries.append("a")
+    hub.ring(ROOM, 1)
+    await his.hears("[a]")
+    assert his.heard == "[a]"
+
+
+async def test_rights_that_ended_are_found_by_the_heartbeat(hub: Hub) -> None:
+    page = Page(hub, session=1)
+    other = Page(hub, session=2)
+
+    async def check(readers: object) -> list[tuple[Reader, str]]:
+        return [(page.reader, "signed_out")]
+
+    hub.sources.access(check)
+    await hub.check()
+    await page.ends()
+    assert page.heard == "(signed_out)"
+    assert not other.reader.outbox.is_closed
+
+
+class TestStates:
+    """What has no version (who is here) is shown at once, then at most once a second, and to all who join."""
+
+    @pytest.fixture
+    def people(self, hub: Hub, log: Log) -> Log:
+        hub.sources.state("people")(log.states)
+        return log
+
+    async def test_the_first_reader_is_shown_the_state(self, hub: Hub, people: Log) -> None:
+        await Page(hub).hears("<nobody>")
+
+    async def test_a_change_is_shown_and_later_readers_begin_with_it(
+        self, hub: Hub, people: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("webapp.live.channel.STATE_SECONDS", 0)
+        page = Page(hub)
+        await page.hears("<nobody>")
+        people.people = "ada"
+        hub.touch(ROOM, "people")
+        await page.hears("<ada>")
+        looks = people.looks
+        later = Page(hub)
+        await later.hears("<ada>")
+        assert later.heard == "<ada>"
+        assert people.looks == looks
+
+    async def test_many_changes_at_once_are_read_once(self, hub: Hub, people: Log) -> None:
+        page = Page(hub)
+        await page.hears("<nobody>")
+        people.people = "ada"
+        for _ in range(100):
+            hub.touch(ROOM, "people")
+        await page.hears("<ada>")
+        assert people.looks == 2
+        assert page.heard == "<nobody><ada>"
+
+    async def test_a_state_that_did_not_change_is_not_sent_again(self, hub: Hub, people: Log) -> None:
+        page = Page(hub)
+        await page.hears("<nobody>")
+        await hub.check()
+        await still(hub)
+        assert page.heard == "<nobody>"
+
+    async def test_a_change_that_nobody_told_of_is_found_by_the_heartbeat(self, hub: Hub, people: Log) -> None:
+        page = Page(hub)
+        await page.hears("<nobody>")
+        people.people = "ada"
+        await hub.check()
+        await page.hears("<ada>")

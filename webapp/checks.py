@@ -1,0 +1,136 @@
+"""What `check` looks at: whether settings, secret, database, Redis and disk are fit to serve."""
+
+import asyncio
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from redis import asyncio as redis
+from tortoise import Tortoise
+from tortoise.migrations.executor import MigrationExecutor
+
+from webapp import database, settings
+
+PATIENCE_SECONDS = 3.0
+LEAST_FREE_MB = 200
+
+
+class Bad(Exception):
+    """What is wrong, and what to do about it."""
+
+
+async def everything() -> list[bool]:
+    """Print a line for each thing that Parley stands on; whether each is all right."""
+    checks = {"settings": _settings, "secret": _secret, "database": _database, "redis": _redis, "disk": _disk}
+    return [await _line(name, check) for name, check in checks.items()]
+
+
+async def _line(name: str, check: Callable[[], Awaitable[str]]) -> bool:
+    try:
+        found, is_good = await check(), True
+    except Bad as error:
+        found, is_good = str(error), False
+    click.echo(f"{'ok ' if is_good else 'bad'} {name:<9} {found}")
+    return is_good
+
+
+async def _settings() -> str:
+    """Each alone was found usable when it was read; here, whether they go together."""
+    if settings.WORKERS > 1 and settings.ON_SQLITE:
+        raise Bad(f"WORKERS is {settings.WORKERS}, but SQLite serves one process: set DATABASE_URL to PostgreSQL.")
+    if settings.WORKERS > 1 and not settings.REDIS_URL:
+        raise Bad(f"WORKERS is {settings.WORKERS}, but they can't hear of each other: set REDIS_URL.")
+    source = ".env and the environment" if _exists(".env") else "the environment (there is no .env here)"
+    return f"{settings.SITE_NAME}, for {', '.join(settings.ALLOWED_HOSTS)}; read from {source}"
+
+
+async def _secret() -> str:
+    if settings._SECRET_KEY:
+        return "from SECRET_KEY"
+    path = settings.DATA_DIR / "secret"
+    if not _exists(path):  # asked before it is read: reading makes it
+        return f"none yet: the first start makes one in {path}"
+    try:
+        settings.secret_key()
+    except (settings.Malformed, OSError) as error:
+        raise Bad(str(error)) from None
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise Bad(f"{path} can be read by others: chmod 600 {path}")
+    return f"in {path}"
+
+
+async def _database() -> str:
+    place = _place_of_database()
+    if settings.ON_SQLITE and not _exists(place):
+        raise Bad(f"there is no SQLite file at {place} yet: python -m webapp migrate makes it, and so does serve.")
+    shown = f"{'SQLite' if settings.ON_SQLITE else 'PostgreSQL'} at {place}"
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            waiting = await _waiting_migrations()
+    except Exception as error:  # whatever it is, the answer is no
+        raise Bad(f"{shown} does not answer ({_brief(error)}). Check DATABASE_URL.") from None
+    finally:
+        await Tortoise.close_connections()
+    if waiting:
+        raise Bad(f"{shown} is not up to date (it lacks {', '.join(waiting)}): python -m webapp migrate")
+    return f"{shown}, up to date"
+
+
+def _place_of_database() -> str:
+    credentials = database.config()["connections"]["default"]["credentials"]
+    if settings.ON_SQLITE:
+        return str(credentials["file_path"])
+    return "{host}:{port}, database {database}".format(**credentials)
+
+
+async def _waiting_migrations() -> list[str]:
+    await Tortoise.init(config=database.config())
+    await database.rows("SELECT 1")  # what follows takes a database that is away for one that is empty
+    steps = await MigrationExecutor(database.connection(), database.config()["apps"]).plan()
+    return [step.migration.name for step in steps]
+
+
+async def _redis() -> str:
+    if not settings.REDIS_URL:
+        return "not set: one process"
+    parts = urlsplit(settings.REDIS_URL)
+    place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=PATIENCE_SECONDS)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS), client:
+            await client.ping()
+    except Exception as error:  # whatever it is, the answer is no
+        raise Bad(f"{place} does not answer ({_brief(error)}). Check REDIS_URL.") from None
+    return place
+
+
+async def _disk() -> str:
+    folder = settings.DATA_DIR
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise Bad(f"{existing} can't be written to ({error.strerror}). Check DATA_DIR.") from None
+    free = shutil.disk_usage(existing).free // 2**20
+    if free < LEAST_FREE_MB:
+        raise Bad(f"{folder} has {free:,} MB left: messages will soon be refused. Make room.")
+    return (
+        f"{folder}, {free:,} MB free"
+        if existing == folder
+        else f"{folder} is made at the first start, {free:,} MB free"
+    )
+
+
+def _exists(path: str | Path) -> bool:
+    return os.path.exists(path)
+
+
+def _brief(error: Exception) -> str:
+    """The error on one line; a timeout has no words of its own."""
+    return " ".join(str(error).split()) or f"not within {PATIENCE_SECONDS:.0f} seconds"
