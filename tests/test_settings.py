@@ -1,5 +1,256 @@
+"""Settings: what may be set, and that a start with a value that can't be used says which one and why."""
+
+import importlib.util
+import os
+import re
+import stat
+import subprocess
 import sys
-def test_x():
-    print([m for m in sys.modules if "conftest" in m])
-    from tests.conftest import Person
-    print([m for m in sys.modules if "conftest" in m])
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.servers import ROOT
+from webapp import settings
+
+Read = Callable[..., ModuleType]
+NAMES = re.findall(r'_(?:read|rate)\(\s*"([A-Z_]+)"', (ROOT / "webapp/settings.py").read_text()) + ["SECRET_KEY"]
+
+
+@pytest.fixture
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
+    """Reads the settings as a new process would: `read(WORKERS="3").WORKERS`. The working folder is empty."""
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+    def read(**environment: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location("fresh_settings", settings.__file__)
+        assert spec and spec.loader
+        fresh = importlib.util.module_from_spec(spec)
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            spec.loader.exec_module(fresh)
+        return fresh
+
+    return read
+
+
+def why_not(read: Read, **environment: str) -> str:
+    """The sentence that stops the start."""
+    with pytest.raises(ValueError, match="must") as caught:
+        read(**environment)
+    assert type(caught.value).__name__ == "Malformed"
+    return str(caught.value)
+
+
+def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command of Parley's in an empty folder, with nothing of the tester's own settings."""
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATA_DIR": str(folder), **environment}
+    words = (sys.executable, "-m", "webapp", *words)
+    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+
+
+def test_without_any_setting_there_is_a_server_for_one_machine(read: Read, tmp_path: Path) -> None:
+    fresh = read()
+    assert fresh.DATABASE_URL == f"sqlite://{tmp_path}/var/parley.sqlite3"
+    assert fresh.ON_SQLITE
+    assert fresh.REDIS_URL == ""
+    assert fresh.ALLOWED_HOSTS == ["localhost", "127.0.0.1", "[::1]"]
+    assert fresh.TRUSTED_PROXIES == []
+    assert (fresh.DEBUG, fresh.WORKERS, fresh.SITE_NAME, fresh.REGISTRATION_OPEN) == (False, 1, "Parley", True)
+    assert str(fresh.SITE_TIMEZONE) == "UTC"
+
+
+def test_the_limits_are_on_and_as_the_contract_has_them(read: Read) -> None:
+    fresh = read()
+    assert fresh.RATE_LIMITS
+    assert str(fresh.RATE_POST) == "20 per 10 second"
+    assert str(fresh.RATE_SIGN_IN) == "10 per 1 minute"
+    assert str(fresh.RATE_SIGN_IN_ADDRESS) == "30 per 1 minute"
+    assert str(fresh.RATE_REGISTER) == "20 per 1 hour"
+    assert str(fresh.RATE_SEARCH) == "30 per 1 minute"
+    assert str(fresh.RATE_STREAM) == "60 per 1 minute"
+    assert fresh.MAX_STREAMS_PER_SESSION == 6
+
+
+def test_what_is_set_is_what_counts(read: Read) -> None:
+    fresh = read(
+        DATABASE_URL="postgres://parley@db/parley",
+        REDIS_URL="redis://cache:6379/0",
+        ALLOWED_HOSTS="Chat.Example, chat.example.org,[::1],10.0.0.7",
+        TRUSTED_PROXIES="10.0.0.0/8, ::1",
+        DEBUG="ON",
+        WORKERS="4",
+        SITE_NAME="Büro & Co",
+        SITE_TIMEZONE="Europe/Berlin",
+        REGISTRATION="closed",
+        RATE_LIMITS="off",
+        RATE_SIGN_IN="1/second;2/day",
+    )
+    assert not fresh.ON_SQLITE
+    assert fresh.REDIS_URL == "redis://cache:6379/0"
+    assert fresh.ALLOWED_HOSTS == ["Chat.Example", "chat.example.org", "[::1]", "10.0.0.7"]
+    assert fresh.TRUSTED_PROXIES == ["10.0.0.0/8", "::1"]
+    assert (fresh.DEBUG, fresh.WORKERS, fresh.SITE_NAME) == (True, 4, "Büro & Co")
+    assert str(fresh.SITE_TIMEZONE) == "Europe/Berlin"
+    assert (fresh.REGISTRATION_OPEN, fresh.RATE_LIMITS) == (False, False)
+    assert [str(fresh.RATE_SIGN_IN), str(fresh.RATE_SIGN_IN_ADDRESS)] == ["1 per 1 second", "2 per 1 day"]
+
+
+@pytest.mark.parametrize("empty", ["", "   "])
+def test_an_empty_value_is_as_good_as_none(read: Read, empty: str) -> None:
+    fresh = read(**dict.fromkeys(NAMES, empty))
+    assert (fresh.WORKERS, fresh.SITE_NAME, fresh.REDIS_URL) == (1, "Parley", "")
+    assert len(fresh.secret_key()) >= 32
+
+
+def test_the_file_is_read_and_the_environment_wins(read: Read, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("# ours\nSITE_NAME=From the file\nWORKERS=2\n")
+    assert read().SITE_NAME == "From the file"
+    fresh = read(SITE_NAME="From the environment")
+    assert (fresh.SITE_NAME, fresh.WORKERS) == ("From the environment", 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://root@db/parley"),
+        ("DATABASE_URL", "var/parley.sqlite3"),
+        ("REDIS_URL", "localhost:6379"),
+        ("ALLOWED_HOSTS", "https://chat.example"),
+        ("ALLOWED_HOSTS", "chat.example:8000"),
+        ("ALLOWED_HOSTS", "chat.example/"),
+        ("ALLOWED_HOSTS", "localhost,*.example"),
+        ("ALLOWED_HOSTS", "[::1"),
+        ("TRUSTED_PROXIES", "10.0.0.300"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
+        ("TRUSTED_PROXIES", "10.1.2.3/8"),
+        ("DEBUG", "yes"),
+        ("WORKERS", "0"),
+        ("WORKERS", "-1"),
+        ("WORKERS", "two"),
+        ("WORKERS", "1.5"),
+        ("SITE_TIMEZONE", "Mars/Olympus"),
+        ("SITE_TIMEZONE", "../../etc/passwd"),
+        ("REGISTRATION", "maybe"),
+        ("RATE_LIMITS", "1"),
+        ("RATE_POST", "often"),
+        ("RATE_POST", "20"),
+        ("RATE_POST", "20/minute;30/minute"),
+        ("RATE_POST", "0/minute"),
+        ("RATE_SIGN_IN", "10/minute"),
+        ("RATE_REGISTER", "20/fortnight"),
+        ("RATE_SEARCH", "-1/minute"),
+        ("RATE_STREAM", "many/minute"),
+        ("MAX_STREAMS_PER_SESSION", "0"),
+    ],
+)
+def test_a_value_that_cannot_be_used_stops_the_start(read: Read, name: str, value: str) -> None:
+    sentence = why_not(read, **{name: value})
+    assert sentence.startswith(f"{name} is {value!r}, but it must be ")
+
+
+def test_every_setting_is_described_in_the_example_file() -> None:
+    described = re.findall(r"(?m)^#([A-Z_]+)=", (ROOT / ".env.example").read_text())
+    assert sorted(described) == sorted(NAMES)
+
+
+def test_a_short_secret_stops_the_start_and_is_not_printed(read: Read) -> None:
+    assert len(read(SECRET_KEY="x" * 32).secret_key()) == 32
+    sentence = why_not(read, SECRET_KEY="my birthday")
+    assert sentence == "SECRET_KEY is too short: it must have 32 characters or more."
+
+
+# The same as whoever types the command sees it.
+
+
+def test_a_command_ends_with_the_sentence_alone(tmp_path: Path) -> None:
+    assert command(tmp_path, "--version").stdout.startswith("Parley, version ")
+    failed = command(tmp_path, "check", WORKERS="two")
+    assert failed.returncode == 1
+    assert failed.stderr == "WORKERS is 'two', but it must be a whole number of 1 or more.\n"
+    assert failed.stdout == ""
+
+
+def test_serve_with_a_short_secret_ends_with_the_sentence_alone(tmp_path: Path) -> None:
+    failed = command(tmp_path, "serve", SECRET_KEY="my birthday")
+    assert failed.returncode == 1
+    assert failed.stderr == "SECRET_KEY is too short: it must have 32 characters or more.\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({}, "SQLite serves one process."),
+        ({"DATABASE_URL": "postgres://parley@127.0.0.1:1/parley"}, "Several processes need Redis"),
+    ],
+)
+def test_several_processes_want_more_than_the_defaults(
+    tmp_path: Path, environment: dict[str, str], sentence: str
+) -> None:
+    failed = command(tmp_path, "serve", "--workers", "2", **environment)
+    assert failed.returncode == 1
+    assert sentence in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+# The secret that nobody has to think of.
+
+
+def test_a_secret_is_made_once_and_only_its_owner_may_read_it(read: Read, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        first = read().secret_key()
+    finally:
+        os.umask(before)
+    file = tmp_path / "var/secret"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text() == first
+    assert len(first) >= 32
+    assert read().secret_key() == first
+    assert os.listdir(tmp_path / "var") == ["secret"]
+
+
+def test_the_secret_that_is_set_is_used_and_none_is_made(read: Read, tmp_path: Path) -> None:
+    assert read(SECRET_KEY="s" * 40).secret_key() == "s" * 40
+    assert not (tmp_path / "var").exists()
+
+
+@pytest.mark.parametrize("content", ["", "short"])
+def test_a_damaged_secret_is_not_used(read: Read, tmp_path: Path, content: str) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var/secret").write_text(content)
+    with pytest.raises(ValueError, match="var/secret holds no usable key"):
+        read().secret_key()
+
+
+def test_processes_that_start_together_get_one_secret(tmp_path: Path) -> None:
+    program = "from webapp import settings; print(settings.secret_key())"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATA_DIR": str(tmp_path / "var")}
+
+    def start(_: int) -> str:
+        return subprocess.check_output([sys.executable, "-c", program], cwd=tmp_path, env=env, text=True).strip()
+
+    with ThreadPoolExecutor(3) as pool:
+        keys = set(pool.map(start, range(3)))
+    assert keys == {(tmp_path / "var/secret").read_text()}
+
+
+def test_a_process_that_loses_the_race_takes_the_winners_secret(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    winner, loser = read(), read()
+    make = loser._make_secret
+
+    def late(path: Path) -> None:
+        winner.secret_key()  # between the look and the making
+        make(path)
+
+    monkeypatch.setattr(loser, "_make_secret", late)
+    assert loser.secret_key() == winner.secret_key()
+    assert os.listdir(tmp_path / "var") == ["secret"]

@@ -110,6 +110,9 @@ class Parley(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn's connection, for the one who must be able to cut it: see streams/stream.py.
         scope["transport"] = getattr(getattr(send, "__self__", None), "transport", None)
+        if scope["type"] == "http":
+            # Around everything, so that the page of an error has the headers too.
+            send = security.stamped(scope, send)
         await super().__call__(scope, receive, send)
 
 

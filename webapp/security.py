@@ -57,15 +57,17 @@ class Guard:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         request = Request(scope, receive)
-        _read_cookie(request)
         _check_host(request)
         _check_length(request)
         if request.method not in SAFE_METHODS:
             receive = await _check_origin(request)
-        await self.limited(scope, receive, _with_headers(scope, send))
+        await self.limited(scope, receive, send)
 
 
-def _with_headers(scope: Scope, send: Send) -> Send:
+def stamped(scope: Scope, send: Send) -> Send:
+    """Read the session cookie of a request, and answer a `send` that puts cookie and headers on whatever goes out."""
+    _read_cookie(Request(scope))
+
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)

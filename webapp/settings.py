@@ -63,7 +63,8 @@ def _words(text: str) -> list[str]:
 def _hosts(text: str) -> list[str]:
     """Names as they stand in an address: `chat.example`, `[::1]`, or `*`, without scheme, port and path."""
     for host in _words(text):
-        if host != "*" and urlsplit(f"//{host}").hostname != host.strip("[]").lower():
+        is_name = "*" not in host and urlsplit(f"//{host}").hostname == host.strip("[]").lower()
+        if host != "*" and not is_name:
             raise ValueError(host)
     return _words(text)
 
@@ -106,7 +107,7 @@ DATABASE_URL = _read(
     "DATABASE_URL", f"sqlite://{DATA_DIR}/parley.sqlite3", _database_url, "sqlite://PATH or postgres://..."
 )
 REDIS_URL = _read("REDIS_URL", "", _redis_url, "redis://HOST:PORT, or empty for one process")
-ALLOWED_HOSTS = _read("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between")
+ALLOWED_HOSTS = _read("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between, like chat.example,[::1]")
 TRUSTED_PROXIES = _read("TRUSTED_PROXIES", "", _networks, "addresses or networks with commas between")
 DEBUG = _read("DEBUG", "off", _switch, "on or off")
 WORKERS = _read("WORKERS", "1", _positive, "a whole number of 1 or more")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Mapping
 
 from broadcaster import Broadcast
@@ -30,6 +31,8 @@ class Hub:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.channels: dict[int, Channel] = {}
+        # By label, so that the streams of one session are found without a look at all the others.
+        self._labelled: defaultdict[tuple[str, int], set[Reader]] = defaultdict(set)
         self.is_linked = True
         self._is_running = False
         self._tasks: set[asyncio.Future[None]] = set()
@@ -73,6 +76,7 @@ class Hub:
                 task.cancel()
             await asyncio.wait(tasks)
         self.channels.clear()
+        self._labelled.clear()
 
     # Readers.
 
@@ -82,8 +86,14 @@ class Hub:
         if channel is None:
             channel = self.channels[reader.channel] = Channel(reader.channel, self.sources, self.start)
         channel.join(reader)
+        for label in reader.labels.items():
+            self._labelled[label].add(reader)
 
     def leave(self, reader: Reader) -> None:
+        for label in reader.labels.items():
+            self._labelled[label].discard(reader)
+            if not self._labelled[label]:
+                del self._labelled[label]
         if channel := self.channels.get(reader.channel):
             channel.leave(reader)
             if channel.is_empty:
@@ -91,8 +101,11 @@ class Hub:
 
     def readers(self, **labels: int) -> list[Reader]:
         """The open readers that carry all of these labels, the oldest first."""
-        everyone = (reader for channel in self.channels.values() for reader in channel.everyone)
-        return sorted((reader for reader in everyone if reader.has(labels)), key=lambda reader: reader.since)
+        if labels:
+            found = set.intersection(*(self._labelled.get(label, set()) for label in labels.items()))
+        else:
+            found = {reader for channel in self.channels.values() for reader in channel.everyone}
+        return sorted(found, key=lambda reader: reader.since)
 
     def end(self, reader: Reader, reason: str) -> None:
         """Say goodbye to one reader and close its stream."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
 
 from webapp.live.frames import Frame
@@ -31,9 +31,6 @@ class Reader:
         self.labels = labels | {"channel": channel}
         self.outbox = Outbox()
         self.since = time.monotonic()
-
-    def has(self, labels: Mapping[str, int]) -> bool:
-        return all(self.labels.get(name) == value for name, value in labels.items())
 
     def put(self, frame: Frame) -> None:
         self.outbox.put(frame.sse if self.framing == "sse" else frame.html)
