@@ -1,6 +1,7 @@
 """An open page for tests: it holds a stream as browsers do, and the log that they would show."""
 
 import asyncio
+import contextlib
 import html
 import re
 from collections.abc import Callable
@@ -96,10 +97,8 @@ class Page:
 
     async def _stay(self) -> None:
         while not self.ended:
-            try:
+            with contextlib.suppress(httpx2.TransportError):
                 await self._connect(self._servers[0])
-            except httpx2.TransportError:
-                pass
             if self.is_connected:
                 self.is_connected = False
                 self._tell()

@@ -44,7 +44,10 @@ def log(page: httpx2.Response) -> dict[int, str]:
 
 def said(page: httpx2.Response) -> dict[int, str]:
     """The messages on the page: number and words of each."""
-    found = {number: re.search(r'"message__body" dir="auto">(.*?)</div>', html, re.DOTALL) for number, html in log(page).items()}
+    found = {
+        number: re.search(r'"message__body" dir="auto">(.*?)</div>', html, re.DOTALL)
+        for number, html in log(page).items()
+    }
     return {number: words(body[1]) for number, body in found.items() if body}
 
 
@@ -91,7 +94,8 @@ async def send(one: Person, room: Room, content: Any, kind: str = FORM, **header
 async def raw(one: Person, room: Room, body: str, **headers: str) -> httpx2.Response:
     """A post from a browser that does not say where it comes from, but for these headers."""
     request = one.client.build_request("POST", f"{room.path}/messages", data={"body": body}, headers=headers)
-    del request.headers["Sec-Fetch-Site"]
+    if "Sec-Fetch-Site" not in headers:
+        del request.headers["Sec-Fetch-Site"]
     return await one.client.send(request)
 
 
@@ -145,10 +149,10 @@ async def test_with_htmx_the_answer_is_a_fresh_nonce_and_nothing_else(bob: Perso
     nonce = nonce_in(await bob.get(room.path))
     answer = await bob.say(room, "hello", nonce, HX_Request="true")
     assert answer.status_code == 200
-    fresh = nonce_in(answer)
-    assert fresh != nonce
-    expected = f'<div id="sending" class="composer__sending"><input type="hidden" name="nonce" value="{fresh}"></div>'
-    assert answer.text.strip() == expected
+    assert answer.text.startswith('<div id="sending"')
+    assert nonce_in(answer) not in ("", nonce)
+    assert words(answer) == ""
+    assert "<html" not in answer.text
     assert await bodies(room) == ["hello"]
 
 
@@ -209,7 +213,9 @@ async def test_sending_the_same_form_many_times_at_once_posts_once(bob: Person, 
     for one in (bob, charlie):
         nonce = new_nonce()
         answers = await asyncio.gather(*(one.say(room, "hello", nonce) for _ in range(8)))
-        assert {(answer.status_code, answer.headers["Location"]) for answer in answers} == {(303, f"{room.path}#composer")}
+        assert {(answer.status_code, answer.headers["Location"]) for answer in answers} == {
+            (303, f"{room.path}#composer")
+        }
     await assert_gapless(room, 2)
 
 
@@ -218,7 +224,7 @@ async def test_a_repeated_post_says_where_the_first_one_is(bob: Person, room: Ro
     first = await Message.post(room, who(bob), "hello", "nonce")
     await bob.say(room, "something after")
     assert first == Posted(2, 2, is_repeat=False)
-    assert await Message.post(room, who(bob), " hello ", "nonce") == Posted(2, 2, is_repeat=True)
+    assert await Message.post(room, who(bob), "hello \r\n", "nonce") == Posted(2, 2, is_repeat=True)
 
 
 async def test_a_used_form_with_other_words_is_another_message(bob: Person, room: Room) -> None:
@@ -262,7 +268,9 @@ async def test_many_posts_at_once_are_numbered_without_gaps(app: object, alice: 
     assert times == sorted(times)
 
 
-async def test_posts_edits_and_removals_at_once_take_versions_without_gaps(alice: Person, bob: Person, room: Room) -> None:
+async def test_posts_edits_and_removals_at_once_take_versions_without_gaps(
+    alice: Person, bob: Person, room: Room
+) -> None:
     await fill(room, bob, 10)
     changes: list[Coroutine[Any, Any, httpx2.Response]] = []
     for number in range(1, 6):
@@ -285,7 +293,7 @@ async def test_a_post_that_fails_leaves_nothing_behind(
     await bob.say(room, "before")
     create = Message.create
 
-    async def fail(**values: object) -> None:
+    async def fail(**values: Any) -> None:
         await create(**values)
         raise error
 
@@ -358,7 +366,9 @@ async def test_after_every_post_that_is_cancelled_the_next_one_works(alice: Pers
     await assert_gapless(room, len(found))
 
 
-async def test_a_request_that_is_cancelled_at_any_moment_harms_nobody(alice: Person, charlie: Person, room: Room) -> None:
+async def test_a_request_that_is_cancelled_at_any_moment_harms_nobody(
+    alice: Person, charlie: Person, room: Room
+) -> None:
     async def post(ticks: int) -> None:
         assert (await charlie.say(room, f"perhaps {ticks}")).status_code == 303
 
@@ -410,35 +420,34 @@ async def test_an_empty_room_says_so(alice: Person, room: Room) -> None:
     assert "Nothing has been said" not in words(page)
 
 
-@pytest.mark.parametrize(
-    ("query", "first", "last", "earlier", "later"),
-    [
-        ("", 71, 120, 71, None),
-        ("?before=121", 71, 120, 71, None),
-        ("?before=500", 71, 120, 71, None),
-        ("?before=71", 21, 70, 21, 95),
-        ("?before=51", 1, 50, None, 75),
-        ("?before=21", 1, 20, None, 45),
-        ("?before=2", 1, 1, None, 26),
-        ("?around=60", 35, 84, 35, 109),
-        ("?around=10", 1, 50, None, 75),
-        ("?around=1", 1, 50, None, 75),
-        ("?around=95", 70, 119, 70, 144),
-        ("?around=120", 71, 120, 71, None),
-        ("?around=9999", 71, 120, 71, None),
-    ],
-)
-async def test_the_pages_of_a_long_log(
-    alice: Person, room: Room, query: str, first: int, last: int, earlier: int | None, later: int | None
-) -> None:
+# What is asked for, and what is shown of 120 messages: the first and the last, before and around which there is more.
+PAGES = [
+    ("", 71, 120, 71, None),
+    ("?before=121", 71, 120, 71, None),
+    ("?before=500", 71, 120, 71, None),
+    ("?before=71", 21, 70, 21, 95),
+    ("?before=51", 1, 50, None, 75),
+    ("?before=21", 1, 20, None, 45),
+    ("?before=2", 1, 1, None, 26),
+    ("?around=60", 35, 84, 35, 109),
+    ("?around=10", 1, 50, None, 75),
+    ("?around=1", 1, 50, None, 75),
+    ("?around=95", 70, 119, 70, 144),
+    ("?around=120", 71, 120, 71, None),
+    ("?around=9999", 71, 120, 71, None),
+]
+
+
+async def test_the_pages_of_a_long_log(alice: Person, room: Room) -> None:
     await fill(room, alice, 120)
-    page = await alice.get(f"{room.path}{query}")
-    assert said(page) == {number: f"line {number}" for number in range(first, last + 1)}
-    assert ("This is where it begins." in words(page)) == (earlier is None)
-    assert re.findall(r'<a href="[^"]*\?before=(\d+)"', page.text) == ([str(earlier)] if earlier else [])
-    assert re.findall(r'\?around=(\d+)">Later messages', page.text) == ([str(later)] if later else [])
-    assert (f'<a href="{room.path}">Newest messages</a>' in page.text) == (later is not None)
-    assert ("hx-sse:connect" in page.text) == (query == "")
+    for query, first, last, earlier, later in PAGES:
+        page = await alice.get(f"{room.path}{query}")
+        assert said(page) == {number: f"line {number}" for number in range(first, last + 1)}, query
+        assert ("This is where it begins." in words(page)) == (earlier is None), query
+        assert re.findall(r'<a href="[^"]*\?before=(\d+)"', page.text) == ([str(earlier)] if earlier else []), query
+        assert re.findall(r'\?around=(\d+)">Later messages', page.text) == ([str(later)] if later else []), query
+        assert (f'<a href="{room.path}">Newest messages</a>' in page.text) == (later is not None), query
+        assert ("hx-sse:connect" in page.text) == (query == ""), query
 
 
 async def test_walking_through_the_log_in_both_directions_misses_nothing(alice: Person, room: Room) -> None:
@@ -497,7 +506,19 @@ async def test_with_htmx_earlier_messages_come_alone(alice: Person, room: Room) 
     [
         f"{name}={value}"
         for name in ("before", "around")
-        for value in ("abc", "-1", "0", "", "1.5", "99999999999999999999", "9" * 5000, "%C2%B2", "%D9%A3", "%00", "1%20")
+        for value in (
+            "abc",
+            "-1",
+            "0",
+            "",
+            "1.5",
+            "99999999999999999999",
+            "9" * 5000,
+            "%C2%B2",
+            "%D9%A3",
+            "%00",
+            "1%20",
+        )
     ],
 )
 async def test_a_place_in_the_log_that_cannot_be_is_nowhere(alice: Person, room: Room, query: str) -> None:
@@ -623,7 +644,7 @@ async def test_an_edit_is_seen_by_others_under_the_same_number(alice: Person, bo
     await fill(room, bob, 2)
     form = await bob.get(f"{room.path}/messages/1/edit")
     assert draft(form) == "line 1"
-    answer = await bob.post(f"{room.path}/messages/1/edit", {"body": " better *words* "})
+    answer = await bob.post(f"{room.path}/messages/1/edit", {"body": "better *words* \r\n"})
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"{room.path}/messages/1"
     page = await alice.get(room.path)
@@ -639,7 +660,7 @@ async def test_an_edit_is_seen_by_others_under_the_same_number(alice: Person, bo
 
 async def test_an_edit_to_the_same_words_changes_nothing(bob: Person, room: Room) -> None:
     await fill(room, bob, 2)
-    for same in ("line 1", "  line 1\r\n\r\n"):
+    for same in ("line 1", "\r\nline 1 \r\n\r\n"):
         answer = await bob.post(f"{room.path}/messages/1/edit", {"body": same})
         assert answer.status_code == 303
     assert "message__edited" not in (await bob.get(room.path)).text
@@ -738,9 +759,7 @@ async def test_the_author_the_owner_and_an_administrator_may_remove(
         assert not [value for value in row.values() if "secret" in str(value)]
 
 
-async def test_nobody_else_may_remove(
-    alice: Person, bob: Person, charlie: Person, visitor: Person, room: Room
-) -> None:
+async def test_nobody_else_may_remove(alice: Person, bob: Person, charlie: Person, visitor: Person, room: Room) -> None:
     await fill(room, alice, 1)
     for one in (bob, charlie):
         refused = await one.post(f"{room.path}/messages/1/remove")
@@ -791,7 +810,18 @@ async def test_an_edit_that_comes_after_the_removal_brings_nothing_back(alice: P
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", "\n\n \t\r\n", "\u200b", "\u200d\u200c", "\ufeff", "\u202e\u2066", "\x00\x01\x7f", "\u00ad", "\u00a0"),
+        *(
+            "",
+            " ",
+            "\n\n \t\r\n",
+            "\u200b",
+            "\u200d\u200c",
+            "\ufeff",
+            "\u202e\u2066",
+            "\x00\x01\x7f",
+            "\u00ad",
+            "\u00a0",
+        ),
         *("\u2028", "\u3000", "\u0301", "\ufe0f", "\U000e0041", "\u3164"),
     ],
 )
@@ -811,7 +841,7 @@ async def test_a_message_that_nobody_can_see_is_refused(bob: Person, room: Room,
 
 async def test_what_is_too_long_is_refused_and_kept(bob: Person, room: Room) -> None:
     assert LONGEST == 4000
-    for fits in ("x" * 4000, "🎉" * 4000, " " * 100 + "é" * 4000 + "\r\n", "\r\n".join("y" * 1999 for _ in range(2)) + "\ny"):
+    for fits in ("x" * 4000, "🎉" * 4000, "\r\n" * 3 + "é" * 4000 + " " * 100, "y" * 1999 + "\r\n" + "y" * 2000):
         assert (await bob.say(room, fits)).status_code == 303, fits[:3]
     assert [len(body) for body in await bodies(room)] == [4000, 4000, 4000, 4000]
     long, nonce = "<b>" + "x" * 3998, new_nonce()
@@ -825,7 +855,7 @@ async def test_what_is_too_long_is_refused_and_kept(bob: Person, room: Room) -> 
     assert draft(page) == draft(framed) == long
     assert page.text.count("<html") == framed.text.count("<html") == 1
     assert said(page).keys() == {1, 2, 3, 4}
-    assert "id=\"log\"" not in framed.text
+    assert 'id="log"' not in framed.text
     assert fragment.text.startswith('<div id="sending"')
     await assert_gapless(room, 4)
     assert (await bob.say(room, long[1:], nonce)).status_code == 303
@@ -924,7 +954,9 @@ async def test_a_form_with_very_many_fields_is_refused(bob: Person, room: Room) 
     assert await bodies(room) == ["hello"]
 
 
-async def test_a_post_from_another_site_is_refused_and_nothing_is_stored(alice: Person, bob: Person, room: Room) -> None:
+async def test_a_post_from_another_site_is_refused_and_nothing_is_stored(
+    alice: Person, bob: Person, room: Room
+) -> None:
     assert (await raw(bob, room, "from here", Origin="http://localhost")).status_code == 303
     assert (await raw(bob, room, "from here too", Referer="http://localhost/rooms/tea-cake")).status_code == 303
     for headers in (
@@ -1037,11 +1069,11 @@ async def test_what_is_sent_too_often_is_kept_with_its_nonce(
     assert "That was a lot at once." in words(refused)
 
 
-@pytest.mark.parametrize("error", [OperationalError("gone"), ConnectionRefusedError(), *()])
+@pytest.mark.parametrize("error", [OperationalError("gone"), ConnectionRefusedError()], ids=["database", "network"])
 async def test_while_the_database_is_away_the_draft_is_kept(
     bob: Person, room: Room, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise error
 
     for target, name in ((database, "transact"), (Room, "get_or_none")):
@@ -1060,7 +1092,6 @@ async def test_while_the_database_is_away_the_draft_is_kept(
     assert (await bob.say(room, "a <long> thought", "my nonce")).status_code == 303
 
 
-@pytest.mark.xfail(strict=True, reason="the session is looked up before the view: see accounts/sessions.py")
 async def test_while_nobody_can_be_recognised_the_draft_is_kept_too(
     bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,8 @@ from tests.servers import ROOT
 from webapp import settings
 
 Read = Callable[..., ModuleType]
-NAMES = re.findall(r'_(?:read|rate)\(\s*"([A-Z_]+)"', (ROOT / "webapp/settings.py").read_text()) + ["SECRET_KEY"]
+SOURCE = (ROOT / "webapp/settings.py").read_text()
+NAMES = [*re.findall(r'_(?:read|rate)\(\s*"([A-Z_]+)"', SOURCE), "SECRET_KEY"]
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
 
     def read(**environment: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location("fresh_settings", settings.__file__)
-        assert spec and spec.loader
+        assert spec
+        assert spec.loader
         fresh = importlib.util.module_from_spec(spec)
         with monkeypatch.context() as patch:
             for name, value in environment.items():
@@ -57,7 +59,7 @@ def command(folder: Path, *words: str, **environment: str) -> subprocess.Complet
 
 def test_without_any_setting_there_is_a_server_for_one_machine(read: Read, tmp_path: Path) -> None:
     fresh = read()
-    assert fresh.DATABASE_URL == f"sqlite://{tmp_path}/var/parley.sqlite3"
+    assert fresh.DATABASE_URL.removeprefix("sqlite://") == str(tmp_path / "var/parley.sqlite3")
     assert fresh.ON_SQLITE
     assert fresh.REDIS_URL == ""
     assert fresh.ALLOWED_HOSTS == ["localhost", "127.0.0.1", "[::1]"]
@@ -239,6 +241,18 @@ def test_processes_that_start_together_get_one_secret(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         keys = set(pool.map(start, range(3)))
     assert keys == {(tmp_path / "var/secret").read_text()}
+
+
+def test_nobody_sees_the_secret_half_written(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = read()
+    token = fresh.secrets.token_urlsafe
+
+    def seen(size: int) -> str:
+        assert not (tmp_path / "var/secret").exists()
+        return str(token(size))
+
+    monkeypatch.setattr(fresh.secrets, "token_urlsafe", seen)
+    assert fresh.secret_key() == (tmp_path / "var/secret").read_text()
 
 
 def test_a_process_that_loses_the_race_takes_the_winners_secret(

@@ -169,6 +169,7 @@ async def test_streams_are_opened_only_so_often(
         ("-1", None, None),
         ("1", "99", None),
         ("1", "9" * 40, 1),
+        ("9" * 5000, None, None),
         ("1", "²", 1),
         ("0", None, 0),
     ],

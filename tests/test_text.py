@@ -1,6 +1,7 @@
 """What people type: what is kept of it, and which of it a person would call the same."""
 
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -12,14 +13,15 @@ from webapp import text
 TRICKY = "\0\a\x7f\x85\xad \t\r\n\u0301\u0345\u034f\u061c\u1160\u200b\u200d\u200e\u202e\u2028\u2066\u3164\ufdfa\ufeff"
 TRICKY += "eéßSſİıΣςK½ﬁｱ가각\ue000\uffff\U000e0041\U0001fae8"
 TYPED = st.text(st.sampled_from(TRICKY), max_size=12) | st.text(max_size=60)
-KEEPERS = [text.block, text.line, text.fold, text.slug]
+Keep = Callable[[str], str]
+KEEPERS: list[Keep] = [text.block, text.line, text.fold, text.slug]
 at_ease = settings(deadline=None, database=None, max_examples=200)
 
 
 @at_ease
 @given(TYPED)
 @pytest.mark.parametrize("keep", KEEPERS)
-def test_what_is_kept_stays_the_same_when_it_is_sent_again(keep, typed: str) -> None:
+def test_what_is_kept_stays_the_same_when_it_is_sent_again(keep: Keep, typed: str) -> None:
     once = keep(typed)
     assert keep(once) == once
 
@@ -27,7 +29,7 @@ def test_what_is_kept_stays_the_same_when_it_is_sent_again(keep, typed: str) -> 
 @at_ease
 @given(TYPED)
 @pytest.mark.parametrize("keep", KEEPERS)
-def test_nothing_that_controls_or_turns_or_hides_is_kept(keep, typed: str) -> None:
+def test_nothing_that_controls_or_turns_or_hides_is_kept(keep: Keep, typed: str) -> None:
     kept = keep(typed)
     assert not [c for c in kept if unicodedata.category(c) in ("Cc", "Cs", "Co") and c not in "\n\t"]
     assert not set(kept) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\ufeff\uffff")

@@ -1,6 +1,7 @@
 """The command line: `python -m webapp` serves; the other commands look after an installation."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -14,6 +15,7 @@ except ValueError as error:  # a setting that can't be used: its sentence is eno
 
 from webapp import __version__, database
 from webapp.errors import Invalid
+from webapp.text import fold
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -42,8 +44,10 @@ def main(context: click.Context) -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="The port to listen on.")
-@click.option("--workers", default=settings.WORKERS, show_default=True, help="How many processes.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="The port to listen on.")
+@click.option(
+    "--workers", default=settings.WORKERS, show_default=True, type=click.IntRange(1), help="How many processes."
+)
 def serve(host: str, port: int, workers: int) -> None:
     """Bring the database up to date, and serve."""
     import uvicorn  # here, so that the other commands start without it
@@ -52,8 +56,9 @@ def serve(host: str, port: int, workers: int) -> None:
         raise click.ClickException("SQLite serves one process. Set DATABASE_URL to a PostgreSQL database for more.")
     if workers > 1 and not settings.REDIS_URL:
         raise click.ClickException("Several processes need Redis to hear of each other. Set REDIS_URL.")
-    settings.secret_key()
+    _check_place(host, port)
     _migrate()
+    _secret()
     click.echo(_greeting(host, port))
     uvicorn.run(
         "webapp.app:app",
@@ -67,6 +72,23 @@ def serve(host: str, port: int, workers: int) -> None:
         timeout_graceful_shutdown=5,
         backlog=4096,
     )
+
+
+def _check_place(host: str, port: int) -> None:
+    """Before anything is touched, and not after the greeting: whether it is possible to listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise click.ClickException(f"Parley can't listen on {host}, port {port}: {reason}. Choose others.") from None
+
+
+def _secret() -> None:
+    try:
+        settings.secret_key()
+    except (settings.Malformed, OSError) as error:
+        raise click.ClickException(f"There is no secret key to sign with: {error}") from None
 
 
 def _greeting(host: str, port: int) -> str:
@@ -101,7 +123,7 @@ def createsuperuser(username: str, password: str) -> None:
     from webapp.accounts.models import User
 
     async def create() -> str:
-        if user := await User.get_or_none(username=username.lower()):
+        if user := await User.get_or_none(username=fold(username)):
             await User.filter(id=user.id).update(is_admin=True)
             return f"{user.username} is an administrator now. The password stays as it was."
         user = await User.register(username, password, is_admin=True)
@@ -119,11 +141,13 @@ def reset_link(username: str) -> None:
     from webapp.accounts.views import reset_path
 
     async def link() -> str:
-        user = await User.get_or_none(username=username.lower())
+        user = await User.get_or_none(username=fold(username))
         if user is None:
             raise click.ClickException(f"Nobody has the user name {username}.")
         return reset_path(user)
 
+    _migrate()
+    _secret()
     click.echo(f"Put the address of your server before it: {run(link())}")
 
 

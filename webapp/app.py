@@ -8,6 +8,7 @@ from typing import Any
 from broadcaster._backends.base import BroadcastBackend
 from broadcaster._backends.memory import MemoryBackend
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -33,6 +34,21 @@ from webapp.streams import views as streams
 
 BOTH = ["GET", "POST"]
 
+
+class Number(Convertor[int]):
+    """A number as the database can hold it: Starlette's own takes thousands of digits, which Python refuses."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", Number())
+
 routes = [
     Route("/", rooms.home),
     Route("/static/{name:path}", assets.serve),
@@ -47,7 +63,7 @@ routes = [
     Route("/settings/password", accounts.password, methods=BOTH),
     Route("/settings/sessions", accounts.sessions),
     Route("/settings/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
-    Route("/settings/sessions/{id:int}/end", accounts.end_session, methods=["POST"]),
+    Route("/settings/sessions/{id:number}/end", accounts.end_session, methods=["POST"]),
     Route("/people/{code}", accounts.person),
     Route("/me.css", accounts.me_css),
     #
@@ -61,9 +77,9 @@ routes = [
     Route("/rooms/{key}", messages.show),
     Route("/rooms/{key}/composer", messages.composer),
     Route("/rooms/{key}/messages", messages.post, methods=["POST"]),
-    Route("/rooms/{key}/messages/{number:int}", messages.permalink),
-    Route("/rooms/{key}/messages/{number:int}/edit", messages.edit, methods=BOTH),
-    Route("/rooms/{key}/messages/{number:int}/remove", messages.remove, methods=["POST"]),
+    Route("/rooms/{key}/messages/{number:number}", messages.permalink),
+    Route("/rooms/{key}/messages/{number:number}/edit", messages.edit, methods=BOTH),
+    Route("/rooms/{key}/messages/{number:number}/remove", messages.remove, methods=["POST"]),
     #
     Route("/rooms/{key}/events", streams.events),
     Route("/rooms/{key}/live", streams.live),

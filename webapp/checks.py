@@ -5,13 +5,11 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 from redis import asyncio as redis
-from tortoise import Tortoise
 from tortoise.migrations.executor import MigrationExecutor
 
 from webapp import database, settings
@@ -27,14 +25,14 @@ class Bad(Exception):
 async def everything() -> list[bool]:
     """Print a line for each thing that Parley stands on; whether each is all right."""
     checks = {"settings": _settings, "secret": _secret, "database": _database, "redis": _redis, "disk": _disk}
-    return [await _line(name, check) for name, check in checks.items()]
+    found = await asyncio.gather(*(check() for check in checks.values()), return_exceptions=True)
+    return [_tell(name, result) for name, result in zip(checks, found, strict=True)]
 
 
-async def _line(name: str, check: Callable[[], Awaitable[str]]) -> bool:
-    try:
-        found, is_good = await check(), True
-    except Bad as error:
-        found, is_good = str(error), False
+def _tell(name: str, found: str | BaseException) -> bool:
+    if isinstance(found, BaseException) and not isinstance(found, Bad):
+        raise found
+    is_good = isinstance(found, str)
     click.echo(f"{'ok ' if is_good else 'bad'} {name:<9} {found}")
     return is_good
 
@@ -74,8 +72,6 @@ async def _database() -> str:
             waiting = await _waiting_migrations()
     except Exception as error:  # whatever it is, the answer is no
         raise Bad(f"{shown} does not answer ({_brief(error)}). Check DATABASE_URL.") from None
-    finally:
-        await Tortoise.close_connections()
     if waiting:
         raise Bad(f"{shown} is not up to date (it lacks {', '.join(waiting)}): python -m webapp migrate")
     return f"{shown}, up to date"
@@ -89,9 +85,9 @@ def _place_of_database() -> str:
 
 
 async def _waiting_migrations() -> list[str]:
-    await Tortoise.init(config=database.config())
-    await database.rows("SELECT 1")  # what follows takes a database that is away for one that is empty
-    steps = await MigrationExecutor(database.connection(), database.config()["apps"]).plan()
+    async with database.opened():
+        await database.rows("SELECT 1")  # what follows takes a database that is away for one that is empty
+        steps = await MigrationExecutor(database.connection(), database.config()["apps"]).plan()
     return [step.migration.name for step in steps]
 
 

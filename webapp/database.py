@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -26,8 +27,20 @@ MODELS = [
     "webapp.rooms.models",
     "webapp.messages.models",
 ]
-# What a database that is away or overloaded raises; asyncpg's own errors come through untranslated after a restart.
-DOWN = (DBConnectionError, OperationalError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
+# What a database that is away or overloaded raises. Many of asyncpg's own errors come through untranslated: while it
+# shuts down or starts, when it has no connection left, when the database or the role of the URL does not exist.
+DOWN = (
+    DBConnectionError,
+    OperationalError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 POOL_SIZE = 10
 STATEMENT_SECONDS = 15
 
@@ -42,7 +55,8 @@ def _postgres(url: str) -> dict[str, Any]:
         "user": unquote(parts.username or "postgres"),
         "password": unquote(parts.password) if parts.password else None,
         "database": unquote(parts.path.lstrip("/")) or "parley",
-        "minsize": 1,
+        # None is kept open for its own sake: asyncpg would say with a traceback that it can't while the server is away.
+        "minsize": 0,
         "maxsize": POOL_SIZE,
         "command_timeout": STATEMENT_SECONDS,
     }
@@ -86,9 +100,21 @@ async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
     return await connection().execute_query_dict(sql(query), list(parameters))
 
 
+def _check_file() -> None:
+    """Open the SQLite file once by itself: a first connection that fails leaves Tortoise's lock taken for ever."""
+    path = config()["connections"]["default"]["credentials"]["file_path"]
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as file:
+            file.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise DBConnectionError(f"{path}: {error}") from error
+
+
 @contextlib.asynccontextmanager
 async def opened() -> AsyncIterator[None]:
     """The database for a command: open within the block."""
+    if settings.ON_SQLITE:
+        _check_file()
     await Tortoise.init(config=config())
     try:
         yield
@@ -113,8 +139,14 @@ async def transact(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.
 
     task = asyncio.create_task(run())
     _writing.add(task)
-    task.add_done_callback(_writing.discard)
+    task.add_done_callback(_written)
     return await asyncio.shield(task)
+
+
+def _written(task: asyncio.Task[Any]) -> None:
+    _writing.discard(task)
+    if not task.cancelled():
+        task.exception()  # who asked may have gone, and nobody else is told: not a mistake of the program
 
 
 async def settle() -> None:
@@ -130,6 +162,7 @@ async def migrate() -> None:
     """Bring the schema up to date. On PostgreSQL under an advisory lock, so that two that start together take turns."""
     if settings.ON_SQLITE:
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        _check_file()
         await _apply()
         return
     credentials = config()["connections"]["default"]["credentials"]

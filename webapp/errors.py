@@ -1,13 +1,16 @@
 """What can go wrong with a request, and the page (or fragment, or framed document) that each becomes."""
 
+import logging
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp import render
+
+log = logging.getLogger(__name__)
 
 
 class Problem(Exception):
@@ -48,6 +51,16 @@ class Missing(Problem):
         super().__init__(message)
 
 
+class TooLarge(Problem):
+    """More than is read: the connection ends with the answer."""
+
+    status = 413
+    title = "Too large"
+
+    def __init__(self) -> None:
+        super().__init__("That is too large to send. Go back and make it shorter.", {"Connection": "close"})
+
+
 class TooMany(Problem):
     """Too often. `seconds` is when to try again."""
 
@@ -81,7 +94,6 @@ WORDS = {
     400: "The request could not be read.",
     404: Missing().message,
     405: "This can't be done here in this way.",
-    413: "That is too large to send.",
     500: "That is our fault, not yours. It has been written down. Try again, or go back.",
     503: Unavailable().message,
 }
@@ -91,15 +103,15 @@ async def problem(request: Request, error: Exception) -> Response:
     """Starlette's handler for all of the above, its own HTTP errors, and whatever nobody expected."""
     told = _told(error)
     if isinstance(told, SignedOut) and _is_page(request):
-        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        target = here if request.method == "GET" else "/lobby"
+        target = _here(request) if request.method == "GET" else "/lobby"
         return RedirectResponse("/login?" + urlencode({"next": target}), 303)
     return respond(request, told)
 
 
-def respond(request: Request, told: Problem, draft: str = "") -> Response:
-    """The problem as the kind of document that was asked for. `draft` is what the person would lose."""
+def respond(request: Request, told: Problem) -> Response:
+    """The problem as the kind of document that was asked for, with the message that the person would lose."""
     way, way_name = ("/login", "Sign in") if isinstance(told, SignedOut) else _way_back(request)
+    draft = getattr(request.state, "typed", {}).get("body", "")
     context = {"title": told.title, "message": told.message, "way": way, "way_name": way_name, "draft": draft}
     if request.headers.get("hx-request"):
         response = render.part("_problem.html", told.status, problem=told.message)
@@ -114,15 +126,24 @@ def _told(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     status = error.status_code if isinstance(error, HTTPException) else 500
-    told = Missing() if status == 404 else Problem(WORDS.get(status, HTTPStatus(status).phrase))
+    if status == 404:
+        return Missing()
+    if status == 413:
+        return TooLarge()
+    told = Problem(WORDS.get(status, HTTPStatus(status).phrase), dict(getattr(error, "headers", None) or {}))
     told.status = status
-    told.headers = dict(getattr(error, "headers", None) or {})
     return told
+
+
+def _here(request: Request) -> str:
+    """The path and query that were asked for. Not by `request.url`, which raises where they are not UTF-8."""
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(request.scope["path"]) + (f"?{query}" if query else "")
 
 
 def _is_page(request: Request) -> bool:
     """Whether a whole page was asked for; streams, fragments and frames are told, not led away."""
-    streams = "text/event-stream" in request.headers.get("accept", "") or request.url.path.endswith("/events")
+    streams = "text/event-stream" in request.headers.get("accept", "") or request.scope["path"].endswith("/events")
     return not (streams or request.headers.get("hx-request") or render.is_framed(request))
 
 
@@ -134,4 +155,5 @@ def _way_back(request: Request) -> tuple[str, str]:
 
 async def unavailable(request: Request, error: Exception) -> Response:
     """Starlette's handler for a database that is away."""
+    log.error("the database does not answer: %r", error)
     return respond(request, Unavailable())

@@ -1,13 +1,14 @@
 """What stands before every request: the host, the origin, the session cookie, the headers, how often."""
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import secrets
 import time
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from itsdangerous import BadSignature, Signer
 from limits import RateLimitItem
@@ -16,11 +17,11 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import settings
-from webapp.errors import Problem, Refused, TooMany
+from webapp.errors import Problem, Refused, TooLarge, TooMany
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,10 @@ class Guard:
         request = Request(scope, receive)
         _check_host(request)
         _check_length(request)
-        if request.method not in SAFE_METHODS:
-            receive = await _check_origin(request)
-        await self.limited(scope, receive, send)
+        with contextlib.suppress(ClientDisconnect):  # nobody is there any more who could be told
+            if request.method not in SAFE_METHODS:
+                receive = await _check_origin(request)
+            await self.limited(scope, receive, send)
 
 
 def stamped(scope: Scope, send: Send) -> Send:
@@ -80,9 +82,9 @@ def stamped(scope: Scope, send: Send) -> Send:
 
 
 def _check_host(request: Request) -> None:
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    host = _split(f"//{request.headers.get('host', '')}").hostname or ""
     allowed = {name.strip("[]").lower() for name in settings.ALLOWED_HOSTS}
-    if host.lower() in allowed or "*" in allowed:
+    if host in allowed or "*" in allowed:
         return
     wrong = Problem("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS.")
     wrong.status, wrong.title = 400, "Wrong address"
@@ -92,9 +94,15 @@ def _check_host(request: Request) -> None:
 def _check_length(request: Request) -> None:
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        large = Problem("That is too large to send. Go back and make it shorter.", {"Connection": "close"})
-        large.status, large.title = 413, "Too large"
-        raise large
+        raise TooLarge
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an address, all empty when it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _same_host(request: Request, url: str) -> bool:
@@ -103,7 +111,7 @@ def _same_host(request: Request, url: str) -> bool:
     def plain(host: str) -> str:
         return host.lower().removesuffix(":80").removesuffix(":443")
 
-    return bool(url) and plain(urlsplit(url).netloc) == plain(request.headers.get("host", ""))
+    return bool(url) and plain(_split(url).netloc) == plain(request.headers.get("host", ""))
 
 
 async def _check_origin(request: Request) -> Receive:
@@ -134,7 +142,7 @@ async def _read_body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise Problem("That is too large to send.")
+            raise TooLarge
     return bytes(body)
 
 
@@ -152,16 +160,23 @@ def _replay(body: bytes) -> Receive:
 
 
 async def _token_in(scope: Scope, body: bytes) -> str:
-    sent = await Request(scope, _replay(body)).form(max_fields=MAX_FIELDS)
-    value = sent.get("token")
+    async with Request(scope, _replay(body)).form(max_fields=MAX_FIELDS) as sent:
+        value = sent.get("token")
     return value if isinstance(value, str) and value.isascii() else ""
 
 
 async def form(request: Request, *names: str) -> dict[str, str]:
-    """The named fields of the form that was sent; what is missing, or is a file, is empty."""
+    """The named fields of the form that was sent; what is missing is empty. A form with a file can't be read."""
     sent = await request.form(max_fields=MAX_FIELDS, max_files=0)
     values = {name: sent.get(name) for name in names}
-    return {name: value if isinstance(value, str) else "" for name, value in values.items()}
+    typed = {name: _whole(value) if isinstance(value, str) else "" for name, value in values.items()}
+    request.state.typed = typed  # for the page of an error, which must not lose it
+    return typed
+
+
+def _whole(text: str) -> str:
+    """The text without half surrogates, which some charsets (utf-7) can smuggle in, and nothing can store."""
+    return text.encode(errors="ignore").decode()
 
 
 # The session cookie. It holds a random token, signed; the row of a signed-in session is found by its digest.
@@ -229,6 +244,8 @@ def address(request: Request) -> str:
         ip = ipaddress.ip_address(host)
     except ValueError:
         return host
+    if ip.version == 6 and ip.ipv4_mapped:  # how a socket for both kinds of address shows IPv4
+        return str(ip.ipv4_mapped)
     return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else host
 
 
@@ -263,7 +280,8 @@ class Limiter:
 
 
 def _redis_storage(url: str) -> Storage:
-    storage: Any = storage_from_string(f"async+{url}", implementation="redispy")
+    scheme = "async+redis+" if url.startswith("unix:") else "async+"
+    storage: Any = storage_from_string(scheme + url, implementation="redispy")
     return storage  # type: ignore[no-any-return]
 
 

@@ -107,7 +107,9 @@ DATABASE_URL = _read(
     "DATABASE_URL", f"sqlite://{DATA_DIR}/parley.sqlite3", _database_url, "sqlite://PATH or postgres://..."
 )
 REDIS_URL = _read("REDIS_URL", "", _redis_url, "redis://HOST:PORT, or empty for one process")
-ALLOWED_HOSTS = _read("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between, like chat.example,[::1]")
+ALLOWED_HOSTS = _read(
+    "ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between, like chat.example,[::1]"
+)
 TRUSTED_PROXIES = _read("TRUSTED_PROXIES", "", _networks, "addresses or networks with commas between")
 DEBUG = _read("DEBUG", "off", _switch, "on or off")
 WORKERS = _read("WORKERS", "1", _positive, "a whole number of 1 or more")

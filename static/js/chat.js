@@ -57,13 +57,38 @@
     judge();
   });
 
-  // The answer to a post brings a fresh nonce and nothing else, so that what was typed meanwhile, the
-  // focus and the phone's keyboard stay; the text that was sent is therefore ours to clear.
-  on(document, "htmx:after:request", event => {
-    const { sourceElement, request, response } = event.detail.ctx, text = byId("text");
-    if (sourceElement.id != "composer" || response.status >= 300 || !text) return;
-    const sent = String(request.body.get("body")).replace(/\r\n/g, "\n");
-    if (text.value == sent) text.value = "";
+  // Words leave the field the moment they are sent, so that the next ones can be typed at once, on a slow
+  // link too. Those that did not get through come back, before what was typed meanwhile.
+  const onComposer = (name, act) => on(document, name, ({ detail: { ctx } }) => {
+    const text = byId("text");
+    if (text && ctx.sourceElement.id == "composer") act(ctx, text);
+  });
+  // What has come back and still stands at the beginning of the field; and the nonce it was sent with.
+  let back = "", nonce = "";
+  const fresh = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), n => n.toString(36)).join("");
+  onComposer("htmx:config:request", (ctx, text) => {
+    ctx.words = text.value;
+    // Words that came back may have arrived all the same: the same nonce makes sending them again harmless.
+    // All others get one of their own. The page's may be used: by the post before, or before a way back to it.
+    if (!nonce || text.value != back) nonce = fresh();
+    ctx.request.body.set("nonce", ctx.nonce = nonce);
+    text.value = back = nonce = "";
+  });
+  onComposer("htmx:finally:request", (ctx, text) => {
+    if (ctx.response && ctx.response.status < 300) return;
+    const isSecond = back && text.value.startsWith(back);
+    const typed = isSecond ? text.value.slice(back.length).replace(/^\n/, "") : text.value;
+    nonce = isSecond ? "" : ctx.nonce;
+    back = isSecond ? back + "\n" + ctx.words : ctx.words;
+    text.value = typed ? back + "\n" + typed : back;
+    // Where the server did not answer, or not in words of ours, nobody else says what happened.
+    const sending = byId("sending");
+    if (!sending || sending.querySelector(".problem")) return;
+    const problem = document.createElement("p");
+    problem.className = "problem";
+    problem.setAttribute("role", "alert");
+    problem.textContent = "That could not be sent. Your words are still here: try again in a moment.";
+    sending.append(problem);
   });
 
   // With a real keyboard Enter sends and Shift+Enter breaks the line. On a touch screen Enter is the

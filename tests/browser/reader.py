@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Self, TypeVar
 
-from playwright.sync_api import APIResponse, Browser, BrowserContext, Error, Frame, Locator, Page
+from playwright.sync_api import APIResponse, Browser, BrowserContext, ConsoleMessage, Error, Frame, Locator, Page
 
 from tests.servers import App
 
@@ -38,10 +38,14 @@ class Reader:
         self.complaints: list[str] = []
         self.forgiven: list[str] = []
         self.asked: list[str] = []
-        self.context.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        self.context.on("console", self._overhear)
         self.context.on("weberror", lambda error: self.complaints.append(f"error: {error.error}"))
         self.context.on("request", lambda request: self.asked.append(f"{request.method} {request.url}"))
         self.page: Page = self.context.new_page()
+
+    def _overhear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning", "assert"):
+            self.complaints.append(f"{message.type}: {message.text}")
 
     def forgive(self, *words: str) -> None:
         """Expect complaints with these words: Chromium writes every request that fails into the console."""
@@ -125,12 +129,13 @@ class Reader:
         self.send_it()
 
     def send_it(self) -> None:
+        """Press Enter; without script press the button, and wait for the frame's next document."""
         if self.script:
             self.text.press("Enter")
             return
-        with self.page.expect_response(lambda answer: answer.request.method == "POST"):
-            self.composer.click(".composer__send")
-        self.until(lambda: self.text.count(), "a new composer")
+        frame = self.composer
+        with self.page.expect_event("framenavigated", lambda navigated: navigated == frame):
+            frame.click(".composer__send")
 
     def body(self, words: str) -> Locator:
         """The visible messages that say exactly this."""

@@ -17,7 +17,7 @@ from unicodedata import east_asian_width
 WIDTH, HEIGHT = 80, 50
 # What a VT100 is told besides text: `ESC [ numbers letter`, a charset, or a single letter.
 CONTROL = re.compile(r"\x1b\[[?]?([\d;]*)([A-Za-z])|\x1b[()#].|\x1b([^\[()#])|([\x00-\x1f\x7f])|([^\x00-\x1f\x7f]+)", re.S)
-QUIET_SECONDS = 0.15
+QUIET_SECONDS = 0.08
 
 
 class Screen:

@@ -14,7 +14,7 @@ from tortoise.models import Model
 
 from webapp import database, security, text
 from webapp.accounts import passwords
-from webapp.errors import Invalid
+from webapp.errors import Invalid, Missing
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -64,7 +64,7 @@ def usable_name(username: str) -> str:
         raise Invalid(username="Use 3 to 30 letters (a to z), digits or _ . -")
     if not re.search(r"[a-z]", name):
         raise Invalid(username="Use at least one letter.")
-    if name.strip("_.-") in RESERVED:
+    if skeleton(name).strip("_") in {skeleton(reserved) for reserved in RESERVED}:
         raise Invalid(username="That name is not for people. Choose another.")
     return name
 
@@ -132,6 +132,15 @@ class User(Model):
         return await cls._create(
             name, display_name(shown or text.line(username)), await passwords.hashed(password), is_admin
         )
+
+    @classmethod
+    async def by_code(cls, code: str) -> "User":
+        """The person with that code, which may be written in any case; raises Missing."""
+        code = code.upper()
+        found = await cls.get_or_none(code=code) if re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", code) else None
+        if found is None:
+            raise Missing("Nobody has that code.")
+        return found
 
     @classmethod
     async def _taken(cls, name: str) -> str:

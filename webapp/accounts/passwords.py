@@ -40,7 +40,9 @@ async def hashed(password: str) -> str:
 
 async def matches(password: str, kept: str | None) -> bool:
     """Whether the password is the one kept. Takes the same time when there is none to compare with."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, _verify, password[:LONGEST], kept)
+    if len(password) > LONGEST:
+        password, kept = password[:LONGEST], None
+    return await asyncio.get_running_loop().run_in_executor(_threads, _verify, password, kept)
 
 
 def is_outdated(kept: str) -> bool:

@@ -3,8 +3,9 @@
 from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
 from starlette.requests import HTTPConnection, Request
 
+from webapp import database
 from webapp.accounts.models import Session, User, used
-from webapp.errors import SignedOut
+from webapp.errors import SignedOut, Unavailable
 
 OPEN_PATHS = ("/static/", "/health", "/favicon.ico")
 
@@ -13,9 +14,14 @@ class SessionBackend(AuthenticationBackend):
     """Session and user in one query per request; none for files and for browsers that never signed in."""
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        if conn.url.path.startswith(OPEN_PATHS) or conn.state.cookie == "new":
+        if conn.scope["path"].startswith(OPEN_PATHS) or conn.state.cookie == "new":
             return None
-        session = await Session.of(conn.state.session_token)
+        try:
+            session = await Session.of(conn.state.session_token)
+        except database.DOWN:
+            # Told by the view, which has what was typed, and not from here, where it would be lost.
+            conn.state.is_away = True
+            return None
         if session is None:
             return None
         used.note(session)
@@ -23,9 +29,16 @@ class SessionBackend(AuthenticationBackend):
         return AuthCredentials(["authenticated"]), session.user  # type: ignore[return-value]
 
 
+def recognised(request: Request) -> User | None:
+    """The person who asks, None when it is nobody; raises Unavailable when that can't be known."""
+    if getattr(request.state, "is_away", False):
+        raise Unavailable
+    return request.user if isinstance(request.user, User) else None
+
+
 def signed_in(request: Request) -> User:
     """The person who asks; raises SignedOut when it is nobody."""
-    user = request.user
-    if not isinstance(user, User):
+    user = recognised(request)
+    if user is None:
         raise SignedOut
     return user

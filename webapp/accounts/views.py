@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from webapp import render, security, settings, text
 from webapp.accounts import broadcasts
 from webapp.accounts.models import Session, User
-from webapp.accounts.sessions import signed_in
+from webapp.accounts.sessions import recognised, signed_in
 from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.security import form, inner_path, throttle
 
@@ -36,7 +36,7 @@ async def register(request: Request) -> Response:
     if not settings.REGISTRATION_OPEN:
         raise Refused("New accounts are made by whoever runs this server.")
     if request.method != "POST":
-        return _see("/lobby") if request.user.is_authenticated else _register_form(request)
+        return _see("/lobby") if recognised(request) else _register_form(request)
     typed = await form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", security.address(request))
@@ -55,7 +55,7 @@ def _register_form(request: Request) -> Response:
 async def login(request: Request) -> Response:
     target = inner_path(request.query_params.get("next", "/lobby"))
     if request.method != "POST":
-        if request.user.is_authenticated:
+        if recognised(request):
             return _see(target)
         empty = {"username": ""}
         return render.page(request, "accounts/login.html", form=empty, problems=NO_PROBLEMS, problem="", next=target)
@@ -80,7 +80,7 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
 
 async def _begin(request: Request, user: User) -> Session:
     """Sign the person in with a new session; the one that this browser had until now ends."""
-    if request.user.is_authenticated:
+    if recognised(request):
         await _end(request.user.session_id)
     token = security.start_session(request)
     return await Session.begin(user, token, request.headers.get("user-agent", ""))
@@ -92,7 +92,7 @@ async def _end(*sessions: int) -> None:
 
 
 async def logout(request: Request) -> Response:
-    if request.user.is_authenticated:
+    if recognised(request):
         await _end(request.user.session_id)
     security.end_session(request)
     return _see("/")
@@ -109,7 +109,7 @@ DONE = {
 
 def _settings(request: Request, name: str, status: int = 200, **context: object) -> Response:
     done = DONE.get(request.query_params.get("done", ""), "")
-    return render.page(request, name, status, here=request.url.path, done=done, **context)
+    return render.page(request, name, status, here=request.scope["path"], done=done, **context)
 
 
 async def profile(request: Request) -> Response:
@@ -156,7 +156,8 @@ async def sessions(request: Request) -> Response:
 
 async def end_session(request: Request) -> Response:
     user = signed_in(request)
-    session = await Session.get_or_none(id=request.path_params["id"], user_id=user.id)
+    own = await Session.filter(user_id=user.id)
+    session = next((session for session in own if session.id == request.path_params["id"]), None)
     if session is None:
         raise Missing("That device is signed out already.")
     await _end(session.id)
@@ -215,9 +216,7 @@ async def _by_reset(token: str) -> User:
 
 async def person(request: Request) -> Response:
     signed_in(request)
-    found = await User.get_or_none(code=request.path_params["code"].upper())
-    if found is None:
-        raise Missing("Nobody has that code.")
+    found = await User.by_code(request.path_params["code"])
     return render.page(request, "accounts/person.html", person=found)
 
 

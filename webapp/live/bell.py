@@ -39,9 +39,13 @@ class Bell:
         """
         self._waiting.pop(key, None)
         self._waiting[key] = text
-        if len(self._waiting) > MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
+        self._bound()
         self._has_waiting.set()
+
+    def _bound(self) -> None:
+        """Drop the oldest of too many: what they told is found in the database when the link is back."""
+        while len(self._waiting) > MOST_WAITING:
+            del self._waiting[next(iter(self._waiting))]
 
     async def publish(self, broadcast: Broadcast, name: str) -> None:
         """Send what waits, joined, until cancelled; what can't be sent is kept and tried again."""
@@ -54,6 +58,7 @@ class Bell:
             except Exception as error:  # whatever the client raises
                 log.debug("rings wait until they can be sent: %r", error)
                 self._waiting = sending | self._waiting
+                self._bound()
                 self._has_waiting.set()
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -1,12 +1,22 @@
 """Markdown-light: bold, italic, code, quotes, lists and links; nothing else of HTML comes through."""
 
+import re
+from html import unescape
+
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from webapp import text
 
 TAGS = {"p", "br", "strong", "em", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 RULES = ["emphasis", "backticks", "fence", "blockquote", "list", "link", "linkify", "autolink", "newline", "escape"]
 
-_markdown = MarkdownIt("zero", {"linkify": True, "breaks": True, "html": False}).enable(RULES)
+# Quotes and lists in each other; what is deeper, the parser leaves out.
+DEEPEST = 20
+
+_markdown = MarkdownIt("zero", {"linkify": True, "breaks": True, "html": False, "maxNesting": DEEPEST}).enable(RULES)
+_plain = MarkdownIt("zero", {"breaks": True, "html": False}).enable("newline")
 # `example.com` and `name@example.com` stay words: only a full address is a link.
 assert _markdown.linkify is not None
 _markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
@@ -14,14 +24,29 @@ _markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": Fa
 
 def rendered(body: str) -> str:
     """
-    The body as safe HTML.
+    The body as safe HTML; as it was typed when its words would get lost (`>`, `- - - -`, a link without a name).
 
     The allow-list is the second lock: should the parser let a tag through, it ends here.
     """
+    tokens = _markdown.parse(body)
+    html = _cleaned(_markdown.renderer.render(tokens, _markdown.options, {}))
+    return _cleaned(_plain.render(body)) if _is_too_deep(tokens) or not _shows(html) else html
+
+
+def _is_too_deep(tokens: list[Token]) -> bool:
+    return any(token.nesting == 1 and token.level >= DEEPEST - 1 for token in tokens)
+
+
+def _shows(html: str) -> bool:
+    return text.visible(unescape(re.sub(r"<[^>]*>", "", html)))
+
+
+def _cleaned(html: str) -> str:
     return nh3.clean(
-        _markdown.render(body).strip(),
+        html.strip(),
         tags=TAGS,
-        attributes={"a": {"href"}, "ol": {"start"}},
+        # Said outright: without `*`, every tag may have a title.
+        attributes={"*": set(), "a": {"href"}, "ol": {"start"}},
         url_schemes={"http", "https", "mailto"},
         link_rel="nofollow noopener noreferrer",
     )

@@ -176,7 +176,7 @@ class Message(Model):
     @classmethod
     async def for_changing(cls, room: Room, user: User, number: int) -> "Message":
         """The message of that number, for its author, the owner of the room or an administrator; else Missing."""
-        message = await cls.get_or_none(room_id=room.id, number=number, removed_at=None)
+        message = await cls.get_or_none(room_id=room.id, number=number)
         if message is None or not (message.author_id == user.id or room.is_owned_by(user)):
             raise Missing("This message does not exist, or it is not yours.")
         return message

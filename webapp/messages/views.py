@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from webapp import database, render, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
-from webapp.errors import Invalid, Missing, Problem, SignedOut, Unavailable, respond
+from webapp.errors import Missing, Problem, SignedOut, Unavailable, respond
 from webapp.messages import broadcasts
 from webapp.messages.models import PAGE, Line, Message, new_nonce
 from webapp.presence.attendance import attendance
@@ -51,7 +51,8 @@ async def _page(
     request: Request, user: User, room: Room, messages: list[Line], live: bool, status: int = 200, **context: Any
 ) -> Response:
     is_plain = request.query_params.get(PLAIN, request.cookies.get(PLAIN)) == "1"
-    later = messages[-1].number + PAGE // 2 if messages and messages[-1].number < room.last_number else 0
+    last = messages[-1].number if messages else 0
+    later = last + PAGE // 2 if last < room.last_number else 0
     shown: dict[str, Any] = {
         "room": room,
         "membership": room.membership,
@@ -95,9 +96,18 @@ def _number(request: Request, name: str) -> int | None:
     typed = request.query_params.get(name)
     if typed is None:
         return None
-    if not (typed.isascii() and typed.isdigit() and 0 < int(typed) < LARGEST_NUMBER):
+    number = int(typed[:17]) if typed.isascii() and typed.isdigit() else 0
+    if not 0 < number < LARGEST_NUMBER:
         raise Missing("There is no message with that number.")
-    return int(typed)
+    return number
+
+
+def _numbered(request: Request, room: Room) -> int:
+    """The number in the path; raises Missing when the room has not come to it yet."""
+    number = int(request.path_params["number"])
+    if not 0 < number <= room.last_number:
+        raise Missing("There is no message with that number.")
+    return number
 
 
 async def _read(user: User, room: Room) -> None:
@@ -109,9 +119,7 @@ async def _read(user: User, room: Room) -> None:
 async def permalink(request: Request) -> Response:
     """Lead to the message in its room: on the live page when it is among the newest."""
     _, room = await _room(request)
-    number = request.path_params["number"]
-    if not 0 < number <= room.last_number:
-        raise Missing("There is no message with that number.")
+    number = _numbered(request, room)
     around = f"?around={number}" if number <= room.last_number - PAGE else ""
     return _see(f"{room.path}{around}#message-{room.id}-{number}")
 
@@ -139,7 +147,7 @@ async def post(request: Request) -> Response:
     try:
         user, room = await _room(request)
         await throttle(settings.RATE_POST, "post", str(user.id))
-        room = await Room.for_writing(user, room.key) if room.locked_at else room
+        room.check_lock(user)
         posted = await Message.post(room, user, typed["body"], typed["nonce"])
     except Problem as problem:
         return await _unposted(request, problem, typed, room)
@@ -157,7 +165,7 @@ async def _unposted(request: Request, problem: Problem, typed: dict[str, str], r
     if render.is_fragment(request):
         response = render.part("messages/_sending.html", problem.status, **kept)
     elif room is None:
-        return respond(request, problem, draft=typed["body"])
+        return respond(request, problem)
     elif typed["framed"]:
         render.frame(request)
         response = _composer(request, room, problem.status, draft=typed["body"], **kept)
@@ -173,17 +181,23 @@ async def _unposted(request: Request, problem: Problem, typed: dict[str, str], r
 
 
 async def edit(request: Request) -> Response:
+    typed = await form(request, "body")
     user, room = await _room(request)
-    message = await Message.for_changing(room, user, request.path_params["number"])
+    message = await Message.for_changing(room, user, _numbered(request, room))
+    if message.removed_at:
+        raise Missing("This message has been removed.")
     if request.method != "POST":
         return _edit(request, user, room, message, draft=message.body, problem="")
     if message.author_id != user.id:
         raise Missing("This message is not yours. You can remove it.")
-    typed = await form(request, "body")
     try:
+        await throttle(settings.RATE_POST, "edit", str(user.id))
+        room.check_lock(user)
         version = await message.edit(typed["body"])
-    except Invalid as error:
-        return _edit(request, user, room, message, error.status, draft=typed["body"], problem=error.message)
+    except Problem as error:
+        response = _edit(request, user, room, message, error.status, draft=typed["body"], problem=error.message)
+        response.headers.update(error.headers)
+        return response
     broadcasts.changed(room, version)
     return _see(message.path_in(room))
 
@@ -195,7 +209,7 @@ def _edit(request: Request, user: User, room: Room, message: Message, status: in
 
 async def remove(request: Request) -> Response:
     user, room = await _room(request)
-    message = await Message.for_changing(room, user, request.path_params["number"])
+    message = await Message.for_changing(room, user, _numbered(request, room))
     version = await message.remove()
     broadcasts.changed(room, version)
     return _see(message.path_in(room))

@@ -99,11 +99,12 @@ class Attendance:
             await asyncio.sleep(WRITE_SECONDS)
 
     async def _write_changes(self) -> None:
-        present = self._present()
-        came, went = present - self._written, self._written - present
+        written, present = self._written, self._present()
+        came, went = present - written, written - present
         if came or went:
             await Visit.write(self._process, await with_account(came), went)
-            self._written = present
+            if self._written is written:  # else we were taken for dead meanwhile, and everybody is written anew
+                self._written = present
             for room in {room for _, room in came | went}:
                 hub.touch(room, "people")
 

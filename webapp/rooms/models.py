@@ -107,15 +107,7 @@ class Room(Model):
     async def for_writing(cls, user: User, key: str) -> "Room":
         """The same for somebody who wants to write: raises Refused in a locked room."""
         room = await cls.for_reading(user, key)
-        if not room.can_post(user):
-            raise Refused(f"{room.name} is locked. You can read, but not write.")
-        return room
-
-    @classmethod
-    async def for_owning(cls, user: User, key: str) -> "Room":
-        room = await cls.for_reading(user, key)
-        if not room.is_owned_by(user):
-            raise Refused("Only the owner of the room can do that.")
+        room.check_lock(user)
         return room
 
     @classmethod
@@ -151,6 +143,11 @@ class Room(Model):
 
     def can_post(self, user: User) -> bool:
         return self.locked_at is None or self.is_owned_by(user)
+
+    def check_lock(self, user: User) -> None:
+        """Raise Refused when the room is locked for the person."""
+        if not self.can_post(user):
+            raise Refused(f"{self.name} is locked. You can read, but not write.")
 
     # Doing it.
 

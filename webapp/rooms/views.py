@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from webapp import render, settings, text
 from webapp.accounts.models import User
-from webapp.accounts.sessions import signed_in
+from webapp.accounts.sessions import recognised, signed_in
 from webapp.accounts.views import front
 from webapp.errors import Invalid, Refused
 from webapp.live import hub
@@ -37,7 +37,7 @@ async def split(request: Request, user: User, name: str, status: int = 200, **co
 
 
 async def home(request: Request) -> Response:
-    return await (lobby if request.user.is_authenticated else front)(request)
+    return await (lobby if recognised(request) else front)(request)
 
 
 async def lobby(request: Request) -> Response:
@@ -79,6 +79,7 @@ async def _list(
 async def _enter(request: Request, user: User) -> Response:
     typed = await form(request, "name", "topic")
     try:
+        await throttle(settings.RATE_POST, "enter", str(user.id))
         room = await Room.enter(user, typed["name"], typed["topic"])
     except Invalid as error:
         problems = NO_FORM | error.problems

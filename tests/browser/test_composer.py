@@ -1,0 +1,207 @@
+"""Writing a message: what is sent, what is kept, and what a person is told when it can't be sent."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Route
+
+from tests.browser.conftest import Meet
+from tests.servers import App
+
+SCRIPT, PLAIN = True, False
+BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
+POSTS = r"^POST .*/messages$"
+TOO_LONG = "long " * 800 + "!"
+
+
+@pytest.fixture(scope="module")
+def strict_site() -> Iterator[App]:
+    """Where two posts a minute are enough."""
+    with App({"RATE_POST": "2/minute"}) as app:
+        yield app
+
+
+class Held:
+    """Posts that the network holds back until they are let go, one by one or all."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Route] = []
+        self.is_open = False
+
+    def __call__(self, route: Route) -> None:
+        if route.request.method != "POST" or self.is_open:
+            route.continue_()
+        else:
+            self.waiting.append(route)
+
+    def let_go(self) -> None:
+        self.is_open = True
+        while self.waiting:
+            self.waiting.pop(0).continue_()
+
+
+def test_enter_sends_and_shift_enter_breaks_the_line(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("Keys"))
+    alice.text.press_sequentially("one")
+    alice.text.press("Shift+Enter")
+    alice.text.press_sequentially("two")
+    alice.text.press("Enter")
+    alice.sees("one\ntwo")
+    assert alice.text.input_value() == ""
+    assert alice.page.evaluate("document.activeElement.id") == "text"
+
+
+def test_nothing_is_sent_when_nothing_was_written_and_nothing_twice(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("Nothing"))
+    for blank in ("", "   ", "\n\n"):
+        alice.say(blank)
+    alice.text.fill("once")
+    alice.text.press("Enter")
+    alice.text.press("Enter")
+    alice.sees("once")
+    alice.say("the end")
+    alice.reads("once", "the end")
+    assert alice.times_asked(POSTS) == 2
+
+
+def test_three_that_are_typed_fast_arrive_in_order(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("Fast"))
+    alice.page.route("**/messages", held := Held())
+    for words in ("first", "second", "third"):
+        alice.text.press_sequentially(words)
+        alice.text.press("Enter")
+    alice.until(lambda: held.waiting, "post under way")
+    held.let_go()
+    alice.reads("first", "second", "third")
+    assert alice.text.input_value() == ""
+
+
+def test_what_is_typed_while_a_post_is_under_way_stays(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("Meanwhile"))
+    alice.page.route("**/messages", held := Held())
+    alice.say("sent")
+    alice.until(lambda: held.waiting, "post under way")
+    alice.text.press_sequentially("the next one")
+    held.let_go()
+    alice.sees("sent")
+    alice.until(lambda: alice.times_asked(POSTS) == 1, "one post")
+    assert alice.text.input_value() == "the next one"
+    alice.send_it()
+    alice.reads("sent", "the next one")
+
+
+def test_what_could_not_be_sent_comes_back_before_what_was_typed_meanwhile(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("ERR_FAILED", "Failed to fetch")
+    alice.open(alice.make_room("Cut off"))
+    alice.page.route("**/messages", held := Held())
+    for words in ("first", "second"):
+        alice.say(words)
+    alice.text.press_sequentially("third")
+    alice.until(lambda: held.waiting, "post under way")
+    held.waiting.pop().abort()
+    alice.until(lambda: held.waiting, "the second post")
+    held.waiting.pop().abort()
+    alice.until(lambda: alice.text.input_value() == "first\nsecond\nthird", "draft")
+    assert "could not be sent" in alice.problem.inner_text()
+    held.let_go()
+    alice.send_it()
+    alice.sees("first\nsecond\nthird")
+    alice.until(lambda: not alice.problem.count(), "end of the sentence")
+
+
+def test_a_post_whose_answer_was_lost_is_not_sent_twice(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("ERR_FAILED", "Failed to fetch")
+    alice.open(alice.make_room("Lost answer"))
+
+    def lose_the_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    alice.page.route("**/messages", lose_the_answer, times=1)
+    alice.say("only once")
+    alice.sees("only once")
+    alice.until(lambda: alice.text.input_value() == "only once", "draft")
+    alice.send_it()
+    alice.until(lambda: alice.text.input_value() == "", "empty composer")
+    alice.say("the end")
+    alice.reads("only once", "the end")
+
+
+@BOTH
+def test_the_same_words_may_be_said_again(meet: Meet, script: bool) -> None:
+    alice = meet("alice", script)
+    alice.open(room := alice.make_room(f"Again {script}"))
+    alice.say("ok")
+    alice.reads("ok")
+    alice.say("ok")
+    alice.reads("ok", "ok")
+    alice.open(room)
+    alice.say("ok")
+    alice.reads("ok", "ok", "ok")
+
+
+@BOTH
+def test_a_message_that_is_too_long_is_kept_with_the_reason_and_sent_when_it_is_short_enough(
+    meet: Meet, script: bool
+) -> None:
+    alice = meet("alice", script)
+    alice.forgive("422")
+    alice.open(alice.make_room(f"Too long {script}"))
+    alice.say(TOO_LONG)
+    alice.until(lambda: alice.problem.count() and "4,001 characters" in alice.problem.inner_text(), "reason")
+    assert alice.text.input_value() == TOO_LONG
+    alice.say(TOO_LONG[5:])
+    alice.sees(TOO_LONG[5:].strip())
+    alice.until(lambda: alice.text.input_value() == "", "empty composer")
+    assert not alice.problem.count()
+
+
+@BOTH
+def test_who_writes_too_often_keeps_the_draft_and_is_told_to_wait(
+    meet: Meet, script: bool, strict_site: App
+) -> None:
+    alice = meet("alice", script, site=strict_site)
+    alice.forgive("429")
+    alice.open(alice.make_room(f"Too often {script}"))
+    for words in ("one", "two", "three"):
+        alice.say(words)
+    alice.until(lambda: alice.problem.count() and "a lot at once" in alice.problem.inner_text(), "reason")
+    alice.until(lambda: alice.text.input_value() == "three", "draft")
+    alice.reads("one", "two")
+
+
+@BOTH
+def test_who_was_signed_out_meanwhile_keeps_the_draft_and_is_told(meet: Meet, script: bool) -> None:
+    alice = meet("alice", script)
+    alice.forgive("401")
+    alice.open(alice.make_room(f"Signed out {script}"))
+    alice.send("/logout")
+    alice.text.fill("not lost")
+    alice.text.press("Enter") if script else alice.composer.click(".composer__send")
+    said = alice.composer.locator("#composer .problem" if script else "body")
+    alice.until(lambda: "signed out" in said.inner_text().lower(), "reason")
+    kept = alice.text if script else alice.composer.locator("textarea")
+    alice.until(lambda: kept.input_value() == "not lost", "draft")
+    assert kept.is_visible()
+
+
+def test_without_script_the_composer_is_empty_and_focused_again_after_sending(meet: Meet) -> None:
+    nora = meet("nora", PLAIN)
+    nora.open(nora.make_room("Frame"))
+    nora.text.focus()
+    nora.page.keyboard.type("typed by hand")
+    nora.page.keyboard.press("Tab")
+    with nora.page.expect_response("**/composer"):
+        nora.page.keyboard.press("Enter")
+    nora.sees("typed by hand")
+    nora.until(lambda: nora.text.count() and nora.text.input_value() == "", "empty composer")
+    nora.until(lambda: nora.composer.evaluate("document.activeElement.id") == "text", "focus")
+    assert nora.page.evaluate("document.activeElement.className") == "composing"
+    nora.page.keyboard.type("straight on")
+    assert nora.text.input_value() == "straight on"

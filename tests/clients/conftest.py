@@ -1,0 +1,107 @@
+"""Other clients than Chromium, against the real application; who writes to them is a person with plain HTTP."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import httpx2
+import pytest
+
+from tests.servers import App
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[App]:
+    """The application on SQLite, nobody throttled: one for the tests of a file."""
+    with App({"RATE_LIMITS": "off"}) as app:
+        yield app
+
+
+class Writer:
+    """Somebody who writes while the browser under test looks on."""
+
+    def __init__(self, site: App, name: str) -> None:
+        self.client = httpx2.Client(base_url=site.url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=20)
+        self.post("/register", username=name, password=PASSWORD, display_name=name.capitalize())
+
+    def get(self, path: str) -> str:
+        answer = self.client.get(path, follow_redirects=True)
+        assert answer.status_code == 200, answer
+        return answer.text
+
+    def post(self, path: str, **fields: str) -> str:
+        """Send a form; answers where it leads."""
+        answer = self.client.post(path, data=fields)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["Location"]
+
+    def make_room(self, name: str) -> str:
+        return self.post("/rooms", name=name)
+
+    def say(self, room: str, words: str) -> None:
+        self.post(f"{room}/messages", body=words)
+
+    def edit(self, room: str, number: int, words: str) -> None:
+        self.post(f"{room}/messages/{number}/edit", body=words)
+
+    def remove(self, room: str, number: int) -> None:
+        self.post(f"{room}/messages/{number}/remove")
+
+
+@pytest.fixture(scope="module")
+def irene(site: App) -> Iterator[Writer]:
+    irene = Writer(site, "irene")
+    yield irene
+    irene.client.close()
+
+
+class Wire:
+    """A way to the site that remembers what was sent on it."""
+
+    def __init__(self, site: App) -> None:
+        self.site = site
+        self.sent: list[bytes] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def posts(self) -> list[str]:
+        """The requests with a form, each with its head and body."""
+        return [text for part in self.sent if (text := part.decode()).startswith("POST ")]
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                threading.Thread(target=self._carry, args=(near,), daemon=True).start()
+
+    def _carry(self, near: socket.socket) -> None:
+        """One request and its answer: text browsers open a connection for each."""
+        with near, socket.create_connection(("127.0.0.1", self.site.port)) as far, suppress(OSError):
+            request = near.recv(65536)
+            while not _is_whole(request):
+                request += near.recv(65536)
+            self.sent.append(request)
+            far.sendall(request)
+            while answer := far.recv(65536):
+                near.sendall(answer)
+
+
+def _is_whole(request: bytes) -> bool:
+    head, _, body = request.partition(b"\r\n\r\n")
+    length = next((line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b"0")
+    return b"\r\n\r\n" in request and len(body) >= int(length)
+
+
+@pytest.fixture
+def wire(site: App) -> Iterator[Wire]:
+    wire = Wire(site)
+    yield wire
+    wire.close()

@@ -1,0 +1,179 @@
+"""w3m and lynx at a terminal, key by key: everything can be done, and read, without styles, frames and script."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import PASSWORD, Wire, Writer
+from tests.clients.terminal import Terminal
+from tests.servers import App, text_browser
+
+GREETING = "Grüße 日本語"
+# Without the pauses in which lynx lets people read what it is about to do.
+LYNX = "ACCEPT_ALL_COOKIES:TRUE\nLOCALE_CHARSET:TRUE\nSHOW_CURSOR:TRUE\nINFOSECS:0\nMESSAGESECS:0\nALERTSECS:0\n"
+# What w3m opens for a field of several lines: it writes what is to be written.
+EDITOR = '#!/bin/sh\ncp "$HOME/words" "$1"\n'
+
+
+class TextBrowser(Terminal):
+    """Somebody who goes from link to link with the Tab key, as both browsers have it."""
+
+    top: str
+    reload: str
+
+    def fill(self, label: str, words: str) -> None:
+        """Write into the field in place of what is there."""
+        raise NotImplementedError
+
+    def to(self, label: str) -> None:
+        """Go on to the link or button of that name, or to the field that it labels."""
+        for _ in range(100):
+            if self._is_at(label):
+                return
+            before = (self.screen.row, self.screen.column)
+            self.press("\t")
+            if before == (self.screen.row, self.screen.column):
+                self.press(self.top)
+        raise AssertionError(f"no way to {label!r}:\n{self.screen.text}")
+
+    def follow(self, label: str) -> None:
+        self.to(label)
+        self.press("\r")
+
+    def _is_at(self, label: str) -> bool:
+        rows, row, column = self.screen.cells, self.screen.row, self.screen.column
+        left, right = "".join(rows[row][:column]).rstrip(" [("), "".join(rows[row][column:]).lstrip(" [(")
+        if right.removeprefix("BUTTON) ").startswith(label) or left.endswith(label):
+            return True
+        # The label of a larger field stands above it; lynx goes to the end of what is in it, and says what it is.
+        above = "".join(rows[row - 2] + rows[row - 1]).rstrip()
+        return above.endswith(label) and (not left or "(Textarea)" in self.screen.text)
+
+
+class Lynx(TextBrowser):
+    top = "\x01"
+    reload = "\x12"
+
+    def __init__(self, url: str, home: Path, *options: str) -> None:
+        (home / "lynx.cfg").write_text(LYNX)
+        super().__init__(text_browser("lynx"), "-cfg=lynx.cfg", *options, url, home=home)
+
+    def fill(self, label: str, words: str) -> None:
+        self.to(label)
+        self.press("\x15" + words)
+
+
+class W3m(TextBrowser):
+    top = "g"
+    reload = "R"
+
+    def __init__(self, url: str, home: Path, *options: str) -> None:
+        editor = home / "editor"
+        editor.write_text(EDITOR)
+        editor.chmod(0o755)
+        super().__init__(text_browser("w3m"), "-cookie", *options, url, home=home, env={"EDITOR": str(editor)})
+        self.words = home / "words"
+
+    def fill(self, label: str, words: str) -> None:
+        self.words.write_text(words)
+        self.follow(label)
+        if re.search(r"\n(TEXT|Password):.*$", self.screen.text):
+            self.press("\x15" + words + "\r")
+
+
+BROWSERS = {"lynx": Lynx, "w3m": W3m}
+# Lynx can be told to say nothing of where a form comes from; w3m says it only where it is told to.
+SILENT = {"lynx": "-noreferer", "w3m": "-o no_referer=1"}
+
+
+def at_terminal(name: str, wire: Wire, home: Path, *options: str) -> TextBrowser:
+    return BROWSERS[name](f"{wire.url}/register", home, *options)
+
+
+def register(browser: TextBrowser, name: str) -> None:
+    browser.see("You have one already")
+    browser.fill("User name", name)
+    browser.fill("Name that others see", f"Jörg at {name}")
+    browser.fill("Password", PASSWORD)
+    browser.follow("Create the account")
+    browser.see(f"Hello, Jörg at {name}")
+
+
+def make_room(browser: TextBrowser, name: str, topic: str) -> None:
+    browser.fill("Name", name)
+    browser.fill("What it is about", topic)
+    browser.follow("Go to the room")
+    browser.see("This is where it begins")
+
+
+def say(browser: TextBrowser, room: str, words: str) -> None:
+    browser.fill(f"Message to {room}", words)
+    browser.follow("Send")
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_a_conversation_at_a_terminal(
+    name: str, site: App, irene: Writer, wire: Wire, tmp_path: Path
+) -> None:
+    room = f"Tee 日本語 {name}"
+    with at_terminal(name, wire, tmp_path) as browser:
+        register(browser, name)
+        make_room(browser, room, "Über Tee")
+        say(browser, room, GREETING)
+        # The name and what one can do stand before the words; a browser with styles puts them beside.
+        browser.see(rf"\n +Jörg at {name} \d\d:\d\d Edit\s+{GREETING}\n")
+
+        path = irene.make_room(room)
+        assert GREETING in irene.get(path)
+        assert "/edit" not in irene.get(path), "a text reader would be offered what is not theirs to do"
+        irene.say(path, f"Danke! {GREETING}")
+        browser.press(browser.reload)
+        browser.see(rf"\n +(\d\. )?Irene \d\d:\d\d Edit\s+Danke! {GREETING}\n")
+
+        browser.follow("Edit")
+        browser.see("Remove the message")
+        browser.fill("Message", f"Schöne {GREETING}")
+        browser.follow("Save")
+        browser.see(rf"edited Edit\s+Schöne {GREETING}\n")
+        print(browser.screen.text)
+
+        browser.follow("Sign out")
+        browser.see("Talk to people")
+    assert f"Schöne {GREETING}" in irene.get(path)
+    assert said(site, room) == [(f"Schöne {GREETING}", name), (f"Danke! {GREETING}", "irene")]
+    assert sessions(site, name) == 0
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_a_browser_that_says_nothing_of_itself_is_known_by_its_forms(
+    name: str, site: App, wire: Wire, tmp_path: Path
+) -> None:
+    with at_terminal(name, wire, tmp_path, *SILENT[name].split()) as browser:
+        register(browser, f"silent-{name}")
+        make_room(browser, f"Silence {name}", "")
+    for request in wire.posts():
+        print(request)
+
+
+def said(site: App, room: str) -> list[tuple[str, str]]:
+    """What the database holds of a room: the words and their author's user name."""
+    return rows(
+        site,
+        "SELECT body, username FROM message JOIN user ON user.id = author_id JOIN room ON room.id = room_id "
+        "WHERE room.name = ? ORDER BY number",
+        room,
+    )
+
+
+def sessions(site: App, username: str) -> int:
+    found = rows(site, "SELECT session.id FROM session JOIN user ON user.id = user_id WHERE username = ?", username)
+    return len(found)
+
+
+def rows(site: App, query: str, *values: str) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(site.folder / "data/parley.sqlite3")) as database:
+        return database.execute(query, values).fetchall()

@@ -1,0 +1,472 @@
+"""What a person reads who runs Parley: each command, its sentence and its exit code."""
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+
+from tests.servers import ROOT, App, Postgres, Redis, free_port, wait_until
+from webapp.messages.models import TOGETHER
+
+PASSWORD = "correct horse battery"
+
+
+class Installation:
+    """A folder in which commands are run as an operator does, with nothing of the tester's own settings."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        self.env = kept | {"DATA_DIR": str(self.data), "PYTHONPATH": str(ROOT)} | env
+
+    def run(self, *words: str, code: int = 0, **env: str) -> str:
+        """What the command says in all, given that it ends with this exit code."""
+        done = self.start(*words, **env)
+        said = done.communicate(timeout=60)[0]
+        assert done.returncode == code, said
+        assert "Traceback" not in said
+        return said
+
+    def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "webapp", *words],
+            cwd=self.folder,
+            env=self.env | env,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.data / "parley.sqlite3")) as database:
+            return database.execute(query).fetchall()
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Installation:
+    return Installation(tmp_path)
+
+
+def queried(url: str, query: str) -> list[tuple[Any, ...]]:
+    async def fetch() -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [tuple(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())
+
+
+def lines(checked: str) -> dict[str, str]:
+    """The lines of `check` by what they are about."""
+    return {line.split()[1]: line for line in checked.splitlines()}
+
+
+# serve
+
+
+def test_the_first_start_makes_everything_and_says_where_it_is(here: Installation) -> None:
+    with App() as server:
+        data = Path(server.env["DATA_DIR"])
+        assert stat.S_IMODE((data / "secret").stat().st_mode) == 0o600
+        assert len((data / "secret").read_text()) >= 32
+        assert (data / "parley.sqlite3").exists()
+        said = server.log.read_text()
+        assert f"http://127.0.0.1:{server.port}" in said
+        assert "createsuperuser" in said
+        assert str(data) in said
+
+
+def test_without_a_command_it_serves(here: Installation) -> None:
+    assert "SQLite serves one process" in here.run(code=1, WORKERS="2")
+
+
+def test_the_secret_survives_a_restart() -> None:
+    with App() as server:
+        secret = (Path(server.env["DATA_DIR"]) / "secret").read_text()
+        server.terminate()
+        server.start()
+        assert (Path(server.env["DATA_DIR"]) / "secret").read_text() == secret
+
+
+def test_a_second_server_on_the_same_port_says_that_it_is_taken_and_harms_nothing(here: Installation) -> None:
+    with App() as server:
+        said = here.run("serve", "--port", str(server.port), code=1)
+        assert f"can't listen on 127.0.0.1, port {server.port}" in said
+        assert "Parley is at" not in said
+        assert server.is_healthy()
+    assert not here.data.exists()
+
+
+def test_an_address_that_does_not_exist_is_a_sentence(here: Installation) -> None:
+    assert "can't listen on nowhere.invalid" in here.run("serve", "--host", "nowhere.invalid", code=1)
+    assert "--port" in here.run("serve", "--port", "99999", code=2)
+
+
+def test_several_workers_on_sqlite_are_refused_and_told_of_postgresql(here: Installation) -> None:
+    assert "Set DATABASE_URL to a PostgreSQL database" in here.run("serve", "--workers", "2", code=1)
+    assert not here.data.exists()
+
+
+def test_several_workers_without_redis_are_refused_and_told_of_it(here: Installation) -> None:
+    said = here.run("serve", "--workers", "2", code=1, DATABASE_URL="postgres://postgres@127.0.0.1:1/parley")
+    assert "Set REDIS_URL" in said
+
+
+def test_no_workers_at_all_are_refused(here: Installation) -> None:
+    assert "--workers" in here.run("serve", "--workers", "0", code=2)
+
+
+def test_several_workers_on_postgresql_and_redis_serve(postgres_server: Postgres, redis_server: Redis) -> None:
+    env = {"DATABASE_URL": postgres_server.create(), "REDIS_URL": redis_server.url, "WORKERS": "2"}
+    with App(env) as server:
+        assert server.is_healthy()
+        server.terminate()
+        assert not server.is_running()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WORKERS", "several"),
+        ("DATABASE_URL", "mysql://localhost/parley"),
+        ("REDIS_URL", "http://localhost"),
+        ("SITE_TIMEZONE", "Middle/Earth"),
+        ("REGISTRATION", "perhaps"),
+        ("RATE_POST", "often"),
+        ("SECRET_KEY", "short"),
+    ],
+)
+def test_a_malformed_setting_names_itself(here: Installation, name: str, value: str) -> None:
+    said = here.run(code=1, **{name: value})
+    assert said.startswith(name)
+    assert "must" in said
+    assert not here.data.exists()
+
+
+def test_a_secret_that_nobody_can_use_is_a_sentence(here: Installation) -> None:
+    here.data.mkdir()
+    (here.data / "secret").write_text("short")
+    assert str(here.data / "secret") in here.run("serve", "--port", str(free_port()), code=1)
+
+
+# The database that is not there.
+
+COMMANDS = [
+    ("migrate",),
+    ("serve",),
+    ("createsuperuser", "--username", "ada", "--password", PASSWORD),
+    ("reset-link", "ada"),
+    ("demo", "--users", "1"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
+def test_a_database_that_is_away_is_a_sentence(here: Installation, command: tuple[str, ...]) -> None:
+    more = ("--port", str(free_port())) if command == ("serve",) else ()
+    said = here.run(*command, *more, code=1, DATABASE_URL=f"postgres://postgres@127.0.0.1:{free_port()}/parley")
+    assert said.startswith("Error: The database does not answer")
+
+
+def test_a_database_that_does_not_exist_is_a_sentence(here: Installation, postgres_server: Postgres) -> None:
+    said = here.run("migrate", code=1, DATABASE_URL=postgres_server.url("no_such_database"))
+    assert "no_such_database" in said
+
+
+def test_a_role_that_does_not_exist_is_a_sentence(here: Installation, postgres_server: Postgres) -> None:
+    url = postgres_server.url().replace("postgres@", "no_such_role@")
+    if "no_such_role" not in url:
+        pytest.skip("the given PostgreSQL has a role of its own")
+    assert "no_such_role" in here.run("migrate", code=1, DATABASE_URL=url)
+
+
+def test_a_file_that_is_no_database_is_a_sentence(here: Installation) -> None:
+    (here.folder / "letter").write_text("Dear database, " * 100)
+    said = here.run("migrate", code=1, DATABASE_URL=f"sqlite://{here.folder}/letter")
+    assert "letter: file is not a database" in said
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(here: Installation) -> None:
+    said = here.run("migrate", code=1, DATABASE_URL=f"sqlite://{here.folder}/no/such/parley.sqlite3")
+    assert "unable to open" in said
+
+
+def test_a_data_folder_that_can_not_be_made_is_a_sentence(here: Installation) -> None:
+    (here.folder / "file").write_text("")
+    said = here.run("serve", "--port", str(free_port()), code=1, DATA_DIR=f"{here.folder}/file/data")
+    assert f"{here.folder}/file/data" in said
+
+
+# migrate
+
+
+def test_migrating_twice_is_as_good_as_once(here: Installation) -> None:
+    first = here.run("migrate")
+    assert first == here.run("migrate") == "The database is up to date.\n"
+    assert here.rows("SELECT name FROM tortoise_migrations") == [("0001_initial",)]
+
+
+def test_two_that_migrate_a_fresh_postgresql_at_the_same_moment_take_turns(
+    here: Installation, postgres_server: Postgres
+) -> None:
+    url = postgres_server.create()
+    both = [here.start("migrate", DATABASE_URL=url) for _ in range(2)]
+    said = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert queried(url, "SELECT name FROM tortoise_migrations") == [("0001_initial",)]
+
+
+# createsuperuser, reset-link
+
+
+def test_a_new_administrator_can_be_made_on_a_machine_that_has_nothing_yet(here: Installation) -> None:
+    said = here.run("createsuperuser", "--username", "Ada", "--password", PASSWORD)
+    assert "ada can sign in as an administrator" in said
+    assert here.rows('SELECT username, is_admin FROM "user"') == [("ada", 1)]
+
+
+def test_an_existing_account_becomes_an_administrator_and_keeps_its_password(here: Installation) -> None:
+    here.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
+    with closing(sqlite3.connect(here.data / "parley.sqlite3")) as database, database:
+        database.execute('UPDATE "user" SET is_admin = 0')
+    before = here.rows('SELECT password_hash FROM "user"')
+    said = here.run("createsuperuser", "--username", " ADA ", "--password", "another one altogether")
+    assert "The password stays as it was" in said
+    assert here.rows('SELECT is_admin FROM "user"') == [(1,)]
+    assert here.rows('SELECT password_hash FROM "user"') == before
+
+
+def test_a_name_or_password_that_can_not_be_one_says_why(here: Installation) -> None:
+    assert "3 to 30 letters" in here.run("createsuperuser", "--username", "a b", "--password", PASSWORD, code=1)
+    assert "not for people" in here.run("createsuperuser", "--username", "root", "--password", PASSWORD, code=1)
+    assert "8 characters" in here.run("createsuperuser", "--username", "ada", "--password", "short", code=1)
+    assert here.rows('SELECT count(*) FROM "user"') == [(0,)]
+
+
+def test_a_reset_link_is_printed_for_an_account_and_for_nobody_else(here: Installation) -> None:
+    here.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
+    assert "/reset/" in here.run("reset-link", "Ada")
+    assert "Nobody has the user name bob" in here.run("reset-link", "bob", code=1)
+
+
+# check
+
+
+def test_check_finds_a_migrated_installation_good(here: Installation) -> None:
+    here.run("migrate")
+    checked = lines(here.run("check"))
+    assert list(checked) == ["settings", "secret", "database", "redis", "disk"]
+    assert all(line.startswith("ok  ") for line in checked.values())
+    assert str(here.data / "parley.sqlite3") in checked["database"]
+    assert "one process" in checked["redis"]
+
+
+def test_check_touches_nothing_on_a_machine_that_has_nothing_yet(here: Installation) -> None:
+    checked = lines(here.run("check", code=1))
+    assert checked["database"].startswith("bad")
+    assert "webapp migrate" in checked["database"]
+    assert checked["disk"].startswith("ok")
+    assert not here.data.exists()
+
+
+def test_check_says_when_the_tables_are_missing(here: Installation, postgres_server: Postgres) -> None:
+    url = postgres_server.create()
+    assert "0001_initial" in lines(here.run("check", code=1, DATABASE_URL=url))["database"]
+    here.run("migrate", DATABASE_URL=url)
+    assert lines(here.run("check", DATABASE_URL=url))["database"].endswith("up to date")
+
+
+def test_check_says_what_is_away_and_hides_passwords(here: Installation) -> None:
+    away = {
+        "DATABASE_URL": f"postgres://ada:lovelace@127.0.0.1:{free_port()}/parley",
+        "REDIS_URL": f"redis://:lovelace@127.0.0.1:{free_port()}/0",
+    }
+    said = here.run("check", code=1, **away)
+    checked = lines(said)
+    assert checked["database"].startswith("bad")
+    assert "DATABASE_URL" in checked["database"]
+    assert checked["redis"].startswith("bad")
+    assert "REDIS_URL" in checked["redis"]
+    assert "lovelace" not in said
+
+
+def test_check_waits_three_seconds_for_what_accepts_and_says_nothing(here: Installation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        urls = {"DATABASE_URL": f"postgres://postgres@{place}/parley", "REDIS_URL": f"redis://{place}/0"}
+        checked = lines(here.run("check", code=1, **urls))
+    assert "not within 3 seconds" in checked["database"]
+    assert "not within 3 seconds" in checked["redis"]
+
+
+def test_check_finds_redis_when_it_is_there(here: Installation, redis_server: Redis) -> None:
+    here.run("migrate")
+    assert lines(here.run("check", REDIS_URL=redis_server.url))["redis"].startswith("ok")
+
+
+def test_check_warns_of_a_secret_that_others_can_read(here: Installation) -> None:
+    here.run("migrate")
+    secret = here.data / "secret"
+    secret.write_text("s" * 40)
+    secret.chmod(0o644)
+    assert "chmod 600" in lines(here.run("check", code=1))["secret"]
+    secret.chmod(0o600)
+    assert lines(here.run("check"))["secret"].startswith("ok")
+
+
+def test_check_says_which_settings_do_not_go_together(here: Installation) -> None:
+    here.run("migrate")
+    assert "DATABASE_URL" in lines(here.run("check", code=1, WORKERS="2"))["settings"]
+
+
+def test_check_says_when_the_data_folder_can_not_be_written(here: Installation) -> None:
+    (here.folder / "file").write_text("")
+    assert lines(here.run("check", code=1, DATA_DIR=f"{here.folder}/file"))["disk"].startswith("bad")
+
+
+# demo
+
+
+def test_demo_fills_an_empty_installation_and_refuses_another(here: Installation) -> None:
+    said = here.run("demo", "--users", "30", "--rooms", "4", "--messages", "2001")
+    first = here.rows('SELECT username FROM "user" ORDER BY id LIMIT 1')[0][0]
+    assert f"Sign in as {first} with the password parley-demo" in said
+    assert here.rows('SELECT count(*), count(DISTINCT code), count(DISTINCT username) FROM "user"') == [(30, 30, 30)]
+    assert here.rows("SELECT count(*) FROM room") == [(4,)]
+    assert here.rows("SELECT count(*) FROM message") == [(2001,)]
+    assert "empty installation" in here.run("demo", code=1)
+    assert here.rows("SELECT count(*) FROM message") == [(2001,)]
+
+
+def test_demo_refuses_an_installation_with_one_person_in_it(here: Installation) -> None:
+    here.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
+    assert "empty installation" in here.run("demo", code=1)
+
+
+def test_demo_makes_one_person_alone_in_one_silent_room(here: Installation) -> None:
+    here.run("demo", "--users", "1", "--rooms", "1", "--messages", "0")
+    assert here.rows("SELECT version, last_number, member_count FROM room") == [(0, 0, 1)]
+
+
+def test_an_interrupted_demo_leaves_whole_logs_and_is_not_empty(here: Installation) -> None:
+    filling = here.start("demo", "--rooms", "3", "--messages", "500000")
+    database = here.data / "parley.sqlite3"
+
+    def has_begun() -> bool:
+        return database.exists() and here.rows("SELECT count(*) FROM sqlite_master WHERE name = 'message'") == [
+            (1,)
+        ] and here.rows("SELECT count(*) FROM message") > [(20000,)]  # fmt: skip
+
+    wait_until(has_begun, 60, "the first messages")
+    filling.send_signal(signal.SIGINT)
+    assert "Aborted" in filling.communicate(timeout=60)[0]
+    assert filling.returncode == 1
+    rooms = here.rows("SELECT room.id, room.version, room.last_number FROM room WHERE last_number > 0")
+    counted = "SELECT room_id, max(version), max(number) FROM message GROUP BY room_id HAVING max(number) = count(*)"
+    assert rooms == here.rows(counted)
+    assert sum(number for *_, number in rooms) < 500000
+    assert "empty installation" in here.run("demo", code=1)
+
+
+def test_demo_has_names_for_more_rooms_than_it_has_words_for(here: Installation) -> None:
+    here.run("demo", "--users", "2", "--rooms", "1200", "--messages", "10")
+    assert here.rows("SELECT count(DISTINCT folded), count(DISTINCT key) FROM room") == [(1200, 1200)]
+
+
+def test_who_is_in_the_demo_signs_in_and_sees_the_rooms(here: Installation) -> None:
+    with App() as server:
+        filled = Installation(server.folder, DATA_DIR=server.env["DATA_DIR"])
+        filled.run("demo", "--users", "5", "--rooms", "2", "--messages", "100")
+        username = filled.rows('SELECT username FROM "user" ORDER BY id')[0][0]
+        page = signed_in_page(server, username, "parley-demo", "/lobby")
+        assert "Common Room" in page
+
+
+def signed_in_page(server: App, username: str, password: str, path: str) -> str:
+    with httpx2.Client(base_url=server.url, headers={"Sec-Fetch-Site": "same-origin"}) as client:
+        answer = client.post("/login", data={"username": username, "password": password, "next": ""})
+        assert answer.status_code == 303, answer.text
+        answer = client.get(path)
+        assert answer.status_code == 200
+        return answer.text
+
+
+LOG = (
+    "SELECT room_id, number, posted_version, version, author_id, created_at, continues, opens_day, body, html "
+    "FROM message ORDER BY room_id, number"
+)
+ROOMS = "SELECT id, version, last_number, last_at, member_count FROM room ORDER BY id"
+
+
+def check_demo(rooms: list[tuple[Any, ...]], log: list[tuple[Any, ...]], members: dict[int, dict[int, int]]) -> None:
+    """What the live engine and the pages rely on holds of every room."""
+    logs = [list(of_one) for _, of_one in itertools.groupby(log, key=lambda row: row[0])]
+    assert [log[0][0] for log in logs] == [room[0] for room in rooms]
+    for (room, version, last_number, last_at, member_count), messages in zip(rooms, logs, strict=True):
+        assert [message[1:4] for message in messages] == [(n, n, n) for n in range(1, len(messages) + 1)]
+        assert version == last_number == len(messages)
+        assert last_at == messages[-1][5]
+        assert member_count == len(members[room])
+        assert {message[4] for message in messages} <= set(members[room])
+        assert all(0 <= read <= last_number for read in members[room].values())
+        last: tuple[Any, ...] | None = None
+        for message in messages:
+            author, at, continues, opens_day = message[4:8]
+            is_same_day = last is not None and last[5].date() == at.date()
+            assert bool(opens_day) is not is_same_day
+            is_near = last is not None and timedelta(0) <= at - last[5] < TOGETHER
+            assert bool(continues) is bool(is_same_day and is_near and last and last[4] == author)
+            assert last is None or at >= last[5]
+            last = message
+    assert len(logs[0]) == len(log) // 2
+    assert max(at for *_, at, _ in rooms) <= datetime.now(UTC)
+
+
+def by_room(rows: list[tuple[Any, ...]]) -> dict[int, dict[int, int]]:
+    members: dict[int, dict[int, int]] = {}
+    for room, user, read in rows:
+        members.setdefault(room, {})[user] = read
+    return members
+
+
+MEMBERS = "SELECT room_id, user_id, read_number FROM membership"
+SIZE = ("--users", "40", "--rooms", "5", "--messages", "12000")
+
+
+def test_the_log_of_a_demo_is_as_if_it_had_been_posted(here: Installation) -> None:
+    here.run("demo", *SIZE)
+    read = datetime.fromisoformat
+    rooms = [(*row[:3], read(row[3]), row[4]) for row in here.rows(ROOMS)]
+    log = [(*row[:5], read(row[5]), *row[6:]) for row in here.rows(LOG)]
+    members = by_room(here.rows(MEMBERS))
+    check_demo(rooms, log, members)
+    assert any(read < room[2] for room in rooms for read in members[room[0]].values())
+    bodies = [row[8] for row in log]
+    assert any("**" in body for body in bodies)
+    assert any("\n" in body for body in bodies)
+    assert any('<a href="https://example.org' in row[9] for row in log)
+    assert log[0][5] < datetime.now(UTC) - timedelta(days=60)
+
+
+def test_the_log_of_a_demo_is_the_same_on_postgresql(here: Installation, postgres_server: Postgres) -> None:
+    url = postgres_server.create()
+    said = here.run("demo", *SIZE, DATABASE_URL=url)
+    assert "12,000 messages" in said
+    check_demo(queried(url, ROOMS), queried(url, LOG), by_room(queried(url, MEMBERS)))
+    assert "empty installation" in here.run("demo", code=1, DATABASE_URL=url)

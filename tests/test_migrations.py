@@ -1,0 +1,311 @@
+"""Migrations: of the allowed kinds only, in step with the models, and harmless to a database that people use."""
+
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tortoise import Tortoise, fields
+from tortoise.exceptions import IntegrityError
+from tortoise.indexes import Index
+from tortoise.migrations import operations as ops
+from tortoise.migrations.api.migrate import migrate
+from tortoise.migrations.autodetector import MigrationAutodetector
+
+from tests.servers import ROOT, Postgres
+from webapp import database
+
+FOLDER = ROOT / "webapp" / "migrations"
+# AlterField and RemoveField rebuild a table on SQLite, and with it every row that refers to one of its rows is gone.
+ALLOWED = (ops.CreateModel, ops.AddField, ops.AddIndex, ops.RenameField, ops.RunSQL, ops.RunPython)
+
+
+def problems(operations: list[Any]) -> list[str]:
+    """What must not be in a migration."""
+    found = [operation.describe() for operation in operations if not isinstance(operation, ALLOWED)]
+    for operation in operations:
+        if isinstance(operation, ops.AddField):
+            field = operation.field
+            if not (field.null or field.has_db_default()):
+                found.append(f"{operation.describe()}: neither null nor db_default")
+    return found
+
+
+def test_only_operations_that_keep_every_row_are_used() -> None:
+    names = [path.stem for path in FOLDER.glob("0*.py")]
+    assert names
+    for name in names:
+        operations = __import__(f"webapp.migrations.{name}", fromlist=["Migration"]).Migration.operations
+        assert operations
+        assert problems(operations) == []
+
+
+def test_operations_that_lose_rows_would_be_found() -> None:
+    harmless = [
+        ops.AddField("Room", "colour", fields.IntField(db_default=0)),
+        ops.AddField("Room", "sign", fields.CharField(8, null=True)),
+        ops.AddIndex("Room", Index(fields=["name"])),
+        ops.RenameField("Room", "topic", "subject"),
+        ops.RunSQL("SELECT 1"),
+        ops.RunPython(lambda apps, editor: None),
+    ]
+    harmful = [
+        ops.AddField("Room", "colour", fields.IntField(default=0)),
+        ops.AlterField("Room", "topic", fields.TextField()),
+        ops.RemoveField("Room", "topic"),
+        ops.DeleteModel("Room"),
+    ]
+    assert problems(harmless) == []
+    assert len(problems(harmful)) == len(harmful)
+
+
+async def changes(migrations: str) -> list[str]:
+    """What `makemigrations` would write, after these migrations, to arrive at the models."""
+    config = database.config()
+    config["apps"]["parley"]["migrations"] = migrations
+    await Tortoise.init(config=config, init_connections=False)
+    try:
+        assert Tortoise.apps is not None
+        writers = await MigrationAutodetector(Tortoise.apps, config["apps"]).changes()
+        return [operation.describe() for writer in writers for operation in writer.operations]
+    finally:
+        await Tortoise.close_connections()
+
+
+async def test_the_migrations_lead_to_the_models() -> None:
+    assert await changes("webapp.migrations") == []
+
+
+async def test_a_field_or_an_index_without_a_migration_would_be_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = tmp_path / "stale_migrations"
+    shutil.copytree(FOLDER, stale, ignore=shutil.ignore_patterns("__pycache__"))
+    first = stale / "0001_initial.py"
+    lines = first.read_text().splitlines(keepends=True)
+    first.write_text(
+        "".join(line for line in lines if "'muted'" not in line).replace("Index(fields=['author_id'])", "")
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert len(await changes("stale_migrations")) == 2
+
+
+# A database with people in it, on each engine in a process of its own: Tortoise keeps one dialect for a connection's
+# name. This file is that process's program too.
+
+EVERY_KIND = """
+from tortoise import fields, migrations
+from tortoise.indexes import Index
+from tortoise.migrations import operations as ops
+
+
+async def greet(apps, editor):
+    await editor.client.execute_query("UPDATE room SET topic = 'greeted' WHERE topic = ''")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("parley", "{latest}")]
+    operations = [
+        ops.CreateModel(
+            name="Badge",
+            fields=[
+                ("id", fields.IntField(primary_key=True)),
+                ("user", fields.ForeignKeyField("parley.User", related_name="badges", db_index=True)),
+                ("name", fields.CharField(20)),
+            ],
+            options={{"table": "badge", "app": "parley", "unique_together": (("user", "name"),)}},
+            bases=["Model"],
+        ),
+        ops.AddField("Message", "pinned", fields.BooleanField(default=False, db_default=False)),
+        ops.AddField("Message", "note", fields.CharField(20, null=True)),
+        ops.AddField("Room", "host", fields.ForeignKeyField("parley.User", "hosted", "SET NULL", null=True)),
+        ops.AddIndex("Message", Index(fields=["room_id", "created_at"])),
+        ops.RenameField("User", "bio", "about"),
+        ops.RunSQL("UPDATE \\"user\\" SET about = 'nothing yet' WHERE about = ''"),
+        ops.RunPython(greet),
+    ]
+"""
+
+A_REBUILD = """
+from tortoise import fields, migrations
+from tortoise.migrations import operations as ops
+
+
+class Migration(migrations.Migration):
+    dependencies = [("parley", "{latest}")]
+    operations = [ops.AlterField("Room", "topic", fields.CharField(250, default=""))]
+"""
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CONTENT: dict[str, list[dict[str, object]]] = {
+    "user": [
+        {
+            "code": f"AAAA-AAA{n}", "username": name, "skeleton": name, "display_name": name.title(), "bio": bio,
+            "password_hash": "hash", "is_guest": False, "is_admin": n == 1, "created_at": NOW, "last_seen_at": NOW,
+        }
+        for n, (name, bio) in enumerate([("ada", ""), ("ben", "Hello"), ("zoë", "ñandú 🦤")], 1)
+    ],
+    "room": [
+        {
+            "key": name, "kind": "public", "name": name.title(), "folded": name, "topic": topic, "version": 20,
+            "last_number": 20, "last_at": NOW, "member_count": 3, "created_at": NOW,
+        }
+        for name, topic in [("tea", ""), ("cake", "Which?")]
+    ],
+    "membership": [
+        {
+            "room_id": room, "user_id": user, "role": "member", "read_number": user, "delivered_number": 0,
+            "muted": False, "joined_at": NOW,
+        }
+        for room in (1, 2) for user in (1, 2, 3)
+    ],
+    "message": [
+        {
+            "room_id": room, "number": n, "posted_version": n, "version": n, "author_id": None if n == 7 else n % 3 + 1,
+            "body": f"*{n}*", "html": f"<em>{n}</em>", "continues": False, "opens_day": n == 1, "created_at": NOW,
+            "nonce": f"nonce {n}",
+        }
+        for room in (1, 2) for n in range(1, 21)
+    ],
+    "session": [
+        {"digest": f"digest {user}", "user_id": user, "user_agent": "", "created_at": NOW, "used_at": NOW}
+        for user in (1, 2, 3)
+    ],
+    "process": [{"id": "here", "seen_at": 1, "renewed": 0}],
+    "visit": [{"process_id": "here", "user_id": user, "room_id": 1} for user in (1, 2)],
+}  # fmt: skip
+
+
+async def migrated(migrations: str, to: str | None = None) -> None:
+    config = database.config()
+    config["apps"]["parley"]["migrations"] = migrations
+    await migrate(config=config, target=f"parley.{to}" if to else None)
+    await Tortoise.close_connections()
+
+
+async def insert(table: str, row: dict[str, object]) -> None:
+    columns, marks = ", ".join(row), ", ".join("?" * len(row))
+    await database.connection().execute_insert(
+        database.sql(f'INSERT INTO "{table}" ({columns}) VALUES ({marks}) RETURNING *'), list(row.values())
+    )
+
+
+async def everything() -> dict[str, list[dict[str, Any]]]:
+    return {table: await database.rows(f'SELECT * FROM "{table}" ORDER BY id') for table in CONTENT}
+
+
+async def refused(table: str, **values: object) -> bool:
+    """Whether a row like the first one, with these values, breaks a rule of the database."""
+    try:
+        await insert(table, CONTENT[table][0] | values)
+    except IntegrityError:
+        return True
+    return False
+
+
+async def migrate_what_people_use(migrations: str) -> dict[str, object]:
+    """Fill the first schema that there was, migrate it, and look at what is left and what still holds."""
+    await migrated(migrations, "0001_initial")
+    async with database.opened():
+        for table, rows in CONTENT.items():
+            for row in rows:
+                await insert(table, row)
+        before = await everything()
+    await migrated(migrations)
+    async with database.opened():
+        after = await everything()
+        missing = [
+            f"{table} {row['id']}: {name}"
+            for table, rows in before.items()
+            for row, now in zip(rows, after[table] + [{}] * len(rows), strict=False)
+            for name, value in row.items()
+            if now.get(name, now.get("about") if name == "bio" else None) != value
+        ]
+        # CONTENT speaks of `bio`, which may have another name now.
+        about = {"about": "x"} if "about" in after["user"][0] else {"bio": "x"}
+        CONTENT["user"][0].pop("bio")
+        rules = {
+            "two messages of one number": await refused("message", nonce="another"),
+            "two messages of one nonce": await refused("message", number=100),
+            "a message in no room": await refused("message", room_id=99, number=100),
+            "a message of nobody": await refused("message", author_id=99, number=100, nonce="another"),
+            "two memberships of one person": await refused("membership"),
+            "two sessions of one digest": await refused("session"),
+            "two people of one name": await refused("user", code="BBBB-BBBB", skeleton="b", **about),
+            "two rooms of one name": await refused("room", key="another"),
+        }
+        await database.rows('DELETE FROM "user" WHERE id = 3 RETURNING id')
+        await database.rows("DELETE FROM room WHERE id = 2 RETURNING id")
+        left = {table: len(rows) for table, rows in (await everything()).items()}
+        return {
+            "missing": missing,
+            "broken": [rule for rule, holds in rules.items() if not holds],
+            "left": left,
+            "new": [name for name in ("pinned", "note") if any(name in row for row in after["message"])],
+        }
+
+
+def result_of(folder: Path, url: str, more: str) -> dict[str, Any]:
+    """Migrate a populated database at the URL by the real migrations and one more."""
+    package = folder / "test_only_migrations"
+    shutil.copytree(FOLDER, package, ignore=shutil.ignore_patterns("__pycache__"))
+    latest = max(path.stem for path in package.glob("0*.py"))
+    (package / "9999_more.py").write_text(more.format(latest=latest))
+    env = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(folder), "PYTHONPATH": f"{ROOT}:{folder}"}
+    done = subprocess.run([sys.executable, __file__], env=env, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+KEPT = {"user": 2, "room": 1, "membership": 2, "message": 20, "session": 2, "process": 1, "visit": 2}
+CHANGED = ["user 1: bio", "room 1: topic"]  # by RunSQL and RunPython
+
+
+def sqlite(folder: Path, _: Any) -> str:
+    return f"sqlite://{folder}/parley.sqlite3"
+
+
+def postgresql(_: Path, request: pytest.FixtureRequest) -> str:
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return server.create()
+
+
+@pytest.mark.parametrize("engine", [sqlite, postgresql])
+def test_a_database_with_people_in_it_is_migrated_and_loses_nothing(
+    tmp_path: Path, request: pytest.FixtureRequest, engine: Callable[..., str]
+) -> None:
+    result = result_of(tmp_path, engine(tmp_path, request), EVERY_KIND)
+    assert result == {"missing": CHANGED, "broken": [], "left": KEPT, "new": ["pinned", "note"]}
+
+
+def test_a_rebuilt_table_on_sqlite_would_lose_rows_and_be_found(tmp_path: Path) -> None:
+    result = result_of(tmp_path, sqlite(tmp_path, None), A_REBUILD)
+    assert [one for one in result["missing"] if one.startswith("message")]
+
+
+def test_every_index_on_sqlite_is_one_of_columns(tmp_path: Path) -> None:
+    result_of(tmp_path, sqlite(tmp_path, None), EVERY_KIND)
+    with closing(sqlite3.connect(tmp_path / "parley.sqlite3")) as file:
+        names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'index'")]
+        columns = {name: [row[2] for row in file.execute(f"PRAGMA index_info({name})")] for name in names}
+    assert ["room_id", "version"] in columns.values()
+    assert ["room_id", "number"] in columns.values()
+    assert [name for name, indexed in columns.items() if None in indexed] == []
+
+
+def main() -> None:
+    print(json.dumps(asyncio.run(migrate_what_people_use("test_only_migrations"))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,307 @@
+"""What pages, posts and resumes ask of the database: how often, as often with ten times the rows, and by an index."""
+
+import asyncio
+import contextvars
+import json
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import ROOT, Postgres
+
+# The most queries that each may take.
+MOST = {
+    "the room page": 6,
+    "the room page with unread messages": 7,
+    "an earlier page": 4,
+    "the page around a message": 6,
+    "a resume": 2,
+    "a resume that gets the last page": 3,
+    "a post": 10,
+    "the lobby": 3,
+    "the list of rooms": 3,
+    "a search for rooms": 3,
+    "the sidebar": 2,
+    "the viewer's stylesheet": 1,
+}
+GROWING = ("message", "membership", "session", "visit", "user")
+SMALL = {"room", "process", "CONSTANT"}  # what may be read whole: the list of rooms does
+SIZES = {"small": (100, 10_000), "large": (1_000, 100_000)}  # users, messages in the room
+HERE = 20  # people in the room
+Report = dict[str, Any]
+
+
+def measured_at(url: str, size: str, folder: Path) -> Report:
+    """The report of a process of its own on a fresh database: Tortoise keeps one dialect for a connection's name."""
+    env = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(folder), "REDIS_URL": "", "RATE_LIMITS": "off"}
+    env |= {"PYTHONPATH": str(ROOT), "SECRET_KEY": "a secret for tests that is long enough"}
+    done = subprocess.run([sys.executable, __file__, size], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    report: Report = json.loads(done.stdout.splitlines()[-1])
+    return report
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def reports(request: pytest.FixtureRequest) -> dict[str, Report]:
+    """What was asked in a small and in a large installation."""
+    made = {}
+    for size in SIZES:
+        with tempfile.TemporaryDirectory(prefix="parley-queries-") as name:
+            folder = Path(name)
+            if request.param == "sqlite":
+                url = f"sqlite://{folder}/parley.sqlite3"
+            else:
+                server: Postgres = request.getfixturevalue("postgres_server")
+                url = server.create()
+            made[size] = measured_at(url, size, folder)
+    return made
+
+
+@pytest.mark.parametrize("what", MOST)
+def test_it_asks_no_more_than_it_needs(reports: dict[str, Report], what: str) -> None:
+    asked = reports["large"]["asked"][what]
+    assert 0 < len(asked) <= MOST[what], "\n".join(asked)
+
+
+@pytest.mark.parametrize("what", MOST)
+def test_it_asks_no_more_with_ten_times_the_rows(reports: dict[str, Report], what: str) -> None:
+    assert len(reports["large"]["asked"][what]) == len(reports["small"]["asked"][what])
+
+
+def bound(small: dict[str, Any], what: str) -> float:
+    """
+    What it may cost with ten times the rows.
+
+    SQLite's instructions are the same every time. PostgreSQL's blocks are more where the tree of an index is a
+    level deeper, for each of fifty rows, or where it takes another way.
+    """
+    most = small["costs"][what]
+    return float(1.5 * most + 10 if small["engine"] == "sqlite" else 3 * most + 100)
+
+
+@pytest.mark.parametrize("what", MOST)
+def test_it_costs_no_more_with_ten_times_the_rows(reports: dict[str, Report], what: str) -> None:
+    assert 0 < reports["large"]["costs"][what] <= bound(reports["small"], what)
+
+
+def test_a_cost_that_grows_with_the_rows_would_be_found(reports: dict[str, Report]) -> None:
+    assert reports["large"]["costs"]["control"] > bound(reports["small"], "control")
+
+
+def test_no_question_is_answered_by_reading_a_table_that_grows(reports: dict[str, Report]) -> None:
+    assert set(MOST) <= set(reports["large"]["asked"])
+    assert reports["large"]["scans"] == []
+
+
+def test_a_question_that_reads_a_whole_table_would_be_found(reports: dict[str, Report]) -> None:
+    assert reports["large"]["control"] == list(GROWING)
+
+
+def test_the_large_installation_is_as_large_as_it_says(reports: dict[str, Report]) -> None:
+    for size, (users, messages) in SIZES.items():
+        counted = reports[size]["rows"]
+        assert counted["user"] == users
+        assert counted["session"] > users
+        assert counted["visit"] >= HERE
+        assert counted["room 1"] >= messages
+
+
+# The program of the process that is measured.
+
+asked: contextvars.ContextVar[list[tuple[str, list[Any]]] | None] = contextvars.ContextVar("asked", default=None)
+
+
+class Ear(logging.Handler):
+    """Hears every query that is asked within a measurement, with its values; background work is not in its context."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        heard = asked.get()
+        if heard is not None:
+            query, values = record.args if isinstance(record.args, tuple) else (record.msg, [])
+            heard.append((str(query), list(values or [])))  # type: ignore[call-overload]
+
+
+async def hear(work: Awaitable[object]) -> list[tuple[str, list[Any]]]:
+    heard: list[tuple[str, list[Any]]] = []
+    token = asked.set(heard)
+    try:
+        await work
+    finally:
+        asked.reset(token)
+    return list(heard)  # what it started and did not wait for may still be asking
+
+
+async def fill(users: int, messages: int) -> None:
+    """The sample data, with everything in the first room but a few messages in each of the other nineteen."""
+    from webapp import database, demo
+    from webapp.accounts.models import User
+
+    demo._shares = lambda rooms, total: [total, *[10] * (rooms - 1)]
+    await database.migrate()
+    async with database.opened():
+        await demo.fill(users, 20, messages)
+        people = list(await User.all().values_list("id", flat=True))
+        signed_in = [
+            (f"digest {user}", user, "", demo.datetime.now(demo.UTC), demo.datetime.now(demo.UTC)) for user in people
+        ]
+        await database.transact(demo._write, "session", "digest, user_id, user_agent, created_at, used_at", signed_in)
+        if not database.settings.ON_SQLITE:
+            await database.connection().execute_script("ANALYZE")
+
+
+async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
+    """Everything in MOST, once, and what was asked for it."""
+    from webapp.accounts.models import User
+    from webapp.messages import broadcasts
+    from webapp.presence.attendance import attendance
+    from webapp.presence.models import Visit
+    from webapp.rooms.models import Membership, Room
+
+    room = await Room.get(id=1)
+    here = await User.all().limit(HERE).values_list("id", flat=True)
+    await Visit.write(attendance._process, [(user, room.id) for user in here], [])
+
+    async def get(path: str, **headers: str) -> None:
+        answer = await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        assert answer.status_code == 200, answer.text
+
+    async def post() -> None:
+        answer = await client.post(f"{room.path}/messages", data={"body": "Hello", "nonce": ""})
+        assert answer.status_code == 303, answer.text
+
+    first = await User.all().order_by("id").first()
+    assert first
+    await get(room.path)  # whatever is read once in the life of a process
+    await Membership.filter(user_id=first.id, room_id=room.id).update(read_number=room.last_number - 3)
+    middle = room.last_number // 2
+    works: dict[str, Callable[[], Awaitable[object]]] = {
+        "the room page with unread messages": lambda: get(room.path),
+        "the room page": lambda: get(room.path),
+        "an earlier page": lambda: get(f"{room.path}?before={middle}", HX_Request="true"),
+        "the page around a message": lambda: get(f"{room.path}?around={middle}"),
+        "a resume": lambda: broadcasts.log(room.id, [room.version - 10, room.version - 3]),
+        "a resume that gets the last page": lambda: broadcasts.log(room.id, [None]),
+        "a post": post,
+        "the lobby": lambda: get("/lobby"),
+        "the list of rooms": lambda: get("/rooms"),
+        "a search for rooms": lambda: get("/rooms?q=tea"),
+        "the sidebar": lambda: get("/sidebar"),
+        "the viewer's stylesheet": lambda: get("/me.css"),
+    }
+    return {what: await hear(work()) for what, work in works.items()}
+
+
+async def scanned(query: str, values: list[Any]) -> set[str]:
+    """The growing tables that the engine would read from end to end for the query."""
+    from webapp import database, settings
+
+    if not query.lstrip().upper().startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+        return set()
+    if settings.ON_SQLITE:
+        plan = await database.connection().execute_query_dict(f"EXPLAIN QUERY PLAN {query}", values)
+        scans = [str(step["detail"]).replace(" TABLE ", " ").split()[1] for step in plan if "SCAN " in step["detail"]]
+        return set(scans) - SMALL  # by the name that the query gives it, which may be an alias
+    by_choice, of_need = await plan_of(query, values), await plan_of(query, values, seqscan=False)
+    return read_whole(by_choice) & {"message"} | read_whole(of_need)
+
+
+async def cost_of_all(queries: list[tuple[str, list[Any]]]) -> int:
+    """What they cost together; an insertion, which can't be done twice, costs the same in any table."""
+    return sum([await cost(query, values) for query, values in queries if not query.startswith("INSERT")])
+
+
+async def cost(query: str, values: list[Any]) -> int:
+    """What the engine does for the query, undone again: hundreds of SQLite's instructions, PostgreSQL's blocks."""
+    from webapp import settings
+
+    if not settings.ON_SQLITE:
+        plan = await plan_of(query, values, seqscan=False, analyze=True)
+        return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+    instructions = []
+    path = settings.DATABASE_URL.removeprefix("sqlite://")
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.set_progress_handler(lambda: instructions.append(100), 100)
+        file.execute("BEGIN")
+        file.execute(query, values).fetchall()
+        file.execute("ROLLBACK")
+    return len(instructions)
+
+
+async def plan_of(query: str, values: list[Any], seqscan: bool = True, analyze: bool = False) -> dict[str, Any]:
+    """PostgreSQL's plan. It reads small tables whole by choice; without `seqscan` only where no index helps."""
+    from tortoise.transactions import in_transaction
+
+    how = "ANALYZE, BUFFERS, FORMAT JSON" if analyze else "FORMAT JSON"
+    async with in_transaction("default") as connection:
+        for way in ("seqscan", "hashjoin", "mergejoin"):
+            await connection.execute_script(f"SET LOCAL enable_{way} = {'on' if seqscan else 'off'}")
+        [row] = await connection.execute_query_dict(f"EXPLAIN ({how}) {query}", values)
+        await connection.rollback()
+    plan: dict[str, Any] = json.loads(row["QUERY PLAN"])[0]["Plan"]
+    return plan
+
+
+def read_whole(node: dict[str, Any]) -> set[str]:
+    """The growing tables at and below this node of the plan that are read without a condition on an index."""
+    is_whole = not {"Index Cond", "Recheck Cond"} & set(node)
+    own = {node.get("Relation Name")} & set(GROWING) if is_whole and node["Node Type"].endswith("Scan") else set()
+    return own.union(*(read_whole(plan) for plan in node.get("Plans", [])))
+
+
+async def measure(size: str) -> Report:
+    import httpx2
+
+    from webapp import database, security
+    from webapp.accounts.models import Session, User
+    from webapp.app import app
+    from webapp.messages.models import new_nonce
+
+    await fill(*SIZES[size])
+    log = logging.getLogger("tortoise.db_client")
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    log.addHandler(Ear())
+    transport = httpx2.ASGITransport(app=app)
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client,
+    ):
+        first, token = await User.all().order_by("id").first(), new_nonce()
+        assert first
+        await Session.begin(first, token, "")
+        client.cookies.set("session", security._signer("session").sign(token).decode())
+        heard = await listen(client)
+        scans = [
+            f"{what}: {table}: {query}"
+            for what, queries in heard.items()
+            for query, values in queries
+            for table in await scanned(query, values)
+        ]
+        costs = {what: await cost_of_all(queries) for what, queries in heard.items()}
+        costs["control"] = await cost("SELECT count(*) FROM message WHERE room_id = 1 AND body = ''", [])
+        everything = [f'SELECT count(*) FROM "{table}" WHERE id + 1 = 7' for table in GROWING]
+        control = [table for query in everything for table in await scanned(query, [])]
+        rows = {table: (await database.rows(f'SELECT count(*) AS n FROM "{table}"'))[0]["n"] for table in GROWING}
+        rows["room 1"] = (await database.rows("SELECT last_number AS n FROM room WHERE id = 1"))[0]["n"]
+    return {
+        "asked": {what: [query for query, _ in queries] for what, queries in heard.items()},
+        "engine": "sqlite" if database.settings.ON_SQLITE else "postgresql",
+        "costs": costs,
+        "scans": scans,
+        "control": control,
+        "rows": rows,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(measure(sys.argv[1]))))
