@@ -19,6 +19,11 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the name under which WebDriver hands out elements
 PASSING = {"no such element", "no such frame", "no such window", "stale element reference"}
+CONSOLE = """
+return Services.console.getMessageArray()
+    .filter(one => one instanceof Ci.nsIScriptError && one.sourceName.startsWith("http://127.0.0.1"))
+    .map(one => one.toString());
+"""
 PREFERENCES: dict[str, str | int | bool] = {
     "marionette.port": 0,  # any free one, which Firefox writes into its profile
     # Everything but loopback goes to a closed port: Firefox would call home.
@@ -27,6 +32,9 @@ PREFERENCES: dict[str, str | int | bool] = {
     "network.proxy.http_port": 9,
     "network.proxy.ssl": "127.0.0.1",
     "network.proxy.ssl_port": 9,
+    # A mouse, which a headless Firefox says it lacks.
+    "ui.primaryPointerCapabilities": 6,
+    "ui.allPointerCapabilities": 6,
 }
 
 
@@ -87,6 +95,20 @@ class Firefox:
     def text(self, css: str) -> str:
         return str(self._on(css, "WebDriver:GetElementText"))
 
+    def texts(self, css: str) -> list[str]:
+        """What each of them says that can be seen, from top to bottom as they stand on the screen."""
+        return self.until(lambda: (self._texts(css),))[0]
+
+    def has(self, css: str) -> bool:
+        """Whether it is there now, seen or not."""
+        self._enter()
+        return bool(self.send("WebDriver:FindElements", using="css selector", value=css))
+
+    def has_focus(self, css: str) -> bool:
+        """Whether keys would go to it, in its document."""
+        element = self._find(css)
+        return str(self.send("WebDriver:GetActiveElement")[ELEMENT]) == element
+
     def value(self, css: str) -> str:
         return str(self._on(css, "WebDriver:GetElementProperty", name="value"))
 
@@ -95,6 +117,14 @@ class Firefox:
 
     def click(self, css: str) -> None:
         self._on(css, "WebDriver:ElementClick")
+
+    def complaints(self) -> list[str]:
+        """The errors and warnings in the browser's console that come from pages of this machine."""
+        self.send("Marionette:SetContext", value="chrome")
+        try:
+            return list(self.send("WebDriver:ExecuteScript", script=CONSOLE, args=[]))
+        finally:
+            self.send("Marionette:SetContext", value="content")
 
     def screenshot(self) -> bytes:
         """What the window shows, as PNG."""
@@ -128,11 +158,21 @@ class Firefox:
         return self.until(lambda: (self.send(command, id=self._find(css), **parameters),))[0]
 
     def _find(self, css: str) -> str:
+        self._enter()
+        return self._element(css)
+
+    def _enter(self) -> None:
         # The path is walked anew each time: a frame may have been loaded again since.
         self.send("WebDriver:SwitchToFrame", id=None)
         for frame in self.path:
             self.send("WebDriver:SwitchToFrame", element=self._element(frame))
-        return self._element(css)
+
+    def _texts(self, css: str) -> list[str]:
+        self._enter()
+        found = [str(one[ELEMENT]) for one in self.send("WebDriver:FindElements", using="css selector", value=css)]
+        seen = [one for one in found if self.send("WebDriver:IsElementDisplayed", id=one)]
+        seen.sort(key=lambda one: float(self.send("WebDriver:GetElementRect", id=one)["y"]))
+        return [str(self.send("WebDriver:GetElementText", id=one)) for one in seen]
 
     def _element(self, css: str) -> str:
         return str(self.send("WebDriver:FindElement", using="css selector", value=css)[ELEMENT])
@@ -140,7 +180,7 @@ class Firefox:
     def _launch(self, binary: str) -> None:
         # A home of its own: as root, Firefox refuses one that belongs to somebody else.
         own = {"HOME": str(self.home), "TMPDIR": str(self.home), "MOZ_CRASHREPORTER_DISABLE": "1"}
-        command = [binary, "--headless", "--marionette", "--no-remote", "--profile", str(self.home)]
+        command = [binary, "--headless", "--marionette", "--remote-allow-system-access", "--no-remote", "--profile", str(self.home)]
         with (self.home / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=os.environ | own, cwd=self.home

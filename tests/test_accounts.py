@@ -554,7 +554,8 @@ async def test_all_other_devices_are_signed_out(app: object, alice: Person, char
 
 
 async def test_nobody_ends_the_session_of_another(alice: Person, charlie: Person) -> None:
-    for number in (alice.session.id, alice.session.id + 1000, 2**31, 10**30):
+    assert (await charlie.post(f"/settings/sessions/{10**30}/end")).status_code == 404
+    for number in (alice.session.id, alice.session.id + 1000, 2**31):
         answer = await charlie.post(f"/settings/sessions/{number}/end")
         assert answer.status_code == 404
         assert "That device is signed out already." in answer.text

@@ -487,7 +487,6 @@ def away(own_postgres: Postgres) -> Iterator[tuple[App, Callable[[], None]]]:
         own_postgres.start()
 
 
-@pytest.mark.xfail(reason="the page of a database that is away knows nothing of what was sent", strict=True)
 async def test_a_post_that_finds_no_database_is_given_back(away: tuple[App, Callable[[], None]], enter: Enter) -> None:
     app, take_database = away
     alice = await enter(app, "Alice")

@@ -5,10 +5,13 @@ from itertools import count
 from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
-from tests.browser.reader import QUIET, Reader
 from tests.servers import App, chromium
+
+pytest.register_assert_rewrite("tests.browser.reader")
+
+from tests.browser.reader import QUIET, Reader  # noqa: E402
 
 _numbers = count(1)
 _figures: list[str] = []
@@ -19,11 +22,16 @@ class Meet(Protocol):
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,8 @@ class Reader:
         return answer
 
     def register(self, username: str = "") -> Self:
-        fields = {"username": username or self.name, "password": PASSWORD, "display_name": self.name}
+        self.username = username or self.name
+        fields = {"username": self.username, "password": PASSWORD, "display_name": self.name}
         assert self.send("/register", **fields).url.endswith("/lobby")
         return self
 
@@ -79,6 +80,13 @@ class Reader:
     def make_room(self, name: str) -> str:
         """Make or join the room, and answer its address."""
         return self.send("/rooms", name=name).url
+
+    @property
+    def code(self) -> str:
+        """The code that people give each other."""
+        found = re.search(r"me\.css\?v=([^\"]+)", self.context.request.get("/lobby").text())
+        assert found
+        return found[1]
 
     def cookies(self) -> dict[str, str]:
         return {cookie["name"]: cookie["value"] for cookie in self.context.cookies()}

@@ -133,7 +133,20 @@ def test_a_post_whose_answer_was_lost_is_not_sent_twice(meet: Meet) -> None:
     alice.reads("only once", "the end")
 
 
-@BOTH
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(SCRIPT, id="script"),
+        pytest.param(
+            PLAIN,
+            id="plain",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="the composer's frame is answered with 304 and so keeps a nonce that has been used",
+            ),
+        ),
+    ],
+)
 def test_the_same_words_may_be_said_again(meet: Meet, script: bool) -> None:
     alice = meet("alice", script)
     alice.open(room := alice.make_room(f"Again {script}"))

@@ -8,6 +8,7 @@ from contextlib import suppress
 import httpx2
 import pytest
 
+from tests.firefox import Firefox
 from tests.servers import App
 
 PASSWORD = "correct horse battery"
@@ -105,3 +106,25 @@ def wire(site: App) -> Iterator[Wire]:
     wire = Wire(site)
     yield wire
     wire.close()
+
+
+def ends_with(browser: Firefox, *words: str) -> None:
+    """Wait until these are the last messages that show, from top to bottom."""
+    seen: list[str] = []
+
+    def is_so() -> bool:
+        seen[:] = browser.texts(".message__body")
+        return seen[-len(words) :] == list(words)
+
+    with suppress(TimeoutError):
+        browser.until(is_so)
+    assert seen[-len(words) :] == list(words)
+
+
+def register(browser: Firefox, site: App, name: str) -> None:
+    browser.open(f"{site.url}/register")
+    browser.type("#username", name)
+    browser.type("#display_name", name.capitalize())
+    browser.type("#password", PASSWORD)
+    browser.click(".form .button")
+    browser.until(lambda: name.capitalize() in browser.text("h1"))

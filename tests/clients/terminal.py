@@ -139,6 +139,10 @@ class Terminal:
                 return found
             assert time.monotonic() < deadline, f"{pattern!r} is not on the screen:\n{self.screen.text}"
 
+    def is_still(self) -> bool:
+        """Whether nothing more comes: while a screen is drawn anew its cursor may stand anywhere."""
+        return not self._read(2 * QUIET_SECONDS)
+
     def _settle(self) -> None:
         while self._read(QUIET_SECONDS):
             pass

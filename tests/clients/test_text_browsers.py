@@ -32,7 +32,7 @@ class TextBrowser(Terminal):
     def to(self, label: str) -> None:
         """Go on to the link or button of that name, or to the field that it labels."""
         for _ in range(100):
-            if self._is_at(label):
+            if self._is_at(label) and self.is_still() and self._is_at(label):
                 return
             before = (self.screen.row, self.screen.column)
             self.press("\t")
@@ -46,12 +46,15 @@ class TextBrowser(Terminal):
 
     def _is_at(self, label: str) -> bool:
         rows, row, column = self.screen.cells, self.screen.row, self.screen.column
-        left, right = "".join(rows[row][:column]).rstrip(" [("), "".join(rows[row][column:]).lstrip(" [(")
-        if right.removeprefix("BUTTON) ").startswith(label) or left.endswith(label):
+        left, right = "".join(rows[row][:column]).rstrip(), "".join(rows[row][column:])
+        if right.lstrip(" (").removeprefix("BUTTON) ").startswith(label):
             return True
-        # The label of a larger field stands above it; lynx goes to the end of what is in it, and says what it is.
+        # A field is [    ] in w3m and ____ in lynx, which goes to the end of what is in it.
+        if not (left.endswith("[") or right.startswith("_")):
+            return False
         above = "".join(rows[row - 2] + rows[row - 1]).rstrip()
-        return above.endswith(label) and (not left or "(Textarea)" in self.screen.text)
+        is_large = left.strip() == "[" or "(Textarea)" in self.screen.text
+        return left.rstrip(" [").endswith(label) or (is_large and above.endswith(label))
 
 
 class Lynx(TextBrowser):

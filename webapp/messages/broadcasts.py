@@ -37,7 +37,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     for cursor in cursors:
         after = [line for line in changes if cursor is not None and line.version > cursor]
         if cursor is None or cursor > version or len(after) > MOST_CHANGES:
-            result[cursor] = made.page(await _newest(room, version), version)
+            result[cursor] = made.page(room, await _newest(room, version), version)
         else:
             result[cursor] = made.changes(after, cursor, version)
     return version, result
@@ -68,10 +68,12 @@ class Fragments:
         html = "".join(self._placed(line) for line in posted) + "".join(self._replacing(line) for line in replaced)
         return Frame(frames.event(sse, version), html.encode())
 
-    def page(self, lines: list[Line], version: int) -> Frame:
-        """The whole log anew."""
+    def page(self, room: Room, lines: list[Line], version: int) -> Frame:
+        """The whole log anew, and the way from there to the earlier messages."""
         messages = "".join(self._message(line) for line in lines)
-        sse = frames.partial("#log", "innerHTML", messages)
+        earlier = lines[0].number if lines and lines[0].number > 1 else 0
+        more = render.fragment("messages/_more.html", room=room, messages=lines, earlier=earlier)
+        sse = frames.partial("#log", "innerHTML", messages) + frames.partial("#earlier", "outerHTML", more)
         return Frame(frames.event(sse, version), "".join(self._placed(line) for line in lines).encode())
 
     def _message(self, line: Line) -> str:

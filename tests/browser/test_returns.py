@@ -1,0 +1,161 @@
+"""The server goes and comes back, the network too, and so does the reader: nothing is lost, nothing comes twice."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Playwright
+
+from tests.browser.between import Between
+from tests.browser.conftest import Meet
+from tests.browser.reader import QUIET, Reader
+from tests.browser.test_live import change
+from tests.browser.writer import Writer
+from tests.servers import App, chromium
+
+SCRIPT, PLAIN = True, False
+BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
+AWAY_SECONDS = 3
+NETWORK_TROUBLE = ("Failed to fetch", "Failed to load resource", "network error", "SSE reconnect failed", "AbortError")
+
+
+@pytest.fixture
+def network(site: App) -> Iterator[Between]:
+    with Between(site) as network:
+        yield network
+
+
+@pytest.mark.parametrize("leave", [App.kill, App.terminate], ids=["killed", "asked to leave"])
+def test_after_a_restart_pages_come_back_with_every_message_once_and_the_draft(
+    meet: Meet, own_site: App, leave: Callable[[App], None]
+) -> None:
+    alice, nora, poster = (meet(name, name != "nora", site=own_site) for name in ("alice", "nora", "paul"))
+    room = alice.make_room("Restart")
+    for person in (alice, nora):
+        person.forgive(*NETWORK_TROUBLE)
+        person.open(room)
+        person.text.fill(f"a draft of {person.name}")
+    with Writer(poster, room, 200, lambda number: f"message {number}") as writer:
+        alice.until(lambda: writer.sent >= 80, "80 messages")
+        leave(own_site)
+        alice.pause(AWAY_SECONDS * 1000)
+        own_site.start()
+    alice.reads(*writer.all_words)
+    nora.until(lambda: nora.messages()[-1:] == ["message 200"], "the last message")
+    seen = nora.messages()
+    assert len(seen) >= 50
+    assert seen == writer.all_words[-len(seen) :]
+    for person in (alice, nora):
+        assert person.text.input_value() == f"a draft of {person.name}"
+        person.say(f"{person.name} is back")
+        alice.sees(f"{person.name} is back")
+        nora.sees(f"{person.name} is back")
+    assert alice.page.inner_text("#status") == ""
+
+
+@BOTH
+def test_what_was_edited_while_somebody_was_away_stands_in_its_place_when_they_return(
+    meet: Meet, network: Between, script: bool
+) -> None:
+    alice, bob = meet("alice"), meet("bob", script, base_url=network.url)
+    room = alice.make_room(f"Away {script}")
+    alice.open(room)
+    for words in ("one", "two", "three"):
+        alice.say(words)
+        alice.sees(words)
+    bob.forgive(*NETWORK_TROUBLE)
+    bob.open(room.replace(alice.site.url, network.url))
+    bob.reads("one", "two", "three")
+    network.cut()
+    if script:
+        bob.until(lambda: bob.page.inner_text("#status") == "Reconnecting…", "mark")
+    change(alice, "two", "two, but better")
+    alice.say("four")
+    alice.sees("four")
+    network.mend()
+    bob.reads("one", "two, but better", "three", "four")
+    if script:
+        bob.until(lambda: bob.page.inner_text("#status") == "", "end of the mark")
+
+
+def test_who_missed_too_much_gets_the_last_page_in_place_of_the_log(meet: Meet, network: Between) -> None:
+    alice, bob, poster = meet("alice"), meet("bob", base_url=network.url), meet("paul")
+    room = alice.make_room("Long away")
+    alice.open(room)
+    alice.say("before")
+    bob.forgive(*NETWORK_TROUBLE)
+    bob.open(room.replace(alice.site.url, network.url))
+    bob.reads("before")
+    network.cut()
+    with Writer(poster, room, 520) as writer:
+        pass
+    network.mend()
+    bob.reads(*writer.all_words[-50:])
+    # What lies between is not lost: the way to the earlier messages begins at the new log.
+    bob.page.get_by_role("link", name="Earlier messages").click()
+    bob.reads(*writer.all_words[-100:])
+
+
+def test_who_is_offline_is_told_so(meet: Meet, network: Between) -> None:
+    alice, bob = meet("alice"), meet("bob", base_url=network.url)
+    room = alice.make_room("Offline")
+    alice.open(room)
+    bob.forgive(*NETWORK_TROUBLE)
+    bob.open(room.replace(alice.site.url, network.url))
+    # The browser's own "offline" leaves open streams alive.
+    bob.context.set_offline(True)
+    network.cut()
+    bob.until(lambda: bob.page.inner_text("#status") == "You are offline", "mark")
+    bob.say("can you hear me?")
+    bob.problem.wait_for()
+    assert bob.text.input_value() == "can you hear me?"
+    alice.say("meanwhile")
+    network.mend()
+    bob.context.set_offline(False)
+    bob.sees("meanwhile")
+    bob.until(lambda: bob.page.inner_text("#status") == "", "end of the mark")
+    bob.send_it()
+    bob.reads("meanwhile", "can you hear me?")
+
+
+@BOTH
+def test_the_back_button_shows_everything_once(meet: Meet, script: bool) -> None:
+    alice, bob = meet("alice"), meet("bob", script)
+    go_away_and_back(alice, bob, f"Back {script}")
+
+
+def test_a_page_that_the_browser_kept_whole_shows_everything_once(
+    browser: Browser, site: App, meet: Meet, playwright: Playwright
+) -> None:
+    alice = meet("alice")
+    launched = playwright.chromium.launch(
+        executable_path=chromium(), args=QUIET, ignore_default_args=["--disable-back-forward-cache"]
+    )
+    bob = Reader(launched, site, "bob").register("keeper")
+    bob.context.add_init_script("addEventListener('pageshow', event => window.wasKept = event.persisted)")
+    go_away_and_back(alice, bob, "Kept whole")
+    print("kept whole:", bob.page.evaluate("wasKept"))
+    assert bob.unforgiven == []
+    launched.close()
+
+
+def go_away_and_back(alice: Reader, bob: Reader, name: str) -> None:
+    room = alice.make_room(name)
+    alice.open(room)
+    bob.open(room)
+    for words in ("one", "two"):
+        alice.say(words)
+        bob.sees(words)
+    bob.say("three")
+    bob.sees("three")
+    bob.page.goto("/lobby")
+    change(alice, "one", "one, but better")
+    alice.say("four")
+    alice.sees("four")
+    bob.page.go_back(wait_until="commit")
+    bob.reads("one, but better", "two", "three", "four")
+    # The page that came back still holds the nonce of what was said before.
+    again = "three" if bob.script else "once more"
+    bob.say(again)
+    bob.reads("one, but better", "two", "three", "four", again)
+    alice.say("five")
+    bob.reads("one, but better", "two", "three", "four", again, "five")

@@ -1,0 +1,86 @@
+"""Everything that people do, a second time on PostgreSQL: in a process of its own, for one process has one dialect."""
+
+import ast
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import asyncpg
+import pytest
+
+from tests.servers import ROOT, Postgres
+
+CAST = {"app", "visitor", "alice", "bob", "charlie", "admin", "room"}  # the fixtures of conftest.py with a database
+# It is a second run of tests that run anyway, so that they may be left out while working on something else.
+IS_SECOND_RUN = "TEST_DATABASE_URL" in os.environ
+
+
+def meets_the_cast(path: Path) -> bool:
+    """Whether a test of the file, or a fixture of its own, asks for the application in this process."""
+    functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.AsyncFunctionDef)]
+    asking = [node for node in functions if node.name.startswith("test_") or node.decorator_list]
+    return any(argument.arg in CAST for function in asking for argument in function.args.args)
+
+
+def files() -> list[Path]:
+    return sorted(path for path in ROOT.joinpath("tests").glob("test_*.py") if meets_the_cast(path))
+
+
+def what_went_wrong(url: str, report: Path, *paths: Path) -> tuple[int, str]:
+    """How many tests passed in a run on the database at the URL; all that was said when not all of them did."""
+    env = os.environ | {"TEST_DATABASE_URL": url, "REQUIRE_SERVERS": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "--tb=short", "-rs"]
+    done = subprocess.run(
+        [*command, *map(str, paths)], env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if not report.exists():
+        return 0, done.stdout
+    suite = ElementTree.parse(report).getroot()[0]  # noqa: S314  pytest wrote it
+    # What is known to fail is written down as skipped too, with another type.
+    not_passed = [*suite.iter("failure"), *suite.iter("error"), *suite.iter("skipped")]
+    is_wrong = done.returncode or [one for one in not_passed if one.get("type") != "pytest.xfail"]
+    return int(suite.get("tests", 0)) - len(not_passed), done.stdout if is_wrong else ""
+
+
+def migrations_at(url: str) -> int:
+    async def count() -> int:
+        connection = await asyncpg.connect(url)
+        try:
+            return int(await connection.fetchval("SELECT count(*) FROM tortoise_migrations"))
+        finally:
+            await connection.close()
+
+    return asyncio.run(count())
+
+
+@pytest.mark.skipif(IS_SECOND_RUN, reason="this is the run on another database")
+def test_whatever_holds_on_sqlite_holds_on_postgresql(postgres_server: Postgres, tmp_path: Path) -> None:
+    url = postgres_server.create()
+    assert {"test_accounts.py", "test_messages.py", "test_rooms.py"} <= {path.name for path in files()}
+    passed, wrong = what_went_wrong(url, tmp_path / "report.xml", *files())
+    assert not wrong, wrong
+    assert passed > 100
+    assert migrations_at(url) > 0
+
+
+@pytest.mark.parametrize(
+    ("test", "counted", "said"),
+    [
+        ("def test_it():\n    assert 1 + 1 == 3\n", 0, "assert (1 + 1) == 3"),
+        ("import pytest\n\ndef test_it():\n    pytest.skip('not today')\n", 0, "not today"),
+        ("def nothing():\n    pass\n", 0, "no tests ran"),
+        ("import no_such_module\n", 0, "no_such_module"),
+        ("def test_it():\n    assert 1 + 1 == 2\n", 1, ""),
+    ],
+    ids=["fails", "is skipped", "is none", "can't be read", "passes"],
+)
+def test_a_test_that_does_not_pass_there_would_be_seen(tmp_path: Path, test: str, counted: int, said: str) -> None:
+    file = tmp_path / "test_something.py"
+    file.write_text(test)
+    passed, wrong = what_went_wrong("postgres://nobody@127.0.0.1:1/nothing", tmp_path / "report.xml", file)
+    assert passed == counted
+    assert said in wrong
+    assert bool(wrong) is bool(said)
