@@ -96,7 +96,7 @@ class Firefox:
         return str(self._on(css, "WebDriver:GetElementText"))
 
     def texts(self, css: str) -> list[str]:
-        """What each of them says that can be seen, from top to bottom as they stand on the screen."""
+        """What each of them says that is not hidden, from top to bottom as they stand on the page."""
         return self.until(lambda: (self._texts(css),))[0]
 
     def has(self, css: str) -> bool:
@@ -170,9 +170,10 @@ class Firefox:
     def _texts(self, css: str) -> list[str]:
         self._enter()
         found = [str(one[ELEMENT]) for one in self.send("WebDriver:FindElements", using="css selector", value=css)]
-        seen = [one for one in found if self.send("WebDriver:IsElementDisplayed", id=one)]
-        seen.sort(key=lambda one: float(self.send("WebDriver:GetElementRect", id=one)["y"]))
-        return [str(self.send("WebDriver:GetElementText", id=one)) for one in seen]
+        # Not IsElementDisplayed and GetElementText: for them what is scrolled out of sight is not there.
+        places = [(self.send("WebDriver:GetElementRect", id=one), one) for one in found]
+        seen = sorted((float(place["y"]), one) for place, one in places if place["height"])
+        return [str(self.send("WebDriver:GetElementProperty", id=one, name="innerText")) for _, one in seen]
 
     def _element(self, css: str) -> str:
         return str(self.send("WebDriver:FindElement", using="css selector", value=css)[ELEMENT])

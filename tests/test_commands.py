@@ -222,14 +222,23 @@ def test_migrating_twice_is_as_good_as_once(here: Installation) -> None:
     assert here.rows("SELECT name FROM tortoise_migrations") == [("0001_initial",)]
 
 
+def migrate_twice_at_once(here: Installation, **env: str) -> None:
+    both = [here.start("migrate", **env) for _ in range(2)]
+    said = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+
+
 def test_two_that_migrate_a_fresh_postgresql_at_the_same_moment_take_turns(
     here: Installation, postgres_server: Postgres
 ) -> None:
     url = postgres_server.create()
-    both = [here.start("migrate", DATABASE_URL=url) for _ in range(2)]
-    said = [one.communicate(timeout=60)[0] for one in both]
-    assert [one.returncode for one in both] == [0, 0], said
+    migrate_twice_at_once(here, DATABASE_URL=url)
     assert queried(url, "SELECT name FROM tortoise_migrations") == [("0001_initial",)]
+
+
+def test_two_that_migrate_a_fresh_sqlite_at_the_same_moment_take_turns(here: Installation) -> None:
+    migrate_twice_at_once(here)
+    assert here.rows("SELECT name FROM tortoise_migrations") == [("0001_initial",)]
 
 
 # createsuperuser, reset-link

@@ -499,7 +499,6 @@ async def test_a_post_that_finds_no_database_is_given_back(away: tuple[App, Call
     assert "It took me long to find these words" in answer.text
 
 
-@pytest.mark.xfail(reason="each of them writes a traceback, because what it has read can't be stored", strict=True)
 async def test_streams_that_end_while_the_database_is_away_do_not_fill_the_log(
     away: tuple[App, Callable[[], None]], enter: Enter
 ) -> None:

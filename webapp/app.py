@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from hashlib import sha256
 from typing import Any
 
 from broadcaster._backends.base import BroadcastBackend
@@ -104,18 +103,13 @@ def broadcaster() -> BroadcastBackend:
     return RedisBackend(settings.REDIS_URL) if settings.REDIS_URL else MemoryBackend("memory://")
 
 
-def installation() -> str:
-    """The name of this installation's rings: several may share one Redis."""
-    return f"parley:{sha256(settings.secret_key().encode()).hexdigest()[:12]}"
-
-
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     security.forget_limits()
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(RegisterTortoise(app, config=database.config()))
         stack.push_async_callback(database.settle)
-        await stack.enter_async_context(hub.running(broadcaster(), installation()))
+        await stack.enter_async_context(hub.running(broadcaster(), settings.installation()))
         await stack.enter_async_context(attendance.running())
         hub.start(used.keep_writing())
         hub.start(erase_closed())

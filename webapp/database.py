@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import re
+import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -39,7 +42,9 @@ DOWN = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    OSError,
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
 )
 POOL_SIZE = 10
 STATEMENT_SECONDS = 15
@@ -158,12 +163,24 @@ async def settle() -> None:
 MIGRATION_LOCK = 0x5061726C6579  # "Parley", any number that is ours alone
 
 
+@contextlib.contextmanager
+def _folder_lock() -> Iterator[None]:
+    """Hold the data folder; the system lets go of it when the process ends, however that happens."""
+    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    folder = os.open(settings.DATA_DIR, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 async def migrate() -> None:
-    """Bring the schema up to date. On PostgreSQL under an advisory lock, so that two that start together take turns."""
+    """Bring the schema up to date, under a lock, so that two that start together take turns."""
     if settings.ON_SQLITE:
-        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-        _check_file()
-        await _apply()
+        with _folder_lock():
+            _check_file()
+            await _apply()
         return
     credentials = config()["connections"]["default"]["credentials"]
     keys = ("host", "port", "user", "password", "database", "ssl")

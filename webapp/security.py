@@ -281,7 +281,7 @@ class Limiter:
 
 def _redis_storage(url: str) -> Storage:
     scheme = "async+redis+" if url.startswith("unix:") else "async+"
-    storage: Any = storage_from_string(scheme + url, implementation="redispy")
+    storage: Any = storage_from_string(scheme + url, implementation="redispy", key_prefix=settings.installation())
     return storage  # type: ignore[no-any-return]
 
 

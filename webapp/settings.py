@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -34,7 +35,9 @@ def _read(name: str, default: str, convert: Callable[[str], T], wanted: str) -> 
     try:
         return convert(text)
     except Exception as error:
-        raise Malformed(f"{name} is {text!r}, but it must be {wanted}.") from error
+        # An address may hold a password, which must not get into a log.
+        shown = "not usable" if name.endswith("_URL") else repr(text)
+        raise Malformed(f"{name} is {shown}, but it must be {wanted}.") from error
 
 
 def _text(text: str) -> str:
@@ -156,3 +159,9 @@ def _make_secret(path: Path) -> None:
         file.flush()
         with contextlib.suppress(FileExistsError):
             os.link(file.name, path)
+
+
+@cache
+def installation() -> str:
+    """A name that tells this installation's things from others' in a Redis that they share."""
+    return f"parley:{sha256(secret_key().encode()).hexdigest()[:12]}"

@@ -6,7 +6,8 @@ import unicodedata
 # Bidirectional embeddings, overrides and isolates turn the text around them; zero-width and tag characters hide.
 # The joiners (emoji, Persian) and the two plain direction marks stay.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b\u2060-\u2065\ufdd0-\ufdef\ufeff\ufff0-\ufff8\U000e0000-\U000e00ff]")
+# Tags are kept where they are seen, after the black flag of which they make another (England, Scotland, Wales).
+_HIDDEN = re.compile("(\U0001f3f4[\U000e0030-\U000e007a]{2,6}\U000e007f)|[\u00ad\u061c\u180e\u200b\u2060-\u2065\ufdd0-\ufdef\ufeff\ufff0-\ufff8\U000e0000-\U000e00ff]")
 # What is drawn as nothing, or only on another character; and the letters and one symbol that are blank all the same.
 _UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Mn", "Mc", "Me")
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
@@ -24,11 +25,15 @@ def _has_meaning(c: str) -> bool:
     return unicodedata.category(c) not in ("Cc", "Cs", "Co") and ord(c) & 0xFFFE != 0xFFFE
 
 
+def _keep_flag(found: re.Match[str]) -> str:
+    return found[1] or ""
+
+
 def block(text: str) -> str:
     """A text of several lines: newlines kept, ends trimmed."""
     text = _printable(text.replace("\r\n", "\n").replace("\r", "\n"), keep="\n\t")
     # Composed last: a letter and its accent may have had a hidden character between them.
-    text = unicodedata.normalize("NFC", _HIDDEN.sub("", _TURNING.sub("", text)))
+    text = unicodedata.normalize("NFC", _HIDDEN.sub(_keep_flag, _TURNING.sub("", text)))
     lines = "\n".join(line.rstrip() for line in text.split("\n"))
     return _BLANK_LINES.sub("\n\n\n", lines).strip("\n").rstrip()
 

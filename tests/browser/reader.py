@@ -18,7 +18,7 @@ QUIET = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 # Patient enough for a busy machine; a page that is right answers in a fraction of it.
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 30.0
 # The visible messages from top to bottom: `order` may show them otherwise than they stand in the document.
 READ_LOG = """() => [...document.querySelectorAll("#log .message")]
     .filter(message => message.getClientRects().length)

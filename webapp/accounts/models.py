@@ -14,7 +14,7 @@ from tortoise.models import Model
 
 from webapp import database, security, text
 from webapp.accounts import passwords
-from webapp.errors import Invalid, Missing
+from webapp.errors import Invalid, Missing, Refused
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -178,10 +178,16 @@ class User(Model):
         return user
 
     async def set_password(self, password: str) -> None:
-        """Change the password; raises Invalid. Ending the other sessions is the caller's part."""
+        """
+        Change the password that this object knows; raises Invalid, and Refused when it has been changed meanwhile.
+
+        Ending the other sessions is the caller's part.
+        """
         passwords.check(password, self.username or "")
-        self.password_hash = await passwords.hashed(password)
-        await User.filter(id=self.id).update(password_hash=self.password_hash)
+        hashed = await passwords.hashed(password)
+        if not await User.filter(id=self.id, password_hash=self.password_hash).update(password_hash=hashed):
+            raise Refused("The password has been changed just now, in another window perhaps.")
+        self.password_hash = hashed
 
     async def introduce(self, shown: str, bio: str) -> None:
         """Change what others see of this person; raises Invalid."""

@@ -1,6 +1,7 @@
 """Passwords: what may be one, and how it is kept (argon2id; OWASP's figures of 19 MiB, two passes, one lane)."""
 
 import asyncio
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -35,14 +36,19 @@ def check(password: str, username: str) -> None:
 
 
 async def hashed(password: str) -> str:
-    return await asyncio.get_running_loop().run_in_executor(_threads, _hasher.hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _hasher.hash, composed(password))
 
 
 async def matches(password: str, kept: str | None) -> bool:
     """Whether the password is the one kept. Takes the same time when there is none to compare with."""
     if len(password) > LONGEST:
         password, kept = password[:LONGEST], None
-    return await asyncio.get_running_loop().run_in_executor(_threads, _verify, password, kept)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _verify, composed(password), kept)
+
+
+def composed(password: str) -> str:
+    """The same characters whether a keyboard sends an accent with its letter or after it (RFC 8265)."""
+    return unicodedata.normalize("NFC", password)
 
 
 def is_outdated(kept: str) -> bool:

@@ -1,11 +1,15 @@
 """From the cookie to the person: Starlette's authentication on our session rows."""
 
+import logging
+
 from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
 from starlette.requests import HTTPConnection, Request
 
 from webapp import database
 from webapp.accounts.models import Session, User, used
 from webapp.errors import SignedOut, Unavailable
+
+log = logging.getLogger(__name__)
 
 OPEN_PATHS = ("/static/", "/health", "/favicon.ico")
 
@@ -18,7 +22,8 @@ class SessionBackend(AuthenticationBackend):
             return None
         try:
             session = await Session.of(conn.state.session_token)
-        except database.DOWN:
+        except database.DOWN as error:
+            log.error("the database does not answer: %r", error)
             # Told by the view, which has what was typed, and not from here, where it would be lost.
             conn.state.is_away = True
             return None

@@ -1,6 +1,7 @@
 """The doorbell between processes: rings go out in the background, and come in whenever Redis lets them."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from webapp.live.redis import BACK, LOST
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+FLUSH_SECONDS = 1.0
 MOST_WAITING = 10_000
 
 
@@ -52,15 +54,27 @@ class Bell:
         while True:
             await self._has_waiting.wait()
             self._has_waiting.clear()
-            sending, self._waiting = self._waiting, {}
-            try:
-                await broadcast.publish(name, "\n".join([self.name, *sending.values()]))
-            except Exception as error:  # whatever the client raises
-                log.debug("rings wait until they can be sent: %r", error)
-                self._waiting = sending | self._waiting
-                self._bound()
+            if not await self._send(broadcast, name):
                 self._has_waiting.set()
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def flush(self, broadcast: Broadcast, name: str) -> None:
+        """Send what waits, if it can be sent now: before the process ends."""
+        if self._waiting:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._send(broadcast, name)
+
+    async def _send(self, broadcast: Broadcast, name: str) -> bool:
+        sending, self._waiting = self._waiting, {}
+        try:
+            await broadcast.publish(name, "\n".join([self.name, *sending.values()]))
+        except Exception as error:  # whatever the client raises
+            log.debug("rings wait until they can be sent: %r", error)
+            self._waiting = sending | self._waiting
+            self._bound()
+            return False
+        return True
 
     async def listen(self, broadcast: Broadcast, name: str) -> None:
         async with broadcast.subscribe(name) as events:

@@ -38,6 +38,7 @@ class Channel:
         self._changed: dict[str, Frame] = {}
         self._asked: set[str] = set()
         self._asked_at: dict[str, float] = {}
+        self._shown_at: dict[str, float] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -70,8 +71,11 @@ class Channel:
             self._asked.add(kind)
             self._start(self._read_state(kind))
 
-    def show(self, kind: str, frame: Frame) -> None:
-        """Give the state to every reader, when it is another than they have."""
+    def show(self, kind: str, frame: Frame, read_at: float) -> None:
+        """Give the state, as it was when the reading began, to every reader; an older one than theirs is dropped."""
+        if read_at < self._shown_at.get(kind, 0.0):
+            return
+        self._shown_at[kind] = read_at
         if frame != self._changed.get(kind, self._states.get(kind)):
             self._changed[kind] = frame
             self._wake()
@@ -116,6 +120,7 @@ class Channel:
         if found is None:
             for reader in self._present:
                 reader.outbox.close(self._sources.say_goodbye(reader, "gone"))
+            self._rung = 0  # nothing more will come of it
             return
         version, frames = found
         if self.version is not None and version > self.version and self.readers:
@@ -135,8 +140,21 @@ class Channel:
             for frame in self._states.values():
                 reader.put(frame)
         self.readers.update(joining)
+        if joining:
+            # Between the look at their right and now it may have ended; from now on they are told.
+            self._start(self._check_access(joining))
         for kind in self._sources.read_states.keys() - self._states.keys():
             self.ask(kind)
+
+    async def _check_access(self, readers: list[Reader]) -> None:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                ended = await self._sources.check_access(readers)
+        except Exception as error:  # the next heartbeat looks again
+            log.warning("the rights of readers could not be read: %r", error)
+            return
+        for reader, reason in ended:
+            reader.outbox.close(self._sources.say_goodbye(reader, reason))
 
     async def _read_state(self, kind: str) -> None:
         clock = asyncio.get_running_loop().time
@@ -151,4 +169,4 @@ class Channel:
             log.warning("the state %s of a room could not be read: %r", kind, error)
             return
         if self.number in frames:
-            self.show(kind, frames[self.number])
+            self.show(kind, frames[self.number], self._asked_at[kind])

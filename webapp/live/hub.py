@@ -53,6 +53,7 @@ class Hub:
             try:
                 yield
             finally:
+                await self._bell.flush(broadcast, name)
                 await self._stop()
 
     def start(self, work: Coroutine[object, object, None]) -> None:
@@ -126,14 +127,13 @@ class Hub:
     def dismiss(self, reason: str, **labels: int) -> None:
         """End the streams that carry these labels, in every process: their right has ended."""
         self._dismiss(reason, labels)
-        text = json.dumps({"reason": reason, "labels": labels})
+        text = json.dumps(labels)
         self._bell.ring(text, text)
 
     def _hear(self, text: str) -> None:
         try:
             if text.startswith("{"):
-                message = json.loads(text)
-                self._dismiss(str(message["reason"]), message["labels"])
+                self.start(self._recheck(json.loads(text)))
                 return
             number, _, what = text.partition(" ")
             if what.isdigit():
@@ -155,6 +155,16 @@ class Hub:
         for reader in self.readers(**labels):
             self.end(reader, reason)
 
+    async def _recheck(self, labels: dict[str, int]) -> None:
+        """Another process has ended these rights. It may have been a while ago, so the database is asked."""
+        readers = self.readers(**labels)
+        try:
+            await self._check(sorted({reader.channel for reader in readers}))
+            await self._end_rights(readers)
+        except Exception as error:
+            log.warning("rights that ended elsewhere could not be read, trying again: %r", error)
+            self._must_check.set()
+
     def _notice(self, is_linked: bool) -> None:
         """The link to the other processes broke, or is back: rings may have been missed."""
         self.is_linked = is_linked
@@ -173,14 +183,19 @@ class Hub:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self.check()
             except Exception as error:
-                log.warning("the heartbeat could not read the database: %r", error)
+                log.warning("the heartbeat could not read the database, trying again: %r", error)
+                self._must_check.set()
+                await asyncio.sleep(POLL_SECONDS)
 
     async def check(self) -> None:
         """Compare every open channel, its states and the rights of its readers with the database."""
         numbers = list(self.channels)
         for start in range(0, len(numbers), CHANNELS_AT_ONCE):
             await self._check(numbers[start : start + CHANNELS_AT_ONCE])
-        for reader, reason in await self.sources.check_access(self.readers()):
+        await self._end_rights(self.readers())
+
+    async def _end_rights(self, readers: list[Reader]) -> None:
+        for reader, reason in await self.sources.check_access(readers):
             self.end(reader, reason)
 
     async def _check(self, numbers: list[int]) -> None:
@@ -191,9 +206,10 @@ class Hub:
             else:
                 self._dismiss("gone", {"channel": number})
         for kind, read in self.sources.read_states.items():
+            begun = asyncio.get_running_loop().time()
             for number, frame in (await read(numbers)).items():
                 if channel := self.channels.get(number):
-                    channel.show(kind, frame)
+                    channel.show(kind, frame, begun)
 
     async def _keep_alive(self) -> None:
         """A sign of life to every idle stream, so that nothing in between takes it for dead."""

@@ -22,15 +22,20 @@ class Outbox:
         return not self._chunks
 
     def put(self, chunk: bytes) -> None:
-        """Add to what waits. A page that is too far behind is let go: it comes back with its cursor."""
+        """
+        Add to what waits. A page that is too far behind is let go: it comes back with its cursor.
+
+        Too far is more than the bound with something waiting already: one frame that is larger by itself
+        (what somebody missed overnight) would be as large when they come back.
+        """
         if self.is_closed or not chunk:
             return
-        self._chunks.append(chunk)
-        self._size += len(chunk)
-        if self._size > LIMIT_BYTES:
+        if self._chunks and self._size + len(chunk) > LIMIT_BYTES:
             self._chunks.clear()
-            self.is_overrun = True
-            self.is_closed = True
+            self.is_overrun = self.is_closed = True
+        else:
+            self._chunks.append(chunk)
+            self._size += len(chunk)
         self._wake.set()
 
     def close(self, last: bytes = b"") -> None:

@@ -29,6 +29,7 @@ class Attendance:
     def _begin(self) -> None:
         self._streams: Counter[Place] = Counter()
         self._until: dict[Place, float] = {}
+        self._forgotten: set[Place] = set()
         self._written: set[Place] = set()
         self._has_changed = asyncio.Event()
         self._process = ""
@@ -47,15 +48,18 @@ class Attendance:
         self._streams[user, room] -= 1
         if self._streams[user, room] <= 0:
             del self._streams[user, room]
-            self._stay(user, room, GRACE_SECONDS)
+            self._stay(user, room, 0 if (user, room) in self._forgotten else GRACE_SECONDS)
+            self._forgotten.discard((user, room))
 
     def has_open(self, user: int, room: int) -> bool:
         """Whether they have a live page of the room open here: what comes into it is being read."""
         return self._streams[user, room] > 0
 
     def forget(self, user: int, room: int) -> None:
-        """They have left on purpose: no grace."""
+        """They have left on purpose, or were sent away: no grace, also when their streams end."""
         self._until.pop((user, room), None)
+        if self.has_open(user, room):
+            self._forgotten.add((user, room))
         self._has_changed.set()
 
     def _stay(self, user: int, room: int, seconds: float) -> None:
@@ -79,6 +83,8 @@ class Attendance:
             await asyncio.wait(tasks)
             with contextlib.suppress(Exception):  # a database that is away keeps the row until the lease ends
                 await Process.filter(id=self._process).delete()
+                for room in {room for _, room in self._written}:
+                    hub.touch(room, "people")
 
     def _present(self) -> set[Place]:
         now = time.monotonic()

@@ -11,8 +11,8 @@ from webapp.rooms.models import KICKED, Membership
 AT_ONCE = 500
 # The reason, and the way on: an address and its name.
 REASONS = {
-    "paused": ("This page is paused, because you have opened others since.", "", "Use this page"),
-    "signed_out": ("You are signed out.", "/login", "Sign in"),
+    "paused": ("This page is paused, because you have opened others since.", "{page}", "Use this page"),
+    "signed_out": ("You are signed out.", "/login?next={page}", "Sign in"),
     "kicked": ("The owner of the room has sent you away for a while.", "/lobby", "Go to the lobby"),
     "gone": ("This room has been deleted.", "/lobby", "Go to the lobby"),
 }
@@ -22,8 +22,9 @@ REASONS = {
 def goodbye(reader: Reader, reason: str) -> bytes:
     """The page's last frame takes the connection's place, so that it does not connect again."""
     words, way, way_name = REASONS[reason]
-    reader.is_parked = reason == "paused" and reader.framing == "html"
-    html = render.fragment("streams/_ended.html", reason=words, way=way or reader.page, way_name=way_name)
+    # A frame whose document ended would ask for it anew every three seconds.
+    reader.is_parked = reader.framing == "html"
+    html = render.fragment("streams/_ended.html", reason=words, way=way.format(page=reader.page), way_name=way_name)
     if reader.framing == "sse":
         return frames.event(frames.partial("#stream", "outerHTML", html))
     return f"<li>{html}</li>".encode()

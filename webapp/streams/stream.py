@@ -1,13 +1,16 @@
 """One open stream, from its first byte to its last."""
 
 import asyncio
+import contextlib
 import logging
 import random
+import socket
 from collections.abc import AsyncIterator
 
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+from webapp import database
 from webapp.live import Reader, frames, hub
 from webapp.presence.attendance import attendance
 from webapp.rooms.models import Membership
@@ -15,6 +18,7 @@ from webapp.rooms.models import Membership
 log = logging.getLogger(__name__)
 
 SEND_SECONDS = 15
+SILENCE_SECONDS = 45
 FAREWELL_SECONDS = 2
 # An endless document grows in the browser: after so many bytes it begins anew.
 LONGEST_DOCUMENT = 512 * 1024
@@ -40,11 +44,13 @@ class Stream(EventSourceResponse):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        transport: asyncio.Transport | None = scope.get("transport")
+        _limit_silence(transport)
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
             log.info("a page that does not read was let go")
-            if transport := scope.get("transport"):
+            if transport:
                 # Closing politely would wait for ever to write what nobody reads.
                 transport.abort()
 
@@ -52,23 +58,32 @@ class Stream(EventSourceResponse):
         """No database here: a stream may be cancelled at any moment."""
         user, room = self.reader.labels["user"], self.reader.channel
         yield self.opening
-        sent = 0
+        sent: int | None = None
         hub.join(self.reader)
         attendance.enter(user, room)
         try:
             async for chunk in self.reader.outbox:
                 yield chunk
-                sent += len(chunk)
+                # The page that it begins with does not count: it would be as long the next time.
+                sent = 0 if sent is None else sent + len(chunk)
                 if self.reader.framing == "html" and sent > LONGEST_DOCUMENT:
                     yield BEGIN_ANEW
                     return
         finally:
             hub.leave(self.reader)
             attendance.leave(user, room)
-            hub.start(Membership.read_all(user, room))
+            hub.start(note_reading(user, room))
         if self.reader.is_parked:
             async for chunk in parked():
                 yield chunk
+
+
+async def note_reading(user: int, room: int) -> None:
+    """What came while the page was open has been read."""
+    try:
+        await Membership.read_all(user, room)
+    except database.DOWN as error:
+        log.debug("what was read could not be written; the next page that is served says it again: %r", error)
 
 
 async def parked() -> AsyncIterator[bytes]:
@@ -87,3 +102,11 @@ class Farewell:
     def set(self) -> None:
         last = frames.farewell(random.randint(300, 3000)) if self.reader.framing == "sse" else b""
         self.reader.outbox.close(last)
+
+
+def _limit_silence(transport: asyncio.Transport | None) -> None:
+    """Let the system give up a connection whose other end vanished, minutes before it would by itself."""
+    connection = transport.get_extra_info("socket") if transport else None
+    if connection is not None and connection.family != getattr(socket, "AF_UNIX", None):
+        with contextlib.suppress(AttributeError, OSError):  # not every system has the option
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)

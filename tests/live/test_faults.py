@@ -1,0 +1,225 @@
+"""Sequences that once broke the engine, found by reading it critically."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Collection, Mapping
+
+import pytest
+from broadcaster._backends.memory import MemoryBackend
+
+from tests.conftest import Person
+from webapp.live import Frame, Hub, Reader, Sources
+from webapp.live import hub as the_hub
+from webapp.live.outbox import LIMIT_BYTES, Outbox
+from webapp.messages import broadcasts
+from webapp.messages.models import Message
+from webapp.presence.attendance import attendance
+from webapp.presence.models import Visit
+from webapp.rooms.models import Room
+from webapp.streams.stream import LONGEST_DOCUMENT, Stream
+
+LONG = "漢" * 3900
+
+
+async def until(condition: object) -> None:
+    assert callable(condition)
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def quiet(turns: int = 200) -> None:
+    """Let everything happen that can."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+class TestOneLargeFrame:
+    """What somebody missed is one frame, and as large when they come back: it must get through."""
+
+    async def test_a_frame_larger_than_the_bound_is_no_reason_to_let_a_page_go(self) -> None:
+        outbox = Outbox()
+        outbox.put(b"x" * (LIMIT_BYTES + 1))
+        assert not outbox.is_overrun
+        outbox.put(b"y")
+        assert outbox.is_overrun
+
+    @pytest.mark.parametrize("cursor", [None, 1])
+    async def test_a_page_that_missed_many_long_messages_comes_back_to_them(
+        self, alice: Person, room: Room, cursor: int | None
+    ) -> None:
+        assert alice.user
+        for number in range(51):
+            await Message.post(room, alice.user, f"{number} {LONG}", "")
+        reader = Reader(room.id, cursor, "sse", session=alice.session.id, user=alice.user.id)
+        the_hub.join(reader)
+        async with asyncio.timeout(5):
+            got = await anext(aiter(reader.outbox))
+        assert len(got) > LIMIT_BYTES
+        assert got.count(b'class="message ') + got.count(b'class="message"') == 50
+        assert not reader.outbox.is_overrun
+        the_hub.leave(reader)
+
+    async def test_a_long_last_page_does_not_make_the_endless_document_begin_anew(
+        self, alice: Person, room: Room
+    ) -> None:
+        assert alice.user
+        for number in range(50):
+            await Message.post(room, alice.user, f"{number} {LONG}", "")
+        reader = Reader(room.id, None, "html", session=alice.session.id, user=alice.user.id)
+        chunks = Stream(reader, b"opening", "text/html").body_iterator
+        async with asyncio.timeout(5):
+            assert await anext(chunks) == b"opening"
+            assert len(await anext(chunks)) > LONGEST_DOCUMENT
+            await Message.post(room, alice.user, "one more", "")
+            broadcasts.changed(room, 51)
+            while b"one more" not in (chunk := await anext(chunks)):
+                assert b"http-equiv" not in chunk
+        await chunks.aclose()
+
+
+class TestRightsThatEnded:
+    async def test_an_old_ring_about_a_kick_is_not_believed_when_the_person_is_back(
+        self, bob: Person, room: Room
+    ) -> None:
+        assert bob.user
+        reader = Reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
+        the_hub.join(reader)
+        await quiet()
+        the_hub._hear(json.dumps({"channel": room.id, "user": bob.user.id}))
+        await quiet()
+        await the_hub.check()
+        assert not reader.outbox.is_closed
+
+    async def test_a_true_ring_about_a_session_ends_its_streams(self, bob: Person, room: Room) -> None:
+        assert bob.user
+        reader = Reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
+        the_hub.join(reader)
+        await bob.session.delete()
+        the_hub._hear(json.dumps({"session": bob.session.id}))
+        await until(lambda: reader.outbox.is_closed)
+
+    async def test_one_who_is_kicked_while_the_stream_opens_does_not_read_on(
+        self, alice: Person, bob: Person, room: Room
+    ) -> None:
+        """The look at their right said yes; then the kick is rung; then the stream joins."""
+        assert bob.user
+        reader = Reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
+        fields = {"do": "kick", "who": bob.user.code, "minutes": "10"}
+        assert (await alice.post(f"{room.path}/settings", fields)).status_code == 303
+        the_hub.join(reader)
+        await until(lambda: reader.outbox.is_closed)
+
+
+class Slow:
+    """A log and a state that answer when the test says so."""
+
+    def __init__(self) -> None:
+        self.people = "old"
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.is_gone = False
+        self.reads = 0
+
+    async def log(self, channel: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Frame]] | None:
+        self.reads += 1
+        return None if self.is_gone else (1, {cursor: Frame(b"log") for cursor in cursors})
+
+    async def versions(self, channels: Collection[int]) -> Mapping[int, int]:
+        return dict.fromkeys(channels, 1)
+
+    async def states(self, channels: Collection[int]) -> Mapping[int, Frame]:
+        seen, gate = self.people, self.gate
+        await gate.wait()
+        return {channel: Frame(f"<{seen}>".encode()) for channel in channels}
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+async def hub(slow: Slow) -> AsyncIterator[Hub]:
+    sources = Sources()
+    sources.log(slow.log)
+    sources.versions(slow.versions)
+    hub = Hub(sources)
+    async with hub.running(MemoryBackend("memory://"), "test"):
+        yield hub
+
+
+async def test_an_older_reading_of_a_state_does_not_replace_a_newer_one(
+    hub: Hub, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.live.channel.STATE_SECONDS", 0)
+    hub.sources.state("people")(slow.states)
+    reader = Reader(7, 0, "sse")
+    hub.join(reader)
+    await until(lambda: b"<old>" in b"".join(reader.outbox._chunks))
+    first_gate = slow.gate = asyncio.Event()
+    check = asyncio.create_task(hub.check())  # reads "old", and takes its time
+    await quiet()
+    slow.people, slow.gate = "new", asyncio.Event()
+    slow.gate.set()
+    hub.touch(7, "people")
+    await until(lambda: b"<new>" in b"".join(reader.outbox._chunks))
+    first_gate.set()
+    await check
+    await quiet()
+    assert b"".join(reader.outbox._chunks).endswith(b"<new>")
+
+
+async def test_a_room_that_is_gone_is_not_read_again_and_again(hub: Hub, slow: Slow) -> None:
+    reader = Reader(7, 0, "sse")
+    hub.join(reader)
+    await quiet()
+    slow.is_gone = True
+    hub.ring(7, 2)  # posted, and then the room was deleted; the stream is stuck and does not leave
+    await quiet()
+    assert reader.outbox.is_closed
+    assert slow.reads <= 3
+
+
+async def test_a_look_at_the_database_that_fails_is_repeated_soon(
+    hub: Hub, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The package's `hub` is the object, so its module is found by its full name.
+    monkeypatch.setattr(sys.modules["webapp.live.hub"], "POLL_SECONDS", 0)
+    looks = 0
+
+    async def versions(channels: Collection[int]) -> Mapping[int, int]:
+        nonlocal looks
+        looks += 1
+        if looks < 3:
+            raise ConnectionError("the database is away too")
+        return dict.fromkeys(channels, 1)
+
+    hub.sources.versions(versions)
+    hub.join(Reader(7, 0, "sse"))
+    hub._notice(True)
+    await until(lambda: looks == 3)
+
+
+async def test_who_is_written_while_the_process_is_taken_for_dead_is_written_anew(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert alice.user
+    gate, begun, write = asyncio.Event(), asyncio.Event(), Visit.write
+
+    async def slowly(*args: object) -> None:
+        begun.set()
+        await gate.wait()
+        await write(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Visit, "write", slowly)
+    attendance.enter(alice.user.id, room.id)
+    async with asyncio.timeout(5):
+        await begun.wait()
+    forgotten = attendance._written = set()  # what happens when our own row was gone
+    attendance._has_changed.set()
+    gate.set()
+    await until(lambda: attendance._written is not forgotten)
+    assert attendance._written == {(alice.user.id, room.id)}
+    attendance.leave(alice.user.id, room.id)
