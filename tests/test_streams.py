@@ -146,9 +146,7 @@ async def test_a_room_that_never_was_has_no_stream(alice: Person, room: Room, na
     assert (await alice.get(f"/rooms/nowhere/{name}")).status_code == 404
 
 
-async def test_streams_are_opened_only_so_often(
-    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_streams_are_opened_only_so_often(alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     monkeypatch.setattr(settings, "RATE_STREAM", settings._rate("RATE_NOTHING", "1/minute"))
     headers = (await alice.client.head(f"{room.path}/events")).headers
@@ -224,9 +222,7 @@ async def test_signing_out_ends_the_streams_of_that_session_alone(alice: Person,
     assert b"You are signed out." in b"".join([chunk async for chunk in hers.outbox])
 
 
-async def test_a_session_that_ended_elsewhere_is_found_by_the_heartbeat(
-    alice: Person, bob: Person, room: Room
-) -> None:
+async def test_a_session_that_ended_elsewhere_is_found_by_the_heartbeat(alice: Person, bob: Person, room: Room) -> None:
     hers = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=1)
     his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
     for reader in (hers, his):
@@ -255,9 +251,7 @@ async def test_deleting_a_room_ends_its_streams(alice: Person, bob: Person, room
     assert (await bob.get(f"{room.path}/events")).status_code == 404
 
 
-async def test_the_frame_around_the_endless_document_is_kept_and_leads_to_its_twin(
-    visitor: Person, room: Room
-) -> None:
+async def test_the_frame_around_the_endless_document_is_kept_and_leads_to_its_twin(visitor: Person, room: Room) -> None:
     first = await visitor.get(f"{room.path}/live?frame=a")
     assert f'content="3;url={room.path}/live?frame=b"' in first.text
     assert f'<link rel="prefetch" href="{room.path}/live?frame=b">' in first.text

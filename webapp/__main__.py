@@ -17,6 +17,9 @@ from webapp import __version__, database
 from webapp.errors import Invalid
 from webapp.text import fold
 
+# Here, any failure of the system counts: no route to the server, or a data folder that can't be made.
+AWAY = (*database.DOWN, OSError)
+
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a command's work with the database open; a problem becomes a sentence."""
@@ -29,7 +32,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run(opened())
     except Invalid as error:
         raise click.ClickException(error.message) from None
-    except database.DOWN as error:
+    except AWAY as error:
         raise click.ClickException(f"The database does not answer: {error}") from None
 
 
@@ -104,7 +107,7 @@ def _greeting(host: str, port: int) -> str:
 def _migrate() -> None:
     try:
         asyncio.run(database.migrate())
-    except database.DOWN as error:
+    except AWAY as error:
         raise click.ClickException(f"The database does not answer: {error}") from None
 
 

@@ -7,7 +7,10 @@ import unicodedata
 # The joiners (emoji, Persian) and the two plain direction marks stay.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Tags are kept where they are seen, after the black flag of which they make another (England, Scotland, Wales).
-_HIDDEN = re.compile("(\U0001f3f4[\U000e0030-\U000e007a]{2,6}\U000e007f)|[\u00ad\u061c\u180e\u200b\u2060-\u2065\ufdd0-\ufdef\ufeff\ufff0-\ufff8\U000e0000-\U000e00ff]")
+_HIDDEN = re.compile(
+    "(\U0001f3f4[\U000e0030-\U000e007a]{2,6}\U000e007f)|"
+    "[\u00ad\u061c\u180e\u200b\u2060-\u2065\ufdd0-\ufdef\ufeff\ufff0-\ufff8\U000e0000-\U000e00ff]"
+)
 # What is drawn as nothing, or only on another character; and the letters and one symbol that are blank all the same.
 _UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Mn", "Mc", "Me")
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"

@@ -1,5 +1,6 @@
 """When a stream ends for a reason, the page says so, shows a way on, and does not try again."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,6 @@ from playwright.sync_api import Error
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import Reader
-from tests.servers import App
 
 SCRIPT, PLAIN = True, False
 BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
@@ -91,7 +91,7 @@ def test_the_page_says_why_and_shows_a_way_on(
         assert member.times_asked(pattern) == asked
         assert words in notice(member)
         member.log.locator(".notice").get_by_role("link", name=way).click()
-        member.page.wait_for_url("**/login*" if way == "Sign in" else "**/lobby")
+        member.page.wait_for_url(re.compile("/login" if way == "Sign in" else "/lobby$"))
 
 
 @BOTH
@@ -111,5 +111,6 @@ def test_the_seventh_page_of_a_session_pauses_the_oldest_until_it_is_used_again(
     alice.until(lambda: alice.log.locator("#log").count(), "log")
     others[0].until(lambda: "paused" in notice(others[0]), "pause of the second")
     others[5].say("here we are")
+    others[5].sees("here we are")
     alice.sees("here we are")
     assert not notice(alice)

@@ -45,7 +45,7 @@ def test_a_message_arrives_as_it_is_posted(browser: Firefox, irene: Writer, room
     for number in range(20):
         begin = time.monotonic()
         irene.say(room, f"Number {number}")
-        browser.until(lambda number=number: browser.text(f"#log li:nth-of-type({number + 2}) .message__body"))
+        browser.text(f".message[id$='-{number + 2}'] .message__body")
         seconds.append(time.monotonic() - begin)
     median, slowest = statistics.median(seconds), max(seconds)
     print(f"\nFirefox with script: posted to seen, median {median * 1000:.0f} ms, slowest {slowest * 1000:.0f} ms")
@@ -75,7 +75,8 @@ def test_an_edit_and_a_removal_change_the_message_where_it_stands(browser: Firef
 def test_nothing_goes_wrong_unseen(browser: Firefox, irene: Writer, room: str) -> None:
     irene.say(room, "All well?")
     sees(browser, "All well?")
-    assert browser.complaints() == []
+    # It warns of every SVG file that is used before all has come.
+    assert [one for one in browser.complaints() if "Layout was forced" not in one] == []
 
 
 def test_the_page_comes_back_by_itself_after_the_server_was_away(

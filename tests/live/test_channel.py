@@ -25,7 +25,9 @@ class Log:
         self.people = "nobody"
         self.looks = 0
 
-    async def read(self, channel: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Frame]] | None:
+    async def read(
+        self, channel: int, cursors: Collection[int | None]
+    ) -> tuple[int, Mapping[int | None, Frame]] | None:
         self.reads.append(set(cursors))
         await self.is_open.wait()
         if self.failures:

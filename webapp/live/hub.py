@@ -157,8 +157,8 @@ class Hub:
 
     async def _recheck(self, labels: dict[str, int]) -> None:
         """Another process has ended these rights. It may have been a while ago, so the database is asked."""
-        readers = self.readers(**labels)
         try:
+            readers = self.readers(**labels)
             await self._check(sorted({reader.channel for reader in readers}))
             await self._end_rights(readers)
         except Exception as error:
