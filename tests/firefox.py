@@ -44,6 +44,8 @@ class FirefoxError(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}")
         self.kind = kind
+        # The last is how Firefox says that the frame it looks into is being loaded anew.
+        self.is_passing = kind in PASSING or "currentWindowGlobal is null" in message
 
 
 class Firefox:
@@ -84,9 +86,11 @@ class Firefox:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def open(self, url: str) -> None:
+        """Go there, and on when the page that was there before has gone."""
         self.frame()
-        self.send("WebDriver:SwitchToFrame", id=None)
+        before = self.until(lambda: self._find("html"))
         self.send("WebDriver:Navigate", url=url)
+        self.until(lambda: self._find("html") != before)
 
     def frame(self, *path: str) -> None:
         """From here on look inside these iframes, each within the one before; without any, in the page."""
@@ -140,7 +144,7 @@ class Firefox:
                 if result := answer():
                     return result
             except FirefoxError as error:
-                if error.kind not in PASSING:
+                if not error.is_passing:
                     raise
                 problem = error
             time.sleep(0.05)
