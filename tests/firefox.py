@@ -56,9 +56,7 @@ class Firefox:
         self.path: tuple[str, ...] = ()
         self.home = Path(tempfile.mkdtemp(prefix="firefox-"))
         preferences = PREFERENCES | {"javascript.enabled": javascript}
-        lines = (
-            f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in preferences.items()
-        )
+        lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in preferences.items())
         (self.home / "user.js").write_text("\n".join(lines))
         self._launch(binary)
         try:
@@ -185,11 +183,11 @@ class Firefox:
     def _launch(self, binary: str) -> None:
         # A home of its own: as root, Firefox refuses one that belongs to somebody else.
         own = {"HOME": str(self.home), "TMPDIR": str(self.home), "MOZ_CRASHREPORTER_DISABLE": "1"}
-        command = [binary, "--headless", "--marionette", "--remote-allow-system-access", "--no-remote", "--profile", str(self.home)]
+        # System access is what `complaints` needs, to read the browser's console.
+        options = ("--headless", "--marionette", "--remote-allow-system-access", "--no-remote")
+        command = [binary, *options, "--profile", str(self.home)]
         with (self.home / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=os.environ | own, cwd=self.home
-            )
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | own, cwd=self.home)
 
     def _port(self) -> str:
         if self.process.poll() is not None:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -63,9 +64,9 @@ class Scale:
         self.headers[event["requestId"]] = round(event["response"]["encodedDataLength"])
 
     def _go_on(self, event: dict[str, Any]) -> None:
-        """A piece of a body. Streams are not compressed, and have no end to be weighed at."""
+        """A piece of the events, which are not compressed and have no end to be weighed at."""
         if self.kinds.get(event["requestId"]) == "stream":
-            self.bodies[event["requestId"]] += event["dataLength"] + CHUNK_BYTES
+            self.bodies[event["requestId"]] += event["encodedDataLength"] + CHUNK_BYTES
 
     def _finish(self, event: dict[str, Any]) -> None:
         """Everything that came for this request: nothing when the browser had it already."""
@@ -90,7 +91,8 @@ class Scale:
 
 
 def first_visit(meet: Meet, site: App, script: bool) -> Scale:
-    address = room_of(meet("scout", site=site))
+    scout = meet("scout", site=site)
+    address = room_of(scout)
     visitor = meet("visitor", script, site=site)
     scale = Scale(visitor)
     visitor.open(address)
@@ -99,8 +101,23 @@ def first_visit(meet: Meet, site: App, script: bool) -> Scale:
     visitor.until(lambda: wanted <= scale.weights.keys(), "every kind of answer")
     if not script:
         visitor.until(lambda: visitor.frames("/sidebar") and visitor.log.locator(".now").count(), "frames")
+        scale.bodies["live"] = live_document(scout, address)
+        scale.kinds["live"] = "stream"
     visitor.pause(500)  # whatever else may come: nothing tells that nothing more does
     return scale
+
+
+def live_document(person: Reader, room: str) -> int:
+    """The bytes of the endless document up to who is here: of what a frame receives Chromium tells the end only."""
+    weight, unpack, text = 0, zlib.decompressobj(wbits=31), b""
+    headers = {"Accept-Encoding": "gzip, br"}
+    with httpx2.stream("GET", f"{room}/live", cookies=person.cookies(), headers=headers) as stream:
+        for piece in stream.iter_raw():
+            weight += len(piece) + CHUNK_BYTES
+            text += unpack.decompress(piece)
+            if b'class="now' in text:
+                return weight
+    raise AssertionError("the endless document ended")
 
 
 def test_a_first_visit_with_script_is_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
