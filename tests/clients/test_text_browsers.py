@@ -150,6 +150,21 @@ def test_a_conversation_at_a_terminal(name: str, site: App, irene: Writer, wire:
 
 
 @pytest.mark.parametrize("name", BROWSERS)
+def test_the_newest_messages_and_the_form_are_one_link_away(
+    name: str, site: App, irene: Writer, wire: Wire, tmp_path: Path
+) -> None:
+    path = irene.make_room(f"Long {name}")
+    for number in range(30):
+        irene.say(path, f"Number {number}.")
+    with at_terminal(name, wire, tmp_path) as browser:
+        register(browser, f"late-{name}")
+        browser.follow(f"# Long {name}")
+        browser.see("Number 0\\.")
+        browser.follow("Skip to the newest messages")
+        browser.see(rf"Number 26\.[\s\S]*Number 29\.[\s\S]*Message to Long {name}")
+
+
+@pytest.mark.parametrize("name", BROWSERS)
 def test_a_form_without_a_word_on_where_it_comes_from_is_known_by_its_token(
     name: str, site: App, wire: Wire, tmp_path: Path
 ) -> None:

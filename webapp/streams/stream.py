@@ -131,5 +131,6 @@ def _limit_silence(transport: asyncio.Transport | None) -> None:
     """Let the system give up a connection whose other end vanished, minutes before it would by itself."""
     connection = transport.get_extra_info("socket") if transport else None
     if connection is not None and connection.family != getattr(socket, "AF_UNIX", None):
-        with contextlib.suppress(AttributeError, OSError):  # not every system has the option
+        # Not every system has the option, and the page may have left by now (uvloop's ValueError).
+        with contextlib.suppress(AttributeError, OSError, ValueError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
