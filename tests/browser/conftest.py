@@ -78,9 +78,9 @@ def _log(site: App) -> str:
 
 
 @pytest.fixture
-def figure() -> Iterator[list[str]]:
+def figure() -> list[str]:
     """Lines for the report at the end of the run: what was measured."""
-    yield _figures
+    return _figures
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -28,10 +28,10 @@ TALK = [
     ("joao", "It is the long one, so bring somebody to carry it."),
     ("mei", "我星期六也可以來幫忙。"),
     ("amara", "Perfect 🙌 Then we can do the gutters **and** the apple tree."),
-    ("sven", "Two notes from last time:\n\n- the third rung is loose\n- never on the wet side\n\n> Measure twice, cut once."),
+    ("sven", "Two notes:\n\n- the third rung is loose\n- never on the wet side\n\n> Measure twice, cut once."),
     ("layla", "صباح الخير! سأحضر القهوة والكعك."),
-    ("joao", "Here is what I use for the watering:\n\n```\nif soil.dry() and not rain.soon():\n    valve.open(minutes=12)\n```"),
-    ("amara", "That is brilliant. https://example.org/gardens/community/handbook/watering-by-numbers has the `dry()` part."),
+    ("joao", "For the watering I use this:\n\n```\nif soil.dry() and not rain.soon():\n    valve.open(minutes=12)\n```"),
+    ("amara", "Brilliant. https://example.org/gardens/community/handbook/watering-by-numbers has the `dry()` part."),
     ("sven", "ok"),
     ("mei", "See you at ten!"),
 ]  # fmt: skip
@@ -49,8 +49,14 @@ class Town:
             self.people[name].send(f"{self.room}/messages", body=words, nonce=words[:20])
         self.people["sven"].send(f"{self.room}/messages/10/remove")
         self.people["amara"].send(f"{self.room}/messages/5/edit", body=TALK[4][1] + " And the fence.")
-        for name, room in (("joao", "Film night"), ("mei", "Cooking for many"), ("sven", "A room whose name is very long indeed, to see it")):
-            made = self.people[name].send("/rooms", name=room, topic="Every second Thursday" if name == "joao" else "").url
+        for name, room in (
+            ("joao", "Film night"),
+            ("mei", "Cooking for many"),
+            ("sven", "A room whose name is very long indeed, to see it"),
+        ):
+            made = (
+                self.people[name].send("/rooms", name=room, topic="Every second Thursday" if name == "joao" else "").url
+            )
             self.people["layla"].send(f"{made}/join")
             for number in range(3):
                 self.people[name].send(f"{made}/messages", body=f"Is anybody here yet? ({number})", nonce=str(number))
@@ -76,7 +82,7 @@ def visit(reader: Reader, path: str) -> None:
 
 def in_room(reader: Reader, town: Town) -> None:
     reader.open(town.room)
-    reader.until(lambda: "2 here" in reader.log.locator("body").inner_text() or reader.pause(50), "people", 8)
+    reader.until(lambda: "João" in reader.log.locator(".people:visible, .now:visible").first.inner_text(), "people")
 
 
 def writes(reader: Reader, town: Town) -> None:
@@ -87,7 +93,7 @@ def writes(reader: Reader, town: Town) -> None:
 def is_refused(reader: Reader, town: Town) -> None:
     reader.open(town.quiet)
     reader.text.fill("far too long " * 400)
-    reader.send_it()
+    reader.composer.click(".composer__send")
     reader.problem.wait_for()
 
 
@@ -95,7 +101,8 @@ def is_cut_off(reader: Reader, town: Town) -> None:
     reader.open(town.quiet)
     if reader.script:
         reader.page.route("**/messages", lambda route: route.abort())
-        reader.say("Can you hear me?")
+        reader.text.fill("Can you hear me?")
+        reader.composer.click(".composer__send")
         reader.problem.wait_for()
 
 
@@ -104,7 +111,7 @@ def is_signed_out(reader: Reader, town: Town) -> None:
     reader.text.fill("A draft that should not be lost")
     reader.send("/logout")
     reader.log.locator(".notice").first.wait_for()
-    reader.text.press("Enter") if reader.script else reader.composer.click(".composer__send")
+    reader.composer.click(".composer__send")
     reader.pause(800)
     reader.sign_in(reader.username)
 
@@ -165,9 +172,7 @@ PAGES: dict[str, tuple[str, Step]] = {
 
 
 def looks(wanted: str) -> Iterator[tuple[str, str, Step, dict[str, object]]]:
-    for (name, (who, step)), size, scheme, script in product(
-        PAGES.items(), WINDOWS, ("light", "dark"), (True, False)
-    ):
+    for (name, (who, step)), size, scheme, script in product(PAGES.items(), WINDOWS, ("light", "dark"), (True, False)):
         file = f"{name}-{size}-{scheme}-{'script' if script else 'plain'}"
         if wanted in file:
             options = {"viewport": WINDOWS[size], "color_scheme": scheme, "has_touch": size == "narrow"}
