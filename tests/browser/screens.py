@@ -30,7 +30,7 @@ TALK = [
     ("amara", "Perfect 🙌 Then we can do the gutters **and** the apple tree."),
     ("sven", "Two notes:\n\n- the third rung is loose\n- never on the wet side\n\n> Measure twice, cut once."),
     ("layla", "صباح الخير! سأحضر القهوة والكعك."),
-    ("joao", "For the watering I use this:\n\n```\nif soil.dry() and not rain.soon():\n    valve.open(minutes=12)\n```"),
+    ("joao", "For watering I use this:\n\n```\nif soil.dry() and not rain.soon():\n    valve.open(minutes=12)\n```"),
     ("amara", "Brilliant. https://example.org/gardens/community/handbook/watering-by-numbers has the `dry()` part."),
     ("sven", "ok"),
     ("mei", "See you at ten!"),
