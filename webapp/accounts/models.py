@@ -19,6 +19,7 @@ from webapp.errors import Invalid, Missing, Refused
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 HUES = 12
+EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
 NAME_LENGTH = 40
 BIO_LENGTH = 300
 RESERVED = frozenset(
@@ -87,6 +88,16 @@ class User(Model):
     display_name = fields.CharField(NAME_LENGTH)
     bio = fields.CharField(BIO_LENGTH, default="")
     password_hash = fields.CharField(200, null=True)
+    # Both sizes of the picture are named by this digest; see uploads.py.
+    picture = fields.CharField(32, null=True)
+    # What names are searched by, without case and accents of writing.
+    folded_name = fields.CharField(2 * NAME_LENGTH, default="", db_default="", db_index=True)
+    # Who finds the person by name (EVERYONE, or CODE: only who has the code), and who may write to them first.
+    found_by = fields.CharField(8, default=EVERYONE, db_default=EVERYONE)
+    written_by = fields.CharField(8, default=FRIENDS, db_default=FRIENDS)
+    shows_presence = fields.BooleanField(default=True, db_default=True)
+    shows_receipts = fields.BooleanField(default=True, db_default=True)
+    shows_typing = fields.BooleanField(default=True, db_default=True)
     is_guest = fields.BooleanField(default=False)
     is_admin = fields.BooleanField(default=False)
     created_at = fields.DatetimeField(auto_now_add=True)

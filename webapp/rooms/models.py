@@ -19,6 +19,7 @@ from webapp.errors import Invalid, Missing, Refused
 KEY_LENGTH = 80
 NAME_LENGTH = 60
 TOPIC_LENGTH = 200
+LINE_LENGTH = 120
 CODE_LENGTH = 9
 PAGE = 30
 SIDEBAR = 50
@@ -67,6 +68,12 @@ class Room(Model):
     last_number = fields.BigIntField(default=0)
     last_at = fields.DatetimeField(auto_now_add=True)
     member_count = fields.IntField(default=0)
+    # The pair of a direct room, the smaller id first; together unique.
+    low = fields.IntField(null=True)
+    high = fields.IntField(null=True)
+    # The newest message in a line, for lists.
+    last_line = fields.CharField(LINE_LENGTH, default="", db_default="")
+    last_author = fields.IntField(null=True)
     locked_at = fields.DatetimeField(null=True)
     closed_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
@@ -298,6 +305,8 @@ class Membership(Model):
     read_number = fields.BigIntField(default=0)
     delivered_number = fields.BigIntField(default=0)
     muted = fields.BooleanField(default=False)
+    # Somebody who is no friend has written: it is a request until the person answers.
+    is_request = fields.BooleanField(default=False, db_default=False)
     joined_at = fields.DatetimeField(auto_now_add=True)
     kicked_until = fields.DatetimeField(null=True)
 
