@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from tortoise import fields
-from tortoise.exceptions import IntegrityError
-from tortoise.expressions import Q
+from tortoise.expressions import F, Q
 from tortoise.models import Model
 
-from webapp import database
+from webapp import database, text
 from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
 
 MOST_OUTSTANDING = 50
+MOST_SHOWN = 1000
 COOLING_OFF = timedelta(days=30)
 
 
@@ -31,6 +31,18 @@ class Tie(StrEnum):
 def pair(one: User, other: User) -> tuple[int, int]:
     """The two in the order in which the database holds every pair."""
     return min(one.id, other.id), max(one.id, other.id)
+
+
+async def _hold(one: User, other: User) -> None:
+    """Lock both, within a transaction: what is made between two people waits for what is being made or ended there."""
+    for user in pair(one, other):
+        await User.filter(id=user).update(blocks_version=F("blocks_version"))
+
+
+def _standing() -> Q:
+    """A request as it looks to the one who asked: it waits for an answer."""
+    is_fresh = Q(declined_at=None) | Q(declined_at__gt=datetime.now(UTC) - COOLING_OFF)
+    return Q(accepted_at=None, withdrawn=False) & is_fresh
 
 
 class Friendship(Model):
@@ -66,16 +78,17 @@ class Friendship(Model):
         if self.accepted_at:
             return Tie.FRIENDS
         if self.asked_by == viewer.id:
-            return Tie.NONE if self.withdrawn or self._is_stale else Tie.ASKED
+            return Tie.NONE if self.withdrawn or self.is_stale else Tie.ASKED
         return Tie.NONE if self.withdrawn or self.declined_at else Tie.ASKING
 
     @property
-    def _is_stale(self) -> bool:
+    def is_stale(self) -> bool:
         """Declined, and long enough ago to be asked again."""
         return self.declined_at is not None and datetime.now(UTC) - self.declined_at > COOLING_OFF
 
-    def other(self, user: User) -> int:
-        return self.high_id if self.low_id == user.id else self.low_id
+    def other(self, user: User) -> User:
+        """The one of the two who is not this person, where both were read with it."""
+        return self.high if self.low_id == user.id else self.low
 
     @classmethod
     async def ask(cls, user: User, other: User) -> Tie:
@@ -86,32 +99,29 @@ class Friendship(Model):
         """
         if user.id == other.id:
             raise Refused("You are your own friend already.")
-        await Block.check(user, other)
-        waiting = cls.filter(asked_by=user.id, accepted_at=None, withdrawn=False)
-        if await waiting.count() >= MOST_OUTSTANDING:
-            raise Refused("You have asked many people who have not answered yet. Wait for some of them.")
-        for _ in range(3):
-            try:
-                return await database.transact(cls._ask, user, other)
-            except IntegrityError:
-                continue  # both asked at the same moment: the second finds the first's row
-        raise Refused("That did not work. Try again.")
+        return await database.transact(cls._ask, user, other)
 
     @classmethod
     async def _ask(cls, user: User, other: User) -> Tie:
-        low, high = pair(user, other)
+        await _hold(user, other)
+        await Block.check(user, other)
         now = datetime.now(UTC)
-        # Every branch begins with a write, which locks the row of the pair where there is one.
-        theirs = cls.filter(low_id=low, high_id=high, asked_by=other.id, accepted_at=None, declined_at=None)
-        if await theirs.filter(withdrawn=False).update(accepted_at=now):
+        known = await cls.between(user, other)
+        if known and known.accepted_at:
             return Tie.FRIENDS
-        mine = cls.filter(low_id=low, high_id=high, asked_by=user.id, accepted_at=None)
-        if await mine.filter(Q(declined_at=None) | Q(declined_at__gt=now - COOLING_OFF)).update(withdrawn=False):
+        # Declined or not: as far as who asked can tell, their request waits, and now it has an answer.
+        if await cls.filter(_standing(), id=known.id if known else 0, asked_by=other.id).update(accepted_at=now):
+            return Tie.FRIENDS
+        if known and known.tie(user) == Tie.ASKED:
+            return Tie.ASKED
+        if await cls.filter(_standing(), asked_by=user.id).count() >= MOST_OUTSTANDING:
+            raise Refused("You have asked many people who have not answered yet. Wait for some of them.")
+        if known and known.asked_by == user.id and not known.is_stale:
+            await cls.filter(id=known.id).update(withdrawn=False)
             return Tie.ASKED
         # What is left of the pair is over: an old decline, a request taken back, or nothing.
-        await cls.filter(low_id=low, high_id=high, accepted_at=None).delete()
-        if await cls.exists(low_id=low, high_id=high):
-            return Tie.FRIENDS
+        low, high = pair(user, other)
+        await cls.filter(low_id=low, high_id=high).delete()
         await cls.create(low_id=low, high_id=high, asked_by=user.id, asked_at=now)
         return Tie.ASKED
 
@@ -119,8 +129,8 @@ class Friendship(Model):
     async def accept(cls, user: User, other: User) -> None:
         """Raises Missing when they have not asked, or have taken it back."""
         low, high = pair(user, other)
-        asked = cls.filter(low_id=low, high_id=high, asked_by=other.id, accepted_at=None, withdrawn=False)
-        if not await asked.filter(declined_at=None).update(accepted_at=datetime.now(UTC)):
+        asked = cls.filter(_standing(), low_id=low, high_id=high, asked_by=other.id)
+        if not await asked.update(accepted_at=datetime.now(UTC)):
             if (found := await cls.between(user, other)) and found.accepted_at:
                 return  # accepted already
             raise Missing("They have taken their request back.")
@@ -145,10 +155,18 @@ class Friendship(Model):
         await cls.filter(low_id=low, high_id=high, accepted_at__not_isnull=True).delete()
 
     @classmethod
-    async def of(cls, user: User) -> "list[Friendship]":
-        """Everything that the person has with others, friends and requests, in one query."""
-        mine = cls.filter(Q(low_id=user.id) | Q(high_id=user.id)).select_related("low", "high")
-        return await mine.order_by("-asked_at").limit(1000)
+    async def friends(cls, user: User) -> list[User]:
+        """The person's friends, by name."""
+        mine = cls.filter(Q(low_id=user.id) | Q(high_id=user.id), accepted_at__not_isnull=True)
+        found = await mine.select_related("low", "high").limit(MOST_SHOWN)
+        return sorted((one.other(user) for one in found), key=lambda friend: text.fold(friend.display_name))
+
+    @classmethod
+    async def requests(cls, user: User) -> "list[Friendship]":
+        """What waits for the person, and what the person waits for, the latest first."""
+        mine = cls.filter(Q(low_id=user.id) | Q(high_id=user.id))
+        waits = Q(asked_by=user.id) & _standing() | Q(accepted_at=None, declined_at=None, withdrawn=False)
+        return await mine.filter(waits).select_related("low", "high").order_by("-asked_at").limit(MOST_SHOWN)
 
     @classmethod
     async def friends_of(cls, user_id: int) -> set[int]:
@@ -192,15 +210,26 @@ class Block(Model):
             raise Refused("You can't block yourself.")
 
         async def write() -> None:
+            await _hold(user, other)
             low, high = pair(user, other)
             await Friendship.filter(low_id=low, high_id=high).delete()
-            await cls.get_or_create(blocker_id=user.id, blocked_id=other.id)
+            if not await cls.exists(blocker_id=user.id, blocked_id=other.id):
+                await cls.create(blocker_id=user.id, blocked_id=other.id)
+                await cls._count(user)
 
         await database.transact(write)
 
     @classmethod
     async def lift(cls, user: User, other: User) -> None:
-        await cls.filter(blocker_id=user.id, blocked_id=other.id).delete()
+        async def write() -> None:
+            if await cls.filter(blocker_id=user.id, blocked_id=other.id).delete():
+                await cls._count(user)
+
+        await database.transact(write)
+
+    @staticmethod
+    async def _count(user: User) -> None:
+        await User.filter(id=user.id).update(blocks_version=F("blocks_version") + 1)
 
     @classmethod
     async def around(cls, user: User) -> set[int]:
@@ -210,24 +239,47 @@ class Block(Model):
 
     @classmethod
     async def by(cls, user: User) -> list[str]:
-        """The codes of the people whom the person has blocked."""
+        """The codes of the people whom the person has blocked; no query for the many who never blocked anyone."""
+        if not user.blocks_version:
+            return []
         rows = await cls.filter(blocker_id=user.id).order_by("id").values(code="blocked__code")
         return [row["code"] for row in rows]
 
+    @classmethod
+    async def people(cls, user: User) -> list[User]:
+        """The people whom the person has blocked, the latest first."""
+        blocks = await cls.filter(blocker_id=user.id).select_related("blocked").order_by("-id").limit(MOST_SHOWN)
+        return [block.blocked for block in blocks]
+
 
 async def tie(viewer: User, other: User) -> Tie:
-    """What the other is to the viewer; raises Missing when the other has blocked them."""
+    """
+    What the other is to the viewer; raises Missing when the other has blocked them.
+
+    Whom the viewer has blocked stays that, whatever the other does: who could no longer find the way to unblock
+    somebody would know why.
+    """
     if viewer.id == other.id:
         return Tie.SELF
     blocks = await Block.filter(
         Q(blocker_id=viewer.id, blocked_id=other.id) | Q(blocker_id=other.id, blocked_id=viewer.id)
     )
-    if any(block.blocker_id == other.id for block in blocks):
-        raise Missing("Nobody has that code.")
-    if blocks:
+    if any(block.blocker_id == viewer.id for block in blocks):
         return Tie.BLOCKED
+    if blocks:
+        raise Missing("Nobody has that code.")
     friendship = await Friendship.between(viewer, other)
     return friendship.tie(viewer) if friendship else Tie.NONE
+
+
+async def meet(viewer: User, code: str) -> tuple[User, Tie]:
+    """The person with that code, and what they are to the viewer; raises Missing as `tie` does."""
+    try:
+        other = await User.by_code(code)
+    except Missing:
+        await Block.exists_between(viewer, viewer)  # it takes as long as for somebody who has blocked them
+        raise
+    return other, await tie(viewer, other)
 
 
 async def reachable(viewer: User, users: Collection[User]) -> list[User]:

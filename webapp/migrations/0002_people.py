@@ -1,7 +1,32 @@
+from typing import Any
+
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 from tortoise.fields.base import OnDelete
 from tortoise import fields
+
+from webapp.accounts.models import search_names
+
+
+async def order_by_code_point(apps: Any, editor: Any) -> None:
+    """Without this, PostgreSQL could not use the index for prefixes: in most collations they are not a range."""
+    if editor.client.capabilities.dialect == "postgres":
+        await editor.client.execute_script('ALTER TABLE search_name ALTER COLUMN folded TYPE varchar(80) COLLATE "C"')
+
+
+async def make_searchable(apps: Any, editor: Any) -> None:
+    """Those who are here already are found like those who come."""
+    is_sqlite = editor.client.capabilities.dialect == "sqlite"
+    insert = "INSERT INTO search_name (user_id, folded) VALUES " + ("(?, ?)" if is_sqlite else "($1, $2)")
+    people = await editor.client.execute_query_dict('SELECT id, username, display_name FROM "user"')
+    rows = [
+        [person["id"], folded]
+        for person in people
+        for folded in search_names(person["username"] or "", person["display_name"])
+    ]
+    if rows:
+        await editor.client.execute_many(insert, rows)
+
 
 class Migration(migrations.Migration):
     dependencies = [('parley', '0001_initial')]
@@ -60,10 +85,20 @@ class Migration(migrations.Migration):
             name='low',
             field=fields.IntField(null=True),
         ),
+        ops.CreateModel(
+            name='SearchName',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('user', fields.ForeignKeyField('parley.User', source_field='user_id', db_constraint=True, to_field='id', related_name='search_names', on_delete=OnDelete.CASCADE)),
+                ('folded', fields.CharField(db_index=True, max_length=80)),
+            ],
+            options={'table': 'search_name', 'app': 'parley', 'unique_together': (('user', 'folded'),), 'pk_attr': 'id', 'table_description': 'One of the texts that begin where a search may begin: what is typed is a prefix of them, so that an index finds it.'},
+            bases=['Model'],
+        ),
         ops.AddField(
             model_name='User',
-            name='folded_name',
-            field=fields.CharField(default='', db_index=True, db_default='', max_length=80),
+            name='blocks_version',
+            field=fields.IntField(default=0, db_default=0),
         ),
         ops.AddField(
             model_name='User',
@@ -100,5 +135,13 @@ class Migration(migrations.Migration):
             'CREATE UNIQUE INDEX "uid_room_pair" ON "room" ("low", "high")',
             'DROP INDEX "uid_room_pair"',
         ),
-        ops.RunSQL('UPDATE "user" SET folded_name = lower(display_name)', "SELECT 1"),
+        ops.RunSQL(
+            # As typed, until the next message: what is rendered has no place here.
+            """UPDATE room SET last_author = (SELECT author_id FROM message WHERE room_id = room.id
+            AND number = room.last_number), last_line = coalesce((SELECT substr(body, 1, 120) FROM message
+            WHERE room_id = room.id AND number = room.last_number), '')""",
+            "SELECT 1",
+        ),
+        ops.RunPython(order_by_code_point, ops.RunPython.noop),
+        ops.RunPython(make_searchable, ops.RunPython.noop),
     ]
