@@ -71,7 +71,7 @@ class Person:
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False),  # type: ignore[arg-type]
             base_url="http://localhost",
-            headers={"Sec-Fetch-Site": "same-origin", "User-Agent": "Firefox on Linux"},
+            headers={"Sec-Fetch-Site": "same-origin", "User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/153"},
         )
 
     async def sign_in(self) -> "Person":

@@ -44,6 +44,8 @@ class FirefoxError(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}")
         self.kind = kind
+        # The last is how Firefox says that the frame it looks into is being loaded anew.
+        self.is_passing = kind in PASSING or "currentWindowGlobal is null" in message
 
 
 class Firefox:
@@ -54,9 +56,7 @@ class Firefox:
         self.path: tuple[str, ...] = ()
         self.home = Path(tempfile.mkdtemp(prefix="firefox-"))
         preferences = PREFERENCES | {"javascript.enabled": javascript}
-        lines = (
-            f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in preferences.items()
-        )
+        lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in preferences.items())
         (self.home / "user.js").write_text("\n".join(lines))
         self._launch(binary)
         try:
@@ -84,9 +84,11 @@ class Firefox:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def open(self, url: str) -> None:
+        """Go there, and on when the page that was there before has gone."""
         self.frame()
-        self.send("WebDriver:SwitchToFrame", id=None)
+        before = self.until(lambda: self._find("html"))
         self.send("WebDriver:Navigate", url=url)
+        self.until(lambda: self._find("html") != before)
 
     def frame(self, *path: str) -> None:
         """From here on look inside these iframes, each within the one before; without any, in the page."""
@@ -140,7 +142,7 @@ class Firefox:
                 if result := answer():
                     return result
             except FirefoxError as error:
-                if error.kind not in PASSING:
+                if not error.is_passing:
                     raise
                 problem = error
             time.sleep(0.05)
@@ -181,11 +183,11 @@ class Firefox:
     def _launch(self, binary: str) -> None:
         # A home of its own: as root, Firefox refuses one that belongs to somebody else.
         own = {"HOME": str(self.home), "TMPDIR": str(self.home), "MOZ_CRASHREPORTER_DISABLE": "1"}
-        command = [binary, "--headless", "--marionette", "--remote-allow-system-access", "--no-remote", "--profile", str(self.home)]
+        # System access is what `complaints` needs, to read the browser's console.
+        options = ("--headless", "--marionette", "--remote-allow-system-access", "--no-remote")
+        command = [binary, *options, "--profile", str(self.home)]
         with (self.home / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=os.environ | own, cwd=self.home
-            )
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | own, cwd=self.home)
 
     def _port(self) -> str:
         if self.process.poll() is not None:

@@ -114,6 +114,17 @@ def test_a_second_server_on_the_same_port_says_that_it_is_taken_and_harms_nothin
     assert not here.data.exists()
 
 
+def test_a_second_server_on_the_same_data_says_so_and_harms_nothing(here: Installation) -> None:
+    with App() as server:
+        said = here.run("serve", "--port", str(free_port()), code=1, DATA_DIR=server.env["DATA_DIR"])
+        assert "Another Parley serves the data" in said
+        assert "Parley is at" not in said
+        assert server.is_healthy()
+        server.kill()
+        server.start()
+        assert server.is_healthy()
+
+
 def test_an_address_that_does_not_exist_is_a_sentence(here: Installation) -> None:
     assert "can't listen on nowhere.invalid" in here.run("serve", "--host", "nowhere.invalid", code=1)
     assert "--port" in here.run("serve", "--port", "99999", code=2)

@@ -1186,3 +1186,17 @@ async def test_a_refusal_is_never_held(bob: Person, room: Room) -> None:
     for answer in (await bob.say(room, ""), await bob.get(f"{room.path}?before=0")):
         assert answer.status_code in (404, 422)
         assert "ETag" not in answer.headers
+
+
+@pytest.mark.parametrize(("agent", "frames"), [("Mozilla/5.0 (X11) Firefox/153", True), ("w3m/0.5.3", False)])
+async def test_a_text_browser_is_served_the_page_without_frames_and_led_to_the_newest(
+    bob: Person, room: Room, agent: str, frames: bool
+) -> None:
+    for number in range(6):
+        last = await bob.say(room, str(number), User_Agent=agent)
+    page = await bob.get(room.path, User_Agent=agent)
+    assert ("<iframe" in page.text) == frames
+    assert last.headers["location"] == room.path + ("#composer" if frames else f"#message-{room.id}-3")
+    chosen = await bob.get(f"{room.path}?plain=0", User_Agent=agent)
+    assert "<iframe" in chosen.text
+    assert "<iframe" in (await bob.get(room.path, User_Agent=agent)).text

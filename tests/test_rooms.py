@@ -881,7 +881,7 @@ async def test_a_deleted_room_is_gone_for_everybody(
 
 
 async def test_the_open_pages_of_a_deleted_room_end(alice: Person, bob: Person, room: Room) -> None:
-    page = Reader(room.id, 0, "sse", room.path, session=0, user=who(bob).id)
+    page = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     hub.join(page)
     await change(alice, room, "delete", name="Tea & Cake")
     assert page.outbox.is_closed

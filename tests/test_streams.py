@@ -254,7 +254,7 @@ async def test_deleting_a_room_ends_its_streams(alice: Person, bob: Person, room
 async def test_the_frame_around_the_endless_document_is_kept_and_leads_to_its_twin(visitor: Person, room: Room) -> None:
     first = await visitor.get(f"{room.path}/live?frame=a")
     assert f'content="3;url={room.path}/live?frame=b"' in first.text
-    assert f'<link rel="prefetch" href="{room.path}/live?frame=b">' in first.text
+    assert re.search(f'<link rel="preload"[^>]* href="{room.path}/live.frame=b"', first.text)
     assert "immutable" in first.headers["cache-control"]
     second = await visitor.get(f"{room.path}/live?frame=b")
     assert f'content="3;url={room.path}/live?frame=a"' in second.text

@@ -62,6 +62,8 @@ def serve(host: str, port: int, workers: int) -> None:
     _check_place(host, port)
     _migrate()
     _secret()
+    if settings.ON_SQLITE and not database.claim():
+        raise click.ClickException(f"Another Parley serves the data in {settings.DATA_DIR}. Stop it, or set DATA_DIR.")
     click.echo(_greeting(host, port))
     uvicorn.run(
         "webapp.app:app",

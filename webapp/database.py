@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import os
 import re
-import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
@@ -43,9 +42,7 @@ DOWN = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    ConnectionError,
-    TimeoutError,
-    socket.gaierror,
+    OSError,
 )
 POOL_SIZE = 10
 STATEMENT_SECONDS = 15
@@ -174,6 +171,22 @@ def _folder_lock() -> Iterator[None]:
         yield
     finally:
         os.close(folder)
+
+
+_serving: list[int] = []
+
+
+def claim() -> bool:
+    """On SQLite: be the one process that serves these data, until it ends; whether nobody else does."""
+    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    file = os.open(settings.DATA_DIR / "serving", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    _serving.append(file)  # open for as long as the process lives, and with it the lock
+    return True
 
 
 async def migrate() -> None:

@@ -155,5 +155,7 @@ def _way_back(request: Request) -> tuple[str, str]:
 
 async def unavailable(request: Request, error: Exception) -> Response:
     """Starlette's handler for a database that is away."""
+    if isinstance(error, LookupError):
+        raise error  # a template that is missing is an OSError too
     log.error("the database does not answer: %r", error)
     return respond(request, Unavailable())

@@ -21,13 +21,13 @@ class Meet(Protocol):
     def __call__(self, name: str, script: bool = True, site: App | None = None, **options: object) -> Reader: ...
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it holds the event loop, which the tests of other files need
 def browser(playwright: Playwright) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
     yield browser
@@ -78,9 +78,9 @@ def _log(site: App) -> str:
 
 
 @pytest.fixture
-def figure() -> Iterator[list[str]]:
+def figure() -> list[str]:
     """Lines for the report at the end of the run: what was measured."""
-    yield _figures
+    return _figures
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

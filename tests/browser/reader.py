@@ -63,7 +63,9 @@ class Reader:
 
     def send(self, path: str, **fields: str) -> APIResponse:
         """Send a form as this person, beside their page."""
-        answer = self.context.request.post(path, form=fields, headers={"Sec-Fetch-Site": "same-origin"})
+        answer = self.context.request.post(
+            path, form=dict[str, str | float | bool](fields), headers={"Sec-Fetch-Site": "same-origin"}
+        )
         assert answer.ok or answer.status in (422, 429), (path, answer.status, answer.text()[:500])
         return answer
 
@@ -80,6 +82,12 @@ class Reader:
     def make_room(self, name: str) -> str:
         """Make or join the room, and answer its address."""
         return self.send("/rooms", name=name).url
+
+    def share_session(self, other: "Reader") -> None:
+        """Take the session of another reader, as a second window of theirs has it."""
+        self.context.add_cookies(
+            [{"name": name, "value": value, "url": self.site.url} for name, value in other.cookies().items()]
+        )
 
     @property
     def code(self) -> str:

@@ -10,6 +10,14 @@ from tests.servers import App
 
 SCRIPT, PLAIN = True, False
 BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
+
+
+def but_plain(reason: str) -> pytest.MarkDecorator:
+    """With script and without, the latter being known not to work yet."""
+    plain = pytest.param(PLAIN, id="plain", marks=pytest.mark.xfail(strict=True, reason=reason))
+    return pytest.mark.parametrize("script", [pytest.param(SCRIPT, id="script"), plain])
+
+
 POSTS = r"^POST .*/messages$"
 TOO_LONG = "long " * 800 + "!"
 
@@ -133,20 +141,7 @@ def test_a_post_whose_answer_was_lost_is_not_sent_twice(meet: Meet) -> None:
     alice.reads("only once", "the end")
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        pytest.param(SCRIPT, id="script"),
-        pytest.param(
-            PLAIN,
-            id="plain",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the composer's frame is answered with 304 and so keeps a nonce that has been used",
-            ),
-        ),
-    ],
-)
+@but_plain("the composer's frame is answered with 304 and so keeps a nonce that has been used")
 def test_the_same_words_may_be_said_again(meet: Meet, script: bool) -> None:
     alice = meet("alice", script)
     alice.open(room := alice.make_room(f"Again {script}"))
@@ -176,9 +171,7 @@ def test_a_message_that_is_too_long_is_kept_with_the_reason_and_sent_when_it_is_
 
 
 @BOTH
-def test_who_writes_too_often_keeps_the_draft_and_is_told_to_wait(
-    meet: Meet, script: bool, strict_site: App
-) -> None:
+def test_who_writes_too_often_keeps_the_draft_and_is_told_to_wait(meet: Meet, script: bool, strict_site: App) -> None:
     alice = meet("alice", script, site=strict_site)
     alice.forgive("429")
     alice.open(alice.make_room(f"Too often {script}"))
@@ -189,7 +182,7 @@ def test_who_writes_too_often_keeps_the_draft_and_is_told_to_wait(
     alice.reads("one", "two")
 
 
-@BOTH
+@but_plain("the answer is a whole page, of which the composer's frame shows the logo")
 def test_who_was_signed_out_meanwhile_keeps_the_draft_and_is_told(meet: Meet, script: bool) -> None:
     alice = meet("alice", script)
     alice.forgive("401")
@@ -201,7 +194,10 @@ def test_who_was_signed_out_meanwhile_keeps_the_draft_and_is_told(meet: Meet, sc
     alice.until(lambda: "signed out" in said.inner_text().lower(), "reason")
     kept = alice.text if script else alice.composer.locator("textarea")
     alice.until(lambda: kept.input_value() == "not lost", "draft")
-    assert kept.is_visible()
+    box, around = kept.bounding_box(), alice.page.locator("#composer" if script else ".composing").bounding_box()
+    assert box
+    assert around
+    assert box["y"] < around["y"] + around["height"]
 
 
 def test_without_script_the_composer_is_empty_and_focused_again_after_sending(meet: Meet) -> None:

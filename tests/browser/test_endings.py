@@ -102,7 +102,7 @@ def test_the_seventh_page_of_a_session_pauses_the_oldest_until_it_is_used_again(
     # Browsers of their own with the same session: one browser has six connections to a host and no seventh.
     others = [meet("alice", script) for _ in range(6)]
     for other in others:
-        other.context.add_cookies(alice.context.cookies())
+        other.share_session(alice)
         other.open(room)
     alice.until(lambda: "paused" in notice(alice), "pause", TOLD_SECONDS)
     assert not any(notice(other) for other in others)

@@ -27,6 +27,8 @@ def press(tab: Page, name: str) -> None:
     """Press a button that leads back to the room."""
     tab.get_by_role("button", name=name).click()
     tab.wait_for_url("**/rooms/*", wait_until="commit")
+    # Chromium now and then does not close a page whose endless frame is just being opened.
+    tab.goto("about:blank")
     tab.close()
 
 
@@ -124,12 +126,12 @@ def delivery(one: Reader, other: Reader, words: str) -> float:
 def test_a_room_tells_who_is_there_and_who_has_left(meet: Meet) -> None:
     alice, nora, bob = meet("Alice"), meet("Nora", PLAIN), meet("Bob")
     room = alice.make_room("Who is there")
-    seen = {alice: lambda: alice.page.locator("#people"), nora: lambda: nora.log.locator(".now:visible")}
 
     def both_see(count: str, *names: str) -> None:
-        for person, people in seen.items():
-            person.until(lambda: people().inner_text().startswith(count), count)  # noqa: B023
-            assert all(name in people().inner_text() for name in names)
+        for person in (alice, nora):
+            people = person.log.locator("#people" if person.script else ".now:visible")
+            person.until(lambda: people.inner_text().startswith(count), count)  # noqa: B023
+            assert all(name in people.inner_text() for name in names)
 
     alice.open(room)
     nora.open(room)

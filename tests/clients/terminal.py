@@ -16,7 +16,9 @@ from unicodedata import east_asian_width
 
 WIDTH, HEIGHT = 80, 50
 # What a VT100 is told besides text: `ESC [ numbers letter`, a charset, or a single letter.
-CONTROL = re.compile(r"\x1b\[[?]?([\d;]*)([A-Za-z])|\x1b[()#].|\x1b([^\[()#])|([\x00-\x1f\x7f])|([^\x00-\x1f\x7f]+)", re.S)
+CONTROL = re.compile(
+    r"\x1b\[[?]?([\d;]*)([A-Za-z])|\x1b[()#].|\x1b([^\[()#])|([\x00-\x1f\x7f])|([^\x00-\x1f\x7f]+)", re.S
+)
 QUIET_SECONDS = 0.08
 
 
@@ -67,7 +69,8 @@ class Screen:
         elif control == "8":
             self.row, self.column = self.kept
         elif control in "\nD" and self.row == self.bottom:
-            self.cells.insert(self.bottom, self.cells.pop(self.top)[:0] + [" "] * WIDTH)
+            del self.cells[self.top]
+            self.cells.insert(self.bottom, [" "] * WIDTH)
         elif control in "\nD":
             self.row = min(HEIGHT - 1, self.row + 1)
         elif control == "M" and self.row == self.top:
@@ -108,12 +111,18 @@ class Terminal:
         self.screen = Screen()
         self._rest = ""
         self._bytes = b""
-        own = {"TERM": "vt100", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(home), "PATH": os.environ["PATH"]}
+        here = {
+            "TERM": "vt100",
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+        } | dict(env or {})
         self.pty, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
         # setsid makes the terminal theirs, as a login does: w3m asks for /dev/tty.
         line = ("setsid", "--ctty", *command)
-        self.process = subprocess.Popen(line, stdin=inner, stdout=inner, stderr=inner, cwd=home, env=own | dict(env or {}))
+        self.process = subprocess.Popen(line, stdin=inner, stdout=inner, stderr=inner, cwd=home, env=here)
         os.close(inner)
 
     def __enter__(self) -> Self:

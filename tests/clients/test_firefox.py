@@ -59,6 +59,8 @@ def test_enter_posts_and_shift_enter_breaks_the_line(browser: Firefox, irene: Wr
     sees(browser, "Who is there?", "It is me:\nGrüße 日本語")
     browser.until(lambda: browser.value("#text") == "")
     assert browser.has_focus("#text")
+    browser.type("#text", f"  {ENTER}")
+    assert browser.value("#text") == "  ", "blanks are not sent"
     assert "Grüße 日本語" in irene.get(room)
 
 

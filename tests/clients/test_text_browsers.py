@@ -2,10 +2,10 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.clients.conftest import PASSWORD, Wire, Writer
@@ -89,7 +89,7 @@ class W3m(TextBrowser):
 
 
 BROWSERS = {"lynx": Lynx, "w3m": W3m}
-# Lynx can be told to say nothing of where a form comes from; w3m says it only where it is told to.
+# Both say by Referer where a form comes from, unless they are told not to.
 SILENT = {"lynx": "-noreferer", "w3m": "-o no_referer=1"}
 
 
@@ -119,9 +119,7 @@ def say(browser: TextBrowser, room: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", BROWSERS)
-def test_a_conversation_at_a_terminal(
-    name: str, site: App, irene: Writer, wire: Wire, tmp_path: Path
-) -> None:
+def test_a_conversation_at_a_terminal(name: str, site: App, irene: Writer, wire: Wire, tmp_path: Path) -> None:
     room = f"Tee 日本語 {name}"
     with at_terminal(name, wire, tmp_path) as browser:
         register(browser, name)
@@ -142,24 +140,52 @@ def test_a_conversation_at_a_terminal(
         browser.fill("Message", f"Schöne {GREETING}")
         browser.follow("Save")
         browser.see(rf"edited Edit\s+Schöne {GREETING}\n")
-        print(browser.screen.text)
 
         browser.follow("Sign out")
         browser.see("Talk to people")
+    assert {tuple(origins(post)) for post in wire.posts()} == {("Referer",)}
     assert f"Schöne {GREETING}" in irene.get(path)
     assert said(site, room) == [(f"Schöne {GREETING}", name), (f"Danke! {GREETING}", "irene")]
     assert sessions(site, name) == 0
 
 
 @pytest.mark.parametrize("name", BROWSERS)
-def test_a_browser_that_says_nothing_of_itself_is_known_by_its_forms(
+def test_the_newest_messages_and_the_form_are_one_link_away(
+    name: str, site: App, irene: Writer, wire: Wire, tmp_path: Path
+) -> None:
+    path = irene.make_room(f"Long {name}")
+    for number in range(30):
+        irene.say(path, f"Number {number}.")
+    with at_terminal(name, wire, tmp_path) as browser:
+        register(browser, f"late-{name}")
+        browser.follow(f"# Long {name}")
+        browser.see("Number 0\\.")
+        browser.follow("Skip to the newest messages")
+        browser.see(rf"Number 26\.[\s\S]*Number 29\.[\s\S]*Message to Long {name}")
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_a_form_without_a_word_on_where_it_comes_from_is_known_by_its_token(
     name: str, site: App, wire: Wire, tmp_path: Path
 ) -> None:
     with at_terminal(name, wire, tmp_path, *SILENT[name].split()) as browser:
         register(browser, f"silent-{name}")
         make_room(browser, f"Silence {name}", "")
-    for request in wire.posts():
-        print(request)
+        say(browser, f"Silence {name}", GREETING)
+        browser.see(rf"Edit\s+{GREETING}\n")
+    posts = wire.posts()
+    assert [origins(post) for post in posts] == [[], [], []]
+    head, body = posts[-1].split("\r\n\r\n")
+    url, cookie = f"{site.url}{head.split()[1]}", re.findall(r"session=([^;\s]+)", head)[0]
+    for wrong in (re.sub("token=[^&]+", "token=wrong", body), re.sub("token=[^&]+", "", body)):
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"session={cookie}"}
+        assert httpx2.post(url, content=wrong, headers=kind).status_code == 403
+    assert said(site, f"Silence {name}") == [(GREETING, f"silent-{name}")]
+
+
+def origins(request: str) -> list[str]:
+    """The headers that say where a request comes from."""
+    return re.findall(r"(?im)^(sec-fetch-site|origin|referer): ", request)
 
 
 def said(site: App, room: str) -> list[tuple[str, str]]:

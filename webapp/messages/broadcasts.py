@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping
 
 from webapp import render
+from webapp.accounts.models import User
 from webapp.live import Frame, frames, hub, sources
+from webapp.messages import typing
 from webapp.messages.models import MOST_CHANGES, Line, Message
 from webapp.rooms.models import Room
 
@@ -11,6 +13,11 @@ from webapp.rooms.models import Room
 def changed(room: Room, version: int) -> None:
     """Something was posted, edited or removed: the log has reached this version."""
     hub.ring(room.id, version)
+
+
+def left(room: Room, user: User) -> None:
+    """Somebody has left the room, or was sent away: they type no more."""
+    typing.ended(room.id, user)
 
 
 @sources.versions

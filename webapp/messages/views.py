@@ -70,7 +70,7 @@ async def chat(request: Request) -> Response:
 async def _page(
     request: Request, user: User, room: Room, messages: list[Line], live: bool, status: int = 200, **context: Any
 ) -> Response:
-    is_plain = request.query_params.get(PLAIN, request.cookies.get(PLAIN)) == "1"
+    is_plain = request.query_params.get(PLAIN) or request.cookies.get(PLAIN) or str(int(is_text_browser(request)))
     last = messages[-1].number if messages else 0
     later = last + PAGE // 2 if last < room.last_number else 0
     shown: dict[str, Any] = {
@@ -80,7 +80,7 @@ async def _page(
         "earlier": _earlier(messages),
         "later": later,
         "live": live,
-        "plain": is_plain,
+        "plain": is_plain == "1",
         "can_post": room.can_post(user) and not room.is_request,
         "refusal": room.refusal(user),
         "moderates": room.is_owned_by(user),
@@ -95,8 +95,10 @@ async def _page(
     composer = {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
     response = await split(request, user, "rooms/show.html", status, **(shown | composer | context))
     if PLAIN in request.query_params:
-        life = 365 * 24 * 3600 if is_plain else 0
-        response.set_cookie(PLAIN, "1", max_age=life, path="/rooms", httponly=True, samesite="lax")
+        life = 365 * 24 * 3600
+        response.set_cookie(
+            PLAIN, str(int(is_plain == "1")), max_age=life, path="/rooms", httponly=True, samesite="lax"
+        )
     return response
 
 
@@ -115,6 +117,11 @@ async def _hidden(user: User, room: Room, messages: list[Line], opened: int | No
     """The numbers of those by people whom the viewer has blocked, but for one that was opened by its link."""
     blocked = [] if room.is_chat else await Block.by(user)
     return {line.number for line in messages if line.author_code in blocked and line.number != opened}
+
+
+def is_text_browser(request: Request) -> bool:
+    """Whether it says that it is none of those that show frames: w3m and lynx are, and need no live page."""
+    return "Mozilla/" not in request.headers.get("user-agent", "Mozilla/")
 
 
 def _earlier(messages: list[Line]) -> int:
@@ -189,7 +196,9 @@ async def post(request: Request) -> Response:
     broadcasts.changed(room, posted.version)
     receipts.posted(room)
     typing.ended(room.id, user)
-    goto = f"{room.path}/composer#text" if typed["framed"] else f"{room.path}#composer"
+    # A text browser shows what comes after the place that it is led to: the last few messages, then the form.
+    place = f"message-{room.id}-{max(1, posted.number - 3)}" if is_text_browser(request) else "composer"
+    goto = f"{room.path}/composer#text" if typed["framed"] else f"{room.path}#{place}"
     return render.answer(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
 
 

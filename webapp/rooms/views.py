@@ -12,7 +12,7 @@ from webapp.accounts.sessions import recognised, signed_in
 from webapp.accounts.views import front
 from webapp.errors import Invalid, Refused
 from webapp.live import hub
-from webapp.messages import typing
+from webapp.messages import broadcasts as talk
 from webapp.messages.models import erase_closed
 from webapp.presence.attendance import attendance
 from webapp.rooms import broadcasts
@@ -109,7 +109,7 @@ async def leave(request: Request) -> Response:
     if room.membership:
         await room.leave(user)
         attendance.forget(user.id, room.id)
-        typing.ended(room.id, user)
+        talk.left(room, user)
     return _see("/lobby")
 
 
@@ -218,7 +218,7 @@ async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
         raise Refused("An administrator can't be sent away.")
     await room.kick(member, _count(typed["minutes"], default=60))
     attendance.forget(member.user_id, room.id)
-    typing.ended(room.id, member.user)
+    talk.left(room, member.user)
     broadcasts.kicked(room, member.user_id)
 
 

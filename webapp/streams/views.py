@@ -5,7 +5,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import render, security, settings
+from webapp import assets, render, security, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import Refused
@@ -37,7 +37,9 @@ async def live(request: Request) -> Response:
     context["spare"] = render.is_spare(request)
     opening = render.fragment("messages/live.html", **context).encode().ljust(FIRST_BYTES)
     policy = security.POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
-    return Stream(reader, opening, "text/html; charset=utf-8", {"Content-Security-Policy": policy})
+    # Packed here, because a proxy that packs it holds it back.
+    packed = assets.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
+    return Stream(reader, opening, "text/html; charset=utf-8", {"Content-Security-Policy": policy}, packed)
 
 
 async def _room(request: Request) -> tuple[User, Room]:

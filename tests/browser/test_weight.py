@@ -1,0 +1,161 @@
+"""What a first visit costs on the wire: users are on slow links and pay by the byte."""
+
+import re
+import subprocess
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.browser.conftest import Meet
+from tests.browser.reader import Reader
+from tests.servers import App
+from webapp.live import frames
+
+SCRIPT, PLAIN = True, False
+KILO = 1000
+# Chunked transfer adds the length in hexadecimal and two line ends.
+CHUNK_BYTES = len(b"7\r\n\r\n")
+
+
+@pytest.fixture(scope="module")
+def demo_site() -> Iterator[App]:
+    """An installation where people have talked: weights of made-up words would mean nothing."""
+    app = App({"RATE_LIMITS": "off"})
+    fill = (sys.executable, "-m", "webapp", "demo", "--users", "80", "--rooms", "12", "--messages", "3000")
+    subprocess.run(fill, cwd=app.folder, env=app.env, check=True, capture_output=True)
+    with app:
+        yield app
+
+
+def room_of(person: Reader) -> str:
+    """The address of the busiest room."""
+    person.page.goto("/lobby")
+    return person.site.url + str(person.page.locator(".rooms__entry").first.get_attribute("href"))
+
+
+class Scale:
+    """Weighs what a page receives: the bodies by what they are, and the headers of all of them."""
+
+    def __init__(self, person: Reader) -> None:
+        self.kinds: dict[str, str] = {}
+        self.headers: Counter[str] = Counter()
+        self.bodies: Counter[str] = Counter()
+        wire = person.context.new_cdp_session(person.page)
+        wire.on("Network.responseReceived", self._begin)
+        wire.on("Network.dataReceived", self._go_on)
+        wire.on("Network.loadingFinished", self._finish)
+        wire.send("Network.enable")
+
+    def _begin(self, event: dict[str, Any]) -> None:
+        path = event["response"]["url"].split("?")[0]
+        if not path.startswith("http"):
+            return  # written out in the page itself
+        kind = event["type"].lower()
+        if path.endswith(("/events", "/live")):
+            kind = "stream"
+        elif path.endswith(("/composer", "/sidebar")):
+            kind = "frames"
+        self.kinds[event["requestId"]] = "icons" if path.endswith(".svg") else kind
+        self.headers[event["requestId"]] = round(event["response"]["encodedDataLength"])
+
+    def _go_on(self, event: dict[str, Any]) -> None:
+        """A piece of the events, which are not compressed and have no end to be weighed at."""
+        if self.kinds.get(event["requestId"]) == "stream":
+            self.bodies[event["requestId"]] += event["encodedDataLength"] + CHUNK_BYTES
+
+    def _finish(self, event: dict[str, Any]) -> None:
+        """Everything that came for this request: nothing when the browser had it already."""
+        request, weight = event["requestId"], round(event["encodedDataLength"])
+        self.headers[request] = min(weight, self.headers[request])
+        self.bodies[request] = weight - self.headers[request]
+
+    @property
+    def weights(self) -> Counter[str]:
+        weights = Counter({"headers": self.headers.total()})
+        for request, kind in self.kinds.items():
+            weights[kind] += self.bodies[request]
+        return weights
+
+    @property
+    def total(self) -> int:
+        return self.weights.total()
+
+    def table(self, title: str) -> str:
+        parts = ", ".join(f"{kind} {weight:,}" for kind, weight in self.weights.most_common())
+        return f"{title}: {self.total:,} B on the wire ({parts})"
+
+
+def first_visit(meet: Meet, site: App, script: bool) -> Scale:
+    scout = meet("scout", site=site)
+    address = room_of(scout)
+    visitor = meet("visitor", script, site=site)
+    scale = Scale(visitor)
+    visitor.open(address)
+    visitor.until(lambda: len(visitor.messages()) == 50, "50 messages")
+    wanted = {"document", "stylesheet", "icons", "stream"} | ({"script"} if script else {"frames"})
+    visitor.until(lambda: wanted <= scale.weights.keys(), "every kind of answer")
+    if not script:
+        visitor.until(lambda: visitor.frames("/sidebar") and visitor.log.locator(".now").count(), "frames")
+        scale.bodies["live"] = live_document(scout, address)
+        scale.kinds["live"] = "stream"
+    visitor.pause(500)  # whatever else may come: nothing tells that nothing more does
+    return scale
+
+
+def live_document(person: Reader, room: str) -> int:
+    """The bytes of the endless document up to who is here: of what a frame receives Chromium tells the end only."""
+    weight, unpack, text = 0, zlib.decompressobj(wbits=31), b""
+    headers = {"Accept-Encoding": "gzip, br"}
+    with httpx2.stream("GET", f"{room}/live", cookies=person.cookies(), headers=headers) as stream:
+        for piece in stream.iter_raw():
+            weight += len(piece) + CHUNK_BYTES
+            text += unpack.decompress(piece)
+            if b'class="now' in text:
+                return weight
+    raise AssertionError("the endless document ended")
+
+
+def test_a_first_visit_with_script_is_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
+    scale = first_visit(meet, demo_site, SCRIPT)
+    figure.append(scale.table("first visit with script"))
+    assert scale.weights["document"] <= 10 * KILO
+    assert scale.weights["stylesheet"] <= 6 * KILO
+    assert scale.weights["script"] <= 17 * KILO
+    assert scale.total <= 35 * KILO
+
+
+def test_a_first_visit_without_script_is_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
+    scale = first_visit(meet, demo_site, PLAIN)
+    figure.append(scale.table("first visit without script"))
+    assert not scale.weights["script"]
+    assert scale.total <= 45 * KILO
+
+
+def test_one_message_is_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
+    alice = meet("alice", site=demo_site)
+    room = room_of(alice)
+    client = httpx2.Client(cookies=alice.cookies(), headers={"Sec-Fetch-Site": "same-origin"}, timeout=10)
+    page = client.get(room).text
+    messages = re.findall(r"(?s)<li id=\"message-.*?</li>", page)
+    mean = sum(len(message.encode()) for message in messages) / len(messages)
+    with client.stream("GET", f"{room}/events?after=999999999") as stream:
+        pieces = stream.iter_raw()
+        client.post(f"{room}/messages", data={"body": "Has anybody seen the key to the shed?", "nonce": "weight"})
+        event = b""
+        while b"key to the shed?" not in event or not event.endswith(b"\n\n"):
+            event = next(pieces)
+    figure.append(f"one message: {mean:.0f} B of HTML on average of {len(messages)}, {len(event)} B as an event")
+    assert mean <= 700
+    assert len(event) <= 700
+    client.close()
+
+
+def test_an_idle_stream_costs_next_to_nothing(figure: list[str]) -> None:
+    weights = [len(beat) + CHUNK_BYTES for beat in frames.KEEP_ALIVE]
+    figure.append(f"idle stream: {weights[0]} B (script) and {weights[1]} B (without) per 20 s")
+    assert max(weights) <= 20
