@@ -336,9 +336,7 @@ def copy_of_wheel(binaries: Path, to: Path) -> Path:
 
 def can_run(program: Path, identity: Identity) -> bool:
     try:
-        return (
-            subprocess.run([program, "--version"], capture_output=True, cwd="/", **identity).returncode == 0
-        )
+        return subprocess.run([program, "--version"], capture_output=True, cwd="/", **identity).returncode == 0
     except PermissionError:
         return False
 

@@ -185,9 +185,7 @@ def test_a_missing_script_stops_the_start_and_keeps_what_was_loaded(client: Test
     assert "chat(" in body(client, "app.js")
 
 
-def test_the_stylesheet_has_tokens_first_then_the_base_then_the_rest(
-    client: TestClient, folder: Path
-) -> None:
+def test_the_stylesheet_has_tokens_first_then_the_base_then_the_rest(client: TestClient, folder: Path) -> None:
     assets.load(folder)
     assert body(client, "app.css").splitlines() == [
         ":root { --ink: black }",

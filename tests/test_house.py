@@ -11,7 +11,7 @@ from tests.servers import ROOT
 
 WEBAPP = ROOT / "webapp"
 # A domain knows those to its left.
-DOMAINS = ("accounts", "presence", "friends", "rooms", "messages", "strangers", "moderation", "streams")
+DOMAINS = ("accounts", "presence", "friends", "rooms", "messages", "strangers", "moderation", "leaving", "streams")
 PLUMBING = (
     "settings",
     "text",

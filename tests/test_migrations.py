@@ -230,6 +230,7 @@ async def migrate_what_people_use(migrations: str) -> dict[str, object]:
             for name, value in row.items()
             if now.get(name, now.get("about") if name == "bio" else None) != value
         ]
+        found_by = await database.rows("SELECT folded FROM search_name ORDER BY user_id, folded")
         # CONTENT speaks of `bio`, which may have another name now.
         about = {"about": "x"} if "about" in after["user"][0] else {"bio": "x"}
         CONTENT["user"][0].pop("bio")
@@ -250,6 +251,7 @@ async def migrate_what_people_use(migrations: str) -> dict[str, object]:
             "missing": missing,
             "broken": [rule for rule, holds in rules.items() if not holds],
             "left": left,
+            "found by": [row["folded"] for row in found_by],
             "new": [name for name in ("pinned", "note") if any(name in row for row in after["message"])],
         }
 
@@ -269,6 +271,7 @@ def result_of(folder: Path, url: str, more: str) -> dict[str, Any]:
 
 KEPT = {"user": 2, "room": 1, "membership": 2, "message": 20, "session": 2, "process": 1, "visit": 2}
 CHANGED = ["user 1: bio", "room 1: topic"]  # by RunSQL and RunPython
+FOUND_BY = ["ada", "ben", "zoe"]  # made for those who were there before there was a search
 
 
 def sqlite(folder: Path, _: Any) -> str:
@@ -285,7 +288,7 @@ def test_a_database_with_people_in_it_is_migrated_and_loses_nothing(
     tmp_path: Path, request: pytest.FixtureRequest, engine: Callable[..., str]
 ) -> None:
     result = result_of(tmp_path, engine(tmp_path, request), EVERY_KIND)
-    assert result == {"missing": CHANGED, "broken": [], "left": KEPT, "new": ["pinned", "note"]}
+    assert result == {"missing": CHANGED, "broken": [], "left": KEPT, "found by": FOUND_BY, "new": ["pinned", "note"]}
 
 
 def test_a_rebuilt_table_on_sqlite_would_lose_rows_and_be_found(tmp_path: Path) -> None:

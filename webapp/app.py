@@ -17,10 +17,13 @@ from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from webapp import assets, database, errors, health, security, settings
+from webapp import assets, database, errors, health, security, settings, uploads
 from webapp.accounts import views as accounts
-from webapp.accounts.models import used
+from webapp.accounts.models import User, used
 from webapp.accounts.sessions import SessionBackend
+from webapp.friends import views as friends
+from webapp.leaving import views as leaving
+from webapp.leaving.models import finish_all
 from webapp.live import hub
 from webapp.live.redis import RedisBackend
 from webapp.messages import views as messages
@@ -52,6 +55,7 @@ routes = [
     Route("/", rooms.home),
     Route("/static/{name:path}", assets.serve),
     Route("/favicon.ico", assets.favicon),
+    Route("/pictures/{name}", uploads.serve),
     Route("/health", health.show),
     #
     Route("/register", accounts.register, methods=BOTH),
@@ -60,11 +64,23 @@ routes = [
     Route("/reset/{token}", accounts.reset, methods=BOTH),
     Route("/settings/profile", accounts.profile, methods=BOTH),
     Route("/settings/password", accounts.password, methods=BOTH),
+    Route("/settings/delete", leaving.delete, methods=BOTH),
     Route("/settings/sessions", accounts.sessions),
     Route("/settings/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
     Route("/settings/sessions/{id:number}/end", accounts.end_session, methods=["POST"]),
-    Route("/people/{code}", accounts.person),
     Route("/me.css", accounts.me_css),
+    #
+    Route("/people", friends.find),
+    Route("/people/{code}", friends.show),
+    Route("/people/{code}/block", friends.block, methods=["POST"]),
+    Route("/people/{code}/unblock", friends.unblock, methods=["POST"]),
+    Route("/friends", friends.index),
+    Route("/friends/{code}/ask", friends.ask, methods=["POST"]),
+    Route("/friends/{code}/cancel", friends.cancel, methods=["POST"]),
+    Route("/friends/{code}/accept", friends.accept, methods=["POST"]),
+    Route("/friends/{code}/decline", friends.decline, methods=["POST"]),
+    Route("/friends/{code}/remove", friends.remove, methods=["POST"]),
+    Route("/settings/privacy", friends.privacy, methods=BOTH),
     #
     Route("/lobby", rooms.lobby),
     Route("/sidebar", rooms.sidebar),
@@ -76,9 +92,13 @@ routes = [
     Route("/rooms/{key}", messages.show),
     Route("/rooms/{key}/composer", messages.composer),
     Route("/rooms/{key}/messages", messages.post, methods=["POST"]),
+    Route("/rooms/{key}/typing", messages.type, methods=["POST"]),
     Route("/rooms/{key}/messages/{number:number}", messages.permalink),
     Route("/rooms/{key}/messages/{number:number}/edit", messages.edit, methods=BOTH),
     Route("/rooms/{key}/messages/{number:number}/remove", messages.remove, methods=["POST"]),
+    #
+    Route("/chat/{code}", messages.chat),
+    Route("/chat/{code}/messages", messages.write_to, methods=["POST"]),
     #
     Route("/rooms/{key}/events", streams.events),
     Route("/rooms/{key}/live", streams.live),
@@ -112,8 +132,15 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await stack.enter_async_context(hub.running(broadcaster(), settings.installation()))
         await stack.enter_async_context(attendance.running())
         hub.start(used.keep_writing())
-        hub.start(erase_closed())
+        hub.start(_tidy())
         yield
+
+
+async def _tidy() -> None:
+    """Go on with what a crash or a restart may have interrupted."""
+    await finish_all()
+    await erase_closed()
+    await uploads.sweep(User.pictures)
 
 
 class Parley(Starlette):

@@ -26,6 +26,7 @@ T = TypeVar("T")
 MODELS = [
     "webapp.accounts.models",
     "webapp.presence.models",
+    "webapp.friends.models",
     "webapp.rooms.models",
     "webapp.messages.models",
 ]

@@ -16,11 +16,11 @@ from tortoise.expressions import F
 from webapp import database, settings, text
 from webapp import demo_words as words
 from webapp.accounts import passwords
-from webapp.accounts.models import RESERVED, User, new_code, skeleton
+from webapp.accounts.models import RESERVED, User, new_code, search_names, skeleton
 from webapp.clock import local
-from webapp.messages.markdown import rendered
+from webapp.messages.markdown import first_line, rendered
 from webapp.messages.models import TOGETHER
-from webapp.rooms.models import MEMBER, OWNER, PUBLIC, Room
+from webapp.rooms.models import LINE_LENGTH, MEMBER, OWNER, PUBLIC, Room
 
 PASSWORD = "parley-demo"  # noqa: S105  it is printed: the people are not real
 BATCH = 5000
@@ -94,7 +94,11 @@ async def _people(chance: random.Random, users: int, bar: Any) -> dict[int, str]
     for batch in _batches(_accounts(chance, users, password)):
         await database.transact(_write, "user", columns, batch)
         bar.update(len(batch))
-    return dict(await User.all().order_by("id").values_list("id", "username"))
+    named = await User.all().order_by("id").values_list("id", "username", "display_name")
+    found_by: Iterator[Row] = ((user, name) for user, *names in named for name in search_names(*names))
+    for batch in _batches(found_by):
+        await database.transact(_write, "search_name", "user_id, folded", batch)
+    return {user: username for user, username, _ in named}
 
 
 def _accounts(chance: random.Random, users: int, password: str) -> Iterator[Row]:
@@ -213,9 +217,12 @@ async def _talk(chance: random.Random, talk: Talk, bar: Any) -> None:
     columns = "room_id, number, posted_version, version, author_id, body, html, continues, opens_day, created_at"
 
     async def write(batch: list[Row]) -> None:
-        _, number, *_, last_at = batch[-1]
+        _, number, _, _, author, _, html, *_, last_at = batch[-1]
         await _write("message", columns, batch)
-        await Room.filter(id=talk.id).update(version=number, last_number=number, last_at=last_at)
+        line = first_line(html, LINE_LENGTH)
+        await Room.filter(id=talk.id).update(
+            version=number, last_number=number, last_at=last_at, last_line=line, last_author=author
+        )
 
     for batch in _batches(_messages(chance, talk)):
         await database.transact(write, batch)

@@ -57,8 +57,8 @@ class TooLarge(Problem):
     status = 413
     title = "Too large"
 
-    def __init__(self) -> None:
-        super().__init__("That is too large to send. Go back and make it shorter.", {"Connection": "close"})
+    def __init__(self, message: str = "That is too large to send. Go back and make it shorter.") -> None:
+        super().__init__(message, {"Connection": "close"})
 
 
 class TooMany(Problem):

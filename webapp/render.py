@@ -26,6 +26,7 @@ _templates = Environment(
     auto_reload=settings.DEBUG,
 )
 _templates.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)
+_templates.globals["max_upload_mb"] = settings.MAX_UPLOAD_MB
 
 
 _templates.filters.update(clock=clock.clock, long_day=clock.long_day, brief=clock.brief, moment=clock.moment)
@@ -58,6 +59,11 @@ def frame(request: Request) -> None:
 
 def is_framed(request: Request) -> bool:
     return getattr(request.state, "framed", False)
+
+
+def is_spare(request: Request) -> bool:
+    """Whether the browser wants to load no more than it needs: its pages come without pictures."""
+    return request.headers.get("save-data", "").strip().lower() == "on"
 
 
 def page(request: Request, name: str, status: int = 200, **context: Any) -> Response:
@@ -96,6 +102,7 @@ def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
     user = request.scope.get("user")
     viewer = user if getattr(user, "is_authenticated", False) else None
     frame_of = {"token": token(request), "viewer": viewer, "me_css": viewer.stylesheet if viewer else ""}
+    frame_of["spare"] = is_spare(request)
     return fragment(name, **(frame_of | dict(context)))
 
 

@@ -6,8 +6,9 @@ import ipaddress
 import logging
 import secrets
 import time
+from collections.abc import Collection
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from itsdangerous import BadSignature, Signer
@@ -15,7 +16,8 @@ from limits import RateLimitItem
 from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import FormData, MutableHeaders, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,6 +33,11 @@ COOKIE_SECONDS = 365 * 24 * 3600
 # 4,000 characters of four bytes each are 48,000 bytes in a form; the rest is room for names.
 MAX_BODY_BYTES = 128 * 1024
 MAX_FIELDS = 30
+# The addresses that take a file, and how much of it is taken. More is read, so that who sends a photo that is too
+# large is told beside the field, with what was typed kept; but not where all of it must be held at once.
+UPLOADS = ("/settings/profile",)
+MAX_UPLOAD_BYTES = settings.MAX_UPLOAD_MB * 2**20 + MAX_BODY_BYTES
+MAX_READ_BYTES = 5 * settings.MAX_UPLOAD_MB * 2**20
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{style}; connect-src 'self'; frame-src 'self'; "
@@ -52,18 +59,18 @@ class Guard:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.limited = RequestBodyLimitMiddleware(app, MAX_BODY_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         request = Request(scope, receive)
         _check_host(request)
-        _check_length(request)
+        most = _most_bytes(request)
+        _check_length(request, most)
         with contextlib.suppress(ClientDisconnect):  # nobody is there any more who could be told
             if request.method not in SAFE_METHODS:
                 receive = await _check_origin(request)
-            await self.limited(scope, receive, send)
+            await RequestBodyLimitMiddleware(self.app, most)(scope, receive, send)
 
 
 def stamped(scope: Scope, send: Send) -> Send:
@@ -91,10 +98,26 @@ def _check_host(request: Request) -> None:
     raise wrong
 
 
-def _check_length(request: Request) -> None:
+def _takes_file(request: Request) -> bool:
+    is_multipart = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    return is_multipart and request.scope["path"] in UPLOADS
+
+
+def _most_bytes(request: Request) -> int:
+    """How much of a request is read."""
+    return MAX_READ_BYTES if _takes_file(request) else MAX_BODY_BYTES
+
+
+def _check_length(request: Request, most: int) -> None:
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        raise TooLarge
+    if length.isdigit() and int(length) > most:
+        raise _too_large(request)
+
+
+def _too_large(request: Request) -> TooLarge:
+    if _takes_file(request):
+        return TooLarge(f"That picture is too large; {settings.MAX_UPLOAD_MB} MB is the most. Go back, take another.")
+    return TooLarge()
 
 
 def _split(url: str) -> SplitResult:
@@ -139,10 +162,11 @@ async def _check_origin(request: Request) -> Receive:
 
 async def _read_body(request: Request) -> bytes:
     body = bytearray()
+    most = MAX_UPLOAD_BYTES if _takes_file(request) else MAX_BODY_BYTES
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge
+        if len(body) > most:
+            raise _too_large(request)
     return bytes(body)
 
 
@@ -165,9 +189,35 @@ async def _token_in(scope: Scope, body: bytes) -> str:
     return value if isinstance(value, str) and value.isascii() else ""
 
 
+class Upload(NamedTuple):
+    """A file as it was sent: its name and type as the browser tells them, and no more of it than is taken."""
+
+    name: str
+    declared: str
+    size: int
+    content: bytes
+
+
 async def form(request: Request, *names: str) -> dict[str, str]:
     """The named fields of the form that was sent; what is missing is empty. A form with a file can't be read."""
-    sent = await request.form(max_fields=MAX_FIELDS, max_files=0)
+    return _typed(request, await request.form(max_fields=MAX_FIELDS, max_files=0), names)
+
+
+async def form_with_file(request: Request, field: str, *names: str) -> tuple[dict[str, str], Upload | None]:
+    """The same for a form that may have one file, in that field: None when no file was chosen."""
+    async with request.form(max_fields=MAX_FIELDS, max_files=1, max_part_size=MAX_BODY_BYTES) as sent:
+        typed = _typed(request, sent, names)
+        files = {name: value for name, value in sent.items() if isinstance(value, UploadFile)}
+        file = files.pop(field, None)
+        if files:
+            raise HTTPException(400)
+        if file is None or not (file.filename or file.size):
+            return typed, None
+        content = await file.read(MAX_UPLOAD_BYTES)
+        return typed, Upload(_whole(file.filename or ""), file.content_type or "", file.size or 0, content)
+
+
+def _typed(request: Request, sent: FormData, names: Collection[str]) -> dict[str, str]:
     values = {name: sent.get(name) for name in names}
     typed = {name: _whole(value) if isinstance(value, str) else "" for name, value in values.items()}
     request.state.typed = typed  # for the page of an error, which must not lose it

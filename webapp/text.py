@@ -52,6 +52,12 @@ def fold(text: str) -> str:
     return _SPACES.sub(" ", folded).strip()
 
 
+def bare(text: str) -> str:
+    """The folded text without the accents of Latin, Greek and Cyrillic letters: many leave them out in a search."""
+    letters = unicodedata.normalize("NFD", fold(text))
+    return unicodedata.normalize("NFC", "".join(c for c in letters if not "\u0300" <= c <= "\u036f"))
+
+
 def slug(text: str) -> str:
     """The folded text as part of an address: letters (with their marks) and digits of any script, hyphens between."""
     kept = ""

@@ -92,7 +92,7 @@ class Reader:
     @property
     def code(self) -> str:
         """The code that people give each other."""
-        found = re.search(r"me\.css\?v=([^\"]+)", self.context.request.get("/lobby").text())
+        found = re.search(r"me\.css\?v=([0-9A-Z-]+)", self.context.request.get("/lobby").text())
         assert found
         return found[1]
 

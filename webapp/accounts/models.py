@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, NamedTuple
 from zlib import crc32
@@ -11,16 +12,19 @@ from zlib import crc32
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
-from webapp import database, security, text
+from webapp import database, security, text, uploads
 from webapp.accounts import passwords
 from webapp.errors import Invalid, Missing, Refused
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 HUES = 12
+EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
 NAME_LENGTH = 40
 BIO_LENGTH = 300
+SEARCHED_LENGTH = 2 * NAME_LENGTH
 RESERVED = frozenset(
     "admin administrator root system parley support help info moderator mod staff owner security abuse postmaster "
     "webmaster noreply everyone here all me you nobody guest anonymous deleted someone stranger null undefined".split()
@@ -34,16 +38,19 @@ log = logging.getLogger(__name__)
 
 
 class Avatar(NamedTuple):
-    """Initials on one of a dozen colours, for people without a picture."""
+    """Initials on one of a dozen colours, and over them the addresses of the picture in two sizes, if there is one."""
 
     initials: str
     hue: int
+    small: str = ""
+    large: str = ""
 
     @classmethod
-    def of(cls, name: str, code: str) -> "Avatar":
+    def of(cls, name: str, code: str, picture: str | None = None) -> "Avatar":
         words = [word for word in re.split(r"[\s._-]+", name) if word[:1].isalnum()] or ["?"]
         initials = words[0][0] + (words[-1][0] if len(words) > 1 else "")
-        return cls(initials.upper(), crc32(code.encode()) % HUES)
+        sizes = [uploads.path(picture, size) for size in (uploads.SMALL, uploads.LARGE)] if picture else []
+        return cls(initials.upper(), crc32(code.encode()) % HUES, *sizes)
 
 
 def new_code() -> str:
@@ -87,6 +94,16 @@ class User(Model):
     display_name = fields.CharField(NAME_LENGTH)
     bio = fields.CharField(BIO_LENGTH, default="")
     password_hash = fields.CharField(200, null=True)
+    # Both sizes of the picture are named by this digest; see uploads.py.
+    picture = fields.CharField(32, null=True)
+    # Who finds the person by name (EVERYONE, or CODE: only who has the code), and who may write to them first.
+    found_by = fields.CharField(8, default=EVERYONE, db_default=EVERYONE)
+    written_by = fields.CharField(8, default=FRIENDS, db_default=FRIENDS)
+    shows_presence = fields.BooleanField(default=True, db_default=True)
+    shows_receipts = fields.BooleanField(default=True, db_default=True)
+    shows_typing = fields.BooleanField(default=True, db_default=True)
+    # How often whom they block has changed; 0 for somebody who never blocked anyone.
+    blocks_version = fields.IntField(default=0, db_default=0)
     is_guest = fields.BooleanField(default=False)
     is_admin = fields.BooleanField(default=False)
     created_at = fields.DatetimeField(auto_now_add=True)
@@ -101,7 +118,7 @@ class User(Model):
 
     @property
     def avatar(self) -> Avatar:
-        return Avatar.of(self.display_name, self.code)
+        return Avatar.of(self.display_name, self.code, self.picture)
 
     @property
     def path(self) -> str:
@@ -110,7 +127,7 @@ class User(Model):
     @property
     def stylesheet(self) -> str:
         """The address of what is decided for this viewer alone."""
-        return f"/me.css?v={self.code}"
+        return f"/me.css?v={self.code}.{self.blocks_version}"
 
     @classmethod
     async def register(cls, username: str, password: str, shown: str = "", is_admin: bool = False) -> "User":
@@ -150,7 +167,7 @@ class User(Model):
     @classmethod
     async def _create(cls, name: str, shown: str, password_hash: str, is_admin: bool) -> "User":
         async def insert() -> User:
-            return await cls.create(
+            user = await cls.create(
                 code=new_code(),
                 username=name,
                 skeleton=skeleton(name),
@@ -158,6 +175,8 @@ class User(Model):
                 password_hash=password_hash,
                 is_admin=is_admin,
             )
+            await SearchName.write(user)
+            return user
 
         for _ in range(5):  # a code that is taken already comes once in a trillion
             try:
@@ -194,7 +213,98 @@ class User(Model):
         self.display_name, self.bio = display_name(shown), text.block(bio)
         if len(self.bio) > BIO_LENGTH:
             raise Invalid(bio=f"Use at most {BIO_LENGTH} characters.")
-        await User.filter(id=self.id).update(display_name=self.display_name, bio=self.bio)
+
+        async def write() -> None:
+            await User.filter(id=self.id).update(display_name=self.display_name, bio=self.bio)
+            await SearchName.write(self)
+
+        await database.transact(write)
+
+    async def show(self, picture: uploads.Picture | None) -> None:
+        """Take this picture in place of the one before, or none; raises Unavailable when it can't be kept."""
+        if picture:
+            await uploads.store(picture)
+        before, after = self.picture, picture.digest if picture else None
+        while not await User.filter(id=self.id, picture=before).update(picture=after):
+            row = await User.get_or_none(id=self.id)  # another window of theirs was faster, or they have just left
+            if row is None or row.picture == after:
+                break
+            before = row.picture
+        self.picture = after
+        if picture:
+            await uploads.store(picture)  # again: somebody who had the same may have let go of it meanwhile
+        if before and before != after:
+            await uploads.let_go(before, User.pictures)
+
+    @classmethod
+    async def pictures(cls, digests: Collection[str]) -> set[str]:
+        """Those of the pictures that somebody has."""
+        return {row["picture"] for row in await cls.filter(picture__in=digests).values("picture")}
+
+    async def take_off(self) -> list[int]:
+        """
+        Make of the account one that nobody can sign in to or recognise, at once; the sessions that ended.
+
+        What is left to do is found by its row: whoever has no user name and is no guest is about to go.
+        """
+
+        async def write() -> list[int]:
+            nameless = {"display_name": "Someone who left", "bio": "", "found_by": CODE, "picture": None}
+            await User.filter(id=self.id).update(
+                username=None, skeleton=None, password_hash=None, is_admin=False, is_guest=False, **nameless
+            )
+            await SearchName.filter(user_id=self.id).delete()
+            sessions = await Session.filter(user_id=self.id)
+            await Session.filter(user_id=self.id).delete()
+            return [session.id for session in sessions]
+
+        return await database.transact(write)
+
+    async def choose(self, found_by: str, written_by: str, **shows: bool) -> None:
+        """Set who may find this person and write to them first, and what they show of themselves; raises Invalid."""
+        if found_by not in (EVERYONE, CODE):
+            raise Invalid(found_by="Choose one of these.")
+        if written_by not in (EVERYONE, FRIENDS):
+            raise Invalid(written_by="Choose one of these.")
+        await User.filter(id=self.id).update(found_by=found_by, written_by=written_by, **shows)
+
+
+def search_names(username: str, shown: str) -> set[str]:
+    """What somebody is found by: the user name, and the name that others see from each of its words on."""
+    name = text.bare(shown)
+    parts = {name[word.start() :] for word in re.finditer(r"[^\s()._'’-]+", name)}
+    return {one[:SEARCHED_LENGTH] for one in parts | {name, text.bare(username)} if one}
+
+
+class SearchName(Model):
+    """
+    One of the texts that begin where a search may begin: what is typed is a prefix of them, so that an index finds it.
+
+    On PostgreSQL the column has the collation "C", in which, as on SQLite, all that begins with a prefix is a range.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "search_names")
+    folded = fields.CharField(SEARCHED_LENGTH, db_index=True)
+
+    user_id: int
+
+    class Meta:
+        table = "search_name"
+        unique_together = (("user", "folded"),)
+
+    @classmethod
+    async def write(cls, user: User) -> None:
+        """What the person is found by is what they are called now; within a transaction that has written their row."""
+        await cls.filter(user_id=user.id).delete()
+        names = search_names(user.username or "", user.display_name)
+        await cls.bulk_create([cls(user_id=user.id, folded=folded) for folded in names])
+
+    @classmethod
+    def beginning(cls, prefix: str) -> "QuerySet[SearchName]":
+        """Those of the people who may be found by name, in order; U+10FFFF is in no name and behind all others."""
+        found = cls.filter(folded__gte=prefix, folded__lt=f"{prefix}\U0010ffff", user__found_by=EVERYONE)
+        return found.order_by("folded").select_related("user")
 
 
 class Session(Model):

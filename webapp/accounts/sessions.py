@@ -11,7 +11,7 @@ from webapp.errors import SignedOut, Unavailable
 
 log = logging.getLogger(__name__)
 
-OPEN_PATHS = ("/static/", "/health", "/favicon.ico")
+OPEN_PATHS = ("/static/", "/pictures/", "/health", "/favicon.ico")
 
 
 class SessionBackend(AuthenticationBackend):

@@ -4,19 +4,20 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp import render, security, settings, text
+from webapp import render, security, settings, text, uploads
 from webapp.accounts import broadcasts
 from webapp.accounts.models import Session, User
 from webapp.accounts.sessions import recognised, signed_in
 from webapp.errors import Invalid, Missing, Problem, Refused
-from webapp.security import form, inner_path, throttle
+from webapp.friends.models import Block
+from webapp.security import form, form_with_file, inner_path, throttle
 
 RESET_SECONDS = 24 * 3600
-NO_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": ""}
+NO_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": "", "picture": ""}
 
 
 async def front(request: Request) -> Response:
-    return render.page(request, "front.html")
+    return render.page(request, "front.html", has_left="left" in request.query_params)
 
 
 def _see(goto: str) -> Response:
@@ -100,6 +101,7 @@ async def logout(request: Request) -> Response:
 
 # What people set about themselves.
 
+PICTURE_LOST = "Choose the picture again: it was not kept, because something else was not right."
 DONE = {
     "profile": "Saved.",
     "password": "Your password is changed. Other devices are signed out.",
@@ -114,17 +116,30 @@ def _settings(request: Request, name: str, status: int = 200, **context: object)
 
 async def profile(request: Request) -> Response:
     user = signed_in(request)
-    typed = {"display_name": user.display_name, "bio": user.bio}
+    typed = {"display_name": user.display_name, "bio": user.bio, "remove_picture": ""}
     if request.method != "POST":
         return _settings(request, "accounts/profile.html", form=typed, problems=NO_PROBLEMS)
-    typed = await form(request, "display_name", "bio")
+    typed, upload = await form_with_file(request, "picture", "display_name", "bio", "remove_picture")
     try:
+        picture = await _picture(user, upload) if upload else None
         await user.introduce(typed["display_name"], typed["bio"])
-    except Invalid as error:
+        if picture or typed["remove_picture"]:
+            await user.show(picture)
+    except Problem as error:
         await user.refresh_from_db()
-        problems = NO_PROBLEMS | error.problems
-        return _settings(request, "accounts/profile.html", error.status, form=typed, problems=problems)
+        problems = {"picture": PICTURE_LOST if upload else ""}
+        problems |= error.problems if isinstance(error, Invalid) else {"picture": error.message}
+        response = _settings(
+            request, "accounts/profile.html", error.status, form=typed, problems=NO_PROBLEMS | problems
+        )
+        response.headers.update(error.headers)
+        return response
     return _see("/settings/profile?done=profile")
+
+
+async def _picture(user: User, upload: security.Upload) -> uploads.Picture:
+    await throttle(settings.RATE_PICTURE, "picture", str(user.id))
+    return await uploads.prepared(upload)
 
 
 async def password(request: Request) -> Response:
@@ -214,14 +229,9 @@ async def _by_reset(token: str) -> User:
 # What others see.
 
 
-async def person(request: Request) -> Response:
-    signed_in(request)
-    found = await User.by_code(request.path_params["code"])
-    return render.page(request, "accounts/person.html", person=found)
-
-
 async def me_css(request: Request) -> Response:
-    """What the viewer's own stylesheet decides: which messages are theirs, and may be edited."""
-    css = render.fragment("accounts/me.css", viewer=signed_in(request))
+    """What the viewer's own stylesheet decides: which messages are theirs, and may be edited, and which are hidden."""
+    user = signed_in(request)
+    css = render.fragment("accounts/me.css", viewer=user, blocked=await Block.by(user))
     headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
     return Response(css, 200, headers, "text/css")

@@ -31,17 +31,22 @@ class Bell:
         self._hear = hear
         self._notice = notice
         self._waiting: dict[str, str] = {}
+        self._passing: list[str] = []
         self._has_waiting = asyncio.Event()
 
-    def ring(self, key: str, text: str) -> None:
+    def ring(self, text: str, key: str = "") -> None:
         """
         Send the text to every other process. Never waits.
 
         Of several rings with one key only the latest is sent, so what waits is bounded by the number of rooms.
+        What has no key is not kept when it can't be sent.
         """
-        self._waiting.pop(key, None)
-        self._waiting[key] = text
-        self._bound()
+        if key:
+            self._waiting.pop(key, None)
+            self._waiting[key] = text
+            self._bound()
+        elif len(self._passing) < MOST_WAITING:
+            self._passing.append(text)
         self._has_waiting.set()
 
     def _bound(self) -> None:
@@ -67,8 +72,9 @@ class Bell:
 
     async def _send(self, broadcast: Broadcast, name: str) -> bool:
         sending, self._waiting = self._waiting, {}
+        passing, self._passing = self._passing, []
         try:
-            await broadcast.publish(name, "\n".join([self.name, *sending.values()]))
+            await broadcast.publish(name, "\n".join([self.name, *sending.values(), *passing]))
         except Exception as error:  # whatever the client raises
             log.debug("rings wait until they can be sent: %r", error)
             self._waiting = sending | self._waiting

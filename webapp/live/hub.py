@@ -6,6 +6,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any
 
 from broadcaster import Broadcast
 from broadcaster._backends.base import BroadcastBackend
@@ -117,12 +118,21 @@ class Hub:
     def ring(self, number: int, version: int) -> None:
         """The log of the channel has reached the version: tell this process at once, and the others."""
         self._hear_version(number, version)
-        self._bell.ring(f"v{number}", f"{number} {version}")
+        self._bell.ring(f"{number} {version}", f"v{number}")
 
     def touch(self, number: int, kind: str) -> None:
         """A state of the channel may have changed: tell this process at once, and the others."""
         self._hear_state(number, kind)
-        self._bell.ring(f"{kind}{number}", f"{number} {kind}")
+        self._bell.ring(f"{number} {kind}", f"{kind}{number}")
+
+    def tell(self, kind: str, **facts: int | str) -> None:
+        """Tell every process something of which nothing is stored: it is worth nothing when it comes late."""
+        self.sources.hear_news[kind](**facts)
+        self._bell.ring(json.dumps({"news": kind, **facts}))
+
+    def ask(self, number: int, kind: str) -> None:
+        """Show the readers that this process has of a channel a state that changed here."""
+        self._hear_state(number, kind)
 
     def dismiss(self, reason: str, **labels: int) -> None:
         """End the streams that carry these labels, in every process: their right has ended."""
@@ -133,7 +143,7 @@ class Hub:
     def _hear(self, text: str) -> None:
         try:
             if text.startswith("{"):
-                self.start(self._recheck(json.loads(text)))
+                self._hear_message(json.loads(text))
                 return
             number, _, what = text.partition(" ")
             if what.isdigit():
@@ -142,6 +152,12 @@ class Hub:
                 self._hear_state(int(number), what)
         except (ValueError, KeyError, TypeError, AttributeError):
             log.warning("a ring could not be read: %.80r", text)
+
+    def _hear_message(self, message: dict[str, Any]) -> None:
+        if kind := message.pop("news", None):
+            self.sources.hear_news[kind](**message)
+        else:
+            self.start(self._recheck(message))
 
     def _hear_version(self, number: int, version: int) -> None:
         if channel := self.channels.get(number):

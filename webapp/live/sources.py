@@ -12,6 +12,7 @@ ReadLog = Callable[[int, Collection[int | None]], Awaitable[Log]]
 ReadVersions = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
 ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Frame]]]
 CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, str]]]]
+HearNews = Callable[..., None]
 SayGoodbye = Callable[[Reader, str], bytes]
 
 
@@ -32,6 +33,7 @@ class Sources:
         self.read_log: ReadLog = _no_log
         self.read_versions: ReadVersions = _no_versions
         self.read_states: dict[str, ReadState] = {}
+        self.hear_news: dict[str, HearNews] = {}
         self.check_access: CheckAccess = _all_may
         self.say_goodbye: SayGoodbye = lambda reader, reason: b""
 
@@ -51,6 +53,15 @@ class Sources:
         def register(read: ReadState) -> ReadState:
             self.read_states[kind] = read
             return read
+
+        return register
+
+    def news(self, kind: str) -> Callable[[HearNews], HearNews]:
+        """Decorator: what becomes of news of this kind, in every process, called with the facts that were told."""
+
+        def register(hear: HearNews) -> HearNews:
+            self.hear_news[kind] = hear
+            return hear
 
         return register
 

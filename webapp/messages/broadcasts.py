@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping
 
 from webapp import render
+from webapp.accounts.models import User
 from webapp.live import Frame, frames, hub, sources
+from webapp.messages import typing
 from webapp.messages.models import MOST_CHANGES, Line, Message
 from webapp.rooms.models import Room
 
@@ -11,6 +13,11 @@ from webapp.rooms.models import Room
 def changed(room: Room, version: int) -> None:
     """Something was posted, edited or removed: the log has reached this version."""
     hub.ring(room.id, version)
+
+
+def left(room: Room, user: User) -> None:
+    """Somebody has left the room, or was sent away: they type no more."""
+    typing.ended(room.id, user)
 
 
 @sources.versions
@@ -32,7 +39,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     held = [cursor for cursor in cursors if cursor is not None and cursor <= room.version]
     changes = await Message.since(room, min(held)) if held else []
     version = max(room.version, changes[0].version if changes else 0)
-    made = Fragments()
+    made = Fragments(room.is_chat)
     result: dict[int | None, Frame] = {}
     for cursor in cursors:
         after = [line for line in changes if cursor is not None and line.version > cursor]
@@ -52,7 +59,8 @@ async def _newest(room: Room, version: int) -> list[Line]:
 class Fragments:
     """The messages of one reading: each is rendered once, whoever needs it."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_chat: bool) -> None:
+        self.is_chat = is_chat
         self._made: dict[int, str] = {}
 
     def changes(self, lines: list[Line], cursor: int, version: int) -> Frame:
@@ -66,6 +74,10 @@ class Fragments:
             frames.partial(f"#{identity(line)}", "outerHTML", self._message(line)) for line in replaced
         )
         html = "".join(self._placed(line) for line in posted) + "".join(self._replacing(line) for line in replaced)
+        if posted and self.is_chat:
+            # How far the message before has come is no longer of interest.
+            sse += frames.partial("#receipt", "innerHTML", "")
+            html += '<li class="receipt"></li>'
         return Frame(frames.event(sse, version), html.encode())
 
     def page(self, room: Room, lines: list[Line], version: int) -> Frame:

@@ -33,6 +33,15 @@ def rendered(body: str) -> str:
     return _cleaned(_plain.render(body)) if _is_too_deep(tokens) or not _shows(html) else html
 
 
+def first_line(html: str, length: int) -> str:
+    """The first line that there is to read in a rendered body, for lists; cut to so many characters."""
+    for line in unescape(re.sub(r"<[^>]*>", "", html)).split("\n"):
+        if text.visible(line):
+            line = text.line(line)
+            return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+    return ""
+
+
 def _is_too_deep(tokens: list[Token]) -> bool:
     return any(token.nesting == 1 and token.level >= DEEPEST - 1 for token in tokens)
 

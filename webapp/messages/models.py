@@ -7,21 +7,24 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 from tortoise import fields
+from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F, Q
 from tortoise.models import Model
 
 from webapp import database, text
-from webapp.accounts.models import Avatar, User
+from webapp.accounts.models import FRIENDS, Avatar, User
 from webapp.clock import clock, local
 from webapp.errors import Invalid, Missing
-from webapp.messages.markdown import rendered
-from webapp.rooms.models import KICKED, Membership, Room
+from webapp.friends.models import Friendship
+from webapp.messages.markdown import first_line, rendered
+from webapp.rooms.models import KICKED, LINE_LENGTH, Membership, Room
 
 LONGEST = 4000
 PAGE = 50
 MOST_CHANGES = 500
 TOGETHER = timedelta(minutes=5)
 ERASE_AT_ONCE = 500
+REMOVED = "Removed"
 
 
 def new_nonce() -> str:
@@ -93,6 +96,42 @@ class Message(Model):
             return repeat.posted
 
     @classmethod
+    async def write_to(cls, author: User, other: User, body: str, nonce: str) -> tuple[Room, Posted]:
+        """
+        Post to the one chat of two people, which the first message makes; raises Invalid, Missing and Refused.
+
+        Whoever else writes the first message at the same moment ends in the same room.
+        """
+        body, nonce = checked(body), text.line(nonce)[:32] or new_nonce()
+        for _ in range(3):
+            room = await Room.chat_with(author, other)
+            if not room.key and (made := await Room.get_or_none(low=room.low, high=room.high)):
+                room = made  # they have ignored what the other wrote, and write now
+            if room.key:
+                return room, await cls.post(room, author, body, nonce)
+            is_request = author.id != other.id and await cls._must_ask(author, other)
+            try:
+                return await database.transact(cls._begin, author, other, is_request, body, rendered(body), nonce)
+            except IntegrityError:
+                continue
+        raise Missing("Nobody has that code.")  # any more
+
+    @staticmethod
+    async def _must_ask(author: User, other: User) -> bool:
+        """Whether the first message is a request."""
+        if other.written_by != FRIENDS:
+            return False
+        friendship = await Friendship.between(author, other)
+        return friendship is None or friendship.accepted_at is None
+
+    @classmethod
+    async def _begin(
+        cls, author: User, other: User, is_request: bool, body: str, html: str, nonce: str
+    ) -> tuple[Room, Posted]:
+        room = await Room.begin_chat(author, other, is_request)
+        return room, await cls._insert(room, author, body, html, nonce)
+
+    @classmethod
     async def _insert(cls, room: Room, author: User, body: str, html: str, nonce: str) -> Posted:
         version, number = await cls._advance(room.id, messages=1)
         if known := await cls.filter(room_id=room.id, author_id=author.id, nonce=nonce).first():
@@ -101,8 +140,10 @@ class Message(Model):
             # The browser's back button revived a form that was used: another text is another message.
             nonce = new_nonce()
         # Asked here, under the lock, and not before: they may have left or been sent away since they were let in.
+        await room.check_post(author.id, number)
         mine = Membership.filter(room_id=room.id, user_id=author.id, role__not=KICKED)
-        if not await mine.update(read_number=number):
+        # Who answers a request accepts it.
+        if not await mine.update(read_number=number, is_request=False):
             room.membership = await room.join_now(author)
         now = datetime.now(UTC)
         last = await cls.filter(room_id=room.id, number=number - 1).first()
@@ -119,7 +160,9 @@ class Message(Model):
             created_at=now,
             nonce=nonce,
         )
-        await Room.filter(id=room.id).update(last_at=now)
+        await Room.filter(id=room.id).update(
+            last_at=now, last_line=first_line(html, LINE_LENGTH), last_author=author.id
+        )
         return Posted(version, number, is_repeat=False)
 
     @staticmethod
@@ -156,9 +199,12 @@ class Message(Model):
 
     async def _change(self, **values: object) -> int:
         async def write() -> int:
-            version, _ = await Message._advance(self.room_id)
+            version, last_number = await Message._advance(self.room_id)
             if not await Message.filter(id=self.id, removed_at=None).update(version=version, **values):
                 raise Missing("This message has been removed.")
+            if self.number == last_number:
+                line = first_line(str(values["html"]), LINE_LENGTH) or REMOVED
+                await Room.filter(id=self.room_id).update(last_line=line)
             return version
 
         return await database.transact(write)
@@ -194,6 +240,11 @@ class Message(Model):
         return await cls._lines(room, wanted & Q(number__lte=room.last_number))
 
     @classmethod
+    async def one(cls, room: Room, number: int) -> list["Line"]:
+        """The message of that number, if there is one."""
+        return await cls._lines(room, Q(room_id=room.id, number=number))
+
+    @classmethod
     async def since(cls, room: Room, version: int) -> list["Line"]:
         """What was posted or changed after the version, the newest change first; one more than MOST_CHANGES at most."""
         query = cls.filter(room_id=room.id, version__gt=version).order_by("-version").limit(MOST_CHANGES + 1)
@@ -216,7 +267,7 @@ FIELDS = (
     "room_id", "number", "posted_version", "version", "html", "continues", "opens_day",
     "created_at", "edited_at", "removed_at",
 )  # fmt: skip
-JOINED = {"author_code": "author__code", "author_name": "author__display_name"}
+JOINED = {"author_code": "author__code", "author_name": "author__display_name", "author_picture": "author__picture"}
 
 
 class Line:
@@ -235,6 +286,7 @@ class Line:
     removed_at: datetime | None
     author_code: str
     author_name: str
+    author_picture: str | None
 
     def __init__(self, row: dict[str, Any], room_key: str) -> None:
         for name, value in row.items():
@@ -250,7 +302,7 @@ class Line:
 
     @property
     def avatar(self) -> Avatar:
-        return Avatar.of(self.author_name, self.author_code)
+        return Avatar.of(self.author_name, self.author_code, self.author_picture)
 
     @property
     def at(self) -> str:

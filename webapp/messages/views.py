@@ -9,7 +9,9 @@ from webapp import database, render, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import Missing, Problem, SignedOut, Unavailable, respond
-from webapp.messages import broadcasts
+from webapp.friends.models import Block
+from webapp.live import hub
+from webapp.messages import broadcasts, receipts, typing
 from webapp.messages.models import PAGE, Line, Message, new_nonce
 from webapp.presence.attendance import attendance
 from webapp.presence.models import people_in
@@ -39,12 +41,30 @@ async def show(request: Request) -> Response:
     before, around = _number(request, "before"), _number(request, "around")
     messages = await Message.page(room, before, around)
     if render.is_fragment(request) and before:
-        return render.part("messages/_earlier.html", room=room, messages=messages, earlier=_earlier(messages))
-    is_live = not (before or around)
-    if is_live:
-        attendance.look(user.id, room.id)
+        hidden, earlier = await _hidden(user, room, messages), _earlier(messages)
+        return render.part("messages/_earlier.html", room=room, messages=messages, earlier=earlier, hidden=hidden)
+    is_newest = not (before or around)
+    new = _first_new(user, room)
+    if is_newest:
+        if room.is_open:
+            attendance.look(user.id, room.id)
         await _read(user, room)
-    return await _page(request, user, room, messages, is_live)
+    return await _page(request, user, room, messages, is_newest and room.is_open, new=new)
+
+
+def _first_new(user: User, room: Room) -> int:
+    """The number of the first message that came since the person's last visit, 0 when there is none, or all of them."""
+    if not room.membership or attendance.has_open(user.id, room.id):
+        return 0
+    read = room.membership.read_number
+    return read + 1 if 0 < read < room.last_number else 0
+
+
+async def chat(request: Request) -> Response:
+    """The one chat with a person: as long as nothing has been said, a page to say it on. Looking makes nothing."""
+    user = signed_in(request)
+    room = await Room.chat_with(user, await User.by_code(request.path_params["code"]))
+    return _see(room.path) if room.key else await _page(request, user, room, [], False)
 
 
 async def _page(
@@ -61,9 +81,14 @@ async def _page(
         "later": later,
         "live": live,
         "plain": is_plain == "1",
-        "can_post": room.can_post(user),
+        "can_post": room.can_post(user) and not room.is_request,
+        "refusal": room.refusal(user),
         "moderates": room.is_owned_by(user),
-        "people": (await people_in([room.id]))[room.id],
+        "people": (await people_in([room.id]))[room.id] if room.is_open and not room.is_notebook else None,
+        "new": 0,
+        "receipt": receipts.receipt(room, user),
+        "author": user.code,
+        "hidden": await _hidden(user, room, messages, opened=_number(request, "around")),
         "here": room.key,
         "supervisor": _supervisor(request, room),
     }
@@ -71,7 +96,9 @@ async def _page(
     response = await split(request, user, "rooms/show.html", status, **(shown | composer | context))
     if PLAIN in request.query_params:
         life = 365 * 24 * 3600
-        response.set_cookie(PLAIN, str(int(is_plain == "1")), max_age=life, path="/rooms", httponly=True, samesite="lax")
+        response.set_cookie(
+            PLAIN, str(int(is_plain == "1")), max_age=life, path="/rooms", httponly=True, samesite="lax"
+        )
     return response
 
 
@@ -84,6 +111,12 @@ def _supervisor(request: Request, room: Room) -> str:
     if "Chrome/" not in request.headers.get("user-agent", ""):
         return ""
     return render.fragment("streams/supervisor.html", path=f"{room.path}/live", twin="")
+
+
+async def _hidden(user: User, room: Room, messages: list[Line], opened: int | None = None) -> set[int]:
+    """The numbers of those by people whom the viewer has blocked, but for one that was opened by its link."""
+    blocked = [] if room.is_chat else await Block.by(user)
+    return {line.number for line in messages if line.author_code in blocked and line.number != opened}
 
 
 def is_text_browser(request: Request) -> bool:
@@ -117,15 +150,17 @@ def _numbered(request: Request, room: Room) -> int:
 
 async def _read(user: User, room: Room) -> None:
     """What was served was read."""
-    if room.membership and room.membership.read_number < room.last_number:
-        await Membership.read_all(user.id, room.id)
+    is_new = room.membership and room.membership.read_number < room.last_number
+    if is_new and await Membership.read_all(user.id, room.id) and room.is_chat:
+        hub.touch(room.id, "receipts")
 
 
 async def permalink(request: Request) -> Response:
-    """Lead to the message in its room: on the live page when it is among the newest."""
-    _, room = await _room(request)
+    """Lead to the message in its room: on the live page when it is among the newest, and is not hidden there."""
+    user, room = await _room(request)
     number = _numbered(request, room)
-    around = f"?around={number}" if number <= room.last_number - PAGE else ""
+    is_elsewhere = number <= room.last_number - PAGE or await _hidden(user, room, await Message.one(room, number))
+    around = f"?around={number}" if is_elsewhere else ""
     return _see(f"{room.path}{around}#message-{room.id}-{number}")
 
 
@@ -159,10 +194,42 @@ async def post(request: Request) -> Response:
     except database.DOWN:
         return await _unposted(request, Unavailable(), typed, None)
     broadcasts.changed(room, posted.version)
+    receipts.posted(room)
+    typing.ended(room.id, user)
     # A text browser shows what comes after the place that it is led to: the last few messages, then the form.
     place = f"message-{room.id}-{max(1, posted.number - 3)}" if is_text_browser(request) else "composer"
     goto = f"{room.path}/composer#text" if typed["framed"] else f"{room.path}#{place}"
     return render.answer(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
+
+
+async def write_to(request: Request) -> Response:
+    """The first message to a person, which makes the chat of the two."""
+    typed = await form(request, "body", "nonce", "framed")
+    room = None
+    try:
+        user = signed_in(request)
+        other = await User.by_code(request.path_params["code"])
+        room = await Room.chat_with(user, other)
+        await throttle(settings.RATE_POST, "post", str(user.id))
+        if not room.key:
+            # Who writes to very many people for the first time does not know them.
+            await throttle(settings.RATE_FRIEND, "chat", str(user.id))
+        room, posted = await Message.write_to(user, other, typed["body"], typed["nonce"])
+    except Problem as problem:
+        return await _unposted(request, problem, typed, room)
+    except database.DOWN:
+        return await _unposted(request, Unavailable(), typed, None)
+    broadcasts.changed(room, posted.version)
+    receipts.posted(room)
+    return _see(f"{room.path}#composer")
+
+
+async def type(request: Request) -> Response:
+    """The person is typing in the room."""
+    user, room = await _room(request)
+    room.check_lock(user)
+    typing.begun(room.id, user)
+    return Response(status_code=204)
 
 
 async def _unposted(request: Request, problem: Problem, typed: dict[str, str], room: Room | None) -> Response:
@@ -179,7 +246,8 @@ async def _unposted(request: Request, problem: Problem, typed: dict[str, str], r
     else:
         user = signed_in(request)
         messages = await Message.page(room)
-        response = await _page(request, user, room, messages, True, problem.status, draft=typed["body"], **kept)
+        kept["draft"] = typed["body"]
+        response = await _page(request, user, room, messages, room.is_open, problem.status, **kept)
     response.headers.update(problem.headers)
     return response
 

@@ -62,6 +62,12 @@ class Attendance:
             self._forgotten.add((user, room))
         self._has_changed.set()
 
+    def forget_all(self, user: int) -> None:
+        """The same for every place they are in: their account is going."""
+        for person, room in self._present():
+            if person == user:
+                self.forget(person, room)
+
     def _stay(self, user: int, room: int, seconds: float) -> None:
         self._until[user, room] = time.monotonic() + seconds
         self._has_changed.set()

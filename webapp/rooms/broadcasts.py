@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from webapp import render
 from webapp.live import Frame, frames, hub, sources
-from webapp.rooms.models import Room
+from webapp.rooms.models import DIRECT, Room
 
 
 def described(room: Room) -> None:
@@ -20,9 +20,16 @@ def closed(room: Room) -> None:
     hub.dismiss("gone", channel=room.id)
 
 
+def parted(low: int, high: int) -> None:
+    """A block stands between these two people: the streams of their chat end, in every process."""
+    hub.dismiss("parted", user=low, other=high)
+    hub.dismiss("parted", user=high, other=low)
+
+
 @sources.state("about")
 async def about(rooms: Collection[int]) -> dict[int, Frame]:
-    found = await Room.filter(id__in=rooms, closed_at=None)
+    """A chat has no such state: whom it is with is another for each of the two."""
+    found = await Room.filter(id__in=rooms, kind__not=DIRECT, closed_at=None)
     return {room.id: framed(room) for room in found}
 
 

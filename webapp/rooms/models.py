@@ -1,6 +1,7 @@
 """The rules of rooms: who finds which, who may do what in them."""
 
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -12,18 +13,29 @@ from tortoise.expressions import F
 from tortoise.models import Model
 
 from webapp import database, text
-from webapp.accounts.models import HUES, Avatar, User
+from webapp.accounts.models import HUES, User
 from webapp.clock import moment
 from webapp.errors import Invalid, Missing, Refused
+from webapp.friends.models import Block, pair
 
 KEY_LENGTH = 80
 NAME_LENGTH = 60
 TOPIC_LENGTH = 200
+LINE_LENGTH = 120
 CODE_LENGTH = 9
 PAGE = 30
-SIDEBAR = 50
-PUBLIC, OWNER, MEMBER, KICKED = "public", "owner", "member", "kicked"
+PUBLIC, DIRECT = "public", "direct"
+OWNER, MEMBER, KICKED = "owner", "member", "kicked"
 LONGEST_KICK = timedelta(days=30)
+# Every key that can't be guessed begins with it: no slug of a name does.
+RANDOM = "~"
+# How much somebody who is no friend may write before there is an answer.
+MOST_UNANSWERED = 3
+NOTEBOOK = "Notes to yourself"
+NO_ROOM = "There is no such room. It may have been deleted."
+PARTED = "You can't write to this person."
+GONE = "They have left. You can still read what was said."
+UNANSWERED = f"You have written {MOST_UNANSWERED} messages. Wait until they answer."
 
 
 def room_name(typed: str) -> str:
@@ -67,12 +79,23 @@ class Room(Model):
     last_number = fields.BigIntField(default=0)
     last_at = fields.DatetimeField(auto_now_add=True)
     member_count = fields.IntField(default=0)
+    # The pair of a direct room, the smaller id first; together unique.
+    low = fields.IntField(null=True)
+    high = fields.IntField(null=True)
+    # The newest message in a line, for lists.
+    last_line = fields.CharField(LINE_LENGTH, default="", db_default="")
+    last_author = fields.IntField(null=True)
     locked_at = fields.DatetimeField(null=True)
     closed_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
 
     # The viewer's own membership, where the room was looked up for somebody; not stored.
     membership: "Membership | None" = None
+    # In a one-to-one chat: whom the viewer talks to (None when they have left), that person's membership, and whether
+    # a block stands between the two. The chat's `name` is then the other's.
+    other: User | None = None
+    theirs: "Membership | None" = None
+    is_parted: bool = False
 
     class Meta:
         table = "room"
@@ -80,7 +103,31 @@ class Room(Model):
 
     @property
     def path(self) -> str:
-        return f"/rooms/{quote(self.key, safe='')}"
+        """The room's address; that of the chat with somebody as long as nothing has been said."""
+        return f"/rooms/{quote(self.key, safe='')}" if self.key else f"/chat/{self.other.code if self.other else ''}"
+
+    @property
+    def is_chat(self) -> bool:
+        return self.kind == DIRECT
+
+    @property
+    def is_notebook(self) -> bool:
+        return self.is_chat and self.low == self.high
+
+    @property
+    def is_request(self) -> bool:
+        """Whether somebody wants to write to the viewer, who has not answered."""
+        return self.membership is not None and self.membership.is_request
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the viewer's page of it is live: not before they answer, nor when a block stands between the two."""
+        return bool(self.key) and not self.is_request and not self.is_parted
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the viewer may write to the other as much as they like."""
+        return self.is_notebook or (self.theirs is not None and not self.theirs.is_request)
 
     @property
     def hue(self) -> int:
@@ -91,15 +138,19 @@ class Room(Model):
     @classmethod
     async def for_reading(cls, user: User, key: str) -> "Room":
         """The open room of that key, with the person's membership; raises Missing, or Refused to one kept out."""
-        room = await cls.get_or_none(key=key, closed_at=None) if _can_be(key, KEY_LENGTH) else None
-        if room is None:
-            raise Missing("There is no such room. It may have been deleted.")
+        if not _can_be(key, KEY_LENGTH):
+            raise Missing(NO_ROOM)
+        if key.startswith(RANDOM) and (chat := await cls._chat(user, room__key=key)):
+            return chat
+        room = await cls.get_or_none(key=key, closed_at=None)
+        if room is None or room.is_chat:
+            raise Missing(NO_ROOM)
         membership = await Membership.get_or_none(room_id=room.id, user_id=user.id)
         if membership and membership.role == KICKED:
             membership.check_pardon()
             membership = None
         if room.kind != PUBLIC and membership is None:
-            raise Missing
+            raise Missing(NO_ROOM)
         room.membership = membership
         return room
 
@@ -111,6 +162,49 @@ class Room(Model):
         return room
 
     @classmethod
+    async def chat_with(cls, user: User, other: User) -> "Room":
+        """
+        The one chat of the two as the person sees it; one that is not stored when there is none for them yet.
+
+        Raises Missing where either has blocked the other.
+        """
+        await Block.check(user, other)
+        low, high = pair(user, other)
+        if chat := await cls._chat(user, room__low=low, room__high=high):
+            return chat
+        empty = cls(key="", kind=DIRECT, low=low, high=high, name="")
+        empty.id = 0
+        empty._name(user, other)
+        return empty
+
+    @classmethod
+    async def _chat(cls, user: User, **which: object) -> "Room | None":
+        """The one-to-one chat as the person sees it, named after the other; None when it is not theirs."""
+        both = Membership.filter(room__kind=DIRECT, room__closed_at=None, **which).select_related("room", "user")
+        by_user = {one.user_id: one for one in await both}
+        if user.id not in by_user:
+            return None
+        membership = by_user.pop(user.id)
+        room = membership.room
+        room.membership, room.theirs = membership, next(iter(by_user.values()), None)
+        # Who has ignored a request has no membership, and the one who asked must not see that.
+        other = room.theirs.user if room.theirs else await User.get_or_none(id=room.other_id(user.id))
+        room._name(user, other)
+        if other and not room.is_notebook:
+            room.is_parted = await Block.exists_between(user, other)
+        return room
+
+    def other_id(self, user_id: int) -> int:
+        """Whom somebody of the pair talks to here: in a notebook, themselves."""
+        assert self.low is not None
+        assert self.high is not None
+        return self.low + self.high - user_id
+
+    def _name(self, user: User, other: User | None) -> None:
+        self.other = other
+        self.name = NOTEBOOK if self.is_notebook else other.display_name if other else "Someone who left"
+
+    @classmethod
     async def search(cls, words: str = "", page: int = 1) -> list["Room"]:
         """Public rooms whose name contains the words, latest message first: a page and one more to show there is."""
         found = cls.filter(kind=PUBLIC, closed_at=None)
@@ -118,36 +212,48 @@ class Room(Model):
             found = found.filter(folded__contains=text.fold(words))
         return await found.order_by("-last_at", "-id").offset((page - 1) * PAGE).limit(PAGE + 1)
 
-    @classmethod
-    async def sidebar(cls, user: User) -> list["Entry"]:
-        """The rooms that the person is in, the latest first, in one query."""
-        rows = (
-            await Membership.filter(user_id=user.id, role__not=KICKED, room__closed_at=None)
-            .order_by("-room__last_at")
-            .limit(SIDEBAR)
-            .values(
-                "room_id",
-                "read_number",
-                key="room__key",
-                name="room__name",
-                last_number="room__last_number",
-                last_at="room__last_at",
-            )
-        )
-        return [Entry(**row) for row in rows]
-
     # What may be done.
 
     def is_owned_by(self, user: User) -> bool:
-        return user.is_admin or (self.membership is not None and self.membership.role == OWNER)
+        """Nobody owns a chat, an administrator neither."""
+        return not self.is_chat and (user.is_admin or (self.membership is not None and self.membership.role == OWNER))
+
+    def refusal(self, user: User) -> str:
+        """Why the person can't write here, in a sentence; empty when they can."""
+        if self.locked_at and not self.is_owned_by(user):
+            return f"{self.name} is locked. You can read, but not write."
+        if self.is_chat and self.key and not self.is_notebook:
+            if self.other is None:
+                return GONE
+            if self.is_parted:
+                return PARTED
+            if self.last_number >= MOST_UNANSWERED and not self.is_answered:
+                return UNANSWERED
+        return ""
 
     def can_post(self, user: User) -> bool:
-        return self.locked_at is None or self.is_owned_by(user)
+        return not self.refusal(user)
 
     def check_lock(self, user: User) -> None:
-        """Raise Refused when the room is locked for the person."""
-        if not self.can_post(user):
-            raise Refused(f"{self.name} is locked. You can read, but not write.")
+        """Raise Refused when the person can't write here."""
+        if refusal := self.refusal(user):
+            raise Refused(refusal)
+
+    async def check_post(self, author_id: int, number: int) -> None:
+        """
+        The same for the message of that number, within its transaction: what was true of a chat before may be over.
+
+        As long as there is no answer, every message is by the one who asked: their number is their count.
+        """
+        other = self.other_id(author_id) if self.is_chat else author_id
+        if other == author_id:
+            return
+        if await Block.filter(blocker_id__in=(author_id, other), blocked_id__in=(author_id, other)).exists():
+            raise Refused(PARTED)
+        if number > MOST_UNANSWERED:
+            theirs = await Membership.get_or_none(room_id=self.id, user_id=other)
+            if theirs is None or theirs.is_request:
+                raise Refused(UNANSWERED)
 
     # Doing it.
 
@@ -177,6 +283,37 @@ class Room(Model):
         room.membership = await Membership.create(room=room, user=user, role=OWNER)
         return room
 
+    @classmethod
+    async def begin_chat(cls, user: User, other: User, is_request: bool) -> "Room":
+        """
+        Make the one chat of the two, within a transaction.
+
+        Raises IntegrityError when it exists: two people who write to each other at the same moment are led to one.
+        """
+        low, high = pair(user, other)
+        members = {low, high}
+        room = await cls.create(
+            key=RANDOM + secrets.token_urlsafe(16), kind=DIRECT, name="", low=low, high=high, member_count=len(members)
+        )
+        for member in members:
+            await Membership.create(room=room, user_id=member, is_request=is_request and member != user.id)
+        return room
+
+    @classmethod
+    async def befriend(cls, one: User, other: User) -> None:
+        """The two are friends now: what either has written to the other is a request no more, though ignored."""
+        low, high = pair(one, other)
+        room = await cls.get_or_none(low=low, high=high, closed_at=None)
+        if room is None:
+            return
+
+        async def write() -> None:
+            for person in (one, other):
+                await room.join_now(person)
+            await Membership.filter(room_id=room.id, is_request=True).update(is_request=False)
+
+        await database.transact(write)
+
     @staticmethod
     def _key(folded: str, attempt: int) -> str:
         """A slug, numbered where it is taken. A random key begins with `~`, which no slug contains."""
@@ -187,7 +324,10 @@ class Room(Model):
         return f"{slug}-{attempt + 1 if attempt < 5 else secrets.randbelow(10**9)}"
 
     async def join(self, user: User) -> None:
-        if self.membership is None:
+        """In a chat: let the one who wants to write do so."""
+        if self.is_request:
+            await Membership.filter(room_id=self.id, user_id=user.id).update(is_request=False)
+        elif self.membership is None:
             self.membership = await database.transact(self.join_now, user)
 
     async def join_now(self, user: User) -> "Membership":
@@ -206,7 +346,11 @@ class Room(Model):
         return await Membership.create(room_id=self.id, user_id=user.id, role=MEMBER, read_number=latest[0])
 
     async def leave(self, user: User) -> None:
-        """Raises Refused for the owner: the room would be nobody's."""
+        """
+        In a chat: ignore a request, which the other does not notice.
+
+        Raises Refused for the owner, whose room would be nobody's, and in a chat that is none of a request.
+        """
 
         async def write() -> None:
             await Room.filter(id=self.id).update(member_count=F("member_count") - 1)
@@ -214,6 +358,8 @@ class Room(Model):
             if not gone:
                 raise Invalid(role="not a member")
 
+        if self.is_chat and not self.is_request:
+            raise Refused("A chat can't be left. You can block the person on their own page.")
         if self.membership and self.membership.role == OWNER:
             raise Refused("The room is yours. Make somebody else its owner first, or delete it.")
         try:
@@ -260,9 +406,33 @@ class Room(Model):
 
         await database.transact(write)
 
+    async def lose(self, user: User) -> None:
+        """
+        Let go of somebody who leaves for good. What they own goes to whoever has been there longest; a room that
+        nobody is left in is closed, which `closed_at` then says.
+        """
+
+        async def write() -> None:
+            await self._hold()
+            mine = await Membership.get_or_none(room_id=self.id, user_id=user.id)
+            if mine is None:
+                return
+            await mine.delete()
+            if mine.role == KICKED:
+                return
+            await Room.filter(id=self.id).update(member_count=F("member_count") - 1)
+            heir = await Membership.filter(room_id=self.id, role__not=KICKED).order_by("joined_at", "id").first()
+            if heir is None:
+                await self.close()
+            elif mine.role == OWNER:
+                await Membership.filter(id=heir.id).update(role=OWNER)
+
+        await database.transact(write)
+
     async def close(self) -> None:
         """Take the room away from everyone at once; its rows are erased after that."""
-        await Room.filter(id=self.id).update(closed_at=datetime.now(UTC), folded=None)
+        self.closed_at = datetime.now(UTC)
+        await Room.filter(id=self.id).update(closed_at=self.closed_at, folded=None)
 
     async def members(self, page: int = 1) -> list["Membership"]:
         """The people of the room, the owner first: a page and one more to show there is."""
@@ -298,6 +468,8 @@ class Membership(Model):
     read_number = fields.BigIntField(default=0)
     delivered_number = fields.BigIntField(default=0)
     muted = fields.BooleanField(default=False)
+    # Somebody who is no friend has written: it is a request until the person answers.
+    is_request = fields.BooleanField(default=False, db_default=False)
     joined_at = fields.DatetimeField(auto_now_add=True)
     kicked_until = fields.DatetimeField(null=True)
 
@@ -308,13 +480,32 @@ class Membership(Model):
         table = "membership"
         unique_together = (("room", "user"),)
 
+    async def mute(self, is_muted: bool) -> None:
+        await Membership.filter(id=self.id).update(muted=is_muted)
+
+    async def unread_from(self, number: int, last: int) -> None:
+        """The person wants to come back to this message."""
+        await Membership.filter(id=self.id).update(read_number=min(max(number, 1), last + 1) - 1)
+
     @classmethod
-    async def read_all(cls, user_id: int, room_id: int) -> None:
-        """The person has seen everything in the room."""
+    async def read_all(cls, user_id: int, room_id: int) -> bool:
+        """The person has seen everything in the room; whether there was something new."""
+        newest = "(SELECT last_number FROM room WHERE id = ?)"
+        new = await database.rows(
+            f"UPDATE membership SET read_number = {newest} "
+            f"WHERE room_id = ? AND user_id = ? AND read_number < {newest} RETURNING id",
+            room_id, room_id, user_id, room_id,
+        )  # fmt: skip
+        return bool(new)
+
+    @classmethod
+    async def delivered(cls, user_id: int, rooms: Collection[int]) -> None:
+        """What is new in these chats has come to the person, who may not have looked at it yet."""
+        marks = ", ".join("?" * len(rooms))
         await database.rows(
-            "UPDATE membership SET read_number = (SELECT last_number FROM room WHERE id = ?) "
-            "WHERE room_id = ? AND user_id = ?",
-            room_id, room_id, user_id,
+            "UPDATE membership SET delivered_number = (SELECT last_number FROM room WHERE id = membership.room_id) "
+            f"WHERE user_id = ? AND room_id IN ({marks}) RETURNING id",
+            user_id, *rooms,
         )  # fmt: skip
 
     def check_pardon(self) -> None:
@@ -323,26 +514,13 @@ class Membership(Model):
             raise Refused(f"The owner keeps you out of this room until {moment(self.kicked_until)}.")
 
 
-class Entry:
-    """A room in somebody's sidebar."""
-
-    def __init__(
-        self, room_id: int, key: str, name: str, last_number: int, read_number: int, last_at: datetime
-    ) -> None:
-        self.room_id, self.key, self.name = room_id, key, name
-        self.unread = max(0, last_number - read_number)
-        self.at: datetime | None = last_at if last_number else None
-        self.path = f"/rooms/{quote(key, safe='')}"
-        self.hue = crc32(key.encode()) % HUES
-
-
 def people(memberships: list[Membership]) -> list[dict[str, Any]]:
     """The memberships as a list of people shows them."""
     return [
         {
             "code": one.user.code,
             "display_name": one.user.display_name,
-            "avatar": Avatar.of(one.user.display_name, one.user.code),
+            "avatar": one.user.avatar,
             "role": one.role,
             "kicked_until": one.kicked_until,
         }

@@ -1,5 +1,6 @@
 """The lobby, the list of rooms, and what one does with a room other than talk in it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -11,12 +12,16 @@ from webapp.accounts.sessions import recognised, signed_in
 from webapp.accounts.views import front
 from webapp.errors import Invalid, Refused
 from webapp.live import hub
+from webapp.messages import broadcasts as talk
 from webapp.messages.models import erase_closed
 from webapp.presence.attendance import attendance
 from webapp.rooms import broadcasts
-from webapp.rooms.models import OWNER, PAGE, Room, people
+from webapp.rooms.models import OWNER, PAGE, Membership, Room, people
+from webapp.rooms.sidebar import entries
 from webapp.security import form, throttle
 
+# What a form of the room's settings does, and where it leads when that is not back to them.
+Action = Callable[[Room, User, dict[str, str]], Awaitable[str | None]]
 MOST_PAGES = 100
 LOBBY_ROOMS = 8
 NO_FORM = {"name": "", "topic": ""}
@@ -28,11 +33,15 @@ def _see(goto: str) -> Response:
 
 async def split(request: Request, user: User, name: str, status: int = 200, **context: Any) -> Response:
     """A page of the two halves: the sidebar is the same on all of them."""
-    sidebar = await Room.sidebar(user)
-    for entry in sidebar:
+    listed = await entries(user)
+    for entry in listed:
         if attendance.has_open(user.id, entry.room_id):
             entry.unread = 0
-    defaults = {"sidebar": sidebar, "here": "", "form": NO_FORM, "problems": NO_FORM}
+    if coming := [entry.room_id for entry in listed if entry.is_to_come]:
+        await Membership.delivered(user.id, coming)
+        for room_id in coming:
+            hub.touch(room_id, "receipts")
+    defaults: dict[str, Any] = {"sidebar": listed, "here": "", "form": NO_FORM, "problems": NO_FORM}
     return render.page(request, name, status, **(defaults | context))
 
 
@@ -91,7 +100,7 @@ async def join(request: Request) -> Response:
     user = signed_in(request)
     room = await Room.for_reading(user, request.path_params["key"])
     await room.join(user)
-    return _see(room.path)
+    return _see(f"{room.path}#composer" if room.is_chat else room.path)
 
 
 async def leave(request: Request) -> Response:
@@ -100,6 +109,7 @@ async def leave(request: Request) -> Response:
     if room.membership:
         await room.leave(user)
         attendance.forget(user.id, room.id)
+        talk.left(room, user)
     return _see("/lobby")
 
 
@@ -121,6 +131,9 @@ DONE = {
     "kick": "They are out for now.",
     "pardon": "They may come back.",
     "hand_over": "The room has a new owner.",
+    "unread": "It waits for you as not read.",
+    "mute": "Muted: new messages here are not counted.",
+    "unmute": "New messages here are counted again.",
 }
 
 
@@ -129,10 +142,10 @@ async def show_settings(request: Request) -> Response:
     room = await Room.for_reading(user, request.path_params["key"])
     if request.method != "POST":
         return await _settings(request, user, room)
-    typed = await form(request, "do", "topic", "who", "minutes", "name")
-    if not room.is_owned_by(user):
+    typed = await form(request, "do", "topic", "who", "minutes", "name", "number")
+    if typed["do"] not in OWN and not room.is_owned_by(user):
         raise Refused("Only the owner of the room can do that.")
-    action = ACTIONS.get(typed["do"])
+    action = (OWN | ACTIONS).get(typed["do"])
     if action is None:
         raise Invalid(do="This can't be done here.")
     try:
@@ -145,7 +158,7 @@ async def show_settings(request: Request) -> Response:
 
 async def _settings(request: Request, user: User, room: Room, status: int = 200, **context: Any) -> Response:
     page = _page(request)
-    members = await room.members(page)
+    members = [] if room.is_chat else await room.members(page)
     owns = room.is_owned_by(user)
     shown = {
         "room": room,
@@ -161,6 +174,30 @@ async def _settings(request: Request, user: User, room: Room, status: int = 200,
         "form": {"topic": room.topic, "name": ""},
     }
     return await split(request, user, "rooms/settings.html", status, **(shown | context))
+
+
+# What everybody decides for themselves.
+
+
+async def _mute(room: Room, user: User, typed: dict[str, str]) -> None:
+    await _mine(room).mute(typed["do"] == "mute")
+
+
+async def _unread(room: Room, user: User, typed: dict[str, str]) -> None:
+    """From this message on; what is open in another window would read it at once, and is not asked."""
+    number = _count(typed["number"], default=room.last_number)
+    await _mine(room).unread_from(number, room.last_number)
+
+
+def _mine(room: Room) -> Membership:
+    if room.membership is None:
+        raise Refused("You are not in this room. Join it first.")
+    return room.membership
+
+
+OWN: dict[str, Action] = {"mute": _mute, "unmute": _mute, "unread": _unread}
+
+# What its owner decides.
 
 
 async def _topic(room: Room, user: User, typed: dict[str, str]) -> None:
@@ -181,6 +218,7 @@ async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
         raise Refused("An administrator can't be sent away.")
     await room.kick(member, _count(typed["minutes"], default=60))
     attendance.forget(member.user_id, room.id)
+    talk.left(room, member.user)
     broadcasts.kicked(room, member.user_id)
 
 
@@ -204,7 +242,7 @@ async def _delete(room: Room, user: User, typed: dict[str, str]) -> str:
     return "/lobby"
 
 
-ACTIONS = {
+ACTIONS: dict[str, Action] = {
     "topic": _topic,
     "lock": _lock,
     "unlock": _lock,

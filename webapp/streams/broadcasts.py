@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from webapp import render
 from webapp.accounts.models import Session
+from webapp.friends.models import Block
 from webapp.live import Reader, frames, sources
-from webapp.rooms.models import KICKED, Membership
+from webapp.rooms.models import KICKED, PARTED, Membership
 
 AT_ONCE = 500
 # The reason, and the way on: an address and its name.
@@ -14,6 +15,7 @@ REASONS = {
     "paused": ("This page is paused, because you have opened others since.", "{page}", "Use this page"),
     "signed_out": ("You are signed out.", "/login?next={page}", "Sign in"),
     "kicked": ("The owner of the room has sent you away for a while.", "/lobby", "Go to the lobby"),
+    "parted": (PARTED, "/lobby", "Go to the lobby"),
     "gone": ("This room has been deleted.", "/lobby", "Go to the lobby"),
 }
 
@@ -32,17 +34,20 @@ def goodbye(reader: Reader, reason: str) -> bytes:
 
 @sources.access
 async def access(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
-    """Who may read no more: their session has ended, or they are kept out of the room."""
+    """Who may read no more: their session has ended, they are kept out, or blocked by whom they talk to."""
     ended: list[tuple[Reader, str]] = []
     for start in range(0, len(readers), AT_ONCE):
         some = readers[start : start + AT_ONCE]
         sessions = await _open_sessions({reader.labels["session"] for reader in some})
         kept_out = await _kept_out({reader.labels["user"] for reader in some})
+        parted = await _parted({(reader.labels["user"], reader.labels.get("other")) for reader in some})
         for reader in some:
             if reader.labels["session"] not in sessions:
                 ended.append((reader, "signed_out"))
             elif (reader.labels["user"], reader.channel) in kept_out:
                 ended.append((reader, "kicked"))
+            elif (reader.labels["user"], reader.labels.get("other")) in parted:
+                ended.append((reader, "parted"))
     return ended
 
 
@@ -54,3 +59,13 @@ async def _kept_out(users: set[int]) -> set[tuple[int, int]]:
     """Who of these users is kept out of which room."""
     kicked = Membership.filter(role=KICKED, kicked_until__gt=datetime.now(UTC), user_id__in=users)
     return {(row["user_id"], row["room_id"]) for row in await kicked.values("user_id", "room_id")}
+
+
+async def _parted(pairs: set[tuple[int, int | None]]) -> set[tuple[int, int | None]]:
+    """Between which of these people, of whom one talks to the other in a chat, a block stands, whoever made it."""
+    people = {person for pair in pairs if pair[1] is not None for person in pair}
+    if not people:
+        return set()
+    blocks = Block.filter(blocker_id__in=people, blocked_id__in=people)
+    found = {(row["blocker_id"], row["blocked_id"]) for row in await blocks.values("blocker_id", "blocked_id")}
+    return {(one, other) for one, other in pairs if {(one, other), (other, one)} & found}

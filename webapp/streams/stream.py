@@ -25,6 +25,8 @@ FAREWELL_SECONDS = 2
 LONGEST_DOCUMENT = 512 * 1024
 BEGIN_ANEW = b'<meta http-equiv="refresh" content="0">'
 PARKED_SECONDS = 1800
+# By which a chunk with something of the log is told from signs of life and states.
+MESSAGE = b'<li id="message-'
 
 
 class Stream(EventSourceResponse):
@@ -73,6 +75,8 @@ class Stream(EventSourceResponse):
         try:
             async for chunk in self.reader.outbox:
                 yield chunk
+                if "other" in self.reader.labels and MESSAGE in chunk:
+                    hub.start(note_reading(user, room))  # the one who wrote it would like to know
                 # The page that it begins with does not count: it would be as long the next time.
                 sent = 0 if sent is None else sent + len(chunk)
                 if self.reader.framing == "html" and sent > LONGEST_DOCUMENT:
@@ -104,7 +108,8 @@ async def pack(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
 async def note_reading(user: int, room: int) -> None:
     """What came while the page was open has been read."""
     try:
-        await Membership.read_all(user, room)
+        if await Membership.read_all(user, room):
+            hub.touch(room, "receipts")
     except database.DOWN as error:
         log.debug("what was read could not be written; the next page that is served says it again: %r", error)
 

@@ -8,8 +8,9 @@ from starlette.responses import Response
 from webapp import assets, render, security, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
+from webapp.errors import Refused
 from webapp.live import Reader, frames, hub
-from webapp.rooms.models import Room
+from webapp.rooms.models import PARTED, Room
 from webapp.security import throttle
 from webapp.streams.stream import Stream
 
@@ -20,8 +21,7 @@ FIRST_BYTES = 1024
 
 async def events(request: Request) -> Response:
     """Server-Sent Events of a room, from the version that the page holds."""
-    user = signed_in(request)
-    room = await Room.for_reading(user, request.path_params["key"])
+    user, room = await _room(request)
     reader = await _reader(request, user, room, _cursor(request, room), "sse")
     return Stream(reader, b": ok\n\n", "text/event-stream")
 
@@ -31,15 +31,23 @@ async def live(request: Request) -> Response:
     if "frame" in request.query_params:
         return _supervisor(request)
     render.frame(request)
-    user = signed_in(request)
-    room = await Room.for_reading(user, request.path_params["key"])
+    user, room = await _room(request)
     reader = await _reader(request, user, room, None, "html")
     context = {"room": room, "moderates": room.is_owned_by(user), "me_css": user.stylesheet}
+    context["spare"] = render.is_spare(request)
     opening = render.fragment("messages/live.html", **context).encode().ljust(FIRST_BYTES)
     policy = security.POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.
     packed = assets.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
     return Stream(reader, opening, "text/html; charset=utf-8", {"Content-Security-Policy": policy}, packed)
+
+
+async def _room(request: Request) -> tuple[User, Room]:
+    user = signed_in(request)
+    room = await Room.for_reading(user, request.path_params["key"])
+    if not room.is_open:
+        raise Refused(PARTED if room.is_parted else "You have not answered yet.")
+    return user, room
 
 
 def _supervisor(request: Request) -> Response:
@@ -62,7 +70,10 @@ async def _reader(request: Request, user: User, room: Room, cursor: int | None, 
     open_already = hub.readers(session=user.session_id)
     for oldest in open_already[: max(0, len(open_already) + 1 - settings.MAX_STREAMS_PER_SESSION)]:
         hub.end(oldest, "paused")
-    return Reader(room.id, cursor, framing, room.path, session=user.session_id, user=user.id)
+    labels = {"session": user.session_id, "user": user.id}
+    if room.is_chat and room.other and not room.is_notebook:
+        labels["other"] = room.other.id
+    return Reader(room.id, cursor, framing, room.path, **labels)
 
 
 def _cursor(request: Request, room: Room) -> int | None:

@@ -1,0 +1,91 @@
+"""Two people talk in private: the request, the answer, what each sees of the other, and a block in the middle."""
+
+import time
+from statistics import median
+
+import pytest
+
+from tests.browser.conftest import Meet
+from tests.browser.reader import Reader
+
+BOTH = pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
+RECEIPTS = 5
+RECEIPT_GUARD_MS = 2000
+
+
+def begin(one: Reader, other: Reader, words: str) -> str:
+    """Write to somebody for the first time, from the page with nothing on it; the address of the chat."""
+    one.page.goto(f"/chat/{other.code}")
+    one.page.fill("#text", words)
+    one.page.click(".composer__send")
+    one.page.wait_for_url("**/rooms/~*", wait_until="commit")
+    return one.page.url.partition("#")[0]
+
+
+def accept(one: Reader, other: Reader) -> str:
+    """Find the request in the sidebar, read it, and answer; the address of the chat."""
+    one.page.goto("/lobby")
+    one.page.locator(".entry--request", has_text=other.name).click()
+    one.page.get_by_role("button", name="Answer").click()
+    one.page.wait_for_url("**#composer", wait_until="commit")
+    return one.page.url.partition("#")[0]
+
+
+def together(meet: Meet, script: bool) -> tuple[Reader, Reader, str]:
+    alice, bob = meet("alice", script), meet("bob", script)
+    path = begin(alice, bob, "Hello Bob")
+    assert accept(bob, alice) == path
+    return alice.open(path), bob.open(path), path
+
+
+@BOTH
+def test_a_request_is_answered_and_both_talk(meet: Meet, script: bool) -> None:
+    alice, bob, _ = together(meet, script)
+    bob.say("Hello Alice")
+    alice.reads("Hello Bob", "Hello Alice")
+    alice.say("How are you?")
+    bob.reads("Hello Bob", "Hello Alice", "How are you?")
+
+
+@BOTH
+def test_each_is_told_how_far_their_own_newest_message_has_come(meet: Meet, script: bool) -> None:
+    alice, bob, path = together(meet, script)
+    seen = alice.log.locator(".receipt:visible")
+    alice.until(lambda: seen.all_inner_texts() == ["Seen"], "word that it was seen")
+    bob.page.goto("about:blank")
+    alice.pause(300)
+    alice.say("Are you still there?")
+    alice.until(lambda: seen.all_inner_texts() == ["Sent"], "word that it was sent")
+    bob.page.goto("/lobby")
+    alice.until(lambda: seen.all_inner_texts() == ["Delivered"], "word that it has come")
+    bob.open(path)
+    alice.until(lambda: seen.all_inner_texts() == ["Seen"], "word that it was seen")
+    assert not bob.log.locator(".receipt:visible").all_inner_texts()
+
+
+def test_what_the_other_sees_at_once_is_told_at_once(meet: Meet, figure: list[str]) -> None:
+    alice, bob, _ = together(meet, True)
+    took = []
+    for number in range(RECEIPTS):
+        alice.pause(1200)
+        alice.text.fill(f"message {number}")
+        alice.send_it()
+        start = time.monotonic()
+        bob.sees(f"message {number}")
+        alice.page.locator(f"#receipt[data-number='{number + 2}']:visible", has_text="Seen").wait_for()
+        took.append((time.monotonic() - start) * 1000)
+    figure.append(f"from Enter to “Seen” at the author: median {median(took):.0f} ms, worst {max(took):.0f} ms")
+    assert median(took) < RECEIPT_GUARD_MS
+
+
+@BOTH
+def test_a_block_ends_what_is_open_at_once_and_leaves_what_was_said(meet: Meet, script: bool) -> None:
+    alice, bob, path = together(meet, script)
+    bob.send(f"/people/{alice.code}/block")
+    alice.log.locator(".notice, #stream.notice", has_text="You can't write to this person.").first.wait_for()
+    for one in (alice, bob):
+        one.page.goto(path)
+        assert "You can't write to this person." in one.page.locator(".notice").first.inner_text()
+        assert not one.page.locator("#composer").count()
+        assert one.page.locator(".message__body").all_inner_texts() == ["Hello Bob"]
+    assert alice.context.request.get(f"/chat/{bob.code}").status == 404

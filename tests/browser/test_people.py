@@ -1,0 +1,71 @@
+"""What two people are to each other, at their browsers: becoming friends without script, and blocking in a room."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator
+
+from tests.browser.conftest import Meet
+from tests.browser.reader import Reader
+
+SCRIPT, PLAIN = True, False
+HIDDEN = "Hidden, because you blocked this person"
+
+
+def press(who: Reader, whom: Reader, *buttons: str) -> None:
+    """Press buttons on somebody's profile, one after another."""
+    who.page.goto(f"/people/{whom.code}")
+    for button in buttons:
+        with who.page.expect_navigation():
+            who.page.get_by_role("button", name=button, exact=True).click()
+
+
+@pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
+def test_two_people_find_each_other_and_become_friends(meet: Meet, script: bool) -> None:
+    ada, ben = meet("Ada", script), meet("Ben", script)
+    ada.page.goto("/friends")
+    ada.page.get_by_role("searchbox").fill(ben.code.lower().replace("-", ""))
+    ada.page.get_by_role("button", name="Find").click()
+    ada.page.get_by_role("link", name="Ben").click()
+    ada.page.get_by_role("button", name="Ask to be friends").click()
+    ada.page.get_by_text("There is no answer yet.").wait_for()
+
+    ben.page.goto("/friends")
+    with ben.page.expect_navigation():
+        ben.page.locator("#asking").get_by_role("button", name="Accept").click()
+    assert ben.page.locator("#friends .member__name").all_inner_texts() == ["Ada"]
+    ada.page.reload()
+    ada.page.get_by_text("You are friends.").wait_for()
+    assert ada.page.get_by_role("link", name="Write a message").is_visible()
+
+
+def latest(who: Reader) -> Locator:
+    return who.log.locator(".message").last
+
+
+@pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
+def test_what_somebody_blocked_says_live_is_hidden_until_its_link_is_followed(meet: Meet, script: bool) -> None:
+    ada, ben, eva = meet("Ada", script), meet("Ben"), meet("Eva", script)
+    room = ada.make_room(f"Quiet {script}")
+    press(ada, ben, "Block")
+    ada.open(room)
+    eva.open(room)
+    ben.send(f"{room}/messages", body="Listen to me!", nonce="one")
+    eva.sees("Listen to me!")
+    ada.until(lambda: latest(ada).get_attribute("data-author") == ben.code, "a message of Ben's")
+    assert not latest(ada).locator(".message__body").is_visible()
+    assert not latest(ada).locator(".message__author").is_visible()
+    note = latest(ada).locator(".message__meta").evaluate("meta => getComputedStyle(meta, '::before').content")
+    assert HIDDEN in note
+
+    latest(ada).locator(".message__meta a").first.click()
+    ada.page.wait_for_url(re.compile(r"around=1#message-\d+-1$"))
+    assert ada.page.locator(".message__body").all_inner_texts() == ["Listen to me!"]
+    assert ada.page.locator(".message__body").is_visible()
+
+    ada.open(room)
+    if script:
+        assert HIDDEN in ada.page.locator(".message__body").inner_text()
+    people = ada.log.locator(".people:visible").last
+    ada.until(lambda: "Eva" in people.inner_text(), "who is here")
+    assert "Ben" not in people.inner_text()

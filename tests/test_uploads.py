@@ -1,0 +1,695 @@
+"""Pictures: what is taken and what is refused, what is kept of them, and that nothing is left behind."""
+
+import asyncio
+import os
+import re
+import struct
+import time
+import zipfile
+import zlib
+from collections.abc import AsyncIterator, Callable, Collection
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+
+import httpx2
+import pytest
+from PIL import Image
+
+from tests.conftest import Person, person
+from webapp import security, settings, uploads
+from webapp.accounts.models import User
+from webapp.errors import Invalid, Unavailable
+from webapp.rooms.models import Room
+from webapp.security import Upload
+
+FORM = "/settings/profile"
+RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 60)
+NAMES = {"PNG": "me.png", "JPEG": "me.jpg", "WEBP": "me.webp", "GIF": "me.gif"}
+TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif", "svg": "image/svg+xml"}
+BOUNDARY = "picture-boundary"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own for the pictures of each test."""
+    monkeypatch.setattr(uploads, "FOLDER", tmp_path / "pictures")
+    return tmp_path / "pictures"
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def plain(kind: str = "PNG", colour: tuple[int, ...] = RED, size: tuple[int, int] = (300, 200)) -> bytes:
+    return encoded(Image.new("RGB", size, colour), kind)
+
+
+def striped(width: int = 400, height: int = 200) -> Image.Image:
+    """Red at the left, green in the middle square, blue at the right."""
+    image = Image.new("RGB", (width, height), GREEN)
+    edge = (width - height) // 2
+    image.paste(RED, (0, 0, edge, height))
+    image.paste(BLUE, (width - edge, 0, width, height))
+    return image
+
+
+def noise(width: int, height: int) -> Image.Image:
+    return Image.frombytes("RGB", (width, height), os.urandom(width * height * 3))
+
+
+def upload(content: bytes, name: str = "", declared: str = "") -> Upload:
+    return Upload(name, declared, len(content), content)
+
+
+async def large(content: bytes) -> Image.Image:
+    picture = await uploads.prepared(upload(content))
+    return Image.open(BytesIO(picture.sizes[uploads.LARGE]))
+
+
+def is_near(pixel: object, colour: tuple[int, ...]) -> bool:
+    assert isinstance(pixel, tuple)
+    return all(abs(one - other) < 24 for one, other in zip(pixel, colour, strict=True))
+
+
+async def send(
+    person: Person, content: bytes | None, name: str = "me.png", declared: str | None = None, **fields: str
+) -> httpx2.Response:
+    """The form of the profile as a browser sends it."""
+    assert person.user
+    declared = TYPES.get(name.rpartition(".")[2], "") if declared is None else declared
+    fields = {"display_name": person.user.display_name, "bio": "", **fields}
+    files = {"picture": (name, content, declared)} if content is not None else {"picture": ("", b"", "")}
+    return await person.client.post(FORM, data=fields, files=files)
+
+
+async def picture_of(person: Person) -> str | None:
+    assert person.user
+    return (await User.get(id=person.user.id)).picture
+
+
+def problem(answer: httpx2.Response) -> str:
+    """What stands beside the field of the picture."""
+    found = re.search(r'<p class="field__problem" id="picture-note">(.+?)</p>', answer.text)
+    return found[1].replace("&#39;", "'") if found else ""
+
+
+# What is taken.
+
+
+@pytest.mark.parametrize("kind", NAMES)
+async def test_a_picture_is_made_small_stored_and_shown(alice: Person, bob: Person, folder: Path, kind: str) -> None:
+    answer = await send(alice, encoded(striped(), kind), NAMES[kind])
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{FORM}?done=profile")
+    digest = await picture_of(alice)
+    assert digest
+    assert re.fullmatch("[0-9a-f]{32}", digest)
+    assert sorted(path.name for path in folder.iterdir()) == [f"{digest}-96.webp", f"{digest}.webp"]
+    for address, size in ((f"/pictures/{digest}.webp", 256), (f"/pictures/{digest}-96.webp", 96)):
+        served = await bob.get(address)
+        image = Image.open(BytesIO(served.content))
+        assert (image.format, image.size, image.mode) == ("WEBP", (size, size), "RGB")
+        assert is_near(image.getpixel((4, size // 2)), GREEN), "the middle is shown, not the edges"
+        assert is_near(image.getpixel((size - 4, size // 2)), GREEN)
+    assert f'src="/pictures/{digest}.webp"' in (await alice.get(FORM)).text
+
+
+async def test_a_picture_stands_wherever_the_person_is_named(alice: Person, bob: Person, room: Room) -> None:
+    await send(alice, plain())
+    await alice.say(room, "Tea?")
+    shown = '<img class="avatar__picture" alt=" " width="36" height="36" loading="lazy" decoding="async" '
+    shown += f'src="/pictures/{await picture_of(alice)}-96.webp">'
+    for who, path in ((bob, room.path), (alice, "/lobby"), (bob, f"{room.path}/settings")):
+        page = (await who.get(path)).text
+        assert shown in page, path
+        assert 'data-initials="A"' in page, "below it, as long as it is not there"
+
+
+async def test_without_a_picture_there_are_initials(alice: Person, room: Room) -> None:
+    await alice.say(room, "Tea?")
+    page = (await alice.get(room.path)).text
+    assert 'data-initials="A"' in page
+    assert "/pictures/" not in page
+
+
+async def test_who_spares_data_gets_initials_alone(alice: Person, room: Room) -> None:
+    await send(alice, plain())
+    await alice.say(room, "Tea?")
+    for path in (room.path, "/lobby", FORM, f"{room.path}/settings", "/sidebar"):
+        page = (await alice.get(path, Save_Data="on")).text
+        assert "/pictures/" not in page, path
+        assert 'data-initials="A"' in page
+        assert re.search(r'<body class="[^"]*\bspare\b', page), "for the style that hides what a stream brings"
+        assert "/pictures/" in (await alice.get(path)).text
+    assert "spare" not in (await alice.get(room.path, Save_Data="off")).text.partition("</head>")[2][:40]
+
+
+async def test_a_page_with_and_one_without_pictures_are_told_apart(alice: Person) -> None:
+    await send(alice, plain())
+    full, spare = await alice.get("/lobby"), await alice.get("/lobby", Save_Data="on")
+    assert full.headers["etag"] != spare.headers["etag"]
+    assert (await alice.get("/lobby", Save_Data="on", If_None_Match=full.headers["etag"])).status_code == 200
+
+
+WHITE: dict[str, int | tuple[int, ...]] = {"I;16": 65535, "CMYK": (0, 0, 0, 0), "YCbCr": (255, 128, 128)}
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", *WHITE])
+async def test_every_kind_of_colour_is_read(mode: str) -> None:
+    image = Image.new(mode, (64, 64), WHITE.get(mode, "white"))
+    content = encoded(image, "JPEG" if mode in ("CMYK", "YCbCr") else "PNG")
+    assert is_near((await large(content)).getpixel((128, 128)), (255, 255, 255))
+
+
+async def test_sixteen_bits_of_grey_are_not_cut_off() -> None:
+    pixel = (await large(encoded(Image.new("I;16", (64, 64), 32768), "PNG"))).getpixel((128, 128))
+    assert is_near(pixel, (128, 128, 128))
+
+
+async def test_what_is_transparent_is_white() -> None:
+    assert is_near(
+        (await large(encoded(Image.new("RGBA", (64, 64), (0, 0, 0, 0)), "PNG"))).getpixel((9, 9)), (255,) * 3
+    )
+    indexed = Image.new("P", (64, 64), 0)
+    indexed.putpalette([0, 0, 0, 255, 0, 0])
+    assert is_near((await large(encoded(indexed, "GIF", transparency=0))).getpixel((9, 9)), (255,) * 3)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+async def test_of_an_animation_the_first_picture_is_taken(kind: str) -> None:
+    first, second = Image.new("RGB", (80, 80), GREEN), Image.new("RGB", (80, 80), RED)
+    content = encoded(first, kind, save_all=True, append_images=[second], duration=100)
+    image = await large(content)
+    assert is_near(image.getpixel((128, 128)), GREEN)
+    assert getattr(image, "n_frames", 1) == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 4000), (4000, 3), (257, 256), (4999, 5000)])
+async def test_a_picture_may_have_any_shape(size: tuple[int, int]) -> None:
+    image = await large(plain("JPEG", GREEN, size))
+    assert image.size == (256, 256)
+    assert is_near(image.getpixel((128, 128)), GREEN)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("width", [400, 2400])
+async def test_a_picture_stands_upright_as_the_camera_held_it(kind: str, width: int) -> None:
+    image = Image.new("RGB", (width, width), GREEN)
+    image.paste(RED, (0, 0, width // 4, width))  # red at the left as stored: turned by a quarter it is above
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = await large(encoded(image, kind, exif=exif))
+    assert is_near(upright.getpixel((128, 8)), RED)
+    assert is_near(upright.getpixel((8, 128)), GREEN)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+async def test_notes_of_a_camera_in_disorder_are_no_reason_to_refuse() -> None:
+    content = encoded(Image.new("RGB", (64, 64), GREEN), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01")
+    assert is_near((await large(content)).getpixel((128, 128)), GREEN)
+
+
+def told(image: Image.Image) -> set[str]:
+    """What else the file says, but for what every WebP says of itself."""
+    return {str(key) for key in image.info} - {"loop", "background", "timestamp", "duration"}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+async def test_nothing_that_a_file_says_about_itself_is_kept(alice: Person, folder: Path, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Secret Camera"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.5), 3: "E", 4: (13.0, 24.0, 18.0)})
+    options: dict[str, object] = {"exif": exif, "icc_profile": b"a profile with a Secret Name"}
+    options |= {"xmp": b"<x:xmpmeta>Secret Place</x:xmpmeta>"} if kind != "PNG" else {}
+    options |= {"comment": b"Secret Words"} if kind == "JPEG" else {}
+    content = encoded(striped(), kind, **options)
+    assert b"Secret" in content
+    assert Image.open(BytesIO(content)).getexif().get_ifd(0x8825)[2] == (52.0, 31.0, 12.5)
+    assert (await send(alice, content, NAMES[kind])).status_code == 303
+    for path in folder.iterdir():
+        stored = path.read_bytes()
+        assert not re.search(b"Secret|EXIF|Exif|XMP |ICCP|xmpmeta", stored)
+        image = Image.open(BytesIO(stored))
+        assert dict(image.getexif()) == {}
+        assert told(image) == set()
+
+
+async def test_the_same_picture_has_the_same_address(alice: Person, bob: Person, folder: Path) -> None:
+    await send(alice, plain())
+    await send(bob, plain())
+    assert await picture_of(alice) == await picture_of(bob)
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["me.jpeg", "ME.JPG", "photo.of.me.jfif", "me", "mé 🎉.jpg", "C:\\photos\\me.jpg"])
+@pytest.mark.parametrize("declared", ["image/jpeg", "image/pjpeg", "", "application/octet-stream", "Image/JPEG; q=1"])
+async def test_a_name_and_a_type_that_do_not_contradict_are_fine(name: str, declared: str) -> None:
+    assert await uploads.prepared(upload(plain("JPEG"), name, declared))
+
+
+# What is refused, with a sentence beside the field, and nothing typed lost.
+
+
+def png_head(width: int, height: int) -> bytes:
+    """A PNG that is well formed to its first row, and as large as it says."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes((width // 8 + 1) * height), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def zipped() -> bytes:
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("evil.class", "evil")
+    return file.getvalue()
+
+
+def many_scans() -> bytes:
+    """A progressive JPEG whose last scan is there a thousand times."""
+    content = encoded(noise(64, 64), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    return content[:last] + content[last:-2] * 1000 + content[-2:]
+
+
+PICTURES = "Only PNG, JPEG, WebP and GIF pictures can be used."
+PIXELS = "That picture has too many pixels; 25 million are the most."
+DAMAGED = "That picture is damaged or not all there. Send it again, or another."
+MORE = "That file is more than a picture. Save it anew with a picture program, and try again."
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "a bomb of 400 megapixels": ("me.png", lambda: png_head(20_000, 20_000), PIXELS),
+    "a bomb of 30 megapixels": ("me.png", lambda: png_head(6_000, 5_000), PIXELS),
+    "an SVG": ("me.svg", lambda: SVG, PICTURES),
+    "an SVG called PNG": ("me.png", lambda: SVG, PICTURES),
+    "a web page": ("me.png", lambda: b"<!doctype html><script>alert(1)</script>", PICTURES),
+    "a bitmap": ("me.bmp", lambda: plain("BMP"), PICTURES),
+    "a TIFF": ("me.tiff", lambda: plain("TIFF"), PICTURES),
+    "a PDF": ("me.pdf", lambda: plain("PDF"), PICTURES),
+    "noise": ("me.png", lambda: b"\x00\x01\x02" * 999, PICTURES),
+    "an empty file": ("me.png", lambda: b"", "That file is empty."),
+    "a PNG that is also a ZIP": ("me.png", lambda: plain() + zipped(), MORE),
+    "a GIF that is also a page": ("me.gif", lambda: plain("GIF") + b"<ScRiPt>alert(1)</script>", MORE),
+    "a JPEG with a program in it": ("me.jpg", lambda: encoded(striped(), "JPEG", comment=b"<?php evil(); ?>"), MORE),
+    "a GIF that is also a PDF": ("me.gif", lambda: encoded(striped(), "GIF", comment=b"%PDF-1.4"), MORE),
+    "half a PNG": ("me.png", lambda: (whole := encoded(noise(99, 99), "PNG"))[: len(whole) // 2], DAMAGED),
+    "half a JPEG": ("me.jpg", lambda: (whole := encoded(noise(99, 99), "JPEG"))[: len(whole) // 2], DAMAGED),
+    "half a GIF": ("me.gif", lambda: (whole := encoded(noise(99, 99), "GIF"))[: len(whole) // 2], DAMAGED),
+    "a WebP called JPEG": (
+        "me.jpg",
+        lambda: plain("WEBP"),
+        "That file is called .jpg, but it holds a WebP picture. Rename it and try again.",
+    ),
+    "a PNG called page": (
+        "me.png.html",
+        lambda: plain(),
+        "That file is called .html, but it holds a PNG picture. Rename it and try again.",
+    ),
+    "a JPEG of a thousand scans": (
+        "me.jpg",
+        many_scans,
+        "That picture is too complicated. Save it anew with a picture program, and try again.",
+    ),
+    "six megabytes": (
+        "me.png",
+        lambda: plain() + bytes(6 * 2**20),
+        "That picture has 6.0 MB; 5 MB is the most.",
+    ),
+    "twenty megabytes": (
+        "me.png",
+        lambda: plain() + bytes(20 * 2**20),
+        "That picture has 20.0 MB; 5 MB is the most.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_what_is_no_picture_is_refused_in_plain_words(alice: Person, folder: Path, what: str) -> None:
+    name, made, sentence = REFUSED[what]
+    await send(alice, plain("PNG", GREEN))
+    before, files = await picture_of(alice), sorted(folder.iterdir())
+    answer = await send(alice, made(), name, display_name="Alicia", bio="Likes <b>tea</b>")
+    assert answer.status_code == 422
+    assert problem(answer) == sentence
+    assert 'aria-invalid="true"' in answer.text
+    assert 'value="Alicia"' in answer.text
+    assert ">Likes &lt;b&gt;tea&lt;/b&gt;</textarea>" in answer.text
+    assert await picture_of(alice) == before, "the one before stays"
+    assert sorted(folder.iterdir()) == files
+    assert (await User.get(code=alice.user.code)).display_name == "Alice"  # type: ignore[union-attr]
+
+
+async def test_a_type_that_contradicts_is_refused(alice: Person) -> None:
+    answer = await send(alice, plain(), "me", "text/html")
+    assert answer.status_code == 422
+    assert problem(answer) == (
+        "That file was sent as something else, but it holds a PNG picture. Save it anew and try again."
+    )
+
+
+async def test_half_a_webp_is_refused() -> None:
+    whole = encoded(noise(99, 99), "WEBP")
+    with pytest.raises(Invalid) as caught:
+        await uploads.prepared(upload(whole[: len(whole) // 2]))
+    assert caught.value.problems["picture"] in (DAMAGED, PICTURES)
+
+
+async def test_any_cut_of_a_file_is_refused_or_read_but_never_breaks() -> None:
+    sentences = set()
+    for kind in NAMES:
+        whole = encoded(noise(20, 20), kind)
+        for length in range(1, len(whole), 37):
+            try:
+                await uploads.prepared(upload(whole[:length]))
+            except Invalid as error:
+                sentences.add(error.problems["picture"])
+    assert sentences == {DAMAGED, PICTURES}
+
+
+async def test_a_bomb_is_refused_by_its_head_alone() -> None:
+    content = png_head(20_000, 20_000)
+    assert len(content) < 60_000
+    started = time.monotonic()
+    with pytest.raises(Invalid):
+        await uploads.prepared(upload(content))
+    assert time.monotonic() - started < 2, "nothing was decoded, not even slowly"
+
+
+async def test_what_cameras_append_to_a_photo_is_no_reason_to_refuse() -> None:
+    photo = plain("JPEG", GREEN)
+    for more in (b"SEFT" + bytes(200), plain("JPEG"), b"\x00\x00\x00\x18ftypmp42" + os.urandom(500)):
+        assert is_near((await large(photo + more)).getpixel((128, 128)), GREEN)
+
+
+async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, work = Lock(), uploads._square
+
+    def alone(image: Image.Image) -> Image.Image:
+        assert lock.acquire(blocking=False), "another one is being worked on"
+        time.sleep(0.01)
+        lock.release()
+        return work(image)
+
+    monkeypatch.setattr(uploads, "_square", alone)
+    await asyncio.gather(*(uploads.prepared(upload(plain())) for _ in range(4)))
+
+
+async def test_too_many_pictures_are_too_many(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "RATE_LIMITS", True)
+    security.forget_limits()
+    statuses = [(await send(alice, plain())).status_code for _ in range(21)]
+    assert statuses == [303] * 20 + [429]
+    answer = await send(alice, plain(), display_name="Alicia")
+    assert int(answer.headers["retry-after"]) > 0
+    assert problem(answer).startswith("That was a lot at once.")
+    assert 'value="Alicia"' in answer.text
+    assert (await send(alice, None, display_name="Alicia")).status_code == 303, "without a picture it is no picture"
+
+
+async def test_a_disk_that_is_full_is_told(alice: Person, folder: Path) -> None:
+    folder.write_text("a file where the folder should be")
+    answer = await send(alice, plain())
+    assert answer.status_code == 503
+    assert problem(answer) == "The picture can't be kept right now. Try again later."
+    assert await picture_of(alice) is None
+
+
+async def test_a_name_that_cannot_be_used_keeps_the_picture_out_too(alice: Person, folder: Path) -> None:
+    answer = await send(alice, plain(), display_name=" ")
+    assert answer.status_code == 422
+    assert "Write a name that others can see." in answer.text
+    assert problem(answer) == "Choose the picture again: it was not kept, because something else was not right."
+    assert await picture_of(alice) is None
+    assert not folder.exists()
+
+
+# Where the file comes in: at this address alone, and no more than is taken.
+
+
+def body(token: str, content: bytes, name: str = "me.png", field: str = "picture") -> bytes:
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+        for key, value in (("token", token), ("display_name", "Alicia"), ("bio", ""))
+    ]
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
+    head += "Content-Type: image/png\r\n\r\n"
+    return b"".join(parts) + head.encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+async def bare(person: Person, path: str, content: bytes | AsyncIterator[bytes], **headers: str) -> httpx2.Response:
+    """As a browser sends it that does not say where the form was (w3m), unless told otherwise."""
+    request = person.client.build_request("POST", path, content=content)
+    del request.headers["sec-fetch-site"]
+    request.headers["content-type"] = f"multipart/form-data; boundary={BOUNDARY}"
+    for name, value in headers.items():
+        request.headers[name.replace("_", "-")] = value
+    return await person.client.send(request)
+
+
+async def token_of(person: Person) -> str:
+    found = re.search(r'name="token" value="([^"]+)"', (await person.get(FORM)).text)
+    assert found
+    return found[1]
+
+
+async def test_a_browser_that_names_no_origin_sends_a_picture_with_the_token(alice: Person) -> None:
+    photo = encoded(noise(1000, 1000), "PNG")
+    assert 2_900_000 < len(photo) < 5 * 2**20
+    assert (await bare(alice, FORM, body("wrong", photo))).status_code == 403
+    assert await picture_of(alice) is None
+    assert (await bare(alice, FORM, body(await token_of(alice), photo))).status_code == 303
+    assert await picture_of(alice)
+
+
+async def test_another_site_sends_no_picture(alice: Person) -> None:
+    sent = body(await token_of(alice), plain())
+    assert (await bare(alice, FORM, sent, Sec_Fetch_Site="cross-site")).status_code == 403
+    assert (await bare(alice, FORM, sent, Origin="https://evil.example")).status_code == 403
+    assert await picture_of(alice) is None
+
+
+async def test_who_is_signed_out_sends_no_picture(visitor: Person, folder: Path) -> None:
+    answer = await bare(visitor, FORM, body("", plain()), Sec_Fetch_Site="same-origin")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Flobby")
+    assert not folder.exists()
+
+
+def is_told_too_large(answer: httpx2.Response) -> bool:
+    said = "That picture is too large; 5 MB is the most. Go back, take another."
+    return answer.status_code == 413 and said in answer.text
+
+
+async def test_what_is_far_too_large_is_not_even_read(alice: Person) -> None:
+    token, read = await token_of(alice), 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        yield body(token, b"").removesuffix(f"\r\n--{BOUNDARY}--\r\n".encode())
+        while True:
+            read += 2**20
+            yield bytes(2**20)
+
+    assert is_told_too_large(await bare(alice, FORM, b"", Sec_Fetch_Site="same-origin", Content_Length=str(10**9)))
+    assert is_told_too_large(await bare(alice, FORM, endless()))
+    assert read <= 7 * 2**20, "all of it would be held at once"
+    read = 0
+    assert (await bare(alice, FORM, endless(), Sec_Fetch_Site="same-origin")).status_code == 413
+    assert read <= 26 * 2**20
+
+
+@pytest.mark.parametrize("path", ["/settings/password", "/rooms/tea-cake/messages", "/login"])
+async def test_no_other_address_takes_more_than_it_did(alice: Person, room: Room, path: str) -> None:
+    sent = body(await token_of(alice), encoded(noise(300, 300), "PNG"))
+    assert len(sent) > security.MAX_BODY_BYTES
+    assert (await bare(alice, path, sent)).status_code == 413
+    assert (await bare(alice, path, sent, Sec_Fetch_Site="same-origin")).status_code == 413
+
+
+async def test_a_file_has_no_place_elsewhere(alice: Person, room: Room) -> None:
+    sent = body(await token_of(alice), plain())
+    assert (await bare(alice, f"{room.path}/messages", sent)).status_code == 400
+    other = body(await token_of(alice), plain(), field="display_name")
+    assert (await bare(alice, FORM, other)).status_code == 400
+    twice = sent.replace(f"--{BOUNDARY}--".encode(), b"") + sent
+    assert (await bare(alice, FORM, twice)).status_code == 400
+    assert await picture_of(alice) is None
+
+
+# Taking it away, and what is left behind.
+
+
+async def test_a_picture_is_taken_away(alice: Person, folder: Path) -> None:
+    assert "remove_picture" not in (await alice.get(FORM)).text, "there is none yet"
+    await send(alice, plain())
+    assert "Remove my picture" in (await alice.get(FORM)).text
+    assert (await send(alice, None, remove_picture="1")).status_code == 303
+    assert await picture_of(alice) is None
+    assert list(folder.iterdir()) == []
+    assert "/pictures/" not in (await alice.get(FORM)).text
+    assert (await send(alice, None, remove_picture="1")).status_code == 303, "once more does no harm"
+
+
+async def test_a_form_without_a_picture_leaves_the_one_there_is(alice: Person) -> None:
+    await send(alice, plain())
+    before = await picture_of(alice)
+    assert (await send(alice, None, bio="Tea.")).status_code == 303
+    assert (await alice.post(FORM, {"display_name": "Alicia"})).status_code == 303
+    assert await picture_of(alice) == before
+
+
+async def test_a_new_picture_comes_in_place_of_the_old_one(alice: Person, folder: Path) -> None:
+    await send(alice, plain())
+    await send(alice, plain("PNG", BLUE), remove_picture="1")
+    digest = await picture_of(alice)
+    assert sorted(path.name for path in folder.iterdir()) == [f"{digest}-96.webp", f"{digest}.webp"]
+
+
+async def test_a_picture_that_somebody_else_has_too_stays(alice: Person, bob: Person, folder: Path) -> None:
+    await send(alice, plain())
+    await send(bob, plain())
+    await send(alice, None, remove_picture="1")
+    assert (await alice.get(f"/pictures/{await picture_of(bob)}.webp")).status_code == 200
+    await send(bob, plain("PNG", BLUE))
+    assert len(list(folder.iterdir())) == 2
+
+
+async def test_who_lets_go_and_who_takes_the_same_at_the_same_moment(
+    alice: Person, bob: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever between the steps of one the other comes, the one who has it has its files."""
+    pictures, others_turn = User.pictures, 0
+
+    for turn in (1, 2):
+        for one in (alice, bob):
+            await send(one, None, remove_picture="1")
+        await send(alice, plain())
+        others_turn = 0
+
+        async def asked(digests: Collection[str], turn: int = turn) -> set[str]:
+            nonlocal others_turn
+            found = await pictures(digests)
+            others_turn += 1
+            if others_turn == turn:  # just after the answer that nobody has it
+                await send(bob, plain())
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(User, "pictures", asked)
+            await send(alice, None, remove_picture="1")
+        digest = await picture_of(bob)
+        if turn == 2:
+            # He stored and looked again before she deleted what she had put out of sight: his own are there.
+            assert len(list(folder.glob(f"{digest}*.webp"))) == 2
+        assert (await alice.get(f"/pictures/{digest}.webp")).status_code == 200
+        assert (await alice.get(f"/pictures/{digest}-96.webp")).status_code == 200
+        assert [path.name for path in folder.glob("*.gone")] == []
+
+
+async def test_many_at_once_leave_one_picture_and_its_files(alice: Person, folder: Path) -> None:
+    colours = [(index * 40, 90, 200 - index * 40) for index in range(5)]
+    answers = await asyncio.gather(*(send(alice, plain("PNG", colour)) for colour in colours))
+    assert {answer.status_code for answer in answers} == {303}
+    digest = await picture_of(alice)
+    assert sorted(path.name for path in folder.iterdir()) == [f"{digest}-96.webp", f"{digest}.webp"]
+
+
+async def test_a_crash_while_writing_leaves_no_half_file(
+    alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(source: object, target: object) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", cut)
+        with pytest.raises(Unavailable):
+            await uploads.store(await uploads.prepared(upload(plain())))
+    assert list(folder.iterdir()) == []
+
+
+async def test_what_a_crash_left_is_swept_away(alice: Person, folder: Path) -> None:
+    await send(alice, plain())
+    kept = sorted(path.name for path in folder.iterdir())
+    lost = await uploads.prepared(upload(plain("PNG", BLUE)))
+    await uploads.store(lost)  # and nobody has it: the crash came before that
+    (folder / "new-old").write_bytes(b"half")
+    os.utime(folder / "new-old", (1, 1))
+    (folder / "new-now").write_bytes(b"half")
+    (folder / "notes.txt").write_text("of whoever runs the server")
+    hidden = await picture_of(alice)
+    os.rename(folder / f"{hidden}.webp", folder / f"{hidden}.webp.gone")  # a crash between out of sight and back
+    await uploads.sweep(User.pictures)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*kept, "new-now", "notes.txt"])
+
+
+async def test_there_is_nothing_to_sweep_without_a_folder() -> None:
+    await uploads.sweep(User.pictures)
+
+
+# Serving.
+
+
+async def test_a_picture_is_served_to_keep_and_as_nothing_but_a_picture(alice: Person, visitor: Person) -> None:
+    await send(alice, plain())
+    answer = await visitor.get(f"/pictures/{await picture_of(alice)}.webp")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/webp"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "set-cookie" not in answer.headers, "it is kept by proxies, too"
+    head = await visitor.client.head(f"/pictures/{await picture_of(alice)}.webp")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(answer.content))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "secret",
+        "../secret",
+        "..%2Fsecret",
+        "%2e%2e%2fsecret",
+        "....//secret",
+        "0" * 32,
+        "0" * 31 + ".webp",
+        "0" * 32 + ".webp",
+        "0" * 32 + "-64.webp",
+        "0" * 32 + ".webp%00",
+        "0" * 32 + ".webp%0A",
+        "0" * 32 + ".WEBP",
+        "0" * 32 + ".webp.gone",
+        "new-now",
+        "Z" * 32 + ".webp",
+        "%D9%A0" * 32 + ".webp",
+        "",
+    ],
+)
+async def test_what_is_no_digest_is_not_found(alice: Person, folder: Path, name: str) -> None:
+    folder.mkdir()
+    for file in (folder.parent / "secret", folder / "secret", folder / "new-now", folder / ("0" * 32 + ".webp.gone")):
+        file.write_text("a secret")
+    for address in (f"/pictures/{name}", f"/pictures/./{name}"):
+        request = alice.client.build_request("GET", "http://localhost/")
+        request.url = request.url.copy_with(raw_path=address.encode())
+        answer = await alice.client.send(request)
+        assert answer.status_code == 404
+        assert "a secret" not in answer.text
+
+
+async def test_nothing_is_sent_to_where_pictures_are_served(alice: Person) -> None:
+    await send(alice, plain())
+    assert (await alice.post(f"/pictures/{await picture_of(alice)}.webp")).status_code == 405
+
+
+async def test_the_picture_of_somebody_else_is_not_changed(app: object, alice: Person) -> None:
+    await send(alice, plain())
+    before = await picture_of(alice)
+    mallory = await person(app, "mallory")
+    assert (await send(mallory, plain("PNG", BLUE), code=alice.user.code)).status_code == 303  # type: ignore[union-attr]
+    assert await picture_of(alice) == before

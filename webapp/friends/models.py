@@ -1,0 +1,288 @@
+"""The rules between two people: friendship, which both want, and blocking, which one decides."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from tortoise import fields
+from tortoise.expressions import F, Q
+from tortoise.models import Model
+
+from webapp import database, text
+from webapp.accounts.models import User
+from webapp.errors import Missing, Refused
+
+MOST_OUTSTANDING = 50
+MOST_SHOWN = 1000
+COOLING_OFF = timedelta(days=30)
+
+
+class Tie(StrEnum):
+    """What somebody else is to the viewer, as the viewer may know it."""
+
+    SELF = "self"
+    NONE = "none"
+    ASKED = "asked"  # by me: it waits for them
+    ASKING = "asking"  # they have asked me
+    FRIENDS = "friends"
+    BLOCKED = "blocked"  # by me
+
+
+def pair(one: User, other: User) -> tuple[int, int]:
+    """The two in the order in which the database holds every pair."""
+    return min(one.id, other.id), max(one.id, other.id)
+
+
+async def _hold(one: User, other: User) -> None:
+    """Lock both, within a transaction: what is made between two people waits for what is being made or ended there."""
+    for user in pair(one, other):
+        await User.filter(id=user).update(blocks_version=F("blocks_version"))
+
+
+def _standing() -> Q:
+    """A request as it looks to the one who asked: it waits for an answer."""
+    is_fresh = Q(declined_at=None) | Q(declined_at__gt=datetime.now(UTC) - COOLING_OFF)
+    return Q(accepted_at=None, withdrawn=False) & is_fresh
+
+
+class Friendship(Model):
+    """
+    A pair of people, one of whom asked. Friends when `accepted_at` is set.
+
+    A decline is silent: the row stays, the one who asked sees it wait, and asking again before COOLING_OFF
+    is over changes nothing for the other. `withdrawn` is a request that the one who asked took back meanwhile.
+    """
+
+    id = fields.IntField(primary_key=True)
+    low: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "friendships_low")
+    high: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "friendships_high", db_index=True)
+    asked_by = fields.IntField(db_index=True)
+    asked_at = fields.DatetimeField()
+    accepted_at = fields.DatetimeField(null=True)
+    declined_at = fields.DatetimeField(null=True)
+    withdrawn = fields.BooleanField(default=False)
+
+    low_id: int
+    high_id: int
+
+    class Meta:
+        table = "friendship"
+        unique_together = (("low", "high"),)
+
+    @classmethod
+    async def between(cls, one: User, other: User) -> "Friendship | None":
+        low, high = pair(one, other)
+        return await cls.get_or_none(low_id=low, high_id=high)
+
+    def tie(self, viewer: User) -> Tie:
+        if self.accepted_at:
+            return Tie.FRIENDS
+        if self.asked_by == viewer.id:
+            return Tie.NONE if self.withdrawn or self.is_stale else Tie.ASKED
+        return Tie.NONE if self.withdrawn or self.declined_at else Tie.ASKING
+
+    @property
+    def is_stale(self) -> bool:
+        """Declined, and long enough ago to be asked again."""
+        return self.declined_at is not None and datetime.now(UTC) - self.declined_at > COOLING_OFF
+
+    def other(self, user: User) -> User:
+        """The one of the two who is not this person, where both were read with it."""
+        return self.high if self.low_id == user.id else self.low
+
+    @classmethod
+    async def ask(cls, user: User, other: User) -> Tie:
+        """
+        Ask to be friends, or accept when the other has asked already; what they are now.
+
+        Raises Missing where either has blocked the other, Refused to one with too many requests waiting.
+        """
+        if user.id == other.id:
+            raise Refused("You are your own friend already.")
+        return await database.transact(cls._ask, user, other)
+
+    @classmethod
+    async def _ask(cls, user: User, other: User) -> Tie:
+        await _hold(user, other)
+        await Block.check(user, other)
+        now = datetime.now(UTC)
+        known = await cls.between(user, other)
+        if known and known.accepted_at:
+            return Tie.FRIENDS
+        # Declined or not: as far as who asked can tell, their request waits, and now it has an answer.
+        if await cls.filter(_standing(), id=known.id if known else 0, asked_by=other.id).update(accepted_at=now):
+            return Tie.FRIENDS
+        if known and known.tie(user) == Tie.ASKED:
+            return Tie.ASKED
+        if await cls.filter(_standing(), asked_by=user.id).count() >= MOST_OUTSTANDING:
+            raise Refused("You have asked many people who have not answered yet. Wait for some of them.")
+        if known and known.asked_by == user.id and not known.is_stale:
+            await cls.filter(id=known.id).update(withdrawn=False)
+            return Tie.ASKED
+        # What is left of the pair is over: an old decline, a request taken back, or nothing.
+        low, high = pair(user, other)
+        await cls.filter(low_id=low, high_id=high).delete()
+        await cls.create(low_id=low, high_id=high, asked_by=user.id, asked_at=now)
+        return Tie.ASKED
+
+    @classmethod
+    async def accept(cls, user: User, other: User) -> None:
+        """Raises Missing when they have not asked, or have taken it back."""
+        low, high = pair(user, other)
+        asked = cls.filter(_standing(), low_id=low, high_id=high, asked_by=other.id)
+        if not await asked.update(accepted_at=datetime.now(UTC)):
+            if (found := await cls.between(user, other)) and found.accepted_at:
+                return  # accepted already
+            raise Missing("They have taken their request back.")
+
+    @classmethod
+    async def decline(cls, user: User, other: User) -> None:
+        low, high = pair(user, other)
+        asked = cls.filter(low_id=low, high_id=high, asked_by=other.id, accepted_at=None, declined_at=None)
+        await asked.update(declined_at=datetime.now(UTC))
+
+    @classmethod
+    async def cancel(cls, user: User, other: User) -> None:
+        low, high = pair(user, other)
+        asked = cls.filter(low_id=low, high_id=high, asked_by=user.id, accepted_at=None)
+        if not await asked.filter(declined_at=None).delete():
+            await asked.update(withdrawn=True)
+
+    @classmethod
+    async def remove(cls, user: User, other: User) -> None:
+        """End a friendship. No other trace of the pair is left."""
+        low, high = pair(user, other)
+        await cls.filter(low_id=low, high_id=high, accepted_at__not_isnull=True).delete()
+
+    @classmethod
+    async def friends(cls, user: User) -> list[User]:
+        """The person's friends, by name."""
+        mine = cls.filter(Q(low_id=user.id) | Q(high_id=user.id), accepted_at__not_isnull=True)
+        found = await mine.select_related("low", "high").limit(MOST_SHOWN)
+        return sorted((one.other(user) for one in found), key=lambda friend: text.fold(friend.display_name))
+
+    @classmethod
+    async def requests(cls, user: User) -> "list[Friendship]":
+        """What waits for the person, and what the person waits for, the latest first."""
+        mine = cls.filter(Q(low_id=user.id) | Q(high_id=user.id))
+        waits = Q(asked_by=user.id) & _standing() | Q(accepted_at=None, declined_at=None, withdrawn=False)
+        return await mine.filter(waits).select_related("low", "high").order_by("-asked_at").limit(MOST_SHOWN)
+
+    @classmethod
+    async def friends_of(cls, user_id: int) -> set[int]:
+        """The ids of the person's friends."""
+        mine = cls.filter(Q(low_id=user_id) | Q(high_id=user_id), accepted_at__not_isnull=True)
+        rows = await mine.values("low_id", "high_id")
+        return {row["high_id"] if row["low_id"] == user_id else row["low_id"] for row in rows}
+
+
+class Block(Model):
+    """One person wants nothing of another, both ways, and without telling."""
+
+    id = fields.IntField(primary_key=True)
+    blocker: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "blocks")
+    blocked: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "blocked_by", db_index=True)
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    blocker_id: int
+    blocked_id: int
+
+    class Meta:
+        table = "block"
+        unique_together = (("blocker", "blocked"),)
+
+    @classmethod
+    async def exists_between(cls, one: User, other: User) -> bool:
+        """Whether either has blocked the other."""
+        both = Q(blocker_id=one.id, blocked_id=other.id) | Q(blocker_id=other.id, blocked_id=one.id)
+        return await cls.filter(both).exists()
+
+    @classmethod
+    async def check(cls, user: User, other: User) -> None:
+        """Raise Missing when either has blocked the other: the same as for a code that nobody has."""
+        if await cls.exists_between(user, other):
+            raise Missing("Nobody has that code.")
+
+    @classmethod
+    async def put(cls, user: User, other: User) -> None:
+        """Block somebody: friendship and requests between the two end with it."""
+        if user.id == other.id:
+            raise Refused("You can't block yourself.")
+
+        async def write() -> None:
+            await _hold(user, other)
+            low, high = pair(user, other)
+            await Friendship.filter(low_id=low, high_id=high).delete()
+            if not await cls.exists(blocker_id=user.id, blocked_id=other.id):
+                await cls.create(blocker_id=user.id, blocked_id=other.id)
+                await cls._count(user)
+
+        await database.transact(write)
+
+    @classmethod
+    async def lift(cls, user: User, other: User) -> None:
+        async def write() -> None:
+            if await cls.filter(blocker_id=user.id, blocked_id=other.id).delete():
+                await cls._count(user)
+
+        await database.transact(write)
+
+    @staticmethod
+    async def _count(user: User) -> None:
+        await User.filter(id=user.id).update(blocks_version=F("blocks_version") + 1)
+
+    @classmethod
+    async def around(cls, user: User) -> set[int]:
+        """The ids of everyone whom the person has blocked, or who has blocked them."""
+        rows = await cls.filter(Q(blocker_id=user.id) | Q(blocked_id=user.id)).values("blocker_id", "blocked_id")
+        return {row["blocked_id"] if row["blocker_id"] == user.id else row["blocker_id"] for row in rows}
+
+    @classmethod
+    async def by(cls, user: User) -> list[str]:
+        """The codes of the people whom the person has blocked; no query for the many who never blocked anyone."""
+        if not user.blocks_version:
+            return []
+        rows = await cls.filter(blocker_id=user.id).order_by("id").values(code="blocked__code")
+        return [row["code"] for row in rows]
+
+    @classmethod
+    async def people(cls, user: User) -> list[User]:
+        """The people whom the person has blocked, the latest first."""
+        blocks = await cls.filter(blocker_id=user.id).select_related("blocked").order_by("-id").limit(MOST_SHOWN)
+        return [block.blocked for block in blocks]
+
+
+async def tie(viewer: User, other: User) -> Tie:
+    """
+    What the other is to the viewer; raises Missing when the other has blocked them.
+
+    Whom the viewer has blocked stays that, whatever the other does: who could no longer find the way to unblock
+    somebody would know why.
+    """
+    if viewer.id == other.id:
+        return Tie.SELF
+    blocks = await Block.filter(
+        Q(blocker_id=viewer.id, blocked_id=other.id) | Q(blocker_id=other.id, blocked_id=viewer.id)
+    )
+    if any(block.blocker_id == viewer.id for block in blocks):
+        return Tie.BLOCKED
+    if blocks:
+        raise Missing("Nobody has that code.")
+    friendship = await Friendship.between(viewer, other)
+    return friendship.tie(viewer) if friendship else Tie.NONE
+
+
+async def meet(viewer: User, code: str) -> tuple[User, Tie]:
+    """The person with that code, and what they are to the viewer; raises Missing as `tie` does."""
+    try:
+        other = await User.by_code(code)
+    except Missing:
+        await Block.exists_between(viewer, viewer)  # it takes as long as for somebody who has blocked them
+        raise
+    return other, await tie(viewer, other)
+
+
+async def reachable(viewer: User, users: Collection[User]) -> list[User]:
+    """Those of the users whom no block stands between."""
+    blocked = await Block.around(viewer)
+    return [user for user in users if user.id not in blocked]

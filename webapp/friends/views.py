@@ -1,0 +1,148 @@
+"""Finding people, their profiles, and what two people may be to each other."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp import render, settings, text
+from webapp.accounts.models import User
+from webapp.accounts.sessions import signed_in
+from webapp.errors import Invalid, Refused
+from webapp.friends import broadcasts
+from webapp.friends.models import Block, Friendship, Tie, meet
+from webapp.friends.search import code_in, prefix_in, search
+from webapp.rooms import broadcasts as rooms
+from webapp.rooms.models import Room
+from webapp.security import form, throttle
+
+LONGEST_QUERY = 60
+SHOWS = ("shows_presence", "shows_receipts", "shows_typing")
+NO_PROBLEMS = {"found_by": "", "written_by": ""}
+
+
+async def find(request: Request) -> Response:
+    user = signed_in(request)
+    words = text.line(request.query_params.get("q", ""))[:LONGEST_QUERY]
+    if words:
+        await throttle(settings.RATE_SEARCH, "search", str(user.id))
+    is_short = not (code_in(words) or prefix_in(words))
+    found = [] if is_short else await search(user, words)
+    return render.page(request, "friends/find.html", q=words, found=found, is_short=is_short)
+
+
+async def show(request: Request) -> Response:
+    """Somebody's profile, with what the viewer can do about them."""
+    person, tie = await meet(signed_in(request), request.path_params["code"])
+    return render.page(request, "friends/show.html", person=person, tie=tie)
+
+
+async def index(request: Request) -> Response:
+    """Everybody whom the viewer has something with."""
+    user = signed_in(request)
+    requests = await Friendship.requests(user)
+    shown: dict[str, Any] = {
+        "asking": [one.other(user) for one in requests if one.asked_by != user.id],
+        "asked": [one.other(user) for one in requests if one.asked_by == user.id],
+        "friends": await Friendship.friends(user),
+        "blocked": await Block.people(user),
+    }
+    return render.page(request, "friends/index.html", **shown)
+
+
+# Between two people.
+
+
+async def _two(request: Request) -> tuple[User, User, Tie]:
+    """Who asks, whom it is about, and what they are to each other; raises Missing, or Refused about oneself."""
+    user = signed_in(request)
+    other, tie = await meet(user, request.path_params["code"])
+    if tie is Tie.SELF:
+        raise Refused("That is you.")
+    return user, other, tie
+
+
+async def _back(request: Request, other: User) -> Response:
+    """To the page with the button that was pressed."""
+    typed = await form(request, "from")
+    goto = "/friends" if typed["from"] == "friends" else other.path
+    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+
+
+async def ask(request: Request) -> Response:
+    await throttle(settings.RATE_FRIEND, "friend", str(signed_in(request).id))
+    user, other, tie = await _two(request)
+    if tie is Tie.BLOCKED:
+        raise Refused("You have blocked this person. Unblock them first.")
+    if await Friendship.ask(user, other) is Tie.FRIENDS:
+        await Room.befriend(user, other)
+    broadcasts.changed(user, other)
+    return await _back(request, other)
+
+
+async def accept(request: Request) -> Response:
+    user, other, _ = await _two(request)
+    await Friendship.accept(user, other)
+    await Room.befriend(user, other)
+    broadcasts.changed(user, other)
+    return await _back(request, other)
+
+
+async def decline(request: Request) -> Response:
+    user, other, _ = await _two(request)
+    await Friendship.decline(user, other)
+    broadcasts.changed(user)  # the other is not told
+    return await _back(request, other)
+
+
+async def cancel(request: Request) -> Response:
+    user, other, _ = await _two(request)
+    await Friendship.cancel(user, other)
+    broadcasts.changed(user, other)
+    return await _back(request, other)
+
+
+async def remove(request: Request) -> Response:
+    user, other, _ = await _two(request)
+    await Friendship.remove(user, other)
+    broadcasts.changed(user, other)
+    return await _back(request, other)
+
+
+async def block(request: Request) -> Response:
+    await throttle(settings.RATE_POST, "block", str(signed_in(request).id))
+    user, other, _ = await _two(request)
+    await Block.put(user, other)
+    rooms.parted(user.id, other.id)
+    broadcasts.changed(user, other)
+    return await _back(request, other)
+
+
+async def unblock(request: Request) -> Response:
+    await throttle(settings.RATE_POST, "block", str(signed_in(request).id))
+    user, other, _ = await _two(request)
+    await Block.lift(user, other)
+    broadcasts.changed(user, other)
+    return await _back(request, other)
+
+
+# What everybody may know of me.
+
+
+async def privacy(request: Request) -> Response:
+    user = signed_in(request)
+    if request.method != "POST":
+        chosen = {name: getattr(user, name) for name in ("found_by", "written_by", *SHOWS)}
+        return _privacy(request, form=chosen, problems=NO_PROBLEMS)
+    typed = await form(request, "found_by", "written_by", *SHOWS)
+    shows = {name: bool(typed[name]) for name in SHOWS}
+    try:
+        await user.choose(typed["found_by"], typed["written_by"], **shows)
+    except Invalid as error:
+        return _privacy(request, error.status, form=typed, problems=NO_PROBLEMS | error.problems)
+    return RedirectResponse("/settings/privacy?done=privacy", 303, {"Cache-Control": "no-store"})
+
+
+def _privacy(request: Request, status: int = 200, **context: Any) -> Response:
+    done = "Saved." if request.query_params.get("done") == "privacy" else ""
+    return render.page(request, "friends/privacy.html", status, here=request.scope["path"], done=done, **context)

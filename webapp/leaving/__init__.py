@@ -1,0 +1,1 @@
+"""Going away, and what becomes of what was theirs."""

@@ -1,0 +1,78 @@
+"""How far the newest message of a one-to-one chat has come: sent, delivered, seen."""
+
+import asyncio
+from collections.abc import Collection
+
+from webapp import render
+from webapp.accounts.models import User
+from webapp.live import Frame, frames, hub, sources
+from webapp.rooms.models import DIRECT, Membership, Room
+
+# Whoever has the chat open has seen it within this time: then "Sent" is not said first.
+PATIENCE_SECONDS = 0.25
+
+
+def posted(room: Room) -> None:
+    """Something was posted in the chat: what is said of the one before holds no more."""
+    if room.is_chat:
+        hub.start(_tell_later(room.id))
+
+
+async def _tell_later(room_id: int) -> None:
+    await asyncio.sleep(PATIENCE_SECONDS)
+    hub.touch(room_id, "receipts")
+
+
+def receipt(room: Room, author: User | None) -> str:
+    """What somebody may know of the newest message in the chat that they see, when it is theirs."""
+    if author is None or not room.is_chat or room.last_author != author.id or room.theirs is None or room.is_parted:
+        return ""
+    return _said(room, author, room.theirs)
+
+
+def _said(room: Room, author: User, theirs: Membership) -> str:
+    """Nothing before the other has answered, nor when either of the two keeps such things to themselves."""
+    if theirs.is_request or not (author.shows_receipts and theirs.user.shows_receipts):
+        return ""
+    if theirs.read_number >= room.last_number:
+        return "Seen"
+    return "Delivered" if theirs.delivered_number >= room.last_number else "Sent"
+
+
+@sources.state("receipts")
+async def receipts(rooms: Collection[int]) -> dict[int, Frame]:
+    """Of the chats among them: what is said to the author of the newest message, in the bytes that both get."""
+    chats = [room for room in rooms if _is_chat(room)]
+    if not chats:
+        return {}
+    found = await Membership.filter(room_id__in=chats, room__kind=DIRECT).select_related("room", "user")
+    by_room: dict[int, list[Membership]] = {}
+    for membership in found:
+        by_room.setdefault(membership.room_id, []).append(membership)
+    return {number: _state(memberships) for number, memberships in by_room.items()}
+
+
+def _is_chat(number: int) -> bool:
+    """Told by any reader of the channel, so that no room but a chat is asked about."""
+    channel = hub.channels.get(number)
+    reader = next(iter(channel.readers), None) if channel else None
+    return reader is not None and "other" in reader.labels
+
+
+def _state(memberships: list[Membership]) -> Frame:
+    room = memberships[0].room
+    mine = next((one for one in memberships if one.user_id == room.last_author), None)
+    theirs = next((one for one in memberships if one.user_id != room.last_author), None)
+    said = _said(room, mine.user, theirs) if mine and theirs else ""
+    return framed(said, mine.user.code if mine and said else "", room.last_number)
+
+
+def framed(said: str, author: str, number: int) -> Frame:
+    """
+    A style shows it to the author alone, as it does what is theirs in the log.
+
+    It names the message: a state that is the same as before is not sent again, and "Seen" of the next is another.
+    """
+    html = render.fragment("messages/_receipt.html", receipt=said, author=author, number=number)
+    line = f'<li class="receipt" data-author="{author}" data-number="{number}">{said}</li>'
+    return Frame(frames.event(frames.partial("#receipt", "outerHTML", html)), line.encode())
