@@ -66,11 +66,15 @@ def is_spare(request: Request) -> bool:
     return request.headers.get("save-data", "").strip().lower() == "on"
 
 
-def page(request: Request, name: str, status: int = 200, **context: Any) -> Response:
-    """A whole page, compressed, or 304 when the browser holds what it would say."""
+def page(request: Request, name: str, status: int = 200, is_kept: bool = True, **context: Any) -> Response:
+    """
+    A whole page, compressed, or 304 when the browser holds what it would say.
+
+    One with a nonce may be kept only if posting changes what else it says: the nonce would be used twice.
+    """
     html = _page_html(request, name, context)
-    headers = dict(PAGE_HEADERS)
-    if status == 200 and request.method in ("GET", "HEAD"):
+    headers = dict(PAGE_HEADERS) if is_kept else PAGE_HEADERS | {"Cache-Control": "no-store"}
+    if is_kept and status == 200 and request.method in ("GET", "HEAD"):
         headers["ETag"] = _etag(html, token(request), context.get("nonce", ""))
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)

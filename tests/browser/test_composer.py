@@ -12,12 +12,6 @@ SCRIPT, PLAIN = True, False
 BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
 
 
-def but_plain(reason: str) -> pytest.MarkDecorator:
-    """With script and without, the latter being known not to work yet."""
-    plain = pytest.param(PLAIN, id="plain", marks=pytest.mark.xfail(strict=True, reason=reason))
-    return pytest.mark.parametrize("script", [pytest.param(SCRIPT, id="script"), plain])
-
-
 POSTS = r"^POST .*/messages$"
 TOO_LONG = "long " * 800 + "!"
 
@@ -141,7 +135,7 @@ def test_a_post_whose_answer_was_lost_is_not_sent_twice(meet: Meet) -> None:
     alice.reads("only once", "the end")
 
 
-@but_plain("the composer's frame is answered with 304 and so keeps a nonce that has been used")
+@BOTH
 def test_the_same_words_may_be_said_again(meet: Meet, script: bool) -> None:
     alice = meet("alice", script)
     alice.open(room := alice.make_room(f"Again {script}"))
@@ -182,7 +176,7 @@ def test_who_writes_too_often_keeps_the_draft_and_is_told_to_wait(meet: Meet, sc
     alice.reads("one", "two")
 
 
-@but_plain("the answer is a whole page, of which the composer's frame shows the logo")
+@BOTH
 def test_who_was_signed_out_meanwhile_keeps_the_draft_and_is_told(meet: Meet, script: bool) -> None:
     alice = meet("alice", script)
     alice.forgive("401")

@@ -178,11 +178,13 @@ async def composer(request: Request) -> Response:
 def _composer(request: Request, room: Room, status: int = 200, **context: Any) -> Response:
     empty = {"nonce": new_nonce(), "problem": "", "draft": ""}
     fixed = {"room": room, "live": False, "framed": True}
-    return render.page(request, "messages/composer.html", status, **(empty | fixed | context))
+    return render.page(request, "messages/composer.html", status, is_kept=False, **(empty | fixed | context))
 
 
 async def post(request: Request) -> Response:
     typed = await form(request, "body", "nonce", "framed")
+    if typed["framed"]:
+        render.frame(request)
     room = None
     try:
         user, room = await _room(request)
@@ -241,7 +243,6 @@ async def _unposted(request: Request, problem: Problem, typed: dict[str, str], r
     elif room is None:
         return respond(request, problem)
     elif typed["framed"]:
-        render.frame(request)
         response = _composer(request, room, problem.status, draft=typed["body"], **kept)
     else:
         user = signed_in(request)
