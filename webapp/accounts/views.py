@@ -1,5 +1,7 @@
 """Registering, signing in and out, and what people set about themselves."""
 
+from typing import Any
+
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -24,7 +26,7 @@ def _see(goto: str) -> Response:
     return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
 
 
-def _again(request: Request, name: str, error: Problem, **context: object) -> Response:
+def _again(request: Request, name: str, error: Problem, **context: Any) -> Response:
     """The same form, with what was typed and what is wrong with it."""
     problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
     problem = "" if isinstance(error, Invalid) else error.message
@@ -109,7 +111,7 @@ DONE = {
 }
 
 
-def _settings(request: Request, name: str, status: int = 200, **context: object) -> Response:
+def _settings(request: Request, name: str, status: int = 200, **context: Any) -> Response:
     done = DONE.get(request.query_params.get("done", ""), "")
     return render.page(request, name, status, here=request.scope["path"], done=done, **context)
 

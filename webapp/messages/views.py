@@ -278,7 +278,7 @@ async def edit(request: Request) -> Response:
     return _see(message.path_in(room))
 
 
-def _edit(request: Request, user: User, room: Room, message: Message, status: int = 200, **context: str) -> Response:
+def _edit(request: Request, user: User, room: Room, message: Message, status: int = 200, **context: Any) -> Response:
     shown = {"path": message.path_in(room), "html": message.safe_html, "can_edit": message.author_id == user.id}
     return render.page(request, "messages/edit.html", status, message=shown, **context)
 
