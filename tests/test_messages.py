@@ -1117,7 +1117,7 @@ async def settled(one: Person, path: str) -> httpx2.Response:
     return await one.get(path)
 
 
-@pytest.mark.parametrize("path", ["", "?before=2", "/settings", "/composer", "/messages/1/edit"])
+@pytest.mark.parametrize("path", ["", "?before=2", "/settings", "/messages/1/edit"])
 async def test_a_page_that_has_not_changed_is_not_sent_again(bob: Person, room: Room, path: str) -> None:
     await bob.say(room, "hello")
     page = await settled(bob, f"{room.path}{path}")
@@ -1129,6 +1129,13 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(bob: Person, room: 
     assert again.headers["ETag"] == page.headers["ETag"]
     assert again.headers["Vary"] == page.headers["Vary"]
     assert (await bob.get(f"{room.path}{path}", If_None_Match='W/"another"')).status_code == 200
+
+
+async def test_the_frame_of_the_composer_is_never_kept_because_its_nonce_is_used_once(bob: Person, room: Room) -> None:
+    first, second = [await bob.get(f"{room.path}/composer") for _ in range(2)]
+    assert first.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in first.headers
+    assert nonce_in(first) != nonce_in(second)
 
 
 async def test_every_change_makes_the_page_a_new_one(alice: Person, bob: Person, room: Room) -> None:

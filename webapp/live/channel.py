@@ -161,7 +161,7 @@ class Channel:
         if (pause := self._asked_at.get(kind, 0.0) + STATE_SECONDS - clock()) > 0:
             await asyncio.sleep(pause)
         self._asked.discard(kind)
-        self._asked_at[kind] = clock()
+        asked_at = self._asked_at[kind] = clock()
         try:
             async with asyncio.timeout(READ_SECONDS):
                 frames = await self._sources.read_states[kind]([self.number])
@@ -169,4 +169,4 @@ class Channel:
             log.warning("the state %s of a room could not be read: %r", kind, error)
             return
         if self.number in frames:
-            self.show(kind, frames[self.number], self._asked_at[kind])
+            self.show(kind, frames[self.number], asked_at)

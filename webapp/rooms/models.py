@@ -142,10 +142,12 @@ class Room(Model):
             raise Missing(NO_ROOM)
         if key.startswith(RANDOM) and (chat := await cls._chat(user, room__key=key)):
             return chat
-        room = await cls.get_or_none(key=key, closed_at=None)
+        # Both in one query for those who are in it; who is not costs a second.
+        mine = Membership.filter(user_id=user.id, room__key=key, room__closed_at=None)
+        membership = await mine.select_related("room").first()
+        room = membership.room if membership else await cls.get_or_none(key=key, closed_at=None)
         if room is None or room.is_chat:
             raise Missing(NO_ROOM)
-        membership = await Membership.get_or_none(room_id=room.id, user_id=user.id)
         if membership and membership.role == KICKED:
             membership.check_pardon()
             membership = None
