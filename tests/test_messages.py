@@ -1076,7 +1076,7 @@ async def test_while_the_database_is_away_the_draft_is_kept(
     async def fail(*_: object, **__: object) -> None:
         raise error
 
-    for target, name in ((database, "transact"), (Room, "get_or_none")):
+    for target, name in ((database, "transact"), (Room, "for_reading")):
         with monkeypatch.context() as away:
             away.setattr(target, name, fail)
             page = await bob.say(room, "a <long> thought", "my nonce")

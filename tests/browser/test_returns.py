@@ -102,8 +102,9 @@ def test_who_is_offline_is_told_so(meet: Meet, network: Between) -> None:
     bob.forgive(*NETWORK_TROUBLE)
     bob.open(room.replace(alice.site.url, network.url))
     # The browser's own "offline" leaves open streams alive.
-    bob.context.set_offline(True)
+    # So the network goes first: what still came through an open stream would prove the browser wrong.
     network.cut()
+    bob.context.set_offline(True)
     bob.until(lambda: bob.page.inner_text("#status") == "You are offline", "mark")
     bob.say("can you hear me?")
     bob.problem.wait_for()
