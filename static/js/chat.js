@@ -42,8 +42,8 @@
   };
   const setBroken = is => {
     broken = is;
-    // A stream that answers proves the browser wrong when it believes that there is no network.
-    if (!is) offline = false;
+    // A stream that answers proves the browser wrong when it believes that there is no network; until it breaks.
+    offline = is && navigator.onLine === false;
     judge();
   };
   // The first request fails with htmx's own events, a later one with hx-sse's.
