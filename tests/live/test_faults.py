@@ -41,8 +41,9 @@ class TestOneLargeFrame:
     async def test_a_frame_larger_than_the_bound_is_no_reason_to_let_a_page_go(self) -> None:
         outbox = Outbox()
         outbox.put(b"x" * (LIMIT_BYTES + 1))
+        outbox.put(b"y" * LIMIT_BYTES)
         assert not outbox.is_overrun
-        outbox.put(b"y")
+        outbox.put(b"z")
         assert outbox.is_overrun
 
     @pytest.mark.parametrize("cursor", [None, 1])
@@ -60,6 +61,22 @@ class TestOneLargeFrame:
         assert got.count(b'class="message ') + got.count(b'class="message"') == 50
         assert not reader.outbox.is_overrun
         the_hub.leave(reader)
+
+    async def test_the_states_of_the_room_may_follow_it_at_once(self, alice: Person, room: Room) -> None:
+        assert alice.user
+        for number in range(50):
+            await Message.post(room, alice.user, f"{number} {LONG}", "")
+        early, late = (Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id) for _ in range(2))
+        the_hub.join(early)
+        await until(lambda: the_hub.channels[room.id]._states)
+        the_hub.join(late)
+        await until(lambda: late.outbox._chunks or late.outbox.is_closed)
+        await quiet()
+        async with asyncio.timeout(5):
+            assert len(await anext(aiter(late.outbox))) > LIMIT_BYTES
+        assert not late.outbox.is_overrun
+        for reader in (early, late):
+            the_hub.leave(reader)
 
     async def test_a_long_last_page_does_not_make_the_endless_document_begin_anew(
         self, alice: Person, room: Room

@@ -25,8 +25,8 @@ class Outbox:
         """
         Add to what waits. A page that is too far behind is let go: it comes back with its cursor.
 
-        Too far is more than the bound with something waiting already: one frame that is larger by itself
-        (what somebody missed overnight) would be as large when they come back.
+        Too far is more than the bound behind the chunk that goes out next. That one may be larger by itself (what
+        somebody missed overnight): it would be as large when they come back, and as soon followed by a state.
         """
         if self.is_closed or not chunk:
             return
@@ -34,8 +34,8 @@ class Outbox:
             self._chunks.clear()
             self.is_overrun = self.is_closed = True
         else:
+            self._size += len(chunk) if self._chunks else 0
             self._chunks.append(chunk)
-            self._size += len(chunk)
         self._wake.set()
 
     def close(self, last: bytes = b"") -> None:
