@@ -12,6 +12,7 @@ from webapp.errors import Invalid, Refused
 from webapp.friends import broadcasts
 from webapp.friends.models import Block, Friendship, Tie, meet
 from webapp.friends.search import code_in, prefix_in, search
+from webapp.presence import broadcasts as presence
 from webapp.rooms import broadcasts as rooms
 from webapp.rooms.models import Room
 from webapp.security import form, throttle
@@ -140,6 +141,8 @@ async def privacy(request: Request) -> Response:
         await user.choose(typed["found_by"], typed["written_by"], **shows)
     except Invalid as error:
         return _privacy(request, error.status, form=typed, problems=NO_PROBLEMS | error.problems)
+    if shows["shows_presence"] != user.shows_presence:
+        await presence.chosen(user.id)
     return RedirectResponse("/settings/privacy?done=privacy", 303, {"Cache-Control": "no-store"})
 
 

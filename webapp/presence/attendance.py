@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from time import monotonic
 
 from webapp import settings
-from webapp.live import hub
-from webapp.presence.models import RENEW_SECONDS, Process, Visit, with_account
+from webapp.presence import broadcasts
+from webapp.presence.models import RENEW_SECONDS, Place, Process, Visit
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +19,10 @@ GRACE_SECONDS = 5.0
 # Without a stream (w3m), somebody who asked for a room is taken to be reading it for a while.
 READING_SECONDS = 60.0
 
-Place = tuple[int, int]
-
 
 class Attendance:
+    """`room` is NO_ROOM for a page that shows none: it makes somebody present, but in no room."""
+
     def __init__(self) -> None:
         self._begin()
 
@@ -35,7 +35,7 @@ class Attendance:
         self._process = ""
 
     def look(self, user: int, room: int) -> None:
-        """Somebody asked for the page of a room."""
+        """Somebody asked for a page."""
         self._stay(user, room, READING_SECONDS)
 
     def enter(self, user: int, room: int) -> None:
@@ -69,7 +69,7 @@ class Attendance:
                 self.forget(person, room)
 
     def _stay(self, user: int, room: int, seconds: float) -> None:
-        self._until[user, room] = time.monotonic() + seconds
+        self._until[user, room] = monotonic() + seconds
         self._has_changed.set()
 
     @contextlib.asynccontextmanager
@@ -88,19 +88,21 @@ class Attendance:
                 task.cancel()
             await asyncio.wait(tasks)
             with contextlib.suppress(Exception):  # a database that is away keeps the row until the lease ends
-                await Process.filter(id=self._process).delete()
-                for room in {room for _, room in self._written}:
-                    hub.touch(room, "people")
+                self._tell_of(await Process.end(self._process))
 
     def _present(self) -> set[Place]:
-        now = time.monotonic()
+        now = monotonic()
         self._until = {place: until for place, until in self._until.items() if until > now}
         return set(self._until) | set(self._streams)
+
+    def _patience(self) -> float | None:
+        """For how many seconds nobody's time is up."""
+        return max(0.0, min(self._until.values()) - monotonic()) if self._until else None
 
     async def _write(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RENEW_SECONDS if self._until else None):
+                async with asyncio.timeout(self._patience()):
                     await self._has_changed.wait()
             self._has_changed.clear()
             try:
@@ -113,12 +115,14 @@ class Attendance:
     async def _write_changes(self) -> None:
         written, present = self._written, self._present()
         came, went = present - written, written - present
-        if came or went:
-            await Visit.write(self._process, await with_account(came), went)
-            if self._written is written:  # else we were taken for dead meanwhile, and everybody is written anew
-                self._written = present
-            for room in {room for _, room in came | went}:
-                hub.touch(room, "people")
+        if not (came or went):
+            return
+        away = _people(written) - _people(present)
+        await Visit.write(self._process, came, went, away)
+        if self._written is written:  # else we were taken for dead meanwhile, and everybody is written anew
+            self._written = present
+        broadcasts.moved({room for _, room in came | went})
+        broadcasts.changed(away | _people(present) - _people(written))
 
     async def _renew(self) -> None:
         while True:
@@ -128,10 +132,19 @@ class Attendance:
                     # We were taken for dead (a frozen machine): everybody who is here is written anew.
                     self._written = set()
                     self._has_changed.set()
-                for room in await Process.bury():
-                    hub.touch(room, "people")
+                self._tell_of(await Process.bury())
             except Exception as error:
                 log.warning("this process could not say that it is alive: %r", error)
+
+    @staticmethod
+    def _tell_of(places: Collection[Place]) -> None:
+        """A process has ended, and these were the places of its people."""
+        broadcasts.moved({room for _, room in places})
+        broadcasts.changed(_people(places))
+
+
+def _people(places: Collection[Place]) -> set[int]:
+    return {user for user, _ in places}
 
 
 attendance = Attendance()

@@ -1,10 +1,40 @@
-"""Telling a room who is in it."""
+"""Telling a room who is in it, and everybody who is online."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from webapp import render
-from webapp.live import Frame, frames, sources
-from webapp.presence.models import People, people_in
+from webapp.live import Frame, frames, hub, sources
+from webapp.presence.models import AT_ONCE, NO_ROOM, People, people_in, rooms_of
+
+# Who wants to know, in this process, of people who may have come online or gone, or begun or ceased to show it.
+# Each is called with their ids and reads what is so now; news may be lost, so it looks by itself now and then too.
+listeners: list[Callable[[set[int]], None]] = []
+
+
+def changed(users: Collection[int]) -> None:
+    """Whether these people are online may have changed: tell every process."""
+    ordered = sorted(users)
+    for start in range(0, len(ordered), AT_ONCE):
+        hub.tell("presence", users=",".join(map(str, ordered[start : start + AT_ONCE])))
+
+
+@sources.news("presence")
+def heard(users: str) -> None:
+    ids = {int(user) for user in users.split(",")}
+    for listen in listeners:
+        listen(ids)
+
+
+def moved(rooms: Collection[int]) -> None:
+    """The people of these rooms may be others now."""
+    for room in set(rooms) - {NO_ROOM}:
+        hub.touch(room, "people")
+
+
+async def chosen(user: int) -> None:
+    """The person has begun, or ceased, to show when they are here."""
+    moved(await rooms_of(user))
+    changed([user])
 
 
 @sources.state("people")

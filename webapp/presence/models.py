@@ -1,22 +1,32 @@
 """The rules of presence: whose page is open where, as long as the process that holds it is alive."""
 
 import secrets
-from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp import database, settings
+from webapp import clock, database, settings
 from webapp.accounts.models import User
 
 # A process says every five seconds that it lives; one that was not heard for twenty is gone, and its people with it.
 RENEW_SECONDS = 5
 LEASE_SECONDS = 20
 NAMES_SHOWN = 24
+# A person and the room that a page of theirs shows; NO_ROOM for a page that shows none. Rooms begin at 1.
+Place = tuple[int, int]
+T = TypeVar("T", int, tuple[int, int])
+NO_ROOM = 0
+AT_ONCE = 500
+# When somebody was here is told by the day: it is not written again so soon.
+SEEN_AGAIN = timedelta(minutes=5)
 
 # The one clock that all processes share is the database's.
 NOW = "CAST(strftime('%s', 'now') AS INTEGER)" if settings.ON_SQLITE else "CAST(extract(epoch FROM now()) AS BIGINT)"
+IS_ALIVE = f"process.seen_at >= {NOW} - {LEASE_SECONDS}"
+IS_DEAD = f"seen_at < {NOW} - {LEASE_SECONDS}"
 
 
 class Process(Model):
@@ -45,19 +55,40 @@ class Process(Model):
         return not rows[0]["renewed"]
 
     @classmethod
-    async def bury(cls, everyone_but: str = "") -> list[int]:
-        """Delete the processes whose lease has ended (on SQLite: all others); the rooms their people were in."""
-        dead = f"seen_at < {NOW} - {LEASE_SECONDS}" if not everyone_but else "id <> ?"
-        found = await database.rows(
-            f"SELECT DISTINCT room_id FROM visit WHERE process_id IN (SELECT id FROM process WHERE {dead})",
-            *filter(None, [everyone_but]),
-        )
-        await database.rows(f"DELETE FROM process WHERE {dead} RETURNING id", *filter(None, [everyone_but]))
-        return [row["room_id"] for row in found if row["room_id"] is not None]
+    async def bury(cls, everyone_but: str = "") -> set[Place]:
+        """Delete the processes whose lease has ended (on SQLite: all others); where their people were."""
+        if everyone_but:
+            return await database.transact(cls._delete, "id <> ?", everyone_but)
+        if not await database.rows(f"SELECT id FROM process WHERE {IS_DEAD} LIMIT 1"):
+            return set()  # as nearly always, and nothing was written
+        return await database.transact(cls._delete, IS_DEAD)
+
+    @classmethod
+    async def end(cls, identity: str) -> set[Place]:
+        """Delete this process, which leaves in good order; where its people were."""
+        return await database.transact(cls._delete, "id = ?", identity)
+
+    @classmethod
+    async def _delete(cls, which: str, *parameters: str) -> set[Place]:
+        """Of several that find the same process dead one gets its people: the others wait, and find no such row."""
+        places: set[Place] = set()
+        held = f"UPDATE process SET renewed = 1 WHERE {which} RETURNING id, seen_at"
+        for process in await database.rows(held, *parameters):
+            visits = await database.rows("SELECT user_id, room_id FROM visit WHERE process_id = ?", process["id"])
+            here = {(visit["user_id"], visit["room_id"]) for visit in visits}
+            await note_seen({user for user, _ in here}, datetime.fromtimestamp(process["seen_at"], UTC))
+            await cls.filter(id=process["id"]).delete()
+            places |= here
+        return places
 
 
 class Visit(Model):
-    """A person's open page (or pages) in a process: which room it shows, or none."""
+    """
+    A person's open page (or pages) in a process: the room that it shows, or NO_ROOM.
+
+    NO_ROOM is stored, and never null, because a null is different from every other null: the unique index would
+    let the same visit in twice.
+    """
 
     id = fields.BigIntField(primary_key=True)
     process: fields.ForeignKeyRelation[Process] = fields.ForeignKeyField("parley.Process", "visits")
@@ -69,24 +100,110 @@ class Visit(Model):
         unique_together = (("process", "user", "room_id"),)
 
     @classmethod
-    async def write(cls, process: str, came: Collection[tuple[int, int]], went: Collection[tuple[int, int]]) -> None:
-        """Write who came and who went, as (user, room) pairs; one batch, one transaction."""
+    async def write(
+        cls, process: str, came: Collection[Place], went: Collection[Place], away: Collection[int] = ()
+    ) -> None:
+        """
+        Write who came, who went, and who was seen for the last time here: one batch, one transaction.
 
-        async def both() -> None:
-            for room in {room for _, room in went}:
-                users = [user for user, left in went if left == room]
-                await cls.filter(process_id=process, room_id=room, user_id__in=users).delete()
-            rows = [cls(process_id=process, user_id=user, room_id=room) for user, room in came]
-            await cls.bulk_create(rows, ignore_conflicts=True, batch_size=300)
+        As many statements for a hundred rooms as for one. Whose account is gone is left out.
+        """
 
-        await database.transact(both)
+        async def write() -> None:
+            for some in _slices(went):
+                await database.rows(
+                    f"DELETE FROM visit WHERE process_id = ? AND (user_id, room_id) IN ({_values(some)})",
+                    process, *_flat(some),
+                )  # fmt: skip
+            for some in _slices(came):
+                await database.rows(
+                    "INSERT INTO visit (process_id, user_id, room_id) SELECT ?, came.column1, came.column2 "
+                    f'FROM ({_values(some)}) AS came WHERE EXISTS (SELECT 1 FROM "user" WHERE id = came.column1) '
+                    "ON CONFLICT DO NOTHING",
+                    process, *_flat(some),
+                )  # fmt: skip
+            await note_seen(away, datetime.now(UTC))
+
+        await database.transact(write)
 
 
-async def with_account(places: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those of the (user, room) pairs whose user still exists: one that was removed must not stop the batch."""
-    users = await User.filter(id__in={user for user, _ in places}).values("id") if places else []
-    existing = {row["id"] for row in users}
-    return [place for place in places if place[0] in existing]
+def _slices(things: Collection[T]) -> Iterator[list[T]]:
+    """In pieces that one statement can take, and always in one order: two that write the same rows do not lock up."""
+    ordered = sorted(things)
+    return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))
+
+
+def _values(places: list[Place]) -> str:
+    """The first row tells PostgreSQL the types."""
+    return "VALUES (CAST(? AS INTEGER), CAST(? AS INTEGER))" + ", (?, ?)" * (len(places) - 1)
+
+
+def _flat(places: list[Place]) -> list[int]:
+    return [number for place in places for number in place]
+
+
+# When somebody was here last.
+
+
+async def note_seen(users: Collection[int], moment: datetime) -> None:
+    """The last pages of these people have closed; nothing is written for those noted within SEEN_AGAIN before."""
+    for some in _slices(users):
+        await User.filter(id__in=some, last_seen_at__lt=moment - SEEN_AGAIN).update(last_seen_at=moment)
+
+
+def seen(last_seen_at: datetime, now: datetime | None = None) -> str:
+    """
+    When somebody was here last, in words too coarse to tell their hours, by the days of the site's time zone.
+
+    A week is the seven days before, not the calendar's: three days ago is this week on a Monday too.
+    """
+    days = (clock.local(now or datetime.now(UTC)).date() - clock.local(last_seen_at).date()).days
+    steps = ((0, "today"), (1, "yesterday"), (6, "this week"), (30, "this month"))
+    return next((words for most, words in steps if days <= most), "a while ago")
+
+
+def last_seen(user: User) -> str:
+    """The words for a friend of theirs, empty when the person does not show when they are here."""
+    return seen(user.last_seen_at) if user.shows_presence else ""
+
+
+# Who is online: whoever has a page open, in a room or not, and shows it.
+
+
+def is_online(user: str = '"user"') -> str:
+    """The condition for a query that has the table of users under that name; null where a LEFT JOIN found nobody."""
+    return (
+        f"({user}.shows_presence AND EXISTS (SELECT 1 FROM visit JOIN process ON process.id = visit.process_id "
+        f"WHERE visit.user_id = {user}.id AND {IS_ALIVE}))"
+    )
+
+
+async def online(users: Collection[int]) -> set[int]:
+    """Those of the people who are online and show it; one query for each 500."""
+    found: set[int] = set()
+    for some in _slices(set(users)):
+        marks = ", ".join("?" * len(some))
+        rows = await database.rows(f'SELECT id FROM "user" WHERE id IN ({marks}) AND {is_online()}', *some)
+        found |= {row["id"] for row in rows}
+    return found
+
+
+async def everyone_online() -> set[int]:
+    """All who are online and show it, in one query."""
+    rows = await database.rows(
+        "SELECT DISTINCT visit.user_id FROM process JOIN visit ON visit.process_id = process.id "
+        f'JOIN "user" ON "user".id = visit.user_id WHERE {IS_ALIVE} AND "user".shows_presence'
+    )
+    return {row["user_id"] for row in rows}
+
+
+async def rooms_of(user: int) -> list[int]:
+    """The rooms that the person's pages show, in any process."""
+    rows = await database.rows("SELECT DISTINCT room_id FROM visit WHERE user_id = ? AND room_id > ?", user, NO_ROOM)
+    return [row["room_id"] for row in rows]
+
+
+# Who is in a room.
 
 
 class People(NamedTuple):
@@ -106,17 +223,17 @@ class People(NamedTuple):
 
 
 async def people_in(rooms: Collection[int]) -> dict[int, People]:
-    """Who is in each of these rooms, in one query."""
-    if not rooms:
+    """Who is in each of these rooms and shows it, in one query; a page that shows no room has no people."""
+    by_room: dict[int, list[dict[str, Any]]] = {room: [] for room in rooms if room != NO_ROOM}
+    if not by_room:
         return {}
-    marks = ", ".join("?" * len(rooms))
+    marks = ", ".join("?" * len(by_room))
     rows = await database.rows(
         'SELECT DISTINCT visit.room_id, "user".code, "user".display_name FROM visit '
         'JOIN process ON process.id = visit.process_id JOIN "user" ON "user".id = visit.user_id '
-        f"WHERE visit.room_id IN ({marks}) AND process.seen_at >= {NOW} - {LEASE_SECONDS}",
-        *rooms,
+        f'WHERE visit.room_id IN ({marks}) AND {IS_ALIVE} AND "user".shows_presence',
+        *by_room,
     )
-    by_room: dict[int, list[dict[str, Any]]] = {room: [] for room in rooms}
     for row in rows:
         by_room[row["room_id"]].append(row)
     return {room: People.of(found) for room, found in by_room.items()}

@@ -1,0 +1,569 @@
+"""Who is here, who is online, and when somebody was here last: as others may know it."""
+
+import asyncio
+import html
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.conftest import Person, account
+from webapp import database, settings
+from webapp.accounts.models import User
+from webapp.live import Reader, hub
+from webapp.presence import attendance as attendances
+from webapp.presence import broadcasts
+from webapp.presence.attendance import GRACE_SECONDS, READING_SECONDS, WRITE_SECONDS, Attendance, attendance
+from webapp.presence.models import (
+    AT_ONCE,
+    LEASE_SECONDS,
+    NO_ROOM,
+    Process,
+    Visit,
+    everyone_online,
+    is_online,
+    last_seen,
+    note_seen,
+    online,
+    people_in,
+    seen,
+)
+from webapp.rooms.models import Room
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def go(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(attendances, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def told() -> Iterator[list[set[int]]]:
+    """Whose presence was told to have changed, and when."""
+    told: list[set[int]] = []
+    broadcasts.listeners.append(told.append)
+    yield told
+    broadcasts.listeners.remove(told.append)
+
+
+@pytest.fixture
+def touched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
+    """The states that were touched."""
+    touched: list[tuple[int, str]] = []
+    monkeypatch.setattr(hub, "touch", lambda number, kind: touched.append((number, kind)))
+    return touched
+
+
+async def process() -> Attendance:
+    """Another process of the installation, which writes when the test says so."""
+    other = Attendance()
+    other._process = await Process.begin()
+    return other
+
+
+async def dies(process: Attendance) -> None:
+    """Its lease has ended."""
+    await database.rows("UPDATE process SET seen_at = seen_at - ? WHERE id = ?", LEASE_SECONDS + 1, process._process)
+
+
+def who(person: Person) -> User:
+    assert person.user
+    return person.user
+
+
+async def names(room: Room) -> list[str]:
+    return [person["display_name"] for person in (await people_in([room.id]))[room.id].shown]
+
+
+async def visits(process: Attendance) -> set[tuple[int, int]]:
+    rows = await database.rows("SELECT user_id, room_id FROM visit WHERE process_id = ?", process._process)
+    return {(row["user_id"], row["room_id"]) for row in rows}
+
+
+async def seen_at(user: User) -> datetime:
+    return (await User.get(id=user.id)).last_seen_at
+
+
+async def is_recent(user: User) -> bool:
+    return datetime.now(UTC) - await seen_at(user) < timedelta(minutes=1)
+
+
+async def hide(user: User) -> None:
+    await User.filter(id=user.id).update(shows_presence=False)
+
+
+# A page that shows no room.
+
+
+async def test_a_page_that_shows_no_room_is_a_visit_in_no_room(
+    alice: Person, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+) -> None:
+    here = await process()
+    here.enter(who(alice).id, NO_ROOM)
+    await here._write_changes()
+    assert await visits(here) == {(who(alice).id, NO_ROOM)}
+    assert await online([who(alice).id]) == {who(alice).id}
+    assert await people_in([NO_ROOM]) == {}
+    assert await broadcasts.people([NO_ROOM]) == {}
+    assert touched == []
+    assert told == [{who(alice).id}]
+
+
+async def test_it_is_one_visit_however_often_it_is_written(alice: Person, clock: Clock) -> None:
+    here = await process()
+    here.enter(who(alice).id, NO_ROOM)
+    await here._write_changes()
+    here._written = set()  # as when the process was taken for dead
+    await here._write_changes()
+    assert await Visit.filter(user_id=who(alice).id).count() == 1
+
+
+@pytest.mark.parametrize("is_in_a_room", [True, False])
+async def test_a_look_without_a_stream_lasts_a_minute(
+    alice: Person, room: Room, clock: Clock, is_in_a_room: bool
+) -> None:
+    here = await process()
+    here.look(who(alice).id, room.id if is_in_a_room else NO_ROOM)
+    clock.go(READING_SECONDS - 1)
+    await here._write_changes()
+    assert await online([who(alice).id]) == {who(alice).id}
+    clock.go(2)
+    await here._write_changes()
+    assert await online([who(alice).id]) == set()
+
+
+# Online.
+
+
+async def test_online_is_who_has_a_page_open_in_a_process_that_lives_and_shows_it(
+    alice: Person, bob: Person, charlie: Person, room: Room, clock: Clock
+) -> None:
+    one, other = await process(), await process()
+    one.enter(who(alice).id, room.id)
+    one.enter(who(alice).id, NO_ROOM)
+    one.enter(who(bob).id, room.id)
+    other.enter(who(charlie).id, room.id)
+    for each in (one, other):
+        await each._write_changes()
+    everybody = {who(person).id for person in (alice, bob, charlie)}
+    nobody = await account("nobody")
+    assert await online([*everybody, nobody.id, 10**6]) == everybody
+    assert await everyone_online() == everybody
+    await hide(who(bob))
+    await dies(other)
+    assert await online(everybody) == await everyone_online() == {who(alice).id}
+    assert await online([]) == set()
+
+
+async def test_the_condition_of_being_online_fits_into_a_query_of_another_domain(
+    alice: Person, bob: Person, room: Room, clock: Clock
+) -> None:
+    here = await process()
+    for person in (alice, bob):
+        here.enter(who(person).id, room.id)
+    await here._write_changes()
+    await hide(who(bob))
+    query = (
+        f"SELECT membership.user_id, {is_online('other')} AS is_online FROM membership "
+        'LEFT JOIN "user" AS other ON other.id = membership.user_id AND other.id <> ?'
+    )
+    rows = {row["user_id"]: row["is_online"] for row in await database.rows(query, 0)}
+    assert {user: bool(found) for user, found in rows.items()} == {who(alice).id: True, who(bob).id: False}
+    rows = {row["user_id"]: row["is_online"] for row in await database.rows(query, who(alice).id)}
+    assert not rows[who(alice).id]
+
+
+async def test_many_are_asked_about_in_slices(alice: Person, room: Room, clock: Clock) -> None:
+    here = await process()
+    here.enter(who(alice).id, room.id)
+    await here._write_changes()
+    assert await online([*range(10**6, 10**6 + 3 * AT_ONCE), who(alice).id]) == {who(alice).id}
+
+
+# Last seen.
+
+MONDAY = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [
+        (timedelta(minutes=-5), "today"),
+        (timedelta(0), "today"),
+        (timedelta(hours=12), "today"),
+        (timedelta(hours=13), "yesterday"),
+        (timedelta(days=1), "yesterday"),
+        (timedelta(days=2), "this week"),
+        (timedelta(days=6), "this week"),
+        (timedelta(days=7), "this month"),
+        (timedelta(days=30), "this month"),
+        (timedelta(days=31), "a while ago"),
+        (timedelta(days=3000), "a while ago"),
+    ],
+)
+def test_when_somebody_was_here_is_told_in_coarse_words(ago: timedelta, words: str) -> None:
+    assert seen(MONDAY - ago, MONDAY) == words
+
+
+def test_a_day_is_the_sites_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    evening, night = datetime(2026, 6, 1, 21, tzinfo=UTC), datetime(2026, 6, 1, 23, tzinfo=UTC)
+    assert seen(evening, night) == "today"
+    monkeypatch.setattr(settings, "SITE_TIMEZONE", ZoneInfo("Europe/Berlin"))
+    assert seen(evening, night) == "yesterday"
+
+
+async def test_who_does_not_show_it_was_never_seen(alice: Person) -> None:
+    assert last_seen(who(alice)) == "today"
+    await hide(who(alice))
+    assert last_seen(await User.get(id=who(alice).id)) == ""
+
+
+async def test_it_is_written_when_the_last_page_closes_and_not_before(alice: Person, room: Room, clock: Clock) -> None:
+    await User.all().update(last_seen_at=LONG_AGO)
+    here = await process()
+    here.enter(who(alice).id, room.id)
+    here.enter(who(alice).id, NO_ROOM)
+    await here._write_changes()
+    here.leave(who(alice).id, room.id)
+    clock.go(GRACE_SECONDS + 1)
+    await here._write_changes()
+    assert await visits(here) == {(who(alice).id, NO_ROOM)}
+    assert await seen_at(who(alice)) == LONG_AGO
+    here.leave(who(alice).id, NO_ROOM)
+    clock.go(GRACE_SECONDS + 1)
+    await here._write_changes()
+    assert await is_recent(who(alice))
+
+
+async def test_it_is_not_written_again_within_minutes(alice: Person, bob: Person) -> None:
+    now = datetime.now(UTC)
+    await User.filter(id=who(alice).id).update(last_seen_at=now - timedelta(minutes=4))
+    await User.filter(id=who(bob).id).update(last_seen_at=now - timedelta(minutes=6))
+    await note_seen([who(alice).id, who(bob).id], now)
+    assert await seen_at(who(alice)) == now - timedelta(minutes=4)
+    assert await seen_at(who(bob)) == now
+
+
+async def test_the_people_of_a_dead_process_were_seen_when_it_was_heard_last(
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+) -> None:
+    await User.all().update(last_seen_at=LONG_AGO)
+    dead = await process()
+    dead.enter(who(alice).id, room.id)
+    dead.enter(who(alice).id, NO_ROOM)
+    await dead._write_changes()
+    before = await seen_at(who(alice))
+    await dies(dead)
+    assert await Process.bury() == {(who(alice).id, room.id), (who(alice).id, NO_ROOM)}
+    assert await visits(dead) == set()
+    assert before == LONG_AGO
+    ago = datetime.now(UTC) - await seen_at(who(alice))
+    assert timedelta(seconds=LEASE_SECONDS - 1) < ago < timedelta(seconds=LEASE_SECONDS + 30)
+
+
+async def test_of_two_that_find_it_dead_one_gets_its_people(alice: Person, room: Room, clock: Clock) -> None:
+    dead = await process()
+    dead.enter(who(alice).id, room.id)
+    await dead._write_changes()
+    await dies(dead)
+    found = await asyncio.gather(*(Process.bury() for _ in range(3)))
+    assert sorted(map(len, found)) == [0, 0, 1]
+
+
+async def test_a_process_that_leaves_takes_its_people_along(
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+) -> None:
+    await User.all().update(last_seen_at=LONG_AGO)
+    leaving = Attendance()
+    async with leaving.running():
+        leaving.enter(who(alice).id, room.id)
+        leaving.enter(who(alice).id, NO_ROOM)
+        await leaving._write_changes()
+        told.clear()
+        touched.clear()
+    assert told == [{who(alice).id}]
+    assert touched == [(room.id, "people")]
+    assert not await Process.exists(id=leaving._process)
+    assert await is_recent(who(alice))
+
+
+# Telling.
+
+
+async def test_only_the_first_place_and_the_last_are_told(
+    alice: Person, bob: Person, room: Room, clock: Clock, told: list[set[int]]
+) -> None:
+    here = await process()
+    for person in (alice, bob):
+        here.enter(who(person).id, room.id)
+    await here._write_changes()
+    assert told == [{who(alice).id, who(bob).id}]
+    here.enter(who(alice).id, NO_ROOM)
+    await here._write_changes()
+    here.leave(who(alice).id, room.id)
+    clock.go(GRACE_SECONDS + 1)
+    await here._write_changes()
+    assert told[1:] == []
+    here.leave(who(alice).id, NO_ROOM)
+    here.forget_all(who(bob).id)
+    here.leave(who(bob).id, room.id)
+    clock.go(GRACE_SECONDS + 1)
+    await here._write_changes()
+    assert told[1:] == [{who(alice).id, who(bob).id}]
+
+
+def test_it_is_told_to_every_process_in_slices(monkeypatch: pytest.MonkeyPatch, told: list[set[int]]) -> None:
+    rung: list[str] = []
+    monkeypatch.setattr(hub._bell, "ring", lambda text, key="": rung.append(text))
+    broadcasts.changed(range(1, 2 * AT_ONCE + 2))
+    assert [len(users) for users in told] == [AT_ONCE, AT_ONCE, 1]
+    assert len(rung) == 3
+    told.clear()
+    for text in rung:
+        hub._hear(text)
+    assert set().union(*told) == set(range(1, 2 * AT_ONCE + 2))
+
+
+@pytest.mark.parametrize("text", ['{"news": "presence"}', '{"news": "presence", "users": "1,x"}'])
+def test_news_that_can_not_be_read_harm_nobody(told: list[set[int]], text: str) -> None:
+    hub._hear(text)
+    assert told == []
+
+
+async def test_a_dead_process_is_told_of(
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    one, dead = await process(), await process()
+    dead.enter(who(alice).id, room.id)
+    await dead._write_changes()
+    await dies(dead)
+    told.clear()
+    touched.clear()
+    heard = asyncio.Event()
+    broadcasts.listeners.append(hear := lambda users: heard.set())
+    monkeypatch.setattr(attendances, "RENEW_SECONDS", 0.01)
+    renewing = asyncio.create_task(one._renew())
+    async with asyncio.timeout(5):
+        await heard.wait()
+    renewing.cancel()
+    broadcasts.listeners.remove(hear)
+    assert told == [{who(alice).id}]
+    assert touched == [(room.id, "people")]
+
+
+# Invisible.
+
+
+async def choose(person: Person, **shows: str) -> None:
+    answer = await person.post("/settings/privacy", {"found_by": "everyone", "written_by": "friends", **shows})
+    assert answer.status_code == 303
+
+
+def said(page: Any) -> str:
+    [line] = re.findall(r'<p id="people".*?</p>', page.text, re.S)
+    return html.unescape(re.sub(r"<[^>]+>", "", line)).strip()
+
+
+async def test_who_does_not_show_it_is_in_no_list_and_no_number_not_even_their_own(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    for person in (alice, bob):
+        await person.get(room.path)
+    await attendance._write_changes()
+    assert said(await alice.get(room.path)) == "2 here: Alice, Bob"
+    await choose(bob)
+    for person in (alice, bob):
+        assert said(await person.get(room.path)) == "1 here: Alice"
+    frame = (await broadcasts.people([room.id]))[room.id]
+    assert b"Bob" not in frame.sse + frame.html
+    assert b"1 here" in frame.sse
+    assert b"1 here" in frame.html
+    await choose(bob, shows_presence="1")
+    assert said(await alice.get(room.path)) == "2 here: Alice, Bob"
+
+
+async def test_the_choice_is_told_once_and_only_where_it_changes(
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+) -> None:
+    here = await process()
+    here.enter(who(alice).id, room.id)
+    here.enter(who(alice).id, NO_ROOM)
+    await here._write_changes()
+    told.clear()
+    touched.clear()
+    await choose(alice, shows_presence="1")
+    assert (told, touched) == ([], [])
+    await choose(alice)
+    assert told == [{who(alice).id}]
+    assert touched == [(room.id, "people")]
+
+
+async def test_open_pages_show_the_choice_within_seconds(alice: Person, bob: Person, room: Room) -> None:
+    attendance.enter(who(bob).id, room.id)
+    page = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=who(alice).id)
+    hub.join(page)
+    shown: list[str] = []
+
+    async def until(text: str) -> None:
+        async with asyncio.timeout(5):
+            async for chunk in page.outbox:
+                shown.append(chunk.decode())
+                if text in shown[-1]:
+                    return
+
+    await until("1 here")
+    assert "Bob" in shown[-1]
+    await choose(bob)
+    await until("0 here")
+    assert "Bob" not in shown[-1]
+    hub.leave(page)
+    attendance.leave(who(bob).id, room.id)
+
+
+# Writing.
+
+
+def statements(caught: pytest.LogCaptureFixture) -> list[str]:
+    """What was written, but for the leases, which the application renews meanwhile."""
+    said = [str(record.args[0] if isinstance(record.args, tuple) else record.msg) for record in caught.records]
+    return [text for text in said if text.startswith(("INSERT", "UPDATE", "DELETE")) and "INTO process" not in text]
+
+
+async def test_a_hundred_rooms_are_written_in_as_many_statements_as_one(
+    alice: Person, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    users = [await account(f"person-{number}") for number in range(10)]
+    await User.all().update(last_seen_at=LONG_AGO)
+    here = await process()
+    places = {(user.id, room) for user in users for room in range(1, 101)}
+    assert len(places) == 2 * AT_ONCE
+    caplog.set_level("DEBUG", "tortoise.db_client")
+    for place in places:
+        here.enter(*place)
+    caplog.clear()
+    await here._write_changes()
+    assert len(statements(caplog)) == 2
+    assert await visits(here) == places
+    for place in places:
+        here.leave(*place)
+    clock.go(GRACE_SECONDS + 1)
+    caplog.clear()
+    await here._write_changes()
+    assert len(statements(caplog)) == 3, "two for the visits and one for when they were seen"
+    assert await visits(here) == set()
+    assert all([await is_recent(user) for user in users])
+
+
+async def test_only_who_went_is_deleted(alice: Person, bob: Person, clock: Clock) -> None:
+    one, other = await process(), await process()
+    kept = {(who(alice).id, 2), (who(bob).id, 1), (who(bob).id, 2)}
+    for each in (one, other):
+        await Visit.write(each._process, kept | {(who(alice).id, 1)}, [])
+    await Visit.write(one._process, [(who(bob).id, 3)], [(who(alice).id, 1), (who(alice).id, 7)])
+    assert await visits(one) == kept | {(who(bob).id, 3)}
+    assert await visits(other) == kept | {(who(alice).id, 1)}
+
+
+async def test_an_account_that_is_gone_does_not_stop_the_others(alice: Person, clock: Clock) -> None:
+    here = await process()
+    gone = await account("gone")
+    here.enter(gone.id, 1)
+    here.enter(who(alice).id, 1)
+    await gone.delete()
+    await here._write_changes()
+    assert await visits(here) == {(who(alice).id, 1)}
+
+
+async def test_a_batch_that_fails_is_written_whole_the_next_time(
+    alice: Person, bob: Person, clock: Clock, told: list[set[int]]
+) -> None:
+    here = await process()
+    here.enter(who(alice).id, 1)
+    await here._write_changes()
+    here.forget(who(alice).id, 1)
+    here.leave(who(alice).id, 1)
+    here.enter(who(bob).id, 1)
+    clock.go(1)
+    process_id, here._process = here._process, "no such process"
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
+        await here._write_changes()
+    here._process = process_id
+    assert await visits(here) == {(who(alice).id, 1)}
+    assert told == [{who(alice).id}]
+    await here._write_changes()
+    assert await visits(here) == {(who(bob).id, 1)}
+    assert told[1:] == [{who(alice).id, who(bob).id}]
+
+
+# Grace.
+
+
+async def test_a_page_that_changes_does_not_flicker(
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+) -> None:
+    here = await process()
+    here.enter(who(alice).id, room.id)
+    await here._write_changes()
+    told.clear()
+    touched.clear()
+    here.leave(who(alice).id, room.id)
+    clock.go(GRACE_SECONDS - 0.5)
+    await here._write_changes()
+    assert await names(room) == ["Alice"]
+    here.enter(who(alice).id, room.id)
+    clock.go(GRACE_SECONDS)
+    await here._write_changes()
+    assert await names(room) == ["Alice"]
+    assert (told, touched) == ([], [])
+
+
+async def test_who_closes_everything_is_gone_when_the_grace_is_over_and_not_a_renewal_later(
+    alice: Person, room: Room, clock: Clock
+) -> None:
+    here = await process()
+    assert here._patience() is None
+    here.enter(who(alice).id, room.id)
+    assert here._patience() is None
+    here.look(who(alice).id, NO_ROOM)
+    assert here._patience() == READING_SECONDS
+    here.leave(who(alice).id, room.id)
+    clock.go(1)
+    assert here._patience() == GRACE_SECONDS - 1
+    assert GRACE_SECONDS + 2 * WRITE_SECONDS <= 6, "and a second for the room's own pause"
+
+
+async def test_the_writing_task_wakes_when_the_first_grace_is_over(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch, told: list[set[int]]
+) -> None:
+    monkeypatch.setattr(attendances, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(attendances, "WRITE_SECONDS", 0.01)
+    heard: asyncio.Queue[set[int]] = asyncio.Queue()
+    broadcasts.listeners.append(heard.put_nowait)
+    here = Attendance()
+    async with here.running(), asyncio.timeout(4):  # a renewal would take longer
+        here.enter(who(alice).id, room.id)
+        assert await heard.get() == {who(alice).id}
+        here.leave(who(alice).id, room.id)
+        assert await heard.get() == {who(alice).id}
+        assert await names(room) == []
+    broadcasts.listeners.remove(heard.put_nowait)
