@@ -31,22 +31,24 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     What each of these cursors lacks, as frames that all lead to one version.
 
     The room's version is read before the rows: they may then be newer than it, which their own versions
-    tell, but nothing between can be missing.
+    tell, but nothing between can be missing. A cursor that is far behind, or of a future that did not come,
+    gets the log anew: so do, after a restore from a backup, all from before it, because it set the versions
+    far ahead.
     """
     room = await Room.get_or_none(id=room_id, closed_at=None)
     if room is None:
         return None
-    held = [cursor for cursor in cursors if cursor is not None and cursor <= room.version]
+    held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MOST_CHANGES]
     changes = await Message.since(room, min(held)) if held else []
     version = max(room.version, changes[0].version if changes else 0)
     made = Fragments(room.is_chat)
     result: dict[int | None, Frame] = {}
     for cursor in cursors:
-        after = [line for line in changes if cursor is not None and line.version > cursor]
-        if cursor is None or cursor > version or len(after) > MOST_CHANGES:
-            result[cursor] = made.page(room, await _newest(room, version), version)
-        else:
+        after = [line for line in changes if cursor in held and line.version > cursor]
+        if cursor in held and len(after) <= MOST_CHANGES:
             result[cursor] = made.changes(after, cursor, version)
+        else:
+            result[cursor] = made.page(room, await _newest(room, version), version)
     return version, result
 
 

@@ -1,0 +1,111 @@
+"""Whatever version a page says that it holds, what it is sent makes it show the log: with the real one."""
+
+from random import Random
+
+import httpx2
+import pytest
+
+from tests.conftest import Person
+from tests.stream import Event, Page
+from webapp.live import Frame
+from webapp.messages import broadcasts
+from webapp.messages.models import PAGE, Message
+from webapp.rooms.models import Room
+
+STORIES = 25
+MOST_CHANGES = 15
+Shown = dict[int, str]
+# A page needs a client, but these are never connected.
+NOBODY = httpx2.AsyncClient()
+
+
+@pytest.fixture(autouse=True)
+def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("webapp.messages.models.MOST_CHANGES", "webapp.messages.broadcasts.MOST_CHANGES"):
+        monkeypatch.setattr(name, MOST_CHANGES)
+
+
+async def change(person: Person, room: Room, chance: Random) -> None:
+    """Something happens to the log: mostly a message, sometimes another word, or one less."""
+    assert person.user
+    what = chance.choice(("post", "post", "post", "edit", "remove"))
+    messages = await Message.filter(room_id=room.id, removed_at=None)
+    if what == "post" or not messages:
+        await Message.post(room, person.user, f"said {chance.random()}", "")
+    elif what == "edit":
+        await chance.choice(messages).edit(f"rather {chance.random()}")
+    else:
+        await chance.choice(messages).remove()
+
+
+async def shown(room: Room) -> Shown:
+    """What a page shows that holds all of the log."""
+    rows = await Message.filter(room_id=room.id).order_by("number")
+    return {row.number: "Removed" if row.removed_at else row.body for row in rows}
+
+
+def after(before: Shown, frame: Frame) -> Page:
+    """A page that showed something, after a frame."""
+    page = Page(NOBODY, "")
+    page.log = dict(before)
+    for block in filter(None, frame.sse.decode().split("\n\n")):
+        fields = [line.partition(": ") for line in block.split("\n")]
+        data = "\n".join(value for name, _, value in fields if name == "data")
+        page._dispatch(Event(data, id=next(int(value) for name, _, value in fields if name == "id")))
+    return page
+
+
+async def test_from_every_version_a_page_comes_to_show_the_log(alice: Person, room: Room) -> None:
+    assert alice.user
+    for seed in range(STORIES):
+        chance, history = Random(seed), list[Shown]()
+        room = await Room.enter(alice.user, f"Room {seed}")
+        history.append({})
+        for _ in range(chance.randint(1, 30)):
+            await change(alice, room, chance)
+            history.append(await shown(room))
+        newest = len(history) - 1
+        found = await broadcasts.log(room.id, {None, newest + 1, newest + 10**15, *range(len(history))})
+        assert found
+        version, frames = found
+        assert version == newest, seed
+        for cursor, frame in frames.items():
+            is_held = cursor is not None and newest - MOST_CHANGES <= cursor <= newest
+            page = after(history[cursor] if cursor is not None and cursor <= newest else {9: "of another time"}, frame)
+            assert page.repeated == [], (seed, cursor)
+            assert page.log == history[-1], (seed, cursor)
+            assert list(page.log) == sorted(page.log), (seed, cursor)
+            assert page.ids == ([] if cursor == newest else [newest]), (seed, cursor)
+            assert is_held or b'hx-target="#log"' in frame.sse, (seed, cursor)
+
+
+async def test_many_changes_of_one_message_are_many_changes(alice: Person, room: Room) -> None:
+    """How far a page is behind is told by the versions alone, so that a leap of them is one as well."""
+    assert alice.user
+    await Message.post(room, alice.user, "first", "")
+    for number in range(MOST_CHANGES):
+        await (await Message.get(room_id=room.id, number=1)).edit(f"word {number}")
+    found = await broadcasts.log(room.id, {0, 1})
+    assert found
+    assert b'hx-target="#log"' in found[1][0].sse
+    assert b'hx-target="#message-' in found[1][1].sse
+
+
+@pytest.mark.parametrize("leap", [MOST_CHANGES + 1, 10**12])
+async def test_after_a_leap_of_the_versions_every_page_gets_the_log_anew(alice: Person, room: Room, leap: int) -> None:
+    """What a restore from a backup does: pages hold versions that were lost, and must not keep what they show."""
+    assert alice.user
+    for number in range(PAGE + 5):
+        await Message.post(room, alice.user, f"kept {number}", "")
+    kept = await shown(room)
+    lost = kept | {PAGE + 6: "lost", PAGE + 7: "lost too"}
+    await Room.filter(id=room.id).update(version=PAGE + 5 + 2 + leap)
+    for posted in range(3):
+        cursors = (None, 1, PAGE + 5, PAGE + 6, PAGE + 7)
+        found = await broadcasts.log(room.id, cursors)
+        assert found
+        for cursor in cursors:
+            page = after(lost, found[1][cursor])
+            assert page.log == dict(list((await shown(room)).items())[-PAGE:]), (posted, cursor)
+            assert page.last_id == PAGE + 5 + 2 + leap + posted
+        await Message.post(room, alice.user, "new", "")

@@ -1,0 +1,626 @@
+"""
+A small world for the engine: real hubs, channels, bells and outboxes, and around them everything that can go wrong.
+
+Time is the loop's own and goes on when nobody has anything to do, so a minute takes milliseconds. Whatever is
+left to chance is drawn from a seed, by each part for itself: the same seed is the same story.
+"""
+
+import asyncio
+import contextlib
+import logging
+import selectors
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from random import Random
+from typing import Any
+
+import pytest
+from broadcaster import Event
+from broadcaster._backends.base import BroadcastBackend
+
+from webapp.live import Frame, Hub, Reader, Sources
+from webapp.live.bell import RETRY_SECONDS
+from webapp.live.frames import KEEP_ALIVE
+from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
+from webapp.live.redis import BACK, LOST
+
+ROOMS = (1, 2, 3)
+# More changes than this, and who comes back gets the log anew.
+MOST_CHANGES = 12
+# So that a schedule of a few dozen changes meets every bound.
+BOUNDS = {
+    "webapp.live.outbox.LIMIT_BYTES": 60,
+    "webapp.live.reader.SLICE": 2,
+    "webapp.live.hub.CHANNELS_AT_ONCE": 2,
+    "webapp.live.bell.MOST_WAITING": 4,
+}
+SEND_SECONDS = 15.0
+MOST_TURNS = 20_000
+A_MOMENT = 0.3
+
+
+class _Idle(selectors.SelectSelector):
+    """Nothing ever comes from outside: to wait is to move the clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self._turns = 0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        assert timeout is not None, "everybody waits, and nothing will ever happen"
+        self._turns = 0 if timeout > 0 else self._turns + 1
+        assert self._turns < MOST_TURNS, "something turns in circles"
+        self.now += max(0.0, timeout)
+        return []
+
+
+class Loop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._idle = _Idle()
+        super().__init__(self._idle)
+
+    def time(self) -> float:
+        return self._idle.now
+
+    def jump(self, seconds: float) -> None:
+        """As a process finds it that was frozen for so long."""
+        self._idle.now += seconds
+
+
+class Store:
+    """The database: per room the ids of its changes, each with its version."""
+
+    def __init__(self, seed: int) -> None:
+        self.logs: dict[int, list[tuple[int, int]]] = {room: [] for room in ROOMS}
+        self.offsets = dict.fromkeys(ROOMS, 0)
+        self.people = dict.fromkeys(ROOMS, 0)
+        self.closed = set[int]()
+        self.signed_out = set[int]()
+        self.backup: dict[int, list[tuple[int, int]]] = {}
+        self.is_well, self.is_away = True, False
+        self.reads = 0
+        self._next = 0
+        self._chance = Random(f"store {seed}")
+
+    def version(self, room: int) -> int:
+        return self.logs[room][-1][0] if self.logs[room] else self.offsets[room]
+
+    def ids(self, room: int, upto: int | None = None) -> list[int]:
+        return [change for version, change in self.logs[room] if upto is None or version <= upto]
+
+    def commit(self, room: int) -> int:
+        self._next += 1
+        # After a restore the next version is far above the last change that is left.
+        version = max(self.version(room), self.offsets[room]) + 1
+        self.logs[room].append((version, self._next))
+        return version
+
+    def restore(self) -> None:
+        """As `python -m webapp restore`: what came after the backup is gone, and the versions are far ahead."""
+        leap = 1000 + max(self.current(room) for room in ROOMS)
+        for room, log in self.backup.items():
+            self.offsets[room] = max(log[-1][0] if log else 0, 0) + leap
+            self.logs[room] = list(log)
+
+    def current(self, room: int) -> int:
+        """What stands in the room's row."""
+        return max(self.version(room), self.offsets[room])
+
+    async def _answer(self) -> None:
+        """A query takes its time, or more than anybody waits; or it fails."""
+        if self.is_away:
+            raise ConnectionError("the database is away")
+        if self.is_well:
+            if (delay := self._chance.choice((None, 0, 0.002, 0.01))) is not None:
+                await asyncio.sleep(delay)
+            return
+        await asyncio.sleep(self._chance.choice((0, 0, 0, 0.01, 0.3, 2, 20)))
+        if self._chance.random() < 0.3:
+            raise ConnectionError("the database is away")
+
+    async def read_log(
+        self, room: int, cursors: Collection[int | None]
+    ) -> tuple[int, Mapping[int | None, Frame]] | None:
+        """By the rules of messages/broadcasts.py."""
+        self.reads += 1
+        await self._answer()
+        if room in self.closed:
+            return None
+        version, log = self.current(room), list(self.logs[room])
+        await self._answer()
+        return version, {cursor: self._frame(room, log, cursor, version) for cursor in cursors}
+
+    @staticmethod
+    def _frame(room: int, log: list[tuple[int, int]], cursor: int | None, version: int) -> Frame:
+        if cursor is None or cursor > version or version - cursor > MOST_CHANGES:
+            return both(f"= {room} {version} " + " ".join(str(change) for _, change in log))
+        changes = [str(change) for changed, change in log if changed > cursor]
+        if not changes:
+            return Frame()
+        return both(f"+ {room} {version} " + " ".join(changes))
+
+    async def read_versions(self, rooms: Collection[int]) -> Mapping[int, int]:
+        await self._answer()
+        found = {room: self.current(room) for room in rooms if room not in self.closed}
+        await self._answer()
+        return found
+
+    async def read_people(self, rooms: Collection[int]) -> Mapping[int, Frame]:
+        await self._answer()
+        found = {room: both(f"~ {room} {self.people[room]}") for room in rooms}
+        await self._answer()
+        return found
+
+    async def check_access(self, readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
+        await self._answer()
+        ended = [(reader, "signed_out") for reader in readers if reader.labels["session"] in self.signed_out]
+        await self._answer()
+        return ended
+
+
+def both(line: str) -> Frame:
+    """A frame in its two framings, which a page can tell apart."""
+    return Frame(f"sse {line}\n".encode(), f"html {line}\n".encode())
+
+
+class Wire(BroadcastBackend):
+    """One process's link to the others, through the worst of brokers."""
+
+    def __init__(self, network: "Network") -> None:
+        self.network = network
+        self.is_linked = True
+        self._heard: asyncio.Queue[Event] = asyncio.Queue()
+        self._others = network.wires
+        self._others.append(self)
+
+    async def connect(self) -> None: ...
+    async def subscribe(self, channel: str) -> None: ...
+    async def unsubscribe(self, channel: str) -> None: ...
+
+    async def disconnect(self) -> None:
+        if self in self._others:
+            self._others.remove(self)
+
+    async def publish(self, channel: str, message: Any) -> None:
+        await self.network.carry(self, message)
+
+    async def next_published(self) -> Event:
+        return await self._heard.get()
+
+    def hear(self, message: str) -> None:
+        if self.is_linked or message in (LOST, BACK):
+            self._heard.put_nowait(Event("test", message))
+
+    def cut(self, noticed_after: float = 0.0) -> None:
+        if self.is_linked:
+            self.is_linked = False
+            asyncio.get_running_loop().call_later(noticed_after, self.hear, LOST)
+
+    def mend(self) -> None:
+        if not self.is_linked:
+            self.is_linked = True
+            self.hear(BACK)
+
+
+class Network:
+    """What is published is lost, repeated, delayed and so overtaken, as chance will have it."""
+
+    def __init__(self, seed: int) -> None:
+        self.wires: list[Wire] = []
+        self.is_well, self.refuses = True, False
+        self._chance = Random(f"network {seed}")
+
+    async def carry(self, sender: Wire, message: str) -> None:
+        if not self.is_well:
+            await asyncio.sleep(self._chance.choice((0, 0, 0.2)))
+        if self.refuses or not sender.is_linked:
+            raise ConnectionError("the link is down")
+        for wire in self.wires:
+            for _ in range(1 if self.is_well else self._chance.choice((0, 1, 1, 2, 3))):
+                delay = 0 if self.is_well else self._chance.choice((0, 0, 0.01, 0.5, 5, 40))
+                asyncio.get_running_loop().call_later(delay, wire.hear, message)
+
+
+class Process:
+    """A server process: a real hub, until it is killed or asked to leave."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        sources = Sources()
+        sources.log(world.store.read_log)
+        sources.versions(world.store.read_versions)
+        sources.access(world.store.check_access)
+        sources.state("people")(world.store.read_people)
+        sources.goodbye(lambda reader, reason: f"{reader.framing} ! {reader.channel} {reason}\n".encode())
+        self.hub = Hub(sources)
+        self.wire = Wire(world.network)
+        self.is_up = True
+        self.is_serving, self._is_over = asyncio.Event(), asyncio.Event()
+        self._task = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        async with self.hub.running(self.wire, "test"):
+            self.is_serving.set()
+            await self._is_over.wait()
+
+    async def kill(self) -> None:
+        """Nothing of it is said any more, to anybody."""
+        self.wire.is_linked = self.is_up = False
+        for client in self.world.clients:
+            if client.process is self:
+                client.lose_connection()
+        await self._end()
+
+    async def leave(self) -> None:
+        self.is_up = False
+        for reader in self.hub.readers():
+            reader.outbox.close(f"{reader.framing} farewell\n".encode())
+        await self._end()
+
+    async def _end(self) -> None:
+        self._is_over.set()
+        await self._task
+        assert not self.hub._tasks
+        self.world.processes.remove(self)
+
+
+class Session(Reader):
+    """A reader with a place of its own in every set, so that a seed is the same story each time."""
+
+    __slots__ = ("place",)
+    places = 0
+
+    def __init__(self, *args: Any, **labels: int) -> None:
+        super().__init__(*args, **labels)
+        Session.places += 1
+        self.place = Session.places
+
+    def __hash__(self) -> int:
+        return self.place
+
+
+class Client:
+    """A page that is open somewhere. It checks each thing that it is given, when it is given."""
+
+    def __init__(self, world: "World", room: int, session: int, cursor: int | None, framing: str) -> None:
+        self.world, self.room, self.session, self.framing = world, room, session, framing
+        # What it was served with: the log as of the cursor, if there was ever such a version.
+        self.cursor = cursor
+        self.ids = world.store.ids(room, cursor) if cursor is not None else []
+        self.people: str | None = None
+        self.ended = ""
+        self.process: Process | None = None
+        self.stalls_for = self.hesitates_for = 0.0
+        self._chance = Random(f"client {world.seed} {len(world.clients)}")
+        self._connection: asyncio.Task[None] | None = None
+        self.task = asyncio.ensure_future(self._stay())
+
+    async def _stay(self) -> None:
+        while not self.ended:
+            self._connection = asyncio.ensure_future(self._connect())
+            await asyncio.wait([self._connection])
+            if not self._connection.cancelled():
+                self._connection.result()
+            await asyncio.sleep(self._chance.choice((0.05, 0.3, 3)))
+
+    def lose_connection(self) -> None:
+        if self._connection:
+            self._connection.cancel()
+
+    async def _connect(self) -> None:
+        if not self.world.processes:
+            return
+        self.process = self._chance.choice(self.world.processes)
+        try:
+            await self.world.store._answer()
+            if self.session in self.world.store.signed_out:
+                self.ended = "signed_out"
+                return
+            cursor = self.cursor if self.cursor is not None and self._is_past(self.cursor) else None
+            await self.world.store._answer()
+        except ConnectionError:
+            return
+        # Between the look at its right and its place among the readers.
+        await asyncio.sleep(self.hesitates_for)
+        if self.process.is_up:
+            await self._listen(self.process, cursor)
+
+    def _is_past(self, cursor: int) -> bool:
+        return cursor <= self.world.store.current(self.room)
+
+    async def _listen(self, process: Process, cursor: int | None) -> None:
+        self.people = None
+        reader = Session(self.room, cursor, self.framing, session=self.session)
+        process.hub.join(reader)
+        try:
+            async for chunk in reader.outbox:
+                await self._stall()
+                self._take(chunk.decode())
+        finally:
+            process.hub.leave(reader)
+            self.process = None
+
+    async def _stall(self) -> None:
+        seconds, self.stalls_for = self.stalls_for, 0.0
+        if seconds:
+            await asyncio.sleep(min(seconds, SEND_SECONDS))
+            if seconds > SEND_SECONDS:
+                self.lose_connection()
+                await asyncio.sleep(0)
+
+    def _take(self, chunk: str) -> None:
+        for sign_of_life in KEEP_ALIVE:
+            chunk = chunk.replace(sign_of_life.decode(), "")
+        for line in chunk.splitlines():
+            framing, what, *rest = line.split()
+            assert framing == self.framing, f"{line!r} is for others"
+            if what != "farewell":
+                assert int(rest[0]) == self.room, f"{line!r} is of another room"
+                self._apply(what, rest[1], [int(change) for change in rest[2:]])
+
+    def _apply(self, what: str, value: str, changes: list[int]) -> None:
+        if what == "!":
+            self.ended = value
+        elif what == "~":
+            self.people = value
+        elif what == "=":
+            held, version = self.cursor, int(value)
+            assert held is None or held > version or version - held > MOST_CHANGES, "the log anew, and for nothing"
+            self.cursor, self.ids = version, changes
+        else:
+            held, version = self.cursor, int(value)
+            assert held is not None
+            assert held < version, f"{version} after {held}"
+            repeated = set(changes) & set(self.ids)
+            assert not repeated, f"{sorted(repeated)} came twice to one that held {held}"
+            self.cursor, self.ids = version, self.ids + changes
+            assert self.ids == sorted(self.ids), "out of order"
+
+
+class World:
+    """Everything together. Its methods are what may happen; `settle` ends the chaos, and looks."""
+
+    def __init__(self, loop: Loop, seed: int) -> None:
+        self.loop, self.seed = loop, seed
+        self.store, self.network = Store(seed), Network(seed)
+        self.clients: list[Client] = []
+        self.processes: list[Process] = []
+        self._chance = Random(f"world {seed}")
+        self._sessions = 0
+
+    # What may happen.
+
+    async def pass_time(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def start(self) -> None:
+        if len(self.processes) < 3:
+            process = Process(self)
+            await process.is_serving.wait()
+            self.processes.append(process)
+
+    async def post(self, room: int, count: int, rings: str) -> None:
+        """Commit; the ring follows at once, late, or never: the process died in between."""
+        if room in self.store.closed:
+            return
+        for _ in range(count):
+            version = self.store.commit(room)
+            await asyncio.sleep(self._chance.choice((0, 0, 0.003)))
+            process = self._any_process()
+            if process and rings != "never":
+                delay = 0 if rings == "at once" else self._chance.choice((0, 0.1, 3))
+                self.loop.call_later(delay, process.hub.ring, room, version)
+
+    async def change_people(self, room: int, rings: bool) -> None:
+        self.store.people[room] += 1
+        if (process := self._any_process()) and rings:
+            process.hub.touch(room, "people")
+
+    async def sign_out(self, which: int, rings: bool) -> None:
+        if self.clients:
+            session = self.clients[which % len(self.clients)].session
+            self.store.signed_out.add(session)
+            if (process := self._any_process()) and rings:
+                process.hub.dismiss("signed_out", session=session)
+
+    async def close_room(self, room: int) -> None:
+        self.store.closed.add(room)
+        if process := self._any_process():
+            process.hub.dismiss("gone", channel=room)
+
+    async def connect(self, room: int, cursor: str, framing: str) -> None:
+        self._sessions += 1
+        version = self.store.current(room)
+        held = {
+            "none": None,
+            "now": version,
+            "old": self._chance.randint(max(0, version - 6), version),
+            "first": 0,
+            "future": version + 10**6,
+        }[cursor]
+        self.clients.append(Client(self, room, self._sessions, held, framing))
+
+    async def stall(self, which: int, seconds: float) -> None:
+        if self.clients:
+            self.clients[which % len(self.clients)].stalls_for = seconds
+
+    async def overrun(self, which: int) -> None:
+        """A page reads nothing while much is posted."""
+        if self.clients:
+            await self.stall(which, 14.0)
+            for _ in range(12):
+                await self.post(self.clients[which % len(self.clients)].room, 1, "at once")
+                await asyncio.sleep(0.05)
+
+    async def vanish(self, which: int) -> None:
+        """The connection breaks, and what was on its way is lost; the page comes back with what it holds."""
+        if self.clients:
+            self.clients[which % len(self.clients)].lose_connection()
+
+    async def close_page(self, which: int) -> None:
+        if self.clients:
+            client = self.clients.pop(which % len(self.clients))
+            await self._close(client)
+
+    @staticmethod
+    async def _close(client: Client) -> None:
+        client.task.cancel()
+        client.lose_connection()
+        results = await asyncio.gather(client.task, client._connection or client.task, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def kill(self, which: int) -> None:
+        if self.processes:
+            await self.processes[which % len(self.processes)].kill()
+
+    async def leave(self, which: int) -> None:
+        if self.processes:
+            await self.processes[which % len(self.processes)].leave()
+
+    async def cut_link(self, which: int, noticed_after: float) -> None:
+        if self.processes:
+            self.processes[which % len(self.processes)].wire.cut(noticed_after)
+
+    async def mend_links(self) -> None:
+        for process in self.processes:
+            process.wire.mend()
+
+    async def harm_network(self, is_well: bool) -> None:
+        self.network.is_well = is_well
+
+    async def harm_store(self, is_well: bool) -> None:
+        self.store.is_well = is_well
+
+    async def jump(self, seconds: float) -> None:
+        self.loop.jump(seconds)
+
+    async def ring_falsely(self, room: int) -> None:
+        """Somebody else in Redis, or a ring from before a restore: it promises what is not there."""
+        for wire in self.network.wires:
+            wire.hear(f"another\n{room} {self.store.current(room) + 1000}")
+
+    async def back_up(self) -> None:
+        self.store.backup = {room: list(log) for room, log in self.store.logs.items()}
+
+    async def restore(self) -> None:
+        """With every process stopped, as the command demands; the pages stay open."""
+        if self.store.backup:
+            for process in list(self.processes):
+                await process.kill()
+            self.store.restore()
+            await self.start()
+
+    def _any_process(self) -> Process | None:
+        return self._chance.choice(self.processes) if self.processes else None
+
+    # What must hold in the end.
+
+    async def settle(self) -> None:
+        self.store.is_well = self.network.is_well = True
+        await self.mend_links()
+        await self.start()
+        for client in self.clients:
+            client.stalls_for = 0.0
+        # The longest that anything may still be under way: a reading that hangs, then a heartbeat.
+        await asyncio.sleep(60 + HEARTBEAT_SECONDS)
+        self.look("after everything")
+        await self._keeps_its_times()
+        for client in self.clients:
+            await self._close(client)
+        for process in list(self.processes):
+            assert not process.hub.channels, "who has left is still listed"
+            assert not process.hub._labelled
+            await process.leave()
+
+    def look(self, when: str) -> None:
+        for number, client in enumerate(self.clients):
+            if client.task.done():
+                client.task.result()
+            store, who = self.store, f"{when}: page {number} of room {client.room}"
+            if client.session in store.signed_out or client.room in store.closed:
+                assert client.ended, f"{who} is open to one who may not read"
+                continue
+            assert not client.ended, f"{who} has ended: {client.ended}"
+            expected = store.ids(client.room)
+            assert client.ids == expected, f"{who} holds {client.ids}, but the log is {expected}"
+            assert client.people == str(store.people[client.room]), f"{who} does not know who is here"
+        readers = sum(len(process.hub.readers()) for process in self.processes)
+        assert readers == sum(not client.ended for client in self.clients), f"{when}: readers that nobody reads"
+
+    async def _keeps_its_times(self) -> None:
+        """Now that all is calm, how soon everything is known: the promises of architecture.md, one by one."""
+        for room in set(ROOMS) - self.store.closed:
+            await self.post(room, 2, "at once")
+        await asyncio.sleep(A_MOMENT)
+        self.look("after a ring")
+        for room in set(ROOMS) - self.store.closed:
+            await self.post(room, 1, "never")
+            await self.change_people(room, rings=False)
+        await asyncio.sleep(HEARTBEAT_SECONDS + A_MOMENT)
+        self.look("after a heartbeat")
+        for process in self.processes:
+            process.wire.cut()
+        await asyncio.sleep(A_MOMENT)
+        for room in set(ROOMS) - self.store.closed:
+            await self.post(room, 1, "never")
+        await asyncio.sleep(POLL_SECONDS + A_MOMENT)
+        self.look("while the link is down")
+        for room in set(ROOMS) - self.store.closed:
+            await self.post(room, 1, "never")
+        await self.mend_links()
+        await asyncio.sleep(A_MOMENT)
+        self.look("as soon as the link is back")
+        await self._keeps_its_times_about_rights()
+        reads = self.store.reads
+        for room in ROOMS:
+            await self.ring_falsely(room)
+        await asyncio.sleep(1)
+        assert self.store.reads - reads <= len(ROOMS) * len(self.processes), "read again and again, for nothing"
+
+    async def _keeps_its_times_about_rights(self) -> None:
+        await self.sign_out(0, rings=True)
+        await asyncio.sleep(A_MOMENT)
+        self.look("after somebody has signed out")
+        # The look at their right said yes; then they are signed out; then the stream joins.
+        await self.connect(ROOMS[0], "now", "sse")
+        self.clients[-1].hesitates_for = A_MOMENT
+        await asyncio.sleep(A_MOMENT / 2)
+        await self.sign_out(len(self.clients) - 1, rings=True)
+        await asyncio.sleep(2 * A_MOMENT)
+        self.look("after one was signed out who was about to join")
+        self.store.is_away = self.network.refuses = True
+        await self.sign_out(1, rings=True)
+        await asyncio.sleep(A_MOMENT)
+        self.network.refuses = False
+        await asyncio.sleep(RETRY_SECONDS)
+        self.store.is_away = False
+        await asyncio.sleep(POLL_SECONDS + A_MOMENT)
+        self.look("after a ring that could not be sent, and then not be followed")
+
+
+@contextlib.contextmanager
+def world(seed: int) -> Iterator[tuple[World, Callable[[Any], Any]]]:
+    """A world, and how something happens in it."""
+    loop = Loop()
+    logging.disable(logging.WARNING)
+    Session.places = 0
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in BOUNDS.items():
+            module, _, attribute = name.rpartition(".")
+            patch.setattr(sys.modules[module], attribute, value)
+        problems: list[object] = []
+        loop.set_exception_handler(lambda _, context: problems.append(context))
+        try:
+            yield World(loop, seed), loop.run_until_complete
+            assert not asyncio.all_tasks(loop), "something is left running"
+            assert not problems
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    loop.run_until_complete(task)
+            loop.close()
+            logging.disable(logging.NOTSET)
