@@ -42,10 +42,16 @@ MOST = {
     "a request and a cancel": 22,
     "the room page for who has blocked somebody": 6,
     "the stylesheet for who has blocked somebody": 2,
+    "who of many is online": 1,
+    "who is online at all": 1,
+    "where somebody is": 1,
+    "a batch of visits": 2,
+    "a batch of visits that end": 2,
 }
 SEARCHES = ("a search for people", "a search by code")
 GROWING = ("message", "membership", "session", "visit", "user", "search_name", "friendship", "block")
-SMALL = {"room", "process", "CONSTANT"}  # what may be read whole: the list of rooms does
+# What may be read whole: the list of rooms does, and a batch of rows that is given with the query.
+SMALL = {"room", "process", "CONSTANT", "came", "went"}
 SIZES = {"small": (100, 10_000), "large": (1_000, 100_000)}  # users, messages in the room
 HERE = 20  # people in the room
 Report = dict[str, Any]
@@ -194,7 +200,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.messages import broadcasts
     from webapp.messages.models import Message
     from webapp.presence.attendance import attendance
-    from webapp.presence.models import Visit
+    from webapp.presence.models import Visit, everyone_online, online, rooms_of
     from webapp.rooms.models import Membership, Room
 
     room = await Room.get(id=1)
@@ -246,6 +252,16 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "my friends": lambda: get("/friends"),
         "a request and a cancel": ask,
     }
+    many = range(first.id, first.id + 100)
+    places = [(user, room) for user in many for room in (0, 2)]
+    process = attendance._process
+    works |= {
+        "who of many is online": lambda: online(many),
+        "who is online at all": everyone_online,
+        "where somebody is": lambda: rooms_of(first.id),
+        "a batch of visits": lambda: Visit.write(process, places, [], many),
+        "a batch of visits that end": lambda: Visit.write(process, [], places, many),
+    }
     heard = {what: await hear(work()) for what, work in works.items()}
     await User.filter(id=first.id).update(blocks_version=1)
     works = {
@@ -264,7 +280,8 @@ async def scanned(query: str, values: list[Any]) -> set[str]:
     if settings.ON_SQLITE:
         plan = await database.connection().execute_query_dict(f"EXPLAIN QUERY PLAN {query}", values)
         scans = [str(step["detail"]).replace(" TABLE ", " ").split()[1] for step in plan if "SCAN " in step["detail"]]
-        return set(scans) - SMALL  # by the name that the query gives it, which may be an alias
+        # By the name that the query gives it, which may be an alias; what is scanned by number are rows of values.
+        return {name for name in scans if not name.isdigit()} - SMALL
     by_choice, of_need = await plan_of(query, values), await plan_of(query, values, seqscan=False)
     return read_whole(by_choice) & {"message"} | read_whole(of_need)
 

@@ -83,16 +83,12 @@ class Process(Model):
 
 
 class Visit(Model):
-    """
-    A person's open page (or pages) in a process: the room that it shows, or NO_ROOM.
-
-    NO_ROOM is stored, and never null, because a null is different from every other null: the unique index would
-    let the same visit in twice.
-    """
+    """A person's open page (or pages) in a process: which room it shows, or none."""
 
     id = fields.BigIntField(primary_key=True)
     process: fields.ForeignKeyRelation[Process] = fields.ForeignKeyField("parley.Process", "visits")
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "visits", db_index=True)
+    # NO_ROOM is stored, never null: to the unique index every null is another, and the same visit would get in twice.
     room_id = fields.IntField(null=True, db_index=True)
 
     class Meta:
@@ -112,8 +108,9 @@ class Visit(Model):
         async def write() -> None:
             for some in _slices(went):
                 await database.rows(
-                    f"DELETE FROM visit WHERE process_id = ? AND (user_id, room_id) IN ({_values(some)})",
-                    process, *_flat(some),
+                    f"DELETE FROM visit WHERE id IN (SELECT visit.id FROM ({_values(some)}) AS went JOIN visit "
+                    "ON visit.process_id = ? AND visit.user_id = went.column1 AND visit.room_id = went.column2)",
+                    *_flat(some), process,
                 )  # fmt: skip
             for some in _slices(came):
                 await database.rows(
@@ -191,10 +188,10 @@ async def online(users: Collection[int]) -> set[int]:
 async def everyone_online() -> set[int]:
     """All who are online and show it, in one query."""
     rows = await database.rows(
-        "SELECT DISTINCT visit.user_id FROM process JOIN visit ON visit.process_id = process.id "
-        f'JOIN "user" ON "user".id = visit.user_id WHERE {IS_ALIVE} AND "user".shows_presence'
+        'SELECT id FROM "user" WHERE shows_presence AND id IN (SELECT user_id FROM visit '
+        f"WHERE process_id IN (SELECT id FROM process WHERE {IS_ALIVE}))"
     )
-    return {row["user_id"] for row in rows}
+    return {row["id"] for row in rows}
 
 
 async def rooms_of(user: int) -> list[int]:
