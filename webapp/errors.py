@@ -2,6 +2,7 @@
 
 import logging
 from http import HTTPStatus
+from math import ceil
 from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
@@ -69,6 +70,8 @@ class TooMany(Problem):
 
     def __init__(self, seconds: int) -> None:
         wait = f"{seconds} seconds" if seconds != 1 else "a second"
+        if seconds >= 2 * 3600:
+            wait = f"{ceil(seconds / 3600)} hours"
         super().__init__(f"That was a lot at once. Wait {wait} and try again.", {"Retry-After": str(seconds)})
 
 
