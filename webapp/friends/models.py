@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from tortoise import fields
 from tortoise.expressions import F, Q
@@ -250,6 +251,22 @@ class Block(Model):
         """The people whom the person has blocked, the latest first."""
         blocks = await cls.filter(blocker_id=user.id).select_related("blocked").order_by("-id").limit(MOST_SHOWN)
         return [block.blocked for block in blocks]
+
+
+class Circle(NamedTuple):
+    """Everybody whom a person has something with."""
+
+    asking: list[User]
+    asked: list[User]
+    friends: list[User]
+    blocked: list[User]
+
+
+async def circle(user: User) -> Circle:
+    requests = await Friendship.requests(user)
+    asking = [one.other(user) for one in requests if one.asked_by != user.id]
+    asked = [one.other(user) for one in requests if one.asked_by == user.id]
+    return Circle(asking, asked, await Friendship.friends(user), await Block.people(user))
 
 
 async def tie(viewer: User, other: User) -> Tie:

@@ -10,7 +10,7 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import Invalid, Refused
 from webapp.friends import broadcasts
-from webapp.friends.models import Block, Friendship, Tie, meet
+from webapp.friends.models import Block, Friendship, Tie, circle, meet
 from webapp.friends.search import code_in, prefix_in, search
 from webapp.presence import broadcasts as presence
 from webapp.rooms import broadcasts as rooms
@@ -40,15 +40,7 @@ async def show(request: Request) -> Response:
 
 async def index(request: Request) -> Response:
     """Everybody whom the viewer has something with."""
-    user = signed_in(request)
-    requests = await Friendship.requests(user)
-    shown: dict[str, Any] = {
-        "asking": [one.other(user) for one in requests if one.asked_by != user.id],
-        "asked": [one.other(user) for one in requests if one.asked_by == user.id],
-        "friends": await Friendship.friends(user),
-        "blocked": await Block.people(user),
-    }
-    return render.page(request, "friends/index.html", **shown)
+    return render.page(request, "friends/index.html", **(await circle(signed_in(request)))._asdict())
 
 
 # Between two people.
