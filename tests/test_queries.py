@@ -40,6 +40,8 @@ MOST = {
     "somebody's profile": 4,
     "my friends": 4,
     "a request and a cancel": 22,
+    "a page of an export": 1,
+    "a page of what I wrote": 1,
     "the room page for who has blocked somebody": 6,
     "the stylesheet for who has blocked somebody": 2,
     "who of many is online": 1,
@@ -251,6 +253,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "somebody's profile": lambda: get(last.path),
         "my friends": lambda: get("/friends"),
         "a request and a cancel": ask,
+        "a page of an export": lambda: Message.after(room, middle, 100),
+        "a page of what I wrote": lambda: Message.after(room, middle, 100, first.id),
     }
     many = range(first.id, first.id + 100)
     places = [(user, room) for user in many for room in (0, 2)]

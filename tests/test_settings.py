@@ -77,6 +77,7 @@ def test_the_limits_are_on_and_as_the_contract_has_them(read: Read) -> None:
     assert str(fresh.RATE_REGISTER) == "20 per 1 hour"
     assert str(fresh.RATE_SEARCH) == "30 per 1 minute"
     assert str(fresh.RATE_FRIEND) == "30 per 1 hour"
+    assert str(fresh.RATE_EXPORT) == "5 per 1 day"
     assert str(fresh.RATE_STREAM) == "60 per 1 minute"
     assert fresh.MAX_STREAMS_PER_SESSION == 6
 
@@ -150,6 +151,7 @@ def test_the_file_is_read_and_the_environment_wins(read: Read, tmp_path: Path) -
         ("RATE_REGISTER", "20/fortnight"),
         ("RATE_SEARCH", "-1/minute"),
         ("RATE_FRIEND", "30"),
+        ("RATE_EXPORT", "0/day"),
         ("RATE_STREAM", "many/minute"),
         ("MAX_STREAMS_PER_SESSION", "0"),
     ],

@@ -23,6 +23,8 @@ from webapp.accounts.models import User, used
 from webapp.accounts.sessions import SessionBackend
 from webapp.friends import views as friends
 from webapp.leaving import views as leaving
+from webapp.leaving.export import Export
+from webapp.leaving.maker import maker
 from webapp.leaving.models import finish_all
 from webapp.live import hub
 from webapp.live.redis import RedisBackend
@@ -65,6 +67,8 @@ routes = [
     Route("/settings/profile", accounts.profile, methods=BOTH),
     Route("/settings/password", accounts.password, methods=BOTH),
     Route("/settings/delete", leaving.delete, methods=BOTH),
+    Route("/settings/export", leaving.export, methods=BOTH),
+    Route("/settings/export/{run}.zip", leaving.download),
     Route("/settings/sessions", accounts.sessions),
     Route("/settings/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
     Route("/settings/sessions/{id:number}/end", accounts.end_session, methods=["POST"]),
@@ -132,6 +136,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await stack.enter_async_context(hub.running(broadcaster(), settings.installation()))
         await stack.enter_async_context(attendance.running())
         hub.start(used.keep_writing())
+        hub.start(maker.keep_making())
         hub.start(_tidy())
         yield
 
@@ -139,6 +144,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 async def _tidy() -> None:
     """Go on with what a crash or a restart may have interrupted."""
     await finish_all()
+    await Export.forget()
     await erase_closed()
     await uploads.sweep(User.pictures)
 

@@ -29,6 +29,7 @@ MODELS = [
     "webapp.friends.models",
     "webapp.rooms.models",
     "webapp.messages.models",
+    "webapp.leaving.export",
 ]
 # What a database that is away or overloaded raises. Many of asyncpg's own errors come through untranslated: while it
 # shuts down or starts, when it has no connection left, when the database or the role of the URL does not exist.

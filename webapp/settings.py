@@ -130,6 +130,7 @@ RATE_REGISTER = _rate("RATE_REGISTER", "20/hour")
 RATE_PICTURE = _rate("RATE_PICTURE", "20/hour")
 RATE_SEARCH = _rate("RATE_SEARCH", "30/minute")
 RATE_FRIEND = _rate("RATE_FRIEND", "30/hour")
+RATE_EXPORT = _rate("RATE_EXPORT", "5/day")
 RATE_STREAM = _rate("RATE_STREAM", "60/minute")
 MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a whole number of 1 or more")
 

@@ -82,6 +82,14 @@ def _name(digest: str, size: int) -> str:
     return f"{digest}.webp" if size == LARGE else f"{digest}-{size}.webp"
 
 
+def read(digest: str, size: int = LARGE) -> bytes:
+    """A stored picture, empty when it has gone; to be called in a thread."""
+    try:
+        return (FOLDER / _name(digest, size)).read_bytes()
+    except OSError:
+        return b""
+
+
 # Checking and shrinking.
 
 

@@ -7,6 +7,7 @@ from tortoise.queryset import QuerySet
 
 from webapp import database, uploads
 from webapp.accounts.models import User, new_code
+from webapp.leaving.export import Export
 from webapp.messages.models import Message
 from webapp.rooms.models import Membership, Room
 
@@ -24,6 +25,7 @@ async def begin(user: User) -> list[int]:
     """The account is nobody's from now on; the sessions that ended with it. The rest is done by `finish`."""
     picture = user.picture
     ended = await user.take_off()
+    await Export.drop(user)
     if picture:
         await uploads.let_go(picture, User.pictures)
     return ended
@@ -36,6 +38,7 @@ async def finish(user: User) -> list[Room]:
     Friendships, blocks, visits and memberships go with the row. A request that was let in before the account
     ended may still write: so the row goes only when there is nothing left of them in any room.
     """
+    await Export.drop(user)
     rooms: list[Room] = []
     while True:
         rooms += await _leave_rooms(user)

@@ -1,13 +1,17 @@
-"""Deleting one's own account."""
+"""Deleting one's own account, and taking everything along that is one's own."""
+
+import asyncio
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from webapp import render, security, settings
 from webapp.accounts import broadcasts as accounts
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
-from webapp.errors import Invalid, Problem
+from webapp.errors import Invalid, Missing, Problem
+from webapp.leaving.export import Export
+from webapp.leaving.maker import maker
 from webapp.leaving.models import begin, finish
 from webapp.live import hub
 from webapp.messages import typing
@@ -15,6 +19,8 @@ from webapp.messages.models import erase_closed
 from webapp.presence.attendance import attendance
 from webapp.rooms import broadcasts as rooms
 from webapp.security import form, throttle
+
+REFRESH_SECONDS = 2
 
 
 async def delete(request: Request) -> Response:
@@ -51,3 +57,36 @@ async def _leave(user: User) -> None:
         if room.closed_at:
             rooms.closed(room)
     hub.start(erase_closed())
+
+
+# A file of everything that is one's own.
+
+
+async def export(request: Request) -> Response:
+    user = signed_in(request)
+    found = await Export.of(user)
+    if request.method == "POST":
+        if not (found and found.is_under_way):
+            await throttle(settings.RATE_EXPORT, "export", str(user.id))
+            await Export.begin(user)
+        maker.wake()
+        return RedirectResponse(request.scope["path"], 303, {"Cache-Control": "no-store"})
+    response = render.page(
+        request, "leaving/export.html", is_kept=False, here=request.scope["path"], done="", export=found
+    )
+    if found and found.is_under_way:
+        response.headers["Refresh"] = str(REFRESH_SECONDS)
+    return response
+
+
+async def download(request: Request) -> Response:
+    """The person's own finished file, piece by piece from the disk."""
+    user = signed_in(request)
+    found = await Export.ready(user, request.path_params["run"])
+    try:
+        stat = await asyncio.to_thread(found.file.stat)
+    except FileNotFoundError:
+        raise Missing("The file is no longer here. Make it anew.") from None
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    name = f"parley-{user.username or user.code}.zip"
+    return FileResponse(found.file, 200, headers, "application/zip", filename=name, stat_result=stat)

@@ -81,7 +81,8 @@ class Message(Model):
     class Meta:
         table = "message"
         unique_together = (("room", "number"), ("room", "author", "nonce"))
-        indexes = (("room_id", "version"), ("author_id",))
+        # The last: what one author wrote in one room, in order.
+        indexes = (("room_id", "version"), ("author_id", "room_id", "number"))
 
     # Writing.
 
@@ -243,6 +244,15 @@ class Message(Model):
     async def one(cls, room: Room, number: int) -> list["Line"]:
         """The message of that number, if there is one."""
         return await cls._lines(room, Q(room_id=room.id, number=number))
+
+    @classmethod
+    async def after(cls, room: Room, number: int, most: int, author_id: int | None = None) -> list["Line"]:
+        """Up to so many messages after a number and up to the room's last, in order, of everybody or of one author."""
+        wanted = Q(room_id=room.id, number__gt=number, number__lte=room.last_number)
+        if author_id is not None:
+            wanted &= Q(author_id=author_id)
+        found = await cls.filter(wanted).order_by("number").limit(most).values(*FIELDS, **JOINED)
+        return [Line(row, room.key) for row in found]
 
     @classmethod
     async def since(cls, room: Room, version: int) -> list["Line"]:

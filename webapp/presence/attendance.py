@@ -34,6 +34,11 @@ class Attendance:
         self._has_changed = asyncio.Event()
         self._process = ""
 
+    @property
+    def process(self) -> str:
+        """The id of the lease that this process holds."""
+        return self._process
+
     def look(self, user: int, room: int) -> None:
         """Somebody asked for a page."""
         self._stay(user, room, READING_SECONDS)

@@ -1,0 +1,632 @@
+"""Taking along everything that is one's own: what the file holds and what not, who gets it, and what a crash leaves."""
+
+import asyncio
+import logging
+import re
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from PIL import Image
+
+from tests.conftest import Person, person
+from webapp import database, security, settings, uploads
+from webapp.accounts.models import User
+from webapp.app import _tidy as at_start
+from webapp.friends.models import Block, Friendship
+from webapp.leaving import archive, export, maker, models
+from webapp.leaving.export import FAILED, MAKING, READY, WAITING, Export
+from webapp.messages.models import Message
+from webapp.presence.attendance import attendance
+from webapp.presence.models import Process
+from webapp.rooms.models import KICKED, Membership, Room
+
+PAGE = "/settings/export"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(uploads, "FOLDER", tmp_path / "pictures")
+    monkeypatch.setattr(export, "FOLDER", tmp_path / "exports")
+    return tmp_path / "exports"
+
+
+def who(one: Person) -> User:
+    assert one.user
+    return one.user
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
+
+
+async def made(one: Person, state: str = READY) -> Export:
+    """Wait until the file is made, or has come to another state."""
+    async with asyncio.timeout(20):
+        while (found := await Export.get(user_id=who(one).id)).state != state:
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def ask(one: Person) -> Export:
+    """Press the button, and wait for the file."""
+    assert (await one.post(PAGE)).status_code == 303
+    return await made(one)
+
+
+def inside(content: bytes) -> tuple[str, list[str]]:
+    """The page in a zip, and the names of the other files."""
+    with zipfile.ZipFile(BytesIO(content)) as file:
+        assert file.testzip() is None
+        return file.read("index.html").decode(), [name for name in file.namelist() if name != "index.html"]
+
+
+async def page_of(one: Person) -> str:
+    """The page in the file that somebody gets who asks for it now."""
+    found = await ask(one)
+    return inside((await one.get(found.path)).content)[0]
+
+
+def words(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)).split())
+
+
+async def fill(room: Room, author: User, count: int) -> None:
+    """Many messages at once, the first of them `number 1.`"""
+    now = datetime.now(UTC)
+    fields: dict[str, Any] = {"room_id": room.id, "author_id": author.id, "created_at": now}
+    rows = [
+        Message(number=n, posted_version=n, version=n, body="", html=f"<p>number {n}.</p>", nonce=f"{n}", **fields)
+        for n in range(1, count + 1)
+    ]
+    await Message.bulk_create(rows, batch_size=500)
+    await Room.filter(id=room.id).update(last_number=count, version=count)
+
+
+async def notebook(one: Person, count: int) -> Room:
+    room, _ = await Message.write_to(who(one), who(one), "A note", "")
+    await Message.filter(room_id=room.id).delete()
+    await fill(room, who(one), count)
+    return room
+
+
+async def befriend(one: Person, other: Person) -> None:
+    await Friendship.ask(who(one), who(other))
+    await Friendship.accept(who(other), who(one))
+
+
+async def chat(one: Person, other: Person, *bodies: str) -> Room:
+    for body in bodies:
+        room, _ = await Message.write_to(who(one), who(other), body, "")
+    return room
+
+
+async def set_picture(one: Person, colour: str) -> str:
+    file = BytesIO()
+    Image.new("RGB", (64, 64), colour).save(file, "PNG")
+    content = file.getvalue()
+    picture = await uploads.prepared(security.Upload("me.png", "image/png", len(content), content))
+    await who(one).show(picture)
+    return picture.digest
+
+
+# The page.
+
+
+async def test_the_settings_and_the_page_of_deleting_lead_there(alice: Person) -> None:
+    assert f'<a href="{PAGE}">Your data</a>' in (await alice.get("/settings/profile")).text
+    assert f'<a href="{PAGE}">take it with you first</a>' in (await alice.get("/settings/delete")).text
+    page = await alice.get(PAGE)
+    assert page.status_code == 200
+    assert "Make the file" in page.text
+    assert "refresh" not in page.headers
+    assert await Export.all().count() == 0, "looking is not doing"
+
+
+async def test_who_is_signed_out_is_led_to_sign_in(visitor: Person, alice: Person) -> None:
+    assert (await visitor.get(PAGE)).headers["location"] == "/login?next=%2Fsettings%2Fexport"
+    assert (await visitor.post(PAGE)).status_code == 303
+    assert (await visitor.post(PAGE, HX_Request="true")).status_code == 401
+    found = await ask(alice)
+    assert (await visitor.get(found.path)).headers["location"].startswith("/login?")
+    assert (await alice.client.put(PAGE)).status_code == 405
+    assert (await alice.post(found.path)).status_code == 405
+    assert await Export.all().count() == 1
+
+
+async def test_another_site_begins_nothing(alice: Person) -> None:
+    assert (await alice.post(PAGE, Sec_Fetch_Site="cross-site")).status_code == 403
+    assert await Export.all().count() == 0
+
+
+async def test_pressed_it_is_made_and_given_to_whom_it_belongs(alice: Person, room: Room, folder: Path) -> None:
+    await alice.say(room, "Scones are *best* warm")
+    answer = await alice.post(PAGE)
+    assert (answer.status_code, answer.headers["location"]) == (303, PAGE)
+    found = await made(alice)
+    page = await alice.get(PAGE)
+    assert f'href="{found.path}"' in page.text
+    assert "It is here until" in page.text
+    assert "refresh" not in page.headers
+    file = await alice.get(found.path)
+    assert file.status_code == 200
+    assert file.headers["content-type"] == "application/zip"
+    assert file.headers["content-disposition"] == 'attachment; filename="parley-alice.zip"'
+    assert file.headers["cache-control"] == "no-store"
+    assert file.headers["x-content-type-options"] == "nosniff"
+    assert int(file.headers["content-length"]) == len(file.content) == found.size
+    assert "Scones are <em>best</em> warm" in inside(file.content)[0]
+    [name] = files(folder)
+    assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) & 0o077 == 0
+
+
+async def test_while_it_is_made_every_process_shows_how_far_it_is(alice: Person) -> None:
+    await Process.renew("another")
+    await Export.create(
+        user=who(alice), since=datetime.now(UTC), state=MAKING, run="f" * 32, process="another", done=1200, total=20000
+    )
+    page = await alice.get(PAGE)
+    assert '<progress value="1200" max="20000"' in page.text
+    assert "1,200 of 20,000 messages" in page.text
+    assert page.headers["refresh"] == "2"
+    assert page.headers["cache-control"] == "no-store"
+    assert "<script" not in page.text
+    assert "<button" not in page.text
+    assert (await alice.get(f"{PAGE}/{'f' * 32}.zip")).status_code == 404, "it is not whole"
+    await Process.filter(id="another").delete()
+
+
+async def test_before_it_begins_it_says_so(alice: Person) -> None:
+    await Process.renew("another")
+    await Export.create(user=who(alice), since=datetime.now(UTC), state=MAKING, run="f" * 32, process="another")
+    page = await alice.get(PAGE)
+    assert "It is about to begin" in page.text
+    assert "<progress aria-labelledby" in page.text
+    await Process.filter(id="another").delete()
+
+
+async def test_that_it_failed_is_said_and_it_can_be_tried_again(
+    alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(room: Room, *_: object) -> None:
+        raise OSError("No space left on device")
+
+    await notebook(alice, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Message, "after", broken)
+        await alice.post(PAGE)
+        await made(alice, FAILED)
+    page = await alice.get(PAGE)
+    assert "Your file could not be made." in page.text
+    assert "Make the file" in page.text
+    assert files(folder) == []
+    await ask(alice)
+    assert len(files(folder)) == 1
+
+
+async def test_a_few_a_day_are_enough(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "RATE_LIMITS", True)
+    security.forget_limits()
+    for _ in range(settings.RATE_EXPORT.amount):
+        await ask(alice)
+    answer = await alice.post(PAGE)
+    assert answer.status_code == 429
+    assert "Wait 24 hours and try again." in answer.text
+    assert (await Export.get(user_id=who(alice).id)).state == READY, "the last one is still there"
+
+
+# What is in it.
+
+
+async def test_it_holds_the_profile_the_devices_and_the_people(
+    app: object, alice: Person, bob: Person, charlie: Person
+) -> None:
+    dora, emil = await person(app, "dora"), await person(app, "emil")
+    await who(alice).introduce("Alice Liddell", "Down the\nrabbit hole")
+    await befriend(alice, bob)
+    await Friendship.ask(who(charlie), who(alice))
+    await Friendship.ask(who(alice), who(dora))
+    await Block.put(who(alice), who(emil))
+    html = await page_of(alice)
+    text = words(html)
+    for said in ("Alice Liddell", "User name alice", who(alice).code, "Down the rabbit hole", "Firefox on Linux"):
+        assert said in text
+    assert f"Friends Bob {who(bob).code}" in text
+    assert f"Want to be friends with you Charlie {who(charlie).code}" in text
+    assert f"You have asked Dora {who(dora).code}" in text
+    assert f"Blocked Emil {who(emil).code}" in text
+    assert "When you are online Shown" in text
+
+
+async def test_whether_a_request_was_declined_is_not_in_it(alice: Person, bob: Person, charlie: Person) -> None:
+    for other in (bob, charlie):
+        await Friendship.ask(who(alice), who(other))
+    await Friendship.decline(who(bob), who(alice))
+    text = words(await page_of(alice))
+    assert re.search(rf"You have asked Charlie {who(charlie).code} Bob {who(bob).code} Chats", text)
+
+
+async def test_of_a_public_room_it_holds_what_they_wrote_and_nobody_elses_words(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await alice.say(room, "Tea is mine")
+    await bob.say(room, "Cake is his")
+    await alice.say(room, "Soon to be gone")
+    await alice.post(f"{room.path}/messages/3/remove")
+    html = await page_of(alice)
+    text = words(html)
+    assert "Tea & Cake 2 messages What you wrote here." in text
+    assert "Tea is mine" in text
+    assert "Removed" in text
+    assert "Soon to be gone" not in html
+    assert "Cake is his" not in html
+    assert "Bob" not in html
+
+
+async def test_what_they_wrote_in_a_room_that_they_left_is_theirs_too(bob: Person, room: Room) -> None:
+    await bob.say(room, "I was here")
+    await bob.post(f"{room.path}/leave")
+    text = words(await page_of(bob))
+    assert "I was here" in text
+    assert "You are not in it any more." in text
+
+
+async def test_a_room_that_keeps_them_out_stays_closed(bob: Person, room: Room) -> None:
+    await bob.say(room, "I was here")
+    until = datetime.now(UTC) + timedelta(hours=1)
+    await Membership.filter(room_id=room.id, user_id=who(bob).id).update(role=KICKED, kicked_until=until)
+    assert "I was here" not in await page_of(bob)
+
+
+async def test_of_a_chat_and_the_notebook_it_holds_everything(alice: Person, bob: Person) -> None:
+    await befriend(alice, bob)
+    room = await chat(alice, bob, "Between us", "And gone")
+    await chat(bob, alice, "Only us")
+    await alice.post(f"{room.path}/messages/2/remove")
+    await chat(alice, alice, "Buy tea")
+    html = await page_of(alice)
+    text = words(html)
+    assert re.search(r"Bob 3 messages .*Alice \d\d:\d\d Between us Alice \d\d:\d\d Removed Bob \d\d:\d\d Only us", text)
+    assert re.search(r"Notes to yourself 1 message .*Buy tea", text)
+    assert "And gone" not in html
+
+
+async def test_nothing_of_other_peoples_chats_is_in_it(alice: Person, bob: Person, charlie: Person) -> None:
+    await befriend(bob, charlie)
+    await chat(bob, charlie, "A secret of theirs")
+    await chat(bob, bob, "A note of his")
+    await chat(alice, bob, "Hello")
+    html = await page_of(alice)
+    assert "Hello" in html
+    for secret in ("A secret of theirs", "A note of his", "Charlie", who(charlie).code):
+        assert secret not in html
+
+
+async def test_a_request_is_in_it_until_it_is_ignored(alice: Person, charlie: Person) -> None:
+    room = await chat(charlie, alice, "May I?")
+    text = words(await page_of(alice))
+    assert "Charlie 1 message They wrote to you, and you have not answered." in text
+    assert "May I?" in text
+    await alice.post(f"{room.path}/leave")
+    assert "May I?" not in await page_of(alice)
+    text = words(await page_of(charlie))
+    assert "May I?" in text
+    assert "answered" not in text
+
+
+async def test_a_request_of_somebody_blocked_is_not_in_it(alice: Person, charlie: Person) -> None:
+    await chat(charlie, alice, "May I?")
+    await Block.put(who(charlie), who(alice))
+    html = await page_of(alice)
+    assert "May I?" not in html
+    assert "Charlie" not in html
+
+
+async def test_what_people_wrote_is_escaped(alice: Person, bob: Person) -> None:
+    evil = "<script>alert(1)</script>"
+    await User.filter(id=who(bob).id).update(display_name=evil)
+    await User.filter(id=who(alice).id).update(display_name=evil, bio=evil)
+    await befriend(alice, bob)
+    await Room.enter(who(alice), evil, evil)
+    await chat(alice, bob, evil, "<img src=x onerror=alert(1)>")
+    html = await page_of(alice)
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 7
+    assert "<script" not in html
+    assert "<img src=x" not in html
+
+
+async def test_the_pictures_of_those_who_occur_are_beside_it(alice: Person, bob: Person, charlie: Person) -> None:
+    mine, his = await set_picture(alice, "red"), await set_picture(bob, "blue")
+    await set_picture(charlie, "green")
+    await chat(alice, bob, "Hello")
+    found = await ask(alice)
+    html, others = inside((await alice.get(found.path)).content)
+    assert others == sorted(f"pictures/{digest}.webp" for digest in (mine, his))
+    for name in others:
+        assert f'src="{name}"' in html
+    assert not re.search(r'(src|href)="(https?:)?//?', html), "it needs no network"
+
+
+async def test_thousands_of_messages_are_all_there_and_in_order(alice: Person, room: Room) -> None:
+    await fill(room, who(alice), 2500)
+    await notebook(alice, 5000)
+    html = await page_of(alice)
+    notes, _, rooms = html.partition('<h2 id="rooms">')
+    assert [int(n) for n in re.findall(r"number (\d+)\.", notes)] == list(range(1, 5001))
+    assert [int(n) for n in re.findall(r"number (\d+)\.", rooms)] == list(range(1, 2501))
+    found = await Export.get(user_id=who(alice).id)
+    assert found.size < 500_000, "it is packed"
+
+
+class Ear(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record.getMessage())
+
+
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    logger, ear = logging.getLogger("tortoise.db_client"), Ear()
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(ear)
+    try:
+        yield ear.heard
+    finally:
+        logger.removeHandler(ear)
+        logger.setLevel(before)
+
+
+async def test_what_it_asks_of_the_database_grows_by_the_page(alice: Person, room: Room, tmp_path: Path) -> None:
+    asked = {}
+    for count in (10 * archive.AT_ONCE, 20 * archive.AT_ONCE):
+        await Message.filter(room_id=room.id).delete()
+        await fill(room, who(alice), count)
+        written = archive.Archive(tmp_path / f"{count}.zip")
+        await written.open()
+        with listening() as heard:
+            await archive.Book(who(alice), written, nothing).write()
+        await written.drop()
+        asked[count] = len(heard)
+    few, many = asked.values()
+    assert 0 < many - few <= 12
+    assert few < 25
+
+
+async def nothing(done: int, total: int) -> None:
+    """Nobody is told."""
+
+
+async def test_how_much_somebody_wrote_is_counted_without_reading_it(alice: Person, room: Room) -> None:
+    if not settings.ON_SQLITE:
+        return  # PostgreSQL reads a small table whole, whatever index there is
+    with listening() as heard:
+        await archive.places(who(alice))
+    [count] = [query for query in heard if "count(*)" in query]
+    sql = count.split(": ")[0]
+    plan = await database.rows(f"EXPLAIN QUERY PLAN {sql}", who(alice).id)
+    assert "USING COVERING INDEX" in plan[0]["detail"]
+
+
+# Whose it is.
+
+
+async def test_a_stranger_finds_nothing(alice: Person, bob: Person) -> None:
+    found = await ask(alice)
+    for path in (found.path, f"{PAGE}/{'0' * 32}.zip", f"{PAGE}/../secret.zip", f"{PAGE}/None.zip"):
+        assert (await bob.get(path)).status_code == 404
+    await ask(bob)
+    assert (await bob.get(found.path)).status_code == 404
+    assert (await alice.get(found.path)).status_code == 200
+
+
+async def test_a_new_one_takes_the_place_of_the_one_before(alice: Person, folder: Path) -> None:
+    first = await ask(alice)
+    second = await ask(alice)
+    assert files(folder) == [f"{second.run}.zip"]
+    assert (await alice.get(first.path)).status_code == 404
+
+
+async def test_after_a_day_it_is_gone(alice: Person, bob: Person, folder: Path) -> None:
+    found, his = await ask(alice), await ask(bob)
+    await Export.filter(id=found.id).update(since=datetime.now(UTC) - timedelta(hours=24, seconds=1))
+    assert (await alice.get(found.path)).status_code == 404, "at once"
+    assert "Make the file" in (await alice.get(PAGE)).text
+    await Export.forget()
+    assert files(folder) == [f"{his.run}.zip"]
+    assert await Export.all().count() == 1
+
+
+async def test_a_file_that_is_not_there_any_more_is_missing(alice: Person) -> None:
+    found = await ask(alice)
+    found.file.unlink()
+    answer = await alice.get(found.path)
+    assert answer.status_code == 404
+    assert "Make it anew" in answer.text
+
+
+async def test_with_the_account_it_goes_at_once(alice: Person, folder: Path) -> None:
+    found = await ask(alice)
+    await models.begin(who(alice))
+    assert files(folder) == []
+    assert not await Export.exists(id=found.id)
+
+
+async def test_an_account_that_goes_while_it_is_made_leaves_nothing(
+    alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await notebook(alice, 3 * archive.AT_ONCE)
+    after = Message.after
+
+    async def leave_meanwhile(room: Room, number: int, *rest: Any) -> Any:
+        if number == 2 * archive.AT_ONCE:
+            assert len(files(folder)) == 1
+            await models.finish(who(alice))
+        return await after(room, number, *rest)
+
+    monkeypatch.setattr(Message, "after", leave_meanwhile)
+    claimed = await begun(alice)
+    await maker.make(claimed)
+    assert files(folder) == []
+    assert await Export.all().count() == 0
+
+
+# Once, whatever happens.
+
+
+async def begun(one: Person) -> Export:
+    """It is asked for, and this process's to make; the maker itself is asleep."""
+    await Export.begin(who(one))
+    claimed = await Export.claim(attendance.process)
+    assert claimed
+    return claimed
+
+
+async def test_pressed_twice_at_once_it_is_made_once(alice: Person, folder: Path) -> None:
+    answers: list[httpx2.Response] = await asyncio.gather(*(alice.post(PAGE) for _ in range(4)))
+    assert {answer.status_code for answer in answers} == {303}
+    found = await made(alice)
+    assert found.attempts == 1
+    assert files(folder) == [f"{found.run}.zip"]
+
+
+async def test_asked_for_again_while_it_is_made_it_goes_on(alice: Person) -> None:
+    claimed = await begun(alice)
+    await Export.begin(who(alice))
+    found = await Export.get(user_id=who(alice).id)
+    assert (found.state, found.run) == (MAKING, claimed.run)
+    await maker.make(claimed)
+    assert (await Export.get(user_id=who(alice).id)).state == READY
+
+
+async def leftover(one: Person, folder: Path, attempts: int = 1) -> str:
+    """What a process leaves behind that was killed while it made the file."""
+    run = "d" * 32
+    await Export.create(
+        user=who(one), since=datetime.now(UTC), state=MAKING, run=run, process="dead", attempts=attempts
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{run}.zip").write_bytes(b"half of")
+    return run
+
+
+async def test_what_a_crash_left_is_begun_anew_at_the_start(alice: Person, folder: Path) -> None:
+    run = await leftover(alice, folder)
+    at_the_start = asyncio.create_task(maker.Maker().keep_making())
+    found = await made(alice)
+    at_the_start.cancel()
+    assert found.run != run
+    assert found.attempts == 2
+    assert files(folder) == [f"{found.run}.zip"]
+
+
+async def test_what_a_crash_left_is_begun_anew_by_the_next_press(alice: Person, folder: Path) -> None:
+    run = await leftover(alice, folder)
+    assert (await alice.post(PAGE)).status_code == 303
+    assert (await made(alice)).run != run
+
+
+async def test_what_ends_every_process_is_given_up(alice: Person, folder: Path) -> None:
+    await leftover(alice, folder, attempts=export.MOST_ATTEMPTS)
+    assert await Export.claim(attendance.process) is None
+    assert "could not be made" in (await alice.get(PAGE)).text
+    assert files(folder) == []
+
+
+async def test_what_another_process_makes_is_left_alone_as_long_as_it_lives(alice: Person, folder: Path) -> None:
+    await leftover(alice, folder)
+    await Process.renew("dead")
+    assert await Export.claim(attendance.process) is None
+    await Process.filter(id="dead").update(seen_at=0)
+    assert await Export.claim(attendance.process)
+
+
+async def test_of_two_processes_one_makes_it(alice: Person) -> None:
+    await Process.renew("one")
+    await Process.renew("two")
+    await Export.begin(who(alice))
+    claims = await asyncio.gather(Export.claim("one"), Export.claim("two"))
+    assert len([claim for claim in claims if claim]) == 1
+    await Process.filter(id__in=["one", "two"]).delete()
+
+
+async def test_who_was_taken_for_dead_and_wakes_up_spoils_nothing(alice: Person, folder: Path) -> None:
+    await notebook(alice, 3)
+    thawed = await begun(alice)
+    current = await Export.claim(attendance.process)
+    assert current
+    await maker.make(current)
+    await maker.make(thawed)
+    found = await Export.get(user_id=who(alice).id)
+    assert (found.state, found.run) == (READY, current.run)
+    assert files(folder) == [f"{current.run}.zip"]
+
+
+async def test_a_process_that_stops_lets_go_of_it(alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = asyncio.Event()
+
+    async def endless(*_: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    await notebook(alice, 3)
+    claimed = await begun(alice)
+    monkeypatch.setattr(Message, "after", endless)
+    task = asyncio.create_task(maker.make(claimed))
+    await reached.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    found = await Export.get(user_id=who(alice).id)
+    assert (found.state, found.run, found.attempts) == (WAITING, None, 0)
+    assert files(folder) == []
+
+
+async def test_it_is_not_made_for_ever(alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def endless(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    await notebook(alice, 3)
+    claimed = await begun(alice)
+    monkeypatch.setattr(Message, "after", endless)
+    monkeypatch.setattr(maker, "MOST_SECONDS", 0.05)
+    await maker.make(claimed)
+    assert (await Export.get(user_id=who(alice).id)).state == FAILED
+    assert files(folder) == []
+
+
+async def test_files_that_belong_to_nobody_go_at_the_start(alice: Person, folder: Path) -> None:
+    found = await ask(alice)
+    (folder / f"{'e' * 32}.zip").write_bytes(b"whose is this?")
+    await at_start()
+    assert files(folder) == [f"{found.run}.zip"]
+
+
+async def test_a_database_that_is_away_does_not_end_the_maker(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = asyncio.Event()
+
+    async def away(process: str) -> None:
+        looked.set()
+        raise OSError("the database is away")
+
+    another = maker.Maker()
+    with monkeypatch.context() as patch:
+        patch.setattr(Export, "claim", away)
+        task = asyncio.create_task(another.keep_making())
+        await looked.wait()
+    await Export.begin(who(alice))
+    another.wake()
+    await made(alice)
+    task.cancel()
