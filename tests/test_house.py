@@ -23,7 +23,9 @@ PLUMBING = (
     "render",
     "uploads",
     "live",
+    "faults",
     "health",
+    "metrics",
 )
 TELLING = ("render", "live")  # what rules do without, and broadcasts and views have
 COMMANDS = ("checks", "demo", "demo_words")

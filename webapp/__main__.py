@@ -70,6 +70,7 @@ def serve(host: str, port: int, workers: int) -> None:
         host=host,
         port=port,
         workers=workers,
+        log_config=_logging(uvicorn.config.LOGGING_CONFIG),
         log_level="debug" if settings.DEBUG else "warning",
         access_log=settings.DEBUG,
         proxy_headers=False,  # ours, with TRUSTED_PROXIES
@@ -77,6 +78,13 @@ def serve(host: str, port: int, workers: int) -> None:
         timeout_graceful_shutdown=5,
         backlog=4096,
     )
+
+
+def _logging(config: dict[str, Any]) -> dict[str, Any]:
+    """uvicorn's, with ours beside it: when, how bad, who says so, and what."""
+    line = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    root = {"handlers": ["default"], "level": "DEBUG" if settings.DEBUG else "WARNING"}
+    return config | {"formatters": config["formatters"] | {"default": line}, "root": root}
 
 
 def _check_place(host: str, port: int) -> None:

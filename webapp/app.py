@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from webapp import assets, database, errors, health, security, settings, uploads
+from webapp import assets, database, errors, faults, health, metrics, security, settings, uploads
 from webapp.accounts import views as accounts
 from webapp.accounts.models import User, used
 from webapp.accounts.sessions import SessionBackend
@@ -59,6 +59,7 @@ routes = [
     Route("/favicon.ico", assets.favicon),
     Route("/pictures/{name}", uploads.serve),
     Route("/health", health.show),
+    Route("/metrics", metrics.show),
     #
     Route("/register", accounts.register, methods=BOTH),
     Route("/login", accounts.login, methods=BOTH),
@@ -138,6 +139,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         hub.start(used.keep_writing())
         hub.start(maker.keep_making())
         hub.start(_tidy())
+        hub.start(faults.data.watch(health.database_answers))
+        hub.start(faults.disk.watch(health.disk_takes))
         yield
 
 

@@ -1,6 +1,5 @@
 """What can go wrong with a request, and the page (or fragment, or framed document) that each becomes."""
 
-import logging
 from http import HTTPStatus
 from math import ceil
 from urllib.parse import quote, urlencode
@@ -9,9 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp import render
-
-log = logging.getLogger(__name__)
+from webapp import faults, render
 
 
 class Problem(Exception):
@@ -160,5 +157,5 @@ async def unavailable(request: Request, error: Exception) -> Response:
     """Starlette's handler for a database that is away."""
     if isinstance(error, LookupError):
         raise error  # a template that is missing is an OSError too
-    log.error("the database does not answer: %r", error)
+    faults.data.notice(error)
     return respond(request, Unavailable())

@@ -1,32 +1,81 @@
-"""Whether everything that Parley stands on answers: for whoever runs it, and for what watches over it."""
+"""Whether everything that Parley stands on works at this moment: for whoever runs it, and for what watches over it."""
 
 import asyncio
+import os
+import tempfile
+from time import monotonic
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from webapp import __version__, database
+from webapp import __version__, database, faults, settings
 from webapp.live import hub
 
 PATIENCE_SECONDS = 3.0
+SLOW_SECONDS = 1.0
+# What is written to see whether anything can be; and how often at most, because anybody may ask.
+PROBE = bytes(16 * 1024)
+PROBE_SECONDS = 1.0
 
 
 async def show(request: Request) -> Response:
-    """200 when messages can be posted, 503 when not; a link to Redis that is down only slows other processes."""
-    is_stored = await _database_answers()
-    state = {
-        "status": "ok" if is_stored and hub.is_linked else "degraded" if is_stored else "down",
-        "database": "ok" if is_stored else "down",
-        "broadcaster": "ok" if hub.is_linked else "down",
-        "version": __version__,
-    }
-    return JSONResponse(state, 200 if is_stored else 503, {"Cache-Control": "no-store"})
+    """
+    200 when messages can be posted, 503 when not.
+
+    `degraded` is: a link to Redis that is down (other processes hear of things a little later), a database that
+    is slow or failed a moment ago, a data folder that can't be written to while the database is elsewhere.
+    """
+    stored, disk = await asyncio.gather(_database(), _disk())
+    parts = {"database": stored, "broadcaster": "ok" if hub.is_linked else "down", "disk": disk}
+    is_down = stored == "down" or (disk != "ok" and settings.ON_SQLITE)
+    is_well = set(parts.values()) == {"ok"}
+    status = "down" if is_down else "ok" if is_well else "degraded"
+    state = {"status": status, **parts, "version": __version__}
+    return JSONResponse(state, 503 if is_down else 200, {"Cache-Control": "no-store"})
 
 
-async def _database_answers() -> bool:
+async def _database() -> str:
+    """ok; slow; failing: it answers, but did not a moment ago; down."""
+    begun = monotonic()
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await database.rows("SELECT 1")
-        return True
-    except Exception:  # whatever it is, the answer is no
+    except Exception as error:  # whatever it is, the answer is no
+        faults.data.notice(error)
+        return "down"
+    if faults.data.is_on:
+        return "failing"
+    return "slow" if monotonic() - begun > SLOW_SECONDS else "ok"
+
+
+async def database_answers() -> bool:
+    return await _database() in ("ok", "slow", "failing")
+
+
+async def _disk() -> str:
+    return "ok" if await disk_takes() else "full"
+
+
+_probed: tuple[float, bool] = (0.0, True)
+
+
+async def disk_takes() -> bool:
+    """Whether the data folder can be written to."""
+    global _probed
+    asked_at, answer = _probed
+    if monotonic() - asked_at > PROBE_SECONDS:
+        answer = await asyncio.to_thread(_probe)
+        _probed = (monotonic(), answer)
+    return answer
+
+
+def _probe() -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:
+            file.write(PROBE)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        faults.disk.notice(error)
         return False
+    return True

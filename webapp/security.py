@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ipaddress
-import logging
 import secrets
 import time
 from collections.abc import Collection
@@ -24,8 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import settings
 from webapp.errors import Problem, Refused, TooLarge, TooMany
-
-log = logging.getLogger(__name__)
+from webapp.faults import Fault
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 COOKIE = "session"
@@ -309,15 +307,18 @@ class Limiter:
         self.here = MovingWindowRateLimiter(MemoryStorage())
         self.shared = MovingWindowRateLimiter(_redis_storage(redis_url)) if redis_url else None
         self.away_until = 0.0
+        self.fault = Fault("rate limits are counted by this process alone", "rate limits are counted together again")
 
     async def hit(self, rate: RateLimitItem, *who: str) -> int:
         """Count one; 0 when it is within the rate, else the seconds until it would be."""
         if self.shared and time.monotonic() > self.away_until:
             try:
                 async with asyncio.timeout(self.PATIENCE_SECONDS):
-                    return await self._hit(self.shared, rate, *who)
+                    seconds = await self._hit(self.shared, rate, *who)
+                self.fault.over()
+                return seconds
             except Exception as error:  # whatever the Redis client raises: counting must not stop the request
-                log.warning("rate limits are counted by this process alone: %r", error)
+                self.fault.notice(error)
                 self.away_until = time.monotonic() + self.RETRY_SECONDS
         return await self._hit(self.here, rate, *who)
 

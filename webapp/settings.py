@@ -134,6 +134,10 @@ RATE_EXPORT = _rate("RATE_EXPORT", "5/day")
 RATE_STREAM = _rate("RATE_STREAM", "60/minute")
 MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a whole number of 1 or more")
 
+METRICS_TOKEN = _config("METRICS_TOKEN", default="").strip()
+if 0 < len(METRICS_TOKEN) < 16:  # not by _read, whose message would show it
+    raise Malformed("METRICS_TOKEN is too short: it must have 16 characters or more.")
+
 ON_SQLITE = DATABASE_URL.startswith("sqlite://")
 
 _SECRET_KEY = _config("SECRET_KEY", default="").strip()

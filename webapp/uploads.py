@@ -1,7 +1,6 @@
 """Pictures: checked, made small, stored by what they show, and served. Whose they are, the domains know."""
 
 import asyncio
-import logging
 import os
 import re
 import time
@@ -19,11 +18,9 @@ from PIL import Image, ImageOps
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import settings
+from webapp import faults, settings
 from webapp.errors import Invalid, Missing, Unavailable
 from webapp.security import Upload
-
-log = logging.getLogger(__name__)
 
 FOLDER = settings.DATA_DIR / "pictures"
 MOST_BYTES = settings.MAX_UPLOAD_MB * 2**20
@@ -198,7 +195,7 @@ async def store(picture: Picture) -> None:
     try:
         await asyncio.to_thread(_store, picture)
     except OSError as error:
-        log.error("a picture could not be stored: %s", error)
+        faults.disk.notice(error)
         raise Unavailable("The picture can't be kept right now. Try again later.") from error
 
 

@@ -1,7 +1,6 @@
 """The rules of accounts: names, codes, and the sessions that hold people signed in."""
 
 import asyncio
-import logging
 import re
 import secrets
 from collections.abc import Collection
@@ -14,7 +13,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from webapp import database, security, text, uploads
+from webapp import database, faults, security, text, uploads
 from webapp.accounts import passwords
 from webapp.errors import Invalid, Missing, Refused
 
@@ -33,8 +32,6 @@ RESERVED = frozenset(
 _LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", ".": "_", "-": "_"})
 USED_AGAIN = timedelta(minutes=5)
 WRITE_SECONDS = 30.0
-
-log = logging.getLogger(__name__)
 
 
 class Avatar(NamedTuple):
@@ -368,7 +365,7 @@ class Used:
             try:
                 await self.write()
             except Exception as error:  # it is noted again with the next request
-                log.warning("when sessions were used could not be written: %r", error)
+                faults.read("when sessions were used could not be written", error)
 
 
 used = Used()

@@ -1,17 +1,13 @@
 """From the cookie to the person: Starlette's authentication on our session rows."""
 
-import logging
-
 from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
 from starlette.requests import HTTPConnection, Request
 
-from webapp import database
+from webapp import database, faults
 from webapp.accounts.models import Session, User, used
 from webapp.errors import SignedOut, Unavailable
 
-log = logging.getLogger(__name__)
-
-OPEN_PATHS = ("/static/", "/pictures/", "/health", "/favicon.ico")
+OPEN_PATHS = ("/static/", "/pictures/", "/health", "/metrics", "/favicon.ico")
 
 
 class SessionBackend(AuthenticationBackend):
@@ -23,7 +19,7 @@ class SessionBackend(AuthenticationBackend):
         try:
             session = await Session.of(conn.state.session_token)
         except database.DOWN as error:
-            log.error("the database does not answer: %r", error)
+            faults.data.notice(error)
             # Told by the view, which has what was typed, and not from here, where it would be lost.
             conn.state.is_away = True
             return None

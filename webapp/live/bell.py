@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from broadcaster import Broadcast
 
+from webapp.live.counts import Counts
 from webapp.live.redis import BACK, LOST
 
 log = logging.getLogger(__name__)
@@ -25,11 +26,12 @@ class Bell:
     dictionary: cheaper, and far simpler, than a subscription per room that comes and goes.
     """
 
-    def __init__(self, hear: Callable[[str], None], notice: Callable[[bool], None]) -> None:
+    def __init__(self, hear: Callable[[str], None], notice: Callable[[bool], None], counts: Counts) -> None:
         # Our own rings come back to us, and were heard when they were rung.
         self.name = secrets.token_hex(4)
         self._hear = hear
         self._notice = notice
+        self._counts = counts
         self._waiting: dict[str, str] = {}
         self._passing: list[str] = []
         self._has_waiting = asyncio.Event()
@@ -77,9 +79,11 @@ class Bell:
             await broadcast.publish(name, "\n".join([self.name, *sending.values(), *passing]))
         except Exception as error:  # whatever the client raises
             log.debug("rings wait until they can be sent: %r", error)
+            self._counts.publish_failures += 1
             self._waiting = sending | self._waiting
             self._bound()
             return False
+        self._counts.rings_sent += len(sending) + len(passing)
         return True
 
     async def listen(self, broadcast: Broadcast, name: str) -> None:
@@ -91,4 +95,5 @@ class Bell:
                     continue
                 sender, *texts = event.message.split("\n")
                 for text in texts if sender != self.name else ():
+                    self._counts.rings_heard += 1
                     self._hear(text)

@@ -1,14 +1,12 @@
 """One room's worth of open pages in this process: a version, and the readers that have reached it."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Mapping
 
+from webapp.live.counts import Counts
 from webapp.live.frames import Frame
 from webapp.live.reader import Reader, deliver
 from webapp.live.sources import Sources
-
-log = logging.getLogger(__name__)
 
 READ_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -24,15 +22,24 @@ class Channel:
     versions that the readers hold, and give each what it lacks. All of them then hold the same version.
     """
 
-    def __init__(self, number: int, sources: Sources, start: Callable[[Coroutine[object, object, None]], None]) -> None:
+    def __init__(
+        self,
+        number: int,
+        sources: Sources,
+        start: Callable[[Coroutine[object, object, None]], None],
+        counts: Counts,
+    ) -> None:
         self.number = number
         self.version: int | None = None
         self.readers: set[Reader] = set()
         self._sources = sources
         self._start = start
+        self._counts = counts
         self._joining: list[Reader] = []
         self._present: set[Reader] = set()
         self._rung = 0
+        # When the oldest ring was heard that has not been followed yet.
+        self._rung_at: float | None = None
         self._is_running = False
         self._states: dict[str, Frame] = {}
         self._changed: dict[str, Frame] = {}
@@ -63,7 +70,12 @@ class Channel:
         """The log has reached this version, says somebody."""
         self._rung = max(self._rung, version)
         if self._is_behind:
+            if self._rung_at is None:
+                self._rung_at = asyncio.get_running_loop().time()
             self._wake()
+
+    def has_not_heard(self, version: int) -> bool:
+        return self.version is not None and version > max(self.version, self._rung)
 
     def ask(self, kind: str) -> None:
         """Read a state anew, soon."""
@@ -95,7 +107,7 @@ class Channel:
                 try:
                     await self._pass()
                 except Exception as error:
-                    log.warning("a room's changes could not be read, trying again: %r", error)
+                    self._failed("a room's changes could not be read", error)
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._is_running = False
@@ -110,6 +122,7 @@ class Channel:
 
     async def _pass_log(self) -> None:
         joining, rung = list(self._joining), self._rung
+        self._counts.log_reads += 1
         cursors: set[int | None] = {reader.cursor for reader in joining}
         if self.version is not None and self.readers:
             cursors.add(self.version)
@@ -127,16 +140,24 @@ class Channel:
             held = frames[self.version]
             self.version = version
             await deliver(self.readers, held)
+            self._note_delay()
         self.version = version
         self._welcome([reader for reader in joining if reader in self._present], frames)
         # A ring may promise more than there is (a restore, a stranger in Redis): it is not waited for.
         if self._rung == rung:
             self._rung = version
 
+    def _note_delay(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._rung_at is not None:
+            self._counts.delays.add(now - self._rung_at)
+        self._rung_at = now if self._is_behind else None
+
     def _welcome(self, joining: list[Reader], frames: Mapping[int | None, Frame]) -> None:
         """Give those who join what they missed, then the states as they are."""
         for reader in joining:
             reader.put(frames[reader.cursor])
+            self._counts.resumes += reader.cursor is not None and bool(frames[reader.cursor].sse)
             for frame in self._states.values():
                 reader.put(frame)
         self.readers.update(joining)
@@ -146,12 +167,16 @@ class Channel:
         for kind in self._sources.read_states.keys() - self._states.keys():
             self.ask(kind)
 
+    def _failed(self, what: str, error: Exception) -> None:
+        self._counts.read_failures += 1
+        self._sources.note_failure(what, error)
+
     async def _check_access(self, readers: list[Reader]) -> None:
         try:
             async with asyncio.timeout(READ_SECONDS):
                 ended = await self._sources.check_access(readers)
         except Exception as error:  # the next heartbeat looks again
-            log.warning("the rights of readers could not be read: %r", error)
+            self._failed("the rights of readers could not be read", error)
             return
         for reader, reason in ended:
             reader.outbox.close(self._sources.say_goodbye(reader, reason))
@@ -166,7 +191,7 @@ class Channel:
             async with asyncio.timeout(READ_SECONDS):
                 frames = await self._sources.read_states[kind]([self.number])
         except Exception as error:  # the next heartbeat reads it again
-            log.warning("the state %s of a room could not be read: %r", kind, error)
+            self._failed(f"the state {kind} of a room could not be read", error)
             return
         if self.number in frames:
             self.show(kind, frames[self.number], asked_at)

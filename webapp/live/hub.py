@@ -13,6 +13,7 @@ from broadcaster._backends.base import BroadcastBackend
 
 from webapp.live.bell import Bell
 from webapp.live.channel import Channel
+from webapp.live.counts import Counts
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.reader import Reader, deliver
 from webapp.live.sources import Sources
@@ -31,20 +32,21 @@ class Hub:
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
+        self.counts = Counts()
         self.channels: dict[int, Channel] = {}
         # By label, so that the streams of one session are found without a look at all the others.
         self._labelled: defaultdict[tuple[str, int], set[Reader]] = defaultdict(set)
         self.is_linked = True
         self._is_running = False
         self._tasks: set[asyncio.Future[None]] = set()
-        self._bell = Bell(self._hear, self._notice)
+        self._bell = Bell(self._hear, self._notice, self.counts)
         self._must_check = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def running(self, backend: BroadcastBackend, name: str) -> AsyncIterator[None]:
         """Listen, publish and keep watch until the block ends. `name` tells this installation from others."""
         self.is_linked = self._is_running = True
-        self._bell = Bell(self._hear, self._notice)
+        self._bell = Bell(self._hear, self._notice, self.counts)
         self._must_check = asyncio.Event()
         async with Broadcast(backend=backend) as broadcast:
             self.start(self._bell.listen(broadcast, name))
@@ -86,8 +88,9 @@ class Hub:
         """Let the reader hear everything after its cursor."""
         channel = self.channels.get(reader.channel)
         if channel is None:
-            channel = self.channels[reader.channel] = Channel(reader.channel, self.sources, self.start)
+            channel = self.channels[reader.channel] = Channel(reader.channel, self.sources, self.start, self.counts)
         channel.join(reader)
+        self.counts.streams += 1
         for label in reader.labels.items():
             self._labelled[label].add(reader)
 
@@ -97,6 +100,7 @@ class Hub:
             if not self._labelled[label]:
                 del self._labelled[label]
         if channel := self.channels.get(reader.channel):
+            self.counts.overruns += reader.outbox.is_overrun
             channel.leave(reader)
             if channel.is_empty:
                 del self.channels[reader.channel]
@@ -117,6 +121,7 @@ class Hub:
 
     def ring(self, number: int, version: int) -> None:
         """The log of the channel has reached the version: tell this process at once, and the others."""
+        self.counts.changes += 1
         self._hear_version(number, version)
         self._bell.ring(f"{number} {version}", f"v{number}")
 
@@ -178,13 +183,18 @@ class Hub:
             await self._check(sorted({reader.channel for reader in readers}))
             await self._end_rights(readers)
         except Exception as error:
-            log.warning("rights that ended elsewhere could not be read, trying again: %r", error)
+            self._failed("rights that ended elsewhere could not be read", error)
             self._must_check.set()
 
     def _notice(self, is_linked: bool) -> None:
         """The link to the other processes broke, or is back: rings may have been missed."""
+        self.counts.links_lost += self.is_linked and not is_linked
         self.is_linked = is_linked
         self._must_check.set()
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self.counts.read_failures += 1
+        self.sources.note_failure(what, error)
 
     # Keeping watch.
 
@@ -199,7 +209,7 @@ class Hub:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self.check()
             except Exception as error:
-                log.warning("the heartbeat could not read the database, trying again: %r", error)
+                self._failed("the heartbeat could not read the database", error)
                 self._must_check.set()
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -218,6 +228,7 @@ class Hub:
         versions = await self.sources.read_versions(numbers)
         for number in numbers:
             if number in versions:
+                self._count_lost(number, versions[number])
                 self._hear_version(number, versions[number])
             else:
                 self._dismiss("gone", {"channel": number})
@@ -226,6 +237,11 @@ class Hub:
             for number, frame in (await read(numbers)).items():
                 if channel := self.channels.get(number):
                     channel.show(kind, frame, begun)
+
+    def _count_lost(self, number: int, version: int) -> None:
+        """A version that nobody rang; a ring that is on its way at this moment counts as well."""
+        if self.is_linked and (channel := self.channels.get(number)) and channel.has_not_heard(version):
+            self.counts.rings_lost += 1
 
     async def _keep_alive(self) -> None:
         """A sign of life to every idle stream, so that nothing in between takes it for dead."""

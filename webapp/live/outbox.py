@@ -21,6 +21,11 @@ class Outbox:
     def is_empty(self) -> bool:
         return not self._chunks
 
+    @property
+    def size(self) -> int:
+        """How many bytes wait."""
+        return sum(map(len, self._chunks))
+
     def put(self, chunk: bytes) -> None:
         """
         Add to what waits. A page that is too far behind is let go: it comes back with its cursor.

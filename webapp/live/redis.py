@@ -43,6 +43,7 @@ class RedisBackend(BroadcastBackend):
         self._channel = ""
         self._supervisor: asyncio.Task[None] | None = None
         self._last_heard = 0.0
+        self._lost_at: float | None = None
 
     async def connect(self) -> None:
         """Never fails: Redis may come later than we do."""
@@ -91,7 +92,8 @@ class RedisBackend(BroadcastBackend):
             except Exception as error:  # whatever it is, the answer is to connect again
                 causes = getattr(error, "exceptions", [error])
                 if is_up or pause == SHORTEST_PAUSE:
-                    log.warning("the link to Redis is gone, connecting again: %s", repr(causes[0]))
+                    log.warning("the link to Redis is gone, connecting again: %r", causes[0])
+                    self._lost_at = asyncio.get_running_loop().time()
                 self._tell(LOST)
             finally:
                 with contextlib.suppress(Exception):
@@ -105,12 +107,18 @@ class RedisBackend(BroadcastBackend):
             self._last_heard = asyncio.get_running_loop().time()
             if message["type"] == "subscribe":
                 # Only now can no message be missed any more: what came before is read from the database.
-                log.info("the link to Redis is up")
+                self._say_it_is_up()
                 confirmed.set()
                 self._tell(BACK)
             elif message["type"] == "message":
                 self._tell(message["data"].decode(errors="replace"))
         raise ConnectionError("the subscription ended")
+
+    def _say_it_is_up(self) -> None:
+        if self._lost_at is not None:
+            away = asyncio.get_running_loop().time() - self._lost_at
+            log.warning("the link to Redis is up again, after %.0f seconds", away)
+        self._lost_at = None
 
     async def _watch(self, pubsub: PubSub) -> None:
         """Find a server that is frozen, or a connection of which only our half is left."""

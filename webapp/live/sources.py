@@ -1,9 +1,12 @@
 """What the domains bring to the engine: how a log, a state and a right are read. Registered once, at import."""
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from webapp.live.frames import Frame
 from webapp.live.reader import Reader
+
+log = logging.getLogger(__name__)
 
 # The versions that readers hold (None: nothing yet) to the frame that each needs, all of them leading to the one
 # version that comes first; None when the channel has ceased to exist.
@@ -14,6 +17,7 @@ ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Frame]]]
 CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, str]]]]
 HearNews = Callable[..., None]
 SayGoodbye = Callable[[Reader, str], bytes]
+NoteFailure = Callable[[str, Exception], None]
 
 
 async def _no_log(channel: int, cursors: Collection[int | None]) -> Log:
@@ -28,6 +32,10 @@ async def _all_may(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
     return []
 
 
+def _log_failure(what: str, error: Exception) -> None:
+    log.warning("%s, trying again: %r", what, error)
+
+
 class Sources:
     def __init__(self) -> None:
         self.read_log: ReadLog = _no_log
@@ -36,6 +44,7 @@ class Sources:
         self.hear_news: dict[str, HearNews] = {}
         self.check_access: CheckAccess = _all_may
         self.say_goodbye: SayGoodbye = lambda reader, reason: b""
+        self.note_failure: NoteFailure = _log_failure
 
     def log(self, read: ReadLog) -> ReadLog:
         """Decorator: how the log of a channel is read."""
@@ -69,6 +78,11 @@ class Sources:
         """Decorator: which of the readers may read no more, and why."""
         self.check_access = check
         return check
+
+    def failure(self, note: NoteFailure) -> NoteFailure:
+        """Decorator: what becomes of an error of a reading, which is tried again."""
+        self.note_failure = note
+        return note
 
     def goodbye(self, say: SayGoodbye) -> SayGoodbye:
         """Decorator: the last bytes for a reader whose stream ends for a reason."""

@@ -2,16 +2,13 @@
 
 import asyncio
 import contextlib
-import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from time import monotonic
 
-from webapp import settings
+from webapp import faults, settings
 from webapp.presence import broadcasts
 from webapp.presence.models import RENEW_SECONDS, Place, Process, Visit
-
-log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 0.5
 # A page that changes closes its stream and opens another: nobody should see the person flicker.
@@ -113,7 +110,7 @@ class Attendance:
             try:
                 await self._write_changes()
             except Exception as error:
-                log.warning("who is here could not be written, trying again: %r", error)
+                faults.read("who is here could not be written", error)
                 self._has_changed.set()
             await asyncio.sleep(WRITE_SECONDS)
 
@@ -139,7 +136,7 @@ class Attendance:
                     self._has_changed.set()
                 self._tell_of(await Process.bury())
             except Exception as error:
-                log.warning("this process could not say that it is alive: %r", error)
+                faults.read("this process could not say that it is alive", error)
 
     @staticmethod
     def _tell_of(places: Collection[Place]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from webapp import render
+from webapp import faults, render
 from webapp.accounts.models import Session
 from webapp.friends.models import Block
 from webapp.live import Reader, frames, sources
@@ -30,6 +30,9 @@ def goodbye(reader: Reader, reason: str) -> bytes:
     if reader.framing == "sse":
         return frames.event(frames.partial("#stream", "outerHTML", html))
     return f"<li>{html}</li>".encode()
+
+
+sources.failure(faults.read)
 
 
 @sources.access

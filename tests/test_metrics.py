@@ -1,0 +1,215 @@
+"""What an operator sees: metrics, health, and a log with one line for each fault."""
+
+import asyncio
+import re
+import tempfile
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from tests.conftest import Person
+from webapp import database, faults, health, settings
+from webapp.app import app as the_app
+from webapp.live import Reader, hub
+from webapp.messages.models import Message
+from webapp.rooms.models import Room
+
+TOKEN = "a token for those who may look"
+
+
+async def scrape(address: str = "127.0.0.1", **headers: str) -> httpx2.Response:
+    transport = httpx2.ASGITransport(app=the_app, client=(address, 5000))  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        return await client.get("/metrics", headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+async def metrics() -> dict[str, float]:
+    rows = (line.rpartition(" ") for line in (await scrape()).text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in rows}
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+# /metrics
+
+
+async def test_metrics_are_for_this_machine_alone(app: object) -> None:
+    for address in ("127.0.0.1", "::1"):
+        assert (await scrape(address)).status_code == 200
+    for address in ("192.0.2.7", "2001:db8::1", "", "a.socket"):
+        assert (await scrape(address)).status_code == 404
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+async def test_what_a_proxy_on_this_machine_passes_on_is_not_from_this_machine(app: object, header: str) -> None:
+    assert (await scrape(**{header: "192.0.2.7"})).status_code == 404
+
+
+async def test_with_a_token_they_are_for_who_has_it(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "METRICS_TOKEN", TOKEN)
+    assert (await scrape("192.0.2.7", Authorization=f"Bearer {TOKEN}")).status_code == 200
+    for wrong in ("Bearer", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN):
+        assert (await scrape("192.0.2.7", Authorization=wrong)).status_code == 404
+    assert (await scrape()).status_code == 404
+
+
+async def test_metrics_are_read_only(app: object) -> None:
+    transport = httpx2.ASGITransport(app=the_app, client=("127.0.0.1", 5000))  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.post("/metrics", headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 405
+
+
+async def test_every_metric_is_explained_and_says_what_it_is(app: object) -> None:
+    lines = (await scrape()).text.splitlines()
+    explained = {line.split()[2] for line in lines if line.startswith("# HELP")}
+    typed = {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    names = {re.match(r"\w+", line)[0] for line in lines if not line.startswith("#")}  # type: ignore[index]
+    assert explained == typed == {re.sub("_(bucket|sum|count)$", "", name) for name in names}
+    for line in lines:
+        assert line.startswith("#") or re.fullmatch(r'\w+(\{\w+="[^"]*"\})? [0-9.e+-]+', line), line
+
+
+async def test_they_count_what_happens(alice: Person, room: Room) -> None:
+    assert alice.user
+    await Message.post(room, alice.user, "before", "")
+    before = await metrics()
+    reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
+    hub.join(reader)
+    await until(lambda: not reader.outbox.is_empty)
+    await alice.say(room, "hello")
+    await until(lambda: hub.counts.delays.total > 0)
+    now = await metrics()
+    assert now['parley_streams{kind="sse"}'] == 1
+    assert now['parley_streams{kind="html"}'] == 0
+    assert now["parley_channels"] == 1
+    assert now["parley_outbox_bytes"] == now["parley_outbox_bytes_max"] == reader.outbox.size > 500
+    grown = {name: now[name] - before[name] for name in now}
+    assert grown["parley_changes_total"] == 1
+    assert grown["parley_streams_opened_total"] == 1
+    assert grown["parley_resumes_total"] == 1
+    assert grown["parley_log_reads_total"] >= 2
+    assert grown["parley_delivery_seconds_count"] == 1
+    assert grown['parley_delivery_seconds_bucket{le="+Inf"}'] == 1
+    hub.leave(reader)
+    assert (await metrics())['parley_streams{kind="sse"}'] == 0
+
+
+async def test_a_ring_that_was_lost_is_counted(alice: Person, room: Room) -> None:
+    assert alice.user
+    reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
+    hub.join(reader)
+    await until(lambda: hub.channels[room.id].version == 0)
+    await hub.check()
+    lost = hub.counts.rings_lost
+    await Message.post(room, alice.user, "nobody was told", "")
+    await hub.check()
+    assert hub.counts.rings_lost == lost + 1
+    await until(lambda: hub.channels[room.id].version == 1)
+    await hub.check()
+    assert hub.counts.rings_lost == lost + 1
+    hub.leave(reader)
+
+
+# Faults.
+
+
+async def test_a_fault_is_one_line_when_it_begins_and_one_when_it_is_over(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(faults, "QUIET_SECONDS", 0.05)
+    fault, answers = faults.Fault("it is gone", "it is back"), [False, False, True]
+
+    async def is_well() -> bool:
+        return answers.pop(0)
+
+    watching = asyncio.create_task(fault.watch(is_well))
+    await asyncio.sleep(0)
+    for _ in range(100):
+        fault.notice(ConnectionError("refused"))
+    assert [record.getMessage() for record in caplog.records] == ["it is gone: ConnectionError('refused')"]
+    await until(lambda: not fault.is_on)
+    assert [record.getMessage() for record in caplog.records][1:] == ["it is back, after 0 seconds"]
+    assert fault.count == 100
+    assert answers == []
+    watching.cancel()
+
+
+async def away(*args: object) -> object:
+    raise database.OperationalError("connection refused")
+
+
+async def test_whoever_finds_the_database_away_it_is_one_line(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(hub.sources, "check_access", away)
+    monkeypatch.setattr(database, "rows", away)
+    monkeypatch.setattr(Message, "page", away)
+    for _ in range(5):
+        assert (await alice.get(room.path)).status_code == 503
+        assert (await alice.get("/health")).status_code == 503
+    failures = hub.counts.read_failures
+    hub._must_check.set()
+    await until(lambda: hub.counts.read_failures > failures)
+    errors = [record for record in caplog.records if record.levelname != "DEBUG"]
+    assert [record.getMessage().partition(":")[0] for record in errors] == ["the database does not answer"]
+    assert all(record.exc_info is None for record in errors)
+
+
+# /health
+
+
+async def test_health_is_for_everybody_and_says_ok(visitor: Person) -> None:
+    answer = await visitor.get("/health")
+    assert answer.status_code == 200
+    assert answer.json() | {"version": ""} == {
+        "status": "ok", "database": "ok", "broadcaster": "ok", "disk": "ok", "version": "",
+    }  # fmt: skip
+
+
+async def test_health_says_when_other_processes_cannot_be_heard(
+    visitor: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "is_linked", False)
+    answer = await visitor.get("/health")
+    assert (answer.status_code, answer.json()["status"], answer.json()["broadcaster"]) == (200, "degraded", "down")
+
+
+async def test_health_says_when_the_database_is_away_slow_or_was_a_moment_ago(
+    visitor: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(health, "SLOW_SECONDS", 0)
+        answer = await visitor.get("/health")
+        assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (200, "degraded", "slow")
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "rows", away)
+        answer = await visitor.get("/health")
+        assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (503, "down", "down")
+    answer = await visitor.get("/health")
+    assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (200, "degraded", "failing")
+    faults.data.over()
+    assert (await visitor.get("/health")).json()["status"] == "ok"
+
+
+@pytest.mark.parametrize(("on_sqlite", "status"), [(True, (503, "down")), (False, (200, "degraded"))])
+async def test_health_says_when_the_disk_is_full(
+    visitor: Person, monkeypatch: pytest.MonkeyPatch, on_sqlite: bool, status: tuple[int, str]
+) -> None:
+    def full(**options: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(settings, "ON_SQLITE", on_sqlite)
+    monkeypatch.setattr(health, "_probed", (0.0, True))
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    answer = await visitor.get("/health")
+    assert answer.json()["disk"] == "full"
+    assert (answer.status_code, answer.json()["status"]) == status
+    monkeypatch.setattr(health, "_probed", (0.0, True))
+    faults.disk.over()

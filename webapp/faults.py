@@ -1,0 +1,61 @@
+"""What Parley stands on and may break: each fault is told once when it begins and once when it is over."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+from webapp import database
+
+log = logging.getLogger(__name__)
+
+# So long nobody may notice anything before it is over: one query that fails now and then is one fault.
+QUIET_SECONDS = 3.0
+LOOK_SECONDS = 1.0
+
+
+class Fault:
+    """However many requests and streams notice it, there is one line in the log; the others are counted."""
+
+    def __init__(self, begins: str, ends: str) -> None:
+        self.begins, self.ends = begins, ends
+        self.count = 0
+        self.is_on = False
+        self.began = asyncio.Event()
+        self._since = self._noticed_at = 0.0
+
+    def notice(self, error: BaseException) -> None:
+        self.count += 1
+        self._noticed_at = monotonic()
+        if not self.is_on:
+            self.is_on, self._since = True, self._noticed_at
+            self.began.set()
+            log.error("%s: %r", self.begins, error)
+
+    def over(self) -> None:
+        if self.is_on:
+            self.is_on = False
+            log.warning("%s, after %.0f seconds", self.ends, monotonic() - self._since)
+
+    async def watch(self, is_well: Callable[[], Awaitable[bool]]) -> None:
+        """Find the end of it, for as long as the process runs."""
+        self.began, self.is_on = asyncio.Event(), False
+        while True:
+            await self.began.wait()
+            self.began.clear()
+            while self.is_on:
+                await asyncio.sleep(LOOK_SECONDS)
+                if monotonic() - self._noticed_at >= QUIET_SECONDS and await is_well():
+                    self.over()
+
+
+data = Fault("the database does not answer", "the database answers again")
+disk = Fault("the data folder can't be written to", "the data folder can be written to again")
+
+
+def read(what: str, error: Exception) -> None:
+    """Something could not be read or written, and is tried again: because of the database, or of a mistake of ours."""
+    if isinstance(error, database.DOWN):
+        data.notice(error)
+    else:
+        log.warning("%s, trying again: %r", what, error)
