@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import click
@@ -174,6 +175,30 @@ def demo(users: int, rooms: int, messages: int) -> None:
 
     _migrate()
     run(fill(users, rooms, messages))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Save database, pictures and secret in FILE, also while Parley serves."""
+    from webapp.backup import back_up
+
+    for line in back_up(file):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--force", is_flag=True, help="Also where there are people already; they are put aside.")
+def restore(file: Path, force: bool) -> None:
+    """Bring back what FILE holds, while Parley is stopped. On PostgreSQL: after pg_restore."""
+    from webapp import backup
+
+    for line in backup.restore(file, force):
+        click.echo(line)
+    _migrate()
+    if not settings.ON_SQLITE:
+        run(backup.leap_on_postgresql())
 
 
 @main.command()

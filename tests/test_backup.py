@@ -1,0 +1,279 @@
+"""Backup and restore: what is saved while people write, what is refused, and that open pages heal by themselves."""
+
+import asyncio
+import io
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.cluster import SETTINGS, Person, Posting, holds
+from tests.servers import App, Postgres
+
+NAME = "0123456789abcdef0123456789abcdef"
+
+
+def command(app: App, *words: str, code: int = 0, **env: str) -> str:
+    """What a command says, run beside the application or in its place."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "webapp", *words],
+        cwd=app.folder, env=app.env | env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+def database(app: App) -> Path:
+    return app.folder / "data" / "parley.sqlite3"
+
+
+def stored(app: App, query: str = "SELECT body FROM message ORDER BY number") -> list[str]:
+    with closing(sqlite3.connect(database(app))) as opened:
+        return [row[0] for row in opened.execute(query)]
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    with App(SETTINGS | {"SECRET_KEY": ""}) as app:
+        yield app
+
+
+@pytest.fixture
+def archive(app: App) -> Path:
+    return app.folder / "saved.tar.gz"
+
+
+@pytest.fixture(scope="module")
+def saved() -> Iterator[App]:
+    """An installation that is not running, and its backup."""
+    app = App({})
+    try:
+        command(app, "migrate")
+        for name in (f"{NAME}.webp", f"{NAME}-96.webp.gone", "new-abcdef"):
+            add_picture(app, name)
+        command(app, "backup", str(app.folder / "saved"))
+        yield app
+    finally:
+        app.stop()
+
+
+def add_picture(app: App, name: str = f"{NAME}.webp", content: bytes = b"a picture") -> Path:
+    folder = app.folder / "data" / "pictures"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+async def run(app: App, *words: str, code: int = 0) -> str:
+    return await asyncio.to_thread(lambda: command(app, *words, code=code))
+
+
+async def test_what_is_saved_while_people_write_is_as_of_one_moment(app: App, archive: Path) -> None:
+    alice = Person("Alice")
+    async with alice.client:
+        await alice.register(app)
+        room = await alice.room(app)
+        posting = Posting(room, *[(alice, app)] * 4)
+        for _ in range(2):
+            await posting.more(20)
+            before = len(posting.acknowledged)
+            await run(app, "backup", str(archive))
+            with tarfile.open(archive) as tar:
+                tar.extractall(app.folder / "looked", filter="data")
+            with closing(sqlite3.connect(app.folder / "looked/parley.sqlite3")) as copy:
+                rows = copy.execute("SELECT number, body FROM message ORDER BY number").fetchall()
+                assert copy.execute("SELECT version, last_number FROM room").fetchall() == [(len(rows), len(rows))]
+            assert [number for number, _ in rows] == list(range(1, len(rows) + 1))
+            assert set(posting.acknowledged[:before]) <= {body for _, body in rows}
+            shutil.rmtree(app.folder / "looked")
+        assert len(posting.acknowledged) > before, "nobody waited for it"
+        await posting.stop()
+        assert posting.refused == []
+    assert stat.S_IMODE(archive.stat().st_mode) == 0o600
+    assert sorted(path.name for path in app.folder.iterdir()) == ["data", "log", "saved.tar.gz"]
+
+
+async def test_after_a_restore_the_pages_that_stayed_open_show_what_there_is(app: App, archive: Path) -> None:
+    alice = Person("Alice")
+    async with alice.client:
+        await alice.register(app)
+        room = await alice.room(app)
+        picture = add_picture(app)
+        for number in range(3):
+            await alice.say(app, room, f"kept {number}")
+        await run(app, "backup", str(archive))
+        async with alice.page(room, app) as page, alice.page(room, app) as behind:
+            await behind.until(lambda page: len(page.log) == 3)
+            for number in range(5):
+                await alice.say(app, room, f"lost {number}")
+            await page.until(lambda page: len(page.log) == 8)
+            app.kill()
+            picture.unlink()
+            assert "What was here before is in" in await run(app, "restore", "--force", str(archive))
+            assert picture.read_bytes() == b"a picture"
+            await asyncio.to_thread(app.start)
+            kept = {number + 1: f"kept {number}" for number in range(3)}
+            for one in (page, behind):
+                await holds(one, kept)
+            # The numbers and, but for the leap, the versions of what was lost now belong to others.
+            for number in range(7):
+                await alice.say(app, room, f"new {number}")
+            log = kept | {number + 4: f"new {number}" for number in range(7)}
+            for one in (page, behind):
+                await holds(one, log)
+            # The same archive a second time: what came since is lost as well.
+            app.kill()
+            await run(app, "restore", "--force", str(archive))
+            await asyncio.to_thread(app.start)
+            for number in range(9):
+                await alice.say(app, room, f"newer {number}")
+            log = kept | {number + 4: f"newer {number}" for number in range(9)}
+            for one in (page, behind):
+                await holds(one, log)
+        assert stored(app) == list(log.values())
+        assert stored(
+            app, "SELECT count(*) FROM message JOIN room ON room.id = room_id WHERE message.version > room.version"
+        ) == [0]
+        assert len(list((app.folder / "data").glob("before-*"))) == 2
+    assert "Traceback" not in app.log.read_text()
+
+
+async def test_on_a_new_machine_people_are_still_signed_in(app: App, archive: Path) -> None:
+    alice = Person("Alice")
+    async with alice.client:
+        await alice.register(app)
+        room = await alice.room(app)
+        await alice.say(app, room, "hello")
+        await run(app, "backup", str(archive))
+        app.kill()
+        shutil.rmtree(app.folder / "data")
+        said = await run(app, "restore", str(archive))
+        assert said.startswith("This is as of 2")
+        await asyncio.to_thread(app.start)
+        assert (await alice.say(app, room, "again")).status_code == 303
+    assert stored(app) == ["hello", "again"]
+
+
+def test_a_server_that_runs_is_not_pulled_from_under_its_people(app: App, archive: Path) -> None:
+    command(app, "backup", str(archive))
+    for words in (("restore", str(archive)), ("restore", "--force", str(archive))):
+        assert "Stop it first" in command(app, *words, code=1)
+    assert app.is_healthy()
+
+
+async def test_people_who_are_there_are_not_overwritten(app: App, archive: Path) -> None:
+    command(app, "backup", str(archive))
+    alice = Person("Alice")
+    async with alice.client:
+        await alice.register(app)
+    app.terminate()
+    assert "--force" in command(app, "restore", str(archive), code=1)
+    assert stored(app, 'SELECT display_name FROM "user"') == ["Alice"]
+    command(app, "restore", "--force", str(archive))
+    assert stored(app, 'SELECT display_name FROM "user"') == []
+    [aside] = (app.folder / "data").glob("before-*")
+    with closing(sqlite3.connect(aside / "parley.sqlite3")) as opened:
+        assert opened.execute('SELECT display_name FROM "user"').fetchall() == [("Alice",)]
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o700
+
+
+def rewrite(archive: Path, change: Callable[[dict[str, bytes]], None], kind: bytes = tarfile.REGTYPE) -> None:
+    with tarfile.open(archive) as tar:
+        files = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
+    change(files)
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.type = len(content), kind if name == "odd" else tarfile.REGTYPE
+            tar.addfile(entry, io.BytesIO(content))
+
+
+def newer(files: dict[str, bytes]) -> None:
+    files["parley.json"] = json.dumps(json.loads(files["parley.json"]) | {"format": 2}).encode()
+
+
+def damaged(files: dict[str, bytes]) -> None:
+    files["parley.sqlite3"] = files["parley.sqlite3"][:5000] + b"x" + files["parley.sqlite3"][5001:]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda files: files.update({"../../escaped": b"x"}), "is no backup of Parley"),
+        (lambda files: files.update({"/tmp/escaped": b"x"}), "is no backup of Parley"),
+        (lambda files: files.update({"pictures/../secret": b"x"}), "is no backup of Parley"),
+        (lambda files: files.pop("parley.json"), "is not a whole backup"),
+        (lambda files: files.pop("parley.sqlite3"), "the database is not as it was saved"),
+        (lambda files: files.pop(f"pictures/{NAME}.webp"), "pictures are missing"),
+        (damaged, "the database is not as it was saved"),
+        (newer, "which is newer"),
+    ],
+)
+def test_an_archive_is_looked_through_before_anything_is_touched(
+    saved: App, change: Callable[[dict[str, bytes]], None], reason: str
+) -> None:
+    archive = saved.folder / "changed"
+    shutil.copy(saved.folder / "saved", archive)
+    rewrite(archive, change)
+    before = sorted((saved.folder / "data").rglob("*")), database(saved).read_bytes()
+    assert reason in command(saved, "restore", "--force", str(archive), code=1)
+    after = sorted((saved.folder / "data").rglob("*"))
+    assert (after, database(saved).read_bytes()) == before
+
+
+def test_half_an_archive_and_what_is_none_are_refused_and_a_link_is_not_followed(saved: App) -> None:
+    archive, whole = saved.folder / "changed", (saved.folder / "saved").read_bytes()
+    for content in (whole[: len(whole) // 2], b"a letter"):
+        archive.write_bytes(content)
+        assert "not possible" in command(saved, "restore", "--force", str(archive), code=1)
+    archive.write_bytes(whole)
+    rewrite(archive, lambda files: files.update(odd=b""), tarfile.SYMTYPE)
+    assert "is no backup" in command(saved, "restore", "--force", str(archive), code=1)
+    assert "not possible" in command(saved, "backup", str(saved.folder / "no/such/folder/file"), code=1)
+
+
+def test_a_picture_that_is_out_of_sight_for_a_moment_is_saved_and_unfinished_ones_are_not(saved: App) -> None:
+    with tarfile.open(saved.folder / "saved") as tar:
+        names = [f"pictures/{NAME}-96.webp", f"pictures/{NAME}.webp", "parley.sqlite3", "parley.json"]
+        assert tar.getnames() == names
+
+
+async def test_postgresql_is_saved_by_its_own_tools_and_its_pages_heal_too(postgres_server: Postgres) -> None:
+    url = postgres_server.create()
+    alice = Person("Alice")
+    with App(SETTINGS | {"DATABASE_URL": url.replace("postgres@", "postgres:hidden@")}) as app:
+        async with alice.client:
+            await alice.register(app)
+            room = await alice.room(app)
+            add_picture(app)
+            await alice.say(app, room, "kept")
+            archive = str(app.folder / "saved")
+            said = await run(app, "backup", archive)
+            assert f"pg_dump --format=custom --file=parley.dump {url}" in said
+            assert "hidden" not in said
+            async with alice.page(room, app) as page:
+                await page.until(lambda page: len(page.log) == 1)
+                await alice.say(app, room, "lost")
+                await page.until(lambda page: len(page.log) == 2)
+                # As pg_restore leaves it, here under a server that runs.
+                connection = await asyncpg.connect(url)
+                await connection.execute("DELETE FROM message WHERE number = 2")
+                await connection.execute("UPDATE room SET version = 1, last_number = 1")
+                await connection.close()
+                os.unlink(app.folder / "data/pictures" / f"{NAME}.webp")
+                await run(app, "restore", archive)
+                await alice.say(app, room, "new")
+                await holds(page, {1: "kept", 2: "new"})
+            assert (app.folder / "data/pictures" / f"{NAME}.webp").exists()
+        assert "Traceback" not in app.log.read_text()
