@@ -124,6 +124,8 @@ def test_a_module_imports_only_what_it_may(name: str) -> None:
         ("presence.attendance", "rooms.models", False),
         ("streams.stream", "presence.attendance", True),
         ("streams.stream", "rooms.views", False),
+        ("streams.stream", "strangers.watch", True),
+        ("streams.stream", "strangers.broadcasts", False),
         ("live.hub", "database", False),
         ("live.hub", "live.bell", True),
         ("security", "accounts.models", False),

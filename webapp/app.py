@@ -33,6 +33,8 @@ from webapp.messages.models import erase_closed
 from webapp.presence import broadcasts as presence  # noqa: F401  what a room's people are read by
 from webapp.presence.attendance import attendance
 from webapp.rooms import views as rooms
+from webapp.strangers import views as strangers
+from webapp.strangers.watch import watch
 from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
 from webapp.streams import views as streams
 
@@ -109,6 +111,28 @@ routes = [
     Route("/rooms/{key}/live", streams.live),
 ]
 
+meeting = [
+    Route("/strangers", strangers.index),
+    Route("/strangers/find", strangers.find, methods=["POST"]),
+    Route("/strangers/stop", strangers.stop, methods=["POST"]),
+    Route("/strangers/next", strangers.next, methods=BOTH),
+    Route("/strangers/leave", strangers.leave, methods=["POST"]),
+    Route("/strangers/keep", strangers.keep, methods=["POST"]),
+    Route("/strangers/block", strangers.block, methods=["POST"]),
+    Route("/strangers/register", strangers.register, methods=BOTH),
+    Route("/strangers/me.css", strangers.me_css),
+    Route("/strangers/events", streams.strangers_events),
+    Route("/strangers/chat/{chat:number}", strangers.chat),
+    Route("/strangers/chat/{chat:number}/composer", strangers.composer),
+    Route("/strangers/chat/{chat:number}/messages", strangers.post, methods=["POST"]),
+    Route("/strangers/chat/{chat:number}/messages/{number:number}", strangers.permalink),
+    Route("/strangers/chat/{chat:number}/typing", strangers.type, methods=["POST"]),
+    Route("/strangers/chat/{chat:number}/events", streams.chat_events),
+    Route("/strangers/chat/{chat:number}/live", streams.chat_live),
+]
+if settings.STRANGERS:
+    routes += meeting
+
 handlers: Any = {
     errors.Problem: errors.problem,
     HTTPException: errors.problem,
@@ -138,6 +162,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await stack.enter_async_context(attendance.running())
         hub.start(used.keep_writing())
         hub.start(maker.keep_making())
+        if settings.STRANGERS:
+            hub.start(watch.keep())
         hub.start(_tidy())
         hub.start(faults.data.watch(health.database_answers))
         hub.start(faults.disk.watch(health.disk_takes))

@@ -29,6 +29,7 @@ MODELS = [
     "webapp.friends.models",
     "webapp.rooms.models",
     "webapp.messages.models",
+    "webapp.strangers.models",
     "webapp.leaving.export",
 ]
 # What a database that is away or overloaded raises. Many of asyncpg's own errors come through untranslated: while it

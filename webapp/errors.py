@@ -90,6 +90,10 @@ class SignedOut(Problem):
         super().__init__("You are signed out.")
 
 
+class AmongStrangers(Missing):
+    """Not for somebody in a mask, or not any more: they are led to where they are."""
+
+
 WORDS = {
     400: "The request could not be read.",
     404: Missing().message,
@@ -105,6 +109,8 @@ async def problem(request: Request, error: Exception) -> Response:
     if isinstance(told, SignedOut) and _is_page(request):
         target = _here(request) if request.method == "GET" else "/lobby"
         return RedirectResponse("/login?" + urlencode({"next": target}), 303)
+    if isinstance(told, AmongStrangers) and _is_page(request):
+        return RedirectResponse("/strangers", 303)
     return respond(request, told)
 
 
@@ -148,7 +154,10 @@ def _is_page(request: Request) -> bool:
 
 
 def _way_back(request: Request) -> tuple[str, str]:
-    if getattr(request.scope.get("user"), "is_authenticated", False):
+    user = request.scope.get("user")
+    if getattr(user, "is_guest", False):
+        return "/strangers", "Go on"
+    if getattr(user, "is_authenticated", False):
         return "/lobby", "Go to the lobby"
     return "/", "Go to the first page"
 

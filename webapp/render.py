@@ -26,6 +26,7 @@ _templates = Environment(
     auto_reload=settings.DEBUG,
 )
 _templates.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)
+_templates.globals["strangers_open"] = settings.STRANGERS
 _templates.globals["max_upload_mb"] = settings.MAX_UPLOAD_MB
 
 

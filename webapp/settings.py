@@ -119,6 +119,7 @@ WORKERS = _read("WORKERS", "1", _positive, "a whole number of 1 or more")
 SITE_NAME = _read("SITE_NAME", "Parley", _text, "a name")
 SITE_TIMEZONE = _read("SITE_TIMEZONE", "UTC", ZoneInfo, "a time zone like Europe/Berlin")
 REGISTRATION_OPEN = _read("REGISTRATION", "open", _one_of("open", "closed"), "open or closed") == "open"
+STRANGERS = _read("STRANGERS", "on", _switch, "on or off")
 MAX_UPLOAD_MB = _read("MAX_UPLOAD_MB", "5", _positive, "a whole number of 1 or more")
 
 RATE_LIMITS = _read("RATE_LIMITS", "on", _switch, "on or off")
@@ -131,6 +132,8 @@ RATE_PICTURE = _rate("RATE_PICTURE", "20/hour")
 RATE_SEARCH = _rate("RATE_SEARCH", "30/minute")
 RATE_FRIEND = _rate("RATE_FRIEND", "30/hour")
 RATE_EXPORT = _rate("RATE_EXPORT", "5/day")
+RATE_GUEST = _rate("RATE_GUEST", "20/hour")
+RATE_FIND = _rate("RATE_FIND", "30/minute")
 RATE_STREAM = _rate("RATE_STREAM", "60/minute")
 MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a whole number of 1 or more")
 

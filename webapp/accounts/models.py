@@ -31,6 +31,7 @@ RESERVED = frozenset(
 # Letters and digits that look alike in many typefaces: one account for all of the ways to write them.
 _LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", ".": "_", "-": "_"})
 USED_AGAIN = timedelta(minutes=5)
+GUEST_LIFE = timedelta(hours=24)
 WRITE_SECONDS = 30.0
 
 
@@ -124,7 +125,7 @@ class User(Model):
     @property
     def stylesheet(self) -> str:
         """The address of what is decided for this viewer alone."""
-        return f"/me.css?v={self.code}.{self.blocks_version}"
+        return f"{'/strangers' if self.is_guest else ''}/me.css?v={self.code}.{self.blocks_version}"
 
     @classmethod
     async def register(cls, username: str, password: str, shown: str = "", is_admin: bool = False) -> "User":
@@ -151,7 +152,8 @@ class User(Model):
     async def by_code(cls, code: str) -> "User":
         """The person with that code, which may be written in any case; raises Missing."""
         code = code.upper()
-        found = await cls.get_or_none(code=code) if re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", code) else None
+        is_code = re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", code)
+        found = await cls.get_or_none(code=code, is_guest=False) if is_code else None
         if found is None:
             raise Missing("Nobody has that code.")
         return found
@@ -328,6 +330,11 @@ class Session(Model):
     async def begin(cls, user: User, token: str, user_agent: str) -> "Session":
         agent = text.line(user_agent)[:300]
         return await cls.create(digest=security.digest(token), user=user, user_agent=agent)
+
+    @property
+    def is_of_yesterday(self) -> bool:
+        """Whether it began so long ago that a guest's is over."""
+        return datetime.now(UTC) - self.created_at > GUEST_LIFE
 
     @property
     def device(self) -> str:

@@ -5,7 +5,7 @@ from starlette.requests import HTTPConnection, Request
 
 from webapp import database, faults
 from webapp.accounts.models import Session, User, used
-from webapp.errors import SignedOut, Unavailable
+from webapp.errors import AmongStrangers, SignedOut, Unavailable
 
 OPEN_PATHS = ("/static/", "/pictures/", "/health", "/metrics", "/favicon.ico")
 
@@ -23,23 +23,31 @@ class SessionBackend(AuthenticationBackend):
             # Told by the view, which has what was typed, and not from here, where it would be lost.
             conn.state.is_away = True
             return None
-        if session is None:
+        if session is None or (session.user.is_guest and session.is_of_yesterday):
             return None
         used.note(session)
         session.user.session_id = session.id
         return AuthCredentials(["authenticated"]), session.user  # type: ignore[return-value]
 
 
-def recognised(request: Request) -> User | None:
-    """The person who asks, None when it is nobody; raises Unavailable when that can't be known."""
+def anyone(request: Request) -> User | None:
+    """The person who asks, guests among them, None when it is nobody; raises Unavailable when that can't be known."""
     if getattr(request.state, "is_away", False):
         raise Unavailable
     return request.user if isinstance(request.user, User) else None
 
 
+def recognised(request: Request) -> User | None:
+    """The person with an account who asks, None when it is nobody; a guest is one only among strangers."""
+    user = anyone(request)
+    return None if user is None or user.is_guest else user
+
+
 def signed_in(request: Request) -> User:
-    """The person who asks; raises SignedOut when it is nobody."""
-    user = recognised(request)
+    """The person who asks; raises SignedOut when it is nobody, and AmongStrangers when it is a guest."""
+    user = anyone(request)
     if user is None:
         raise SignedOut
+    if user.is_guest:
+        raise AmongStrangers
     return user

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from webapp import render, security, settings, text, uploads
 from webapp.accounts import broadcasts
 from webapp.accounts.models import Session, User
-from webapp.accounts.sessions import recognised, signed_in
+from webapp.accounts.sessions import anyone, recognised, signed_in
 from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends.models import Block
 from webapp.security import form, form_with_file, inner_path, throttle
@@ -83,7 +83,7 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
 
 async def _begin(request: Request, user: User) -> Session:
     """Sign the person in with a new session; the one that this browser had until now ends."""
-    if recognised(request):
+    if anyone(request):
         await _end(request.user.session_id)
     token = security.start_session(request)
     return await Session.begin(user, token, request.headers.get("user-agent", ""))
@@ -95,7 +95,7 @@ async def _end(*sessions: int) -> None:
 
 
 async def logout(request: Request) -> Response:
-    if recognised(request):
+    if anyone(request):
         await _end(request.user.session_id)
     security.end_session(request)
     return _see("/")

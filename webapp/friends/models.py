@@ -137,6 +137,17 @@ class Friendship(Model):
             raise Missing("They have taken their request back.")
 
     @classmethod
+    async def join(cls, one: User, other: User) -> None:
+        """Make friends of two who both want it, within a transaction; raises Missing where a block stands between."""
+        await _hold(one, other)
+        await Block.check(one, other)
+        low, high = pair(one, other)
+        now = datetime.now(UTC)
+        if not await cls.filter(low_id=low, high_id=high, accepted_at__not_isnull=True).exists():
+            await cls.filter(low_id=low, high_id=high).delete()
+            await cls.create(low_id=low, high_id=high, asked_by=one.id, asked_at=now, accepted_at=now)
+
+    @classmethod
     async def decline(cls, user: User, other: User) -> None:
         low, high = pair(user, other)
         asked = cls.filter(low_id=low, high_id=high, asked_by=other.id, accepted_at=None, declined_at=None)

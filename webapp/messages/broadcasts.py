@@ -22,7 +22,8 @@ def left(room: Room, user: User) -> None:
 
 @sources.versions
 async def versions(rooms: Collection[int]) -> Mapping[int, int]:
-    return dict(await Room.filter(id__in=rooms, closed_at=None).values_list("id", "version"))
+    known = dict(await Room.filter(id__in=rooms, closed_at=None).values_list("id", "version"))
+    return known | {number: 0 for number in rooms if number < 0}  # no rooms, and without a log
 
 
 @sources.log
@@ -35,13 +36,15 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     gets the log anew: so do, after a restore from a backup, all from before it, because it set the versions
     far ahead.
     """
+    if room_id < 0:
+        return 0, dict.fromkeys(cursors, Frame())
     room = await Room.get_or_none(id=room_id, closed_at=None)
     if room is None:
         return None
     held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MOST_CHANGES]
     changes = await Message.since(room, min(held)) if held else []
     version = max(room.version, changes[0].version if changes else 0)
-    made = Fragments(room.is_chat)
+    made = Fragments(room)
     result: dict[int | None, Frame] = {}
     for cursor in cursors:
         after = [line for line in changes if cursor in held and line.version > cursor]
@@ -61,8 +64,8 @@ async def _newest(room: Room, version: int) -> list[Line]:
 class Fragments:
     """The messages of one reading: each is rendered once, whoever needs it."""
 
-    def __init__(self, is_chat: bool) -> None:
-        self.is_chat = is_chat
+    def __init__(self, room: Room) -> None:
+        self.is_chat, self.is_stranger = room.is_chat, room.is_stranger
         self._made: dict[int, str] = {}
 
     def changes(self, lines: list[Line], cursor: int, version: int) -> Frame:
@@ -92,7 +95,8 @@ class Fragments:
 
     def _message(self, line: Line) -> str:
         if line.number not in self._made:
-            self._made[line.number] = render.fragment("messages/_message.html", message=line).strip()
+            html = render.fragment("messages/_message.html", message=line, changeable=not self.is_stranger)
+            self._made[line.number] = html.strip()
         return self._made[line.number]
 
     # In the endless document nothing that was sent can be changed, but a style can hide it, and give each

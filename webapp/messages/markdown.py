@@ -33,6 +33,11 @@ def rendered(body: str) -> str:
     return _cleaned(_plain.render(body)) if _is_too_deep(tokens) or not _shows(html) else html
 
 
+def plain(body: str) -> str:
+    """The body as safe HTML in which nothing but the breaks of its lines is anything: a link is its letters."""
+    return _cleaned(_plain.render(body))
+
+
 def first_line(html: str, length: int) -> str:
     """The first line that there is to read in a rendered body, for lists; cut to so many characters."""
     for line in unescape(re.sub(r"<[^>]*>", "", html)).split("\n"):

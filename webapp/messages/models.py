@@ -3,7 +3,6 @@
 import secrets
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from markupsafe import Markup
 from tortoise import fields
@@ -16,7 +15,7 @@ from webapp.accounts.models import FRIENDS, Avatar, User
 from webapp.clock import clock, local
 from webapp.errors import Invalid, Missing
 from webapp.friends.models import Friendship
-from webapp.messages.markdown import first_line, rendered
+from webapp.messages.markdown import first_line, plain, rendered
 from webapp.rooms.models import KICKED, LINE_LENGTH, Membership, Room
 
 LONGEST = 4000
@@ -92,7 +91,8 @@ class Message(Model):
         body = checked(body)
         nonce = text.line(nonce)[:32] or new_nonce()
         try:
-            return await database.transact(cls._insert, room, author, body, rendered(body), nonce)
+            html = plain(body) if room.is_stranger else rendered(body)
+            return await database.transact(cls._insert, room, author, body, html, nonce)
         except _Repeat as repeat:
             return repeat.posted
 
@@ -258,7 +258,7 @@ class Message(Model):
     async def since(cls, room: Room, version: int) -> list["Line"]:
         """What was posted or changed after the version, the newest change first; one more than MOST_CHANGES at most."""
         query = cls.filter(room_id=room.id, version__gt=version).order_by("-version").limit(MOST_CHANGES + 1)
-        return [Line(row, room.key) for row in await query.values(*FIELDS, **JOINED)]
+        return [Line(row, room.path) for row in await query.values(*FIELDS, **JOINED)]
 
     @classmethod
     async def number_at(cls, room: Room, version: int) -> int:
@@ -270,7 +270,7 @@ class Message(Model):
     @classmethod
     async def _lines(cls, room: Room, wanted: Q) -> list["Line"]:
         found = await cls.filter(wanted).order_by("number").values(*FIELDS, **JOINED)
-        return [Line(row, room.key) for row in found]
+        return [Line(row, room.path) for row in found]
 
 
 FIELDS = (
@@ -283,7 +283,7 @@ JOINED = {"author_code": "author__code", "author_name": "author__display_name", 
 class Line:
     """A message as it is shown: a row with its author's name, without the cost of a model object."""
 
-    __slots__ = (*FIELDS, *JOINED, "room_key")
+    __slots__ = (*FIELDS, *JOINED, "room_path")
 
     room_id: int
     number: int
@@ -298,17 +298,17 @@ class Line:
     author_name: str
     author_picture: str | None
 
-    def __init__(self, row: dict[str, Any], room_key: str) -> None:
+    def __init__(self, row: dict[str, Any], room_path: str) -> None:
         for name, value in row.items():
             setattr(self, name, value)
         self.html = Markup(row["html"])  # noqa: S704  made safe by `rendered` when it was stored
-        self.room_key = room_key
+        self.room_path = room_path
         if row["author_code"] is None:
             self.author_code, self.author_name = "", "someone who left"
 
     @property
     def path(self) -> str:
-        return f"/rooms/{quote(self.room_key, safe='')}/messages/{self.number}"
+        return f"{self.room_path}/messages/{self.number}"
 
     @property
     def avatar(self) -> Avatar:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from webapp import render
 from webapp.accounts.models import User
 from webapp.live import Frame, frames, hub, sources
-from webapp.rooms.models import DIRECT, Membership, Room
+from webapp.rooms.models import Membership, Room
 
 # Whoever has the chat open has seen it within this time: then "Sent" is not said first.
 PATIENCE_SECONDS = 0.25
@@ -45,7 +45,7 @@ async def receipts(rooms: Collection[int]) -> dict[int, Frame]:
     chats = [room for room in rooms if _is_chat(room)]
     if not chats:
         return {}
-    found = await Membership.filter(room_id__in=chats, room__kind=DIRECT).select_related("room", "user")
+    found = await Membership.filter(room_id__in=chats).select_related("room", "user")
     by_room: dict[int, list[Membership]] = {}
     for membership in found:
         by_room.setdefault(membership.room_id, []).append(membership)

@@ -1,5 +1,6 @@
 """The room's page with its log, and what one does with messages."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +20,10 @@ from webapp.rooms.models import Membership, Room
 from webapp.rooms.views import split
 from webapp.security import form, throttle
 
+# How a view finds who asks and the room that is meant, and how it shows the whole page of that room.
+Find = Callable[[Request], Awaitable[tuple[User, Room]]]
+Show = Callable[..., Awaitable[Response]]
+
 PLAIN = "plain"
 LARGEST_NUMBER = 2**53
 
@@ -37,7 +42,10 @@ async def _room(request: Request) -> tuple[User, Room]:
 
 async def show(request: Request) -> Response:
     """The room at its newest messages, or earlier ones, or around one."""
-    user, room = await _room(request)
+    return await show_in(request, *await _room(request), _page)
+
+
+async def show_in(request: Request, user: User, room: Room, page: Show) -> Response:
     before, around = _number(request, "before"), _number(request, "around")
     messages = await Message.page(room, before, around)
     if render.is_fragment(request) and before:
@@ -46,10 +54,10 @@ async def show(request: Request) -> Response:
     is_newest = not (before or around)
     new = _first_new(user, room)
     if is_newest:
-        if room.is_open:
+        if room.is_open and not room.is_stranger:
             attendance.look(user.id, room.id)
         await _read(user, room)
-    return await _page(request, user, room, messages, is_newest and room.is_open, new=new)
+    return await page(request, user, room, messages, is_newest and room.is_open, new=new)
 
 
 def _first_new(user: User, room: Room) -> int:
@@ -70,7 +78,26 @@ async def chat(request: Request) -> Response:
 async def _page(
     request: Request, user: User, room: Room, messages: list[Line], live: bool, status: int = 200, **context: Any
 ) -> Response:
-    is_plain = request.query_params.get(PLAIN) or request.cookies.get(PLAIN) or str(int(is_text_browser(request)))
+    shown = await shown_in(request, user, room, messages, live)
+    response = await split(request, user, "rooms/show.html", status, **(shown | context))
+    remember_plain(request, response, "/rooms")
+    return response
+
+
+def is_plain(request: Request) -> bool:
+    """Whether the person wants, or needs, a page that is not live without script."""
+    chosen = request.query_params.get(PLAIN) or request.cookies.get(PLAIN) or str(int(is_text_browser(request)))
+    return chosen == "1"
+
+
+def remember_plain(request: Request, response: Response, path: str) -> None:
+    if PLAIN in request.query_params:
+        kept = str(int(is_plain(request)))
+        response.set_cookie(PLAIN, kept, max_age=365 * 24 * 3600, path=path, httponly=True, samesite="lax")
+
+
+async def shown_in(request: Request, user: User, room: Room, messages: list[Line], live: bool) -> dict[str, Any]:
+    """What the page of a room shows of it, with an empty composer."""
     last = messages[-1].number if messages else 0
     later = last + PAGE // 2 if last < room.last_number else 0
     shown: dict[str, Any] = {
@@ -80,11 +107,11 @@ async def _page(
         "earlier": _earlier(messages),
         "later": later,
         "live": live,
-        "plain": is_plain == "1",
+        "plain": is_plain(request),
         "can_post": room.can_post(user) and not room.is_request,
         "refusal": room.refusal(user),
         "moderates": room.is_owned_by(user),
-        "people": (await people_in([room.id]))[room.id] if room.is_open and not room.is_notebook else None,
+        "people": (await people_in([room.id]))[room.id] if room.is_open and room.shows_people else None,
         "new": 0,
         "receipt": receipts.receipt(room, user),
         "author": user.code,
@@ -92,14 +119,7 @@ async def _page(
         "here": room.key,
         "supervisor": _supervisor(request, room),
     }
-    composer = {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
-    response = await split(request, user, "rooms/show.html", status, **(shown | composer | context))
-    if PLAIN in request.query_params:
-        life = 365 * 24 * 3600
-        response.set_cookie(
-            PLAIN, str(int(is_plain == "1")), max_age=life, path="/rooms", httponly=True, samesite="lax"
-        )
-    return response
+    return shown | {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
 
 
 def _supervisor(request: Request, room: Room) -> str:
@@ -172,29 +192,33 @@ async def composer(request: Request) -> Response:
     render.frame(request)
     user = signed_in(request)
     room = await Room.for_writing(user, request.path_params["key"])
-    return _composer(request, room)
+    return composer_in(request, room)
 
 
-def _composer(request: Request, room: Room, status: int = 200, **context: Any) -> Response:
+def composer_in(request: Request, room: Room, status: int = 200, **context: Any) -> Response:
     empty = {"nonce": new_nonce(), "problem": "", "draft": ""}
     fixed = {"room": room, "live": False, "framed": True}
     return render.page(request, "messages/composer.html", status, is_kept=False, **(empty | fixed | context))
 
 
 async def post(request: Request) -> Response:
+    return await post_in(request, _room, _page)
+
+
+async def post_in(request: Request, find: Find, page: Show) -> Response:
     typed = await form(request, "body", "nonce", "framed")
     if typed["framed"]:
         render.frame(request)
     room = None
     try:
-        user, room = await _room(request)
+        user, room = await find(request)
         await throttle(settings.RATE_POST, "post", str(user.id))
         room.check_lock(user)
         posted = await Message.post(room, user, typed["body"], typed["nonce"])
     except Problem as problem:
-        return await _unposted(request, problem, typed, room)
+        return await _unposted(request, problem, typed, room, page)
     except database.DOWN:
-        return await _unposted(request, Unavailable(), typed, None)
+        return await _unposted(request, Unavailable(), typed, None, page)
     broadcasts.changed(room, posted.version)
     receipts.posted(room)
     typing.ended(room.id, user)
@@ -218,9 +242,9 @@ async def write_to(request: Request) -> Response:
             await throttle(settings.RATE_FRIEND, "chat", str(user.id))
         room, posted = await Message.write_to(user, other, typed["body"], typed["nonce"])
     except Problem as problem:
-        return await _unposted(request, problem, typed, room)
+        return await _unposted(request, problem, typed, room, _page)
     except database.DOWN:
-        return await _unposted(request, Unavailable(), typed, None)
+        return await _unposted(request, Unavailable(), typed, None, _page)
     broadcasts.changed(room, posted.version)
     receipts.posted(room)
     return _see(f"{room.path}#composer")
@@ -234,7 +258,9 @@ async def type(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _unposted(request: Request, problem: Problem, typed: dict[str, str], room: Room | None) -> Response:
+async def _unposted(
+    request: Request, problem: Problem, typed: dict[str, str], room: Room | None, page: Show
+) -> Response:
     """What could not be posted stays with the person who wrote it."""
     message = "You are signed out. Sign in and send it again." if isinstance(problem, SignedOut) else problem.message
     kept = {"nonce": typed["nonce"], "problem": message}
@@ -243,12 +269,11 @@ async def _unposted(request: Request, problem: Problem, typed: dict[str, str], r
     elif room is None:
         return respond(request, problem)
     elif typed["framed"]:
-        response = _composer(request, room, problem.status, draft=typed["body"], **kept)
+        response = composer_in(request, room, problem.status, draft=typed["body"], **kept)
     else:
-        user = signed_in(request)
         messages = await Message.page(room)
         kept["draft"] = typed["body"]
-        response = await _page(request, user, room, messages, room.is_open, problem.status, **kept)
+        response = await page(request, request.user, room, messages, room.is_open, problem.status, **kept)
     response.headers.update(problem.headers)
     return response
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from webapp import render
 from webapp.live import Frame, frames, hub, sources
-from webapp.rooms.models import DIRECT, Room
+from webapp.rooms.models import PUBLIC, Room
 
 
 def described(room: Room) -> None:
@@ -29,7 +29,7 @@ def parted(low: int, high: int) -> None:
 @sources.state("about")
 async def about(rooms: Collection[int]) -> dict[int, Frame]:
     """A chat has no such state: whom it is with is another for each of the two."""
-    found = await Room.filter(id__in=rooms, kind__not=DIRECT, closed_at=None)
+    found = await Room.filter(id__in=rooms, kind=PUBLIC, closed_at=None)
     return {room.id: framed(room) for room in found}
 
 

@@ -24,17 +24,21 @@ TOPIC_LENGTH = 200
 LINE_LENGTH = 120
 CODE_LENGTH = 9
 PAGE = 30
-PUBLIC, DIRECT = "public", "direct"
+PUBLIC, DIRECT, STRANGER = "public", "direct", "stranger"
 OWNER, MEMBER, KICKED = "owner", "member", "kicked"
 LONGEST_KICK = timedelta(days=30)
 # Every key that can't be guessed begins with it: no slug of a name does.
 RANDOM = "~"
 # How much somebody who is no friend may write before there is an answer.
 MOST_UNANSWERED = 3
+# How much two strangers may write to each other: then it is time to keep in touch, or to go on.
+MOST_WITH_STRANGERS = 500
 NOTEBOOK = "Notes to yourself"
 NO_ROOM = "There is no such room. It may have been deleted."
 PARTED = "You can't write to this person."
 GONE = "They have left. You can still read what was said."
+LEFT = "This chat is over."
+FULL = f"{MOST_WITH_STRANGERS} messages fit in a chat with a stranger, and this one is full."
 UNANSWERED = f"You have written {MOST_UNANSWERED} messages. Wait until they answer."
 
 
@@ -104,15 +108,27 @@ class Room(Model):
     @property
     def path(self) -> str:
         """The room's address; that of the chat with somebody as long as nothing has been said."""
+        if self.is_stranger:
+            return f"/strangers/chat/{self.id}"
         return f"/rooms/{quote(self.key, safe='')}" if self.key else f"/chat/{self.other.code if self.other else ''}"
 
     @property
     def is_chat(self) -> bool:
-        return self.kind == DIRECT
+        """Whether it is between two people; strangers are in their masks."""
+        return self.kind in (DIRECT, STRANGER)
+
+    @property
+    def is_stranger(self) -> bool:
+        return self.kind == STRANGER
 
     @property
     def is_notebook(self) -> bool:
-        return self.is_chat and self.low == self.high
+        return self.kind == DIRECT and self.low == self.high
+
+    @property
+    def shows_people(self) -> bool:
+        """Whether its page says who is here; what strangers know of each other is said in another way."""
+        return not (self.is_notebook or self.is_stranger)
 
     @property
     def is_request(self) -> bool:
@@ -222,8 +238,10 @@ class Room(Model):
 
     def refusal(self, user: User) -> str:
         """Why the person can't write here, in a sentence; empty when they can."""
-        if self.locked_at and not self.is_owned_by(user):
+        if self.locked_at and not self.is_chat and not self.is_owned_by(user):
             return f"{self.name} is locked. You can read, but not write."
+        if self.is_stranger:
+            return LEFT if self.locked_at else FULL if self.last_number >= MOST_WITH_STRANGERS else ""
         if self.is_chat and self.key and not self.is_notebook:
             if self.other is None:
                 return GONE
@@ -247,6 +265,10 @@ class Room(Model):
 
         As long as there is no answer, every message is by the one who asked: their number is their count.
         """
+        if self.is_stranger:
+            if number > MOST_WITH_STRANGERS or not await Room.exists(id=self.id, kind=STRANGER, locked_at=None):
+                raise Refused(FULL if number > MOST_WITH_STRANGERS else LEFT)
+            return
         other = self.other_id(author_id) if self.is_chat else author_id
         if other == author_id:
             return

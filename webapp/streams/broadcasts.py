@@ -8,6 +8,7 @@ from webapp.accounts.models import Session
 from webapp.friends.models import Block
 from webapp.live import Reader, frames, sources
 from webapp.rooms.models import KICKED, PARTED, Membership
+from webapp.strangers.models import LOUNGE, Stranger
 
 AT_ONCE = 500
 # The reason, and the way on: an address and its name.
@@ -16,6 +17,7 @@ REASONS = {
     "signed_out": ("You are signed out.", "/login?next={page}", "Sign in"),
     "kicked": ("The owner of the room has sent you away for a while.", "/lobby", "Go to the lobby"),
     "parted": (PARTED, "/lobby", "Go to the lobby"),
+    "went_on": ("You are not in this chat any more.", "/strangers", "Go on"),
     "gone": ("This room has been deleted.", "/lobby", "Go to the lobby"),
 }
 
@@ -43,12 +45,15 @@ async def access(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
         some = readers[start : start + AT_ONCE]
         sessions = await _open_sessions({reader.labels["session"] for reader in some})
         kept_out = await _kept_out({reader.labels["user"] for reader in some})
+        seated = await _seated({reader.labels["user"] for reader in some if "stranger" in reader.labels})
         parted = await _parted({(reader.labels["user"], reader.labels.get("other")) for reader in some})
         for reader in some:
             if reader.labels["session"] not in sessions:
                 ended.append((reader, "signed_out"))
             elif (reader.labels["user"], reader.channel) in kept_out:
                 ended.append((reader, "kicked"))
+            elif "stranger" in reader.labels and (reader.labels["user"], reader.channel) not in seated:
+                ended.append((reader, "went_on"))
             elif (reader.labels["user"], reader.labels.get("other")) in parted:
                 ended.append((reader, "parted"))
     return ended
@@ -62,6 +67,14 @@ async def _kept_out(users: set[int]) -> set[tuple[int, int]]:
     """Who of these users is kept out of which room."""
     kicked = Membership.filter(role=KICKED, kicked_until__gt=datetime.now(UTC), user_id__in=users)
     return {(row["user_id"], row["room_id"]) for row in await kicked.values("user_id", "room_id")}
+
+
+async def _seated(masks: set[int]) -> set[tuple[int, int]]:
+    """Which of these strangers is where: in a chat, or where people wait for one."""
+    if not masks:
+        return set()
+    rows = await Stranger.filter(mask_id__in=masks).values("mask_id", "room_id")
+    return {(row["mask_id"], row["room_id"]) for row in rows} | {(mask, LOUNGE) for mask in masks}
 
 
 async def _parted(pairs: set[tuple[int, int | None]]) -> set[tuple[int, int | None]]:

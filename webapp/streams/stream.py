@@ -15,6 +15,7 @@ from webapp import database
 from webapp.live import Reader, frames, hub
 from webapp.presence.attendance import attendance
 from webapp.rooms.models import Membership
+from webapp.strangers.watch import gone
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,9 @@ class Stream(EventSourceResponse):
         yield self.opening
         sent: int | None = None
         hub.join(self.reader)
-        attendance.enter(user, room)
+        is_stranger = "stranger" in self.reader.labels  # who is never said to be in a room, or anywhere
+        if not is_stranger:
+            attendance.enter(user, room)
         try:
             async for chunk in self.reader.outbox:
                 yield chunk
@@ -84,7 +87,10 @@ class Stream(EventSourceResponse):
                     return
         finally:
             hub.leave(self.reader)
-            attendance.leave(user, room)
+            if is_stranger:
+                hub.start(gone(user))
+            else:
+                attendance.leave(user, room)
             hub.start(note_reading(user, room))
         if self.reader.is_parked:
             async for chunk in parked():

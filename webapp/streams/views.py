@@ -8,10 +8,13 @@ from starlette.responses import Response
 from webapp import assets, render, security, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
-from webapp.errors import Refused
+from webapp.errors import AmongStrangers, Refused
 from webapp.live import Reader, frames, hub
 from webapp.rooms.models import PARTED, Room
 from webapp.security import throttle
+from webapp.strangers import views as strangers
+from webapp.strangers.broadcasts import MOVED
+from webapp.strangers.models import LOUNGE
 from webapp.streams.stream import Stream
 
 MOST_DIGITS = 18
@@ -22,6 +25,10 @@ FIRST_BYTES = 1024
 async def events(request: Request) -> Response:
     """Server-Sent Events of a room, from the version that the page holds."""
     user, room = await _room(request)
+    return await _events(request, user, room)
+
+
+async def _events(request: Request, user: User, room: Room) -> Response:
     reader = await _reader(request, user, room, _cursor(request, room), "sse")
     return Stream(reader, b": ok\n\n", "text/event-stream")
 
@@ -31,7 +38,10 @@ async def live(request: Request) -> Response:
     if "frame" in request.query_params:
         return _supervisor(request)
     render.frame(request)
-    user, room = await _room(request)
+    return await _live(request, *await _room(request))
+
+
+async def _live(request: Request, user: User, room: Room) -> Response:
     reader = await _reader(request, user, room, None, "html")
     context = {"room": room, "moderates": room.is_owned_by(user), "me_css": user.stylesheet}
     context["spare"] = render.is_spare(request)
@@ -55,7 +65,7 @@ def _supervisor(request: Request) -> Response:
     One of the twins. They hold nothing of anybody, and are kept by the browser before they are needed: a page
     that can't be fetched while the server is away would be the last one.
     """
-    path = f"/rooms/{quote(request.path_params['key'], safe='')}/live"
+    path = quote(request.scope["path"])
     twin = "a" if request.query_params["frame"] == "b" else "b"
     html = render.fragment("streams/supervisor.html", path=path, twin=f"{path}?frame={twin}")
     # The preload of the twin is measured by connect-src, which is default-src here.
@@ -65,15 +75,57 @@ def _supervisor(request: Request) -> Response:
 
 
 async def _reader(request: Request, user: User, room: Room, cursor: int | None, framing: str) -> Reader:
-    """A reader for this stream, which the session's oldest makes way for when there are too many."""
+    """A reader for this stream of a room."""
+    labels = {"session": user.session_id, "user": user.id}
+    if room.is_chat and room.other and not room.is_notebook:
+        labels["other"] = room.other.id
+    if room.is_stranger:
+        labels["stranger"] = 1
+    await _make_way(user)
+    return Reader(room.id, cursor, framing, room.path, **labels)
+
+
+async def _make_way(user: User) -> None:
+    """The session's oldest streams end when there would be too many."""
     await throttle(settings.RATE_STREAM, "stream", str(user.session_id))
     open_already = hub.readers(session=user.session_id)
     for oldest in open_already[: max(0, len(open_already) + 1 - settings.MAX_STREAMS_PER_SESSION)]:
         hub.end(oldest, "paused")
-    labels = {"session": user.session_id, "user": user.id}
-    if room.is_chat and room.other and not room.is_notebook:
-        labels["other"] = room.other.id
-    return Reader(room.id, cursor, framing, room.path, **labels)
+
+
+# Strangers.
+
+
+async def strangers_events(request: Request) -> Response:
+    """Server-Sent Events for who waits for a stranger."""
+    stranger = await strangers.masked(request)
+    if not stranger.is_waiting:
+        return _moved()
+    await _make_way(stranger.mask)
+    labels = {"session": stranger.mask.session_id, "user": stranger.mask_id, "stranger": 1}
+    return Stream(Reader(LOUNGE, None, "sse", "/strangers", **labels), b": ok\n\n", "text/event-stream")
+
+
+async def chat_events(request: Request) -> Response:
+    """Server-Sent Events of a chat with a stranger."""
+    try:
+        user, room = await strangers.talking(request)
+    except AmongStrangers:
+        return _moved()
+    return await _events(request, user, room)
+
+
+def _moved() -> Response:
+    """A page that is older than what became of it: it goes on, rather than ask for its stream again and again."""
+    return Response(MOVED.sse, headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
+
+
+async def chat_live(request: Request) -> Response:
+    """The log of the chat with a stranger as a document that never ends."""
+    if "frame" in request.query_params:
+        return _supervisor(request)
+    render.frame(request)
+    return await _live(request, *await strangers.talking(request))
 
 
 def _cursor(request: Request, room: Room) -> int | None:

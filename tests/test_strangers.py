@@ -1,0 +1,598 @@
+"""Strangers: coming in, being brought together, talking, leaving, keeping in touch; and that nobody is recognised."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.conftest import Person, bodies, person
+from webapp import security, settings
+from webapp.accounts.models import Session, User
+from webapp.friends.models import Block, Friendship
+from webapp.live import Reader, hub
+from webapp.messages.models import Message
+from webapp.rooms.models import DIRECT, STRANGER, Membership, Room
+from webapp.strangers import models
+from webapp.strangers.models import LOUNGE, Met, Stranger
+from webapp.strangers.watch import watch
+
+WISHES = {"interests": "", "language": "en", "rules": "1"}
+
+
+async def find(who: Person, **wishes: str) -> str:
+    """Press "Find someone": where that leads in the end."""
+    answer = await who.post("/strangers/find", WISHES | wishes)
+    assert answer.status_code == 303, answer.text
+    return await where(who)
+
+
+async def where(who: Person) -> str:
+    path = "/strangers"
+    for _ in range(2):  # who is matched by this very look is led back here, and then on
+        answer = await who.get("/strangers")
+        path = answer.headers.get("Location", path)
+    return path
+
+
+async def stranger(who: Person) -> Stranger:
+    """Whoever the person's browser is among strangers."""
+    found = await Stranger.of((await session_of(who)).user_id)
+    assert found
+    return found
+
+
+async def session_of(who: Person) -> Session:
+    token = security._signer("session").unsign(who.client.cookies["session"]).decode()
+    session = await Session.of(token)
+    assert session
+    return session
+
+
+async def chat_of(who: Person) -> Room:
+    room = await (await stranger(who)).chat()
+    assert room
+    return room
+
+
+@pytest.fixture
+async def guest(app: object) -> Person:
+    """A visitor who is about to come in."""
+    return Person(app)
+
+
+@pytest.fixture
+async def other(app: object) -> Person:
+    """Another one."""
+    return Person(app)
+
+
+@pytest.fixture
+async def chat(guest: Person, other: Person) -> str:
+    """The address of the chat of the two."""
+    await find(guest)
+    return await find(other)
+
+
+# Coming in.
+
+
+async def test_the_door_says_what_it_is_and_asks_for_the_rules(guest: Person) -> None:
+    page = await guest.get("/strangers")
+    assert page.status_code == 200
+    assert "Talk to a stranger" in page.text
+    assert "I am 18 or older and accept the rules" in page.text
+    assert await User.all().count() == 0
+
+
+async def test_the_front_page_and_the_lobby_lead_there(visitor: Person, alice: Person) -> None:
+    assert 'href="/strangers"' in (await visitor.get("/")).text
+    assert 'href="/strangers"' in (await alice.get("/lobby")).text
+
+
+async def test_nobody_comes_in_without_accepting_the_rules(guest: Person) -> None:
+    answer = await guest.post("/strangers/find", {"interests": "jazz", "language": "de"})
+    assert answer.status_code == 422
+    assert "18 years" in answer.text
+    assert 'value="jazz"' in answer.text
+    assert '<option value="de" selected>' in answer.text
+    assert await Stranger.all().count() == 0
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ({"interests": "a b c d e f"}, "at most 5 words"),
+        ({"interests": "x" * 25}, "at most 24 letters"),
+        ({"language": "xx"}, "Choose one of these"),
+    ],
+)
+async def test_wishes_that_cannot_be_used_are_told_beside_the_field(
+    guest: Person, wishes: dict[str, str], said: str
+) -> None:
+    answer = await guest.post("/strangers/find", WISHES | wishes)
+    assert answer.status_code == 422
+    assert said in answer.text
+
+
+async def test_interests_are_the_same_however_they_are_written(guest: Person) -> None:
+    await find(guest, interests=" #Jazz, CHESS,  jazz ﬁlm!")
+    assert (await stranger(guest)).interests == "jazz chess film"
+
+
+async def test_the_language_is_the_browsers(guest: Person) -> None:
+    page = await guest.get("/strangers", Accept_Language="xx,tr;q=0.9,de;q=0.8")
+    assert '<option value="tr" selected>' in page.text
+
+
+async def test_a_visitor_becomes_a_guest_by_pressing_find(guest: Person) -> None:
+    assert await find(guest) == "/strangers"
+    mask = (await stranger(guest)).mask
+    assert mask.is_guest
+    assert mask.username is None
+    assert re.fullmatch(r"\w+ \w+", mask.display_name)
+    page = await guest.get("/strangers")
+    assert mask.display_name in page.text
+    assert "Nobody else waits right now" in page.text
+    assert '<meta http-equiv="refresh" content="3">' in page.text
+
+
+async def test_guests_of_one_address_are_limited(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "RATE_LIMITS", True)
+    answers = [await Person(app).post("/strangers/find", WISHES) for _ in range(21)]
+    assert [answer.status_code for answer in answers] == [303] * 20 + [429]
+    assert "Retry-After" in answers[-1].headers
+
+
+@pytest.mark.parametrize("path", ["/lobby", "/rooms", "/friends", "/settings/profile", "/people", "/settings/sessions"])
+async def test_a_guest_sees_the_strangers_and_nothing_else(guest: Person, path: str) -> None:
+    await find(guest)
+    page = await guest.get(path)
+    assert (page.status_code, page.headers.get("Location")) == (303, "/strangers")
+    assert (await guest.get(path, HX_Request="true")).status_code == 404
+
+
+async def test_a_guest_finds_no_room(guest: Person, room: Room) -> None:
+    await find(guest)
+    for path in (room.path, f"{room.path}/settings"):
+        assert (await guest.get(path)).headers["Location"] == "/strangers"
+    assert (await guest.get(f"{room.path}/events")).status_code == 404
+    assert (await guest.post(f"{room.path}/messages", {"body": "hi"})).status_code == 404
+    assert await bodies(room) == []
+
+
+async def test_a_guest_is_gone_after_a_day(guest: Person) -> None:
+    await find(guest)
+    await Session.all().update(created_at=datetime.now(UTC) - timedelta(hours=25))
+    assert "I am 18 or older" in (await guest.get("/strangers")).text
+    await User.all().update(created_at=datetime.now(UTC) - timedelta(hours=25))
+    await models.forget()
+    assert await User.all().count() == 0
+    assert await Session.all().count() == 0
+
+
+# Waiting.
+
+
+async def test_two_who_want_the_same_meet_at_once(guest: Person, other: Person) -> None:
+    assert await find(guest) == "/strangers"
+    path = await find(other)
+    assert path.startswith("/strangers/chat/")
+    assert await where(guest) == path
+    room = await Room.get(kind=STRANGER)
+    assert await Membership.filter(room_id=room.id).count() == 2
+    assert await Stranger.filter(since__not_isnull=True).count() == 0
+
+
+async def test_one_who_stops_is_not_found(guest: Person, other: Person) -> None:
+    await find(guest)
+    assert (await guest.post("/strangers/stop")).status_code == 303
+    assert await find(other) == "/strangers"
+    assert "I am 18 or older" in (await guest.get("/strangers")).text
+
+
+async def test_one_whose_page_is_gone_is_not_found(guest: Person, other: Person) -> None:
+    await find(guest)
+    await Stranger.all().update(here_until=0)
+    assert await find(other) == "/strangers"
+
+
+async def test_one_who_presses_find_twice_waits_once(guest: Person) -> None:
+    await find(guest)
+    await asyncio.gather(*(guest.post("/strangers/find", WISHES) for _ in range(4)))
+    assert await Stranger.all().count() == 1
+    assert await where(guest) == "/strangers"
+
+
+async def test_an_account_in_two_windows_is_one_stranger(alice: Person) -> None:
+    await asyncio.gather(*(alice.post("/strangers/find", WISHES) for _ in range(4)))
+    assert await Stranger.all().count() == 1
+    assert await User.filter(is_guest=True).count() == 1
+
+
+async def test_whoever_talks_does_not_wait(guest: Person, chat: str) -> None:
+    assert await find(guest) == chat
+    assert not (await stranger(guest)).is_waiting
+
+
+async def test_friends_and_blocked_people_never_meet(alice: Person, charlie: Person) -> None:
+    assert alice.user
+    assert charlie.user
+    await Block.put(alice.user, charlie.user)
+    await find(alice)
+    assert await find(charlie) == "/strangers"
+    await Block.lift(alice.user, charlie.user)
+    await Friendship.ask(alice.user, charlie.user)
+    await Friendship.ask(charlie.user, alice.user)
+    assert await find(charlie) == "/strangers"
+    await Friendship.remove(alice.user, charlie.user)
+    assert (await find(charlie)).startswith("/strangers/chat/")
+
+
+async def test_the_page_of_one_who_waits_becomes_the_chat(guest: Person, other: Person) -> None:
+    await find(guest)
+    mask = await stranger(guest)
+    reader = Reader(LOUNGE, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id, stranger=1)
+    hub.join(reader)
+    path = await find(other)
+    async with asyncio.timeout(5):
+        async for chunk in reader.outbox:
+            if b"event: moved" in chunk:
+                break
+    answer = await guest.get("/strangers", HX_Request="true")
+    assert answer.headers["HX-Redirect"] == path
+
+
+async def test_a_ring_that_was_lost_is_made_up_for(
+    guest: Person, other: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.strangers.watch.moved", lambda masks: None)
+    await find(guest)
+    mask = await stranger(guest)
+    reader = Reader(LOUNGE, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id, stranger=1)
+    hub.join(reader)
+    await watch.look()
+    await find(other)
+    await watch.look()
+    heard = b""
+    async with asyncio.timeout(5):
+        async for chunk in reader.outbox:
+            heard += chunk
+            if b"event: moved" in chunk:
+                break
+    assert b"#wait" in heard
+
+
+# Talking.
+
+
+async def test_they_talk_as_in_any_chat(guest: Person, other: Person, chat: str) -> None:
+    sent = await guest.post(f"{chat}/messages", {"body": "Hello **there** https://example.org", "nonce": "a"})
+    assert sent.status_code == 303
+    page = (await other.get(chat)).text
+    assert "Hello **there** https://example.org" in page
+    assert '<a href="https://example.org' not in page
+    assert (await stranger(guest)).mask.display_name in page
+    assert "Seen" in (await guest.get(chat)).text
+
+
+async def test_words_cannot_be_changed_and_say_so_nowhere(guest: Person, other: Person, chat: str) -> None:
+    await guest.post(f"{chat}/messages", {"body": "hello"})
+    assert "/edit" not in (await guest.get(chat)).text
+    assert (await guest.get(f"{chat}/messages/1/edit")).status_code == 404
+    room = await Room.get(kind=STRANGER)
+    reader = Reader(room.id, 0, "sse", stranger=1, user=(await stranger(other)).mask_id)
+    hub.join(reader)
+    async with asyncio.timeout(5):
+        async for chunk in reader.outbox:
+            assert b"/edit" not in chunk
+            if b"hello" in chunk:
+                break
+
+
+async def test_what_both_like_is_named(guest: Person, other: Person) -> None:
+    await find(guest, interests="jazz chess")
+    path = await find(other, interests="chess film jazz")
+    assert "You both like chess, jazz" in (await guest.get(path)).text
+
+
+async def test_an_outsider_finds_no_chat(chat: str, charlie: Person, admin: Person, visitor: Person) -> None:
+    room = await Room.get(kind=STRANGER)
+    for who in (charlie, admin, visitor):
+        assert (await who.get(chat)).headers["Location"] == "/strangers"
+        assert (await who.get(chat, HX_Request="true")).status_code == 404
+        assert (await who.post(f"{chat}/messages", {"body": "hi"})).status_code == 404
+        for path in ("typing", "composer", "live"):
+            answer = await (who.post if path == "typing" else who.get)(f"{chat}/{path}")
+            assert answer.status_code in (303, 404)
+    for who in (charlie, admin):
+        assert (await who.get(f"/rooms/{room.key}")).status_code == 404
+    assert await bodies(room) == []
+
+
+async def test_the_rooms_addresses_do_not_work_for_strangers_who_have_an_account(alice: Person, other: Person) -> None:
+    await find(alice)
+    await find(other)
+    room = await Room.get(kind=STRANGER)
+    for path in ("", "/settings", "/composer", "/messages/1"):
+        assert (await alice.get(f"/rooms/{room.key}{path}")).status_code == 404
+    assert (await alice.post(f"/rooms/{room.key}/messages", {"body": "hi"})).status_code == 404
+    assert room.key not in (await alice.get("/lobby")).text
+
+
+async def test_a_mask_is_nobodys_profile(alice: Person, chat: str, guest: Person) -> None:
+    mask = (await stranger(guest)).mask
+    assert (await alice.get(f"/people/{mask.code}")).status_code == 404
+    assert (await alice.get(f"/chat/{mask.code}")).status_code == 404
+    found = await alice.get(f"/people?q={mask.display_name}")
+    assert "Nobody was found" in found.text
+
+
+async def test_typing_is_said(guest: Person, chat: str) -> None:
+    assert (await guest.post(f"{chat}/typing")).status_code == 204
+
+
+async def test_a_chat_has_room_for_so_many_messages(guest: Person, chat: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.rooms.models.MOST_WITH_STRANGERS", 2)
+    answers = [await guest.post(f"{chat}/messages", {"body": f"{number}"}) for number in range(3)]
+    assert [answer.status_code for answer in answers] == [303, 303, 403]
+    room = await Room.get(kind=STRANGER)
+    assert await bodies(room) == ["0", "1"]
+
+
+# Leaving.
+
+
+async def test_when_one_leaves_it_is_over_for_both(guest: Person, other: Person, chat: str) -> None:
+    await guest.post(f"{chat}/messages", {"body": "bye"})
+    assert (await guest.post("/strangers/leave")).status_code == 303
+    assert await where(guest) == "/strangers"
+    page = await other.get(chat)
+    assert "Stranger has left" in page.text
+    assert "bye" in page.text
+    assert 'id="composer"' not in page.text
+    late = await other.post(f"{chat}/messages", {"body": "wait"})
+    assert late.status_code == 403
+    assert "wait" in late.text
+    assert await Message.all().count() == 1
+
+
+async def test_the_one_who_is_left_is_told_at_once(guest: Person, other: Person, chat: str) -> None:
+    room = await chat_of(other)
+    reader = Reader(
+        room.id, 0, "sse", session=(await session_of(other)).id, user=(await stranger(other)).mask_id, stranger=1
+    )
+    hub.join(reader)
+    await guest.post("/strangers/leave")
+    async with asyncio.timeout(5):
+        async for chunk in reader.outbox:
+            if b"Stranger has left" in chunk:
+                break
+
+
+async def test_one_who_is_gone_is_away_and_then_has_left(guest: Person, other: Person, chat: str) -> None:
+    room = await chat_of(other)
+    gone = await stranger(guest)
+    stays = await stranger(other)
+    reader = Reader(room.id, 0, "sse", session=(await session_of(other)).id, user=stays.mask_id, stranger=1)
+    hub.join(reader)
+    [now] = await models.database.rows(f"SELECT {models.CLOCK} AS now")
+    await Stranger.filter(id=gone.id).update(here_until=now["now"] - 1000)
+    await watch.look()
+    seen = await models.presence([room.id])
+    assert seen[room.id] == models.Presence(False, (gone.mask.code,))
+    await Stranger.filter(id=gone.id).update(here_until=now["now"] - models.GRACE_MS - 1000)
+    await watch.look()
+    heard = b""
+    async with asyncio.timeout(5):
+        async for chunk in reader.outbox:
+            heard += chunk
+            if b"Stranger has left" in heard:
+                break
+    assert await where(guest) == "/strangers"
+    assert await where(other) == chat
+
+
+async def test_next_asks_once_when_they_have_only_just_met(guest: Person, other: Person, chat: str) -> None:
+    answer = await guest.post("/strangers/next")
+    assert answer.headers["Location"] == "/strangers/next"
+    assert "only just met" in (await guest.get("/strangers/next")).text
+    assert await where(guest) == chat
+    await guest.post("/strangers/next", {"sure": "1"})
+    assert (await stranger(guest)).is_waiting
+    assert "Stranger has left" in (await other.get(chat)).text
+
+
+async def test_the_same_two_do_not_meet_again_while_somebody_else_waits(
+    app: object, guest: Person, other: Person, chat: str
+) -> None:
+    third = Person(app)
+    await find(third, language="de")
+    await guest.post("/strangers/next", {"sure": "1"})
+    await find(other)
+    assert await Stranger.filter(since__not_isnull=True).count() == 3
+    await Stranger.filter(since__not_isnull=True).update(since=0)  # nobody minds any more who it is
+    meeting = await where(third)
+    assert meeting.startswith("/strangers/chat/")
+    assert meeting in (await where(guest), await where(other))
+    assert await where(guest) != await where(other)
+
+
+async def test_the_same_two_meet_again_where_nobody_else_waits(guest: Person, other: Person, chat: str) -> None:
+    await guest.post("/strangers/next", {"sure": "1"})
+    again = await find(other)
+    assert again.startswith("/strangers/chat/")
+    assert again != chat
+    assert await where(guest) == again
+
+
+async def test_an_old_window_says_nothing_into_the_next_chat(
+    app: object, guest: Person, other: Person, chat: str
+) -> None:
+    await guest.post("/strangers/next", {"sure": "1"})
+    new = await find(Person(app))
+    assert await where(guest) == new
+    late = await guest.post(f"{chat}/messages", {"body": "for the one before"})
+    assert late.status_code == 404
+    assert "for the one before" in late.text
+    assert await Message.all().count() == 0
+    events = await guest.get(f"{chat}/events")
+    assert "event: moved" in events.text
+
+
+async def test_one_who_blocks_never_meets_them_again(guest: Person, other: Person, chat: str) -> None:
+    assert (await guest.post("/strangers/block")).status_code == 303
+    assert "Stranger has left" in (await other.get(chat)).text
+    await find(guest)
+    assert await find(other) == "/strangers"
+    assert await Block.all().count() == 1
+
+
+# Keeping in touch.
+
+
+async def test_when_both_press_it_they_are_friends_and_the_chat_stays(
+    app: object, alice: Person, charlie: Person
+) -> None:
+    await find(alice)
+    chat = await find(charlie)
+    await alice.post(f"{chat}/messages", {"body": "I know a good bakery"})
+    alone = await alice.post("/strangers/keep")
+    assert alone.headers["Location"] == f"{chat}?kept=1"
+    assert await Friendship.all().count() == 0
+    assert "press" not in (await charlie.get(chat)).text
+    both = await charlie.post("/strangers/keep")
+    room = await Room.get(kind=DIRECT)
+    assert both.headers["Location"] == room.path
+    assert alice.user
+    assert charlie.user
+    friendship = await Friendship.between(alice.user, charlie.user)
+    assert friendship
+    assert friendship.accepted_at
+    assert await where(alice) == room.path
+    page = (await charlie.get(room.path)).text
+    assert "I know a good bakery" in page
+    assert "Alice" in page
+    assert await where(alice) == "/strangers"
+
+
+async def test_those_who_have_a_chat_already_are_led_to_it(alice: Person, charlie: Person) -> None:
+    assert charlie.user
+    await alice.post(f"/chat/{charlie.user.code}/messages", {"body": "long ago"})
+    await find(alice)
+    await find(charlie)
+    await alice.post("/strangers/keep")
+    both = await charlie.post("/strangers/keep")
+    room = await Room.get(kind=DIRECT)
+    assert both.headers["Location"] == room.path
+    assert await bodies(room) == ["long ago"]
+
+
+async def test_a_guest_who_registers_keeps_the_chat(guest: Person, alice: Person) -> None:
+    await find(guest)
+    chat = await find(alice)
+    await guest.post(f"{chat}/messages", {"body": "hello from nobody"})
+    name = (await stranger(guest)).mask.display_name
+    asked = await guest.post("/strangers/keep")
+    assert asked.headers["Location"] == "/strangers/register"
+    made = await guest.post("/strangers/register", {"username": "nora", "password": "correct horse battery"})
+    assert made.headers["Location"] == f"{chat}?kept=1"
+    page = (await alice.get(chat)).text
+    assert name in page
+    assert "nora" not in page.lower()
+    assert (await guest.get("/lobby")).status_code == 200
+    await alice.post("/strangers/keep")
+    room = await Room.get(kind=DIRECT)
+    assert await where(guest) == room.path
+    assert "hello from nobody" in (await guest.get(room.path)).text
+
+
+# Forgetting.
+
+
+async def test_ended_chats_are_erased(guest: Person, other: Person, chat: str) -> None:
+    await guest.post(f"{chat}/messages", {"body": "secret"})
+    await guest.post("/strangers/leave")
+    await models.forget()
+    assert await Message.all().count() == 1
+    await Room.all().update(locked_at=datetime.now(UTC) - timedelta(minutes=31))
+    await models.forget()
+    assert await Message.all().count() == 0
+    assert await Room.all().count() == 0
+    assert await where(other) == "/strangers"
+
+
+async def test_chats_that_both_have_gone_from_end_too(guest: Person, other: Person, chat: str) -> None:
+    await Stranger.all().update(here_until=0)
+    await models.forget()
+    assert (await Room.get(kind=STRANGER)).locked_at is not None
+
+
+async def test_who_met_whom_is_forgotten_after_an_hour(guest: Person, chat: str) -> None:
+    assert await Met.all().count() == 1
+    await Met.all().update(at=0)
+    await models.forget()
+    assert await Met.all().count() == 0
+
+
+# What is offered to those who look after decency.
+
+
+async def test_the_latest_chat_and_its_words_are_found_for_a_report(guest: Person, other: Person, chat: str) -> None:
+    await guest.post(f"{chat}/messages", {"body": "something bad"})
+    await guest.post("/strangers/leave")
+    who = await stranger(other)
+    found = await models.latest(who.person)
+    assert found
+    room, mask = found
+    assert mask.id == (await stranger(guest)).mask_id
+    assert [line["body"] for line in await models.transcript(room)] == ["something bad"]
+    await other.post("/strangers/leave")
+    assert await models.latest(who.person)
+
+
+@pytest.mark.parametrize("path", ["/strangers/find", "/strangers/stop", "/strangers/leave", "/strangers/keep"])
+async def test_actions_are_not_pages(visitor: Person, path: str) -> None:
+    assert (await visitor.get(path)).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/strangers/stop", "/strangers/leave", "/strangers/keep", "/strangers/next"])
+async def test_a_visitor_who_never_came_in_is_led_to_the_door(visitor: Person, path: str) -> None:
+    answer = await visitor.post(path)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/strangers")
+    assert (await visitor.post(path, HX_Request="true")).status_code == 404
+
+
+# Nobody is recognised.
+
+
+async def test_nothing_of_an_account_shows_among_strangers(app: object, guest: Person) -> None:
+    hidden = await person(app, "xanthippe")
+    assert hidden.user
+    await User.filter(id=hidden.user.id).update(
+        display_name="Zelda Zabriskie", bio="a bio nobody may see", picture="f" * 32
+    )
+    await find(guest)
+    chat = await find(hidden)
+    await hidden.post(f"{chat}/messages", {"body": "hello"})
+    await hidden.post(f"{chat}/typing")
+    room = await chat_of(guest)
+    reader = Reader(room.id, 0, "sse", user=(await stranger(guest)).mask_id, stranger=1)
+    hub.join(reader)
+    live = Reader(room.id, None, "html", user=(await stranger(guest)).mask_id, stranger=1)
+    hub.join(live)
+    seen = [(await guest.get(path)).text for path in (chat, f"{chat}/composer", "/strangers/me.css")]
+    seen += [(await hidden.get(path)).text for path in (chat, f"{chat}/composer", "/strangers/me.css")]
+    for each in (reader, live):
+        async with asyncio.timeout(5):
+            async for chunk in each.outbox:
+                seen.append(chunk.decode())
+                if "hello" in chunk.decode():
+                    break
+    seen.append(chat)
+    known = [
+        "xanthippe", "Zelda", "Zabriskie", "bio nobody", "f" * 32, hidden.user.code, str(hidden.session.digest),
+        hidden.client.cookies["session"],
+    ]  # fmt: skip
+    for text in seen:
+        assert [word for word in known if word.lower() in text.lower()] == []

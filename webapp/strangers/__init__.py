@@ -1,0 +1,1 @@
+"""Meeting someone new, without a name."""

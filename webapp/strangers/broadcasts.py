@@ -1,0 +1,60 @@
+"""Telling strangers that somebody was found, who is away, and who has left."""
+
+from collections.abc import Collection, Iterable
+
+from webapp import render
+from webapp.live import Frame, frames, hub, sources
+from webapp.rooms.models import Room
+from webapp.strangers.models import Presence, presence
+
+# As many as one ring names.
+MASKS_AT_ONCE = 100
+# What the page asks its address anew on.
+MOVED = Frame(b"event: moved\ndata: \n\n")
+
+
+def moved(masks: Iterable[int]) -> None:
+    """These people are somewhere else now: in a chat, or in a chat with a friend. Their open pages follow."""
+    names = [str(mask) for mask in masks]
+    for start in range(0, len(names), MASKS_AT_ONCE):
+        hub.tell("moved", masks=" ".join(names[start : start + MASKS_AT_ONCE]))
+
+
+@sources.news("moved")
+def heard(masks: str) -> None:
+    for mask in masks.split():
+        for reader in hub.readers(user=int(mask), stranger=1):
+            reader.put(MOVED)
+
+
+def left(room: Room, mask: int) -> None:
+    """Somebody has left the chat: the other is told, and their own other windows go on."""
+    hub.touch(room.id, "company")
+    hub.dismiss("went_on", user=mask, channel=room.id)
+
+
+@sources.state("company")
+async def company(rooms: Collection[int]) -> dict[int, Frame]:
+    """Of the chats between strangers among them: whether the two are there."""
+    chats = [room for room in rooms if _is_ours(room)]
+    return {room: framed(seen) for room, seen in (await presence(chats)).items()} if chats else {}
+
+
+def _is_ours(number: int) -> bool:
+    """Told by any reader of the channel, so that no other room is asked about."""
+    channel = hub.channels.get(number)
+    reader = next(iter(channel.readers), None) if channel and number > 0 else None
+    return reader is not None and "stranger" in reader.labels
+
+
+async def seen(room: Room) -> Presence:
+    """Who is in the chat, for the page that is served."""
+    return (await presence([room.id])).get(room.id, Presence(True, ()))
+
+
+def framed(seen: Presence) -> Frame:
+    html = render.fragment("strangers/_company.html", company=seen)
+    sse = frames.partial("#company", "innerHTML", html)
+    if seen.is_over:
+        sse += frames.partial("#composer", "delete", "") + frames.partial("#typing", "innerHTML", "")
+    return Frame(frames.event(sse), f'<li class="now now--company">{html}</li>'.encode())

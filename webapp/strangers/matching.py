@@ -1,0 +1,193 @@
+"""Who meets whom: decided for everybody who waits at once, and written in one transaction."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from webapp import database, settings
+from webapp.rooms.models import RANDOM, STRANGER, Membership, Room
+from webapp.strangers.models import CLOCK, MEMORY_MS, WAITING_MS
+
+# How many of those who wait are looked at together, the longest waiting first; there is a next time at once.
+AT_ONCE = 300
+# Any two integers that are ours alone: PostgreSQL's advisory lock, which only one matching holds at a time.
+LOCK = 0x5061726C, 0x6D617463
+# After these, somebody takes anybody of their language; anybody at all.
+PATIENT_MS, DESPERATE_MS = 10_000, 20_000
+
+Pair = tuple[int, int]
+
+
+class Wish(NamedTuple):
+    """Somebody who waits. `person` is who is behind the mask."""
+
+    id: int
+    mask: int
+    person: int
+    interests: frozenset[str]
+    language: str
+    waited: int
+
+    def accepts(self, other: "Wish") -> bool:
+        if self.waited >= DESPERATE_MS:
+            return True
+        if self.language != other.language:
+            return False
+        return self.waited >= PATIENT_MS or not self.interests or not self.interests.isdisjoint(other.interests)
+
+
+class Match(NamedTuple):
+    one: Wish
+    other: Wish
+
+
+def ordered(one: Wish, other: Wish) -> Pair:
+    return min(one.person, other.person), max(one.person, other.person)
+
+
+def matches(waiting: Sequence[Wish], apart: set[Pair], met: set[Pair]) -> list[Match]:
+    """
+    Who of those who wait, in the order in which they are served, is brought together with whom.
+
+    Both must accept it. Among those whom somebody may have, more common interests come first, then who waits longer.
+    Never two who stand `apart`; those who `met` within the hour only where nobody else waits whom either could have.
+    """
+    free = dict.fromkeys(waiting)
+    new = apart | met
+    found: list[Match] = []
+    for one in waiting:
+        if one not in free:
+            continue
+        del free[one]
+        best = _best(one, free, new) or _again(one, waiting, free, apart, new)
+        if best:
+            del free[best]
+            found.append(Match(one, best))
+    return found
+
+
+def _best(one: Wish, free: dict[Wish, None], new: set[Pair]) -> Wish | None:
+    best, most = None, -1
+    for other in free:
+        common = len(one.interests & other.interests)
+        if common > most and one.accepts(other) and other.accepts(one) and ordered(one, other) not in new:
+            best, most = other, common
+            if not one.interests:
+                break  # nobody further on has more in common
+    return best
+
+
+def _again(one: Wish, waiting: Sequence[Wish], free: dict[Wish, None], apart: set[Pair], new: set[Pair]) -> Wish | None:
+    def has_choice(who: Wish) -> bool:
+        return any(other is not who and ordered(who, other) not in new for other in waiting)
+
+    if has_choice(one):
+        return None
+    for other in free:
+        if ordered(one, other) not in apart and one.accepts(other) and other.accepts(one) and not has_choice(other):
+            return other
+    return None
+
+
+async def match() -> list[Match]:
+    """Bring together whom it can among those who wait, and make their rooms: all of it or nothing."""
+    return await database.transact(_match)
+
+
+async def _match() -> list[Match]:
+    await _take_turns()
+    waiting = await _waiting()
+    if len(waiting) < 2:
+        return []
+    people = [wish.person for wish in waiting]
+    found = matches(waiting, await _apart(people), await _met(people))
+    if found:
+        await _seat(found)
+    return found
+
+
+async def _take_turns() -> None:
+    """One matching at a time. The first statement writes: on SQLite that takes the one write lock there is."""
+    if not settings.ON_SQLITE:
+        await database.rows("SELECT pg_advisory_xact_lock(?, ?)", *LOCK)
+    await database.rows(f"DELETE FROM met WHERE at < {CLOCK} - {MEMORY_MS} RETURNING id")
+
+
+async def _waiting() -> list[Wish]:
+    """
+    The longest waiting, held until the end of the transaction.
+
+    Rows that are being written at this moment are left for the next time, which comes at once: so matching never
+    waits for anybody who may wait for it.
+    """
+    rows = await database.rows(
+        f"SELECT id, mask_id, person, interests, language, {CLOCK} - since AS waited FROM stranger "
+        f"WHERE since IS NOT NULL AND here_until > {CLOCK} ORDER BY since, id LIMIT {AT_ONCE}"
+        + ("" if settings.ON_SQLITE else " FOR UPDATE SKIP LOCKED")
+    )
+    return [_wish(row) for row in rows]
+
+
+def _wish(row: dict[str, Any]) -> Wish:
+    interests = frozenset(row["interests"].split())
+    return Wish(row["id"], row["mask_id"], row["person"], interests, row["language"], row["waited"])
+
+
+async def _apart(people: list[int]) -> set[Pair]:
+    """Those between whom a block stands, whoever made it, and friends, who know each other already."""
+    blocks = await _pairs("block", "blocker_id", "blocked_id", people)
+    return blocks | await _pairs("friendship", "low_id", "high_id", people, "accepted_at IS NOT NULL")
+
+
+async def _met(people: list[int]) -> set[Pair]:
+    return await _pairs("met", "low", "high", people)
+
+
+async def _pairs(table: str, one: str, other: str, people: list[int], also: str = "1 = 1") -> set[Pair]:
+    marks = ", ".join("?" * len(people))
+    found = await database.rows(
+        f"SELECT {one} AS one, {other} AS other FROM {table} "
+        f"WHERE {one} IN ({marks}) AND {other} IN ({marks}) AND {also}",
+        *people, *people,
+    )  # fmt: skip
+    return {(min(row["one"], row["other"]), max(row["one"], row["other"])) for row in found}
+
+
+async def _seat(found: list[Match]) -> None:
+    """A room for each two, both of whom are in it, and wait no more."""
+    rooms = [
+        Room(
+            key=RANDOM + secrets.token_urlsafe(16), kind=STRANGER, name="", member_count=2,
+            topic=" ".join(sorted(one.interests & other.interests)),
+        )
+        for one, other in found
+    ]  # fmt: skip
+    await Room.bulk_create(rooms)
+    numbers = dict(await Room.filter(key__in=[room.key for room in rooms]).values_list("key", "id"))
+    seats = [(numbers[room.key], wish) for room, pair in zip(rooms, found, strict=True) for wish in pair]
+    await Membership.bulk_create([Membership(room_id=room, user_id=wish.mask) for room, wish in seats])
+    await _stop_waiting(seats)
+    await _remember(found)
+
+
+async def _stop_waiting(seats: list[tuple[int, Wish]]) -> None:
+    by_room = " ".join("WHEN ? THEN CAST(? AS INTEGER)" for _ in seats)
+    marks = ", ".join("?" * len(seats))
+    taken = await database.rows(
+        f"UPDATE stranger SET since = NULL, here_until = {CLOCK} + {WAITING_MS}, "
+        f"room_id = CASE id {by_room} END "
+        f"WHERE id IN ({marks}) AND since IS NOT NULL AND room_id IS NULL RETURNING id",
+        *[value for room, wish in seats for value in (wish.id, room)],
+        *[wish.id for _, wish in seats],
+    )
+    if len(taken) != len(seats):  # can't be: they were held. Nobody may sit alone, so nothing of this has happened.
+        raise RuntimeError("somebody was taken while they were being matched")
+
+
+async def _remember(found: list[Match]) -> None:
+    values = ", ".join(f"(?, ?, {CLOCK})" for _ in found)
+    await database.rows(
+        f"INSERT INTO met (low, high, at) VALUES {values} "
+        "ON CONFLICT (low, high) DO UPDATE SET at = excluded.at, skipped = NULL RETURNING id",
+        *[person for pair in found for person in ordered(*pair)],
+    )

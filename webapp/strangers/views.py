@@ -1,0 +1,351 @@
+"""Meeting a stranger: coming in, waiting, talking, and going on."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp import database, render, security, settings
+from webapp.accounts.models import Session, User
+from webapp.accounts.sessions import anyone
+from webapp.accounts.views import NO_PROBLEMS
+from webapp.errors import AmongStrangers, Invalid, Missing, Problem, Refused
+from webapp.friends.models import Block
+from webapp.messages import typing
+from webapp.messages.models import Line
+from webapp.messages.views import composer_in, is_plain, post_in, remember_plain, show_in, shown_in
+from webapp.rooms.models import Room
+from webapp.security import form, throttle
+from webapp.strangers import broadcasts
+from webapp.strangers.models import (
+    LANGUAGES,
+    READING_MS,
+    WAITING_MS,
+    YOUNG_SECONDS,
+    Stranger,
+    behind,
+    usable_interests,
+    usable_language,
+)
+from webapp.strangers.watch import matchmaker
+
+log = logging.getLogger(__name__)
+
+HOME = "/strangers"
+NO_WISHES = {"interests": "", "language": "", "rules": ""}
+
+
+def _see(goto: str) -> Response:
+    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+
+
+# Who asks. From here on the request is the mask's: no page, error or stream can say anything of who is behind it.
+
+
+async def stranger(request: Request) -> Stranger | None:
+    """The person who asks, as a stranger; None when they are none yet."""
+    user = anyone(request)
+    found = await Stranger.of(user.id) if user else None
+    if user and found:
+        found.mask.session_id = user.session_id
+        request.scope["user"] = found.mask
+    return found
+
+
+async def masked(request: Request) -> Stranger:
+    """The same; raises AmongStrangers when they are none."""
+    found = await stranger(request)
+    if found is None:
+        raise AmongStrangers
+    return found
+
+
+async def talking(request: Request) -> tuple[User, Room]:
+    """The mask, and the chat that is named, in which they are; raises AmongStrangers when they are not."""
+    found, room = await _talk(request)
+    return found.mask, room
+
+
+async def _talk(request: Request) -> tuple[Stranger, Room]:
+    found = await masked(request)
+    room = await found.chat()
+    if room is None or room.id != request.path_params["chat"]:
+        raise AmongStrangers
+    return found, room
+
+
+# Coming in.
+
+
+async def index(request: Request) -> Response:
+    """Where the person is: at the door, waiting, or in a chat."""
+    found = await stranger(request)
+    if found is None:
+        return _door(request)
+    goto = await _elsewhere(found)
+    if render.is_fragment(request):  # the page of one who waits, which was told that they wait no more
+        return Response(status_code=204) if found.is_waiting else Response(headers={"HX-Redirect": goto or HOME})
+    if goto:
+        return _see(goto)
+    if found.is_waiting:
+        return await _wait(request, found)
+    return _door(request, found)
+
+
+async def _elsewhere(found: Stranger) -> str:
+    """Where they talk: to a stranger, or to one who has just become a friend."""
+    if found.kept_room_id:
+        await Stranger.filter(id=found.id).update(kept_room_id=None)
+        kept = await Room.get_or_none(id=found.kept_room_id, closed_at=None)
+        return kept.path if kept else ""
+    room = await found.chat()
+    return room.path if room else ""
+
+
+async def _wait(request: Request, found: Stranger) -> Response:
+    await found.be_here(WAITING_MS)
+    if await _match_now(found):
+        return _see(HOME)
+    total, seconds = await Stranger.waits(), await found.waited()
+    return render.page(
+        request, "strangers/waiting.html", viewer=found.mask, stranger=found, total=total, seconds=seconds
+    )
+
+
+async def _match_now(found: Stranger) -> bool:
+    """Look for somebody for those who wait; whether this person waits no more."""
+    try:
+        await matchmaker.work()
+    except database.DOWN as error:
+        log.warning("nobody could be matched, and is in a moment: %r", error)
+    return not await Stranger.exists(id=found.id, since__not_isnull=True)
+
+
+def _door(request: Request, found: Stranger | None = None, status: int = 200, **context: Any) -> Response:
+    language = found.language if found else _spoken(request)
+    typed = {"interests": found.interests if found else "", "language": language, "rules": ""}
+    shown: dict[str, Any] = {"languages": LANGUAGES, "form": typed, "problems": NO_WISHES, "problem": ""}
+    shown["has_account"] = not found.is_guest if found else anyone(request) is not None
+    return render.page(request, "strangers/index.html", status, **(shown | context))
+
+
+def _spoken(request: Request) -> str:
+    """The language that the browser asks for first, among those there are."""
+    for part in request.headers.get("accept-language", "").split(","):
+        if (code := part.split(";")[0].strip()[:2].lower()) in LANGUAGES:
+            return code
+    return "en"
+
+
+async def find(request: Request) -> Response:
+    typed = await form(request, "interests", "language", "rules")
+    found = await stranger(request)
+    try:
+        interests, language = _wishes(typed)
+        found = found or await _enter(request)
+        await throttle(settings.RATE_FIND, "find", str(found.person))
+    except Problem as error:
+        problems = NO_WISHES | (error.problems if isinstance(error, Invalid) else {})
+        problem = "" if isinstance(error, Invalid) else error.message
+        response = _door(request, found, error.status, form=typed, problems=problems, problem=problem)
+        response.headers.update(error.headers)
+        return response
+    if await found.find(interests, language):
+        await _match_now(found)
+    return _see(HOME)
+
+
+def _wishes(typed: dict[str, str]) -> tuple[str, str]:
+    problems: dict[str, str] = {}
+    if not typed["rules"]:
+        problems["rules"] = "Only for people of 18 years or more who accept the rules."
+    interests = language = ""
+    try:
+        interests = usable_interests(typed["interests"])
+        language = usable_language(typed["language"])
+    except Invalid as error:
+        problems |= error.problems
+    if problems:
+        raise Invalid(**problems)
+    return interests, language
+
+
+async def _enter(request: Request) -> Stranger:
+    """A mask for the account, or a new guest with a session of their own."""
+    if account := anyone(request):
+        return await Stranger.enter(account)
+    await throttle(settings.RATE_GUEST, "guest", security.address(request))
+    found = await Stranger.enter()
+    await Session.begin(found.mask, security.start_session(request), request.headers.get("user-agent", ""))
+    return found
+
+
+async def stop(request: Request) -> Response:
+    found = await masked(request)
+    await found.stop()
+    return _see(HOME)
+
+
+# Talking.
+
+
+async def chat(request: Request) -> Response:
+    """The chat, with its history while it lasts."""
+    found, room = await _talk(request)
+    # A page that is not live can't say that it is still open.
+    await found.be_here(READING_MS if is_plain(request) else WAITING_MS)
+    return await show_in(request, found.mask, room, _page)
+
+
+async def _page(
+    request: Request, mask: User, room: Room, messages: list[Line], live: bool, status: int = 200, **context: Any
+) -> Response:
+    shown = await shown_in(request, mask, room, messages, live)
+    kept = "kept" in request.query_params
+    shown |= {"viewer": mask, "me_css": mask.stylesheet, "company": await broadcasts.seen(room), "kept": kept}
+    response = render.page(request, "strangers/chat.html", status, **(shown | context))
+    remember_plain(request, response, HOME)
+    return response
+
+
+async def composer(request: Request) -> Response:
+    render.frame(request)
+    mask, room = await talking(request)
+    room.check_lock(mask)
+    return composer_in(request, room)
+
+
+async def post(request: Request) -> Response:
+    return await post_in(request, talking, _page)
+
+
+async def type(request: Request) -> Response:
+    mask, room = await talking(request)
+    room.check_lock(mask)
+    typing.begun(room.id, mask)
+    return Response(status_code=204)
+
+
+async def permalink(request: Request) -> Response:
+    _, room = await talking(request)
+    return _see(f"{room.path}#message-{room.id}-{request.path_params['number']}")
+
+
+async def me_css(request: Request) -> Response:
+    """Which messages are the mask's own."""
+    found = await masked(request)
+    css = render.fragment("accounts/me.css", viewer=found.mask, blocked=[])
+    return Response(css, 200, {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}, "text/css")
+
+
+# Going on.
+
+
+async def leave(request: Request) -> Response:
+    await _leave(await masked(request))
+    return _see(HOME)
+
+
+async def _leave(found: Stranger) -> None:
+    if room := await found.leave():
+        typing.ended(room.id, found.mask)
+        broadcasts.left(room, found.mask_id)
+
+
+async def next(request: Request) -> Response:
+    """Go on to somebody else; asked once whether they are sure when they have only just met."""
+    found = await masked(request)
+    room = await found.chat()
+    if request.method != "POST":
+        return render.page(request, "strangers/next.html", room=room) if room else _see(HOME)
+    typed = await form(request, "sure")
+    if room and not typed["sure"] and _is_young(room):
+        return _see(f"{HOME}/next")
+    await throttle(settings.RATE_FIND, "find", str(found.person))
+    await _leave(found)
+    if await found.find(found.interests, found.language):
+        await _match_now(found)
+    return _see(HOME)
+
+
+def _is_young(room: Room) -> bool:
+    return room.locked_at is None and (datetime.now(UTC) - room.created_at).total_seconds() < YOUNG_SECONDS
+
+
+async def block(request: Request) -> Response:
+    """Never be brought together again: the people behind the masks, as far as they have an account."""
+    found = await masked(request)
+    room = await found.chat()
+    if room is None or room.other is None:
+        raise Missing("You are in no chat any more.")
+    me, other = await behind(found.mask_id), await behind(room.other.id)
+    await _leave(found)
+    if me and other:
+        await Block.put(me, other)
+    return _see(HOME)
+
+
+# Keeping in touch.
+
+
+async def keep(request: Request) -> Response:
+    found = await masked(request)
+    room = await found.chat()
+    if room is None:
+        raise Missing("This chat is gone.")
+    await found.keep(room)
+    if found.is_guest:
+        return _see(f"{HOME}/register")
+    return await _unite(found, room)
+
+
+async def _unite(found: Stranger, room: Room) -> Response:
+    """What both have pressed happens; one alone is answered the same as before."""
+    try:
+        kept = await Stranger.unite(room)
+    except Missing:
+        kept = None  # a block stands between the two, which nobody is told
+    if kept is None:
+        return _see(f"{room.path}?kept=1")
+    # Not to the page that has pressed it: that is on its way already.
+    broadcasts.moved([room.other.id] if room.other else [])
+    broadcasts.left(room, found.mask_id)
+    await Stranger.filter(id=found.id).update(kept_room_id=None)
+    return _see(kept.path)
+
+
+async def register(request: Request) -> Response:
+    """An account for a guest, who goes on behind the same mask."""
+    found = await masked(request)
+    if not found.is_guest:
+        return _see(HOME)
+    if not settings.REGISTRATION_OPEN:
+        raise Refused("New accounts are made by whoever runs this server.")
+    await found.be_here(READING_MS)
+    if request.method != "POST":
+        return _registering(request, {"username": "", "display_name": ""})
+    typed = await form(request, "username", "password", "display_name")
+    try:
+        await throttle(settings.RATE_REGISTER, "register", security.address(request))
+        account = await User.register(typed["username"], typed["password"], typed["display_name"])
+    except Problem as error:
+        problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
+        problem = "" if isinstance(error, Invalid) else error.message
+        response = _registering(request, typed, error.status, problems=problems, problem=problem)
+        response.headers.update(error.headers)
+        return response
+    return await _grow_up(found, account)
+
+
+def _registering(request: Request, typed: dict[str, str], status: int = 200, **context: Any) -> Response:
+    shown = {"form": typed, "problems": NO_PROBLEMS, "problem": "", "action": f"{HOME}/register"}
+    return render.page(request, "accounts/register.html", status, **(shown | context))
+
+
+async def _grow_up(found: Stranger, account: User) -> Response:
+    await found.grow_up(account)
+    found.person = account.id
+    room = await found.chat()
+    return await _unite(found, room) if room else _see(HOME)

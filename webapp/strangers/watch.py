@@ -1,0 +1,105 @@
+"""Looking after strangers: bringing them together, and noticing who is there, in every process."""
+
+import asyncio
+import logging
+from collections import defaultdict
+
+from webapp import database, render
+from webapp.live import Frame, Reader, frames, hub
+from webapp.strangers.broadcasts import MOVED, moved
+from webapp.strangers.matching import match
+from webapp.strangers.models import LOUNGE, Presence, Stranger, presence
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+# Every so many looks the open pages are said to be open.
+RENEW_EVERY = 2
+
+
+class Matchmaker:
+    """One matching at a time in this process: whoever asks while one is under way is served by the next."""
+
+    def __init__(self) -> None:
+        self.turns = asyncio.Lock()
+        self._asked = self._served = 0
+
+    async def work(self) -> None:
+        """Bring together whom it can, until there is nobody left, and tell them."""
+        self._asked += 1
+        mine = self._asked
+        async with self.turns:
+            if self._served >= mine:
+                return
+            serving = self._asked
+            while found := await match():
+                moved(wish.mask for pair in found for wish in pair)
+            self._served = serving
+
+
+matchmaker = Matchmaker()
+
+
+class Watch:
+    """Looks once a second after those whose pages are open in this process: who waits, and who talks."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+        self._seen: dict[int, Presence] = {}
+
+    async def keep(self) -> None:
+        matchmaker.turns = asyncio.Lock()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.look()
+            except Exception as error:
+                log.warning("strangers could not be looked after, trying again: %r", error)
+
+    async def look(self) -> None:
+        waiting: defaultdict[int, list[Reader]] = defaultdict(list)
+        talking: set[tuple[int, int]] = set()
+        for reader in hub.readers(stranger=1):
+            if reader.channel == LOUNGE:
+                waiting[reader.labels["user"]].append(reader)
+            else:
+                talking.add((reader.labels["user"], reader.channel))
+        self._turn += 1
+        if (waiting or talking) and self._turn % RENEW_EVERY == 0:
+            await Stranger.renew(waiting, {mask for mask, _ in talking})
+        if waiting:
+            await matchmaker.work()
+            await self._tell(waiting)
+        await self._see({room for _, room in talking})
+
+    async def _tell(self, waiting: dict[int, list[Reader]]) -> None:
+        """Everybody who waits how long they have, and who does not any more that they are expected elsewhere."""
+        total = await Stranger.waits()
+        seconds = await Stranger.waited_of(waiting)
+        for mask, readers in waiting.items():
+            html = render.fragment("strangers/_wait.html", total=total, seconds=seconds.get(mask, 0))
+            frame = Frame(frames.event(frames.partial("#wait", "innerHTML", html))) if mask in seconds else MOVED
+            for reader in readers:
+                reader.put(frame)
+
+    async def _see(self, rooms: set[int]) -> None:
+        """Chats in which somebody has gone away, come back, or been away for too long."""
+        seen = await presence(rooms) if rooms else {}
+        for room, now in seen.items():
+            if now.is_abandoned and await Stranger.end_abandoned(room):
+                hub.touch(room, "company")
+            elif now != self._seen.get(room):
+                hub.ask(room, "company")
+        self._seen = seen
+
+
+watch = Watch()
+
+
+async def gone(mask: int) -> None:
+    """A page of somebody in a chat has closed."""
+    if not hub.readers(user=mask, stranger=1):
+        try:
+            await Stranger.be_gone(mask)
+        except database.DOWN as error:
+            log.debug("that a page closed could not be written; it is noticed a little later: %r", error)
