@@ -108,7 +108,9 @@ class Person:
 class Posting:
     """People who post, one thing after the other, until they are stopped; what was acknowledged is kept."""
 
-    def __init__(self, room: str, *places: tuple[Person, App]) -> None:
+    def __init__(self, room: str, *places: tuple[Person, App], pause: float = 0.02, spare: App | None = None) -> None:
+        self._pause, self._spare = pause, spare
+        self.interrupted = 0
         self.acknowledged: list[str] = []
         self.refused: list[httpx2.Response] = []
         self.slowest = 0.0
@@ -122,13 +124,20 @@ class Posting:
         while not self._is_over:
             number += 1
             await self._insist(person, app, f"{word}-{number}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(self._pause)
 
     async def _insist(self, person: Person, app: App, body: str) -> None:
-        """As a person does whose text was given back: send the same form again."""
+        """As a person does whose text was given back: send the same form again, also where the proxy leads then."""
         nonce, before = secrets.token_hex(8), time.monotonic()
-        while (answer := await person.say(app, self._room, body, nonce)).status_code != 303:
-            self.refused.append(answer)
+        apps = [app, self._spare or app]
+        while True:
+            try:
+                if (answer := await person.say(apps[0], self._room, body, nonce)).status_code == 303:
+                    break
+                self.refused.append(answer)
+            except httpx2.TransportError:  # the connection broke; nobody knows whether it was stored
+                self.interrupted += 1
+                apps.reverse()
             await asyncio.sleep(0.1)
         self.slowest = max(self.slowest, time.monotonic() - before)
         self.acknowledged.append(body)

@@ -237,8 +237,9 @@ class Postgres(Server):
 
     farewell = signal.SIGINT  # SIGTERM would wait for every client to leave
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, is_durable: bool = False) -> None:
         super().__init__("postgres")
+        self.is_durable = is_durable
         self.is_external = url is not None
         self._base = urlsplit(url or f"postgres://postgres@127.0.0.1:{free_port()}/postgres")
         self._made: list[str] = []
@@ -254,7 +255,7 @@ class Postgres(Server):
             "port": str(self._base.port),
             "unix_socket_directories": "",
             "fsync": "off",
-            "synchronous_commit": "off",
+            "synchronous_commit": "on" if self.is_durable else "off",  # off loses what was committed when it is killed
             "full_page_writes": "off",
         }
         options = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
-import sqlite3
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,9 +19,7 @@ from tests.cluster import (
     connections,
     ends_with,
     eventually,
-    has_messages,
     holds,
-    memory,
     open_all,
     status,
 )
@@ -133,23 +129,6 @@ async def test_how_often_is_counted_for_both_together(pair: Pair, enter: Enter) 
 
 
 # What is between them breaks.
-
-
-async def test_a_subscription_that_is_cut_loses_repeats_and_reorders_nothing(pair: Pair, enter: Enter) -> None:
-    posters = [await enter(app, "Poster") for app in (*pair.both, *pair.both)]
-    room = await posters[0].room(pair.one)
-    places = list(zip(posters, (*pair.both, *pair.both), strict=True))
-    async with posters[0].page(room, pair.one) as here, posters[0].page(room, pair.other) as there:
-        posting = Posting(room, *places)
-        await posting.more(100)
-        assert pair.redis.cli("CLIENT", "KILL", "TYPE", "pubsub") == 2
-        await posting.more(200)
-        await posting.stop()
-        log = await pair.log(room)
-        assert sorted(log.values()) == sorted(posting.acknowledged)
-        for page in (here, there):
-            await holds(page, log)
-    await becomes("ok", *pair.both, seconds=5)
 
 
 async def test_while_redis_is_dead_all_goes_on_a_little_later_at_the_other(pair: Pair, enter: Enter) -> None:
@@ -285,31 +264,6 @@ def own_postgres() -> Iterator[Postgres]:
         yield postgres
 
 
-async def test_while_the_database_restarts_nothing_is_lost_or_half_done(
-    own_postgres: Postgres, redis_server: Redis, enter: Enter
-) -> None:
-    with Pair(own_postgres.create(), redis_server) as pair:
-        alice, bob = await enter(pair.one, "Alice"), await enter(pair.other, "Bob")
-        room = await alice.room(pair.one)
-        async with alice.page(room, pair.one) as here, bob.page(room, pair.other) as there:
-            posting = Posting(room, (alice, pair.one), (alice, pair.one), (bob, pair.other), (bob, pair.other))
-            await posting.more(50)
-            await asyncio.to_thread(own_postgres.restart)
-            await posting.more(50)
-            await posting.stop()
-            print(f"\n{len(posting.refused)} posts were refused, the slowest took {posting.slowest:.1f} s")
-            assert {answer.status_code for answer in posting.refused} <= {503}
-            log = await pair.log(room)
-            assert sorted(log.values()) == sorted(posting.acknowledged)
-            [row] = await pair.fetch("SELECT version, last_number FROM room WHERE id = $1", room)
-            assert row["version"] == row["last_number"] == len(log) == max(log)
-            for page in (here, there):
-                await holds(page, log)
-        await becomes("ok", *pair.both, seconds=5)
-        for app in pair.both:
-            assert "Traceback" not in app.log.read_text()
-
-
 @pytest.fixture
 def away(own_postgres: Postgres) -> Iterator[tuple[App, Callable[[], None]]]:
     """A process, and what takes its database away."""
@@ -388,77 +342,3 @@ def processes(app: App) -> list[int]:
 
 def serving(app: App) -> list[int]:
     return [pid for pid in processes(app) if connections(pid, app.port)]
-
-
-# One process by itself.
-
-
-async def test_one_process_on_sqlite_reaches_two_hundred_pages_once_and_forgets_them(enter: Enter) -> None:
-    with App(SETTINGS) as app:
-        alice, bob = await enter(app, "Alice"), await enter(app, "Bob")
-        room = await alice.room(app)
-        async with bob.page(room, app) as witness:
-            async with contextlib.AsyncExitStack() as stack:
-                pages = await open_all(stack, [alice.page(room, app) for _ in range(200)])
-                before = time.monotonic()
-                await alice.say(app, room, "hello")
-                for page in pages:
-                    await page.until(lambda page: page.bodies == ["hello"])
-                print(f"\n200 pages within {(time.monotonic() - before) * 1000:.0f} ms")
-                await alice.say(app, room, "again")
-                for page in pages:
-                    await holds(page, {1: "hello", 2: "again"})
-                await witness.until(lambda page: page.people == ["Alice", "Bob"])
-            await alice.client.aclose()
-            # The reader and the person's presence are let go by the same lines.
-            await witness.until(lambda page: page.people == ["Bob"], 15)
-            assert len(connections(app.pid, app.port)) <= 2
-        assert "Traceback" not in app.log.read_text()
-
-
-# Messages of 4 kB each: more than the kernel, uvicorn and an outbox hold for one page together.
-MUCH = 1200
-
-
-def asleep(person: Person, app: App, room: str) -> socket.socket:
-    """An open page whose browser does not read what comes."""
-    page = socket.socket()
-    page.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    page.settimeout(10)
-    page.connect(("127.0.0.1", app.port))
-    cookie = person.client.cookies["session"]
-    head = f"GET /rooms/{room}/events?after=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: session={cookie}\r\n\r\n"
-    page.sendall(head.encode())
-    assert b" 200 " in page.recv(20)
-    return page
-
-
-async def test_pages_that_do_not_read_are_let_go_and_delay_nobody(enter: Enter) -> None:
-    with App(SETTINGS) as app, contextlib.ExitStack() as sockets:
-        alice, sloth = await enter(app, "Alice"), await enter(app, "Sloth")
-        room = await alice.room(app)
-        async with contextlib.AsyncExitStack() as stack:
-            pages = await open_all(stack, [alice.page(room, app) for _ in range(5)])
-            sleepers = [await asyncio.to_thread(asleep, sloth, app, room) for _ in range(20)]
-            ports = {sockets.enter_context(sleeper).getsockname()[1] for sleeper in sleepers}
-            await pages[0].until(lambda page: page.people == ["Alice", "Sloth"])
-            await sloth.client.aclose()
-            memory_at_first, slowest = memory(app.pid), 0.0
-            for count in range(20, MUCH + 1, 20):
-                before = time.monotonic()
-                await asyncio.gather(*(alice.say(app, room, "much " * 790) for _ in range(20)))
-                for page in pages:
-                    await page.until(has_messages(count))
-                slowest = max(slowest, time.monotonic() - before)
-            await eventually(lambda: not ports & connections(app.pid, app.port), 20, "those who sleep are let go")
-            grown = memory(app.pid) - memory_at_first
-            print(f"\n20 messages to those who read took {slowest:.2f} s at most; {grown:.0f} MB more memory")
-            assert slowest < 5
-            assert grown < 100
-            for page in pages:
-                assert (page.connections, page.repeated) == (1, [])
-            await pages[0].until(lambda page: page.people == ["Alice"], 15)
-        with sqlite3.connect(app.folder / "data" / "parley.sqlite3") as database:
-            assert database.execute("SELECT count(*) FROM message").fetchone() == (MUCH,)
-        database.close()
-        assert "Traceback" not in app.log.read_text()
