@@ -90,6 +90,10 @@ class Person:
     async def post(self, path: str, fields: dict[str, str] | None = None, **headers: str) -> httpx2.Response:
         return await self.client.post(path, data=fields or {}, headers=_named(headers))
 
+    async def read(self, room: Room, number: int = 10**6) -> httpx2.Response:
+        """What the script of an open page says: everything up to this number has been on the screen."""
+        return await self.post(f"{room.path}/read", {"number": str(number)})
+
     async def say(self, room: Room, body: str, nonce: str = "", **headers: str) -> httpx2.Response:
         return await self.post(f"{room.path}/messages", {"body": body, "nonce": nonce or new_nonce()}, **headers)
 

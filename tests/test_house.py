@@ -35,8 +35,9 @@ def may_import(importer: str, imported: str) -> bool:
     """
     Whether a module of webapp may import another; both are named within webapp, as `rooms.views`.
 
-    Views may use the models and broadcasts of any domain. Pages are made of each other (the front page is the
-    home of who is signed out, every page has the sidebar): so views may use views to their left.
+    Views may use the models and broadcasts of any domain, and the frame that every page has with the sidebar in it
+    (`rooms.split`). Pages are made of each other (the front page is the home of who is signed out): so views may use
+    views to their left.
     """
     who, _, part = importer.partition(".")
     whom, _, piece = imported.partition(".")
@@ -63,7 +64,7 @@ def may_import(importer: str, imported: str) -> bool:
     is_left = DOMAINS.index(whom) < DOMAINS.index(who)
     if piece == "views":
         return part == "views" and is_left
-    if piece == "broadcasts":
+    if piece in ("broadcasts", "split"):
         return part == "views"
     return is_left or (part == "views" and piece == "models")
 

@@ -273,6 +273,8 @@ async def test_they_talk_as_in_any_chat(guest: Person, other: Person, chat: str)
     assert "Hello **there** https://example.org" in page
     assert '<a href="https://example.org' not in page
     assert (await stranger(guest)).mask.display_name in page
+    assert "Delivered" not in (await guest.get(chat)).text
+    await other.post(f"{chat}/read", {"number": "1"})
     assert "Seen" in (await guest.get(chat)).text
 
 

@@ -30,9 +30,10 @@ from webapp.live import hub
 from webapp.live.redis import RedisBackend
 from webapp.messages import views as messages
 from webapp.messages.models import erase_closed
-from webapp.presence import broadcasts as presence  # noqa: F401  what a room's people are read by
+from webapp.presence import broadcasts as presence
 from webapp.presence.attendance import attendance
 from webapp.rooms import views as rooms
+from webapp.rooms.viewers import viewers
 from webapp.strangers import views as strangers
 from webapp.strangers.watch import watch
 from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
@@ -100,6 +101,7 @@ routes = [
     Route("/rooms/{key}/composer", messages.composer),
     Route("/rooms/{key}/messages", messages.post, methods=["POST"]),
     Route("/rooms/{key}/typing", messages.type, methods=["POST"]),
+    Route("/rooms/{key}/read", messages.read, methods=["POST"]),
     Route("/rooms/{key}/messages/{number:number}", messages.permalink),
     Route("/rooms/{key}/messages/{number:number}/edit", messages.edit, methods=BOTH),
     Route("/rooms/{key}/messages/{number:number}/remove", messages.remove, methods=["POST"]),
@@ -107,6 +109,8 @@ routes = [
     Route("/chat/{code}", messages.chat),
     Route("/chat/{code}/messages", messages.write_to, methods=["POST"]),
     #
+    Route("/events", streams.own_events),
+    Route("/live", streams.own_live),
     Route("/rooms/{key}/events", streams.events),
     Route("/rooms/{key}/live", streams.live),
 ]
@@ -127,6 +131,7 @@ meeting = [
     Route("/strangers/chat/{chat:number}/messages", strangers.post, methods=["POST"]),
     Route("/strangers/chat/{chat:number}/messages/{number:number}", strangers.permalink),
     Route("/strangers/chat/{chat:number}/typing", strangers.type, methods=["POST"]),
+    Route("/strangers/chat/{chat:number}/read", strangers.read, methods=["POST"]),
     Route("/strangers/chat/{chat:number}/events", streams.chat_events),
     Route("/strangers/chat/{chat:number}/live", streams.chat_live),
 ]
@@ -152,6 +157,9 @@ def broadcaster() -> BroadcastBackend:
     return RedisBackend(settings.REDIS_URL) if settings.REDIS_URL else MemoryBackend("memory://")
 
 
+presence.listeners.append(viewers.hear_people)
+
+
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     security.forget_limits()
@@ -160,6 +168,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         stack.push_async_callback(database.settle)
         await stack.enter_async_context(hub.running(broadcaster(), settings.installation()))
         await stack.enter_async_context(attendance.running())
+        hub.start(viewers.run())
         hub.start(used.keep_writing())
         hub.start(maker.keep_making())
         if settings.STRANGERS:

@@ -67,6 +67,23 @@ def is_spare(request: Request) -> bool:
     return request.headers.get("save-data", "").strip().lower() == "on"
 
 
+def is_text_browser(request: Request) -> bool:
+    """Whether it says that it is none of those that show frames: w3m and lynx are, and need no live page."""
+    return "Mozilla/" not in request.headers.get("user-agent", "Mozilla/")
+
+
+def supervisor(request: Request, path: str) -> str:
+    """
+    The document around the endless one at this path, where it can stand in the page itself; else empty.
+
+    Chromium refreshes such a document even while the server is away, but would fetch the twins of
+    streams/supervisor.html anew. Firefox is the other way round (both seen: Chromium 156, Firefox ESR 153).
+    """
+    if "Chrome/" not in request.headers.get("user-agent", ""):
+        return ""
+    return fragment("streams/supervisor.html", path=path, twin="")
+
+
 def page(request: Request, name: str, status: int = 200, is_kept: bool = True, **context: Any) -> Response:
     """
     A whole page, compressed, or 304 when the browser holds what it would say.

@@ -57,6 +57,27 @@
     judge();
   });
 
+  // Read is what was on the screen: the newest message, while the page is visible and stands at its end. Said at once,
+  // then again after a pause, and when the page is left.
+  let told = 0, pause = 0;
+  const read = isLeaving => {
+    const stream = byId("stream"), log = byId("log"), last = log && log.lastElementChild;
+    if (!stream || !stream.dataset.read || !last || (isLeaving ? !pause : pause || document.hidden)) return;
+    const number = +last.id.split("-")[2];
+    if (!(number > told) || log.closest(".scroller").scrollTop < -100) return;
+    told = number;
+    clearTimeout(pause);
+    pause = setTimeout(() => { pause = 0; read(); }, stream.dataset.pause);
+    const body = new URLSearchParams({ number });
+    fetch(stream.dataset.read, { method: "POST", body, keepalive: true }).catch(() => told = 0);
+  };
+  onStream("htmx:sse:after:message", () => read());
+  on(document, "visibilitychange", () => read(document.hidden));
+  on(window, "pagehide", () => read(true));
+  // A scroller's own scrolling does not bubble.
+  document.addEventListener("scroll", () => read(), true);
+  read();
+
   // Words leave the field the moment they are sent, so that the next ones can be typed at once, on a slow
   // link too. Those that did not get through come back, before what was typed meanwhile.
   const onComposer = (name, act) => on(document, name, ({ detail: { ctx } }) => {

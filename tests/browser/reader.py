@@ -112,6 +112,11 @@ class Reader:
             self.until(lambda: self.frames("/composer") or not self.page.locator(".composing").count(), "a composer")
         return self
 
+    @property
+    def sidebar(self) -> Page | Frame:
+        """The document that the sidebar of the lobby is in."""
+        return self.page if self.script else self._frame("/live", without="frame=")
+
     def frames(self, part: str, without: str = "?none?") -> list[Frame]:
         return [frame for frame in self.page.frames if part in frame.url and without not in frame.url]
 

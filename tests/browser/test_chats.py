@@ -24,8 +24,8 @@ def begin(one: Reader, other: Reader, words: str) -> str:
 
 def accept(one: Reader, other: Reader) -> str:
     """Find the request in the sidebar, read it, and answer; the address of the chat."""
-    one.page.goto("/lobby")
-    one.page.locator(".entry--request", has_text=other.name).click()
+    one.page.goto("/lobby", wait_until="commit")
+    one.sidebar.locator(".entry--request:visible", has_text=other.name).click()
     one.page.get_by_role("button", name="Answer").click()
     one.page.wait_for_url("**#composer", wait_until="commit")
     return one.page.url.partition("#")[0]
@@ -56,7 +56,7 @@ def test_each_is_told_how_far_their_own_newest_message_has_come(meet: Meet, scri
     alice.pause(300)
     alice.say("Are you still there?")
     alice.until(lambda: seen.all_inner_texts() == ["Sent"], "word that it was sent")
-    bob.page.goto("/lobby")
+    bob.page.goto("/lobby", wait_until="commit")
     alice.until(lambda: seen.all_inner_texts() == ["Delivered"], "word that it has come")
     bob.open(path)
     alice.until(lambda: seen.all_inner_texts() == ["Seen"], "word that it was seen")

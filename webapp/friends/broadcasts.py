@@ -1,7 +1,10 @@
 """Telling people's open pages what they are to each other now."""
 
 from webapp.accounts.models import User
+from webapp.live import hub
 
 
 def changed(*people: User) -> None:
     """What these people are to somebody has changed: their pages have something else to show."""
+    for person in people:
+        hub.note("ties", user=person.id)

@@ -1,5 +1,6 @@
 """The rules between two people: friendship, which both want, and blocking, which one decides."""
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -12,6 +13,7 @@ from tortoise.models import Model
 from webapp import database, text
 from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
+from webapp.presence.models import is_online
 
 MOST_OUTSTANDING = 50
 MOST_SHOWN = 1000
@@ -167,6 +169,16 @@ class Friendship(Model):
         await cls.filter(low_id=low, high_id=high, accepted_at__not_isnull=True).delete()
 
     @classmethod
+    async def presence(cls, user: User, other: User) -> bool | None:
+        """Whether this friend is online, as they show it; None for somebody who is no friend."""
+        rows = await database.rows(
+            f'SELECT {is_online()} AS is_online FROM friendship JOIN "user" ON "user".id = ? '
+            "WHERE low_id = ? AND high_id = ? AND accepted_at IS NOT NULL",
+            other.id, *pair(user, other),
+        )  # fmt: skip
+        return bool(rows[0]["is_online"]) if rows else None
+
+    @classmethod
     async def friends(cls, user: User) -> list[User]:
         """The person's friends, by name."""
         mine = cls.filter(Q(low_id=user.id) | Q(high_id=user.id), accepted_at__not_isnull=True)
@@ -181,11 +193,34 @@ class Friendship(Model):
         return await mine.filter(waits).select_related("low", "high").order_by("-asked_at").limit(MOST_SHOWN)
 
     @classmethod
+    async def asking_people(cls, user: User) -> list[User]:
+        """Who waits for an answer of the person, the latest first."""
+        return [one.other(user) for one in await cls.requests(user) if one.asked_by != user.id]
+
+    @classmethod
     async def friends_of(cls, user_id: int) -> set[int]:
         """The ids of the person's friends."""
-        mine = cls.filter(Q(low_id=user_id) | Q(high_id=user_id), accepted_at__not_isnull=True)
-        rows = await mine.values("low_id", "high_id")
-        return {row["high_id"] if row["low_id"] == user_id else row["low_id"] for row in rows}
+        return (await cls.friends_of_all([user_id]))[user_id]
+
+    @classmethod
+    async def friends_of_all(cls, users: Collection[int]) -> dict[int, set[int]]:
+        """The ids of each of these people's friends."""
+        found: dict[int, set[int]] = {user: set() for user in users}
+        theirs = cls.filter(Q(low_id__in=users) | Q(high_id__in=users), accepted_at__not_isnull=True)
+        for low, high in await theirs.values_list("low_id", "high_id"):
+            if low in found:
+                found[low].add(high)
+            if high in found:
+                found[high].add(low)
+        return found
+
+    @classmethod
+    async def asking(cls, users: Collection[int]) -> Counter[int]:
+        """How many wait for an answer of each of these people."""
+        waits = Q(accepted_at=None, declined_at=None, withdrawn=False)
+        theirs = cls.filter(Q(low_id__in=users) | Q(high_id__in=users), waits)
+        rows = await theirs.values_list("low_id", "high_id", "asked_by")
+        return Counter(user for low, high, asker in rows for user in (low, high) if user != asker)
 
 
 class Block(Model):

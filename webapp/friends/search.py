@@ -36,6 +36,11 @@ def prefix_in(typed: str) -> str:
     return prefix if len(prefix) >= SHORTEST else ""
 
 
+def is_name(typed: str) -> bool:
+    """Whether it is long enough to look for, as a code or the beginning of a name."""
+    return bool(code_in(typed) or prefix_in(typed))
+
+
 async def search(viewer: User, typed: str) -> list[Found]:
     """
     Up to MOST_FOUND people with that code or with a name that begins so, the viewer's friends first.

@@ -11,10 +11,12 @@ from webapp.accounts.sessions import signed_in
 from webapp.errors import Invalid, Refused
 from webapp.friends import broadcasts
 from webapp.friends.models import Block, Friendship, Tie, circle, meet
-from webapp.friends.search import code_in, prefix_in, search
+from webapp.friends.search import is_name, search
 from webapp.presence import broadcasts as presence
+from webapp.presence.models import last_seen, online
 from webapp.rooms import broadcasts as rooms
 from webapp.rooms.models import Room
+from webapp.rooms.split import split
 from webapp.security import form, throttle
 
 LONGEST_QUERY = 60
@@ -27,20 +29,33 @@ async def find(request: Request) -> Response:
     words = text.line(request.query_params.get("q", ""))[:LONGEST_QUERY]
     if words:
         await throttle(settings.RATE_SEARCH, "search", str(user.id))
-    is_short = not (code_in(words) or prefix_in(words))
-    found = [] if is_short else await search(user, words)
-    return render.page(request, "friends/find.html", q=words, found=found, is_short=is_short)
+    found = await search(user, words) if is_name(words) else []
+    return await split(request, user, "friends/find.html", q=words, found=found, is_short=not is_name(words))
 
 
 async def show(request: Request) -> Response:
     """Somebody's profile, with what the viewer can do about them."""
-    person, tie = await meet(signed_in(request), request.path_params["code"])
-    return render.page(request, "friends/show.html", person=person, tie=tie)
+    user = signed_in(request)
+    person, tie = await meet(user, request.path_params["code"])
+    is_online = tie is Tie.FRIENDS and bool(await online([person.id]))
+    shown: dict[str, Any] = {
+        "person": person,
+        "tie": tie,
+        "is_online": is_online,
+        "seen": last_seen(person),
+        "here": person.path,
+    }
+    return await split(request, user, "friends/show.html", **shown)
 
 
 async def index(request: Request) -> Response:
     """Everybody whom the viewer has something with."""
-    return render.page(request, "friends/index.html", **(await circle(signed_in(request)))._asdict())
+    user = signed_in(request)
+    found = await circle(user)
+    there = await online([friend.id for friend in found.friends])
+    shown = found._asdict() | {"here": "/friends"}
+    shown["friends"] = sorted(found.friends, key=lambda friend: friend.id not in there)
+    return await split(request, user, "friends/index.html", online=there, **shown)
 
 
 # Between two people.
@@ -58,7 +73,7 @@ async def _two(request: Request) -> tuple[User, User, Tie]:
 async def _back(request: Request, other: User) -> Response:
     """To the page with the button that was pressed."""
     typed = await form(request, "from")
-    goto = "/friends" if typed["from"] == "friends" else other.path
+    goto = {"friends": "/friends", "lobby": "/lobby"}.get(typed["from"], other.path)
     return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
 
 

@@ -10,7 +10,9 @@ from webapp.live.sources import Sources
 
 READ_SECONDS = 10.0
 RETRY_SECONDS = 1.0
-# A state (who is here) is read at most this often per channel and kind, the first time at once.
+# A state (who is here) is read at once, and then again when this has passed for each reader: two who talk are told
+# everything at once, a crowd once a second.
+EACH_SECONDS = 0.02
 STATE_SECONDS = 1.0
 
 
@@ -50,11 +52,6 @@ class Channel:
     @property
     def is_empty(self) -> bool:
         return not self._present
-
-    @property
-    def everyone(self) -> frozenset[Reader]:
-        """The readers, and those that still wait for what they missed."""
-        return frozenset(self._present)
 
     def join(self, reader: Reader) -> None:
         self._present.add(reader)
@@ -183,7 +180,8 @@ class Channel:
 
     async def _read_state(self, kind: str) -> None:
         clock = asyncio.get_running_loop().time
-        if (pause := self._asked_at.get(kind, 0.0) + STATE_SECONDS - clock()) > 0:
+        every = min(STATE_SECONDS, EACH_SECONDS * len(self._present))
+        if (pause := self._asked_at.get(kind, 0.0) + every - clock()) > 0:
             await asyncio.sleep(pause)
         self._asked.discard(kind)
         asked_at = self._asked_at[kind] = clock()

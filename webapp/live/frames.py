@@ -28,6 +28,11 @@ def event(html: str, version: int | None = None) -> bytes:
     return f"{head}data: {data}\n\n".encode()
 
 
+def named(name: str) -> bytes:
+    """An event that swaps nothing: htmx triggers one of that name on the page's stream element."""
+    return f"event: {name}\ndata: \n\n".encode()
+
+
 def farewell(retry_milliseconds: int) -> bytes:
     """The last event before a restart: come back after a while of your own, not all at once."""
     return f"retry: {retry_milliseconds}\nevent: farewell\ndata: \n\n".encode()

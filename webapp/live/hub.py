@@ -34,6 +34,7 @@ class Hub:
         self.sources = sources
         self.counts = Counts()
         self.channels: dict[int, Channel] = {}
+        self._open: set[Reader] = set()
         # By label, so that the streams of one session are found without a look at all the others.
         self._labelled: defaultdict[tuple[str, int], set[Reader]] = defaultdict(set)
         self.is_linked = True
@@ -80,27 +81,32 @@ class Hub:
                 task.cancel()
             await asyncio.wait(tasks)
         self.channels.clear()
+        self._open.clear()
         self._labelled.clear()
 
     # Readers.
 
     def join(self, reader: Reader) -> None:
-        """Let the reader hear everything after its cursor."""
-        channel = self.channels.get(reader.channel)
-        if channel is None:
-            channel = self.channels[reader.channel] = Channel(reader.channel, self.sources, self.start, self.counts)
-        channel.join(reader)
+        """Let the reader hear everything after its cursor; one without a channel hears what is meant for it alone."""
+        self._open.add(reader)
+        if reader.channel is not None:
+            channel = self.channels.get(reader.channel)
+            if channel is None:
+                channel = self.channels[reader.channel] = Channel(reader.channel, self.sources, self.start, self.counts)
+            channel.join(reader)
         self.counts.streams += 1
         for label in reader.labels.items():
             self._labelled[label].add(reader)
 
     def leave(self, reader: Reader) -> None:
+        self._open.discard(reader)
+        reader.outbox.close()
         for label in reader.labels.items():
             self._labelled[label].discard(reader)
             if not self._labelled[label]:
                 del self._labelled[label]
-        if channel := self.channels.get(reader.channel):
-            self.counts.overruns += reader.outbox.is_overrun
+        self.counts.overruns += reader.outbox.is_overrun
+        if reader.channel is not None and (channel := self.channels.get(reader.channel)):
             channel.leave(reader)
             if channel.is_empty:
                 del self.channels[reader.channel]
@@ -110,7 +116,7 @@ class Hub:
         if labels:
             found = set.intersection(*(self._labelled.get(label, set()) for label in labels.items()))
         else:
-            found = {reader for channel in self.channels.values() for reader in channel.everyone}
+            found = self._open
         return sorted(found, key=lambda reader: reader.since)
 
     def end(self, reader: Reader, reason: str) -> None:
@@ -134,6 +140,12 @@ class Hub:
         """Tell every process something of which nothing is stored: it is worth nothing when it comes late."""
         self.sources.hear_news[kind](**facts)
         self._bell.ring(json.dumps({"news": kind, **facts}))
+
+    def note(self, kind: str, **facts: int | str) -> None:
+        """Tell every process that something stored has changed: while the link is away, what it tells is kept."""
+        self.sources.hear_news[kind](**facts)
+        text = json.dumps({"news": kind, **facts})
+        self._bell.ring(text, text)
 
     def ask(self, number: int, kind: str) -> None:
         """Show the readers that this process has of a channel a state that changed here."""
@@ -165,6 +177,7 @@ class Hub:
             self.start(self._recheck(message))
 
     def _hear_version(self, number: int, version: int) -> None:
+        self.sources.hear_ring(number)
         if channel := self.channels.get(number):
             channel.hear(version)
 
@@ -180,7 +193,7 @@ class Hub:
         """Another process has ended these rights. It may have been a while ago, so the database is asked."""
         try:
             readers = self.readers(**labels)
-            await self._check(sorted({reader.channel for reader in readers}))
+            await self._check(sorted({reader.channel for reader in readers if reader.channel is not None}))
             await self._end_rights(readers)
         except Exception as error:
             self._failed("rights that ended elsewhere could not be read", error)
@@ -215,6 +228,8 @@ class Hub:
 
     async def check(self) -> None:
         """Compare every open channel, its states and the rights of its readers with the database."""
+        for look in self.sources.look_again:
+            look()
         numbers = list(self.channels)
         for start in range(0, len(numbers), CHANNELS_AT_ONCE):
             await self._check(numbers[start : start + CHANNELS_AT_ONCE])

@@ -14,21 +14,22 @@ SLICE = 250
 
 class Reader:
     """
-    One open page. `cursor` is the version that it holds, None when it holds nothing yet.
+    One open page. `channel` is the room that it shows, None when it shows none; `cursor` the version that it
+    holds of it, None when it holds nothing yet.
 
     `labels` say whose it is (session, user ...), in the words of the domains; `page` is its address.
     """
 
     __slots__ = ("channel", "cursor", "framing", "is_parked", "labels", "outbox", "page", "since")
 
-    def __init__(self, channel: int, cursor: int | None, framing: str, page: str = "", **labels: int) -> None:
+    def __init__(self, channel: int | None, cursor: int | None, framing: str, page: str = "", **labels: int) -> None:
         self.page = page
         # Whether its connection stays open, silent, after its last frame.
         self.is_parked = False
         self.channel = channel
         self.cursor = cursor
         self.framing = framing
-        self.labels = labels | {"channel": channel}
+        self.labels = labels if channel is None else labels | {"channel": channel}
         self.outbox = Outbox()
         self.since = time.monotonic()
 

@@ -16,6 +16,8 @@ ReadVersions = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
 ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Frame]]]
 CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, str]]]]
 HearNews = Callable[..., None]
+HearRing = Callable[[int], None]
+LookAgain = Callable[[], None]
 SayGoodbye = Callable[[Reader, str], bytes]
 NoteFailure = Callable[[str, Exception], None]
 
@@ -42,6 +44,8 @@ class Sources:
         self.read_versions: ReadVersions = _no_versions
         self.read_states: dict[str, ReadState] = {}
         self.hear_news: dict[str, HearNews] = {}
+        self.hear_ring: HearRing = lambda channel: None
+        self.look_again: list[LookAgain] = []
         self.check_access: CheckAccess = _all_may
         self.say_goodbye: SayGoodbye = lambda reader, reason: b""
         self.note_failure: NoteFailure = _log_failure
@@ -73,6 +77,16 @@ class Sources:
             return hear
 
         return register
+
+    def ring(self, hear: HearRing) -> HearRing:
+        """Decorator: what else becomes of the log of a channel having changed, whether it is open here or not."""
+        self.hear_ring = hear
+        return hear
+
+    def heartbeat(self, look: LookAgain) -> LookAgain:
+        """Decorator: what else is to be looked at again, in case that it was not told."""
+        self.look_again.append(look)
+        return look
 
     def access(self, check: CheckAccess) -> CheckAccess:
         """Decorator: which of the readers may read no more, and why."""

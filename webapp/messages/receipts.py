@@ -9,7 +9,7 @@ from webapp.live import Frame, frames, hub, sources
 from webapp.rooms.models import Membership, Room
 
 # Whoever has the chat open has seen it within this time: then "Sent" is not said first.
-PATIENCE_SECONDS = 0.25
+PATIENCE_SECONDS = 0.2
 
 
 def posted(room: Room) -> None:

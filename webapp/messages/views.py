@@ -1,5 +1,6 @@
 """The room's page with its log, and what one does with messages."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,14 +11,15 @@ from webapp import database, render, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import Missing, Problem, SignedOut, Unavailable, respond
-from webapp.friends.models import Block
+from webapp.friends.models import Block, Friendship
 from webapp.live import hub
 from webapp.messages import broadcasts, receipts, typing
 from webapp.messages.models import PAGE, Line, Message, new_nonce
 from webapp.presence.attendance import attendance
-from webapp.presence.models import people_in
+from webapp.presence.models import last_seen, people_in
+from webapp.rooms import broadcasts as rooms
 from webapp.rooms.models import Membership, Room
-from webapp.rooms.views import split
+from webapp.rooms.split import split
 from webapp.security import form, throttle
 
 # How a view finds who asks and the room that is meant, and how it shows the whole page of that room.
@@ -56,7 +58,8 @@ async def show_in(request: Request, user: User, room: Room, page: Show) -> Respo
     if is_newest:
         if room.is_open and not room.is_stranger:
             attendance.look(user.id, room.id)
-        await _read(user, room)
+        if is_plain(request) or not room.is_open:
+            await _read(user, room)
     return await page(request, user, room, messages, is_newest and room.is_open, new=new)
 
 
@@ -78,15 +81,18 @@ async def chat(request: Request) -> Response:
 async def _page(
     request: Request, user: User, room: Room, messages: list[Line], live: bool, status: int = 200, **context: Any
 ) -> Response:
-    shown = await shown_in(request, user, room, messages, live)
-    response = await split(request, user, "rooms/show.html", status, **(shown | context))
+    shown = await shown_in(request, user, room, messages, live) | {"is_online": None, "seen": ""}
+    if room.other and not room.is_notebook and not room.is_parted:
+        shown["is_online"], shown["seen"] = await Friendship.presence(user, room.other), last_seen(room.other)
+    streamed = room if live else None
+    response = await split(request, user, "rooms/show.html", status, streamed=streamed, **(shown | context))
     remember_plain(request, response, "/rooms")
     return response
 
 
 def is_plain(request: Request) -> bool:
     """Whether the person wants, or needs, a page that is not live without script."""
-    chosen = request.query_params.get(PLAIN) or request.cookies.get(PLAIN) or str(int(is_text_browser(request)))
+    chosen = request.query_params.get(PLAIN) or request.cookies.get(PLAIN) or str(int(render.is_text_browser(request)))
     return chosen == "1"
 
 
@@ -111,37 +117,21 @@ async def shown_in(request: Request, user: User, room: Room, messages: list[Line
         "can_post": room.can_post(user) and not room.is_request,
         "refusal": room.refusal(user),
         "moderates": room.is_owned_by(user),
-        "people": (await people_in([room.id]))[room.id] if room.is_open and room.shows_people else None,
+        "people": (await people_in([room.id]))[room.id] if room.is_open and not room.is_chat else None,
         "new": 0,
         "receipt": receipts.receipt(room, user),
         "author": user.code,
         "hidden": await _hidden(user, room, messages, opened=_number(request, "around")),
         "here": room.key,
-        "supervisor": _supervisor(request, room),
+        "supervisor": render.supervisor(request, f"{room.path}/live"),
     }
     return shown | {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
-
-
-def _supervisor(request: Request, room: Room) -> str:
-    """
-    The document around the live one, where it can stand in the page itself: Chromium refreshes such a document
-    even while the server is away, but would fetch the twins of streams/supervisor.html anew. Firefox is the
-    other way round (both seen: Chromium 156, Firefox ESR 153).
-    """
-    if "Chrome/" not in request.headers.get("user-agent", ""):
-        return ""
-    return render.fragment("streams/supervisor.html", path=f"{room.path}/live", twin="")
 
 
 async def _hidden(user: User, room: Room, messages: list[Line], opened: int | None = None) -> set[int]:
     """The numbers of those by people whom the viewer has blocked, but for one that was opened by its link."""
     blocked = [] if room.is_chat else await Block.by(user)
     return {line.number for line in messages if line.author_code in blocked and line.number != opened}
-
-
-def is_text_browser(request: Request) -> bool:
-    """Whether it says that it is none of those that show frames: w3m and lynx are, and need no live page."""
-    return "Mozilla/" not in request.headers.get("user-agent", "Mozilla/")
 
 
 def _earlier(messages: list[Line]) -> int:
@@ -169,10 +159,34 @@ def _numbered(request: Request, room: Room) -> int:
 
 
 async def _read(user: User, room: Room) -> None:
-    """What was served was read."""
-    is_new = room.membership and room.membership.read_number < room.last_number
-    if is_new and await Membership.read_all(user.id, room.id) and room.is_chat:
-        hub.touch(room.id, "receipts")
+    """
+    What was served was read: so it is without anything live.
+
+    A page that is live says itself what is on the screen, by its script or with the endless document.
+    """
+    if room.membership and room.membership.read_number < room.last_number:
+        await _read_to(user, room, room.last_number)
+
+
+async def read(request: Request) -> Response:
+    """The messages up to this number have been on the person's screen."""
+    return await read_in(request, _room)
+
+
+async def read_in(request: Request, find: Find) -> Response:
+    typed = await form(request, "number")
+    user, room = await find(request)
+    number = int(typed["number"]) if re.fullmatch("[0-9]{1,15}", typed["number"]) else 0
+    if room.membership and room.is_open:
+        await _read_to(user, room, min(number, room.last_number))
+    return Response(status_code=204)
+
+
+async def _read_to(user: User, room: Room, number: int) -> None:
+    if await Membership.read_to(user.id, room.id, number):
+        rooms.placed(room, user.id)
+        if room.is_chat:
+            hub.touch(room.id, "receipts")
 
 
 async def permalink(request: Request) -> Response:
@@ -214,16 +228,19 @@ async def post_in(request: Request, find: Find, page: Show) -> Response:
         user, room = await find(request)
         await throttle(settings.RATE_POST, "post", str(user.id))
         room.check_lock(user)
+        was_in = room.membership is not None
         posted = await Message.post(room, user, typed["body"], typed["nonce"])
     except Problem as problem:
         return await _unposted(request, problem, typed, room, page)
     except database.DOWN:
         return await _unposted(request, Unavailable(), typed, None, page)
     broadcasts.changed(room, posted.version)
+    if not was_in:
+        rooms.placed(room, user.id)
     receipts.posted(room)
     typing.ended(room.id, user)
     # A text browser shows what comes after the place that it is led to: the last few messages, then the form.
-    place = f"message-{room.id}-{max(1, posted.number - 3)}" if is_text_browser(request) else "composer"
+    place = f"message-{room.id}-{max(1, posted.number - 3)}" if render.is_text_browser(request) else "composer"
     goto = f"{room.path}/composer#text" if typed["framed"] else f"{room.path}#{place}"
     return render.answer(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
 
@@ -246,6 +263,7 @@ async def write_to(request: Request) -> Response:
     except database.DOWN:
         return await _unposted(request, Unavailable(), typed, None, _page)
     broadcasts.changed(room, posted.version)
+    rooms.placed(room, user.id, other.id)
     receipts.posted(room)
     return _see(f"{room.path}#composer")
 

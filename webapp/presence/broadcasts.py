@@ -39,7 +39,9 @@ async def chosen(user: int) -> None:
 
 @sources.state("people")
 async def people(rooms: Collection[int]) -> dict[int, Frame]:
-    return {room: framed(people) for room, people in (await people_in(rooms)).items()}
+    """Of public rooms: of two who talk in private friends alone see who is there, and in another way."""
+    private = {reader.channel for reader in hub.readers(private=1)}
+    return {room: framed(people) for room, people in (await people_in(set(rooms) - private)).items()}
 
 
 def framed(people: People) -> Frame:

@@ -18,6 +18,13 @@ def kicked(room: Room, user_id: int) -> None:
 
 def closed(room: Room) -> None:
     hub.dismiss("gone", channel=room.id)
+    hub.note("room", room=room.id)
+
+
+def placed(room: Room, *users: int) -> None:
+    """What these people have of the room has changed: they have joined it, read it, muted it, left it."""
+    for user in users:
+        hub.note("place", user=user, room=room.id)
 
 
 def parted(low: int, high: int) -> None:

@@ -126,11 +126,6 @@ class Room(Model):
         return self.kind == DIRECT and self.low == self.high
 
     @property
-    def shows_people(self) -> bool:
-        """Whether its page says who is here; what strangers know of each other is said in another way."""
-        return not (self.is_notebook or self.is_stranger)
-
-    @property
     def is_request(self) -> bool:
         """Whether somebody wants to write to the viewer, who has not answered."""
         return self.membership is not None and self.membership.is_request
@@ -523,14 +518,29 @@ class Membership(Model):
         return bool(new)
 
     @classmethod
-    async def delivered(cls, user_id: int, rooms: Collection[int]) -> None:
-        """What is new in these chats has come to the person, who may not have looked at it yet."""
-        marks = ", ".join("?" * len(rooms))
+    async def read_to(cls, user_id: int, room_id: int, number: int) -> bool:
+        """The person has seen the messages up to this number; whether one of them was new."""
+        mine = cls.filter(user_id=user_id, room_id=room_id, read_number__lt=number)
+        return bool(await mine.update(read_number=number))
+
+    @classmethod
+    async def delivered(cls, memberships: Collection[int]) -> None:
+        """What is new in these chats has come to these members, who may not have looked at it yet."""
+        marks = ", ".join("?" * len(memberships))
         await database.rows(
             "UPDATE membership SET delivered_number = (SELECT last_number FROM room WHERE id = membership.room_id) "
-            f"WHERE user_id = ? AND room_id IN ({marks}) RETURNING id",
-            user_id, *rooms,
-        )  # fmt: skip
+            f"WHERE id IN ({marks}) RETURNING id",
+            *memberships,
+        )
+
+    @classmethod
+    async def places(cls, users: Collection[int]) -> dict[int, set[int]]:
+        """The rooms that each of these people is in."""
+        found: dict[int, set[int]] = {user: set() for user in users}
+        theirs = cls.filter(user_id__in=users, role__not=KICKED)
+        for user, room in await theirs.values_list("user_id", "room_id"):
+            found[user].add(room)
+        return found
 
     def check_pardon(self) -> None:
         """Raise Refused while the person is kept out."""

@@ -1,56 +1,93 @@
 """The rooms and chats that somebody is in, as the list at the side of every page shows them."""
 
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 from zlib import crc32
 
 from webapp import database
-from webapp.accounts.models import HUES, Avatar, User
+from webapp.accounts.models import HUES, Avatar
+from webapp.presence.attendance import attendance
+from webapp.presence.models import is_online
 from webapp.rooms.models import DIRECT, NOTEBOOK
 
-MOST = 50
+PAGE = 50
+MOST_PAGES = 100
+AT_ONCE = 300
+# In the place of a digest, for a page that shows older entries: it is given nothing but what changes.
+OLDER = "-"
+JUST_NOW = timedelta(minutes=1)
 
 # A chat has the other's name and picture, as long as there is the other; a request of somebody who is blocked is not
-# shown, nor the last line of a room when it is by somebody whom the viewer has blocked.
-QUERY = """
-SELECT room.id AS room_id, room.key, room.kind, room.name, room.low, room.high, room.last_number, room.last_at,
-    room.last_author, membership.read_number, membership.delivered_number,
-    membership.muted, membership.is_request,
+# shown, nor the last line of a room when it is by somebody whom the viewer has blocked. Who is online, friends see.
+QUERY = f"""
+SELECT * FROM (
+SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
+    membership.muted, membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.low, room.high,
+    room.version, room.last_number, room.last_at, room.last_author,
     other.code AS other_code, other.display_name AS other_name, other.picture AS other_picture,
-    CASE WHEN room.kind <> 'direct' AND room.last_author IN (SELECT blocked_id FROM block WHERE blocker_id = ?)
-        THEN '' ELSE room.last_line END AS last_line
+    friendship.id IS NOT NULL AS is_friend,
+    friendship.id IS NOT NULL AND {is_online("other")} AS is_online,
+    CASE WHEN room.kind <> 'direct' AND room.last_author IN (
+            SELECT blocked_id FROM block WHERE blocker_id = membership.user_id)
+        THEN '' ELSE room.last_line END AS last_line,
+    ROW_NUMBER() OVER (PARTITION BY membership.user_id ORDER BY room.last_at DESC, room.id DESC) AS place
 FROM membership
 JOIN room ON room.id = membership.room_id
 LEFT JOIN "user" AS other ON room.kind = 'direct' AND other.id = room.low + room.high - membership.user_id
-WHERE membership.user_id = ? AND membership.role <> 'kicked' AND room.closed_at IS NULL
+LEFT JOIN friendship ON friendship.low_id = room.low AND friendship.high_id = room.high
+    AND friendship.accepted_at IS NOT NULL
+WHERE membership.user_id IN ({{users}}) AND {{rooms}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
     AND NOT (membership.is_request AND COALESCE(other.id, 0) IN (
-        SELECT blocked_id FROM block WHERE blocker_id = ? UNION ALL SELECT blocker_id FROM block WHERE blocked_id = ?))
-ORDER BY room.last_at DESC, room.id DESC LIMIT ?
+        SELECT blocked_id FROM block WHERE blocker_id = membership.user_id
+        UNION ALL SELECT blocker_id FROM block WHERE blocked_id = membership.user_id))
+) AS entry WHERE place > ? AND place <= ? ORDER BY user_id, place
 """
 
 
 class Entry:
     """A room or a chat in somebody's sidebar."""
 
-    def __init__(self, user: User, row: dict[str, Any]) -> None:
-        self.room_id, self.key = row["room_id"], row["key"]
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.user_id, self.room_id, self.key = row["user_id"], row["room_id"], row["key"]
+        self.membership_id = row["membership_id"]
+        self.version, self.last_number = row["version"], row["last_number"]
         self.is_chat = row["kind"] == DIRECT
         self.is_request, self.muted = bool(row["is_request"]), bool(row["muted"])
-        self.unread = 0 if self.muted else max(0, row["last_number"] - row["read_number"])
+        self.is_friend, self.is_online = bool(row["is_friend"]), bool(row["is_online"])
+        self.unread = max(0, self.last_number - row["read_number"])
+        if self.muted or attendance.has_open(self.user_id, self.room_id):
+            self.unread = 0
         # Whether the one who wrote can be told that it has come to the viewer.
-        has_come = row["delivered_number"] >= row["last_number"]
-        self.is_to_come = self.is_chat and not self.is_request and not has_come and bool(self.unread or self.muted)
-        self.at: datetime | None = _moment(row["last_at"]) if row["last_number"] else None
+        is_mine = row["last_author"] == self.user_id
+        self.is_to_come = (
+            self.is_chat and not self.is_request and not is_mine and row["delivered_number"] < self.last_number
+        )
+        self.at: datetime | None = _moment(row["last_at"]) if self.last_number else None
         self.line: str = row["last_line"]
-        self.is_mine = row["last_author"] == user.id
+        self.is_mine = is_mine
         self.path = f"/rooms/{quote(self.key, safe='')}"
         self.name, self.hue = row["name"], crc32(self.key.encode()) % HUES
         self.avatar: Avatar | None = None
+        self.code = row["other_code"] or ""
         if self.is_chat:
             is_notebook = row["low"] == row["high"]
             self.name = NOTEBOOK if is_notebook else row["other_name"] or "Someone who left"
-            self.avatar = Avatar.of(row["other_name"] or "", row["other_code"] or "", row["other_picture"])
+            self.avatar = Avatar.of(row["other_name"] or "", self.code, row["other_picture"])
+
+    def is_newer_than(self, told: int | None) -> bool:
+        """Whether something was said after the message of this number, the last one that was told, if that is known."""
+        if told is not None:
+            return bool(self.last_number > told)
+        return self.at is not None and datetime.now(UTC) - self.at < JUST_NOW
+
+    @property
+    def looks(self) -> tuple[object, ...]:
+        """All that it is rendered from: entries that look alike are rendered once."""
+        chat = (self.name, self.avatar, self.is_friend, self.is_online) if self.is_chat else None
+        return self.room_id, self.version, self.unread, self.line, self.is_mine, self.is_request, chat
 
 
 def _moment(stored: datetime | str) -> datetime:
@@ -58,6 +95,50 @@ def _moment(stored: datetime | str) -> datetime:
     return stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
 
 
-async def entries(user: User) -> list[Entry]:
-    """The latest of the person's rooms and chats, in one query."""
-    return [Entry(user, row) for row in await database.rows(QUERY, *[user.id] * 4, MOST)]
+def digest(entries: Iterable[Entry], here: int | None) -> str:
+    """
+    What tells whether a page shows these entries as they are.
+
+    How far the room of the page itself is read says nothing: the page is reading it.
+    """
+    facts = [
+        (one.room_id, one.version, one.room_id == here or one.unread, one.is_request, one.is_online) for one in entries
+    ]
+    return blake2b(repr(facts).encode(), digest_size=6).hexdigest()
+
+
+def digest_of(people: Collection[int]) -> str:
+    """The same for the friends who are online."""
+    return blake2b(repr(sorted(people)).encode(), digest_size=6).hexdigest()
+
+
+async def entries(user_id: int, page: int = 1) -> list[Entry]:
+    """The latest of the person's rooms and chats, in one query: a page and one more to show that there is."""
+    start = (page - 1) * PAGE
+    return [Entry(row) for row in await _rows([user_id], [], start, start + PAGE + 1)]
+
+
+async def entries_of(users: Collection[int]) -> dict[int, list[Entry]]:
+    """The first page of each of these people's, without the one more."""
+    found: dict[int, list[Entry]] = {user: [] for user in users}
+    for some in _slices(users):
+        for row in await _rows(some, [], 0, PAGE):
+            found[row["user_id"]].append(Entry(row))
+    return found
+
+
+async def entries_at(users: Collection[int], rooms: Collection[int]) -> list[Entry]:
+    """What these people have of these rooms; those who have nothing of one are missing."""
+    rooms = list(rooms)
+    return [Entry(row) for some in _slices(users) for row in await _rows(some, rooms, 0, len(rooms))]
+
+
+def _slices(users: Collection[int]) -> Iterable[list[int]]:
+    people = list(users)
+    return (people[start : start + AT_ONCE] for start in range(0, len(people), AT_ONCE))
+
+
+async def _rows(users: list[int], rooms: list[int], first: int, last: int) -> list[dict[str, Any]]:
+    where = f"membership.room_id IN ({', '.join('?' * len(rooms))})" if rooms else "TRUE"
+    query = QUERY.format(users=", ".join("?" * len(users)), rooms=where)
+    return await database.rows(query, *users, *rooms, first, last)

@@ -11,38 +11,28 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import recognised, signed_in
 from webapp.accounts.views import front
 from webapp.errors import Invalid, Refused
+from webapp.friends.models import Friendship
+from webapp.friends.search import is_name, search
 from webapp.live import hub
 from webapp.messages import broadcasts as talk
 from webapp.messages.models import erase_closed
 from webapp.presence.attendance import attendance
+from webapp.presence.models import online
 from webapp.rooms import broadcasts
 from webapp.rooms.models import OWNER, PAGE, Membership, Room, people
-from webapp.rooms.sidebar import entries
+from webapp.rooms.split import NO_FORM, split
 from webapp.security import form, throttle
 
 # What a form of the room's settings does, and where it leads when that is not back to them.
 Action = Callable[[Room, User, dict[str, str]], Awaitable[str | None]]
 MOST_PAGES = 100
 LOBBY_ROOMS = 8
-NO_FORM = {"name": "", "topic": ""}
+LOBBY_FRIENDS = 50
+FEW_PEOPLE = 5
 
 
 def _see(goto: str) -> Response:
     return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
-
-
-async def split(request: Request, user: User, name: str, status: int = 200, **context: Any) -> Response:
-    """A page of the two halves: the sidebar is the same on all of them."""
-    listed = await entries(user)
-    for entry in listed:
-        if attendance.has_open(user.id, entry.room_id):
-            entry.unread = 0
-    if coming := [entry.room_id for entry in listed if entry.is_to_come]:
-        await Membership.delivered(user.id, coming)
-        for room_id in coming:
-            hub.touch(room_id, "receipts")
-    defaults: dict[str, Any] = {"sidebar": listed, "here": "", "form": NO_FORM, "problems": NO_FORM}
-    return render.page(request, name, status, **(defaults | context))
 
 
 async def home(request: Request) -> Response:
@@ -50,17 +40,31 @@ async def home(request: Request) -> Response:
 
 
 async def lobby(request: Request) -> Response:
+    """What a messenger begins with: one's chats, who wants something, which friends are there, where people talk."""
     user = signed_in(request)
+    friends, asking = await Friendship.friends(user), await Friendship.asking_people(user)
+    there = await online([friend.id for friend in friends])
+    friends.sort(key=lambda friend: friend.id not in there)
     rooms = await Room.search()
-    return await split(request, user, "rooms/lobby.html", rooms=rooms[:LOBBY_ROOMS])
+    shown: dict[str, Any] = {
+        "friends": friends[:LOBBY_FRIENDS],
+        "more_friends": len(friends) > LOBBY_FRIENDS,
+        "asking": asking[:LOBBY_FRIENDS],
+        "waiting": len(asking),
+        "rooms": rooms[:LOBBY_ROOMS],
+        "plain": render.is_text_browser(request),
+        "supervisor": render.supervisor(request, "/live"),
+    }
+    return await split(request, user, "rooms/lobby.html", online=there, sidebar_page=_page(request), **shown)
 
 
 async def sidebar(request: Request) -> Response:
     """The sidebar as a document of its own, which renews itself in a frame."""
     render.frame(request)
     user = signed_in(request)
+    waiting = (await Friendship.asking([user.id]))[user.id]
     here = request.query_params.get("here", "")
-    response = await split(request, user, "rooms/sidebar.html", here=here)
+    response = await split(request, user, "rooms/sidebar.html", here=here, waiting=waiting)
     response.headers["Refresh"] = "20"
     return response
 
@@ -80,7 +84,14 @@ async def _list(
     request: Request, user: User, words: str = "", page: int = 1, status: int = 200, **context: Any
 ) -> Response:
     rooms = await Room.search(words, page)
-    shown = {"rooms": rooms[:PAGE], "more": len(rooms) > PAGE, "page": page, "q": words}
+    people = await search(user, words) if words and page == 1 and is_name(words) else []
+    shown: dict[str, Any] = {
+        "people": people[:FEW_PEOPLE],
+        "rooms": rooms[:PAGE],
+        "more": len(rooms) > PAGE,
+        "page": page,
+        "q": words,
+    }
     shown["form"] = {"name": words, "topic": ""}
     return await split(request, user, "rooms/index.html", status, **(shown | context))
 
@@ -90,6 +101,7 @@ async def _enter(request: Request, user: User) -> Response:
     try:
         await throttle(settings.RATE_POST, "enter", str(user.id))
         room = await Room.enter(user, typed["name"], typed["topic"])
+        broadcasts.placed(room, user.id)
     except Invalid as error:
         problems = NO_FORM | error.problems
         return await _list(request, user, status=error.status, form=typed, problems=problems)
@@ -100,6 +112,7 @@ async def join(request: Request) -> Response:
     user = signed_in(request)
     room = await Room.for_reading(user, request.path_params["key"])
     await room.join(user)
+    broadcasts.placed(room, user.id)
     return _see(f"{room.path}#composer" if room.is_chat else room.path)
 
 
@@ -108,6 +121,7 @@ async def leave(request: Request) -> Response:
     room = await Room.for_reading(user, request.path_params["key"])
     if room.membership:
         await room.leave(user)
+        broadcasts.placed(room, user.id)
         attendance.forget(user.id, room.id)
         talk.left(room, user)
     return _see("/lobby")
@@ -181,12 +195,14 @@ async def _settings(request: Request, user: User, room: Room, status: int = 200,
 
 async def _mute(room: Room, user: User, typed: dict[str, str]) -> None:
     await _mine(room).mute(typed["do"] == "mute")
+    broadcasts.placed(room, user.id)
 
 
 async def _unread(room: Room, user: User, typed: dict[str, str]) -> None:
     """From this message on; what is open in another window would read it at once, and is not asked."""
     number = _count(typed["number"], default=room.last_number)
     await _mine(room).unread_from(number, room.last_number)
+    broadcasts.placed(room, user.id)
 
 
 def _mine(room: Room) -> Membership:
@@ -220,6 +236,7 @@ async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
     attendance.forget(member.user_id, room.id)
     talk.left(room, member.user)
     broadcasts.kicked(room, member.user_id)
+    broadcasts.placed(room, member.user_id)
 
 
 async def _pardon(room: Room, user: User, typed: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from webapp.errors import AmongStrangers, Invalid, Missing, Problem, Refused
 from webapp.friends.models import Block
 from webapp.messages import typing
 from webapp.messages.models import Line
-from webapp.messages.views import composer_in, is_plain, post_in, remember_plain, show_in, shown_in
+from webapp.messages.views import composer_in, is_plain, post_in, read_in, remember_plain, show_in, shown_in
 from webapp.rooms.models import Room
 from webapp.security import form, throttle
 from webapp.strangers import broadcasts
@@ -226,6 +226,10 @@ async def type(request: Request) -> Response:
     room.check_lock(mask)
     typing.begun(room.id, mask)
     return Response(status_code=204)
+
+
+async def read(request: Request) -> Response:
+    return await read_in(request, talking)
 
 
 async def permalink(request: Request) -> Response:

@@ -62,7 +62,7 @@ class Watch:
         for reader in hub.readers(stranger=1):
             if reader.channel == LOUNGE:
                 waiting[reader.labels["user"]].append(reader)
-            else:
+            elif reader.channel is not None:
                 talking.add((reader.labels["user"], reader.channel))
         self._turn += 1
         if (waiting or talking) and self._turn % RENEW_EVERY == 0:

@@ -14,7 +14,9 @@ from starlette.types import Receive, Scope, Send
 from webapp import database
 from webapp.live import Reader, frames, hub
 from webapp.presence.attendance import attendance
+from webapp.presence.models import NO_ROOM
 from webapp.rooms.models import Membership
+from webapp.rooms.viewers import viewers
 from webapp.strangers.watch import gone
 
 log = logging.getLogger(__name__)
@@ -40,8 +42,11 @@ class Stream(EventSourceResponse):
         media_type: str,
         headers: dict[str, str] | None = None,
         packed: bool = False,
+        sidebar: str | None = None,
     ) -> None:
+        """`sidebar` is the digest of the one that the page shows, None where the page shows none."""
         self.reader = reader
+        self.sidebar = sidebar
         self.opening = opening
         coding = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if packed else {}
         super().__init__(
@@ -68,30 +73,37 @@ class Stream(EventSourceResponse):
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         """No database here: a stream may be cancelled at any moment."""
-        user, room = self.reader.labels["user"], self.reader.channel
+        reader = self.reader
+        user, room = reader.labels["user"], reader.channel or NO_ROOM
+        # What comes in an endless document is on the screen; a page with script says itself how far it is read.
+        is_read = reader.framing == "html" and room != NO_ROOM
+        is_stranger = "stranger" in reader.labels  # who is never said to be in a room, or anywhere
         yield self.opening
         sent: int | None = None
-        hub.join(self.reader)
-        is_stranger = "stranger" in self.reader.labels  # who is never said to be in a room, or anywhere
+        hub.join(reader)
+        if self.sidebar is not None:
+            viewers.join(reader, self.sidebar)
         if not is_stranger:
             attendance.enter(user, room)
         try:
-            async for chunk in self.reader.outbox:
+            async for chunk in reader.outbox:
                 yield chunk
-                if "other" in self.reader.labels and MESSAGE in chunk:
-                    hub.start(note_reading(user, room))  # the one who wrote it would like to know
+                if is_read and (sent is None or ("other" in reader.labels and MESSAGE in chunk)):
+                    hub.start(note_reading(user, room))
                 # The page that it begins with does not count: it would be as long the next time.
                 sent = 0 if sent is None else sent + len(chunk)
-                if self.reader.framing == "html" and sent > LONGEST_DOCUMENT:
+                if reader.framing == "html" and sent > LONGEST_DOCUMENT:
                     yield BEGIN_ANEW
                     return
         finally:
-            hub.leave(self.reader)
+            hub.leave(reader)
+            viewers.leave(reader)
             if is_stranger:
                 hub.start(gone(user))
             else:
                 attendance.leave(user, room)
-            hub.start(note_reading(user, room))
+            if is_read:
+                hub.start(note_reading(user, room))
         if self.reader.is_parked:
             async for chunk in parked():
                 yield chunk
@@ -116,6 +128,7 @@ async def note_reading(user: int, room: int) -> None:
     try:
         if await Membership.read_all(user, room):
             hub.touch(room, "receipts")
+            hub.note("place", user=user, room=room)
     except database.DOWN as error:
         log.debug("what was read could not be written; the next page that is served says it again: %r", error)
 

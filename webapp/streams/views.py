@@ -1,5 +1,6 @@
 """Opening a stream: Server-Sent Events for pages with script, an endless document for those without."""
 
+from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -9,8 +10,10 @@ from webapp import assets, render, security, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import AmongStrangers, Refused
+from webapp.friends.models import Friendship
 from webapp.live import Reader, frames, hub
 from webapp.rooms.models import PARTED, Room
+from webapp.rooms.sidebar import OLDER
 from webapp.security import throttle
 from webapp.strangers import views as strangers
 from webapp.strangers.broadcasts import MOVED
@@ -18,6 +21,7 @@ from webapp.strangers.models import LOUNGE
 from webapp.streams.stream import Stream
 
 MOST_DIGITS = 18
+LONGEST_DIGEST = 40
 # The first bytes of an endless document: some browsers show nothing before a kilobyte has come.
 FIRST_BYTES = 1024
 
@@ -28,9 +32,16 @@ async def events(request: Request) -> Response:
     return await _events(request, user, room)
 
 
-async def _events(request: Request, user: User, room: Room) -> Response:
-    reader = await _reader(request, user, room, _cursor(request, room), "sse")
-    return Stream(reader, b": ok\n\n", "text/event-stream")
+async def own_events(request: Request) -> Response:
+    """The same for a page that shows no room."""
+    return await _events(request, signed_in(request), None)
+
+
+async def _events(request: Request, user: User, room: Room | None) -> Response:
+    reader = await _reader(request, user, room, _cursor(request, room) if room else None, "sse")
+    # A page among strangers has no sidebar.
+    sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER)[:LONGEST_DIGEST]
+    return Stream(reader, b": ok\n\n", "text/event-stream", sidebar=sidebar)
 
 
 async def live(request: Request) -> Response:
@@ -43,13 +54,31 @@ async def live(request: Request) -> Response:
 
 async def _live(request: Request, user: User, room: Room) -> Response:
     reader = await _reader(request, user, room, None, "html")
-    context = {"room": room, "moderates": room.is_owned_by(user), "me_css": user.stylesheet}
-    context["spare"] = render.is_spare(request)
-    opening = render.fragment("messages/live.html", **context).encode().ljust(FIRST_BYTES)
+    return _document(request, reader, user, "messages/live.html", room=room, moderates=room.is_owned_by(user))
+
+
+async def own_live(request: Request) -> Response:
+    """The sidebar as such a document, for a page that shows no room."""
+    if "frame" in request.query_params:
+        return _supervisor(request)
+    render.frame(request)
+    user = signed_in(request)
+    reader = await _reader(request, user, None, None, "html")
+    waiting = (await Friendship.asking([user.id]))[user.id]
+    shown = {"viewer": user, "waiting": waiting, "token": render.token(request)}
+    return _document(request, reader, user, "rooms/live.html", sidebar="", **shown)
+
+
+def _document(
+    request: Request, reader: Reader, user: User, name: str, sidebar: str | None = None, **context: Any
+) -> Response:
+    context |= {"me_css": user.stylesheet, "spare": render.is_spare(request)}
+    opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
     policy = security.POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.
     packed = assets.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
-    return Stream(reader, opening, "text/html; charset=utf-8", {"Content-Security-Policy": policy}, packed)
+    headers = {"Content-Security-Policy": policy}
+    return Stream(reader, opening, "text/html; charset=utf-8", headers, packed, sidebar)
 
 
 async def _room(request: Request) -> tuple[User, Room]:
@@ -74,13 +103,18 @@ def _supervisor(request: Request) -> Response:
     return Response(html, 200, headers, "text/html")
 
 
-async def _reader(request: Request, user: User, room: Room, cursor: int | None, framing: str) -> Reader:
-    """A reader for this stream of a room."""
+async def _reader(request: Request, user: User, room: Room | None, cursor: int | None, framing: str) -> Reader:
+    """A reader for this stream, of a room or of what is the viewer's alone."""
     labels = {"session": user.session_id, "user": user.id}
+    if room is None:
+        await _make_way(user)
+        return Reader(None, None, framing, "/lobby", **labels)
     if room.is_chat and room.other and not room.is_notebook:
         labels["other"] = room.other.id
     if room.is_stranger:
         labels["stranger"] = 1
+    if room.is_chat:
+        labels["private"] = 1
     await _make_way(user)
     return Reader(room.id, cursor, framing, room.path, **labels)
 

@@ -1,0 +1,88 @@
+"""What open pages are told of their sidebars: entries, requests that wait, dots of friends."""
+
+from collections.abc import Collection, Iterator
+
+from webapp import render
+from webapp.accounts.models import User
+from webapp.live import Frame, frames
+from webapp.presence.models import last_seen
+from webapp.rooms.sidebar import Entry
+
+# In an endless document what comes later stands where its order says. CSS knows integers up to 2**31: seconds since
+# 2026 will do for some decades.
+EPOCH = 1_767_225_600
+FIRST = 2**31 - 1
+# The pages that list people load that list anew.
+TIES = Frame(frames.named("ties"))
+
+
+class Shown:
+    """Frames of entries, each made once for all pages that show it alike."""
+
+    def __init__(self, sent: Iterator[int]) -> None:
+        self._sent = sent
+        self._made: dict[object, Frame] = {}
+
+    def one(self, entry: Entry, here: int | None, has_moved: bool) -> Frame:
+        """An entry in the place of what it was, or on top when there is something new in it."""
+        is_here = entry.room_id == here
+        key = (entry.looks, is_here, has_moved)
+        if key not in self._made:
+            self._made[key] = self._frame(entry, is_here, has_moved)
+        return self._made[key]
+
+    def _frame(self, entry: Entry, is_here: bool, has_moved: bool) -> Frame:
+        html = _rendered(entry, is_here)
+        if has_moved:
+            sse = frames.partial(f"#entry-{entry.room_id}", "delete", "")
+            sse += frames.partial("#entries", "afterbegin", html)
+        else:
+            sse = frames.partial(f"#entry-{entry.room_id}", "outerHTML", html)
+        return Frame(frames.event(sse), self._line(entry).encode())
+
+    def _line(self, entry: Entry) -> str:
+        """For the endless document: it hides those before it."""
+        sent = next(self._sent)
+        at = FIRST if entry.is_request else int(entry.at.timestamp()) - EPOCH if entry.at else 0
+        # Both weigh the same, so that of all that was sent the last one counts.
+        every, this = f"#entry-{entry.room_id}[data-sent]", f"#entry-{entry.room_id}[data-sent='{sent}']"
+        rules = f"{every}{{order:{-at};--shown:none}}{this}{{--shown:initial}}"
+        return frames.style(rules) + _rendered(entry, False, sent)
+
+    def whole(self, entries: list[Entry], here: int | None) -> Frame:
+        """The whole list anew."""
+        html = "".join(_rendered(entry, entry.room_id == here) for entry in entries)
+        lines = "".join(self._line(entry) for entry in entries)
+        return Frame(frames.event(frames.partial("#entries", "innerHTML", html)), lines.encode())
+
+    def gone(self, room: int) -> Frame:
+        """The room is theirs no more."""
+        hidden = frames.style(f"#entry-{room}[data-sent]{{--shown:none}}")
+        return Frame(frames.event(frames.partial(f"#entry-{room}", "delete", "")), hidden.encode())
+
+
+def _rendered(entry: Entry, is_here: bool, sent: int = 0) -> str:
+    return render.fragment("rooms/_entry.html", entry=entry, is_here=is_here, sent=sent).strip()
+
+
+def waiting(count: int) -> Frame:
+    """How many wait for an answer to be friends."""
+    html = render.fragment("friends/_waiting.html", waiting=count)
+    return Frame(frames.event(frames.partial("#waiting", "outerHTML", html)))
+
+
+async def dots(people: Collection[int], there: Collection[int]) -> dict[int, Frame]:
+    """For each of these people what their friends' pages show of their being here."""
+    found = await User.filter(id__in=people) if people else []
+    return {user.id: _dot(user, user.id in there) for user in found}
+
+
+def _dot(user: User, is_online: bool) -> Frame:
+    sse = ""
+    for place in ("entry", "friend"):
+        html = render.fragment("presence/_dot.html", place=place, code=user.code, is_online=is_online)
+        sse += frames.partial(f"#dot-{place}-{user.code}", "outerHTML", html)
+    html = render.fragment("presence/_seen.html", code=user.code, is_online=is_online, seen=last_seen(user))
+    sse += frames.partial(f"#seen-{user.code}", "outerHTML", html)
+    display = "inline-block" if is_online else "none"
+    return Frame(frames.event(sse), frames.style(f".dot[data-dot='{user.code}']{{display:{display}}}").encode())

@@ -1,0 +1,276 @@
+"""Whose pages are open in this process, and telling each what has changed in its sidebar."""
+
+import asyncio
+import itertools
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from webapp.friends.models import Friendship
+from webapp.live import Reader, hub, sources
+from webapp.presence.models import everyone_online, online
+from webapp.rooms.entries import TIES, Shown, dots, waiting
+from webapp.rooms.models import Membership
+from webapp.rooms.sidebar import OLDER, Entry, digest, digest_of, entries_at, entries_of
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+READ_SECONDS = 10.0
+# How long the people of a room wait for its next change, for each of them: a chat's two are told at once, those of
+# a busy room once a second.
+EACH_SECONDS = 0.005
+LONGEST_SECONDS = 1.0
+MOST_ROOMS = 200
+# Dots, and what joins, are told this often at most.
+PAUSE_SECONDS = 0.05
+
+Place = tuple[int, int]
+
+
+class Viewer:
+    """A person with pages open here: the rooms that they are in, and their friends, as far as that is known yet."""
+
+    def __init__(self) -> None:
+        self.readers: set[Reader] = set()
+        self.rooms: set[int] = set()
+        self.friends: set[int] = set()
+
+
+class Viewers:
+    """
+    Every open page holds its viewer's sidebar; what changes in it is read together for all who are concerned.
+
+    A ring, or news, only says where to look: one query then reads what all these people have of all these rooms,
+    so nothing that was told late, twice or not at all can stay wrong.
+    """
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._viewers: dict[int, Viewer] = {}
+        self._in_room: defaultdict[int, set[int]] = defaultdict(set)
+        self._friends_of: defaultdict[int, set[int]] = defaultdict(set)
+        # What is to be looked at.
+        self._joining: list[tuple[Reader, str]] = []
+        self._rooms: set[int] = set()
+        self._places: set[Place] = set()
+        self._people: set[int] = set()
+        self._must_look = False
+        # What has been told: when a room may be told again, the number of its newest message, who is online.
+        self._next_at: dict[int, float] = {}
+        self._told: dict[int, int] = {}
+        self._online: set[int] = set()
+        self._has_news = asyncio.Event()
+        self._sent = itertools.count(1)
+
+    # Who is there.
+
+    def join(self, reader: Reader, seen: str) -> None:
+        """A page has been opened, which holds what this is the digest of; empty when it holds nothing yet."""
+        self._viewers.setdefault(reader.labels["user"], Viewer()).readers.add(reader)
+        self._joining.append((reader, seen))
+        self._has_news.set()
+
+    def leave(self, reader: Reader) -> None:
+        user = reader.labels["user"]
+        if viewer := self._viewers.get(user):
+            viewer.readers.discard(reader)
+            if not viewer.readers:
+                self._know(user, set(), set())
+                del self._viewers[user]
+
+    def _know(self, user: int, rooms: set[int], friends: set[int]) -> None:
+        viewer = self._viewers[user]
+        _replace(self._in_room, user, viewer.rooms, rooms)
+        _replace(self._friends_of, user, viewer.friends, friends)
+        viewer.rooms, viewer.friends = rooms, friends
+
+    # What is heard.
+
+    def hear_room(self, room: int) -> None:
+        """The room's log has changed, or the room has gone."""
+        if room in self._in_room:
+            self._rooms.add(room)
+            self._has_news.set()
+
+    def hear_place(self, user: int, room: int) -> None:
+        """What this person has of the room has changed: they have joined, read, muted, left."""
+        if user in self._viewers:
+            self._places.add((user, room))
+            self._has_news.set()
+
+    def hear_ties(self, user: int) -> None:
+        """What others are to this person has changed: friends, requests, blocks."""
+        if viewer := self._viewers.get(user):
+            self._joining += [(reader, "") for reader in viewer.readers]
+            self._has_news.set()
+
+    def hear_people(self, people: Collection[int]) -> None:
+        """Whether these people are here may have changed."""
+        if watched := self._friends_of.keys() & people:
+            self._people |= watched
+            self._has_news.set()
+
+    def look_again(self) -> None:
+        """The heartbeat: who is online is compared with what was told."""
+        self._must_look = bool(self._friends_of)
+        self._has_news.set()
+
+    # Telling.
+
+    async def run(self) -> None:
+        """Tell the pages what changes, until cancelled."""
+        self._begin()
+        while True:
+            await self._has_news.wait()
+            self._has_news.clear()
+            try:
+                async with asyncio.timeout(READ_SECONDS):
+                    await self._pass()
+            except Exception as error:
+                log.warning("sidebars could not be read, trying again: %r", error)
+                self._has_news.set()
+                await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _pass(self) -> None:
+        """What can't be read stays to be looked at."""
+        if self._joining:
+            await self._welcome(list(self._joining))
+        if rooms := self._due():
+            await self._tell_rooms(rooms)
+        if places := set(self._places):
+            await self._tell_places(places)
+        if self._people or self._must_look:
+            await self._tell_people(set(self._people))
+
+    async def _welcome(self, joining: list[tuple[Reader, str]]) -> None:
+        """Learn who the new ones are, and give those who hold something older the whole of it."""
+        users = {reader.labels["user"] for reader, _ in joining}
+        places, friends = await Membership.places(users), await Friendship.friends_of_all(users)
+        there = await online(set().union(*friends.values()) - self._friends_of.keys())
+        listed, asking = await entries_of(users), await Friendship.asking(users)
+        del self._joining[: len(joining)]
+        self._online |= there
+        for user in users & self._viewers.keys():
+            self._know(user, places[user], friends[user])
+        shown = Shown(self._sent)
+        for reader, seen in joining:
+            user = reader.labels["user"]
+            of_entries, _, of_friends = seen.partition(".")
+            if of_entries not in (OLDER, digest(listed[user], reader.channel)):
+                reader.put(shown.whole(listed[user], reader.channel))
+            if not seen or asking[user]:
+                reader.put(waiting(asking[user]))
+            if not seen or (of_friends and of_friends != digest_of(friends[user] & self._online)):
+                reader.put(TIES)
+        await self._note_delivered(one for user in users for one in listed[user])
+
+    def _due(self) -> set[int]:
+        """The rooms whose turn has come; the others have theirs soon."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._next_at = {room: at for room, at in self._next_at.items() if at > now}
+        self._told = {room: number for room, number in self._told.items() if room in self._in_room}
+        due = set(itertools.islice(self._rooms - self._next_at.keys(), MOST_ROOMS))
+        if later := self._rooms - due:
+            next_at = min(self._next_at.get(room, now) for room in later)
+            loop.call_later(max(0.0, next_at - now), self._has_news.set)
+        return due
+
+    async def _tell_rooms(self, rooms: set[int]) -> None:
+        begun = asyncio.get_running_loop().time()
+        self._rooms -= rooms
+        users = {user for room in rooms for user in self._in_room.get(room, ())}
+        for room in rooms:
+            self._next_at[room] = begun + min(LONGEST_SECONDS, EACH_SECONDS * len(self._in_room.get(room, ())))
+        try:
+            found = await entries_at(users, rooms)
+        except BaseException:
+            self._rooms |= rooms
+            raise
+        await self._tell(found, [(user, room) for room in rooms for user in self._in_room.get(room, ())])
+
+    async def _tell_places(self, places: set[Place]) -> None:
+        self._places -= places
+        try:
+            found = await entries_at({user for user, _ in places}, {room for _, room in places})
+        except BaseException:
+            self._places |= places
+            raise
+        await self._tell([one for one in found if (one.user_id, one.room_id) in places], places)
+
+    async def _tell(self, found: list[Entry], asked: Iterable[Place]) -> None:
+        """Show what was found; what was not is over."""
+        shown = Shown(self._sent)
+        has_moved = {one.room_id for one in found if one.is_newer_than(self._told.get(one.room_id))}
+        for entry in found:
+            if viewer := self._viewers.get(entry.user_id):
+                is_new = entry.room_id not in viewer.rooms
+                if is_new:
+                    self._know(entry.user_id, viewer.rooms | {entry.room_id}, viewer.friends)
+                for reader in viewer.readers:
+                    reader.put(shown.one(entry, reader.channel, is_new or entry.room_id in has_moved))
+        for user, room in set(asked) - {(one.user_id, one.room_id) for one in found}:
+            if (viewer := self._viewers.get(user)) and room in viewer.rooms:
+                self._know(user, viewer.rooms - {room}, viewer.friends)
+                for reader in viewer.readers:
+                    reader.put(shown.gone(room))
+        self._told |= {one.room_id: one.last_number for one in found}
+        await self._note_delivered(found)
+
+    async def _note_delivered(self, found: Iterable[Entry]) -> None:
+        """What has been written to an open page of theirs has come to them."""
+        if come := [one for one in found if one.is_to_come and one.user_id in self._viewers]:
+            await Membership.delivered([one.membership_id for one in come])
+            for one in come:
+                hub.touch(one.room_id, "receipts")
+
+    async def _tell_people(self, people: set[int]) -> None:
+        """Dots: made once for a person, for the pages of all their friends."""
+        if self._must_look:
+            there = await everyone_online() & self._friends_of.keys()
+            people |= (self._online & self._friends_of.keys()) ^ there
+        else:
+            there = await online(people)
+        made = await dots(people, there)
+        self._people -= people
+        self._must_look = False
+        self._online = (self._online - people) | (there & people)
+        for person, frame in made.items():
+            for user in self._friends_of.get(person, ()):
+                for reader in self._viewers[user].readers:
+                    reader.put(frame)
+
+
+def _replace(index: defaultdict[int, set[int]], user: int, before: set[int], after: set[int]) -> None:
+    """The person is found under these keys now."""
+    for key in before - after:
+        index[key].discard(user)
+        if not index[key]:
+            del index[key]
+    for key in after - before:
+        index[key].add(user)
+
+
+viewers = Viewers()
+
+sources.ring(viewers.hear_room)
+sources.heartbeat(viewers.look_again)
+
+
+@sources.news("room")
+def _hear_room(room: int) -> None:
+    viewers.hear_room(room)
+
+
+@sources.news("place")
+def _hear_place(user: int, room: int) -> None:
+    viewers.hear_place(user, room)
+
+
+@sources.news("ties")
+def _hear_ties(user: int) -> None:
+    viewers.hear_ties(user)
