@@ -1,6 +1,7 @@
 """The command line: `python -m webapp` serves; the other commands look after an installation."""
 
 import asyncio
+import resource
 import socket
 import sys
 from collections.abc import Coroutine
@@ -65,6 +66,8 @@ def serve(host: str, port: int, workers: int) -> None:
     _secret()
     if settings.ON_SQLITE and not database.claim():
         raise click.ClickException(f"Another Parley serves the data in {settings.DATA_DIR}. Stop it, or set DATA_DIR.")
+    files = settings.most_files()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     click.echo(_greeting(host, port))
     uvicorn.run(
         "webapp.app:app",

@@ -38,6 +38,7 @@ from webapp.strangers import views as strangers
 from webapp.strangers.watch import watch
 from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
 from webapp.streams import views as streams
+from webapp.streams.doorway import Doorway
 
 BOTH = ["GET", "POST"]
 
@@ -149,6 +150,7 @@ middleware = [
     Middleware(ExceptionMiddleware, handlers=handlers, debug=settings.DEBUG),
     Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.TRUSTED_PROXIES),
     Middleware(security.Guard),
+    Middleware(Doorway),
     Middleware(AuthenticationMiddleware, backend=SessionBackend()),
 ]
 
@@ -163,6 +165,7 @@ presence.listeners.append(viewers.hear_people)
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     security.forget_limits()
+    Doorway.begin()
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(RegisterTortoise(app, config=database.config()))
         stack.push_async_callback(database.settle)

@@ -1,5 +1,6 @@
 """What can go wrong with a request, and the page (or fragment, or framed document) that each becomes."""
 
+import random
 from http import HTTPStatus
 from math import ceil
 from urllib.parse import quote, urlencode
@@ -78,6 +79,17 @@ class Unavailable(Problem):
 
     def __init__(self, message: str = "Parley can't reach its database right now. Try again in a moment.") -> None:
         super().__init__(message, {"Retry-After": "5"})
+
+
+class Full(Problem):
+    """More pages are open than this process can bear; who waited for a stream tries again by itself."""
+
+    status = 503
+    title = "Very full right now"
+
+    def __init__(self) -> None:
+        wait = {"Retry-After": str(random.randint(5, 20))}  # not all of them at once
+        super().__init__("So many people are here that new messages can't come by themselves. Try again soon.", wait)
 
 
 class SignedOut(Problem):

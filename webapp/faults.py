@@ -50,6 +50,7 @@ class Fault:
 
 
 data = Fault("the database does not answer", "the database answers again")
+streams = Fault("as many streams are open as MAX_STREAMS allows", "there is room for streams again")
 disk = Fault("the data folder can't be written to", "the data folder can be written to again")
 
 

@@ -55,6 +55,7 @@ def _lines() -> Iterator[str]:
     yield from _gauge("parley_outbox_bytes", "What waits to be written to all of them.", sum(sizes))
     yield from _gauge("parley_outbox_bytes_max", "What waits for the slowest.", max(sizes, default=0))
     yield from _counter("parley_streams_opened", "Streams that were opened.", counts.streams)
+    yield from _counter("parley_streams_refused", "Streams for which there was no room.", faults.streams.count)
     yield from _counter("parley_outbox_overruns", "Pages let go because they were too slow.", counts.overruns)
     yield from _counter("parley_resumes", "Pages that came back and had missed something.", counts.resumes)
     yield from _counter("parley_log_reads", "Readings of what changed in a room.", counts.log_reads)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import secrets
 from collections.abc import Callable
 from functools import cache
@@ -21,6 +22,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
 STATIC = ROOT / "static"
+MOST_FILES = 65_536
 
 
 class Malformed(ValueError):
@@ -101,6 +103,17 @@ def _redis_url(text: str) -> str:
     return text
 
 
+def most_files() -> int:
+    """How many files and connections a process may have open when it asks for it, as `serve` does."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+
+
+def _most_streams() -> int:
+    """A quarter of the files is for everything else; 40 kB each, 10,000 streams are 400 MB."""
+    return min(10_000, most_files() * 3 // 4)
+
+
 def _rate(name: str, default: str) -> RateLimitItem:
     return _read(name, default, _rates(1), "a rate like 20/10 seconds")[0]
 
@@ -135,6 +148,7 @@ RATE_EXPORT = _rate("RATE_EXPORT", "5/day")
 RATE_GUEST = _rate("RATE_GUEST", "20/hour")
 RATE_FIND = _rate("RATE_FIND", "30/minute")
 RATE_STREAM = _rate("RATE_STREAM", "60/minute")
+MAX_STREAMS = _read("MAX_STREAMS", str(_most_streams()), _positive, "a whole number of 1 or more")
 MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a whole number of 1 or more")
 
 METRICS_TOKEN = _config("METRICS_TOKEN", default="").strip()

@@ -89,7 +89,7 @@ class Stream(EventSourceResponse):
             async for chunk in reader.outbox:
                 yield chunk
                 if is_read and (sent is None or ("other" in reader.labels and MESSAGE in chunk)):
-                    hub.start(note_reading(user, room))
+                    note_soon(user, room)
                 # The page that it begins with does not count: it would be as long the next time.
                 sent = 0 if sent is None else sent + len(chunk)
                 if reader.framing == "html" and sent > LONGEST_DOCUMENT:
@@ -103,7 +103,7 @@ class Stream(EventSourceResponse):
             else:
                 attendance.leave(user, room)
             if is_read:
-                hub.start(note_reading(user, room))
+                note_soon(user, room)
         if self.reader.is_parked:
             async for chunk in parked():
                 yield chunk
@@ -123,8 +123,19 @@ async def pack(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
         yield packer.flush()
 
 
+_noting: set[tuple[int, int]] = set()
+
+
+def note_soon(user: int, room: int) -> None:
+    """Once for all that happens until it is written: many pages may close together."""
+    if (user, room) not in _noting:
+        _noting.add((user, room))
+        hub.start(note_reading(user, room))
+
+
 async def note_reading(user: int, room: int) -> None:
     """What came while the page was open has been read."""
+    _noting.discard((user, room))
     try:
         if await Membership.read_all(user, room):
             hub.touch(room, "receipts")
