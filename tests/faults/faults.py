@@ -42,7 +42,7 @@ async def postgres_restarted(site: Site) -> None:
 async def postgres_killed(site: Site) -> None:
     assert isinstance(site, Double)
     site.postgres.kill()
-    await says(site, "down", 5)
+    await says(site, "down")
     await asyncio.sleep(A_WHILE)
     await asyncio.to_thread(site.postgres.start)
 

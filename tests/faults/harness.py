@@ -114,6 +114,7 @@ async def observe(site: Site, fault: Fault) -> Outcome:
             pause=0.05,
             spare=last if len(site.apps) > 1 else None,
         )
+        stack.push_async_callback(posting.stop)  # also when this fails in the middle
         await posting.more(20)
         await fault.happen(site)
         mended_at = time.monotonic()
@@ -196,7 +197,7 @@ async def frozen(server: Redis | App) -> AsyncIterator[None]:
         server.thaw()
 
 
-async def says(site: Site, wanted: str, seconds: float = 5.0) -> None:
+async def says(site: Site, wanted: str, seconds: float = 15.0) -> None:
     """Every process must say so in /health, and within so many seconds."""
     async with asyncio.timeout(seconds):
         while {await asyncio.to_thread(status, app) for app in site.apps} != {wanted}:
