@@ -62,6 +62,13 @@ class Pair:
         rows = await self.fetch("SELECT number, body FROM message WHERE room_id = $1 ORDER BY number", room)
         return {row["number"]: row["body"] for row in rows}
 
+    async def execute(self, query: str, *values: str) -> None:
+        connection = await asyncpg.connect(self.database)
+        try:
+            await connection.execute(query, *values)
+        finally:
+            await connection.close()
+
     async def fetch(self, query: str, room: str) -> list[dict[str, Any]]:
         """The rows of a query about that room."""
         connection = await asyncpg.connect(self.database)

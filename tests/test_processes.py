@@ -110,6 +110,25 @@ async def test_one_who_is_kicked_at_one_loses_the_stream_at_the_other_alone(pair
         await hers.until(lambda page: page.bodies == ["Now we are among ourselves"])
 
 
+async def test_one_who_is_kept_out_at_one_loses_everything_at_the_other(pair: Pair, enter: Enter) -> None:
+    alice, bob, ada = await enter(pair.one, "Alice"), await enter(pair.other, "Bob"), await enter(pair.one, "Ada")
+    await pair.execute('UPDATE "user" SET is_admin = true WHERE username = $1', ada.username)
+    room = await alice.room(pair.one)
+    await bob.say(pair.other, room, "Rude words")
+    await alice.post(pair.one, "/report", about=f"message:{room}:1", reason="insult")
+    queue = (await ada.client.get(f"{pair.one.url}/moderation")).text
+    report = queue.split('href="/moderation/reports/')[1].partition('"')[0]
+    async with alice.page(room, pair.other) as hers, bob.page(room, pair.other) as his:
+        answer = await ada.post(pair.one, f"/moderation/reports/{report}", do="ban", told="Enough.")
+        assert answer.status_code == 303
+        await his.until(lambda page: "kept out" in page.ended, 1)
+        told = await bob.client.get(f"{pair.other.url}/rooms/{room}")
+        assert told.status_code == 403
+        assert "Enough." in told.text
+        await alice.say(pair.one, room, "Quiet again")
+        await hers.until(lambda page: page.bodies[-1:] == ["Quiet again"])
+
+
 async def test_a_room_that_is_deleted_at_one_ends_its_streams_at_the_other(pair: Pair, enter: Enter) -> None:
     alice = await enter(pair.one, "Alice")
     room = await alice.room(pair.one)

@@ -891,7 +891,7 @@ async def test_the_open_pages_of_a_deleted_room_end(alice: Person, bob: Person, 
 async def test_what_was_in_a_deleted_room_is_erased(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.messages.models.ERASE_AT_ONCE", 2)
+    monkeypatch.setattr("webapp.database.BATCH", 2)
     other = await Room.enter(who(alice), "Another")
     for number in range(5):
         await bob.say(room, f"secret {number}")

@@ -30,6 +30,7 @@ from webapp.live import hub
 from webapp.live.redis import RedisBackend
 from webapp.messages import views as messages
 from webapp.messages.models import erase_closed
+from webapp.moderation import views as moderation
 from webapp.presence import broadcasts as presence
 from webapp.presence.attendance import attendance
 from webapp.rooms import views as rooms
@@ -68,6 +69,7 @@ routes = [
     Route("/register", accounts.register, methods=BOTH),
     Route("/login", accounts.login, methods=BOTH),
     Route("/logout", accounts.logout, methods=["POST"]),
+    Route("/warning", accounts.heed, methods=["POST"]),
     Route("/reset/{token}", accounts.reset, methods=BOTH),
     Route("/settings/profile", accounts.profile, methods=BOTH),
     Route("/settings/password", accounts.password, methods=BOTH),
@@ -109,6 +111,12 @@ routes = [
     #
     Route("/chat/{code}", messages.chat),
     Route("/chat/{code}/messages", messages.write_to, methods=["POST"]),
+    #
+    Route("/report", moderation.report, methods=BOTH),
+    Route("/moderation", moderation.index),
+    Route("/moderation/reports/{id:number}", moderation.show, methods=BOTH),
+    Route("/moderation/out", moderation.out, methods=BOTH),
+    Route("/moderation/log", moderation.log),
     #
     Route("/events", streams.own_events),
     Route("/live", streams.own_live),

@@ -16,6 +16,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.exceptions import DBConnectionError, OperationalError, TransactionManagementError
 from tortoise.migrations.api.migrate import migrate as apply_migrations
+from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from webapp import settings
@@ -25,12 +26,14 @@ T = TypeVar("T")
 
 MODELS = [
     "webapp.accounts.models",
+    "webapp.accounts.bans",
     "webapp.presence.models",
     "webapp.friends.models",
     "webapp.rooms.models",
     "webapp.messages.models",
     "webapp.strangers.models",
     "webapp.leaving.export",
+    "webapp.moderation.models",
 ]
 # What a database that is away or overloaded raises. Many of asyncpg's own errors come through untranslated: while it
 # shuts down or starts, when it has no connection left, when the database or the role of the URL does not exist.
@@ -48,6 +51,7 @@ DOWN = (
 )
 POOL_SIZE = 10
 STATEMENT_SECONDS = 15
+BATCH = 500
 
 
 def _postgres(url: str) -> dict[str, Any]:
@@ -73,6 +77,7 @@ def _postgres(url: str) -> dict[str, Any]:
 def _sqlite(url: str) -> dict[str, Any]:
     path = url.removeprefix("sqlite://")
     pragmas = {"journal_mode": "WAL", "synchronous": "NORMAL", "foreign_keys": "ON", "busy_timeout": 10_000}
+    pragmas["secure_delete"] = "ON"  # what is deleted is written over, not only let go of
     return {"engine": "tortoise.backends.sqlite", "credentials": {"file_path": path, **pragmas}}
 
 
@@ -100,6 +105,14 @@ def sql(query: str) -> str:
     return re.sub(r"\?", lambda _: f"${next(numbers)}", query)
 
 
+async def delete_where(found: QuerySet[Any]) -> int:
+    """Delete what the query finds, in batches so small that nobody else waits for them; how many there were."""
+    count = 0
+    while some := await found.limit(BATCH).values_list("id", flat=True):
+        count += await found.model.filter(id__in=some).delete()
+    return count
+
+
 async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
     """The rows of a query written with `?` for its parameters."""
     return await connection().execute_query_dict(sql(query), list(parameters))
@@ -125,6 +138,15 @@ async def opened() -> AsyncIterator[None]:
         yield
     finally:
         await Tortoise.close_connections()
+
+
+async def scrub() -> None:
+    """
+    On SQLite: let nothing that was deleted be left in a file. In the database it was written over when it was
+    deleted (secure_delete); the log of changes still has it, until it is written into the database and cut.
+    """
+    if settings.ON_SQLITE:
+        await connection().execute_query("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 _writing: set[asyncio.Task[Any]] = set()

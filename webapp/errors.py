@@ -17,6 +17,7 @@ class Problem(Exception):
 
     status = 500
     title = "Something went wrong"
+    page = "error.html"
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -38,6 +39,17 @@ class Invalid(Problem):
 class Refused(Problem):
     status = 403
     title = "That is not possible"
+
+
+class Banned(Refused):
+    """An administrator keeps this person out. `reason` is what they were told."""
+
+    title = "You are kept out"
+    page = "accounts/banned.html"
+
+    def __init__(self, until: str, reason: str) -> None:
+        term = f"until {until}" if until else "for good"
+        super().__init__(f"An administrator keeps you out of here {term}. {reason}".strip())
 
 
 class Missing(Problem):
@@ -134,7 +146,7 @@ def respond(request: Request, told: Problem) -> Response:
     if request.headers.get("hx-request"):
         response = render.part("_problem.html", told.status, problem=told.message)
     else:
-        name = "error_frame.html" if render.is_framed(request) else "error.html"
+        name = "error_frame.html" if render.is_framed(request) else told.page
         response = render.page(request, name, told.status, **context)
     response.headers.update(told.headers)
     return response

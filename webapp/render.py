@@ -59,7 +59,7 @@ def frame(request: Request) -> None:
 
 
 def is_framed(request: Request) -> bool:
-    return getattr(request.state, "framed", False)
+    return getattr(request.state, "framed", False) or request.headers.get("sec-fetch-dest") == "iframe"
 
 
 def is_spare(request: Request) -> bool:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import hmac
 import ipaddress
 import secrets
 import time
 from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -295,6 +297,15 @@ def address(request: Request) -> str:
     if ip.version == 6 and ip.ipv4_mapped:  # how a socket for both kinds of address shows IPv4
         return str(ip.ipv4_mapped)
     return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else host
+
+
+def address_hash(request: Request, days_ago: int = 0) -> str:
+    """
+    The address in a way that says nothing to who has the database alone, nor to anybody after a day: with a salt of
+    the day, made of the secret key.
+    """
+    day = datetime.now(UTC).date() - timedelta(days=days_ago)
+    return hmac.new(settings.secret_key().encode(), f"{day} {address(request)}".encode(), sha256).hexdigest()[:32]
 
 
 class Limiter:

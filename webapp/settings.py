@@ -5,6 +5,7 @@ import os
 import resource
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from hashlib import sha256
 from ipaddress import ip_network
@@ -147,6 +148,7 @@ RATE_FRIEND = _rate("RATE_FRIEND", "30/hour")
 RATE_EXPORT = _rate("RATE_EXPORT", "5/day")
 RATE_GUEST = _rate("RATE_GUEST", "20/hour")
 RATE_FIND = _rate("RATE_FIND", "30/minute")
+RATE_REPORT = _rate("RATE_REPORT", "10/hour")
 RATE_STREAM = _rate("RATE_STREAM", "60/minute")
 MAX_STREAMS = _read("MAX_STREAMS", str(_most_streams()), _positive, "a whole number of 1 or more")
 MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a whole number of 1 or more")
@@ -154,6 +156,9 @@ MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a wh
 METRICS_TOKEN = _config("METRICS_TOKEN", default="").strip()
 if 0 < len(METRICS_TOKEN) < 16:  # not by _read, whose message would show it
     raise Malformed("METRICS_TOKEN is too short: it must have 16 characters or more.")
+
+KEEP_SESSIONS = timedelta(days=_read("KEEP_SESSIONS_DAYS", "90", _positive, "a whole number of 1 or more"))
+KEEP_REPORTS = timedelta(days=_read("KEEP_REPORTS_DAYS", "90", _positive, "a whole number of 1 or more"))
 
 ON_SQLITE = DATABASE_URL.startswith("sqlite://")
 

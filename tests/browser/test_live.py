@@ -19,7 +19,7 @@ def edit_page(person: Reader, words: str) -> Page:
     """The page that the link of a message leads to, in a tab beside the room."""
     message = person.log.locator(".message", has=person.body(words))
     tab = person.context.new_page()
-    tab.goto(message.locator(".message__edit").get_attribute("href") or "")
+    tab.goto(message.locator(".message__more").get_attribute("href") or "")
     return tab
 
 

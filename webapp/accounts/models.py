@@ -15,7 +15,8 @@ from tortoise.queryset import QuerySet
 
 from webapp import database, faults, security, text, uploads
 from webapp.accounts import passwords
-from webapp.errors import Invalid, Missing, Refused
+from webapp.clock import moment
+from webapp.errors import Banned, Invalid, Missing, Refused
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -23,6 +24,8 @@ HUES = 12
 EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
 NAME_LENGTH = 40
 BIO_LENGTH = 300
+TOLD_LENGTH = 300
+FOR_GOOD = datetime(9000, 1, 1, tzinfo=UTC)
 SEARCHED_LENGTH = 2 * NAME_LENGTH
 RESERVED = frozenset(
     "admin administrator root system parley support help info moderator mod staff owner security abuse postmaster "
@@ -106,6 +109,11 @@ class User(Model):
     is_admin = fields.BooleanField(default=False)
     created_at = fields.DatetimeField(auto_now_add=True)
     last_seen_at = fields.DatetimeField(auto_now_add=True)
+    # Here, and not in a table of their own, because every request reads them: until when an administrator keeps the
+    # person out, what they are told about it, and a warning that they have not answered yet.
+    banned_until = fields.DatetimeField(null=True)
+    ban_reason = fields.CharField(TOLD_LENGTH, default="", db_default="")
+    warning = fields.CharField(TOLD_LENGTH, default="", db_default="")
 
     # Which session this request came with; set by the authentication, not stored.
     session_id: int = 0
@@ -113,6 +121,7 @@ class User(Model):
 
     class Meta:
         table = "user"
+        indexes = (("banned_until",),)
 
     @property
     def avatar(self) -> Avatar:
@@ -126,6 +135,29 @@ class User(Model):
     def stylesheet(self) -> str:
         """The address of what is decided for this viewer alone."""
         return f"{'/strangers' if self.is_guest else ''}/me.css?v={self.code}.{self.blocks_version}"
+
+    @property
+    def is_banned(self) -> bool:
+        return self.banned_until is not None and self.banned_until > datetime.now(UTC)
+
+    @property
+    def is_banned_for_good(self) -> bool:
+        return self.banned_until is not None and self.banned_until >= FOR_GOOD
+
+    def check_ban(self) -> None:
+        """Raise Banned while an administrator keeps the person out."""
+        if self.banned_until and self.is_banned:
+            raise Banned("" if self.is_banned_for_good else moment(self.banned_until), self.ban_reason)
+
+    @classmethod
+    async def forget_bans(cls) -> int:
+        """Clear what is over; how many were kept out until now."""
+        over = cls.filter(banned_until__lt=datetime.now(UTC))
+        return await over.update(banned_until=None, ban_reason="")
+
+    async def heed(self) -> None:
+        """The person has read the warning."""
+        await User.filter(id=self.id).update(warning="")
 
     @classmethod
     async def register(cls, username: str, password: str, shown: str = "", is_admin: bool = False) -> "User":
@@ -313,6 +345,8 @@ class Session(Model):
     digest = fields.CharField(64, unique=True)
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "sessions", db_index=True)
     user_agent = fields.CharField(300, default="")
+    # Where it began, as a hash that means nothing a day or two later; see security.address_hash.
+    address = fields.CharField(32, null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     used_at = fields.DatetimeField(auto_now_add=True)
 
@@ -320,6 +354,7 @@ class Session(Model):
 
     class Meta:
         table = "session"
+        indexes = (("used_at",),)
 
     @classmethod
     async def of(cls, token: str) -> "Session | None":
@@ -327,9 +362,21 @@ class Session(Model):
         return await cls.filter(digest=security.digest(token)).select_related("user").first()
 
     @classmethod
-    async def begin(cls, user: User, token: str, user_agent: str) -> "Session":
+    async def begin(cls, user: User, token: str, user_agent: str, address: str | None = None) -> "Session":
+        """A new session; `address` is the hash of where it begins."""
         agent = text.line(user_agent)[:300]
-        return await cls.create(digest=security.digest(token), user=user, user_agent=agent)
+        return await cls.create(digest=security.digest(token), user=user, user_agent=agent, address=address)
+
+    @classmethod
+    async def forget(cls, unused: timedelta) -> int:
+        """Delete the sessions that were not used for so long, in small batches; how many."""
+        return await database.delete_where(cls.filter(used_at__lt=datetime.now(UTC) - unused))
+
+    @classmethod
+    async def forget_addresses(cls, age: timedelta) -> int:
+        """Forget where sessions began so long ago; how many."""
+        old = cls.filter(address__not_isnull=True, created_at__lt=datetime.now(UTC) - age)
+        return await old.update(address=None)
 
     @property
     def is_of_yesterday(self) -> bool:

@@ -8,10 +8,16 @@ from webapp.accounts.models import Session, User, used
 from webapp.errors import AmongStrangers, SignedOut, Unavailable
 
 OPEN_PATHS = ("/static/", "/pictures/", "/health", "/metrics", "/favicon.ico")
+# What somebody who is kept out may still do: take what is theirs, and go.
+LAST_PATHS = ("/logout", "/settings/delete", "/settings/export")
 
 
 class SessionBackend(AuthenticationBackend):
-    """Session and user in one query per request; none for files and for browsers that never signed in."""
+    """
+    Session and user in one query per request; none for files and for browsers that never signed in.
+
+    Whoever is kept out keeps their session, by which they are told so, whatever address they ask for.
+    """
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         if conn.scope["path"].startswith(OPEN_PATHS) or conn.state.cookie == "new":
@@ -27,6 +33,9 @@ class SessionBackend(AuthenticationBackend):
             return None
         used.note(session)
         session.user.session_id = session.id
+        if not conn.scope["path"].startswith(LAST_PATHS):
+            conn.scope["user"] = session.user  # for the page that says so
+            session.user.check_ban()
         return AuthCredentials(["authenticated"]), session.user  # type: ignore[return-value]
 
 

@@ -1,6 +1,7 @@
 """Registering, signing in and out, and what people set about themselves."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from webapp import render, security, settings, text, uploads
 from webapp.accounts import broadcasts
+from webapp.accounts.bans import check_address
 from webapp.accounts.models import Session, User
 from webapp.accounts.sessions import anyone, recognised, signed_in
 from webapp.errors import Invalid, Missing, Problem, Refused
@@ -43,6 +45,7 @@ async def register(request: Request) -> Response:
     typed = await form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", security.address(request))
+        await check_address(request)
         user = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
         return _again(request, "accounts/register.html", error, form=typed)
@@ -86,7 +89,7 @@ async def _begin(request: Request, user: User) -> Session:
     if anyone(request):
         await _end(request.user.session_id)
     token = security.start_session(request)
-    return await Session.begin(user, token, request.headers.get("user-agent", ""))
+    return await Session.begin(user, token, request.headers.get("user-agent", ""), security.address_hash(request))
 
 
 async def _end(*sessions: int) -> None:
@@ -99,6 +102,13 @@ async def logout(request: Request) -> Response:
         await _end(request.user.session_id)
     security.end_session(request)
     return _see("/")
+
+
+async def heed(request: Request) -> Response:
+    """The warning has been read: back to the page that it stood on."""
+    if user := anyone(request):
+        await user.heed()
+    return _see(inner_path(urlsplit(request.headers.get("referer", "")).path))
 
 
 # What people set about themselves.

@@ -148,15 +148,16 @@ class Export(Model):
     # For everybody.
 
     @classmethod
-    async def forget(cls) -> None:
-        """Let go of what is older than a day, and of files that belong to nobody."""
-        await cls.filter(state__in=(READY, FAILED), since__lt=datetime.now(UTC) - KEPT).delete()
+    async def forget(cls) -> int:
+        """Let go of what is older than a day, and of files that belong to nobody; how many were too old."""
+        count = await cls.filter(state__in=(READY, FAILED), since__lt=datetime.now(UTC) - KEPT).delete()
         # Listed before the rows are read: whoever writes a file has said so in its row first.
         stored = await asyncio.to_thread(_stored)
         for start in range(0, len(stored), AT_ONCE):
             some = stored[start : start + AT_ONCE]
             rows = await cls.filter(run__in=some).values("run")
             await _delete(*(set(some) - {row["run"] for row in rows}))
+        return count
 
 
 def _file(run: str) -> Path:

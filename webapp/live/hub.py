@@ -39,7 +39,7 @@ class Hub:
         self._labelled: defaultdict[tuple[str, int], set[Reader]] = defaultdict(set)
         self.is_linked = True
         self._is_running = False
-        self._tasks: set[asyncio.Future[None]] = set()
+        self._tasks: set[asyncio.Future[object]] = set()
         self._bell = Bell(self._hear, self._notice, self.counts)
         self._must_check = asyncio.Event()
 
@@ -60,7 +60,7 @@ class Hub:
                 await self._bell.flush(broadcast, name)
                 await self._stop()
 
-    def start(self, work: Coroutine[object, object, None]) -> None:
+    def start(self, work: Coroutine[object, object, object]) -> None:
         """Run something that the hub owns, and that ends with it at the latest."""
         if not self._is_running:
             work.close()
@@ -69,7 +69,7 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: "asyncio.Future[None]") -> None:
+    def _ended(self, task: "asyncio.Future[object]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("a task of the live engine ended", exc_info=error)

@@ -22,7 +22,6 @@ LONGEST = 4000
 PAGE = 50
 MOST_CHANGES = 500
 TOGETHER = timedelta(minutes=5)
-ERASE_AT_ONCE = 500
 REMOVED = "Removed"
 
 
@@ -327,9 +326,10 @@ class Line:
         return local(self.created_at).date()
 
 
-async def erase_closed() -> None:
-    """Erase the rooms that were deleted, in small batches, so that nobody else waits for it."""
-    for room_id in await Room.filter(closed_at__not_isnull=True).values_list("id", flat=True):
-        while numbers := await Message.filter(room_id=room_id).limit(ERASE_AT_ONCE).values_list("id", flat=True):
-            await Message.filter(id__in=numbers).delete()
+async def erase_closed() -> int:
+    """Erase the rooms that were deleted, in small batches, so that nobody else waits for it; how many."""
+    closed = await Room.filter(closed_at__not_isnull=True).values_list("id", flat=True)
+    for room_id in closed:
+        await database.delete_where(Message.filter(room_id=room_id))
         await Room.filter(id=room_id).delete()
+    return len(closed)

@@ -300,13 +300,15 @@ async def _unposted(
 
 
 async def edit(request: Request) -> Response:
+    """The page of one message, with all that the person may do about it; and changing its words."""
     typed = await form(request, "body")
     user, room = await _room(request)
-    message = await Message.for_changing(room, user, _numbered(request, room))
-    if message.removed_at:
+    message = await Message.get_or_none(room_id=room.id, number=_numbered(request, room))
+    if message is None or message.removed_at:
         raise Missing("This message has been removed.")
     if request.method != "POST":
         return _edit(request, user, room, message, draft=message.body, problem="")
+    await Message.for_changing(room, user, message.number)
     if message.author_id != user.id:
         raise Missing("This message is not yours. You can remove it.")
     try:
@@ -322,7 +324,14 @@ async def edit(request: Request) -> Response:
 
 
 def _edit(request: Request, user: User, room: Room, message: Message, status: int = 200, **context: Any) -> Response:
-    shown = {"path": message.path_in(room), "html": message.safe_html, "can_edit": message.author_id == user.id}
+    is_own = message.author_id == user.id
+    shown = {
+        "path": message.path_in(room),
+        "html": message.safe_html,
+        "can_edit": is_own,
+        "can_remove": is_own or room.is_owned_by(user),
+        "about": f"message:{room.key}:{message.number}",
+    }
     return render.page(request, "messages/edit.html", status, message=shown, **context)
 
 

@@ -82,6 +82,27 @@ class Process(Model):
         return places
 
 
+class Chore(Model):
+    """Something that one of the processes does from time to time, whichever of them comes first."""
+
+    name = fields.CharField(20, primary_key=True)
+    done_at = fields.BigIntField()
+
+    class Meta:
+        table = "chore"
+
+    @classmethod
+    async def claim(cls, name: str, seconds: int) -> bool:
+        """Whether this process is to do it: nobody has for so many seconds, by the clock that all share."""
+        won = await database.rows(
+            f"INSERT INTO chore (name, done_at) VALUES (?, {NOW}) "
+            "ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at "
+            f"WHERE chore.done_at <= excluded.done_at - {int(seconds)} RETURNING name",
+            name,
+        )
+        return bool(won)
+
+
 class Visit(Model):
     """A person's open page (or pages) in a process: which room it shows, or none."""
 

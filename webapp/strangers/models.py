@@ -391,9 +391,9 @@ async def presence(rooms: Collection[int]) -> dict[int, Presence]:
 # What others ask of strangers.
 
 
-async def forget() -> None:
+async def forget() -> int:
     """
-    Erase what is due: chats that ended a while ago, guests and masks of yesterday, and who met whom.
+    Erase what is due: chats that ended a while ago, guests and masks of yesterday, and who met whom; how many chats.
 
     May be repeated, and run by several processes at once.
     """
@@ -408,6 +408,7 @@ async def forget() -> None:
     await erase_closed()
     await _drop_masks(datetime.fromtimestamp(now - GUEST_MS / 1000, UTC))
     await database.rows(f"DELETE FROM met WHERE at < {CLOCK} - {MEMORY_MS} RETURNING id")
+    return len(due)
 
 
 async def _end_forsaken() -> None:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp import database, render, security, settings
+from webapp.accounts.bans import check_address
 from webapp.accounts.models import Session, User
 from webapp.accounts.sessions import anyone
 from webapp.accounts.views import NO_PROBLEMS
@@ -177,8 +178,10 @@ async def _enter(request: Request) -> Stranger:
     if account := anyone(request):
         return await Stranger.enter(account)
     await throttle(settings.RATE_GUEST, "guest", security.address(request))
+    await check_address(request)
     found = await Stranger.enter()
-    await Session.begin(found.mask, security.start_session(request), request.headers.get("user-agent", ""))
+    agent, address = request.headers.get("user-agent", ""), security.address_hash(request)
+    await Session.begin(found.mask, security.start_session(request), agent, address)
     return found
 
 
@@ -333,6 +336,7 @@ async def register(request: Request) -> Response:
     typed = await form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", security.address(request))
+        await check_address(request)
         account = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
         problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})

@@ -15,6 +15,7 @@ AT_ONCE = 500
 REASONS = {
     "paused": ("This page is paused, because you have opened others since.", "{page}", "Use this page"),
     "signed_out": ("You are signed out.", "/login?next={page}", "Sign in"),
+    "banned": ("You are kept out.", "{page}", "Why, and until when"),
     "kicked": ("The owner of the room has sent you away for a while.", "/lobby", "Go to the lobby"),
     "parted": (PARTED, "/lobby", "Go to the lobby"),
     "went_on": ("You are not in this chat any more.", "/strangers", "Go on"),
@@ -50,6 +51,8 @@ async def access(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
         for reader in some:
             if reader.labels["session"] not in sessions:
                 ended.append((reader, "signed_out"))
+            elif sessions[reader.labels["session"]]:
+                ended.append((reader, "banned"))
             elif (reader.labels["user"], reader.channel) in kept_out:
                 ended.append((reader, "kicked"))
             elif "stranger" in reader.labels and (reader.labels["user"], reader.channel) not in seated:
@@ -59,8 +62,11 @@ async def access(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
     return ended
 
 
-async def _open_sessions(sessions: set[int]) -> set[int]:
-    return {row["id"] for row in await Session.filter(id__in=sessions).values("id")}
+async def _open_sessions(sessions: set[int]) -> dict[int, bool]:
+    """Those of the sessions that have not ended, and whether an administrator keeps their person out."""
+    now = datetime.now(UTC)
+    rows = await Session.filter(id__in=sessions).values("id", until="user__banned_until")
+    return {row["id"]: row["until"] is not None and row["until"] > now for row in rows}
 
 
 async def _kept_out(users: set[int]) -> set[tuple[int, int]]:

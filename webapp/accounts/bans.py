@@ -1,0 +1,41 @@
+"""Keeping somebody out who would come back under another name: by a hash of their address, for a day or two."""
+
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from tortoise import fields
+from tortoise.models import Model
+
+from webapp import database, security
+from webapp.errors import Refused
+
+# A hash is made with the salt of its day. The day before counts too, or a ban would end at every midnight.
+DAYS = 2
+
+
+class AddressBan(Model):
+    """Nobody new from there. The hash means nothing once its day is over, and the row goes."""
+
+    id = fields.IntField(primary_key=True)
+    hash = fields.CharField(32, unique=True)
+    until = fields.DatetimeField(db_index=True)
+
+    class Meta:
+        table = "address_ban"
+
+    @classmethod
+    async def put(cls, hash: str, until: datetime) -> None:
+        """Within a transaction; one that is there already is made to last as long."""
+        if not await cls.filter(hash=hash).update(until=until):
+            await cls.bulk_create([cls(hash=hash, until=until)], ignore_conflicts=True)
+
+    @classmethod
+    async def forget(cls) -> int:
+        return await database.delete_where(cls.filter(until__lt=datetime.now(UTC)))
+
+
+async def check_address(request: Request) -> None:
+    """Raise Refused where nobody new may come from."""
+    hashes = [security.address_hash(request, day) for day in range(DAYS)]
+    if await AddressBan.filter(hash__in=hashes, until__gt=datetime.now(UTC)).exists():
+        raise Refused("Nobody new can come in from your address today. Try again tomorrow.")

@@ -1,0 +1,1 @@
+"""Keeping it decent: reports, and what administrators do about them."""

@@ -1,0 +1,187 @@
+"""Reporting, for everybody; the queue of reports, who is kept out, and the log, for administrators."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp import render, settings
+from webapp.accounts.models import User
+from webapp.accounts.sessions import anyone, signed_in
+from webapp.errors import Invalid, Missing, Problem, Refused
+from webapp.friends.models import Block
+from webapp.moderation import broadcasts
+from webapp.moderation.evidence import find
+from webapp.moderation.models import PAGE, REASONS, TERMS, Action, AuditEntry, Report, kept_out, lift
+from webapp.rooms.models import STRANGER
+from webapp.security import form, throttle
+from webapp.strangers import broadcasts as strangers
+from webapp.strangers.models import Stranger
+
+MOST_PAGES = 1000
+STRANGERS = "/strangers"
+NO_PROBLEMS = {"reason": "", "text": "", "told": "", "note": "", "hours": ""}
+DECISIONS = {action.value: action for action in Action if action is not Action.LIFT}
+
+
+def _see(goto: str) -> Response:
+    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+
+
+# For everybody.
+
+
+async def report(request: Request) -> Response:
+    if request.method == "POST":
+        return await _report(request)
+    about = request.query_params.get("about", "")
+    user = _reporter(request, about)
+    if "done" in request.query_params:
+        block, way = await _blocking(user, about), STRANGERS if about == STRANGER else "/lobby"
+        return render.page(request, "moderation/reported.html", block=block, way=way)
+    return await _form(request, user, about, {"reason": "", "text": ""})
+
+
+def _reporter(request: Request, about: str) -> User:
+    """Who asks: a guest is somebody only where it is about a stranger."""
+    guest = anyone(request) if about == STRANGER else None
+    return guest or signed_in(request)
+
+
+async def _report(request: Request) -> Response:
+    typed = await form(request, "about", "reason", "text")
+    user = _reporter(request, typed["about"])
+    try:
+        await throttle(settings.RATE_REPORT, "report", str(user.id))
+        await Report.make(user, await find(user, typed["about"]), typed["reason"], typed["text"])
+    except (Missing, Refused):
+        raise
+    except Problem as error:
+        return await _form(request, user, typed["about"], typed, error)
+    return _see("/report?" + urlencode({"about": typed["about"], "done": 1}))
+
+
+async def _form(
+    request: Request, user: User, about: str, typed: dict[str, str], error: Problem | None = None
+) -> Response:
+    evidence = await find(user, about)
+    problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
+    problem = error.message if error and not isinstance(error, Invalid) else ""
+    shown: dict[str, Any] = {"evidence": evidence, "about": about, "kind": about.partition(":")[0]}
+    shown |= {"form": typed, "reasons": REASONS, "problems": problems, "problem": problem}
+    response = render.page(request, "moderation/report.html", error.status if error else 200, **shown)
+    response.headers.update(error.headers if error else {})
+    return response
+
+
+async def _blocking(user: User, about: str) -> str:
+    """The address of the form that blocks whom the report was about; empty where there is none, or they are blocked."""
+    try:
+        evidence = await find(user, about)
+    except Problem:
+        return ""
+    is_blocked = await Block.exists(blocker_id=user.id, blocked_id=evidence.person_id or 0)
+    return "" if is_blocked else evidence.block
+
+
+# For administrators. To everybody else there is nothing here.
+
+
+def _admin(request: Request) -> User:
+    user = signed_in(request)
+    if not user.is_admin:
+        raise Missing
+    return user
+
+
+def _page(request: Request) -> int:
+    typed = request.query_params.get("page", "")
+    return max(1, min(int(typed[:9]), MOST_PAGES)) if typed.isascii() and typed.isdigit() else 1
+
+
+def _list(request: Request, name: str, found: list[Any], status: int = 200, **context: Any) -> Response:
+    """A page of what was found, with the way to the next one."""
+    paged = {"found": found[:PAGE], "more": len(found) > PAGE, "page": _page(request), "here": request.scope["path"]}
+    return render.page(request, name, status, **(paged | context))
+
+
+async def index(request: Request) -> Response:
+    """Whom open reports are about, the oldest first."""
+    _admin(request)
+    return _list(request, "moderation/index.html", await Report.queue(_page(request)))
+
+
+async def show(request: Request) -> Response:
+    """One report with what was frozen into it, and what can be done about it."""
+    admin = _admin(request)
+    found = await Report.get_or_none(id=request.path_params["id"])
+    if found is None:
+        raise Missing
+    if request.method != "POST":
+        return await _show(request, found)
+    typed = await form(request, "do", "hours", "told", "note", "address")
+    try:
+        if typed["do"] not in DECISIONS:
+            raise Invalid(do="This can't be done here.")
+        person = await found.decide(admin, DECISIONS[typed["do"]], typed)
+    except Problem as error:
+        await found.refresh_from_db()
+        return await _show(request, found, error, typed)
+    if person and person.is_banned:
+        await _send_away(person)
+    return _see(f"/moderation/reports/{found.id}?done=1")
+
+
+async def _send_away(person: User) -> None:
+    """Their open pages end, in every process, and so does what they have with a stranger, who need not wait."""
+    broadcasts.banned(person.id)
+    stranger = await Stranger.of(person.id)
+    if stranger is None:
+        return
+    broadcasts.banned(stranger.mask_id)
+    await stranger.stop()
+    if room := await stranger.leave():
+        strangers.left(room, stranger.mask_id)
+
+
+async def _show(
+    request: Request, found: Report, error: Problem | None = None, typed: dict[str, str] | None = None
+) -> Response:
+    person = await User.get_or_none(id=found.person_id) if found.person_id else None
+    shown: dict[str, Any] = {
+        "report": found,
+        "reporter": await User.get_or_none(id=found.reporter_id) if found.reporter_id else None,
+        "person": person,
+        "counts": await found.counts(),
+        "others": await found.others(),
+        "decisions": await found.decisions(),
+        "reasons": REASONS,
+        "terms": TERMS,
+        "here": "/moderation",
+        "done": "done" in request.query_params,
+        "form": typed or {"told": "", "note": "", "hours": "24", "address": ""},
+        "problem": error.message if error else "",
+    }
+    return render.page(request, "moderation/show.html", error.status if error else 200, **shown)
+
+
+async def out(request: Request) -> Response:
+    """Who is kept out, and letting them back in."""
+    admin = _admin(request)
+    if request.method != "POST":
+        return _list(request, "moderation/out.html", await kept_out(_page(request)), problem="")
+    typed = await form(request, "who", "note")
+    try:
+        person = await User.get_or_none(code=typed["who"][:9])
+        await lift(person.id if person else 0, admin, typed["note"])
+    except (Invalid, Refused) as error:
+        found = await kept_out(_page(request))
+        return _list(request, "moderation/out.html", found, error.status, problem=error.message)
+    return _see("/moderation/out")
+
+
+async def log(request: Request) -> Response:
+    """What administrators have decided, the latest first."""
+    _admin(request)
+    return _list(request, "moderation/log.html", await AuditEntry.page(_page(request)))
