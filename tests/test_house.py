@@ -28,7 +28,7 @@ PLUMBING = (
     "metrics",
 )
 TELLING = ("render", "live")  # what rules do without, and broadcasts and views have
-COMMANDS = ("backup", "checks", "demo", "demo_words")
+COMMANDS = ("backup", "checks", "demo", "demo_words", "purge")
 
 
 def may_import(importer: str, imported: str) -> bool:

@@ -205,6 +205,15 @@ def restore(file: Path, force: bool) -> None:
 
 
 @main.command()
+def purge() -> None:
+    """Forget what is due, as a server does every hour by itself."""
+    from webapp.purge import everything
+
+    _migrate()
+    click.echo(run(everything()))
+
+
+@main.command()
 def check() -> None:
     """Look at settings, database, Redis and disk: a line each; exit 1 if something is wrong."""
     from webapp.checks import everything

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from webapp import assets, database, errors, faults, health, metrics, security, settings, uploads
+from webapp import assets, database, errors, faults, health, metrics, purge, security, settings, uploads
 from webapp.accounts import views as accounts
 from webapp.accounts.models import User, used
 from webapp.accounts.sessions import SessionBackend
@@ -187,6 +187,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         hub.start(_tidy())
         hub.start(faults.data.watch(health.database_answers))
         hub.start(faults.disk.watch(health.disk_takes))
+        hub.start(purge.keep())
         yield
 
 
