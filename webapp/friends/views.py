@@ -55,7 +55,7 @@ async def index(request: Request) -> Response:
     there = await online([friend.id for friend in found.friends])
     shown = found._asdict() | {"here": "/friends"}
     shown["friends"] = sorted(found.friends, key=lambda friend: friend.id not in there)
-    return await split(request, user, "friends/index.html", online=there, **shown)
+    return await split(request, user, "friends/index.html", online=there, waiting=len(found.asking), **shown)
 
 
 # Between two people.

@@ -27,6 +27,8 @@ PAGE = 30
 PUBLIC, DIRECT, STRANGER = "public", "direct", "stranger"
 OWNER, MEMBER, KICKED = "owner", "member", "kicked"
 LONGEST_KICK = timedelta(days=30)
+LATELY = timedelta(minutes=1)
+MOST_LATEST = 1000
 # Every key that can't be guessed begins with it: no slug of a name does.
 RANDOM = "~"
 # How much somebody who is no friend may write before there is an answer.
@@ -224,6 +226,12 @@ class Room(Model):
         if words:
             found = found.filter(folded__contains=text.fold(words))
         return await found.order_by("-last_at", "-id").offset((page - 1) * PAGE).limit(PAGE + 1)
+
+    @classmethod
+    async def lately(cls) -> list[tuple[int, int]]:
+        """The rooms in which something was said within the last minute, and the numbers of their newest messages."""
+        talked_in = cls.filter(kind__in=(PUBLIC, DIRECT), last_at__gt=datetime.now(UTC) - LATELY, closed_at=None)
+        return list(await talked_in.order_by("-last_at").limit(MOST_LATEST).values_list("id", "last_number"))
 
     # What may be done.
 

@@ -24,13 +24,14 @@ async def split(
     *,
     streamed: Room | None = None,
     online: Collection[int] | None = None,
+    waiting: int = 0,
     sidebar_page: int = 1,
     **context: Any,
 ) -> Response:
     """
     The page, with a stream of its own: of the room that is streamed to it, else of what is the viewer's alone.
 
-    `online` are the friends that the page shows as such, None where it lists none.
+    `online` are the friends that the page shows as such, None where it lists none; `waiting` is how many want to be.
     """
     listed = await entries(user.id, sidebar_page)
     shown = listed[:PAGE]
@@ -39,7 +40,7 @@ async def split(
         for entry in come:
             hub.touch(entry.room_id, "receipts")
     seen = digest(shown, streamed.id if streamed else None) if sidebar_page == 1 else OLDER
-    query = {"sidebar": seen if online is None else f"{seen}.{digest_of(online)}"}
+    query = {"sidebar": seen if online is None else f"{seen}.{digest_of(online, waiting)}"}
     stream = f"{streamed.path}/events?after={streamed.version}&" if streamed else "/events?"
     defaults: dict[str, Any] = {
         "sidebar": shown,
@@ -47,7 +48,7 @@ async def split(
         "sidebar_more": len(listed) > PAGE,
         "stream": stream + urlencode(query),
         "online": online,
-        "waiting": 0,
+        "waiting": waiting,
         "here": "",
         "form": NO_FORM,
         "problems": NO_FORM,

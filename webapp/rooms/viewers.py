@@ -1,16 +1,18 @@
 """Whose pages are open in this process, and telling each what has changed in its sidebar."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeVar
 
 from webapp.friends.models import Friendship
 from webapp.live import Reader, hub, sources
 from webapp.presence.models import everyone_online, online
 from webapp.rooms.entries import TIES, Shown, dots, waiting
-from webapp.rooms.models import Membership
+from webapp.rooms.models import Membership, Room
 from webapp.rooms.sidebar import OLDER, Entry, digest, digest_of, entries_at, entries_of
 
 log = logging.getLogger(__name__)
@@ -21,18 +23,26 @@ READ_SECONDS = 10.0
 # a busy room once a second.
 EACH_SECONDS = 0.005
 LONGEST_SECONDS = 1.0
+# The most that one pass looks at; what is more waits for the next.
 MOST_ROOMS = 200
+MOST_PLACES = 1000
+MOST_JOINING = 100
 # Dots, and what joins, are told this often at most.
 PAUSE_SECONDS = 0.05
 
+# In the place of the digest of friends: what that page shows of them is old.
+ANEW = "!"
+
 Place = tuple[int, int]
+T = TypeVar("T")
 
 
 class Viewer:
     """A person with pages open here: the rooms that they are in, and their friends, as far as that is known yet."""
 
     def __init__(self) -> None:
-        self.readers: set[Reader] = set()
+        # The open pages, with what each of them held at the beginning.
+        self.readers: dict[Reader, str] = {}
         self.rooms: set[int] = set()
         self.friends: set[int] = set()
 
@@ -53,11 +63,12 @@ class Viewers:
         self._in_room: defaultdict[int, set[int]] = defaultdict(set)
         self._friends_of: defaultdict[int, set[int]] = defaultdict(set)
         # What is to be looked at.
-        self._joining: list[tuple[Reader, str]] = []
+        self._joining: set[Reader] = set()
         self._rooms: set[int] = set()
         self._places: set[Place] = set()
         self._people: set[int] = set()
         self._must_look = False
+        self._links_lost = hub.counts.links_lost
         # What has been told: when a room may be told again, the number of its newest message, who is online.
         self._next_at: dict[int, float] = {}
         self._told: dict[int, int] = {}
@@ -69,14 +80,15 @@ class Viewers:
 
     def join(self, reader: Reader, seen: str) -> None:
         """A page has been opened, which holds what this is the digest of; empty when it holds nothing yet."""
-        self._viewers.setdefault(reader.labels["user"], Viewer()).readers.add(reader)
-        self._joining.append((reader, seen))
+        self._viewers.setdefault(reader.labels["user"], Viewer()).readers[reader] = seen
+        self._joining.add(reader)
         self._has_news.set()
 
     def leave(self, reader: Reader) -> None:
+        self._joining.discard(reader)
         user = reader.labels["user"]
         if viewer := self._viewers.get(user):
-            viewer.readers.discard(reader)
+            viewer.readers.pop(reader, None)
             if not viewer.readers:
                 self._know(user, set(), set())
                 del self._viewers[user]
@@ -104,7 +116,9 @@ class Viewers:
     def hear_ties(self, user: int) -> None:
         """What others are to this person has changed: friends, requests, blocks."""
         if viewer := self._viewers.get(user):
-            self._joining += [(reader, "") for reader in viewer.readers]
+            for reader, seen in viewer.readers.items():
+                viewer.readers[reader] = f"{OLDER if seen.startswith(OLDER) else ''}.{ANEW}"
+            self._joining |= viewer.readers.keys()
             self._has_news.set()
 
     def hear_people(self, people: Collection[int]) -> None:
@@ -114,8 +128,12 @@ class Viewers:
             self._has_news.set()
 
     def look_again(self) -> None:
-        """The heartbeat: who is online is compared with what was told."""
-        self._must_look = bool(self._friends_of)
+        """The heartbeat: what is so is compared with what was told; after the link broke, everything is told anew."""
+        self._must_look = bool(self._viewers)
+        if hub.is_linked and hub.counts.links_lost != self._links_lost:
+            self._links_lost = hub.counts.links_lost
+            for user in self._viewers:
+                self.hear_ties(user)
         self._has_news.set()
 
     # Telling.
@@ -137,36 +155,64 @@ class Viewers:
 
     async def _pass(self) -> None:
         """What can't be read stays to be looked at."""
-        if self._joining:
-            await self._welcome(list(self._joining))
+        if joining := set(itertools.islice(self._joining, MOST_JOINING)):
+            with _taken(self._joining, joining):
+                await self._welcome(joining)
+        if self._must_look:
+            await self._look()
         if rooms := self._due():
-            await self._tell_rooms(rooms)
-        if places := set(self._places):
-            await self._tell_places(places)
-        if self._people or self._must_look:
-            await self._tell_people(set(self._people))
+            with _taken(self._rooms, rooms):
+                await self._tell_rooms(rooms)
+        if places := set(itertools.islice(self._places, MOST_PLACES)):
+            with _taken(self._places, places):
+                await self._tell_places(places)
+        if people := set(self._people):
+            with _taken(self._people, people):
+                await self._tell_people(people)
+        if self._joining or self._places:
+            self._has_news.set()
 
-    async def _welcome(self, joining: list[tuple[Reader, str]]) -> None:
+    async def _welcome(self, joining: set[Reader]) -> None:
         """Learn who the new ones are, and give those who hold something older the whole of it."""
-        users = {reader.labels["user"] for reader, _ in joining}
+        users = {reader.labels["user"] for reader in joining}
         places, friends = await Membership.places(users), await Friendship.friends_of_all(users)
-        there = await online(set().union(*friends.values()) - self._friends_of.keys())
-        listed, asking = await entries_of(users), await Friendship.asking(users)
-        del self._joining[: len(joining)]
-        self._online |= there
+        unknown = set().union(*friends.values()) - self._friends_of.keys()
+        # Before the rest is read: what is heard from here on is kept, what was before stands in what is read.
         for user in users & self._viewers.keys():
             self._know(user, places[user], friends[user])
+        try:
+            self._online = (self._online - unknown) | await online(unknown)
+        except BaseException:
+            self._must_look = True
+            raise
+        listed, asking = await entries_of(users), await Friendship.asking(users)
         shown = Shown(self._sent)
-        for reader, seen in joining:
+        for reader in joining:
             user = reader.labels["user"]
+            if user not in self._viewers or (seen := self._viewers[user].readers.get(reader)) is None:
+                continue
             of_entries, _, of_friends = seen.partition(".")
             if of_entries not in (OLDER, digest(listed[user], reader.channel)):
                 reader.put(shown.whole(listed[user], reader.channel))
-            if not seen or asking[user]:
+            is_same = of_friends == digest_of(friends[user] & self._online, asking[user])
+            if not is_same:
                 reader.put(waiting(asking[user]))
-            if not seen or (of_friends and of_friends != digest_of(friends[user] & self._online)):
+            if of_friends and not is_same:
                 reader.put(TIES)
-        await self._note_delivered(one for user in users for one in listed[user])
+        found = [one for user in users for one in listed[user]]
+        # Whoever was told something older is told more; the others begin with this.
+        self._told = {one.room_id: one.last_number for one in found} | self._told
+        await self._note_delivered(found)
+
+    async def _look(self) -> None:
+        """Find who came or went, and where something was said, that nobody told of."""
+        there = await everyone_online() & self._friends_of.keys()
+        for room, number in await Room.lately():
+            if room in self._in_room and self._told.get(room) != number:
+                self._rooms.add(room)
+        self._online &= self._friends_of.keys()
+        self._people |= self._online ^ there
+        self._must_look = False
 
     def _due(self) -> set[int]:
         """The rooms whose turn has come; the others have theirs soon."""
@@ -181,25 +227,14 @@ class Viewers:
         return due
 
     async def _tell_rooms(self, rooms: set[int]) -> None:
-        begun = asyncio.get_running_loop().time()
-        self._rooms -= rooms
-        users = {user for room in rooms for user in self._in_room.get(room, ())}
+        now = asyncio.get_running_loop().time()
+        places = [(user, room) for room in rooms for user in self._in_room.get(room, ())]
         for room in rooms:
-            self._next_at[room] = begun + min(LONGEST_SECONDS, EACH_SECONDS * len(self._in_room.get(room, ())))
-        try:
-            found = await entries_at(users, rooms)
-        except BaseException:
-            self._rooms |= rooms
-            raise
-        await self._tell(found, [(user, room) for room in rooms for user in self._in_room.get(room, ())])
+            self._next_at[room] = now + min(LONGEST_SECONDS, EACH_SECONDS * len(self._in_room.get(room, ())))
+        await self._tell(await entries_at({user for user, _ in places}, rooms), places)
 
     async def _tell_places(self, places: set[Place]) -> None:
-        self._places -= places
-        try:
-            found = await entries_at({user for user, _ in places}, {room for _, room in places})
-        except BaseException:
-            self._places |= places
-            raise
+        found = await entries_at({user for user, _ in places}, {room for _, room in places})
         await self._tell([one for one in found if (one.user_id, one.room_id) in places], places)
 
     async def _tell(self, found: list[Entry], asked: Iterable[Place]) -> None:
@@ -230,19 +265,24 @@ class Viewers:
 
     async def _tell_people(self, people: set[int]) -> None:
         """Dots: made once for a person, for the pages of all their friends."""
-        if self._must_look:
-            there = await everyone_online() & self._friends_of.keys()
-            people |= (self._online & self._friends_of.keys()) ^ there
-        else:
-            there = await online(people)
+        there = await online(people)
         made = await dots(people, there)
-        self._people -= people
-        self._must_look = False
-        self._online = (self._online - people) | (there & people)
+        self._online = (self._online - people) | there
         for person, frame in made.items():
             for user in self._friends_of.get(person, ()):
                 for reader in self._viewers[user].readers:
                     reader.put(frame)
+
+
+@contextlib.contextmanager
+def _taken(queue: set[T], some: set[T]) -> Iterator[None]:
+    """These are being looked at: what is heard of them meanwhile is news, and they are put back when that fails."""
+    queue -= some
+    try:
+        yield
+    except BaseException:
+        queue |= some
+        raise
 
 
 def _replace(index: defaultdict[int, set[int]], user: int, before: set[int], after: set[int]) -> None:

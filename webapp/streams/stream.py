@@ -102,6 +102,9 @@ class Stream(EventSourceResponse):
                 hub.start(gone(user))
             else:
                 attendance.leave(user, room)
+                if room != NO_ROOM:
+                    # While it was open, nothing in it counted as unread: other pages of theirs count again.
+                    viewers.hear_place(user, room)
             if is_read:
                 note_soon(user, room)
         if self.reader.is_parked:

@@ -1,0 +1,916 @@
+"""The sidebar of every open page: what is shown to whom, what each change sends to it, and what nobody else learns."""
+
+import asyncio
+import gc
+import html
+import re
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.conftest import Person, account, person
+from tests.test_chats import befriend, chat_of, who, write
+from webapp import database
+from webapp.accounts.models import User
+from webapp.app import app as the_app
+from webapp.friends.models import Friendship
+from webapp.live import Reader, hub
+from webapp.messages.models import Message
+from webapp.presence import broadcasts as presence
+from webapp.presence.attendance import attendance
+from webapp.presence.models import Visit
+from webapp.rooms import sidebar as sidebars
+from webapp.rooms import viewers as module
+from webapp.rooms.models import Membership, Room
+from webapp.rooms.viewers import viewers
+from webapp.streams.stream import Stream
+
+ENTRY = re.compile(r'<li id="entry-(\d+)".*?</li>', re.S)
+PARTIAL = re.compile(r'<hx-partial hx-target="([^"]*)" hx-swap="([^"]*)">(.*?)</hx-partial>', re.S)
+STREAM = re.compile(r'hx-sse:connect="[^"]*[?;]sidebar=([^"]*)"')
+UNREAD = re.compile(r'class="unread"[^>]*>(\d+\+?)')
+NAME = re.compile(r'class="entry__name"[^>]*>(.*?)</span>', re.S)
+LINE = re.compile(r'class="entry__line">(.*?)</span>(?=\s|<)', re.S)
+TAG = re.compile(r"<[^>]+>")
+NUMBERS = ["1x", "-1", "", "1.5", "٣", "9" * 16, "9" * 5000, "null", "\0"]
+
+
+class Shown(NamedTuple):
+    name: str
+    line: str
+    unread: str = ""
+
+
+def shown(entry: str) -> Shown:
+    def text(found: re.Match[str] | None) -> str:
+        return html.unescape(TAG.sub("", found[1])).strip() if found else ""
+
+    return Shown(text(NAME.search(entry)), text(LINE.search(entry)), text(UNREAD.search(entry)))
+
+
+class Window:
+    """An open page of somebody, and the sidebar that it shows. `frames` are the targets of what it was sent last."""
+
+    def __init__(self, one: Person, entries: dict[int, str], seen: str, room: Room | None, framing: str) -> None:
+        self.user = who(one)
+        self.entries = entries
+        self.room = room
+        self.frames: list[str] = []
+        self.text = ""
+        self.ties = 0
+        labels = {"session": one.session.id, "user": self.user.id}
+        self.reader = Reader(room.id if room else None, room.version if room else None, framing, "/lobby", **labels)
+        hub.join(self.reader)
+        viewers.join(self.reader, seen)
+        attendance.enter(self.user.id, room.id if room else 0)
+
+    @classmethod
+    async def open(
+        cls, one: Person, path: str = "/lobby", room: Room | None = None, seen: str | None = None, framing: str = "sse"
+    ) -> "Window":
+        page = (await one.get(room.path if room else path)).text
+        found = STREAM.search(page)
+        assert found
+        side = page.partition('id="sidebar"')[2].partition("</nav>")[0]
+        entries = {int(entry[1]): entry[0] for entry in ENTRY.finditer(side)}
+        window = cls(one, entries, html.unescape(found[1]) if seen is None else seen, room, framing)
+        await told()
+        window.look()
+        return window
+
+    def look(self) -> list[str]:
+        """Take in what has been sent since; what it was meant for."""
+        self.text = b"".join(self.reader.outbox._chunks).decode()
+        self.reader.outbox._chunks.clear()
+        self.reader.outbox._size = 0
+        self.ties = self.text.count("event: ties\n")
+        pieces = [piece for piece in PARTIAL.findall(self.text.replace("\ndata: ", "\n"))]
+        self.frames = [target for target, _, _ in pieces if target.startswith("#entr")]
+        for target, swap, piece in pieces:
+            self._swap(target, swap, {int(entry[1]): entry[0] for entry in ENTRY.finditer(piece)})
+        return self.frames
+
+    def _swap(self, target: str, swap: str, found: dict[int, str]) -> None:
+        if target == "#entries":
+            self.entries = found if swap == "innerHTML" else found | self.entries
+        elif target.startswith("#entry-") and (number := int(target.rpartition("-")[2])) in self.entries:
+            if swap == "delete":
+                del self.entries[number]
+            else:
+                self.entries |= found
+
+    @property
+    def sidebar(self) -> list[Shown]:
+        self.look()
+        return [shown(entry) for entry in self.entries.values()]
+
+    def close(self) -> None:
+        hub.leave(self.reader)
+        viewers.leave(self.reader)
+        attendance.leave(self.user.id, self.room.id if self.room else 0)
+        if self.room:
+            viewers.hear_place(self.user.id, self.room.id)
+
+
+async def told() -> None:
+    """Until everything that was heard has been told."""
+    async with asyncio.timeout(10):
+        while viewers._has_news.is_set() or viewers._rooms:
+            await viewers._has_news.wait()
+            viewers._has_news.clear()
+            await viewers._pass()
+
+
+@pytest.fixture(autouse=True)
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass is made when the test says so, and a busy room need not wait for its turn."""
+
+    async def run() -> None:
+        viewers._begin()
+
+    monkeypatch.setattr(viewers, "run", run)
+    monkeypatch.setattr(module, "LONGEST_SECONDS", 0.0)
+
+
+async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
+    """From now on, what is asked of the database by raw SQL."""
+    asked: list[str] = []
+    rows = database.rows
+
+    async def counted(query: str, *values: object) -> list[dict[str, Any]]:
+        asked.append(query)
+        return await rows(query, *values)
+
+    monkeypatch.setattr(database, "rows", counted)
+    return asked
+
+
+def nobody_is_left() -> bool:
+    return not (viewers._viewers or viewers._in_room or viewers._friends_of or viewers._joining)
+
+
+def nothing_waits() -> bool:
+    return not (viewers._joining or viewers._rooms or viewers._places or viewers._people or viewers._must_look)
+
+
+# The addresses.
+
+
+async def opened(one: Person, path: str) -> tuple[int, dict[str, str], str]:
+    """What a stream begins with, which is left after its first bytes."""
+    begun, status, headers, body = asyncio.Event(), 0, {}, b""
+
+    async def receive() -> dict[str, Any]:
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        nonlocal status, headers, body
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
+        elif message.get("body"):
+            body += message["body"]
+            begun.set()
+
+    route, _, query = path.partition("?")
+    cookies = "; ".join(f"{name}={value}" for name, value in one.client.cookies.items())
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": route,
+        "raw_path": route.encode(), "query_string": query.encode(), "root_path": "", "client": ("127.0.0.1", 1),
+        "server": ("localhost", 80),
+        "headers": [(b"host", b"localhost"), (b"cookie", cookies.encode()), (b"user-agent", b"Mozilla/5.0 Firefox")],
+    }  # fmt: skip
+    async with asyncio.timeout(10):
+        await the_app(scope, receive, send)
+    return status, headers, body.decode()
+
+
+async def test_the_stream_of_a_page_without_a_room_opens(alice: Person) -> None:
+    status, headers, body = await opened(alice, "/events")
+    assert (status, body) == (200, ": ok\n\n")
+    assert headers["content-type"].startswith("text/event-stream")
+    assert headers["cache-control"] == "no-store, no-transform"
+    assert nobody_is_left()
+
+
+async def test_the_sidebar_as_an_endless_document_opens(alice: Person, room: Room) -> None:
+    status, headers, body = await opened(alice, "/live")
+    assert status == 200
+    assert headers["content-type"].startswith("text/html")
+    assert '<ol id="entries"' in body
+    assert nobody_is_left()
+
+
+async def test_the_frame_around_the_endless_document_says_nothing_of_anybody(alice: Person, visitor: Person) -> None:
+    hers, his = await alice.get("/live?frame=a"), await visitor.get("/live?frame=a")
+    assert hers.status_code == his.status_code == 200
+    assert hers.text == his.text
+
+
+async def test_the_sidebar_is_a_page_of_its_own(alice: Person, room: Room, charlie: Person) -> None:
+    assert "Tea &amp; Cake" in (await alice.get(f"/sidebar?here={room.key}")).text
+    hers = await charlie.get(f"/sidebar?here={room.key}")
+    assert hers.status_code == 200
+    assert "Tea &amp; Cake" not in hers.text
+
+
+@pytest.mark.parametrize("path", ["/events", "/live", "/sidebar"])
+async def test_who_is_signed_out_is_sent_to_sign_in(visitor: Person, path: str) -> None:
+    answer = await visitor.get(path)
+    assert answer.status_code in (303, 401)
+    if answer.status_code == 303:
+        assert answer.headers["location"].startswith("/login")
+    assert (await visitor.get(path, HX_Request="true")).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/events", "/live", "/sidebar"])
+async def test_they_are_only_read(alice: Person, path: str) -> None:
+    assert (await alice.post(path)).status_code == 405
+
+
+async def test_reading_is_only_said_by_posting(alice: Person, room: Room) -> None:
+    assert (await alice.get(f"{room.path}/read")).status_code == 405
+
+
+async def read_number(one: Person, room: Room) -> int:
+    return (await Membership.get(user_id=who(one).id, room_id=room.id)).read_number
+
+
+async def test_what_was_on_the_screen_is_read_and_nobody_elses(alice: Person, bob: Person, room: Room) -> None:
+    for words in ("one", "two", "three"):
+        await alice.say(room, words)
+    answer = await bob.read(room, 2)
+    assert (answer.status_code, answer.text) == (204, "")
+    assert await read_number(bob, room) == 2
+    assert await read_number(alice, room) == 3
+    await bob.read(room, 1)
+    assert await read_number(bob, room) == 2, "it never goes backwards"
+    await asyncio.gather(bob.read(room, 3), bob.read(room, 1), bob.read(room, 3))
+    assert await read_number(bob, room) == 3
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+async def test_what_is_no_number_of_a_message_reads_nothing(
+    alice: Person, bob: Person, room: Room, number: str
+) -> None:
+    await alice.say(room, "one")
+    answer = await bob.post(f"{room.path}/read", {"number": number})
+    assert answer.status_code in (204, 400, 422)
+    assert await read_number(bob, room) == 0
+
+
+async def test_a_number_that_is_still_to_come_reads_what_is_there(alice: Person, bob: Person, room: Room) -> None:
+    await alice.say(room, "one")
+    assert (await bob.read(room, 10**14)).status_code == 204
+    await alice.say(room, "two")
+    assert await read_number(bob, room) == 1
+
+
+async def test_a_visitor_of_a_public_room_has_nothing_to_read(charlie: Person, alice: Person, room: Room) -> None:
+    await alice.say(room, "one")
+    assert (await charlie.read(room)).status_code == 204
+    assert not await Membership.exists(user_id=who(charlie).id)
+
+
+async def test_an_outsider_cannot_say_that_a_chat_is_read(alice: Person, bob: Person, charlie: Person) -> None:
+    await befriend(alice, bob)
+    await write(alice, bob)
+    chat = await Room.get(kind="direct")
+    assert (await charlie.read(chat)).status_code == 404
+    assert (await charlie.post("/rooms/~nothing/read", {"number": "1"})).status_code == 404
+    assert await read_number(bob, chat) == 0
+
+
+async def test_a_request_that_is_not_answered_is_not_read(alice: Person, bob: Person) -> None:
+    await write(alice, bob, "Who are you?")
+    chat = await Room.get(kind="direct")
+    assert (await bob.read(chat)).status_code == 204
+    assert await read_number(bob, chat) == 0
+
+
+async def test_who_was_sent_away_or_is_signed_out_says_nothing(
+    alice: Person, bob: Person, visitor: Person, room: Room
+) -> None:
+    await alice.say(room, "one")
+    answer = await visitor.read(room)
+    assert answer.status_code == 303
+    assert (await visitor.post(f"{room.path}/read", {"number": "1"}, HX_Request="true")).status_code == 401
+    await alice.post(f"{room.path}/settings", {"do": "kick", "who": who(bob).code, "minutes": "10"})
+    assert (await bob.read(room)).status_code == 403
+    assert await read_number(bob, room) == 0
+
+
+# What an open page is sent.
+
+
+@pytest.fixture
+async def soup(alice: Person, bob: Person) -> Room:
+    """Another room that both are in, with the later message."""
+    soup = await Room.enter(who(alice), "Soup")
+    await soup.join(who(bob))
+    await (await Room.for_reading(who(bob), soup.key)).join(who(bob))
+    await alice.say(await Room.get(name="Tea & Cake"), "in tea")
+    await alice.say(soup, "in soup")
+    return soup
+
+
+async def test_a_page_that_is_as_it_should_be_is_sent_nothing(bob: Person, soup: Room) -> None:
+    window = await Window.open(bob)
+    assert window.text == ""
+    assert window.sidebar == [Shown("Soup", "in soup", "1"), Shown("Tea & Cake", "in tea", "1")]
+
+
+async def test_a_page_that_is_older_gets_the_whole_list(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    page = STREAM.search((await bob.get("/lobby")).text)
+    assert page
+    await alice.say(room, "meanwhile")
+    window = await Window.open(bob, seen=html.unescape(page[1]))
+    assert window.frames == ["#entries"]
+    assert window.sidebar[0] == Shown("Tea & Cake", "meanwhile", "2")
+
+
+async def test_a_message_elsewhere_counts_and_moves_to_the_top(
+    alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    window = await Window.open(bob)
+    await alice.say(room, "second <b>in</b> tea")
+    await told()
+    assert window.sidebar == [Shown("Tea & Cake", "second <b>in</b> tea", "2"), Shown("Soup", "in soup", "1")]
+    assert window.frames == [f"#entry-{room.id}", "#entries"]
+    assert "<b>in" not in window.text
+
+
+async def test_ones_own_message_counts_nothing(bob: Person, room: Room, soup: Room) -> None:
+    window = await Window.open(bob)
+    await bob.say(room, "mine")
+    await told()
+    assert window.sidebar[0] == Shown("Tea & Cake", "You: mine")
+
+
+async def test_an_edit_of_the_last_line_stays_in_its_place(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    window = await Window.open(bob)
+    await alice.post(f"{room.path}/messages/1/edit", {"body": "changed"})
+    await told()
+    assert window.sidebar == [Shown("Soup", "in soup", "1"), Shown("Tea & Cake", "changed", "1")]
+    assert window.frames == [f"#entry-{room.id}"]
+    await alice.post(f"{room.path}/messages/1/remove")
+    await told()
+    assert [one.name for one in window.sidebar] == ["Soup", "Tea & Cake"]
+    assert "changed" not in window.text
+
+
+async def test_muting_and_marking_unread_show_in_place(bob: Person, room: Room, soup: Room) -> None:
+    window = await Window.open(bob)
+    settings = f"{room.path}/settings"
+    for do, unread in (("mute", ""), ("unmute", "1")):
+        await bob.post(settings, {"do": do})
+        await told()
+        assert window.sidebar == [Shown("Soup", "in soup", "1"), Shown("Tea & Cake", "in tea", unread)]
+    await bob.read(room)
+    await told()
+    assert window.sidebar[1].unread == ""
+    await bob.post(settings, {"do": "unread", "number": "1"})
+    await told()
+    assert window.sidebar[1].unread == "1"
+
+
+async def test_a_room_comes_when_one_joins_it_and_goes_when_one_leaves(alice: Person, bob: Person, soup: Room) -> None:
+    await Room.enter(who(alice), "Bread")
+    bread = await Room.get(name="Bread")
+    window = await Window.open(bob)
+    for path, is_in in (("join", True), ("leave", False), ("join", True)):
+        await bob.post(f"{bread.path}/{path}")
+        await told()
+        assert ("Bread" in [one.name for one in window.sidebar]) is is_in
+    await alice.say(bread, "still told")
+    await told()
+    assert window.sidebar[0] == Shown("Bread", "still told", "1")
+
+
+async def test_writing_joins_and_shows(bob: Person, charlie: Person, room: Room, soup: Room) -> None:
+    window = await Window.open(charlie)
+    assert window.sidebar == []
+    await charlie.say(room, "here I am")
+    await told()
+    assert window.sidebar == [Shown("Tea & Cake", "You: here I am")]
+
+
+async def test_who_is_sent_away_loses_the_room_and_hears_no_more_of_it(
+    alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    window = await Window.open(bob)
+    await alice.post(f"{room.path}/settings", {"do": "kick", "who": who(bob).code, "minutes": "10"})
+    await told()
+    assert [one.name for one in window.sidebar] == ["Soup"]
+    await alice.say(room, "he is gone")
+    await told()
+    window.look()
+    assert window.text == ""
+    assert who(bob).id not in viewers._in_room[room.id]
+
+
+async def test_a_message_between_the_kick_and_the_news_of_it_is_not_told(
+    alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = await Window.open(bob)
+    await room.kick(await room.member(who(bob).code), 10)  # and nobody tells
+    await alice.say(room, "not for him")
+    await told()
+    assert [one.name for one in window.sidebar] == ["Soup"]
+    assert "not for him" not in window.text
+
+
+async def test_a_deleted_room_goes_from_every_sidebar(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    windows = [await Window.open(alice), await Window.open(bob)]
+    await alice.post(f"{soup.path}/settings", {"do": "delete", "name": "Soup"})
+    await told()
+    assert [[one.name for one in window.sidebar] for window in windows] == [["Tea & Cake"]] * 2
+
+
+async def test_a_request_comes_and_is_answered(alice: Person, bob: Person, soup: Room) -> None:
+    window, hers = await Window.open(bob), await Window.open(alice)
+    await write(alice, bob, "A secret")
+    await told()
+    assert window.sidebar[0] == Shown("Alice", "wants to write to you")
+    assert "A secret" not in window.text
+    chat = await Room.get(kind="direct")
+    hers.look()
+    await bob.post(f"{chat.path}/join")
+    await told()
+    assert window.sidebar[0] == Shown("Alice", "A secret", "1")
+
+
+async def test_a_request_that_is_ignored_goes_and_the_other_is_told_nothing(
+    alice: Person, bob: Person, soup: Room
+) -> None:
+    await write(alice, bob, "A secret")
+    chat = await Room.get(kind="direct")
+    window, hers = await Window.open(bob), await Window.open(alice)
+    await bob.post(f"{chat.path}/leave")
+    await told()
+    assert [one.name for one in window.sidebar] == ["Soup", "Tea & Cake"]
+    assert hers.look() == []
+    assert hers.text == ""
+
+
+async def test_a_request_of_somebody_who_gets_blocked_goes(alice: Person, bob: Person, soup: Room) -> None:
+    await write(alice, bob, "A secret")
+    window = await Window.open(bob)
+    await bob.post(f"{who(alice).path}/block")
+    await told()
+    # Alice wrote the last lines of the rooms too: they are hidden now.
+    assert window.sidebar == [Shown("Soup", "", "1"), Shown("Tea & Cake", "", "1")]
+    await bob.post(f"{who(alice).path}/unblock")
+    await told()
+    assert window.sidebar[0] == Shown("Alice", "wants to write to you")
+    assert Shown("Soup", "in soup", "1") in window.sidebar
+
+
+async def test_a_declined_friendship_is_told_to_one_side_alone(alice: Person, bob: Person, soup: Room) -> None:
+    hers = await Window.open(alice)
+    await alice.post(f"/friends/{who(bob).code}/ask")
+    await told()
+    hers.look()
+    window = await Window.open(bob)
+    await bob.post(f"/friends/{who(alice).code}/decline")
+    await told()
+    window.look()
+    assert window.ties == 1
+    assert 'id="waiting"' in window.text
+    assert hers.look() == []
+    assert hers.text == ""
+
+
+async def test_two_windows_of_one_person_are_told_the_same(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    lobby, elsewhere, there = (
+        await Window.open(bob),
+        await Window.open(bob, "/rooms"),
+        await Window.open(bob, room=room),
+    )
+    await alice.say(soup, "for all")
+    await told()
+    for window in (lobby, elsewhere, there):
+        assert window.sidebar[0] == Shown("Soup", "for all", "2")
+    await bob.read(soup)
+    await told()
+    for window in (lobby, elsewhere, there):
+        assert window.sidebar[0] == Shown("Soup", "for all")
+
+
+async def test_a_room_that_is_open_has_nothing_unread_until_its_page_is_left(
+    alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    lobby, there = await Window.open(bob), await Window.open(bob, room=room)
+    await alice.say(room, "above the fold")
+    await told()
+    assert lobby.sidebar[0] == Shown("Tea & Cake", "above the fold")
+    there.close()
+    await told()
+    assert lobby.sidebar[0] == Shown("Tea & Cake", "above the fold", "2")
+    assert lobby.frames == [f"#entry-{room.id}"]
+
+
+async def test_a_stream_that_ends_lets_the_other_pages_count_again(alice: Person, bob: Person, room: Room) -> None:
+    lobby = await Window.open(bob)
+    reader = Reader(room.id, room.version, "sse", room.path, session=bob.session.id, user=who(bob).id)
+    chunks = Stream(reader, b": ok\n\n", "text/event-stream", sidebar="-")._chunks()
+    assert await anext(chunks) == b": ok\n\n"
+    waiting = asyncio.ensure_future(anext(chunks))
+    await alice.say(room, "not on the screen")
+    await waiting
+    await told()
+    assert lobby.sidebar[0].unread == ""
+    await chunks.aclose()
+    await told()
+    assert lobby.sidebar[0] == Shown("Tea & Cake", "not on the screen", "1")
+
+
+async def test_the_second_page_of_the_list_stays_the_second(alice: Person, bob: Person) -> None:
+    for number in range(65):
+        await Room.enter(who(bob), f"Room {number}")
+    first, second = await Window.open(bob), await Window.open(bob, "/lobby?page=2")
+    assert (first.text, second.text) == ("", "")
+    assert (len(first.entries), len(second.entries)) == (50, 16)
+    await alice.post(f"/friends/{who(bob).code}/ask")
+    await told()
+    second.look()
+    first.look()
+    assert (first.ties, second.ties) == (1, 1)
+    assert 'id="waiting"' in second.text
+    assert (len(first.entries), len(second.entries)) == (50, 16)
+    oldest = await Room.get(name="Room 0")
+    await bob.say(oldest, "up it goes")
+    await told()
+    assert first.sidebar[0] == second.sidebar[0] == Shown("Room 0", "You: up it goes")
+
+
+async def test_a_page_from_before_there_was_a_live_sidebar_is_sent_changes_alone(
+    alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    window = await Window.open(bob, seen=sidebars.OLDER)
+    assert window.frames == []
+    await alice.say(room, "news")
+    await told()
+    assert window.look() == [f"#entry-{room.id}", "#entries"]
+
+
+async def test_the_endless_document_begins_with_everything_and_hides_what_is_old(
+    alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    reader = Reader(None, None, "html", "/lobby", session=bob.session.id, user=who(bob).id)
+    viewers.join(reader, "")
+    await told()
+    first = b"".join(reader.outbox._chunks).decode()
+    reader.outbox._chunks.clear()
+    assert [shown(entry[0]).name for entry in ENTRY.finditer(first)] == ["Soup", "Tea & Cake"]
+    await alice.say(room, "</li></ol><script>")
+    await told()
+    second = b"".join(reader.outbox._chunks).decode()
+    assert f"#entry-{room.id}[data-sent]{{order:" in second
+    assert "--shown:none" in second
+    assert "<script>" not in second
+    assert second.count("</li>") == 1
+
+
+# Friends who come and go.
+
+
+async def comes(one: Person) -> None:
+    await Visit.write(attendance.process, [(who(one).id, 0)], [])
+    presence.changed([who(one).id])
+    await told()
+
+
+async def goes(one: Person) -> None:
+    await Visit.write(attendance.process, [], [(who(one).id, 0)])
+    presence.changed([who(one).id])
+    await told()
+
+
+def dot(window: Window, one: Person) -> bool | None:
+    window.look()
+    found = re.findall(rf'id="dot-entry-{who(one).code}" class="([^"]*)"', window.text)
+    return "dot--online" in found[-1] if found else None
+
+
+async def test_a_friend_who_comes_and_goes_shows(alice: Person, bob: Person, charlie: Person) -> None:
+    await befriend(alice, bob)
+    hers, strangers = await Window.open(alice), await Window.open(charlie)
+    await comes(bob)
+    assert dot(hers, bob) is True
+    await goes(bob)
+    assert dot(hers, bob) is False
+    assert strangers.look() == []
+    assert strangers.text == ""
+
+
+async def test_news_that_comes_while_people_are_read_is_not_lost(
+    alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await befriend(alice, bob)
+    window = await Window.open(alice)
+    dots = module.dots
+
+    async def meanwhile(people: Any, there: Any) -> Any:
+        monkeypatch.setattr(module, "dots", dots)
+        await Visit.write(attendance.process, [], [(who(bob).id, 0)])
+        presence.changed([who(bob).id])
+        return await dots(people, there)
+
+    monkeypatch.setattr(module, "dots", meanwhile)
+    await comes(bob)
+    assert dot(window, bob) is False
+
+
+async def test_a_friend_who_hides_is_gone_and_one_who_is_no_friend_any_more_says_nothing(
+    alice: Person, bob: Person
+) -> None:
+    await befriend(alice, bob)
+    await comes(bob)
+    window = await Window.open(alice)
+    await User.filter(id=who(bob).id).update(shows_presence=False)
+    await presence.chosen(who(bob).id)
+    await told()
+    assert dot(window, bob) is False
+    assert "Last seen" not in window.text
+    await User.filter(id=who(bob).id).update(shows_presence=True)
+    await alice.post(f"/friends/{who(bob).code}/remove")
+    await told()
+    window.look()
+    await comes(bob)
+    assert dot(window, bob) is None
+    assert who(bob).id not in viewers._friends_of
+
+
+async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
+    alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    await befriend(alice, bob)
+    window = await Window.open(alice)
+    await Visit.write(attendance.process, [(who(bob).id, 0)], [])
+    await Message.post(room, who(bob), "nobody rings", "nonce")
+    viewers.look_again()
+    await told()
+    assert dot(window, bob) is True
+    assert window.sidebar[0] == Shown("Tea & Cake", "nobody rings", "1")
+    viewers.look_again()
+    await told()
+    assert window.look() == []
+    assert window.text == ""
+
+
+async def test_after_the_link_broke_everything_is_told_anew(alice: Person, bob: Person, soup: Room) -> None:
+    window = await Window.open(bob)
+    await befriend(alice, bob)  # told elsewhere, while this process was deaf
+    hub._notice(False)
+    hub._notice(True)
+    viewers.look_again()
+    await told()
+    assert window.look() == ["#entries"]
+    assert window.ties == 1
+    assert viewers._friends_of[who(alice).id] == {who(bob).id}
+
+
+async def test_who_was_online_long_ago_is_not_remembered_so(alice: Person, bob: Person) -> None:
+    await befriend(alice, bob)
+    await comes(bob)
+    window = await Window.open(alice)
+    window.close()
+    await goes(bob)
+    page = STREAM.search((await alice.get("/lobby")).text)
+    assert page
+    again = await Window.open(alice)
+    assert again.text == ""
+
+
+# When something goes wrong.
+
+
+@pytest.mark.parametrize("name", ["entries_of", "entries_at", "online", "dots", "everyone_online"])
+async def test_what_could_not_be_read_is_read_again(
+    alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    await befriend(alice, bob)
+    page = STREAM.search((await alice.get("/lobby")).text)
+    assert page
+    await bob.say(room, "since then")
+    window = Window(alice, {}, html.unescape(page[1]), None, "sse")
+    read, failed = getattr(module, name), []
+
+    async def fails(*arguments: Any) -> Any:
+        if not failed:
+            failed.append(name)
+            raise OSError("the database is away")
+        return await read(*arguments)
+
+    monkeypatch.setattr(module, name, fails)
+    is_here = name in ("online", "entries_of")
+    if not is_here:
+        await told_at_last()
+    await bob.say(soup, "and more")
+    await Visit.write(attendance.process, [(who(bob).id, 0)], [])
+    presence.changed([who(bob).id])
+    viewers.look_again()
+    await told_at_last()
+    assert failed
+    window.look()
+    # The list is loaded anew, or has his dot alone changed.
+    assert window.ties or "dot--online" in window.text
+    assert window.sidebar[:2] == [Shown("Soup", "and more", "1"), Shown("Tea & Cake", "since then", "1")]
+    assert nothing_waits()
+
+
+async def told_at_last() -> None:
+    """As the task does it, with a pass that may fail."""
+    while True:
+        try:
+            return await told()
+        except OSError:
+            viewers._has_news.set()
+
+
+async def test_the_task_itself_goes_on_after_a_failure(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    hub.start(viewers.run())
+    await asyncio.sleep(0)
+    reader = Reader(None, None, "sse", "/lobby", session=bob.session.id, user=who(bob).id)
+    viewers.join(reader, "")
+    read, failed = module.entries_of, []
+
+    async def fails(users: Any) -> Any:
+        if not failed:
+            failed.append(users)
+            raise OSError("the database is away")
+        return await read(users)
+
+    monkeypatch.setattr(module, "entries_of", fails)
+    async with asyncio.timeout(5):
+        async for chunk in reader.outbox:
+            assert b"Tea &amp; Cake" in chunk
+            break
+    assert failed
+
+
+async def test_a_message_that_is_rung_while_a_page_is_welcomed_is_not_lost(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was committed after the entries were read, and nobody else here is in the room."""
+    asking = Friendship.asking
+
+    async def meanwhile(users: Any) -> Any:
+        monkeypatch.undo()
+        await alice.say(room, "just now")
+        return await asking(users)
+
+    page = STREAM.search((await bob.get("/lobby")).text)
+    assert page
+    window = Window(bob, {}, html.unescape(page[1]), None, "sse")
+    monkeypatch.setattr(Friendship, "asking", meanwhile)
+    await viewers._pass()
+    monkeypatch.setattr(module, "LONGEST_SECONDS", 0.0)
+    await told()
+    assert window.sidebar[0] == Shown("Tea & Cake", "just now", "1")
+
+
+@pytest.mark.parametrize("name", ["entries_of", "entries_at", "dots"])
+async def test_a_reader_may_leave_while_it_is_told(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    await befriend(alice, bob)
+    windows = [await Window.open(one) for one in (alice, bob)]
+    read = getattr(module, name)
+
+    async def meanwhile(*arguments: Any) -> Any:
+        for window in windows:
+            if window.reader in hub._open:
+                window.close()
+        return await read(*arguments)
+
+    monkeypatch.setattr(module, name, meanwhile)
+    viewers.hear_ties(who(bob).id)
+    await told()
+    await alice.say(room, "anybody there?")
+    viewers.hear_people({who(alice).id, who(bob).id})
+    await told()
+    for window in windows:
+        if window.reader in hub._open:
+            window.close()
+    await told()
+    assert nobody_is_left()
+
+
+async def test_nothing_is_left_of_people_who_have_gone(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    await befriend(alice, bob)
+    windows = [await Window.open(one, room=place) for one in (alice, bob) for place in (None, room, soup)]
+    await comes(bob)
+    await alice.say(room, "hello")
+    await told()
+    for window in windows:
+        window.close()
+    await alice.say(room, "hello again")
+    presence.changed([who(alice).id])
+    viewers.look_again()
+    await told()
+    assert nobody_is_left()
+    assert nothing_waits()
+    readers = [window.reader for window in windows]
+    windows.clear()
+    gc.collect()
+    assert not any(isinstance(one, dict) and viewers._viewers is one for one in gc.get_referrers(*readers))
+
+
+async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_look_at(
+    alice: Person, bob: Person, soup: Room
+) -> None:
+    window = await Window.open(bob)
+    for _ in range(100):
+        await alice.post(f"/friends/{who(bob).code}/cancel")
+    await told()
+    assert window.look() == ["#entries"]
+    assert not window.reader.outbox.is_closed
+
+
+# What it costs.
+
+
+async def crowd(room: Room, count: int) -> list[Reader]:
+    """So many people in the room, each with an open page."""
+    people = [await account(f"person-{number}") for number in range(count)]
+    await Membership.bulk_create([Membership(room_id=room.id, user_id=user.id) for user in people])
+    readers = [Reader(None, None, "sse", "/lobby", session=user.id, user=user.id) for user in people]
+    for reader in readers:
+        viewers.join(reader, "")
+    await told()
+    for reader in readers:
+        reader.outbox._chunks.clear()
+    return readers
+
+
+@pytest.mark.parametrize("count", [10, 1000])
+async def test_a_message_costs_no_query_per_viewer(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    readers = await crowd(room, count)
+    asked = await queries(monkeypatch)
+    hub.ring(room.id, (await Message.post(room, who(alice), "for everybody", "nonce")).version)
+    asked.clear()
+    await told()
+    assert len(asked) == 1
+    assert all(b"for everybody" in b"".join(reader.outbox._chunks) for reader in readers)
+
+
+async def test_as_many_as_come_at_once_are_welcomed_in_turns(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_JOINING", 7)
+    readers = await crowd(room, 20)
+    assert len(viewers._in_room[room.id]) == 20
+    await alice.say(room, "for everybody")
+    await told()
+    assert all(b"for everybody" in b"".join(reader.outbox._chunks) for reader in readers)
+
+
+async def test_more_people_than_one_query_takes_are_asked_about_in_slices(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidebars, "AT_ONCE", 7)
+    readers = await crowd(room, 20)
+    await alice.say(room, "for everybody")
+    await told()
+    assert all(b"for everybody" in b"".join(reader.outbox._chunks) for reader in readers)
+
+
+async def test_a_chat_made_by_its_first_message_comes_to_both(alice: Person, bob: Person, room: Room) -> None:
+    await befriend(alice, bob)
+    window, hers = await Window.open(bob), await Window.open(alice)
+    assert (await alice.get(chat_of(bob))).status_code == 200
+    await told()
+    assert (window.look(), hers.look()) == ([], [])
+    await write(alice, bob, "Hello Bob")
+    await told()
+    assert window.sidebar[0] == Shown("Alice", "Hello Bob", "1")
+    assert hers.sidebar[0] == Shown("Bob", "You: Hello Bob")
+
+
+async def test_what_comes_to_an_open_page_is_delivered(alice: Person, bob: Person) -> None:
+    await befriend(alice, bob)
+    await write(alice, bob, "Hello Bob")
+    chat = await Room.get(kind="direct")
+    membership = await Membership.get(room_id=chat.id, user_id=who(bob).id)
+    assert membership.delivered_number == 0
+    await Window.open(bob)
+    await alice.say(chat, "Are you there?")
+    await told()
+    await membership.refresh_from_db()
+    assert membership.delivered_number == 2
+
+
+async def test_somebody_else_may_be_in_a_room_with_no_page_open(app: object, alice: Person, room: Room) -> None:
+    dora = await person(app, "dora")
+    await dora.say(room, "hello")
+    await told()
+    assert nobody_is_left()
