@@ -22,6 +22,7 @@ class Shown:
     def __init__(self, sent: Iterator[int]) -> None:
         self._sent = sent
         self._made: dict[object, Frame] = {}
+        self._rendered: dict[object, str] = {}
 
     def one(self, entry: Entry, here: int | None, has_moved: bool) -> Frame:
         """An entry in the place of what it was, or on top when there is something new in it."""
@@ -32,7 +33,7 @@ class Shown:
         return self._made[key]
 
     def _frame(self, entry: Entry, is_here: bool, has_moved: bool) -> Frame:
-        html = _rendered(entry, is_here)
+        html = self._entry(entry, is_here)
         if has_moved:
             sse = frames.partial(f"#entry-{entry.room_id}", "delete", "")
             sse += frames.partial("#entries", "afterbegin", html)
@@ -49,11 +50,18 @@ class Shown:
         rules = f"{every}{{order:{-at};--shown:none}}{this}{{--shown:initial}}"
         return frames.style(rules) + _rendered(entry, False, sent)
 
-    def whole(self, entries: list[Entry], here: int | None) -> Frame:
-        """The whole list anew."""
-        html = "".join(_rendered(entry, entry.room_id == here) for entry in entries)
-        lines = "".join(self._line(entry) for entry in entries)
-        return Frame(frames.event(frames.partial("#entries", "innerHTML", html)), lines.encode())
+    def _entry(self, entry: Entry, is_here: bool) -> str:
+        key = (entry.looks, is_here)
+        if key not in self._rendered:
+            self._rendered[key] = _rendered(entry, is_here)
+        return self._rendered[key]
+
+    def whole(self, entries: list[Entry], here: int | None, framing: str) -> Frame:
+        """The whole list anew, for pages of this kind alone: hardly two people have the same one."""
+        if framing == "html":
+            return Frame(html="".join(self._line(entry) for entry in entries).encode())
+        html = "".join(self._entry(entry, entry.room_id == here) for entry in entries)
+        return Frame(frames.event(frames.partial("#entries", "innerHTML", html)))
 
     def gone(self, room: int) -> Frame:
         """The room is theirs no more."""

@@ -69,14 +69,21 @@ class Entry:
         self.at: datetime | None = _moment(row["last_at"]) if self.last_number else None
         self.line: str = row["last_line"]
         self.is_mine = is_mine
-        self.path = f"/rooms/{quote(self.key, safe='')}"
-        self.name, self.hue = row["name"], crc32(self.key.encode()) % HUES
+        self.name = row["name"]
         self.avatar: Avatar | None = None
         self.code = row["other_code"] or ""
         if self.is_chat:
             is_notebook = row["low"] == row["high"]
             self.name = NOTEBOOK if is_notebook else row["other_name"] or "Someone who left"
             self.avatar = Avatar.of(row["other_name"] or "", self.code, row["other_picture"])
+
+    @property
+    def path(self) -> str:
+        return f"/rooms/{quote(self.key, safe='')}"
+
+    @property
+    def hue(self) -> int:
+        return crc32(self.key.encode()) % HUES
 
     def is_newer_than(self, told: int | None) -> bool:
         """Whether something was said after the message of this number, the last one that was told, if that is known."""

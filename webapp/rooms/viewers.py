@@ -193,7 +193,7 @@ class Viewers:
                 continue
             of_entries, _, of_friends = seen.partition(".")
             if of_entries not in (OLDER, digest(listed[user], reader.channel)):
-                reader.put(shown.whole(listed[user], reader.channel))
+                reader.put(shown.whole(listed[user], reader.channel, reader.framing))
             is_same = of_friends == digest_of(friends[user] & self._online, asking[user])
             if not is_same:
                 reader.put(waiting(asking[user]))
