@@ -72,7 +72,7 @@ async def readers(app: App, room: str, people: list[Person], count: int, after: 
         await asyncio.gather(*(reader.task for reader in found), return_exceptions=True)
 
 
-async def hold(found: list[Reader], version: int, seconds: float = 60) -> None:
+async def hold(found: list[Reader], version: int, seconds: float = 300) -> None:
     async with asyncio.timeout(seconds):
         while not all(reader.ids[-1] >= version for reader in found):
             await asyncio.sleep(0.02)
@@ -96,7 +96,7 @@ async def test_while_all_come_back_at_once_posts_are_answered(count: int) -> Non
                     assert (await people[1].say(app, room, f"message {version}")).status_code == 303
                     version += 1
                     delays.append(time.monotonic() - before)
-                    assert before - begun < 60
+                    assert before - begun < 300
                     await asyncio.sleep(0.05)
                 back = time.monotonic() - begun
                 await hold(found, version)
