@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import sys
 import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -155,3 +156,28 @@ async def test_one_more_than_there_is_room_for_is_told_when_to_come_back() -> No
         full, empty = lines(app)
         assert "as many streams are open as MAX_STREAMS allows" in full
         assert "there is room for streams again" in empty
+
+
+class Hasty(App):
+    """Waits for nobody when it leaves, as a machine does that is too busy to be done within five seconds."""
+
+    def start(self) -> None:
+        program = (
+            "import asyncio, uvicorn; from webapp import database; asyncio.run(database.migrate()); "
+            f"uvicorn.run('webapp.app:app', port={self.port}, timeout_graceful_shutdown=0, log_level='warning')"
+        )
+        self._run(sys.executable, "-c", program, env=self.env)
+        self._wait(self.is_healthy, 20)
+
+
+async def test_streams_that_are_cut_off_at_the_end_are_one_line_in_the_log() -> None:
+    with Hasty(SETTINGS) as app:
+        async with crowd(app) as people:
+            room = await people[0].room(app)
+            await people[0].say(app, room, "first")
+            async with readers(app, room, people, 60, after=0) as found:
+                await hold(found, 1)
+                await asyncio.to_thread(app.terminate)
+        said = app.log.read_text()
+        assert "Traceback" not in said
+        assert said.count("ERROR") <= 1
