@@ -64,6 +64,14 @@ class Town:
         self.long = self.people["joao"].send("/rooms", name="Long talk").url
         for number in range(70):
             self.people["joao"].send(f"{self.long}/messages", body=f"Thought number {number}", nonce=f"l{number}")
+        layla = self.people["layla"]
+        for name in ("joao", "mei", "sven"):
+            self.people[name].send(f"/friends/{layla.code}/ask")
+            if name != "sven":
+                layla.send(f"/friends/{self.people[name].code}/accept")
+                for number, words in enumerate(("Are you coming on Saturday?", "I can bring the cake")):
+                    self.people[name].send(f"/chat/{layla.code}/messages", body=words, nonce=f"{name}{number}")
+        amara.send(f"/chat/{layla.code}/messages", body="Hello, we met at the garden", nonce="a")
         # Somebody is there.
         self.people["joao"].open(self.room)
         self.people["mei"].open(self.room)
@@ -141,13 +149,27 @@ def profile_of(reader: Reader, town: Town) -> None:
     visit(reader, f"/people/{town.people['sven'].code}")
 
 
+def in_lobby(reader: Reader, town: Town) -> None:
+    visit(reader, "/lobby")
+    reader.until(lambda: reader.sidebar.locator(".entry:visible").count() > 5, "entries")
+
+
+def chat_with(reader: Reader, town: Town) -> None:
+    visit(reader, f"/chat/{town.people['joao'].code}")
+    reader.pause(500)
+
+
+def friend_of(reader: Reader, town: Town) -> None:
+    visit(reader, f"/people/{town.people['joao'].code}")
+
+
 # Who looks at what. "" is somebody who is not signed in.
 PAGES: dict[str, tuple[str, Step]] = {
     "front": ("", goes("/")),
     "register": ("", goes("/register")),
     "register-wrong": ("", is_wrong),
     "login": ("", goes("/login")),
-    "lobby": ("layla", goes("/lobby")),
+    "lobby": ("layla", in_lobby),
     "rooms": ("layla", goes("/rooms")),
     "rooms-none": ("layla", goes("/rooms?q=zzz")),
     "room": ("amara", in_room),
@@ -163,6 +185,11 @@ PAGES: dict[str, tuple[str, Step]] = {
     "room-settings": ("amara", lambda reader, town: visit(reader, f"{town.room}/settings")),
     "room-settings-guest": ("layla", lambda reader, town: visit(reader, f"{town.room}/settings")),
     "edit": ("amara", his_message),
+    "chat": ("layla", chat_with),
+    "chat-request": ("layla", lambda reader, town: visit(reader, f"/chat/{town.people['amara'].code}")),
+    "friends": ("layla", goes("/friends")),
+    "find": ("layla", goes("/rooms?q=m")),
+    "friend": ("layla", friend_of),
     "person": ("amara", profile_of),
     "profile": ("amara", goes("/settings/profile")),
     "password": ("amara", goes("/settings/password")),

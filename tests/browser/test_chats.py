@@ -89,3 +89,18 @@ def test_a_block_ends_what_is_open_at_once_and_leaves_what_was_said(meet: Meet, 
         assert not one.page.locator("#composer").count()
         assert one.page.locator(".message__body").all_inner_texts() == ["Hello Bob"]
     assert alice.context.request.get(f"/chat/{bob.code}").status == 404
+
+
+def test_who_waits_for_an_answer_may_write_on_as_soon_as_it_comes(meet: Meet) -> None:
+    alice, bob = meet("alice"), meet("bob")
+    path = begin(alice, bob, "one")
+    for words in ("two", "three"):
+        alice.send(f"{path}/messages", body=words, nonce=words)
+    alice.open(path)
+    assert "Wait until they answer." in alice.page.locator("#refusal").inner_text()
+    bob.page.goto(path)
+    bob.page.get_by_role("button", name="Answer").click()
+    alice.page.locator("#composer").wait_for()
+    assert not alice.page.locator("#refusal").count()
+    alice.say("four")
+    alice.reads("one", "two", "three", "four")

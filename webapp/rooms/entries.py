@@ -44,7 +44,7 @@ class Shown:
     def _line(self, entry: Entry) -> str:
         """For the endless document: it hides those before it."""
         sent = next(self._sent)
-        at = FIRST if entry.is_request else int(entry.at.timestamp()) - EPOCH if entry.at else 0
+        at = FIRST if entry.is_request else int(entry.moved_at.timestamp()) - EPOCH
         # Both weigh the same, so that of all that was sent the last one counts.
         every, this = f"#entry-{entry.room_id}[data-sent]", f"#entry-{entry.room_id}[data-sent='{sent}']"
         rules = f"{every}{{order:{-at};--shown:none}}{this}{{--shown:initial}}"

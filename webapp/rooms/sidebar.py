@@ -66,7 +66,9 @@ class Entry:
         self.is_to_come = (
             self.is_chat and not self.is_request and not is_mine and row["delivered_number"] < self.last_number
         )
-        self.at: datetime | None = _moment(row["last_at"]) if self.last_number else None
+        # Before anything is said it has a place among the others, and no time.
+        self.moved_at = _moment(row["last_at"])
+        self.at = self.moved_at if self.last_number else None
         self.line: str = row["last_line"]
         self.is_mine = is_mine
         self.name = row["name"]

@@ -113,6 +113,8 @@ async def join(request: Request) -> Response:
     room = await Room.for_reading(user, request.path_params["key"])
     await room.join(user)
     broadcasts.placed(room, user.id)
+    if room.is_chat:
+        hub.touch(room.id, "receipts")  # whoever waits for the answer learns of it
     return _see(f"{room.path}#composer" if room.is_chat else room.path)
 
 
