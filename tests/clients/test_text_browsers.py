@@ -182,6 +182,44 @@ def test_a_form_without_a_word_on_where_it_comes_from_is_known_by_its_token(
     assert said(site, f"Silence {name}") == [(GREETING, f"silent-{name}")]
 
 
+@pytest.mark.parametrize("name", BROWSERS)
+def test_two_people_become_friends_and_talk_in_private(name: str, site: App, wire: Wire, tmp_path: Path) -> None:
+    friend = Writer(site, f"nora-{name}")
+    code = re.findall(r"me\.css\?v=([0-9A-Z]{4}-[0-9A-Z]{4})", friend.get("/lobby"))[0]
+    with at_terminal(name, wire, tmp_path) as browser:
+        register(browser, f"jo-{name}")
+        mine = re.findall(r"people who should find you:\s+([0-9A-Z]{4}-[0-9A-Z]{4})", browser.screen.text)[0]
+        browser.follow("Friends")
+        browser.see("You have asked|Nobody yet")
+        browser.fill("Find somebody by name or code", code)
+        browser.follow("Find")
+        browser.see(f"Nora-{name}")
+        browser.follow(f"Nora-{name}")
+        browser.see(code)
+        browser.follow("Ask to be friends")
+        browser.see("You have asked to be friends")
+        friend.post(f"/friends/{mine}/accept")
+        browser.press(browser.reload)
+        browser.see("You are friends")
+        browser.follow("Write a message")
+        browser.see("You have not talked to")
+        say(browser, f"Nora-{name}", GREETING)
+        browser.see(rf"Edit\s+{GREETING}\s+Sent")
+        friend.get("/lobby")
+        browser.press(browser.reload)
+        browser.see(rf"{GREETING}\s+Delivered")
+        chat = re.findall(r'class="entry[^"]*" href="(/rooms/~[^"]+)"', friend.get("/lobby"))[0]
+        friend.get(f"{chat}?plain=1")
+        browser.press(browser.reload)
+        browser.see(rf"{GREETING}\s+Seen")
+        friend.say(chat, "Hello yourself")
+        browser.press(browser.reload)
+        browser.see("Hello yourself")
+        browser.follow("Skip to the newest messages")
+        browser.see(rf"Nora-{name} \d\d:\d\d\s+Hello yourself")
+    friend.client.close()
+
+
 def origins(request: str) -> list[str]:
     """The headers that say where a request comes from."""
     return re.findall(r"(?im)^(sec-fetch-site|origin|referer): ", request)
