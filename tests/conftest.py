@@ -59,7 +59,7 @@ async def app(migrated: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         shutil.copy(STAGE / "empty.sqlite3", STAGE / "parley.sqlite3")
     async with the_app.router.lifespan_context(the_app):
         if not settings.ON_SQLITE:
-            tables = '"user", room, membership, message, session, visit, met, address_ban, chore'
+            tables = '"user", room, membership, message, session, visit, met, conduct, address_ban, chore'
             await database.rows(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
         yield the_app
 

@@ -102,14 +102,16 @@ schedules = st.lists(
 async def act(who: Stranger, what: str, likes: str, language: str) -> None:
     who = await Stranger.get(id=who.id).select_related("mask")
     if what == "find":
-        await who.find(likes, language)
+        await who.wish(likes, language)
+        await who.find()
     elif what == "stop":
         await who.stop()
     elif what == "leave":
         await who.leave()
     elif what == "next":
         await who.leave()
-        await who.find(likes, language)
+        await who.wish(likes, language)
+        await who.find()
     elif what == "vanish":
         await Stranger.filter(id=who.id).update(here_until=0)
     if what != "vanish":
@@ -199,7 +201,7 @@ async def test_five_hundred_with_compatible_wishes_are_matched_within_two_second
 
     processes = [asyncio.create_task(process()) for _ in range(2)]
     for start in range(0, 500, 50):
-        await asyncio.gather(*(one.find("", "en") for one in crowd[start : start + 50]))
+        await asyncio.gather(*(one.find() for one in crowd[start : start + 50]))
     last_arrival = time.monotonic()
     while await Stranger.filter(since__not_isnull=True).exists():
         assert time.monotonic() - last_arrival < 2
@@ -217,7 +219,7 @@ async def test_a_matching_that_fails_leaves_everybody_waiting(app: object, monke
         raise OSError("the database went away")
 
     for one in crowd:
-        await one.find("", "en")
+        await one.find()
     monkeypatch.setattr("webapp.strangers.matching._remember", fails)
     with pytest.raises(OSError, match="went away"):
         await match()
@@ -228,7 +230,7 @@ async def test_a_matching_that_fails_leaves_everybody_waiting(app: object, monke
 async def test_the_longest_waiting_are_served_first(app: object) -> None:
     crowd = await enter(5)
     for place, one in enumerate(crowd):
-        await one.find("", "en")
+        await one.find()
         await Stranger.filter(id=one.id).update(since=1000 + place)
     await match()
     assert not (await Stranger.get(id=crowd[0].id)).is_waiting

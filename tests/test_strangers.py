@@ -1,7 +1,10 @@
 """Strangers: coming in, being brought together, talking, leaving, keeping in touch; and that nobody is recognised."""
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,10 +13,11 @@ from tests.conftest import Person, bodies, person
 from webapp import security, settings
 from webapp.accounts.models import Session, User
 from webapp.friends.models import Block, Friendship
+from webapp.leaving import models as leaving
 from webapp.live import Reader, hub
 from webapp.messages.models import Message
 from webapp.rooms.models import DIRECT, STRANGER, Membership, Room
-from webapp.strangers import models
+from webapp.strangers import conduct, models
 from webapp.strangers.models import LOUNGE, Met, Stranger
 from webapp.strangers.watch import watch
 
@@ -512,6 +516,15 @@ async def test_a_guest_who_registers_keeps_the_chat(guest: Person, alice: Person
 # Forgetting.
 
 
+async def test_a_mask_goes_with_the_account(alice: Person, other: Person) -> None:
+    await find(alice)
+    chat = await find(other)
+    assert alice.user
+    await leaving.begin(alice.user)
+    assert "Stranger has left" in (await other.get(chat)).text
+    assert await Stranger.filter(person=alice.user.id).count() == 0
+
+
 async def test_ended_chats_are_erased(guest: Person, other: Person, chat: str) -> None:
     await guest.post(f"{chat}/messages", {"body": "secret"})
     await guest.post("/strangers/leave")
@@ -598,3 +611,96 @@ async def test_nothing_of_an_account_shows_among_strangers(app: object, guest: P
     ]  # fmt: skip
     for text in seen:
         assert [word for word in known if word.lower() in text.lower()] == []
+
+
+# How people behave.
+
+
+async def answer_of(page: str) -> tuple[str, str]:
+    """What is right, and the seal that goes with it."""
+    one, other = re.search(r"What is (\w+) plus (\w+)\?", page).groups()  # type: ignore[union-attr]
+    seal = re.search(r'name="seal" value="([^"]+)"', page)
+    assert seal
+    return str(conduct.NUMBERS.index(one) + conduct.NUMBERS.index(other)), seal[1]
+
+
+async def meets_somebody_new(app: object, who: Person) -> str:
+    """Go on, if need be, and talk to a guest who has just come in."""
+    await find(Person(app))
+    await who.post("/strangers/next", {"sure": "1"})
+    return await where(who)
+
+
+async def test_links_in_first_messages_lead_to_a_question(app: object, guest: Person, chat: str) -> None:
+    await guest.post(f"{chat}/messages", {"body": "look at https://spam.example"})
+    chat = await meets_somebody_new(app, guest)
+    assert chat.startswith("/strangers/chat/")
+    await guest.post(f"{chat}/messages", {"body": "and at spam.com"})
+    asked = await guest.post("/strangers/next", {"sure": "1"})
+    assert asked.headers["Location"] == "/strangers/question"
+    page = (await guest.get("/strangers/question")).text
+    right, seal = await answer_of(page)
+    assert right not in page.split("What is")[1].split("</form>")[0].replace(seal, "")
+    answered = await guest.post("/strangers/question", {"answer": right, "seal": seal})
+    assert answered.headers["Location"] == "/strangers"
+    assert (await stranger(guest)).is_waiting
+
+
+async def test_a_wrong_answer_begins_a_pause(guest: Person, chat: str) -> None:
+    who = await stranger(guest)
+    await conduct.Conduct.add(who.person, conduct.QUESTION_AT)
+    await guest.post("/strangers/leave")
+    assert (await guest.post("/strangers/find", WISHES)).headers["Location"] == "/strangers/question"
+    _, seal = await answer_of((await guest.get("/strangers/question")).text)
+    wrong = await guest.post("/strangers/question", {"answer": "99", "seal": seal})
+    assert wrong.status_code == 429
+    assert "short break" in wrong.text
+    again = await guest.post("/strangers/find", WISHES | {"interests": "jazz"})
+    assert again.status_code == 429
+    assert 'value="jazz"' in again.text
+    assert not (await stranger(guest)).is_waiting
+
+
+async def test_an_answer_is_for_one_person(guest: Person, other: Person, chat: str) -> None:
+    for who in (guest, other):
+        await conduct.Conduct.add((await stranger(who)).person, conduct.QUESTION_AT)
+    right, seal = await answer_of((await guest.get("/strangers/question")).text)
+    assert (await other.post("/strangers/question", {"answer": right, "seal": seal})).status_code == 429
+
+
+async def test_the_same_first_words_to_several_are_noticed(app: object, guest: Person, chat: str) -> None:
+    for _ in range(4):
+        await guest.post(f"{chat}/messages", {"body": "Hello I am looking for somebody nice"})
+        chat = await meets_somebody_new(app, guest)
+    assert (await conduct.Conduct.get(person=(await stranger(guest)).person)).points == 3
+    assert (await guest.get("/strangers")).status_code == 200
+
+
+async def test_a_greeting_may_be_the_same_to_everybody(app: object, guest: Person, chat: str) -> None:
+    for _ in range(3):
+        await guest.post(f"{chat}/messages", {"body": "hello"})
+        chat = await meets_somebody_new(app, guest)
+    assert await conduct.Conduct.all().count() == 0
+
+
+async def test_whom_several_leave_within_seconds_takes_a_break(app: object, guest: Person, chat: str) -> None:
+    for _ in range(3):
+        skipping = await Stranger.get(room_id=(await chat_of(guest)).id, mask_id__not=(await stranger(guest)).mask_id)
+        await (await Stranger.get(id=skipping.id).select_related("mask")).leave()
+        await meets_somebody_new(app, guest)
+    answer = await guest.post("/strangers/next", {"sure": "1"})
+    assert answer.status_code == 429
+    assert "Retry-After" in answer.headers
+    assert await Met.filter(skipped__not_isnull=True).count() == 0
+
+
+def test_with_strangers_off_there_are_none() -> None:
+    """In a process of its own, because settings are read once."""
+    env = os.environ | {"STRANGERS": "off"}
+    program = (
+        "from webapp.app import routes; from webapp.render import _templates;"
+        "assert not [route.path for route in routes if route.path.startswith('/strangers')];"
+        "assert _templates.globals['strangers_open'] is False"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

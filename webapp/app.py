@@ -133,6 +133,7 @@ meeting = [
     Route("/strangers/keep", strangers.keep, methods=["POST"]),
     Route("/strangers/block", strangers.block, methods=["POST"]),
     Route("/strangers/register", strangers.register, methods=BOTH),
+    Route("/strangers/question", strangers.question, methods=BOTH),
     Route("/strangers/me.css", strangers.me_css),
     Route("/strangers/events", streams.strangers_events),
     Route("/strangers/chat/{chat:number}", strangers.chat),

@@ -32,6 +32,7 @@ MODELS = [
     "webapp.rooms.models",
     "webapp.messages.models",
     "webapp.strangers.models",
+    "webapp.strangers.conduct",
     "webapp.leaving.export",
     "webapp.moderation.models",
 ]

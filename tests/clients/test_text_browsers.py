@@ -220,6 +220,45 @@ def test_two_people_become_friends_and_talk_in_private(name: str, site: App, wir
     friend.client.close()
 
 
+def tick(browser: TextBrowser, label: str) -> None:
+    """Go on to the box before these words, and tick it."""
+    for _ in range(20):
+        right = "".join(browser.screen.cells[browser.screen.row][browser.screen.column :])
+        if browser.is_still() and label in right and right.index(label) < 6:
+            break
+        browser.press("\t")
+    browser.press("\r")
+
+
+def test_two_strangers_of_whom_one_is_at_a_terminal(site: App, wire: Wire, tmp_path: Path) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    with (
+        W3m(f"{wire.url}/strangers", tmp_path) as browser,
+        httpx2.Client(base_url=site.url, headers=headers, follow_redirects=True) as other,
+    ):
+        browser.see("accept the rules")
+        tick(browser, "I am 18 or older")
+        browser.follow("Find someone")
+        browser.see("Nobody else waits right now")
+        chat = other.post("/strangers/find", data={"rules": "1", "language": "en"})
+        assert 'id="log"' in chat.text
+        path = chat.url.path
+        browser.follow("Look again")
+        browser.see("A stranger")
+        other.post(f"{path}/messages", data={"body": "Hello, terminal"})
+        browser.press(browser.reload)
+        browser.see("Hello, terminal")
+        label = re.search(r"Message to \w+ \w+", browser.screen.text)
+        assert label
+        browser.fill(label[0], GREETING)
+        browser.follow("Send")
+        browser.see(GREETING)
+        assert GREETING in other.get(path).text
+        browser.follow("Leave")
+        browser.see("accept the rules")
+        assert "Stranger has left" in other.get(path).text
+
+
 def origins(request: str) -> list[str]:
     """The headers that say where a request comes from."""
     return re.findall(r"(?im)^(sec-fetch-site|origin|referer): ", request)

@@ -10,6 +10,7 @@ from webapp.accounts.models import User, new_code
 from webapp.leaving.export import Export
 from webapp.messages.models import Message
 from webapp.rooms.models import Membership, Room
+from webapp.strangers.models import Stranger
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ async def begin(user: User) -> list[int]:
     """The account is nobody's from now on; the sessions that ended with it. The rest is done by `finish`."""
     picture = user.picture
     ended = await user.take_off()
+    await Stranger.drop(user.id)
     await Export.drop(user)
     if picture:
         await uploads.let_go(picture, User.pictures)

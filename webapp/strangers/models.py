@@ -145,15 +145,20 @@ class Stranger(Model):
 
     # Waiting.
 
-    async def find(self, interests: str, language: str) -> bool:
-        """Wait for somebody; whether they do now: not while they are in a chat that is not over."""
+    async def wish(self, interests: str, language: str) -> None:
+        """What they would like to talk about, and in which language."""
+        self.interests, self.language = interests, language
+        await Stranger.filter(id=self.id).update(interests=interests, language=language)
+
+    async def find(self) -> bool:
+        """Wait for somebody, as wished; whether they do now: not while they are in a chat that is not over."""
         found = await database.rows(
-            f"UPDATE stranger SET interests = ?, language = ?, here_until = {CLOCK} + {WAITING_MS}, "
+            f"UPDATE stranger SET here_until = {CLOCK} + {WAITING_MS}, kept_room_id = NULL, "
             f"since = COALESCE(since, {CLOCK}), last_room_id = COALESCE(room_id, last_room_id), room_id = NULL "
             "WHERE id = ? AND (room_id IS NULL OR room_id IN (SELECT id FROM room WHERE locked_at IS NOT NULL)) "
             "RETURNING id",
-            interests, language, self.id,
-        )  # fmt: skip
+            self.id,
+        )
         return bool(found)
 
     async def stop(self) -> None:
@@ -407,7 +412,8 @@ async def forget() -> int:
         await Room.filter(id=room_id, kind=STRANGER).update(closed_at=datetime.now(UTC))
     await erase_closed()
     await _drop_masks(datetime.fromtimestamp(now - GUEST_MS / 1000, UTC))
-    await database.rows(f"DELETE FROM met WHERE at < {CLOCK} - {MEMORY_MS} RETURNING id")
+    for table, moment, age in (("met", "at", MEMORY_MS), ("conduct", "changed_at", GUEST_MS)):
+        await database.rows(f"DELETE FROM {table} WHERE {moment} < {CLOCK} - {age} RETURNING id")
     return len(due)
 
 
@@ -422,7 +428,7 @@ async def _end_forsaken() -> None:
 
 async def _drop_masks(yesterday: datetime) -> None:
     for stranger in await Stranger.filter(mask__created_at__lt=yesterday):
-        if stranger.is_guest or stranger.room_id is None:
+        if stranger.is_guest or (stranger.room_id is None and not stranger.is_waiting):
             await stranger.leave()
             await User.filter(id=stranger.mask_id, is_guest=True).delete()
 

@@ -19,7 +19,8 @@ from webapp.messages.models import Line
 from webapp.messages.views import composer_in, is_plain, post_in, read_in, remember_plain, show_in, shown_in
 from webapp.rooms.models import Room
 from webapp.security import form, throttle
-from webapp.strangers import broadcasts
+from webapp.strangers import broadcasts, conduct
+from webapp.strangers.conduct import Conduct, Questioned
 from webapp.strangers.models import (
     LANGUAGES,
     READING_MS,
@@ -146,16 +147,38 @@ async def find(request: Request) -> Response:
     try:
         interests, language = _wishes(typed)
         found = found or await _enter(request)
-        await throttle(settings.RATE_FIND, "find", str(found.person))
+        await found.wish(interests, language)
+        return await _find(found)
     except Problem as error:
         problems = NO_WISHES | (error.problems if isinstance(error, Invalid) else {})
         problem = "" if isinstance(error, Invalid) else error.message
         response = _door(request, found, error.status, form=typed, problems=problems, problem=problem)
         response.headers.update(error.headers)
         return response
-    if await found.find(interests, language):
+
+
+async def _find(found: Stranger) -> Response:
+    """Wait for somebody, as they wished before; or answer a question first. Raises TooMany and Paused."""
+    await throttle(settings.RATE_FIND, "find", str(found.person))
+    try:
+        await Conduct.check(found.person)
+    except Questioned:
+        return _see(f"{HOME}/question")
+    if await found.find():
         await _match_now(found)
     return _see(HOME)
+
+
+async def question(request: Request) -> Response:
+    """Somebody did what few do who want to talk: a machine would not know the answer, or not so soon."""
+    found = await masked(request)
+    if request.method == "POST":
+        typed = await form(request, "answer", "seal")
+        if await conduct.answer(found.person, typed["answer"], typed["seal"]):
+            return await _find(found)
+        await Conduct.check(found.person, is_asked=True)
+    asked, seal = conduct.question(found.person)
+    return render.page(request, "strangers/question.html", is_kept=False, question=asked, seal=seal)
 
 
 def _wishes(typed: dict[str, str]) -> tuple[str, str]:
@@ -221,7 +244,10 @@ async def composer(request: Request) -> Response:
 
 
 async def post(request: Request) -> Response:
-    return await post_in(request, talking, _page)
+    response = await post_in(request, talking, _page)
+    if response.status_code < 400:
+        await Conduct.note_first(request.user.id, request.path_params["chat"])
+    return response
 
 
 async def type(request: Request) -> Response:
@@ -270,11 +296,8 @@ async def next(request: Request) -> Response:
     typed = await form(request, "sure")
     if room and not typed["sure"] and _is_young(room):
         return _see(f"{HOME}/next")
-    await throttle(settings.RATE_FIND, "find", str(found.person))
     await _leave(found)
-    if await found.find(found.interests, found.language):
-        await _match_now(found)
-    return _see(HOME)
+    return await _find(found)
 
 
 def _is_young(room: Room) -> bool:

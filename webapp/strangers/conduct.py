@@ -1,0 +1,153 @@
+"""How people behave among strangers, and what follows: a small question, or a pause. Forgotten after a day."""
+
+import re
+import secrets
+from hashlib import blake2b
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from tortoise import fields
+from tortoise.models import Model
+
+from webapp import database, settings, text
+from webapp.errors import Problem
+from webapp.messages.models import Message
+from webapp.strangers.models import CLOCK, Met, Stranger
+
+# What somebody does that few do who want to talk, in points; and how many are too many.
+LINK, SAME_WORDS, REPORTED = 2, 1, 3
+QUESTION_AT = 3
+# As many different people have gone on within seconds: there is a reason.
+SKIPS = 3
+SKIPPED_MS, WRONG_MS = 5 * 60_000, 2 * 60_000
+# A greeting is the same to everybody, and should be.
+SHORTEST = 20
+REMEMBERED = 5
+ANSWER_SECONDS = 600
+NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+)
+_LINK = re.compile(r"https?://|www\.|\b[\w-]+\.(?:com|net|org|info|biz|ru|xyz|top|io|me|gg|ly|cc|tv)\b", re.I)
+
+
+class Paused(Problem):
+    """Not now. `seconds` is when to try again."""
+
+    status = 429
+    title = "Take a short break"
+
+    def __init__(self, seconds: int) -> None:
+        wait = f"{seconds // 60 + 1} minutes" if seconds >= 60 else "a minute"
+        super().__init__(
+            f"Take a short break. You can look for somebody again in {wait}.", {"Retry-After": str(seconds)}
+        )
+
+
+class Questioned(Exception):
+    """They must answer a question first."""
+
+
+class Conduct(Model):
+    """What is remembered of a person. `firsts` are the chats with the digests of what they said first there."""
+
+    id = fields.IntField(primary_key=True)
+    person = fields.IntField(unique=True)
+    points = fields.IntField(default=0)
+    pause_until = fields.BigIntField(default=0)
+    firsts = fields.CharField(160, default="")
+    changed_at = fields.BigIntField(db_index=True)
+
+    class Meta:
+        table = "conduct"
+
+    @classmethod
+    async def add(cls, person: int, points: int = 0, pause_ms: int = 0, firsts: str | None = None) -> None:
+        """Remember more of the person, in one statement, whoever else does at the same moment."""
+        pause = f"{CLOCK} + {pause_ms}" if pause_ms else "0"
+        await database.rows(
+            "INSERT INTO conduct (person, points, pause_until, firsts, changed_at) "
+            f"VALUES (?, ?, {pause}, ?, {CLOCK}) ON CONFLICT (person) DO UPDATE SET "
+            "points = conduct.points + excluded.points, changed_at = excluded.changed_at, "
+            "pause_until = CASE WHEN excluded.pause_until > conduct.pause_until "
+            "THEN excluded.pause_until ELSE conduct.pause_until END"
+            + (", firsts = excluded.firsts" if firsts is not None else "")
+            + " RETURNING id",
+            person, points, firsts or "",
+        )  # fmt: skip
+
+    @classmethod
+    async def check(cls, person: int, is_asked: bool = False) -> None:
+        """Raise Paused or Questioned when the person may not look for anybody now."""
+        await cls._count_skips(person)
+        rows = await database.rows(
+            f"SELECT points, pause_until - {CLOCK} AS left_ms FROM conduct WHERE person = ?", person
+        )
+        if rows and rows[0]["left_ms"] > 0:
+            raise Paused(rows[0]["left_ms"] // 1000 + 1)
+        if rows and rows[0]["points"] >= QUESTION_AT and not is_asked:
+            raise Questioned
+
+    @classmethod
+    async def _count_skips(cls, person: int) -> None:
+        if await Met.filter(skipped=person).count() >= SKIPS:
+            await Met.filter(skipped=person).update(skipped=None)
+            await cls.add(person, pause_ms=SKIPPED_MS)
+
+    @classmethod
+    async def note_first(cls, mask_id: int, room_id: int) -> None:
+        """What somebody said first in a chat, if that is what they have just said."""
+        said = await Message.filter(room_id=room_id, author_id=mask_id).order_by("number").limit(2)
+        stranger = await Stranger.get_or_none(mask_id=mask_id) if len(said) == 1 else None
+        if stranger is None:
+            return
+        known = await cls.get_or_none(person=stranger.person)
+        firsts = known.firsts.split() if known else []
+        if any(first.startswith(f"{room_id}:") for first in firsts):
+            return
+        words = text.fold(said[0].body)
+        digest = blake2b(words.encode(), digest_size=6).hexdigest() if len(words) >= SHORTEST else ""
+        is_same = bool(digest) and any(first.endswith(f":{digest}") for first in firsts)
+        points = LINK * bool(_LINK.search(said[0].body)) + SAME_WORDS * is_same
+        if points or digest:
+            await cls.add(stranger.person, points, firsts=" ".join([*firsts, f"{room_id}:{digest}"][-REMEMBERED:]))
+
+
+async def reported(person: int) -> None:
+    """Somebody has reported the person behind a mask."""
+    await Conduct.add(person, REPORTED)
+
+
+# The question. What the right answer is stands in the form, signed: nothing is stored.
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings.secret_key(), salt="parley.question")
+
+
+def question(person: int) -> tuple[str, str]:
+    """A question in words, and the sealed answer."""
+    one, other = secrets.randbelow(8) + 1, secrets.randbelow(8) + 1
+    nonce = secrets.token_urlsafe(6)
+    seal = _signer().dumps([person, _sealed(one + other, nonce), nonce])
+    return f"What is {NUMBERS[one]} plus {NUMBERS[other]}?", str(seal)
+
+
+def _sealed(answer: int, nonce: str) -> str:
+    """So that the answer can't be read from the form."""
+    return blake2b(f"{answer}:{nonce}".encode(), key=settings.secret_key().encode()[:64], digest_size=12).hexdigest()
+
+
+async def answer(person: int, typed: str, seal: str) -> bool:
+    """Whether that is right; then all is forgiven, else a pause begins."""
+    word = text.fold(typed)
+    number = {word: number for number, word in enumerate(NUMBERS)}.get(word, -1)
+    if word.isascii() and word.isdigit():
+        number = int(word[:4])
+    try:
+        who, right, nonce = _signer().loads(seal, max_age=ANSWER_SECONDS)
+    except (BadSignature, ValueError):
+        return False
+    if who == person and secrets.compare_digest(right, _sealed(number, nonce)):
+        await Conduct.filter(person=person).update(points=0)
+        return True
+    await Conduct.add(person, pause_ms=WRONG_MS)
+    return False
