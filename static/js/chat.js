@@ -9,17 +9,19 @@
   // A browser allows six connections per host on HTTP/1.1, so a tab that nobody sees must not hold one.
   // hx-sse lets go when a tab is hidden; these three close the gaps. A tab opened in the background
   // does not ask (the triggers of #stream ask again when it is shown) ...
-  onStream("htmx:config:request", event => document.hidden && event.preventDefault());
+  // A stranger's page says otherwise: who can't be reached there is taken to have left.
+  const rests = () => document.hidden && (htmx.config.sse || {}).pauseOnBackground !== false;
+  onStream("htmx:config:request", event => rests() && event.preventDefault());
   // ... one that was hidden before its first answer came does not start. Only the first may be
   // refused: refusing a later one makes hx-sse forget how far it had read ...
   onStream("htmx:sse:before:connection", event => {
     if (event.detail.connection.attempt) setBroken(true);
-    else if (document.hidden) event.preventDefault();
+    else if (rests()) event.preventDefault();
   });
   // ... and one that was hidden while it reconnected drops the new connection; hx-sse then waits.
   onStream("htmx:sse:after:connection", event => {
     setBroken(false);
-    if (document.hidden) event.detail.connection.abortController.abort();
+    if (rests()) event.detail.connection.abortController.abort();
   });
 
   // People should know when what they see may be old. Two seconds of patience, because a restart of

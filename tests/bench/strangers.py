@@ -175,9 +175,7 @@ async def main() -> None:
         with Pair(url, redis) as pair:
             taken = await latency(pair)
             middle, worst = statistics.median(taken), max(taken)
-            print(
-                f"a match is live at both after {statistics.median(taken):.0f} ms (median of 20; {max(taken):.0f} at most)"
-            )
+            print(f"a match is live at both after {middle:.0f} ms (median of 20, at most {worst:.0f})")
             print(f"500 after a random while: all matched {await chaos(pair, url):.2f} s after the last has come")
             counts, most = await throughput(pair, url)
             print(f"in each second {min(counts)} to {max(counts)}; {most} waited at most at the end of one")

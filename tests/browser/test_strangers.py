@@ -126,3 +126,19 @@ def test_people_with_accounts_who_both_want_it_become_friends(meet: Meet) -> Non
         person.page.wait_for_url("**/rooms/*")
         person.sees("we should talk more")
     assert "Ann" in ben.page.inner_text("#about")
+
+
+HIDE = "Object.defineProperty(document, 'hidden', {get: () => true})"
+
+
+def test_who_looks_at_another_tab_is_found_and_stays(come: Come) -> None:
+    ann, ben = come("Ann"), come("Ben")
+    ann.context.add_init_script(HIDE)
+    find(ann)
+    find(ben)
+    is_talking(ben)
+    is_talking(ann)
+    ben.say("are you still there")
+    ann.sees("are you still there")
+    ann.pause(12_000)
+    assert ben.page.inner_text("#company") == ""
