@@ -704,3 +704,12 @@ def test_with_strangers_off_there_are_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+async def test_whoever_was_reported_answers_a_question_first(guest: Person, other: Person, chat: str) -> None:
+    report = {"about": "stranger", "reason": "insult", "text": ""}
+    for _ in range(2):
+        assert (await other.post("/report", report)).status_code == 303
+    assert (await conduct.Conduct.get(person=(await stranger(guest)).person)).points == conduct.REPORTED
+    asked = await guest.post("/strangers/next", {"sure": "1"})
+    assert asked.headers["Location"] == "/strangers/question"

@@ -17,6 +17,7 @@ from webapp.moderation.models import PAGE, REASONS, TERMS, Action, AuditEntry, R
 from webapp.rooms.models import STRANGER
 from webapp.security import form, throttle
 from webapp.strangers import broadcasts as strangers
+from webapp.strangers.conduct import reported
 from webapp.strangers.models import Stranger
 
 MOST_PAGES = 1000
@@ -54,7 +55,10 @@ async def _report(request: Request) -> Response:
     user = _reporter(request, typed["about"])
     try:
         await throttle(settings.RATE_REPORT, "report", str(user.id))
-        await Report.make(user, await find(user, typed["about"]), typed["reason"], typed["text"])
+        evidence = await find(user, typed["about"])
+        is_new = await Report.make(user, evidence, typed["reason"], typed["text"])
+        if is_new and evidence.person_id and typed["about"] == STRANGER:
+            await reported(evidence.person_id)
     except (Missing, Refused):
         raise
     except Problem as error:

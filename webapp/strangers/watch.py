@@ -8,15 +8,13 @@ from webapp import database, render
 from webapp.live import Frame, Reader, frames, hub
 from webapp.strangers.broadcasts import MOVED, moved
 from webapp.strangers.matching import match
-from webapp.strangers.models import LOUNGE, Presence, Stranger, forget, presence
+from webapp.strangers.models import LOUNGE, Presence, Stranger, presence
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 # Every so many looks the open pages are said to be open.
 RENEW_EVERY = 2
-# What is due is forgotten within an hour, also between two rounds of the command that does it.
-FORGET_EVERY = 600
 
 
 class Matchmaker:
@@ -55,8 +53,6 @@ class Watch:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.look()
-                if self._turn % FORGET_EVERY == 0:
-                    await forget()
             except Exception as error:
                 log.warning("strangers could not be looked after, trying again: %r", error)
 
