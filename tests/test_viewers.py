@@ -3,13 +3,16 @@
 import asyncio
 import gc
 import html
+import logging
 import re
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.conftest import Person, account, person
 from tests.test_chats import befriend, chat_of, who, write
+from tests.test_queries import Ear, hear
 from webapp import database
 from webapp.accounts.models import User
 from webapp.app import app as the_app
@@ -835,6 +838,35 @@ async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_l
 
 
 # What it costs.
+
+
+async def test_many_rooms_and_many_friends_are_listed_in_a_few_queries(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [await account(f"person-{number}") for number in range(200)]
+    now, me = datetime.now(UTC), who(alice).id
+    await Friendship.bulk_create(
+        [Friendship(low_id=me, high_id=one.id, asked_by=me, asked_at=now, accepted_at=now) for one in people]
+    )
+    chats = people[:100]
+    for one in chats:
+        await Message.write_to(who(alice), one, "Hello", "")
+    for number in range(100):
+        await Room.enter(who(alice), f"Room {number}")
+    log = logging.getLogger("tortoise.db_client")
+    monkeypatch.setattr(log, "propagate", False)
+    ear = Ear()
+    log.addHandler(ear)
+    level = log.level
+    log.setLevel(logging.DEBUG)
+    try:
+        asked = {path: len(await hear(alice.get(path))) for path in ("/sidebar", "/lobby", "/sidebar", "/lobby")}
+    finally:
+        log.setLevel(level)
+        log.removeHandler(ear)
+    assert await Membership.filter(user_id=me).count() == 200
+    assert 0 < asked["/sidebar"] <= 4
+    assert 0 < asked["/lobby"] <= 6
 
 
 async def crowd(room: Room, count: int) -> list[Reader]:
