@@ -161,7 +161,7 @@ async def open_tab(site: Site, app: App, user: int, room: int, watches: bool = F
     lines = f"GET /rooms/room-{room}/events?after=0 HTTP/1.1\nHost: 127.0.0.1\nCookie: {site.cookies[user]}\n\n"
     request = lines.replace("\n", "\r\n").encode()
     _, tab = await asyncio.get_running_loop().create_connection(lambda: Tab(request, watches), "127.0.0.1", app.port)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await tab.status == 200
     return tab
 
