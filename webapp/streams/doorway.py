@@ -43,6 +43,12 @@ class Doorway:
         Doorway.open_now += 1
         try:
             await self._enter(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server ends and waits no longer: uvicorn would write a traceback for every stream.
+            if (transport := scope.get("transport")) is None:
+                raise
+            transport.abort()
+            await asyncio.sleep(0)
         finally:
             Doorway.open_now -= 1
             if Doorway.open_now < settings.MAX_STREAMS * ROOM_AGAIN:
