@@ -472,6 +472,24 @@ async def test_whoever_is_kept_out_may_sign_out_and_go(
     assert not await User.exists(id=who(bob).id)
 
 
+async def test_whoever_is_kept_out_is_not_asked_to_read_a_warning(bob: Person, room: Room) -> None:
+    await User.filter(id=who(bob).id).update(warning="Mind your words", banned_until=FOR_GOOD)
+    for path in ("/lobby", "/settings/delete"):
+        assert "Mind your words" not in (await bob.get(path)).text
+
+
+async def test_what_one_decision_answers_is_said_before(
+    alice: Person, charlie: Person, admin: Person, rude: str
+) -> None:
+    first, second = await reported(alice, rude), await reported(charlie, rude)
+    path = f"/moderation/reports/{first.id}"
+    assert "answers all of them" in words(await admin.get(path))
+    await decide(admin, second, "dismiss")
+    page = words(await admin.get(path))
+    assert "answers all of them" not in page
+    assert "dismissed" in page
+
+
 async def test_their_open_pages_end_at_once(alice: Person, bob: Person, admin: Person, rude: str, room: Room) -> None:
     theirs = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     other = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=who(alice).id)

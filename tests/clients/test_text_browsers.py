@@ -204,7 +204,7 @@ def test_two_people_become_friends_and_talk_in_private(name: str, site: App, wir
         browser.follow("Write a message")
         browser.see("You have not talked to")
         say(browser, f"Nora-{name}", GREETING)
-        browser.see(rf"Edit\s+{GREETING}\s+Sent")
+        browser.see(rf"More\s+{GREETING}\s+Sent")
         friend.get("/lobby")
         browser.press(browser.reload)
         browser.see(rf"{GREETING}\s+Delivered")

@@ -28,6 +28,7 @@ REASONS = {
     "other": "Something else",
 }
 TERMS = {"1": "an hour", "24": "a day", "168": "a week", "720": "30 days"}
+BECAME = {"dismiss": "dismissed", "warn": "warned", "suspend": "suspended", "ban": "kept out"}
 DONE_ALREADY = "Somebody has dealt with this already. What was decided is below."
 
 
@@ -120,6 +121,11 @@ class Report(Model):
     @property
     def why(self) -> str:
         return REASONS.get(self.reason, self.reason)
+
+    @property
+    def became(self) -> str:
+        """What was decided, in a word or two."""
+        return BECAME.get(self.outcome, "open")
 
     # Reading.
 
