@@ -18,9 +18,9 @@ LIVE = r"^GET .*/live$"
 
 def sign_out_in_another_tab(owner: Reader, member: Reader, room: str) -> None:
     tab = member.context.new_page()
-    tab.goto("/lobby")
+    tab.goto("/rooms")
     tab.get_by_role("button", name="Sign out").click()
-    tab.wait_for_url("**/")
+    tab.wait_for_url("**/", wait_until="commit")
     tab.close()
 
 
@@ -91,7 +91,7 @@ def test_the_page_says_why_and_shows_a_way_on(
         assert member.times_asked(pattern) == asked
         assert words in notice(member)
         member.log.locator(".notice").get_by_role("link", name=way).click()
-        member.page.wait_for_url(re.compile("/login" if way == "Sign in" else "/lobby$"))
+        member.page.wait_for_url(re.compile("/login" if way == "Sign in" else "/lobby$"), wait_until="commit")
 
 
 @BOTH

@@ -52,13 +52,13 @@ def test_somebody_registers_makes_a_room_and_is_found_in_the_list_by_another(mee
     page.fill("#username", "newcomer" + ("1" if script else "2"))
     page.fill("#password", PASSWORD)
     page.click("form.form button")
-    page.wait_for_url("**/lobby")
+    page.wait_for_url("**/lobby", wait_until="commit")
     page.fill("#name", name)
     page.click("#new button")
     page.wait_for_url("**/rooms/*", wait_until="commit")
     alice.open(page.url)
 
-    bob.page.goto("/lobby")
+    bob.page.goto("/lobby", wait_until="commit")
     bob.page.get_by_role("link", name=name).click()
     bob.page.wait_for_url("**/rooms/*", wait_until="commit")
     bob.open(bob.page.url)
@@ -138,7 +138,7 @@ def test_a_room_tells_who_is_there_and_who_has_left(meet: Meet) -> None:
     both_see("2 here", "Alice", "Nora")
     bob.open(room)
     both_see("3 here", "Alice", "Bob", "Nora")
-    bob.page.goto("/lobby")
+    bob.page.goto("/lobby", wait_until="commit")
     both_see("2 here", "Alice", "Nora")
 
 

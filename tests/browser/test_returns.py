@@ -148,7 +148,7 @@ def go_away_and_back(alice: Reader, bob: Reader, name: str) -> None:
         bob.sees(words)
     bob.say("three")
     bob.sees("three")
-    bob.page.goto("/lobby")
+    bob.page.goto("/lobby", wait_until="commit")
     change(alice, "one", "one, but better")
     alice.say("four")
     alice.sees("four")

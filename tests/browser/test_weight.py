@@ -34,7 +34,7 @@ def demo_site() -> Iterator[App]:
 
 def room_of(person: Reader) -> str:
     """The address of the busiest room."""
-    person.page.goto("/lobby")
+    person.page.goto("/lobby", wait_until="commit")
     return person.site.url + str(person.page.locator(".rooms__entry").first.get_attribute("href"))
 
 
