@@ -831,10 +831,20 @@ async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_l
 ) -> None:
     window = await Window.open(bob)
     for _ in range(100):
-        await alice.post(f"/friends/{who(bob).code}/cancel")
+        viewers.hear_ties(who(bob).id)
     await told()
     assert window.look() == ["#entries"]
     assert not window.reader.outbox.is_closed
+
+
+@pytest.mark.parametrize("act", ["friends/{}/cancel", "friends/{}/remove", "people/{}/block", "people/{}/unblock"])
+async def test_who_was_nothing_to_somebody_does_not_feel_what_they_do(
+    alice: Person, bob: Person, soup: Room, act: str
+) -> None:
+    window = await Window.open(bob)
+    assert (await alice.post(f"/{act.format(who(bob).code)}")).status_code == 303
+    await told()
+    assert window.look() == []
 
 
 # What it costs.

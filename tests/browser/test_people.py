@@ -24,8 +24,8 @@ def press(who: Reader, whom: Reader, *buttons: str) -> None:
 def test_two_people_find_each_other_and_become_friends(meet: Meet, script: bool) -> None:
     ada, ben = meet("Ada", script), meet("Ben", script)
     ada.page.goto("/friends")
-    ada.page.get_by_role("searchbox").fill(ben.code.lower().replace("-", ""))
-    ada.page.get_by_role("button", name="Find").click()
+    ada.page.locator("#q").fill(ben.code.lower().replace("-", ""))
+    ada.page.locator("#main").get_by_role("button", name="Find").click()
     ada.page.get_by_role("link", name="Ben").click()
     ada.page.get_by_role("button", name="Ask to be friends").click()
     ada.page.get_by_text("There is no answer yet.").wait_for()

@@ -77,6 +77,11 @@ async def _back(request: Request, other: User) -> Response:
     return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
 
 
+def _tell(user: User, other: User, before: Tie) -> None:
+    """The other only when something of theirs has ended: who was nothing to them must not feel it."""
+    broadcasts.changed(user, *([other] if before in (Tie.FRIENDS, Tie.ASKED, Tie.ASKING) else []))
+
+
 async def ask(request: Request) -> Response:
     await throttle(settings.RATE_FRIEND, "friend", str(signed_in(request).id))
     user, other, tie = await _two(request)
@@ -104,25 +109,25 @@ async def decline(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    user, other, _ = await _two(request)
+    user, other, tie = await _two(request)
     await Friendship.cancel(user, other)
-    broadcasts.changed(user, other)
+    _tell(user, other, tie)
     return await _back(request, other)
 
 
 async def remove(request: Request) -> Response:
-    user, other, _ = await _two(request)
+    user, other, tie = await _two(request)
     await Friendship.remove(user, other)
-    broadcasts.changed(user, other)
+    _tell(user, other, tie)
     return await _back(request, other)
 
 
 async def block(request: Request) -> Response:
     await throttle(settings.RATE_POST, "block", str(signed_in(request).id))
-    user, other, _ = await _two(request)
+    user, other, tie = await _two(request)
     await Block.put(user, other)
     rooms.parted(user.id, other.id)
-    broadcasts.changed(user, other)
+    _tell(user, other, tie)
     return await _back(request, other)
 
 
@@ -130,7 +135,7 @@ async def unblock(request: Request) -> Response:
     await throttle(settings.RATE_POST, "block", str(signed_in(request).id))
     user, other, _ = await _two(request)
     await Block.lift(user, other)
-    broadcasts.changed(user, other)
+    broadcasts.changed(user)
     return await _back(request, other)
 
 
