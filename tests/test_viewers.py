@@ -24,7 +24,7 @@ from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit
 from webapp.rooms import sidebar as sidebars
 from webapp.rooms import viewers as module
-from webapp.rooms.models import Membership, Room
+from webapp.rooms.models import DIRECT, Membership, Room
 from webapp.rooms.viewers import viewers
 from webapp.streams.stream import Stream
 
@@ -845,6 +845,22 @@ async def test_who_was_nothing_to_somebody_does_not_feel_what_they_do(
     assert (await alice.post(f"/{act.format(who(bob).code)}")).status_code == 303
     await told()
     assert window.look() == []
+
+
+async def test_strangers_who_keep_in_touch_find_each_other_in_their_other_windows(alice: Person, bob: Person) -> None:
+    wishes = {"rules": "1", "interests": "", "language": "en"}
+    windows = [await Window.open(one) for one in (alice, bob)]
+    for one in (alice, bob):
+        assert (await one.post("/strangers/find", wishes)).status_code == 303
+    await alice.get("/strangers")
+    for one in (alice, bob):
+        await one.post("/strangers/keep")
+    chat = await Room.get(kind=DIRECT)
+    await told()
+    for window in windows:
+        window.look()
+        assert chat.id in window.entries
+        assert window.ties
 
 
 # What it costs.

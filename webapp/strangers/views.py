@@ -13,6 +13,7 @@ from webapp.accounts.models import Session, User
 from webapp.accounts.sessions import anyone
 from webapp.accounts.views import NO_PROBLEMS
 from webapp.errors import AmongStrangers, Invalid, Missing, Problem, Refused
+from webapp.friends import broadcasts as friends
 from webapp.friends.models import Block
 from webapp.messages import typing
 from webapp.messages.models import Line
@@ -342,6 +343,8 @@ async def _unite(found: Stranger, room: Room) -> Response:
     # Not to the page that has pressed it: that is on its way already.
     broadcasts.moved([room.other.id] if room.other else [])
     broadcasts.left(room, found.mask_id)
+    # In whatever other windows they have as themselves.
+    friends.changed(*await User.filter(id__in=[kept.low, kept.high]))
     await Stranger.filter(id=found.id).update(kept_room_id=None)
     return _see(kept.path)
 
