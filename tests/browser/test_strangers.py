@@ -1,7 +1,9 @@
 """Two people who don't know each other, each at a browser: with script, and without."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser
@@ -11,6 +13,8 @@ from tests.browser.reader import Reader
 from tests.servers import App
 
 Come = Callable[..., Reader]
+# A second, on a machine that has nothing else to do.
+TOLD_GUARD_SECONDS = 5
 
 
 @pytest.fixture
@@ -142,3 +146,59 @@ def test_who_looks_at_another_tab_is_found_and_stays(come: Come) -> None:
     ann.sees("are you still there")
     ann.pause(12_000)
     assert ben.page.inner_text("#company") == ""
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+def test_an_administrator_reads_what_was_reported_and_keeps_the_stranger_out(
+    come: Come, meet: Meet, site: App, script: bool
+) -> None:
+    ann, ben, ada = come("Ann", script), come("Ben", script), meet("Ada")
+    with closing(sqlite3.connect(site.folder / "data/parley.sqlite3")) as database, database:
+        assert database.execute("UPDATE user SET is_admin = 1 WHERE code = ?", [ada.code]).rowcount == 1
+    find(ann)
+    find(ben)
+    is_talking(ann)
+    is_talking(ben)
+    ben.say(f"very rude words, {script}")
+    ann.sees(f"very rude words, {script}")
+    ann.page.click("summary >> text=More")
+    ann.page.click("text=Report")
+    ann.page.locator("[name=reason]").first.check()
+    ann.page.click("text=Send the report")
+    ann.page.get_by_text("Thank you").first.wait_for()
+
+    ada.page.goto("/moderation")
+    ada.page.locator(".case").last.click()
+    assert f"very rude words, {script}" in ada.page.inner_text(".transcript")
+    ada.page.fill("#told", "Be kind.")
+    ada.page.click("text=Keep out for good")
+    kept_out_at = time.monotonic()
+    ben.forgive("403 (Forbidden)")
+    ben.until(lambda: "You are kept out" in everything(ben), "word that they are kept out")
+    assert time.monotonic() - kept_out_at < TOLD_GUARD_SECONDS
+    ben.page.goto("/strangers")
+    assert "Be kind." in ben.page.inner_text("main")
+    ada.page.goto("/moderation/log")
+    assert "Ada" in ada.page.inner_text("main")
+
+
+def everything(person: Reader) -> str:
+    """What the page says, in all of its frames."""
+    return " ".join(frame.inner_text("body") for frame in person.page.frames)
+
+
+def test_people_with_accounts_keep_in_touch_without_script_too(meet: Meet) -> None:
+    ann, ben = meet("Ann", False), meet("Ben", False)
+    find(ann)
+    find(ben)
+    is_talking(ann)
+    is_talking(ben)
+    ann.say("we should talk more")
+    ben.sees("we should talk more")
+    for person in (ann, ben):
+        person.page.click("summary >> text=More")
+        person.page.click("text=Keep in touch")
+    ben.page.wait_for_url("**/rooms/*", wait_until="commit")
+    ben.sees("we should talk more")
+    ann.page.goto("/lobby", wait_until="commit")
+    ann.page.locator("#friends .member__name", has_text="Ben").wait_for()
