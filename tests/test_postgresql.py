@@ -34,6 +34,7 @@ def what_went_wrong(url: str, report: Path, *paths: Path) -> tuple[int, str]:
     env = os.environ | {"TEST_DATABASE_URL": url, "REQUIRE_SERVERS": "1"}
     env.pop("PYTEST_ADDOPTS", None)  # how this run is spread over processes is not for that one
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "--tb=short", "-rs"]
+    command += ["-m", "not slow and not sqlite"]
     done = subprocess.run(
         [*command, *map(str, paths)], env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

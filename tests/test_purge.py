@@ -34,7 +34,7 @@ def in_files(text: str) -> list[str]:
     return sorted(file.name for file in path.parent.glob(f"{path.name}*") if text.encode() in file.read_bytes())
 
 
-only_sqlite = pytest.mark.skipif(not settings.ON_SQLITE, reason="a file of SQLite's")
+only_sqlite = pytest.mark.sqlite
 
 
 async def test_sessions_that_nobody_uses_are_forgotten(alice: Person, bob: Person) -> None:
