@@ -29,6 +29,10 @@ def files() -> list[Path]:
     return sorted(path for path in ROOT.joinpath("tests").glob("test_*.py") if meets_the_cast(path))
 
 
+# Half of them; test_postgresql_too.py has the others, so that two processes can share the run.
+THESE, OTHERS = files()[0::2], files()[1::2]
+
+
 def what_went_wrong(url: str, report: Path, *paths: Path) -> tuple[int, str]:
     """How many tests passed in a run on the database at the URL; all that was said when not all of them did."""
     env = os.environ | {"TEST_DATABASE_URL": url, "REQUIRE_SERVERS": "1"}
@@ -60,9 +64,13 @@ def migrations_at(url: str) -> int:
 
 @pytest.mark.skipif(IS_SECOND_RUN, reason="this is the run on another database")
 def test_whatever_holds_on_sqlite_holds_on_postgresql(postgres_server: Postgres, tmp_path: Path) -> None:
-    url = postgres_server.create()
     assert {"test_accounts.py", "test_messages.py", "test_rooms.py"} <= {path.name for path in files()}
-    passed, wrong = what_went_wrong(url, tmp_path / "report.xml", *files())
+    holds(postgres_server, tmp_path, THESE)
+
+
+def holds(server: Postgres, folder: Path, paths: list[Path]) -> None:
+    url = server.create()
+    passed, wrong = what_went_wrong(url, folder / "report.xml", *paths)
     assert not wrong, wrong
     assert passed > 100
     assert migrations_at(url) > 0

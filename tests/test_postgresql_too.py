@@ -1,0 +1,13 @@
+"""The other half of the second run, on PostgreSQL: see test_postgresql.py."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Postgres
+from tests.test_postgresql import IS_SECOND_RUN, OTHERS, holds
+
+
+@pytest.mark.skipif(IS_SECOND_RUN, reason="this is the run on another database")
+def test_whatever_else_holds_on_sqlite_holds_on_postgresql(postgres_server: Postgres, tmp_path: Path) -> None:
+    holds(postgres_server, tmp_path, OTHERS)
