@@ -84,7 +84,7 @@ async def test_they_count_what_happens(alice: Person, room: Room) -> None:
     await until(lambda: not reader.outbox.is_empty)
     await alice.say(room, "hello")
     # The counts go on for as long as the process lives, which other tests were in.
-    await until(lambda: hub.counts.delays.total > before["parley_delivery_seconds_count"])
+    await until(lambda: hub.counts.delays.total > before["parley_delivery_seconds_sum"])
     now = await metrics()
     assert now['parley_streams{kind="sse"}'] == 1
     assert now['parley_streams{kind="html"}'] == 0
