@@ -5,7 +5,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import asyncpg
 import httpx2
+import pytest
 
 from tests.servers import App, Redis, wait_until
 from tests.stream import Page
@@ -210,3 +211,19 @@ def memory(pid: int) -> float:
 
 async def open_all(stack: contextlib.AsyncExitStack, pages: list[Page]) -> list[Page]:
     return list(await asyncio.gather(*(stack.enter_async_context(page) for page in pages)))
+
+
+Enter = Callable[..., Awaitable[Person]]
+
+
+@pytest.fixture
+async def enter() -> AsyncIterator[Enter]:
+    """Lets somebody register at a process."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def enter(app: App, name: str) -> Person:
+            person = Person(name)
+            await stack.enter_async_context(person.client)
+            return await person.register(app)
+
+        yield enter

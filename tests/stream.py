@@ -74,7 +74,7 @@ class Page:
     def bodies(self) -> list[str]:
         return list(self.log.values())
 
-    async def until(self, seen: Callable[["Page"], bool], seconds: float = 8) -> None:
+    async def until(self, seen: Callable[["Page"], bool], seconds: float = 30) -> None:
         """Wait for what the page must show within so many seconds."""
         try:
             async with asyncio.timeout(seconds):

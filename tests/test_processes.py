@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,8 @@ import pytest
 from tests.cluster import (
     SETTINGS,
     SLACK,
+    Enter,
     Pair,
-    Person,
     Posting,
     becomes,
     connections,
@@ -35,22 +35,6 @@ def pair(postgres_server: Postgres) -> Iterator[Pair]:
         redis.start()
         with Pair(postgres_server.create(), redis) as pair:
             yield pair
-
-
-Enter = Callable[..., Awaitable[Person]]
-
-
-@pytest.fixture
-async def enter() -> AsyncIterator[Enter]:
-    """Lets somebody register at a process."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def enter(app: App, name: str) -> Person:
-            person = Person(name)
-            await stack.enter_async_context(person.client)
-            return await person.register(app)
-
-        yield enter
 
 
 # Everything works across processes.
@@ -260,7 +244,7 @@ async def test_a_process_that_is_asked_to_leave_says_farewell_and_is_gone_soon(
             await asyncio.to_thread(pair.one.terminate)
             took = time.monotonic() - before
             print(f"\nleft after {took:.1f} s with 50 streams")
-            assert took < 6
+            assert took < 20
             for page in pages:
                 assert page.events[-1].name == "farewell"
                 assert page.retry

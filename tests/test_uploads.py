@@ -377,7 +377,7 @@ async def test_a_bomb_is_refused_by_its_head_alone() -> None:
     started = time.monotonic()
     with pytest.raises(Invalid):
         await uploads.prepared(upload(content))
-    assert time.monotonic() - started < 2, "nothing was decoded, not even slowly"
+    assert time.monotonic() - started < 5, "nothing was decoded, not even slowly"
 
 
 async def test_what_cameras_append_to_a_photo_is_no_reason_to_refuse() -> None:

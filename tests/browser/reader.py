@@ -1,5 +1,6 @@
 """Somebody at a browser of their own, with script or without: what they do, and what they see."""
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ QUIET = [
 ]  # fmt: skip
 # Patient enough for a busy machine; a page that is right answers in a fraction of it.
 PATIENCE_SECONDS = 30.0
+# How often something is done of which the time is told; more, for figures that can be quoted.
+SAMPLES = int(os.environ.get("SAMPLES", 3))
 # The visible messages from top to bottom: `order` may show them otherwise than they stand in the document.
 READ_LOG = """() => [...document.querySelectorAll("#log .message")]
     .filter(message => message.getClientRects().length)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.browser.reader import SAMPLES
 from tests.clients.conftest import Writer, ends_with, register
 from tests.firefox import Firefox
 from tests.servers import App, firefox
@@ -59,15 +60,15 @@ def post(browser: Firefox, words: str) -> None:
 def test_a_message_arrives_as_it_is_posted(browser: Firefox, irene: Writer, room: str) -> None:
     browser.frame(*LOG)
     seconds = []
-    for number in range(20):
+    for number in range(SAMPLES):
         begin = time.monotonic()
         irene.say(room, f"Number {number}")
         browser.text(f".message[id$='-{number + 2}'] .message__body")
         seconds.append(time.monotonic() - begin)
     median, slowest = statistics.median(seconds), max(seconds)
     print(f"\nFirefox without script: posted to seen, median {median * 1000:.0f} ms, slowest {slowest * 1000:.0f} ms")
-    assert slowest < 3
-    assert log(browser) == ["Who is there?", *(f"Number {number}" for number in range(20))]
+    assert slowest < 20
+    assert log(browser) == ["Who is there?", *(f"Number {number}" for number in range(SAMPLES))]
 
 
 def test_what_is_posted_from_its_frame_shows_and_the_field_is_ready_for_the_next(
