@@ -364,7 +364,7 @@ class App(Server):
 
     def start(self) -> None:
         self._run(sys.executable, "-m", "webapp", "serve", "--port", str(self.port), env=self.env)
-        self._wait(self.is_healthy, 20)
+        self._wait(self.is_healthy, 30)
 
     def terminate(self) -> None:
         """Asks it to leave, as a deployment does, and waits until it has."""

@@ -17,7 +17,7 @@ from webapp import database
 from webapp.accounts.models import User
 from webapp.app import app as the_app
 from webapp.friends.models import Friendship
-from webapp.live import Reader, hub
+from webapp.live import Reader, frames, hub
 from webapp.messages.models import Message
 from webapp.presence import broadcasts as presence
 from webapp.presence.attendance import attendance
@@ -191,7 +191,7 @@ async def opened(one: Person, path: str) -> tuple[int, dict[str, str], str]:
 
 async def test_the_stream_of_a_page_without_a_room_opens(alice: Person) -> None:
     status, headers, body = await opened(alice, "/events")
-    assert (status, body) == (200, ": ok\n\n")
+    assert (status, body) == (200, frames.BEGIN.decode())
     assert headers["content-type"].startswith("text/event-stream")
     assert headers["cache-control"] == "no-store, no-transform"
     assert nobody_is_left()

@@ -72,6 +72,13 @@ def is_text_browser(request: Request) -> bool:
     return "Mozilla/" not in request.headers.get("user-agent", "Mozilla/")
 
 
+def is_cookieless(request: Request) -> bool:
+    """Whether it comes from a page of ours, each of which sets a cookie, and yet brings none."""
+    host = request.headers.get("host", "")
+    comes_from_here = request.headers.get("referer", "").startswith((f"http://{host}/", f"https://{host}/"))
+    return comes_from_here and not request.cookies
+
+
 def supervisor(request: Request, path: str) -> str:
     """
     The document around the endless one at this path, where it can stand in the page itself; else empty.
@@ -94,7 +101,8 @@ def page(request: Request, name: str, status: int = 200, is_kept: bool = True, *
     headers = dict(PAGE_HEADERS) if is_kept else PAGE_HEADERS | {"Cache-Control": "no-store"}
     if is_kept and status == 200 and request.method in ("GET", "HEAD"):
         headers["ETag"] = _etag(html, token(request), context.get("nonce", ""))
-        if headers["ETag"] in request.headers.get("if-none-match", ""):
+        # Who has no cookie gets one with the page.
+        if request.cookies and headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
     body, coding = compress(html.encode(), request.headers.get("accept-encoding", ""))
     if coding != "identity":
@@ -124,7 +132,7 @@ def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
     user = request.scope.get("user")
     viewer = user if getattr(user, "is_authenticated", False) else None
     frame_of = {"token": token(request), "viewer": viewer, "me_css": viewer.stylesheet if viewer else ""}
-    frame_of["spare"] = is_spare(request)
+    frame_of |= {"spare": is_spare(request), "cookieless": is_cookieless(request), "plain": is_text_browser(request)}
     return fragment(name, **(frame_of | dict(context)))
 
 

@@ -11,30 +11,65 @@
   // does not ask (the triggers of #stream ask again when it is shown) ...
   // A stranger's page says otherwise: who can't be reached there is taken to have left.
   const rests = () => document.hidden && (htmx.config.sse || {}).pauseOnBackground !== false;
-  onStream("htmx:config:request", event => rests() && event.preventDefault());
+  onStream("htmx:config:request", event => rests() ? event.preventDefault() : ask(event.detail.ctx));
   // ... one that was hidden before its first answer came does not start. Only the first may be
   // refused: refusing a later one makes hx-sse forget how far it had read ...
   onStream("htmx:sse:before:connection", event => {
-    if (event.detail.connection.attempt) setBroken(true);
-    else if (rests()) event.preventDefault();
+    if (event.detail.connection.attempt) {
+      wish();
+      isHeld() || setBroken(true);
+    } else if (rests()) event.preventDefault();
   });
   // ... and one that was hidden while it reconnected drops the new connection; hx-sse then waits.
   onStream("htmx:sse:after:connection", event => {
     setBroken(false);
-    if (rests()) event.detail.connection.abortController.abort();
+    link = event.detail.connection;
+    rests() ? link.abortController.abort() : expect();
   });
+
+  // A proxy may hold a stream back until it ends: then nothing would ever come. A stream that has not brought even
+  // its first sign in ten seconds is asked for anew with a wish that it end soon (see webapp/streams): that passes.
+  // Every five minutes a real one is tried again.
+  const SIGN_MS = 10000, HELD_MS = 300000;
+  let link, asked, sign = 0, heldUntil = 0;
+  const isHeld = () => Date.now() < heldUntil;
+  const wish = () => isHeld() ? asked.headers.Prefer = "wait=10" : delete asked.headers.Prefer;
+  const expect = () => {
+    clearTimeout(sign);
+    if (!isHeld()) sign = setTimeout(giveUp, SIGN_MS);
+  };
+  const ask = ctx => {
+    asked = ctx.request;
+    link = null;
+    wish();
+    expect();
+  };
+  const giveUp = () => {
+    const stream = byId("stream");
+    if (!stream || rests()) return;
+    heldUntil = Date.now() + HELD_MS;
+    judge();
+    if (link) return link.abortController.abort();
+    asked.abort();
+    setTimeout(() => htmx.ajax("GET", stream.getAttribute("hx-sse:connect"), { source: stream }), 500);
+  };
 
   // People should know when what they see may be old. Two seconds of patience, because a restart of
   // the server or a return to the tab is over sooner and a mark that flickers says nothing.
   const PATIENCE_MS = 2000;
   let broken = false, offline = false, timer = 0, isShown = false;
-  const trouble = () => offline ? "You are offline" : broken ? "Reconnecting…" : "";
+  const HELD = "Something between you and Parley holds messages back. They come up to ten seconds late.";
+  const trouble = () => offline ? "You are offline" : broken ? "Reconnecting…" : isHeld() ? HELD : "";
   const show = () => {
     const status = byId("status"), text = trouble();
     isShown = !!text;
     // The same text again would be read out again by a screen reader.
-    if (status && status.textContent != text) status.textContent = text;
+    if (!status || status.textContent == text) return;
+    status.className = "status";
+    status.textContent = text;
   };
+  // What the page says where this script does not come (see templates/_status.html).
+  show();
   const judge = () => {
     if (!trouble() || isShown) {
       clearTimeout(timer);
@@ -49,8 +84,14 @@
     judge();
   };
   // The first request fails with htmx's own events, a later one with hx-sse's.
-  onStream("htmx:error htmx:response:error htmx:sse:error", () => setBroken(true));
-  onStream("htmx:sse:after:message", () => setBroken(false));
+  onStream("htmx:error htmx:response:error htmx:sse:error", () => {
+    clearTimeout(sign);
+    setBroken(true);
+  });
+  onStream("htmx:sse:after:message", () => {
+    clearTimeout(sign);
+    setBroken(false);
+  });
   // "ended" is hx-sse giving up; the other reasons are a stream that was meant to stop.
   onStream("htmx:sse:close", event => setBroken(event.detail.reason == "ended"));
   // Some browsers keep a dead connection for minutes: what they say of the network comes first.

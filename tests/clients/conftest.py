@@ -8,6 +8,7 @@ from contextlib import suppress
 import httpx2
 import pytest
 
+from tests.browser.conftest import browser, meet, playwright  # noqa: F401
 from tests.firefox import Firefox
 from tests.servers import App
 
@@ -108,7 +109,7 @@ def wire(site: App) -> Iterator[Wire]:
     wire.close()
 
 
-def ends_with(browser: Firefox, *words: str) -> None:
+def ends_with(browser: Firefox, *words: str) -> None:  # noqa: F811
     """Wait until these are the last messages that show, from top to bottom."""
     seen: list[str] = []
 
@@ -121,7 +122,7 @@ def ends_with(browser: Firefox, *words: str) -> None:
     assert seen[-len(words) :] == list(words)
 
 
-def register(browser: Firefox, site: App, name: str) -> None:
+def register(browser: Firefox, site: App, name: str) -> None:  # noqa: F811
     browser.open(f"{site.url}/register")
     browser.type("#username", name)
     browser.type("#display_name", name.capitalize())

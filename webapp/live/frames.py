@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 KEEP_ALIVE_SSE = b":\n\n"
 KEEP_ALIVE_HTML = b"<!---->"
+# At once, so that the page sees that something gets through to it.
+BEGIN = b": ok\nevent: ok\n\n"
 
 
 # The endless documents allow styles that carry it; a new one for each start, so that nobody can know it.

@@ -28,6 +28,8 @@ FAREWELL_SECONDS = 2
 LONGEST_DOCUMENT = 512 * 1024
 BEGIN_ANEW = b'<meta http-equiv="refresh" content="0">'
 PARKED_SECONDS = 1800
+# An answer to a page that no stream gets through to lasts so long, or so long after there was something of the log.
+BRIEF_SECONDS, BRIEF_AFTER_NEWS_SECONDS = 10.0, 1.0
 # By which a chunk with something of the log is told from signs of life and states.
 MESSAGE = b'<li id="message-'
 
@@ -43,9 +45,11 @@ class Stream(EventSourceResponse):
         headers: dict[str, str] | None = None,
         packed: bool = False,
         sidebar: str | None = None,
+        is_brief: bool = False,
     ) -> None:
         """`sidebar` is the digest of the one that the page shows, None where the page shows none."""
         self.reader = reader
+        self.is_brief = is_brief
         self.sidebar = sidebar
         self.opening = opening
         coding = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if packed else {}
@@ -85,9 +89,13 @@ class Stream(EventSourceResponse):
             viewers.join(reader, self.sidebar)
         if not is_stranger:
             attendance.enter(user, room)
+        if self.is_brief:
+            self._end_in(BRIEF_SECONDS)
         try:
             async for chunk in reader.outbox:
                 yield chunk
+                if self.is_brief and b"id: " in chunk:
+                    self._end_in(BRIEF_AFTER_NEWS_SECONDS)
                 if is_read and (sent is None or ("other" in reader.labels and MESSAGE in chunk)):
                     note_soon(user, room)
                 # The page that it begins with does not count: it would be as long the next time.
@@ -99,7 +107,8 @@ class Stream(EventSourceResponse):
             hub.leave(reader)
             viewers.leave(reader)
             if is_stranger:
-                hub.start(gone(user))
+                if not self.is_brief:  # else they are back at once
+                    hub.start(gone(user))
             else:
                 attendance.leave(user, room)
                 if room != NO_ROOM:
@@ -110,6 +119,9 @@ class Stream(EventSourceResponse):
         if self.reader.is_parked:
             async for chunk in parked():
                 yield chunk
+
+    def _end_in(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self.reader.outbox.close)
 
 
 async def pack(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

@@ -41,7 +41,7 @@ async def _events(request: Request, user: User, room: Room | None) -> Response:
     reader = await _reader(request, user, room, _cursor(request, room) if room else None, "sse")
     # A page among strangers has no sidebar.
     sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER)[:LONGEST_DIGEST]
-    return Stream(reader, b": ok\n\n", "text/event-stream", sidebar=sidebar)
+    return Stream(reader, frames.BEGIN, "text/event-stream", sidebar=sidebar, is_brief=_is_brief(request))
 
 
 async def live(request: Request) -> Response:
@@ -137,7 +137,8 @@ async def strangers_events(request: Request) -> Response:
         return _moved()
     await _make_way(stranger.mask)
     labels = {"session": stranger.mask.session_id, "user": stranger.mask_id, "stranger": 1}
-    return Stream(Reader(LOUNGE, None, "sse", "/strangers", **labels), b": ok\n\n", "text/event-stream")
+    reader = Reader(LOUNGE, None, "sse", "/strangers", **labels)
+    return Stream(reader, frames.BEGIN, "text/event-stream", is_brief=_is_brief(request))
 
 
 async def chat_events(request: Request) -> Response:
@@ -160,6 +161,11 @@ async def chat_live(request: Request) -> Response:
         return _supervisor(request)
     render.frame(request)
     return await _live(request, *await strangers.talking(request))
+
+
+def _is_brief(request: Request) -> bool:
+    """Whether the page wants an answer that ends soon, because a stream does not get through to it (see chat.js)."""
+    return "wait=" in request.headers.get("prefer", "")
 
 
 def _cursor(request: Request, room: Room) -> int | None:
