@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Literal
 from urllib.parse import quote
 
@@ -828,7 +829,8 @@ def wait_asked(answer: httpx2.Response) -> int:
     """The seconds that the answer, the form again, asks to wait."""
     assert answer.status_code == 429
     seconds = int(answer.headers["retry-after"])
-    assert told(answer) == f"That was a lot at once. Wait {seconds} seconds and try again."
+    wait = f"{seconds} seconds" if seconds < 120 else f"{ceil(seconds / 60)} minutes"
+    assert told(answer) == f"That was a lot at once. Wait {wait} and try again."
     return seconds
 
 

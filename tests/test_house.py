@@ -16,6 +16,7 @@ PLUMBING = (
     "settings",
     "text",
     "clock",
+    "language",
     "database",
     "errors",
     "security",

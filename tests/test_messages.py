@@ -637,7 +637,7 @@ async def test_the_words_of_somebody_who_left_stay(alice: Person, bob: Person, r
     await User.filter(id=who(bob).id).delete()
     page = await alice.get(room.path)
     assert said(page) == {1: "my legacy"}
-    assert "someone who left" in words(log(page)[1])
+    assert "Someone who left" in words(log(page)[1])
     assert 'data-author=""' in log(page)[1]
 
 

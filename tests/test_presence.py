@@ -207,17 +207,17 @@ MONDAY = datetime(2026, 6, 1, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("ago", "words"),
     [
-        (timedelta(minutes=-5), "today"),
-        (timedelta(0), "today"),
-        (timedelta(hours=12), "today"),
-        (timedelta(hours=13), "yesterday"),
-        (timedelta(days=1), "yesterday"),
-        (timedelta(days=2), "this week"),
-        (timedelta(days=6), "this week"),
-        (timedelta(days=7), "this month"),
-        (timedelta(days=30), "this month"),
-        (timedelta(days=31), "a while ago"),
-        (timedelta(days=3000), "a while ago"),
+        (timedelta(minutes=-5), "Last seen today"),
+        (timedelta(0), "Last seen today"),
+        (timedelta(hours=12), "Last seen today"),
+        (timedelta(hours=13), "Last seen yesterday"),
+        (timedelta(days=1), "Last seen yesterday"),
+        (timedelta(days=2), "Last seen this week"),
+        (timedelta(days=6), "Last seen this week"),
+        (timedelta(days=7), "Last seen this month"),
+        (timedelta(days=30), "Last seen this month"),
+        (timedelta(days=31), "Last seen a while ago"),
+        (timedelta(days=3000), "Last seen a while ago"),
     ],
 )
 def test_when_somebody_was_here_is_told_in_coarse_words(ago: timedelta, words: str) -> None:
@@ -226,13 +226,13 @@ def test_when_somebody_was_here_is_told_in_coarse_words(ago: timedelta, words: s
 
 def test_a_day_is_the_sites_own(monkeypatch: pytest.MonkeyPatch) -> None:
     evening, night = datetime(2026, 6, 1, 21, tzinfo=UTC), datetime(2026, 6, 1, 23, tzinfo=UTC)
-    assert seen(evening, night) == "today"
+    assert seen(evening, night) == "Last seen today"
     monkeypatch.setattr(settings, "SITE_TIMEZONE", ZoneInfo("Europe/Berlin"))
-    assert seen(evening, night) == "yesterday"
+    assert seen(evening, night) == "Last seen yesterday"
 
 
 async def test_who_does_not_show_it_was_never_seen(alice: Person) -> None:
-    assert last_seen(who(alice)) == "today"
+    assert last_seen(who(alice)) == "Last seen today"
     await hide(who(alice))
     assert last_seen(await User.get(id=who(alice).id)) == ""
 

@@ -33,7 +33,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         return asyncio.run(opened())
     except Invalid as error:
-        raise click.ClickException(error.message) from None
+        raise click.ClickException(str(error)) from None
     except AWAY as error:
         raise click.ClickException(f"The database does not answer: {error}") from None
 

@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import HTTPConnection
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from webapp import assets, database, errors, faults, health, metrics, purge, security, settings, uploads
+from webapp import assets, database, errors, faults, health, language, metrics, purge, security, settings, uploads
 from webapp.accounts import views as accounts
 from webapp.accounts.models import User, used
 from webapp.accounts.sessions import SessionBackend
@@ -207,7 +208,19 @@ class Parley(Starlette):
         if scope["type"] == "http":
             # Around everything, so that the page of an error has the headers too.
             send = security.stamped(scope, send)
-        await super().__call__(scope, receive, send)
+        with language.speaking(_asked(scope)):
+            await super().__call__(scope, receive, send)
+
+
+def _asked(scope: Scope) -> str:
+    """The language of a request, until it is known who asks, and what they have chosen for their account."""
+    if scope["type"] != "http":
+        return language.ENGLISH.code
+    connection = HTTPConnection(scope)
+    chosen = connection.cookies.get(language.COOKIE, "")
+    if chosen in language.LANGUAGES:
+        return chosen
+    return language.asked_for(connection.headers.get("accept-language", ""))
 
 
 app = Parley(

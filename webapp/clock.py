@@ -1,8 +1,10 @@
 """Moments in the way that people read them, on the site's own clock; script makes it the reader's."""
 
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from webapp import settings
+from webapp.language import current
 
 
 def local(moment: datetime) -> datetime:
@@ -11,21 +13,29 @@ def local(moment: datetime) -> datetime:
 
 
 def clock(moment: datetime) -> str:
-    return f"{local(moment):%H:%M}"
+    return current().clock(local(moment))
 
 
 def long_day(day: date) -> str:
-    return f"{day:%A}, {day.day} {day:%B %Y}"
+    return current().day(day, "full")
 
 
 def brief(moment: datetime) -> str:
     """As short as a list wants it: a time today, else a day."""
     then, today = local(moment), local(datetime.now(UTC))
     if then.date() == today.date():
-        return f"{then:%H:%M}"
-    return f"{then.day} {then:%b}" if then.year == today.year else f"{then.day} {then:%b %Y}"
+        return clock(moment)
+    return current().day(then.date(), "day" if then.year == today.year else "day and year")
 
 
 def moment(when: datetime) -> str:
-    then = local(when)
-    return f"{then.day} {then:%B %Y}, {then:%H:%M}"
+    return current().moment(local(when))
+
+
+class Moment(NamedTuple):
+    """A moment in a sentence: written when the sentence is said."""
+
+    when: datetime
+
+    def __str__(self) -> str:
+        return moment(self.when)

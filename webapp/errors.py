@@ -1,6 +1,7 @@
 """What can go wrong with a request, and the page (or fragment, or framed document) that each becomes."""
 
 import random
+from datetime import datetime
 from http import HTTPStatus
 from math import ceil
 from urllib.parse import quote, urlencode
@@ -10,16 +11,22 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp import faults, render
+from webapp.clock import Moment
+from webapp.language import Words, _, ngettext
+
+NOT_HERE = _("This page does not exist, or it is not for you.")
+TOO_LARGE = _("That is too large to send. Go back and make it shorter.")
+AWAY = _("Parley can't reach its database right now. Try again in a moment.")
 
 
 class Problem(Exception):
     """Something a person is told. `message` is a sentence in plain words."""
 
     status = 500
-    title = "Something went wrong"
+    title: Words = _("Something went wrong")
     page = "error.html"
 
-    def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, message: Words, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
@@ -29,36 +36,41 @@ class Invalid(Problem):
     """What was typed can't be taken. `problems` says why, by field."""
 
     status = 422
-    title = "That can't be used"
+    title = _("That can't be used")
 
-    def __init__(self, **problems: str) -> None:
-        super().__init__(" ".join(problems.values()))
+    def __init__(self, **problems: Words) -> None:
+        super().__init__(" ".join(map(str, problems.values())))
         self.problems = problems
 
 
 class Refused(Problem):
     status = 403
-    title = "That is not possible"
+    title = _("That is not possible")
 
 
 class Banned(Refused):
     """An administrator keeps this person out. `reason` is what they were told."""
 
-    title = "You are kept out"
+    title = _("You are kept out")
     page = "accounts/banned.html"
 
-    def __init__(self, until: str, reason: str) -> None:
-        term = f"until {until}" if until else "for good"
-        super().__init__(f"An administrator keeps you out of here {term}. {reason}".strip())
+    def __init__(self, until: datetime | None, reason: str) -> None:
+        """For good without `until`."""
+        told = _("An administrator keeps you out of here for good. %(reason)s", reason=reason)
+        if until:
+            told = _(
+                "An administrator keeps you out of here until %(until)s. %(reason)s", until=Moment(until), reason=reason
+            )
+        super().__init__(told)
 
 
 class Missing(Problem):
     """There is nothing here, or nothing that this person may see: nobody can tell which."""
 
     status = 404
-    title = "There is nothing here"
+    title = _("There is nothing here")
 
-    def __init__(self, message: str = "This page does not exist, or it is not for you.") -> None:
+    def __init__(self, message: Words = NOT_HERE) -> None:
         super().__init__(message)
 
 
@@ -66,9 +78,9 @@ class TooLarge(Problem):
     """More than is read: the connection ends with the answer."""
 
     status = 413
-    title = "Too large"
+    title = _("Too large")
 
-    def __init__(self, message: str = "That is too large to send. Go back and make it shorter.") -> None:
+    def __init__(self, message: Words = TOO_LARGE) -> None:
         super().__init__(message, {"Connection": "close"})
 
 
@@ -76,20 +88,26 @@ class TooMany(Problem):
     """Too often. `seconds` is when to try again."""
 
     status = 429
-    title = "A little slower"
+    title = _("A little slower")
 
     def __init__(self, seconds: int) -> None:
-        wait = f"{seconds} seconds" if seconds != 1 else "a second"
+        told = ngettext(
+            "That was a lot at once. Wait a second and try again.",
+            "That was a lot at once. Wait %(count)s seconds and try again.",
+            seconds,
+        )
+        if seconds >= 120:
+            told = _("That was a lot at once. Wait %(minutes)s minutes and try again.", minutes=ceil(seconds / 60))
         if seconds >= 2 * 3600:
-            wait = f"{ceil(seconds / 3600)} hours"
-        super().__init__(f"That was a lot at once. Wait {wait} and try again.", {"Retry-After": str(seconds)})
+            told = _("That was a lot at once. Wait %(hours)s hours and try again.", hours=ceil(seconds / 3600))
+        super().__init__(told, {"Retry-After": str(seconds)})
 
 
 class Unavailable(Problem):
     status = 503
-    title = "Back in a moment"
+    title = _("Back in a moment")
 
-    def __init__(self, message: str = "Parley can't reach its database right now. Try again in a moment.") -> None:
+    def __init__(self, message: Words = AWAY) -> None:
         super().__init__(message, {"Retry-After": "5"})
 
 
@@ -97,21 +115,21 @@ class Full(Problem):
     """More pages are open than this process can bear; who waited for a stream tries again by itself."""
 
     status = 503
-    title = "Very full right now"
+    title = _("Very full right now")
 
     def __init__(self) -> None:
         wait = {"Retry-After": str(random.randint(5, 20))}  # not all of them at once
-        super().__init__("So many people are here that new messages can't come by themselves. Try again soon.", wait)
+        super().__init__(_("So many people are here that new messages can't come by themselves. Try again soon."), wait)
 
 
 class SignedOut(Problem):
     """Only for people who are signed in."""
 
     status = 401
-    title = "Please sign in"
+    title = _("Please sign in")
 
     def __init__(self) -> None:
-        super().__init__("You are signed out.")
+        super().__init__(_("You are signed out."))
 
 
 class AmongStrangers(Missing):
@@ -119,11 +137,11 @@ class AmongStrangers(Missing):
 
 
 WORDS = {
-    400: "The request could not be read.",
-    404: Missing().message,
-    405: "This can't be done here in this way.",
-    500: "That is our fault, not yours. It has been written down. Try again, or go back.",
-    503: Unavailable().message,
+    400: _("The request could not be read."),
+    404: NOT_HERE,
+    405: _("This can't be done here in this way."),
+    500: _("That is our fault, not yours. It has been written down. Try again, or go back."),
+    503: AWAY,
 }
 
 
@@ -140,7 +158,7 @@ async def problem(request: Request, error: Exception) -> Response:
 
 def respond(request: Request, told: Problem) -> Response:
     """The problem as the kind of document that was asked for, with the message that the person would lose."""
-    way, way_name = ("/login", "Sign in") if isinstance(told, SignedOut) else _way_back(request)
+    way, way_name = ("/login", _("Sign in")) if isinstance(told, SignedOut) else _way_back(request)
     draft = getattr(request.state, "typed", {}).get("body", "")
     context = {"title": told.title, "message": told.message, "way": way, "way_name": way_name, "draft": draft}
     if request.headers.get("hx-request"):
@@ -177,13 +195,13 @@ def _is_page(request: Request) -> bool:
     return not (streams or request.headers.get("hx-request") or render.is_framed(request))
 
 
-def _way_back(request: Request) -> tuple[str, str]:
+def _way_back(request: Request) -> tuple[str, Words]:
     user = request.scope.get("user")
     if getattr(user, "is_guest", False):
-        return "/strangers", "Go on"
+        return "/strangers", _("Go on")
     if getattr(user, "is_authenticated", False):
-        return "/lobby", "Go to the lobby"
-    return "/", "Go to the first page"
+        return "/lobby", _("Go to the lobby")
+    return "/", _("Go to the front page")
 
 
 async def unavailable(request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp import assets, clock, settings
+from webapp import assets, clock, language, settings
 
 PAGE_HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -24,13 +24,23 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     auto_reload=settings.DEBUG,
+    extensions=["jinja2.ext.i18n"],
+)
+_templates.policies["ext.i18n.trimmed"] = True
+_templates.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
+    lambda text: language.current().gettext(text),
+    lambda one, many, count: language.current().ngettext(one, many, count),
+    newstyle=True,
 )
 _templates.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)
 _templates.globals["strangers_open"] = settings.STRANGERS
 _templates.globals["max_upload_mb"] = settings.MAX_UPLOAD_MB
+_templates.globals.update(language=language.current, languages=list(language.LANGUAGES.values()))
 
 
 _templates.filters.update(clock=clock.clock, long_day=clock.long_day, brief=clock.brief, moment=clock.moment)
+_templates.filters["number"] = lambda number: language.current().number(number)
+_templates.filters["size"] = lambda size: language.current().size(size)
 
 
 def fragment(name: str, **context: object) -> str:

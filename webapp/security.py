@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from webapp import settings
 from webapp.errors import Problem, Refused, TooLarge, TooMany
 from webapp.faults import Fault
+from webapp.language import _
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 COOKIE = "session"
@@ -93,8 +94,8 @@ def _check_host(request: Request) -> None:
     allowed = {name.strip("[]").lower() for name in settings.ALLOWED_HOSTS}
     if host in allowed or "*" in allowed:
         return
-    wrong = Problem("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS.")
-    wrong.status, wrong.title = 400, "Wrong address"
+    wrong = Problem(_("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS."))
+    wrong.status, wrong.title = 400, _("Wrong address")
     raise wrong
 
 
@@ -116,7 +117,9 @@ def _check_length(request: Request, most: int) -> None:
 
 def _too_large(request: Request) -> TooLarge:
     if _takes_file(request):
-        return TooLarge(f"That picture is too large; {settings.MAX_UPLOAD_MB} MB is the most. Go back, take another.")
+        return TooLarge(
+            _("That picture is too large; %(most)s MB is the most. Go back, take another.", most=settings.MAX_UPLOAD_MB)
+        )
     return TooLarge()
 
 
@@ -156,7 +159,7 @@ async def _check_origin(request: Request) -> Receive:
         if same:
             return _replay(body)
     if not same:
-        raise Refused("This came from another site, or from a page that is too old. Open the page again and retry.")
+        raise Refused(_("This came from another site, or from a page that is too old. Open the page again and retry."))
     return request.receive
 
 

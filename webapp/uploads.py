@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from webapp import faults, settings
 from webapp.errors import Invalid, Missing, Unavailable
+from webapp.language import _
 from webapp.security import Upload
 
 FOLDER = settings.DATA_DIR / "pictures"
@@ -93,8 +94,8 @@ def read(digest: str, size: int = LARGE) -> bytes:
 async def prepared(upload: Upload) -> Picture:
     """The picture in what was sent; raises Invalid, with a sentence for the field `picture`."""
     if upload.size > MOST_BYTES:
-        size = f"{upload.size / 2**20:.1f}"
-        raise Invalid(picture=f"That picture has {size} MB; {settings.MAX_UPLOAD_MB} MB is the most.")
+        size, most = round(upload.size / 2**20, 1), settings.MAX_UPLOAD_MB
+        raise Invalid(picture=_("That picture has %(size)s MB; %(most)s MB is the most.", size=size, most=most))
     return await asyncio.get_running_loop().run_in_executor(_thread, _prepared, upload)
 
 
@@ -105,7 +106,7 @@ def _prepared(upload: Upload) -> Picture:
         try:
             square = _square(image)
         except Exception:  # Pillow's readers raise whatever comes to their mind
-            raise Invalid(picture="That picture is damaged or not all there. Send it again, or another.") from None
+            raise Invalid(picture=_("That picture is damaged or not all there. Send it again, or another.")) from None
     sizes = {size: _encoded(square, size) for size in (LARGE, SMALL)}
     return Picture(blake2b(sizes[LARGE], digest_size=16).hexdigest(), sizes)
 
@@ -113,14 +114,16 @@ def _prepared(upload: Upload) -> Picture:
 def _opened(content: bytes) -> Image.Image:
     """The image with its head read and nothing decoded."""
     if not content:
-        raise Invalid(picture="That file is empty.")
-    too_many = Invalid(picture=f"That picture has too many pixels; {MOST_PIXELS // 10**6} million are the most.")
+        raise Invalid(picture=_("That file is empty."))
+    too_many = Invalid(
+        picture=_("That picture has too many pixels; %(most)s million are the most.", most=MOST_PIXELS // 10**6)
+    )
     try:
         image = Image.open(BytesIO(content), formats=tuple(FORMATS))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise too_many from None
     except Exception:  # not only UnidentifiedImageError: readers stumble over half a head
-        raise Invalid(picture="Only PNG, JPEG, WebP and GIF pictures can be used.") from None
+        raise Invalid(picture=_("Only PNG, JPEG, WebP and GIF pictures can be used.")) from None
     if image.width * image.height > MOST_PIXELS:
         raise too_many
     return image
@@ -131,20 +134,31 @@ def _check_name(kind: str, upload: Upload) -> None:
     endings, types = FORMATS[kind]
     ending = upload.name.rpartition(".")[2].strip().lower()[:10] if "." in upload.name else ""
     declared = upload.declared.partition(";")[0].strip().lower()
-    holds = f"but it holds a {NAMES[kind]} picture"
+    facts = {"ending": ending, "kind": NAMES[kind]}
     if ending and ending not in endings:
-        raise Invalid(picture=f"That file is called .{ending}, {holds}. Rename it and try again.")
+        raise Invalid(
+            picture=_(
+                "That file is called .%(ending)s, but it holds a %(kind)s picture. Rename it and try again.", **facts
+            )
+        )
     if declared not in NO_TYPE and declared not in types:
-        raise Invalid(picture=f"That file was sent as something else, {holds}. Save it anew and try again.")
+        raise Invalid(
+            picture=_(
+                "That file was sent as something else, but it holds a %(kind)s picture. Save it anew and try again.",
+                **facts,
+            )
+        )
 
 
 def _check_rest(image: Image.Image, content: bytes) -> None:
     """Whether the file is only a picture, and one that can be read in reasonable time."""
     if image.format == "JPEG" and content.count(b"\xff\xda") > MOST_SCANS:
-        raise Invalid(picture="That picture is too complicated. Save it anew with a picture program, and try again.")
+        raise Invalid(picture=_("That picture is too complicated. Save it anew with a picture program, and try again."))
     is_more = OTHER_MARKS.search(content) or PDF_MARK in content[:PDF_WITHIN] or zipfile.is_zipfile(BytesIO(content))
     if is_more:
-        raise Invalid(picture="That file is more than a picture. Save it anew with a picture program, and try again.")
+        raise Invalid(
+            picture=_("That file is more than a picture. Save it anew with a picture program, and try again.")
+        )
 
 
 def _square(image: Image.Image) -> Image.Image:
@@ -196,7 +210,7 @@ async def store(picture: Picture) -> None:
         await asyncio.to_thread(_store, picture)
     except OSError as error:
         faults.disk.notice(error)
-        raise Unavailable("The picture can't be kept right now. Try again later.") from error
+        raise Unavailable(_("The picture can't be kept right now. Try again later.")) from error
 
 
 def _store(picture: Picture) -> None:
@@ -275,6 +289,6 @@ async def serve(request: Request) -> Response:
     try:
         content = await asyncio.to_thread((FOLDER / name).read_bytes)
     except OSError:
-        raise Missing("There is no such picture.") from None
+        raise Missing(_("There is no such picture.")) from None
     headers = HEADERS | {"Content-Length": str(len(content))}
     return Response(b"" if request.method == "HEAD" else content, 200, headers, "image/webp")

@@ -58,11 +58,11 @@
   // the server or a return to the tab is over sooner and a mark that flickers says nothing.
   const PATIENCE_MS = 2000;
   let broken = false, offline = false, timer = 0, isShown = false;
-  const HELD = "Something between you and Parley holds messages back. They come up to ten seconds late.";
-  const trouble = () => offline ? "You are offline" : broken ? "Reconnecting…" : isHeld() ? HELD : "";
+  // The words for each are the page's: it knows the language.
+  const trouble = () => offline ? "offline" : broken ? "broken" : isHeld() ? "held" : "";
   const show = () => {
-    const status = byId("status"), text = trouble();
-    isShown = !!text;
+    const status = byId("status"), what = trouble(), text = what && status ? status.dataset[what] : "";
+    isShown = !!what;
     // The same text again would be read out again by a screen reader.
     if (!status || status.textContent == text) return;
     status.className = "status";
@@ -151,7 +151,7 @@
     const problem = document.createElement("p");
     problem.className = "problem";
     problem.setAttribute("role", "alert");
-    problem.textContent = "That could not be sent. Your words are still here: try again in a moment.";
+    problem.textContent = text.form.dataset.unsent;
     sending.append(problem);
   });
 
@@ -168,8 +168,8 @@
   });
 
   // Everyone gets the same bytes with the site's time in them; the reader's own time is only known here.
-  const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const full = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
+  const clock = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "short" });
   const localise = root => root.querySelectorAll("time.clock").forEach(time => {
     const date = new Date(time.dateTime);
     if (isNaN(date)) return;

@@ -8,6 +8,7 @@ from tortoise.models import Model
 
 from webapp import database, security
 from webapp.errors import Refused
+from webapp.language import _
 
 # A hash is made with the salt of its day. The day before counts too, or a ban would end at every midnight.
 DAYS = 2
@@ -38,4 +39,4 @@ async def check_address(request: Request) -> None:
     """Raise Refused where nobody new may come from."""
     hashes = [security.address_hash(request, day) for day in range(DAYS)]
     if await AddressBan.filter(hash__in=hashes, until__gt=datetime.now(UTC)).exists():
-        raise Refused("Nobody new can come in from your address today. Try again tomorrow.")
+        raise Refused(_("Nobody new can come in from your address today. Try again tomorrow."))

@@ -15,8 +15,8 @@ from tortoise.queryset import QuerySet
 
 from webapp import database, faults, security, text, uploads
 from webapp.accounts import passwords
-from webapp.clock import moment
 from webapp.errors import Banned, Invalid, Missing, Refused
+from webapp.language import Words, _
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -69,11 +69,11 @@ def usable_name(username: str) -> str:
     """The user name as it is kept: raises Invalid when it can't be one."""
     name = text.fold(username)
     if not re.fullmatch(r"[a-z0-9_.-]{3,30}", name):
-        raise Invalid(username="Use 3 to 30 letters (a to z), digits or _ . -")
+        raise Invalid(username=_("Use 3 to 30 letters (a to z), digits or _ . -"))
     if not re.search(r"[a-z]", name):
-        raise Invalid(username="Use at least one letter.")
+        raise Invalid(username=_("Use at least one letter."))
     if skeleton(name).strip("_") in {skeleton(reserved) for reserved in RESERVED}:
-        raise Invalid(username="That name is not for people. Choose another.")
+        raise Invalid(username=_("That name is not for people. Choose another."))
     return name
 
 
@@ -81,9 +81,9 @@ def display_name(typed: str) -> str:
     """The name that others see: raises Invalid when it can't be one."""
     name = text.line(typed)
     if not text.visible(name):
-        raise Invalid(display_name="Write a name that others can see.")
+        raise Invalid(display_name=_("Write a name that others can see."))
     if len(name) > NAME_LENGTH:
-        raise Invalid(display_name=f"Use at most {NAME_LENGTH} characters.")
+        raise Invalid(display_name=_("Use at most %(most)s characters.", most=NAME_LENGTH))
     return name
 
 
@@ -147,7 +147,7 @@ class User(Model):
     def check_ban(self) -> None:
         """Raise Banned while an administrator keeps the person out."""
         if self.banned_until and self.is_banned:
-            raise Banned("" if self.is_banned_for_good else moment(self.banned_until), self.ban_reason)
+            raise Banned(None if self.is_banned_for_good else self.banned_until, self.ban_reason)
 
     @classmethod
     async def forget_bans(cls) -> int:
@@ -162,8 +162,8 @@ class User(Model):
     @classmethod
     async def register(cls, username: str, password: str, shown: str = "", is_admin: bool = False) -> "User":
         """A new account; raises Invalid, by field, when the name is taken or something can't be used."""
-        problems: dict[str, str] = {}
-        name = taken = ""
+        problems: dict[str, Words] = {}
+        name, taken = "", None
         try:
             name = usable_name(username)
             taken = await cls._taken(name)
@@ -187,13 +187,13 @@ class User(Model):
         is_code = re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", code)
         found = await cls.get_or_none(code=code, is_guest=False) if is_code else None
         if found is None:
-            raise Missing("Nobody has that code.")
+            raise Missing(_("Nobody has that code."))
         return found
 
     @classmethod
-    async def _taken(cls, name: str) -> str:
+    async def _taken(cls, name: str) -> Words | None:
         exists = await cls.exists(skeleton=skeleton(name))
-        return "That name, or one that looks like it, is taken. Choose another." if exists else ""
+        return _("That name, or one that looks like it, is taken. Choose another.") if exists else None
 
     @classmethod
     async def _create(cls, name: str, shown: str, password_hash: str, is_admin: bool) -> "User":
@@ -209,7 +209,7 @@ class User(Model):
             await SearchName.write(user)
             return user
 
-        for _ in range(5):  # a code that is taken already comes once in a trillion
+        for _attempt in range(5):  # a code that is taken already comes once in a trillion
             try:
                 return await database.transact(insert)
             except IntegrityError:
@@ -236,14 +236,14 @@ class User(Model):
         passwords.check(password, self.username or "")
         hashed = await passwords.hashed(password)
         if not await User.filter(id=self.id, password_hash=self.password_hash).update(password_hash=hashed):
-            raise Refused("The password has been changed just now, in another window perhaps.")
+            raise Refused(_("The password has been changed just now, in another window perhaps."))
         self.password_hash = hashed
 
     async def introduce(self, shown: str, bio: str) -> None:
         """Change what others see of this person; raises Invalid."""
         self.display_name, self.bio = display_name(shown), text.block(bio)
         if len(self.bio) > BIO_LENGTH:
-            raise Invalid(bio=f"Use at most {BIO_LENGTH} characters.")
+            raise Invalid(bio=_("Use at most %(most)s characters.", most=BIO_LENGTH))
 
         async def write() -> None:
             await User.filter(id=self.id).update(display_name=self.display_name, bio=self.bio)
@@ -294,9 +294,9 @@ class User(Model):
     async def choose(self, found_by: str, written_by: str, **shows: bool) -> None:
         """Set who may find this person and write to them first, and what they show of themselves; raises Invalid."""
         if found_by not in (EVERYONE, CODE):
-            raise Invalid(found_by="Choose one of these.")
+            raise Invalid(found_by=_("Choose one of these."))
         if written_by not in (EVERYONE, FRIENDS):
-            raise Invalid(written_by="Choose one of these.")
+            raise Invalid(written_by=_("Choose one of these."))
         await User.filter(id=self.id).update(found_by=found_by, written_by=written_by, **shows)
 
 
@@ -384,14 +384,14 @@ class Session(Model):
         return datetime.now(UTC) - self.created_at > GUEST_LIFE
 
     @property
-    def device(self) -> str:
+    def device(self) -> Words:
         """The browser and system in a few words, as far as the browser tells."""
         browsers = ("Firefox", "Edg", "OPR", "Chrome", "Safari", "w3m", "Lynx", "curl")
         systems = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
-        browser = next((name for name in browsers if name in self.user_agent), "A browser")
+        browser = next((name for name in browsers if name in self.user_agent), "")
         system = next((name for name in systems if name in self.user_agent), "")
-        browser = {"Edg": "Edge", "OPR": "Opera"}.get(browser, browser)
-        return f"{browser} on {system}" if system else browser
+        shown = {"Edg": "Edge", "OPR": "Opera"}.get(browser, browser) or _("A browser")
+        return _("%(browser)s on %(system)s", browser=shown, system=system) if system else shown
 
 
 class Used:

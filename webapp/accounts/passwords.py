@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from webapp.errors import Invalid
+from webapp.language import _
 from webapp.text import fold
 
 SHORTEST, LONGEST = 8, 200
@@ -27,12 +28,12 @@ def _common() -> frozenset[str]:
 def check(password: str, username: str) -> None:
     """Raise Invalid when this can't be the person's password."""
     if len(password) < SHORTEST:
-        raise Invalid(password=f"Use at least {SHORTEST} characters.")
+        raise Invalid(password=_("Use at least %(least)s characters.", least=SHORTEST))
     if len(password) > LONGEST:
-        raise Invalid(password=f"Use at most {LONGEST} characters.")
+        raise Invalid(password=_("Use at most %(most)s characters.", most=LONGEST))
     easy = {fold(username), fold(username)[::-1]}
     if fold(password) in _common() | easy or len(set(password)) < 3:
-        raise Invalid(password="That one is guessed first. Choose another.")
+        raise Invalid(password=_("That one is guessed first. Choose another."))
 
 
 async def hashed(password: str) -> str:

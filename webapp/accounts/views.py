@@ -14,6 +14,7 @@ from webapp.accounts.models import Session, User
 from webapp.accounts.sessions import anyone, recognised, signed_in
 from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends.models import Block
+from webapp.language import _
 from webapp.security import form, form_with_file, inner_path, throttle
 
 RESET_SECONDS = 24 * 3600
@@ -39,7 +40,7 @@ def _again(request: Request, name: str, error: Problem, **context: Any) -> Respo
 
 async def register(request: Request) -> Response:
     if not settings.REGISTRATION_OPEN:
-        raise Refused("New accounts are made by whoever runs this server.")
+        raise Refused(_("New accounts are made by whoever runs this server."))
     if request.method != "POST":
         return _see("/lobby") if recognised(request) else _register_form(request)
     typed = await form(request, "username", "password", "display_name")
@@ -80,7 +81,7 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
     await throttle(settings.RATE_SIGN_IN, "sign-in", text.fold(username)[:30])
     user = await User.with_password(username, password)
     if user is None:
-        raise Invalid(password="The user name or the password is not right.")
+        raise Invalid(password=_("The user name or the password is not right."))
     return user
 
 
@@ -113,11 +114,11 @@ async def heed(request: Request) -> Response:
 
 # What people set about themselves.
 
-PICTURE_LOST = "Choose the picture again: it was not kept, because something else was not right."
+PICTURE_LOST = _("Choose the picture again: it was not kept, because something else was not right.")
 DONE = {
-    "profile": "Saved.",
-    "password": "Your password is changed. Other devices are signed out.",
-    "ended": "That device is signed out.",
+    "profile": _("Saved."),
+    "password": _("Your password is changed. Other devices are signed out."),
+    "ended": _("That device is signed out."),
 }
 
 
@@ -162,7 +163,7 @@ async def password(request: Request) -> Response:
     try:
         await throttle(settings.RATE_SIGN_IN, "sign-in", user.username or "")
         if await User.with_password(user.username or "", typed["current"]) is None:
-            raise Invalid(current="That is not your password.")
+            raise Invalid(current=_("That is not your password."))
         await user.set_password(typed["password"])
     except Invalid as error:
         return _settings(request, "accounts/password.html", error.status, problems=NO_PROBLEMS | error.problems)
@@ -186,7 +187,7 @@ async def end_session(request: Request) -> Response:
     own = await Session.filter(user_id=user.id)
     session = next((session for session in own if session.id == request.path_params["id"]), None)
     if session is None:
-        raise Missing("That device is signed out already.")
+        raise Missing(_("That device is signed out already."))
     await _end(session.id)
     if session.id == user.session_id:
         security.end_session(request)
@@ -227,7 +228,7 @@ async def reset(request: Request) -> Response:
 
 
 async def _by_reset(token: str) -> User:
-    gone = Missing("This link has been used, or it is older than a day. Ask for a new one.")
+    gone = Missing(_("This link has been used, or it is older than a day. Ask for a new one."))
     try:
         identity, tail = _resets().loads(token, max_age=RESET_SECONDS)
     except (BadSignature, ValueError) as error:

@@ -13,6 +13,7 @@ from tortoise.models import Model
 from webapp import database, text
 from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
+from webapp.language import _
 from webapp.presence.models import is_online
 
 MOST_OUTSTANDING = 50
@@ -101,7 +102,7 @@ class Friendship(Model):
         Raises Missing where either has blocked the other, Refused to one with too many requests waiting.
         """
         if user.id == other.id:
-            raise Refused("You are your own friend already.")
+            raise Refused(_("You are your own friend already."))
         return await database.transact(cls._ask, user, other)
 
     @classmethod
@@ -118,7 +119,7 @@ class Friendship(Model):
         if known and known.tie(user) == Tie.ASKED:
             return Tie.ASKED
         if await cls.filter(_standing(), asked_by=user.id).count() >= MOST_OUTSTANDING:
-            raise Refused("You have asked many people who have not answered yet. Wait for some of them.")
+            raise Refused(_("You have asked many people who have not answered yet. Wait for some of them."))
         if known and known.asked_by == user.id and not known.is_stale:
             await cls.filter(id=known.id).update(withdrawn=False)
             return Tie.ASKED
@@ -136,7 +137,7 @@ class Friendship(Model):
         if not await asked.update(accepted_at=datetime.now(UTC)):
             if (found := await cls.between(user, other)) and found.accepted_at:
                 return  # accepted already
-            raise Missing("They have taken their request back.")
+            raise Missing(_("They have taken their request back."))
 
     @classmethod
     async def join(cls, one: User, other: User) -> None:
@@ -248,13 +249,13 @@ class Block(Model):
     async def check(cls, user: User, other: User) -> None:
         """Raise Missing when either has blocked the other: the same as for a code that nobody has."""
         if await cls.exists_between(user, other):
-            raise Missing("Nobody has that code.")
+            raise Missing(_("Nobody has that code."))
 
     @classmethod
     async def put(cls, user: User, other: User) -> None:
         """Block somebody: friendship and requests between the two end with it."""
         if user.id == other.id:
-            raise Refused("You can't block yourself.")
+            raise Refused(_("You can't block yourself."))
 
         async def write() -> None:
             await _hold(user, other)
@@ -330,7 +331,7 @@ async def tie(viewer: User, other: User) -> Tie:
     if any(block.blocker_id == viewer.id for block in blocks):
         return Tie.BLOCKED
     if blocks:
-        raise Missing("Nobody has that code.")
+        raise Missing(_("Nobody has that code."))
     friendship = await Friendship.between(viewer, other)
     return friendship.tie(viewer) if friendship else Tie.NONE
 

@@ -12,6 +12,7 @@ from webapp.errors import Invalid, Refused
 from webapp.friends import broadcasts
 from webapp.friends.models import Block, Friendship, Tie, circle, meet
 from webapp.friends.search import is_name, search
+from webapp.language import _
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import last_seen, online
 from webapp.rooms import broadcasts as rooms
@@ -66,7 +67,7 @@ async def _two(request: Request) -> tuple[User, User, Tie]:
     user = signed_in(request)
     other, tie = await meet(user, request.path_params["code"])
     if tie is Tie.SELF:
-        raise Refused("That is you.")
+        raise Refused(_("That is you."))
     return user, other, tie
 
 
@@ -86,7 +87,7 @@ async def ask(request: Request) -> Response:
     await throttle(settings.RATE_FRIEND, "friend", str(signed_in(request).id))
     user, other, tie = await _two(request)
     if tie is Tie.BLOCKED:
-        raise Refused("You have blocked this person. Unblock them first.")
+        raise Refused(_("You have blocked this person. Unblock them first."))
     if await Friendship.ask(user, other) is Tie.FRIENDS:
         await Room.befriend(user, other)
     broadcasts.changed(user, other)
@@ -159,5 +160,5 @@ async def privacy(request: Request) -> Response:
 
 
 def _privacy(request: Request, status: int = 200, **context: Any) -> Response:
-    done = "Saved." if request.query_params.get("done") == "privacy" else ""
+    done = _("Saved.") if request.query_params.get("done") == "privacy" else ""
     return render.page(request, "friends/privacy.html", status, here=request.scope["path"], done=done, **context)

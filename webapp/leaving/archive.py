@@ -18,6 +18,7 @@ from webapp.accounts.models import Session, User
 from webapp.clock import local
 from webapp.errors import Missing, Refused
 from webapp.friends.models import circle
+from webapp.language import _
 from webapp.messages.models import Line, Message
 from webapp.rooms.models import DIRECT, KICKED, PUBLIC, Room
 
@@ -145,9 +146,9 @@ class Book:
         self.total = sum(place.size for place in found)
         await self._tell(0, self.total)
         await self._about()
-        for title, is_chat in (("Chats", True), ("Rooms", False)):
+        for id, title, is_chat in (("chats", _("Chats"), True), ("rooms", _("Rooms"), False)):
             some = [place for place in found if place.is_chat == is_chat]
-            await self.archive.add("leaving/_file_part.html", title=title, count=len(some))
+            await self.archive.add("leaving/_file_part.html", id=id, title=title, count=len(some))
             for place in some:
                 await self._place(place)
         await self.archive.add("leaving/_file_end.html")

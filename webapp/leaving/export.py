@@ -13,6 +13,7 @@ from tortoise.models import Model
 from webapp import database, settings
 from webapp.accounts.models import User
 from webapp.errors import Missing
+from webapp.language import _
 from webapp.presence.models import LEASE_SECONDS, NOW
 
 WAITING, MAKING, READY, FAILED = "waiting", "making", "ready", "failed"
@@ -86,7 +87,7 @@ class Export(Model):
         """The person's own finished file of that name; raises Missing."""
         found = await cls.of(user)
         if found is None or found.state != READY or found.run != run:
-            raise Missing("There is no such file of yours. Each is kept for a day.")
+            raise Missing(_("There is no such file of yours. Each is kept for a day."))
         return found
 
     @classmethod

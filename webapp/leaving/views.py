@@ -10,6 +10,7 @@ from webapp.accounts import broadcasts as accounts
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import Invalid, Missing, Problem
+from webapp.language import Words, _
 from webapp.leaving.export import Export
 from webapp.leaving.maker import maker
 from webapp.leaving.models import begin, finish
@@ -39,14 +40,14 @@ async def delete(request: Request) -> Response:
     return RedirectResponse("/?left=1", 303, {"Cache-Control": "no-store"})
 
 
-def _form(request: Request, status: int = 200, problem: str = "") -> Response:
+def _form(request: Request, status: int = 200, problem: Words = "") -> Response:
     return render.page(request, "leaving/delete.html", status, here=request.scope["path"], done="", problem=problem)
 
 
 async def _check(user: User, password: str) -> None:
     await throttle(settings.RATE_SIGN_IN, "sign-in", user.username or "")
     if await User.with_password(user.username or "", password) is None:
-        raise Invalid(password="That is not your password.")
+        raise Invalid(password=_("That is not your password."))
 
 
 async def _leave(user: User) -> None:
@@ -86,7 +87,7 @@ async def download(request: Request) -> Response:
     try:
         stat = await asyncio.to_thread(found.file.stat)
     except FileNotFoundError:
-        raise Missing("The file is no longer here. Make it anew.") from None
+        raise Missing(_("The file is no longer here. Make it anew.")) from None
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     name = f"parley-{user.username or user.code}.zip"
     return FileResponse(found.file, 200, headers, "application/zip", filename=name, stat_result=stat)

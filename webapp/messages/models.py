@@ -15,8 +15,9 @@ from webapp.accounts.models import FRIENDS, Avatar, User
 from webapp.clock import clock, local
 from webapp.errors import Invalid, Missing
 from webapp.friends.models import Friendship
+from webapp.language import Words, _
 from webapp.messages.markdown import first_line, plain, rendered
-from webapp.rooms.models import KICKED, LINE_LENGTH, Membership, Room
+from webapp.rooms.models import KICKED, LINE_LENGTH, NOBODY, Membership, Room
 
 LONGEST = 4000
 PAGE = 50
@@ -34,9 +35,9 @@ def checked(typed: str) -> str:
     """The body as it is kept; raises Invalid."""
     body = text.block(typed)
     if not text.visible(body):
-        raise Invalid(body="Write something first.")
+        raise Invalid(body=_("Write something first."))
     if len(body) > LONGEST:
-        raise Invalid(body=f"That is {len(body):,} characters; {LONGEST:,} fit in a message.")
+        raise Invalid(body=_("That is %(count)s characters; %(most)s fit in a message.", count=len(body), most=LONGEST))
     return body
 
 
@@ -103,7 +104,7 @@ class Message(Model):
         Whoever else writes the first message at the same moment ends in the same room.
         """
         body, nonce = checked(body), text.line(nonce)[:32] or new_nonce()
-        for _ in range(3):
+        for _attempt in range(3):
             room = await Room.chat_with(author, other)
             if not room.key and (made := await Room.get_or_none(low=room.low, high=room.high)):
                 room = made  # they have ignored what the other wrote, and write now
@@ -114,7 +115,7 @@ class Message(Model):
                 return await database.transact(cls._begin, author, other, is_request, body, rendered(body), nonce)
             except IntegrityError:
                 continue
-        raise Missing("Nobody has that code.")  # any more
+        raise Missing(_("Nobody has that code."))  # any more
 
     @staticmethod
     async def _must_ask(author: User, other: User) -> bool:
@@ -179,7 +180,7 @@ class Message(Model):
             version=F("version") + 1, last_number=F("last_number") + messages
         )
         if not moved:
-            raise Missing("The room has been deleted.")
+            raise Missing(_("The room has been deleted."))
         [(version, number)] = await Room.filter(id=room_id).values_list("version", "last_number")
         return version, number
 
@@ -201,7 +202,7 @@ class Message(Model):
         async def write() -> int:
             version, last_number = await Message._advance(self.room_id)
             if not await Message.filter(id=self.id, removed_at=None).update(version=version, **values):
-                raise Missing("This message has been removed.")
+                raise Missing(_("This message has been removed."))
             if self.number == last_number:
                 line = first_line(str(values["html"]), LINE_LENGTH) or REMOVED
                 await Room.filter(id=self.room_id).update(last_line=line)
@@ -224,7 +225,7 @@ class Message(Model):
         """The message of that number, for its author, the owner of the room or an administrator; else Missing."""
         message = await cls.get_or_none(room_id=room.id, number=number)
         if message is None or not (message.author_id == user.id or room.is_owned_by(user)):
-            raise Missing("This message does not exist, or it is not yours.")
+            raise Missing(_("This message does not exist, or it is not yours."))
         return message
 
     @classmethod
@@ -294,7 +295,7 @@ class Line:
     edited_at: datetime | None
     removed_at: datetime | None
     author_code: str
-    author_name: str
+    author_name: Words
     author_picture: str | None
 
     def __init__(self, row: dict[str, Any], room_path: str) -> None:
@@ -303,7 +304,7 @@ class Line:
         self.html = Markup(row["html"])  # noqa: S704  made safe by `rendered` when it was stored
         self.room_path = room_path
         if row["author_code"] is None:
-            self.author_code, self.author_name = "", "someone who left"
+            self.author_code, self.author_name = "", NOBODY
 
     @property
     def path(self) -> str:
@@ -311,7 +312,7 @@ class Line:
 
     @property
     def avatar(self) -> Avatar:
-        return Avatar.of(self.author_name, self.author_code, self.author_picture)
+        return Avatar.of(str(self.author_name), self.author_code, self.author_picture)
 
     @property
     def at(self) -> str:

@@ -12,6 +12,7 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import Missing, Problem, SignedOut, Unavailable, respond
 from webapp.friends.models import Block, Friendship
+from webapp.language import _
 from webapp.live import hub
 from webapp.messages import broadcasts, receipts, typing
 from webapp.messages.models import PAGE, Line, Message, new_nonce
@@ -28,6 +29,8 @@ Show = Callable[..., Awaitable[Response]]
 
 PLAIN = "plain"
 LARGEST_NUMBER = 2**53
+NO_MESSAGE = _("There is no message with that number.")
+SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 
 
 def _see(goto: str) -> Response:
@@ -146,7 +149,7 @@ def _number(request: Request, name: str) -> int | None:
         return None
     number = int(typed[:17]) if typed.isascii() and typed.isdigit() else 0
     if not 0 < number < LARGEST_NUMBER:
-        raise Missing("There is no message with that number.")
+        raise Missing(NO_MESSAGE)
     return number
 
 
@@ -154,7 +157,7 @@ def _numbered(request: Request, room: Room) -> int:
     """The number in the path; raises Missing when the room has not come to it yet."""
     number = int(request.path_params["number"])
     if not 0 < number <= room.last_number:
-        raise Missing("There is no message with that number.")
+        raise Missing(NO_MESSAGE)
     return number
 
 
@@ -280,7 +283,7 @@ async def _unposted(
     request: Request, problem: Problem, typed: dict[str, str], room: Room | None, page: Show
 ) -> Response:
     """What could not be posted stays with the person who wrote it."""
-    message = "You are signed out. Sign in and send it again." if isinstance(problem, SignedOut) else problem.message
+    message = SIGN_IN_AGAIN if isinstance(problem, SignedOut) else problem.message
     kept = {"nonce": typed["nonce"], "problem": message}
     if render.is_fragment(request):
         response = render.part("messages/_sending.html", problem.status, **kept)
@@ -305,12 +308,12 @@ async def edit(request: Request) -> Response:
     user, room = await _room(request)
     message = await Message.get_or_none(room_id=room.id, number=_numbered(request, room))
     if message is None or message.removed_at:
-        raise Missing("This message has been removed.")
+        raise Missing(_("This message has been removed."))
     if request.method != "POST":
         return _edit(request, user, room, message, draft=message.body, problem="")
     await Message.for_changing(room, user, message.number)
     if message.author_id != user.id:
-        raise Missing("This message is not yours. You can remove it.")
+        raise Missing(_("This message is not yours. You can remove it."))
     try:
         await throttle(settings.RATE_POST, "edit", str(user.id))
         room.check_lock(user)

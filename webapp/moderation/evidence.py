@@ -6,15 +6,18 @@ from typing import Any, NamedTuple
 from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
 from webapp.friends.models import Tie, meet
+from webapp.language import Words, _
 from webapp.messages.models import Message
-from webapp.rooms.models import PUBLIC, STRANGER, Room
+from webapp.rooms.models import NOBODY, PUBLIC, STRANGER, Room
 from webapp.strangers.models import Stranger, behind, latest, transcript
 
 # How much around a message is kept: in a chat what was said before says more than in a room of many.
 AROUND, AROUND_IN_CHAT = 5, 20
 # What stands around is shortened, so that a report stays a few dozen kilobytes.
 SHORTENED = 1000
-NOT_FOUND = "This does not exist, or it is not for you."
+# What is written down is read by others later, and is in one language.
+LEFT, REMOVED = "someone who left", "Removed"
+NOT_FOUND = _("This does not exist, or it is not for you.")
 
 
 class Line(NamedTuple):
@@ -40,9 +43,9 @@ class Evidence(NamedTuple):
 
     about: str
     person_id: int | None
-    name: str
+    name: Words
     code: str
-    place: str
+    place: Words
     path: str
     block: str
     lines: list[Line]
@@ -75,16 +78,18 @@ async def _message(user: User, key: str, number: int) -> Evidence:
     found = {message.number: message for message in await near.order_by("number").select_related("author")}
     reported = found.get(number)
     if reported is None or reported.removed_at:
-        raise Missing("This message does not exist any more, or it is not for you.")
+        raise Missing(_("This message does not exist any more, or it is not for you."))
     if reported.author_id == user.id:
-        raise Refused("You wrote that yourself. You can change or remove it.")
+        raise Refused(_("You wrote that yourself. You can change or remove it."))
     author = reported.author
     return Evidence(
         about=f"message:{room.id}:{number}",
         person_id=reported.author_id,
-        name=author.display_name if author else "someone who left",
+        name=author.display_name if author else NOBODY,
         code=author.code if author else "",
-        place=f"in a chat with {user.display_name}" if room.is_chat else f"in {room.name}",
+        place=_("in a chat with %(name)s", name=user.display_name)
+        if room.is_chat
+        else _("in %(room)s", room=room.name),
         path=reported.path_in(room) if room.kind == PUBLIC else "",
         block=f"{author.path}/block" if author else "",
         lines=[line_of(message, message.number == number) for message in found.values()],
@@ -93,9 +98,9 @@ async def _message(user: User, key: str, number: int) -> Evidence:
 
 def line_of(message: Message, is_it: bool = False) -> Line:
     """A message that was read with its author, frozen."""
-    author, said = message.author, "Removed" if message.removed_at else message.body
+    author, said = message.author, REMOVED if message.removed_at else message.body
     said = said if is_it else _short(said)
-    name, code = (author.display_name, author.code) if author else ("someone who left", "")
+    name, code = (author.display_name, author.code) if author else (LEFT, "")
     return Line(name, code, message.created_at.isoformat(), said, is_it)
 
 
@@ -106,7 +111,7 @@ def _short(said: str) -> str:
 async def _person(user: User, code: str) -> Evidence:
     person, tie = await meet(user, code)
     if tie is Tie.SELF:
-        raise Refused("That is you.")
+        raise Refused(_("That is you."))
     said = f"{person.display_name}\n{person.bio}".strip()
     line = Line(person.display_name, person.code, person.created_at.isoformat(), said, is_it=True)
     return Evidence(
@@ -114,7 +119,7 @@ async def _person(user: User, code: str) -> Evidence:
         person_id=person.id,
         name=person.display_name,
         code=person.code,
-        place="the profile",
+        place=_("the profile"),
         path=person.path,
         block=f"{person.path}/block",
         lines=[line],
@@ -125,7 +130,7 @@ async def _stranger(user: User) -> Evidence:
     """The chat that the person is in, or has just left. Whoever is behind the other's mask is whom it is about."""
     found = await latest(user.id)
     if found is None:
-        raise Missing("You are in no chat any more, and the last one is forgotten.")
+        raise Missing(_("You are in no chat any more, and the last one is forgotten."))
     room, mask = found
     person = await behind(mask.id)
     is_there = await Stranger.exists(person=user.id, room_id=room.id)
@@ -134,7 +139,7 @@ async def _stranger(user: User) -> Evidence:
         person_id=person.id if person else None,
         name=mask.display_name,
         code=mask.code,
-        place="a chat with a stranger",
+        place=_("a chat with a stranger"),
         path="",
         block="/strangers/block" if is_there else "",
         lines=[_frozen(one, mask.code) for one in await transcript(room)],
@@ -142,5 +147,5 @@ async def _stranger(user: User) -> Evidence:
 
 
 def _frozen(one: dict[str, Any], theirs: str) -> Line:
-    name, code, at = one["name"] or "someone who left", one["code"] or "", one["created_at"].isoformat()
+    name, code, at = one["name"] or LEFT, one["code"] or "", one["created_at"].isoformat()
     return Line(name, code, at, _short(one["body"]), is_it=code == theirs)

@@ -14,22 +14,24 @@ from webapp import database, text
 from webapp.accounts.bans import DAYS, AddressBan
 from webapp.accounts.models import FOR_GOOD, NAME_LENGTH, TOLD_LENGTH, Session, User
 from webapp.errors import Invalid, Refused
+from webapp.language import ENGLISH, Words, _, speaking
 from webapp.moderation.evidence import Evidence, Line
 
 TEXT_LENGTH = 1000
 NOTE_LENGTH = 500
 PAGE = 30
 REASONS = {
-    "spam": "Advertising, or the same again and again",
-    "insult": "Insults or threats",
-    "hate": "Hate against a group of people",
-    "sexual": "Something sexual that nobody asked for",
-    "minor": "Somebody may be in danger, or too young to be here",
-    "other": "Something else",
+    "spam": _("Advertising, or the same again and again"),
+    "insult": _("Insults or threats"),
+    "hate": _("Hate against a group of people"),
+    "sexual": _("Something sexual that nobody asked for"),
+    "minor": _("Somebody may be in danger, or too young to be here"),
+    "other": _("Something else"),
 }
-TERMS = {"1": "an hour", "24": "a day", "168": "a week", "720": "30 days"}
-BECAME = {"dismiss": "dismissed", "warn": "warned", "suspend": "suspended", "ban": "kept out"}
-DONE_ALREADY = "Somebody has dealt with this already. What was decided is below."
+TERMS = {"1": _("an hour"), "24": _("a day"), "168": _("a week"), "720": _("30 days")}
+BECAME = {"dismiss": _("dismissed"), "warn": _("warned"), "suspend": _("kept out for a time"), "ban": _("kept out")}
+DONE_ALREADY = _("Somebody has dealt with this already. What was decided is below.")
+OPEN = _("open")
 
 
 class Action(StrEnum):
@@ -44,7 +46,7 @@ def _bounded(typed: str, length: int, field: str, block: bool = False) -> str:
     """What was typed as it is kept; raises Invalid."""
     kept = text.block(typed) if block else text.line(typed)
     if len(kept) > length:
-        raise Invalid(**{field: f"Use at most {length:,} characters."})
+        raise Invalid(**{field: _("Use at most %(most)s characters.", most=length)})
     return kept
 
 
@@ -94,15 +96,17 @@ class Report(Model):
     async def make(cls, reporter: User, evidence: Evidence, reason: str, typed: str) -> bool:
         """Keep what was reported; False when the same person has reported it before. Raises Invalid."""
         if reason not in REASONS:
-            raise Invalid(reason="Choose what is wrong with it.")
+            raise Invalid(reason=_("Choose what is wrong with it."))
         said = _bounded(typed, TEXT_LENGTH, "text", block=True)
+        with speaking(ENGLISH.code):  # others read it, in whatever language
+            name, place = str(evidence.name), str(evidence.place)
         row: dict[str, Any] = {
             "about": evidence.about,
             "reporter_id": reporter.id,
             "person_id": evidence.person_id,
-            "name": evidence.name,
+            "name": name,
             "code": evidence.code,
-            "place": evidence.place,
+            "place": place,
             "path": evidence.path,
             "reason": reason,
             "text": said,
@@ -119,13 +123,13 @@ class Report(Model):
         return [Line(**line) for line in json.loads(self.transcript or "[]")]
 
     @property
-    def why(self) -> str:
+    def why(self) -> Words:
         return REASONS.get(self.reason, self.reason)
 
     @property
-    def became(self) -> str:
+    def became(self) -> Words:
         """What was decided, in a word or two."""
-        return BECAME.get(self.outcome, "open")
+        return BECAME.get(self.outcome, OPEN)
 
     # Reading.
 
@@ -209,11 +213,11 @@ async def hold(person_id: int | None, admin: User) -> User:
     await User.filter(id=person_id or 0).update(warning=F("warning"))
     person = await User.get_or_none(id=person_id or 0)
     if person is None:
-        raise Refused("They are gone. There is nobody to decide about; you can dismiss the report.")
+        raise Refused(_("They are gone. There is nobody to decide about; you can dismiss the report."))
     if person.id == admin.id:
-        raise Refused("That is you.")
+        raise Refused(_("That is you."))
     if person.is_admin:
-        raise Refused("They are an administrator, who can't be kept out or warned.")
+        raise Refused(_("They are an administrator, who can't be kept out or warned."))
     return person
 
 
@@ -232,13 +236,13 @@ class Decision(NamedTuple):
         until = None
         if action is Action.SUSPEND:
             if hours not in TERMS:
-                raise Invalid(hours="Choose for how long.")
+                raise Invalid(hours=_("Choose for how long."))
             until = datetime.now(UTC) + timedelta(hours=int(hours))
         elif action is Action.BAN:
             until = FOR_GOOD
         said, noted = _bounded(told, TOLD_LENGTH, "told"), _bounded(note, NOTE_LENGTH, "note")
         if action is Action.WARN and not text.visible(said):
-            raise Invalid(told="Write what they should read.")
+            raise Invalid(told=_("Write what they should read."))
         return cls(action, until, said, noted, bool(address))
 
     async def carry_out(self, person: User) -> None:

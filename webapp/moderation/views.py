@@ -11,6 +11,7 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import anyone, signed_in
 from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends.models import Block
+from webapp.language import _
 from webapp.moderation import broadcasts
 from webapp.moderation.evidence import find
 from webapp.moderation.models import PAGE, REASONS, TERMS, Action, AuditEntry, Report, kept_out, lift
@@ -127,7 +128,7 @@ async def show(request: Request) -> Response:
     typed = await form(request, "do", "hours", "told", "note", "address")
     try:
         if typed["do"] not in DECISIONS:
-            raise Invalid(do="This can't be done here.")
+            raise Invalid(do=_("This can't be done here."))
         person = await found.decide(admin, DECISIONS[typed["do"]], typed)
     except Problem as error:
         await found.refresh_from_db()

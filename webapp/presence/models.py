@@ -10,6 +10,7 @@ from tortoise.models import Model
 
 from webapp import clock, database, settings
 from webapp.accounts.models import User
+from webapp.language import Words, _
 
 # A process says every five seconds that it lives; one that was not heard for twenty is gone, and its people with it.
 RENEW_SECONDS = 5
@@ -169,18 +170,26 @@ async def note_seen(users: Collection[int], moment: datetime) -> None:
         await User.filter(id__in=some, last_seen_at__lt=moment - SEEN_AGAIN).update(last_seen_at=moment)
 
 
-def seen(last_seen_at: datetime, now: datetime | None = None) -> str:
+SEEN = (
+    (0, _("Last seen today")),
+    (1, _("Last seen yesterday")),
+    (6, _("Last seen this week")),
+    (30, _("Last seen this month")),
+)
+LONG_AGO = _("Last seen a while ago")
+
+
+def seen(last_seen_at: datetime, now: datetime | None = None) -> Words:
     """
     When somebody was here last, in words too coarse to tell their hours, by the days of the site's time zone.
 
     A week is the seven days before, not the calendar's: three days ago is this week on a Monday too.
     """
     days = (clock.local(now or datetime.now(UTC)).date() - clock.local(last_seen_at).date()).days
-    steps = ((0, "today"), (1, "yesterday"), (6, "this week"), (30, "this month"))
-    return next((words for most, words in steps if days <= most), "a while ago")
+    return next((words for most, words in SEEN if days <= most), LONG_AGO)
 
 
-def last_seen(user: User) -> str:
+def last_seen(user: User) -> Words:
     """The words for a friend of theirs, empty when the person does not show when they are here."""
     return seen(user.last_seen_at) if user.shows_presence else ""
 

@@ -14,9 +14,10 @@ from tortoise.models import Model
 
 from webapp import database, text
 from webapp.accounts.models import HUES, User
-from webapp.clock import moment
+from webapp.clock import Moment
 from webapp.errors import Invalid, Missing, Refused
 from webapp.friends.models import Block, pair
+from webapp.language import Words, _
 
 KEY_LENGTH = 80
 NAME_LENGTH = 60
@@ -35,22 +36,23 @@ RANDOM = "~"
 MOST_UNANSWERED = 3
 # How much two strangers may write to each other: then it is time to keep in touch, or to go on.
 MOST_WITH_STRANGERS = 500
-NOTEBOOK = "Notes to yourself"
-NO_ROOM = "There is no such room. It may have been deleted."
-PARTED = "You can't write to this person."
-GONE = "They have left. You can still read what was said."
-LEFT = "This chat is over."
-FULL = f"{MOST_WITH_STRANGERS} messages fit in a chat with a stranger, and this one is full."
-UNANSWERED = f"You have written {MOST_UNANSWERED} messages. Wait until they answer."
+NOTEBOOK = _("Notes to yourself")
+NOBODY = _("Someone who left")
+NO_ROOM = _("There is no such room. It may have been deleted.")
+PARTED = _("You can't write to this person.")
+GONE = _("They have left. You can still read what was said.")
+LEFT = _("This chat is over.")
+FULL = _("%(most)s messages fit in a chat with a stranger, and this one is full.", most=MOST_WITH_STRANGERS)
+UNANSWERED = _("You have written %(count)s messages. Wait until they answer.", count=MOST_UNANSWERED)
 
 
 def room_name(typed: str) -> str:
     """The name as it is kept; raises Invalid."""
     name = text.line(typed)
     if not text.visible(name):
-        raise Invalid(name="Write a name for the room.")
+        raise Invalid(name=_("Write a name for the room."))
     if len(name) > NAME_LENGTH or len(text.fold(name)) > 2 * NAME_LENGTH:
-        raise Invalid(name=f"Use at most {NAME_LENGTH} characters.")
+        raise Invalid(name=_("Use at most %(most)s characters.", most=NAME_LENGTH))
     return name
 
 
@@ -58,7 +60,7 @@ def room_topic(typed: str) -> str:
     """The topic as it is kept; raises Invalid."""
     topic = text.line(typed)
     if len(topic) > TOPIC_LENGTH:
-        raise Invalid(topic=f"Use at most {TOPIC_LENGTH} characters.")
+        raise Invalid(topic=_("Use at most %(most)s characters.", most=TOPIC_LENGTH))
     return topic
 
 
@@ -217,7 +219,7 @@ class Room(Model):
 
     def _name(self, user: User, other: User | None) -> None:
         self.other = other
-        self.name = NOTEBOOK if self.is_notebook else other.display_name if other else "Someone who left"
+        self.name = str(NOTEBOOK if self.is_notebook else other.display_name if other else NOBODY)
 
     @classmethod
     async def search(cls, words: str = "", page: int = 1) -> list["Room"]:
@@ -239,10 +241,10 @@ class Room(Model):
         """Nobody owns a chat, an administrator neither."""
         return not self.is_chat and (user.is_admin or (self.membership is not None and self.membership.role == OWNER))
 
-    def refusal(self, user: User) -> str:
+    def refusal(self, user: User) -> Words:
         """Why the person can't write here, in a sentence; empty when they can."""
         if self.locked_at and not self.is_chat and not self.is_owned_by(user):
-            return f"{self.name} is locked. You can read, but not write."
+            return _("%(name)s is locked. You can read, but not write.", name=self.name)
         if self.is_stranger:
             return LEFT if self.locked_at else FULL if self.last_number >= MOST_WITH_STRANGERS else ""
         if self.is_chat and self.key and not self.is_notebook:
@@ -361,7 +363,7 @@ class Room(Model):
         """Join within a transaction. Somebody whose time outside is over comes back as a member."""
         # The room's row is locked first: two joins of one person at once wait for each other here.
         if not await Room.filter(id=self.id, closed_at=None).update(member_count=F("member_count") + 1):
-            raise Missing("There is no such room. It may have been deleted.")
+            raise Missing(NO_ROOM)
         membership = await Membership.get_or_none(room_id=self.id, user_id=user.id)
         if membership and membership.role != KICKED:
             await Room.filter(id=self.id).update(member_count=F("member_count") - 1)
@@ -386,9 +388,9 @@ class Room(Model):
                 raise Invalid(role="not a member")
 
         if self.is_chat and not self.is_request:
-            raise Refused("A chat can't be left. You can block the person on their own page.")
+            raise Refused(_("A chat can't be left. You can block the person on their own page."))
         if self.membership and self.membership.role == OWNER:
-            raise Refused("The room is yours. Make somebody else its owner first, or delete it.")
+            raise Refused(_("The room is yours. Make somebody else its owner first, or delete it."))
         try:
             await database.transact(write)
         except Invalid:
@@ -411,7 +413,7 @@ class Room(Model):
             kicked = await Membership.filter(id=member.id, role=MEMBER).update(role=KICKED)
             await Room.filter(id=self.id).update(member_count=F("member_count") - kicked)
             if not await Membership.filter(id=member.id, role=KICKED).update(kicked_until=until):
-                raise Missing("That person is not in this room.")
+                raise Missing(_("That person is not in this room."))
 
         await database.transact(write)
 
@@ -429,7 +431,7 @@ class Room(Model):
             await self._hold()
             await Membership.filter(room_id=self.id, role=OWNER).update(role=MEMBER)
             if not await Membership.filter(id=member.id, role=MEMBER).update(role=OWNER):
-                raise Refused("They have just left the room.")
+                raise Refused(_("They have just left the room."))
 
         await database.transact(write)
 
@@ -481,7 +483,7 @@ class Room(Model):
         known = Membership.filter(room_id=self.id, user__code=code).select_related("user")
         found = await known.first() if _can_be(code, CODE_LENGTH) else None
         if found is None:
-            raise Missing("That person is not in this room.")
+            raise Missing(_("That person is not in this room."))
         return found
 
 
@@ -553,7 +555,7 @@ class Membership(Model):
     def check_pardon(self) -> None:
         """Raise Refused while the person is kept out."""
         if self.kicked_until and self.kicked_until > datetime.now(UTC):
-            raise Refused(f"The owner keeps you out of this room until {moment(self.kicked_until)}.")
+            raise Refused(_("The owner keeps you out of this room until %(until)s.", until=Moment(self.kicked_until)))
 
 
 def people(memberships: list[Membership]) -> list[dict[str, Any]]:

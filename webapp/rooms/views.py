@@ -13,6 +13,7 @@ from webapp.accounts.views import front
 from webapp.errors import Invalid, Refused
 from webapp.friends.models import Friendship
 from webapp.friends.search import is_name, search
+from webapp.language import _
 from webapp.live import hub
 from webapp.messages import broadcasts as talk
 from webapp.messages.models import erase_closed
@@ -141,15 +142,15 @@ def _count(typed: str, default: int) -> int:
 # About one room.
 
 DONE = {
-    "topic": "Saved.",
-    "lock": "The room is locked.",
-    "unlock": "The room is open again.",
-    "kick": "They are out for now.",
-    "pardon": "They may come back.",
-    "hand_over": "The room has a new owner.",
-    "unread": "It waits for you as not read.",
-    "mute": "Muted: new messages here are not counted.",
-    "unmute": "New messages here are counted again.",
+    "topic": _("Saved."),
+    "lock": _("The room is locked."),
+    "unlock": _("The room is open again."),
+    "kick": _("They are out for now."),
+    "pardon": _("They may come back."),
+    "hand_over": _("The room has a new owner."),
+    "unread": _("It waits for you as not read."),
+    "mute": _("Muted: new messages here are not counted."),
+    "unmute": _("New messages here are counted again."),
 }
 
 
@@ -160,10 +161,10 @@ async def show_settings(request: Request) -> Response:
         return await _settings(request, user, room)
     typed = await form(request, "do", "topic", "who", "minutes", "name", "number")
     if typed["do"] not in OWN and not room.is_owned_by(user):
-        raise Refused("Only the owner of the room can do that.")
+        raise Refused(_("Only the owner of the room can do that."))
     action = (OWN | ACTIONS).get(typed["do"])
     if action is None:
-        raise Invalid(do="This can't be done here.")
+        raise Invalid(do=_("This can't be done here."))
     try:
         goto = await action(room, user, typed)
     except Invalid as error:
@@ -209,7 +210,7 @@ async def _unread(room: Room, user: User, typed: dict[str, str]) -> None:
 
 def _mine(room: Room) -> Membership:
     if room.membership is None:
-        raise Refused("You are not in this room. Join it first.")
+        raise Refused(_("You are not in this room. Join it first."))
     return room.membership
 
 
@@ -231,9 +232,9 @@ async def _lock(room: Room, user: User, typed: dict[str, str]) -> None:
 async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
     member = await room.member(typed["who"])
     if member.role == OWNER or member.user_id == user.id:
-        raise Refused("The owner can't be sent away.")
+        raise Refused(_("The owner can't be sent away."))
     if member.user.is_admin:
-        raise Refused("An administrator can't be sent away.")
+        raise Refused(_("An administrator can't be sent away."))
     await room.kick(member, _count(typed["minutes"], default=60))
     attendance.forget(member.user_id, room.id)
     talk.left(room, member.user)
@@ -254,7 +255,7 @@ async def _hand_over(room: Room, user: User, typed: dict[str, str]) -> str:
 
 async def _delete(room: Room, user: User, typed: dict[str, str]) -> str:
     if text.fold(typed["name"]) != text.fold(room.name):
-        raise Invalid(name="That is not the name of this room.")
+        raise Invalid(name=_("That is not the name of this room."))
     await room.close()
     broadcasts.closed(room)
     hub.start(erase_closed())

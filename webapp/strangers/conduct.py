@@ -10,6 +10,7 @@ from tortoise.models import Model
 
 from webapp import database, settings, text
 from webapp.errors import Problem
+from webapp.language import Words, _, ngettext
 from webapp.messages.models import Message
 from webapp.strangers.models import CLOCK, Met, Stranger
 
@@ -24,8 +25,9 @@ SHORTEST = 20
 REMEMBERED = 5
 ANSWER_SECONDS = 600
 NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-)
+    _("zero"), _("one"), _("two"), _("three"), _("four"), _("five"), _("six"), _("seven"), _("eight"),
+    _("nine"), _("ten"), _("eleven"), _("twelve"), _("thirteen"), _("fourteen"), _("fifteen"), _("sixteen"),
+)  # fmt: skip
 _LINK = re.compile(r"https?://|www\.|\b[\w-]+\.(?:com|net|org|info|biz|ru|xyz|top|io|me|gg|ly|cc|tv)\b", re.I)
 
 
@@ -33,13 +35,15 @@ class Paused(Problem):
     """Not now. `seconds` is when to try again."""
 
     status = 429
-    title = "Take a short break"
+    title = _("Take a short break")
 
     def __init__(self, seconds: int) -> None:
-        wait = f"{seconds // 60 + 1} minutes" if seconds >= 60 else "a minute"
-        super().__init__(
-            f"Take a short break. You can look for somebody again in {wait}.", {"Retry-After": str(seconds)}
+        told = ngettext(
+            "Take a short break. You can look for somebody again in a minute.",
+            "Take a short break. You can look for somebody again in %(count)s minutes.",
+            seconds // 60 + 1,
         )
+        super().__init__(told, {"Retry-After": str(seconds)})
 
 
 class Questioned(Exception):
@@ -123,12 +127,12 @@ def _signer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(settings.secret_key(), salt="parley.question")
 
 
-def question(person: int) -> tuple[str, str]:
+def question(person: int) -> tuple[Words, str]:
     """A question in words, and the sealed answer."""
     one, other = secrets.randbelow(8) + 1, secrets.randbelow(8) + 1
     nonce = secrets.token_urlsafe(6)
     seal = _signer().dumps([person, _sealed(one + other, nonce), nonce])
-    return f"What is {NUMBERS[one]} plus {NUMBERS[other]}?", str(seal)
+    return _("What is %(one)s plus %(other)s?", one=NUMBERS[one], other=NUMBERS[other]), str(seal)
 
 
 def _sealed(answer: int, nonce: str) -> str:
@@ -139,7 +143,7 @@ def _sealed(answer: int, nonce: str) -> str:
 async def answer(person: int, typed: str, seal: str) -> bool:
     """Whether that is right; then all is forgiven, else a pause begins."""
     word = text.fold(typed)
-    number = {word: number for number, word in enumerate(NUMBERS)}.get(word, -1)
+    number = {text.fold(str(name)): number for number, name in enumerate(NUMBERS)}.get(word, -1)
     if word.isascii() and word.isdigit():
         number = int(word[:4])
     try:

@@ -12,6 +12,7 @@ from webapp import database, settings, text
 from webapp.accounts.models import CODE, Session, User, new_code
 from webapp.errors import Invalid
 from webapp.friends.models import Friendship
+from webapp.language import _
 from webapp.messages.models import Message, erase_closed
 from webapp.rooms.models import DIRECT, MEMBER, STRANGER, Membership, Room
 from webapp.strangers.names import new_name
@@ -68,15 +69,15 @@ def usable_interests(typed: str) -> str:
     words = [word for piece in text.fold(typed).replace(",", " ").split() if (word := piece.strip("#.;:!?\"'()"))]
     words = list(dict.fromkeys(words))
     if len(words) > MOST_INTERESTS:
-        raise Invalid(interests=f"Use at most {MOST_INTERESTS} words.")
+        raise Invalid(interests=_("Use at most %(most)s words.", most=MOST_INTERESTS))
     if any(len(word) > LONGEST_INTEREST for word in words):
-        raise Invalid(interests=f"Use words of at most {LONGEST_INTEREST} letters.")
+        raise Invalid(interests=_("Use words of at most %(most)s letters.", most=LONGEST_INTEREST))
     return " ".join(words)
 
 
 def usable_language(typed: str) -> str:
     if typed not in LANGUAGES:
-        raise Invalid(language="Choose one of these.")
+        raise Invalid(language=_("Choose one of these."))
     return typed
 
 
@@ -134,7 +135,7 @@ class Stranger(Model):
             )
             return await cls.create(mask=mask, person=account.id if account else mask.id)
 
-        for _ in range(5):
+        for _attempt in range(5):
             if account and (known := await cls.of(account.id)):
                 return known
             try:

@@ -15,6 +15,7 @@ from webapp.accounts.views import NO_PROBLEMS
 from webapp.errors import AmongStrangers, Invalid, Missing, Problem, Refused
 from webapp.friends import broadcasts as friends
 from webapp.friends.models import Block
+from webapp.language import Words, _
 from webapp.messages import typing
 from webapp.messages.models import Line
 from webapp.messages.views import composer_in, is_plain, post_in, read_in, remember_plain, show_in, shown_in
@@ -183,9 +184,9 @@ async def question(request: Request) -> Response:
 
 
 def _wishes(typed: dict[str, str]) -> tuple[str, str]:
-    problems: dict[str, str] = {}
+    problems: dict[str, Words] = {}
     if not typed["rules"]:
-        problems["rules"] = "Only for people of 18 years or more who accept the rules."
+        problems["rules"] = _("Only for people of 18 years or more who accept the rules.")
     interests = language = ""
     try:
         interests = usable_interests(typed["interests"])
@@ -310,7 +311,7 @@ async def block(request: Request) -> Response:
     found = await masked(request)
     room = await found.chat()
     if room is None or room.other is None:
-        raise Missing("You are in no chat any more.")
+        raise Missing(_("You are in no chat any more."))
     me, other = await behind(found.mask_id), await behind(room.other.id)
     await _leave(found)
     if me and other:
@@ -325,7 +326,7 @@ async def keep(request: Request) -> Response:
     found = await masked(request)
     room = await found.chat()
     if room is None:
-        raise Missing("This chat is gone.")
+        raise Missing(_("This chat is gone."))
     await found.keep(room)
     if found.is_guest:
         return _see(f"{HOME}/register")
@@ -355,7 +356,7 @@ async def register(request: Request) -> Response:
     if not found.is_guest:
         return _see(HOME)
     if not settings.REGISTRATION_OPEN:
-        raise Refused("New accounts are made by whoever runs this server.")
+        raise Refused(_("New accounts are made by whoever runs this server."))
     await found.be_here(READING_MS)
     if request.method != "POST":
         return _registering(request, {"username": "", "display_name": ""})

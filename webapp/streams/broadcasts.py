@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from webapp import faults, render
 from webapp.accounts.models import Session
 from webapp.friends.models import Block
+from webapp.language import _
 from webapp.live import Reader, frames, sources
 from webapp.rooms.models import KICKED, PARTED, Membership
 from webapp.strangers.models import LOUNGE, Stranger
@@ -13,13 +14,13 @@ from webapp.strangers.models import LOUNGE, Stranger
 AT_ONCE = 500
 # The reason, and the way on: an address and its name.
 REASONS = {
-    "paused": ("This page is paused, because you have opened others since.", "{page}", "Use this page"),
-    "signed_out": ("You are signed out.", "/login?next={page}", "Sign in"),
-    "banned": ("You are kept out.", "{page}", "Why, and until when"),
-    "kicked": ("The owner of the room has sent you away for a while.", "/lobby", "Go to the lobby"),
-    "parted": (PARTED, "/lobby", "Go to the lobby"),
-    "went_on": ("You are not in this chat any more.", "/strangers", "Go on"),
-    "gone": ("This room has been deleted.", "/lobby", "Go to the lobby"),
+    "paused": (_("This page is paused, because you have opened others since."), "{page}", _("Use this page")),
+    "signed_out": (_("You are signed out."), "/login?next={page}", _("Sign in")),
+    "banned": (_("You are kept out."), "{page}", _("Why, and until when")),
+    "kicked": (_("The owner of the room has sent you away for a while."), "/lobby", _("Go to the lobby")),
+    "parted": (PARTED, "/lobby", _("Go to the lobby")),
+    "went_on": (_("You are not in this chat any more."), "/strangers", _("Go on")),
+    "gone": (_("This room has been deleted."), "/lobby", _("Go to the lobby")),
 }
 
 

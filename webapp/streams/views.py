@@ -11,6 +11,7 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import AmongStrangers, Refused
 from webapp.friends.models import Friendship
+from webapp.language import _
 from webapp.live import Reader, frames, hub
 from webapp.rooms.models import PARTED, Room
 from webapp.rooms.sidebar import OLDER
@@ -85,7 +86,7 @@ async def _room(request: Request) -> tuple[User, Room]:
     user = signed_in(request)
     room = await Room.for_reading(user, request.path_params["key"])
     if not room.is_open:
-        raise Refused(PARTED if room.is_parted else "You have not answered yet.")
+        raise Refused(PARTED if room.is_parted else _("You have not answered yet."))
     return user, room
 
 
