@@ -1,0 +1,167 @@
+"""Rows about open pages: what a delivery costs, how many there can be, how late they are."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from tests.bench.contenders import Channels, Contender, Naive, Nchan, Parley, Peer
+from tests.bench.loader import BUSY, Load, load
+from tests.bench.report import Row
+from tests.bench.scale import Scale
+
+A_SECOND = 5
+MISSED = 20
+
+
+@contextlib.contextmanager
+def started(scale: Scale, *contenders: Contender) -> Iterator[Sequence[Contender]]:
+    """Those of the contenders that are to be measured, running."""
+    chosen = [one for one in contenders if scale.takes(one.name)]
+    with contextlib.ExitStack() as stack:
+        for one in contenders:
+            stack.push(one.__exit__)  # the others too: each has a folder
+        for one in chosen:
+            one.__enter__()
+        yield chosen
+
+
+def peers(people: int, rooms: int = 1) -> list[Peer]:
+    return [Channels(people, rooms), Naive(people, rooms), Nchan(people, rooms)]
+
+
+def heard(row: Row, contender: Contender, result: Load) -> None:
+    """Keep what speaks for or against a run."""
+    row.noise.append(result.noise)
+    if result.problems:
+        row.remark(
+            f"{'WRONG: ' if isinstance(contender, Parley) else ''}{contender.name}: {', '.join(result.problems)}"
+        )
+    if result.busy > BUSY:
+        row.remark(
+            f"The generator was busy for {result.busy:.0%} of the time with {contender.name}: it may be the limit."
+        )
+
+
+def fanout(scale: Scale) -> Iterator[Row]:
+    """What a delivery costs and how late it is, at five messages a second in a room."""
+    for people in scale.readers:
+        row = Row(f"Fan-out: {people:,} readers, {A_SECOND} messages a second")
+        with started(scale, Parley(people), *peers(people)) as contenders:
+            for contender in scale.rounds_of(contenders):
+                messages = max(5, min(A_SECOND * scale.seconds, contender.patience // people))
+                options = {"rate": A_SECOND, "warm": min(5, messages // 2), "settle": 2000}
+                result = load(contender, contender.readers(), contender.posts(), messages=messages, **options)
+                heard(row, contender, result)
+                row.note(
+                    contender.name,
+                    CPU_s_per_million_deliveries=result.cpu_per_million,
+                    delay_p50_ms=result.p50_ms,
+                    delay_p99_ms=result.p99_ms,
+                    bytes_of_a_delivery=result.bytes / max(1, result.counted),
+                    generator_busy=result.busy,
+                )
+        if people == 1000:
+            cost = "CPU_s_per_million_deliveries"
+            row.bar("CPU per delivery, less than Channels'", row.ratio(cost, "Channels"), "x", 12, 12)
+            row.bar("CPU per delivery, of nchan's", row.ratio(cost, "Parley", "nchan"), "x", 2, 1.1, is_cost=True)
+            row.bar("delay p99 there", row.median("delay_p99_ms"), "ms", 60, 30, is_cost=True)
+        yield row
+
+
+def saturation(scale: Scale) -> Iterator[Row]:
+    """How many deliveries a second there can be, with sixteen who write as fast as they are answered."""
+    bars = {1000: (60, 120, 2), 5000: (250, 500, 8)}
+    for people in scale.readers:
+        row = Row(f"Saturation: {people:,} readers of one room")
+        with started(scale, Parley(people), *peers(people)) as contenders:
+            for contender in scale.rounds_of(contenders):
+                _saturate(row, contender, scale)
+        if people in bars:
+            least, aim, of_nchan = bars[people]
+            _rate_bar(row, f"deliveries a second at saturation, {people:,} readers", "Channels", least, aim)
+            _rate_bar(row, f"the same, {people:,} readers", "nchan", 0, of_nchan)
+        yield row
+
+
+def rooms(scale: Scale) -> Iterator[Row]:
+    """A thousand rooms of five."""
+    row = Row("Saturation: 1,000 rooms of 5 readers")
+    with started(scale, Parley(5000, [20] * 1000), *peers(5000, 1000)) as contenders:
+        for contender in scale.rounds_of(contenders):
+            _saturate(row, contender, scale)
+    _rate_bar(row, "1,000 rooms of 5", "Channels", 12, 20)
+    yield row
+
+
+def _saturate(row: Row, contender: Contender, scale: Scale) -> None:
+    # Who can't follow gets no more to do than it can finish.
+    messages = max(6, contender.patience * contender.rooms // contender.people)
+    options = {"window": min(256, messages), "warm": min(16, messages // 2), "lasting": scale.seconds * 1000}
+    result = load(contender, contender.readers(), contender.posts(), messages=messages, settle=2000, **options)
+    heard(row, contender, result)
+    row.note(
+        contender.name,
+        deliveries_a_second=result.deliveries_a_second,
+        CPU_s_per_million_deliveries=result.cpu_per_million,
+        posts_a_second=result.posts_a_second,
+        delay_p99_ms=result.p99_ms,
+        server_busy=result.cpu / max(0.001, result.measured_seconds),
+        generator_busy=result.busy,
+    )
+
+
+def _rate_bar(row: Row, what: str, over: str, least: float, aim: float) -> None:
+    row.bar(f"{what}, of {over}'s", row.ratio("deliveries_a_second", "Parley", over), "x", least, aim)
+
+
+def generator(scale: Scale) -> Iterator[Row]:
+    """That the generator is not what is measured: against nchan it must have time to spare."""
+    for people in (100, 5000):
+        row = Row(f"The generator against nchan: {people:,} readers")
+        with started(scale, Nchan(people)) as contenders:
+            for contender in scale.rounds_of(contenders):
+                _saturate(row, contender, scale)
+        row.bar("generator's core in use", row.median("generator_busy", "nchan"), "of 1", 0.9, 0.6, is_cost=True)
+        yield row
+
+
+def storm(scale: Scale) -> Iterator[Row]:
+    """Five thousand come back at once, each of whom missed the same twenty messages."""
+    row = Row(f"5,000 readers reconnect at once, {MISSED} messages missed")
+    with started(scale, Parley(5000), *peers(5000)) as contenders:
+        for contender in scale.rounds_of(contenders):
+            with contextlib.ExitStack() as stack:
+                if isinstance(contender, Nchan):
+                    contender = stack.enter_context(Nchan(5000))  # a new one, without what was posted before
+                resumes = isinstance(contender, Parley | Nchan)
+                options = {"before": MISSED if resumes else 0, "messages": 1, "opening_at_once": 4000}
+                result = load(contender, contender.readers(since=0), contender.posts(), **options)
+            heard(row, contender, result)
+            row.note(
+                contender.name,
+                all_live_s=result.opening_ms / 1000,
+                half_live_s=result.opening_p50_ms / 1000,
+                CPU_s=result.opening_cpu,
+            )
+            row.remark(f"{contender.name} {'resumes' if resumes else 'does not resume'}.")
+    row.bar("5,000 reconnect, resume included", row.median("all_live_s"), "s", 3, 1, is_cost=True)
+    yield row
+
+
+def memory(scale: Scale) -> Iterator[Row]:
+    """What an open page takes while nothing is said, at once and after a while."""
+    row = Row(f"Memory of an idle connection: 5,000 for {scale.idle_minutes:g} minutes")
+    for contender in (Parley(5000), *peers(5000)):
+        with started(scale, contender) as chosen:
+            if not chosen:
+                continue
+            options = {"idle": int(scale.idle_minutes * 60_000), "settle": 3000}
+            result = load(contender, contender.readers(), [], **options)
+        heard(row, contender, result)
+        row.note(
+            contender.name,
+            kB_at_once=(result.memory_open - result.memory_closed) / result.opened,
+            kB_later=(result.memory_rested - result.memory_closed) / result.opened,
+            CPU_ms_per_second_idle=result.idle_cpu / max(1, scale.idle_minutes * 60) * 1000,
+        )
+    row.bar("memory of an idle connection", row.median("kB_later"), "kB", 45, 12, is_cost=True)
+    yield row
