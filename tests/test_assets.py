@@ -2,12 +2,14 @@
 
 import gzip
 import hashlib
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]  # it ships no types
 import pytest
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -23,6 +25,7 @@ def client() -> TestClient:
     app = Starlette(
         routes=[
             Route("/favicon.ico", assets.favicon),
+            Route("/manifest.webmanifest", assets.manifest),
             Route("/static/{name:path}", assets.serve),
         ]
     )
@@ -40,6 +43,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         "css/accounts.css": ".account { color: red }",
         "css/base.css": "body { margin: 0 }",
         "css/tokens.css": ":root { --ink: black }",
+        "css/pages/card.css": ".card { padding: 1rem }",
         "css/only/nojs.css": ".script { display: none }",
         "icons.svg": "<svg></svg>",
     }
@@ -194,6 +198,12 @@ def test_the_stylesheet_has_tokens_first_then_the_base_then_the_rest(client: Tes
     ]
 
 
+def test_what_a_room_does_not_need_is_a_bundle_of_its_own(client: TestClient, folder: Path) -> None:
+    assets.load(folder)
+    assert body(client, "pages.css") == ".card { padding: 1rem }"
+    assert "card" not in body(client, "app.css")
+
+
 def test_a_stylesheet_for_one_kind_of_page_stands_alone(client: TestClient, folder: Path) -> None:
     assets.load(folder)
     assert "display: none" in body(client, "nojs.css")
@@ -213,6 +223,28 @@ def test_the_favicon_is_found_where_browsers_look_for_it(client: TestClient) -> 
     assert answer.headers["Content-Type"] == "image/svg+xml"
     assert "immutable" not in answer.headers["Cache-Control"]
     assert answer.text == body(client, "favicon.svg")
+
+
+def test_the_manifest_names_icons_that_are_there_in_the_sizes_it_says(client: TestClient) -> None:
+    answer = client.get("/manifest.webmanifest")
+    assert answer.headers["Content-Type"] == "application/manifest+json"
+    manifest = answer.json()
+    assert manifest["name"] == "Parley"
+    assert manifest["display"] == "standalone"
+    assert {(icon["sizes"], icon["purpose"]) for icon in manifest["icons"]} == {
+        ("192x192", "any"),
+        ("512x512", "any"),
+        ("512x512", "maskable"),
+    }
+    for icon in manifest["icons"]:
+        picture = Image.open(io.BytesIO(client.get(icon["src"]).content))
+        assert (picture.format, "{}x{}".format(*picture.size)) == ("PNG", icon["sizes"])
+
+
+def test_the_colours_of_the_frame_are_those_of_the_page() -> None:
+    papers = re.findall(r"--paper: (#\w+);", (assets.STATIC / "css/tokens.css").read_text())
+    base = (assets.STATIC.parent / "templates/base.html").read_text()
+    assert re.findall(r'name="theme-color" content="(#\w+)"', base) == papers
 
 
 def test_every_icon_that_a_template_names_is_drawn() -> None:

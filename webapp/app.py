@@ -63,6 +63,7 @@ routes = [
     Route("/", rooms.home),
     Route("/static/{name:path}", assets.serve),
     Route("/favicon.ico", assets.favicon),
+    Route("/manifest.webmanifest", assets.manifest),
     Route("/pictures/{name}", uploads.serve),
     Route("/health", health.show),
     Route("/metrics", metrics.show),

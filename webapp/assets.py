@@ -5,6 +5,7 @@ An address never changes its content, so browsers keep it for ever and ask again
 
 import gzip
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -15,10 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webapp import settings
+
 STATIC = Path(__file__).parent.parent / "static"
 
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
 SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js")
+
+# What a room needs, which is every page's ground; and what all pages but rooms need besides.
+STYLES = {"app.css": "css", "pages.css": "css/pages"}
 
 # What is served at all; the rest of the folder (licences, notes) is for people who read the source.
 TYPES = {
@@ -76,6 +82,26 @@ async def favicon(request: Request) -> Response:
     return _answer(request, "favicon.svg", FOR_A_DAY)
 
 
+async def manifest(request: Request) -> Response:
+    """Answer `/manifest.webmanifest`: what a phone needs to put the site among its applications."""
+    icons = [
+        {"src": url(f"icons/{name}-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+        for name, size, purpose in (("mark", 192, "any"), ("mark", 512, "any"), ("maskable", 512, "maskable"))
+    ]
+    described = {
+        "id": "/",
+        "name": settings.SITE_NAME,
+        "short_name": settings.SITE_NAME,
+        "start_url": "/",
+        "scope": "/",
+        "display": "standalone",
+        "background_color": "#ffffff",
+        "theme_color": "#0b5c6d",
+        "icons": icons,
+    }
+    return Response(json.dumps(described), headers={"Cache-Control": FOR_A_DAY}, media_type=TYPES[".webmanifest"])
+
+
 def negotiate(accept_encoding: str, offered: Iterable[str]) -> str:
     """The offered coding that an Accept-Encoding header wants most, br before gzip; else `identity`."""
     weights = dict(_weight(part) for part in accept_encoding.lower().split(","))
@@ -87,13 +113,11 @@ def negotiate(accept_encoding: str, offered: Iterable[str]) -> str:
 
 
 def _collect(directory: Path) -> dict[str, bytes]:
-    """Every served name and its content: the two bundles, and each file that is in neither as itself."""
-    sheets = _stylesheets(directory / "css")
-    bundled = {directory / script for script in SCRIPTS} | set(sheets)
-    found = {
-        "app.js": b";\n".join(_strip(directory / script) for script in SCRIPTS),
-        "app.css": b"\n".join(_strip(sheet) for sheet in sheets),
-    }
+    """Every served name and its content: the three bundles, and each file that is in none as itself."""
+    sheets = {name: _stylesheets(directory / folder) for name, folder in STYLES.items()}
+    bundled = {directory / script for script in SCRIPTS} | {sheet for bundle in sheets.values() for sheet in bundle}
+    found = {"app.js": b";\n".join(_strip(directory / script) for script in SCRIPTS)}
+    found |= {name: b"\n".join(_strip(sheet) for sheet in bundle) for name, bundle in sheets.items()}
     for path in sorted(directory.rglob("*")):
         if path.suffix in TYPES and path not in bundled:
             found[_name(path.relative_to(directory))] = _strip(path)
@@ -106,7 +130,7 @@ def _name(path: Path) -> str:
 
 
 def _stylesheets(directory: Path) -> list[Path]:
-    """Tokens first, because the others use them; then the page's ground; then the domains by name."""
+    """Tokens first, because the others use them; then the page's ground; then the components by name."""
     order = {"tokens.css": 0, "base.css": 1}
     return sorted(directory.glob("*.css"), key=lambda path: (order.get(path.name, 2), path.name))
 

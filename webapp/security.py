@@ -42,7 +42,7 @@ MAX_READ_BYTES = 5 * settings.MAX_UPLOAD_MB * 2**20
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{style}; connect-src 'self'; frame-src 'self'; "
-    "img-src 'self'; font-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'self'"
+    "img-src 'self'; manifest-src 'self'; font-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'self'"
 )
 HEADERS: Final = {
     "Content-Security-Policy": POLICY.format(style=""),
