@@ -1,0 +1,102 @@
+"""
+Pictures of every page, as people see them.
+
+    python -m tests.screenshots FOLDER [part of a name]     every page: sizes, light and dark, with script and without
+    python -m tests.screenshots readme                      the three of the README
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, Error, sync_playwright
+
+from tests.browser.reader import QUIET, Reader
+from tests.servers import ROOT, App, chromium
+from tests.town import LOOKS, RULES, Look, Town, in_lobby, in_room, leave, somebody
+
+SIZES = {
+    "wide": {"width": 1440, "height": 900},
+    "laptop": {"width": 1024, "height": 768},
+    "tablet": {"width": 768, "height": 1024},
+    "phone": {"width": 360, "height": 740},
+    "watch": {"width": 280, "height": 480},
+}
+SCHEMES = ("light", "dark")
+IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"
+
+
+def windows(wanted: str, name: str, script: bool, touch: bool) -> Iterator[tuple[str, str, str]]:
+    for size in SIZES:
+        for scheme in SCHEMES:
+            file = f"{name}-{size}-{scheme}-{'script' if script else 'plain'}"
+            if all(part in file for part in wanted.split(",")) and touch == (SIZES[size]["width"] < 768):
+                yield file, size, scheme
+
+
+def take(town: Town, folder: Path, name: str, look: Look, wanted: str) -> None:
+    for script in (True, False):
+        for touch in (False, True):
+            shots = list(windows(wanted, name, script, touch))
+            if shots:
+                _take(town, folder, look, script, touch, shots)
+
+
+def _take(town: Town, folder: Path, look: Look, script: bool, touch: bool, shots: list[tuple[str, str, str]]) -> None:
+    """One visit, and a picture of it in every window."""
+    options = {"viewport": SIZES[shots[0][1]], "color_scheme": shots[0][2], "has_touch": touch, "is_mobile": touch}
+    reader = somebody(town, look.who, script, **options)
+    try:
+        look.step(reader, town)
+        for file, size, scheme in shots:
+            reader.page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
+            reader.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            reader.pause(150)
+            if reader.page.evaluate(IS_TOO_WIDE):
+                print(f"{file}: wider than its window")
+            reader.page.screenshot(path=folder / f"{file}.png")
+        for complaint in reader.complaints:
+            print(f"{shots[0][0]}: {complaint}")
+    except (AssertionError, Error) as error:
+        print(f"{shots[0][0]}: {error}")
+        reader.page.screenshot(path=folder / f"{shots[0][0]}-FAILED.png")
+    finally:
+        leave(reader, look)
+
+
+def every_page(town: Town, folder: Path, wanted: str = "") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, look in sorted(LOOKS.items(), key=lambda item: not item[1].is_first):
+        if not look.is_first and not hasattr(town, "room"):
+            town.fill()
+        take(town, folder, name, look, wanted)
+
+
+def readme(town: Town) -> None:
+    town.fill()
+    folder = ROOT / ".readme"
+    for name, who, script, size, step in (
+        ("room", "amara", True, {"width": 1200, "height": 760}, in_room),
+        ("phone", "layla", True, {"width": 390, "height": 760}, in_lobby),
+        ("no-script", "amara", False, {"width": 1000, "height": 760}, in_room),
+    ):
+        reader: Reader = somebody(town, who, script, viewport=size)
+        step(reader, town)
+        reader.pause(300)
+        reader.page.screenshot(path=folder / f"{name}.png")
+        reader.context.close()
+
+
+def with_town(browser: Browser, site: App, what: str, *wanted: str) -> None:
+    town = Town(browser, site)
+    if what == "readme":
+        readme(town)
+    else:
+        every_page(town, Path(what), *wanted)
+
+
+if __name__ == "__main__":
+    with App(RULES) as site, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
+        with_town(browser, site, *sys.argv[1:3])
+        browser.close()
