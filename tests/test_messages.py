@@ -1212,7 +1212,7 @@ async def test_a_text_browser_is_served_the_page_without_frames_and_led_to_the_n
         last = await bob.say(room, str(number), User_Agent=agent)
     page = await bob.get(room.path, User_Agent=agent)
     assert ("<iframe" in page.text) == frames
-    assert last.headers["location"] == room.path + ("#composer" if frames else f"#message-{room.id}-3")
+    assert last.headers["location"] == room.path + ("#composer" if frames else f"?at=6#message-{room.id}-3")
     chosen = await bob.get(f"{room.path}?plain=0", User_Agent=agent)
     assert "<iframe" in chosen.text
     assert "<iframe" in (await bob.get(room.path, User_Agent=agent)).text

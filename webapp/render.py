@@ -83,10 +83,15 @@ def is_text_browser(request: Request) -> bool:
 
 
 def is_cookieless(request: Request) -> bool:
-    """Whether it comes from a page of ours, each of which sets a cookie, and yet brings none."""
+    """
+    Whether it comes from a page of ours, each of which sets a cookie, and yet brings none.
+
+    Dillo always says that it comes from here: it is believed where it was led on by us.
+    """
     host = request.headers.get("host", "")
     comes_from_here = request.headers.get("referer", "").startswith((f"http://{host}/", f"https://{host}/"))
-    return comes_from_here and not request.cookies
+    was_led = "next" in request.query_params or not is_text_browser(request)
+    return comes_from_here and was_led and not request.cookies
 
 
 def supervisor(request: Request, path: str) -> str:

@@ -1,5 +1,6 @@
 """Other clients than Chromium, against the real application; who writes to them is a person with plain HTTP."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -85,13 +86,15 @@ class Wire:
                 threading.Thread(target=self._carry, args=(near,), daemon=True).start()
 
     def _carry(self, near: socket.socket) -> None:
-        """One request and its answer: text browsers open a connection for each."""
+        """One request and its answer."""
         with near, socket.create_connection(("127.0.0.1", self.site.port)) as far, suppress(OSError):
             request = near.recv(65536)
             while not _is_whole(request):
                 request += near.recv(65536)
             self.sent.append(request)
-            far.sendall(request)
+            head, _, rest = request.partition(b"\r\n")
+            rest = re.sub(rb"(?im)^(Keep-Alive|Connection): .*\r\n", b"", rest)
+            far.sendall(head + b"\r\nConnection: close\r\n" + rest)
             while answer := far.recv(65536):
                 near.sendall(answer)
 

@@ -19,6 +19,8 @@ WIDTH, HEIGHT = 80, 50
 CONTROL = re.compile(
     r"\x1b\[[?]?([\d;]*)([A-Za-z])|\x1b[()#].|\x1b([^\[()#])|([\x00-\x1f\x7f])|([^\x00-\x1f\x7f]+)", re.S
 )
+# The beginning of one, at the end of what has come so far.
+BEGUN = re.compile(r"\x1b(\[[?]?[\d;]*|[()#])?\Z")
 QUIET_SECONDS = 0.08
 
 
@@ -37,9 +39,9 @@ class Screen:
 
     def feed(self, text: str) -> str:
         """Show the text; what is left is the beginning of something that has not all come yet."""
-        end = 0
-        for match in CONTROL.finditer(text):
-            end = match.end()
+        begun = BEGUN.search(text)
+        end = begun.start() if begun else len(text)
+        for match in CONTROL.finditer(text[:end]):
             numbers, letter, escape, control, plain = match.groups()
             if letter:
                 self._move(letter, [int(number or 0) for number in numbers.split(";")])

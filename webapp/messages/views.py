@@ -197,8 +197,13 @@ async def permalink(request: Request) -> Response:
     user, room = await _room(request)
     number = _numbered(request, room)
     is_elsewhere = number <= room.last_number - PAGE or await _hidden(user, room, await Message.one(room, number))
-    around = f"?around={number}" if is_elsewhere else ""
-    return _see(f"{room.path}{around}#message-{room.id}-{number}")
+    at = f"?around={number}" if is_elsewhere else _anew(request, room.version)
+    return _see(f"{room.path}{at}#message-{room.id}-{number}")
+
+
+def _anew(request: Request, version: int) -> str:
+    """links and ELinks show what they hold of an address, however old it is: so it is one that they do not know."""
+    return f"?at={version}" if render.is_text_browser(request) else ""
 
 
 # Writing.
@@ -244,7 +249,8 @@ async def post_in(request: Request, find: Find, page: Show) -> Response:
     typing.ended(room.id, user)
     # A text browser shows what comes after the place that it is led to: the last few messages, then the form.
     place = f"message-{room.id}-{max(1, posted.number - 3)}" if render.is_text_browser(request) else "composer"
-    goto = f"{room.path}/composer#text" if typed["framed"] else f"{room.path}#{place}"
+    page_path = f"{room.path}{_anew(request, posted.version)}#{place}"
+    goto = f"{room.path}/composer#text" if typed["framed"] else page_path
     return render.answer(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
 
 
