@@ -107,13 +107,13 @@ class Parley(Contender):
         counts = messages or [200]
         self.people, self.rooms = people, len(counts)
         self.app = App(self.SETTINGS | (env or {}))
-        self.port = self.app.port
         self._fill = [str(number) for number in (people, friends, int(everywhere), *counts)]
 
     def start(self) -> None:
         python = [sys.executable, "-m"]
         self.run(*python, "webapp", "migrate")
         self.cookies = json.loads(self.run(*python, "tests.bench.fill", *self._fill))
+        self.port = self.app.port = free_port()  # now: what was free before all this may be taken
         self.app.start()
 
     def run(self, *command: str) -> str:
@@ -180,8 +180,16 @@ class Peer(Contender, Server):
     def __init__(self, people: int = 16, rooms: int = 1) -> None:
         Server.__init__(self, self.name.lower())
         self.people, self.rooms = people, rooms
-        self.port = free_port()
         self.env = os.environ | {"PYTHONPATH": str(ROOT), "PEER_DATABASE": str(self.folder / "chat.sqlite3")}
+
+    def launch(self) -> None:
+        """Start the program, which listens some time later."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        self.port = free_port()
+        self.launch()
+        self._wait(self._listens, 30)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -207,7 +215,7 @@ class Channels(Peer):
         super().__init__(people, rooms)
         self.redis = Redis()
 
-    def start(self) -> None:
+    def launch(self) -> None:
         with machine.on(machine.LOAD):
             self.redis.start()
         self.env["REDIS_URL"] = self.redis.url
@@ -217,7 +225,6 @@ class Channels(Peer):
         self.session = made.stdout.strip()
         options = ("-b", "127.0.0.1", "-p", str(self.port), "-v", "0")
         self._run(sys.executable, "-m", "daphne", *options, f"{module}:application", env=self.env)
-        self._wait(self._listens, 30)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -258,10 +265,9 @@ class Naive(Peer):
     name = "naive"
     patience = 150_000
 
-    def start(self) -> None:
+    def launch(self) -> None:
         options = ("--port", str(self.port), "--log-level", "warning", "--no-access-log", "--backlog", "4096")
         self._run(sys.executable, "-m", "uvicorn", "tests.bench.peers.naive_chat:app", *options, env=self.env)
-        self._wait(self._listens, 30)
 
     def readers(self, since: int | None = None) -> list[Request]:
         own = self.headers(0) | {"Accept": "text/event-stream"}
@@ -279,7 +285,7 @@ class Nchan(Peer):
     name = "nchan"
     patience = 1_500_000
 
-    def start(self) -> None:
+    def launch(self) -> None:
         config = (PEERS / "nchan.conf").read_text().replace("PORT", str(self.port))
         (self.folder / "nchan.conf").write_text(
             config.replace("load_module modules", "load_module /usr/lib/nginx/modules")
@@ -287,7 +293,6 @@ class Nchan(Peer):
         program = on_path("nginx", "/usr/sbin/nginx")
         assert program, "no nginx: apt-get install nginx-light libnginx-mod-nchan"
         self._run(program, "-p", str(self.folder), "-c", str(self.folder / "nchan.conf"), "-e", "stderr")
-        self._wait(self._listens, 10)
 
     def readers(self, since: int | None = None) -> list[Request]:
         own = self.headers(0) | {"Accept": "text/event-stream"}

@@ -60,7 +60,7 @@ async def rooms(ids: list[int], counts: list[int], everywhere: bool) -> None:
         for n, count in enumerate(counts)
     )
     await write("room", ROOMS, named)
-    made = await Room.all().order_by("id").values_list("id", flat=True)
+    made: list[int] = [row["id"] for row in await Room.all().order_by("id").values("id")]
     for place, (room, count) in enumerate(zip(made, counts, strict=True)):
         here = ids[place * share : (place + 1) * share]
         await write("message", MESSAGES, said(room, here, count))

@@ -10,6 +10,8 @@ from tests.bench.scale import Scale
 
 A_SECOND = 5
 MISSED = 20
+# In seconds: who is not back by then stays away, which is said.
+LONGEST_STORM = 60
 
 
 @contextlib.contextmanager
@@ -134,6 +136,7 @@ def storm(scale: Scale) -> Iterator[Row]:
                     contender = stack.enter_context(Nchan(5000))  # a new one, without what was posted before
                 resumes = isinstance(contender, Parley | Nchan)
                 options = {"before": MISSED if resumes else 0, "messages": 1, "opening_at_once": 4000}
+                options |= {"opening": LONGEST_STORM * 1000}
                 result = load(contender, contender.readers(since=0), contender.posts(), **options)
             heard(row, contender, result)
             row.note(

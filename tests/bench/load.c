@@ -47,7 +47,7 @@ static long window = 0;      /* at most so many messages that have not reached a
 static long opening_at_once = 40; /* pages that are being opened at the same time; Twisted lets 50 wait */
 static long settle = 500;    /* pause when all are open */
 static long idle = 0;
-static long opening = 120000; /* pages that have not been opened after so long stay closed */
+static long opening = 300000; /* pages that have not been opened after so long stay closed */
 static long lasting = 60000; /* nothing is posted after so long, measured or not */
 static long quiet = 10000;   /* nothing came for so long: what has not come by now is lost */
 
