@@ -42,6 +42,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, help="how long each time")
     parser.add_argument("--idle-minutes", type=float, help="how long the row `memory` waits")
     parser.add_argument("--readers", type=int, nargs="+", help="how many pages are open in the rows about one room")
+    parser.add_argument("--history", type=int, help="how long the long history is")
     parser.add_argument("--only", nargs="+", help="whom to measure: Parley Channels naive nchan")
     chosen = parser.parse_args()
     if unknown := set(chosen.rows) - ROWS.keys():
@@ -51,7 +52,7 @@ def options() -> argparse.Namespace:
 
 def scale(chosen: argparse.Namespace) -> Scale:
     base = QUICK if chosen.quick else FULL
-    given = {name: getattr(chosen, name) for name in Scale._fields if getattr(chosen, name)}
+    given = {name: value for name, value in vars(chosen).items() if name in Scale._fields and value}
     return base._replace(**given)
 
 

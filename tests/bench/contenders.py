@@ -305,3 +305,18 @@ class Nchan(Peer):
         own = self.headers(0) | {"Content-Type": "text/html"}
         rooms = [self.room_of(person) for person in self.authors]
         return [request(room, "POST", f"/post/{room}", own, BODY.ljust(600, ".")) for room in rooms]
+
+
+class Faulty(Peer):
+    """Not a yardstick: the generator must see what it does wrong."""
+
+    name = "faulty"
+
+    def launch(self) -> None:
+        self._run(sys.executable, str(PEERS / "faulty.py"), str(self.port), env=self.env)
+
+    def readers(self, since: int | None = None) -> list[Request]:
+        return [request(0, "GET", "/", self.headers(0)) for _ in range(4)]
+
+    def posts(self) -> list[Request]:
+        return [request(0, "POST", "/", self.headers(0), BODY)]

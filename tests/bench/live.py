@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from tests.bench.contenders import Channels, Contender, Naive, Nchan, Parley, Peer
+from tests.bench.contenders import Channels, Contender, Faulty, Naive, Nchan, Parley, Peer
 from tests.bench.loader import BUSY, Load, load
 from tests.bench.report import Row
 from tests.bench.scale import Scale
@@ -116,7 +116,8 @@ def _rate_bar(row: Row, what: str, over: str, least: float, aim: float) -> None:
 
 
 def generator(scale: Scale) -> Iterator[Row]:
-    """That the generator is not what is measured: against nchan it must have time to spare."""
+    """That the generator is not what is measured: it sees what goes wrong, and against nchan it has time to spare."""
+    _check_generator()
     for people in (100, 5000):
         row = Row(f"The generator against nchan: {people:,} readers")
         with started(scale, Nchan(people)) as contenders:
@@ -124,6 +125,12 @@ def generator(scale: Scale) -> Iterator[Row]:
                 _saturate(row, contender, scale)
         row.bar("generator's core in use", row.median("generator_busy", "nchan"), "of 1", 0.9, 0.6, is_cost=True)
         yield row
+
+
+def _check_generator() -> None:
+    with Faulty(4) as faulty:
+        seen = load(faulty, faulty.readers(), faulty.posts(), messages=101, posters=1, quiet=1000)
+    assert (seen.lost, seen.repeated, seen.reordered, seen.strange) == (10, 10, 10, 0), seen
 
 
 def storm(scale: Scale) -> Iterator[Row]:

@@ -349,7 +349,6 @@ static void read_reader_head(struct connection *c, uint64_t now) {
     }
     c->state = OPEN;
     rest += 4;
-    if (c->in_length < MARGIN) die("a head of %zu bytes", c->in_length);
     (websocket ? unframe : look_for_markers)(c, rest, c->in + c->in_length - rest, now);
     free(c->in);
     c->in = NULL, c->in_size = c->in_length = 0;

@@ -15,7 +15,7 @@ from tests.bench.report import Row
 from tests.bench.scale import Scale
 
 A_SECOND = 10
-LARGE, SMALL = 1_000_000, 1_000
+SMALL = 1000
 RESUMING = 200
 
 
@@ -118,9 +118,9 @@ def start(scale: Scale) -> Iterator[Row]:
 
 
 def growth(scale: Scale) -> Iterator[Row]:
-    """What a history of a million messages costs those who read and write at its end."""
-    row = Row(f"Growth: a room of {LARGE:,} messages beside one of {SMALL:,}")
-    both = {"large": Parley(RESUMING, [LARGE]), "small": Parley(RESUMING, [SMALL])}
+    """What a long history costs those who read and write at its end."""
+    row = Row(f"Growth: a room of {scale.history:,} messages beside one of {SMALL:,}")
+    both = {"large": Parley(RESUMING, [scale.history]), "small": Parley(RESUMING, [SMALL])}
     with started(scale, *both.values()):
         for name in scale.rounds_of(list(both)):
             contender, seconds = both[name], max(3, scale.seconds // 2)

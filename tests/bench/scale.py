@@ -12,11 +12,13 @@ class Scale(NamedTuple):
     idle_minutes: float = 10
     # How many pages are open in the rows about one room.
     readers: tuple[int, ...] = (100, 1000, 5000)
+    # How many messages the room with a long history has.
+    history: int = 1_000_000
     # Names of contenders; empty: all.
     only: tuple[str, ...] = ()
 
     def takes(self, name: str) -> bool:
-        return not self.only or name.lower() in self.only
+        return not self.only or name.lower() in map(str.lower, self.only)
 
     def rounds_of(self, contenders: Sequence[T], rounds: int = 0) -> Iterator[T]:
         """Each contender in turn, round after round, every round beginning with another."""
@@ -26,4 +28,4 @@ class Scale(NamedTuple):
 
 
 FULL = Scale()
-QUICK = Scale(rounds=1, seconds=5, idle_minutes=0.5)
+QUICK = Scale(rounds=1, seconds=5, idle_minutes=0.5, history=100_000)
