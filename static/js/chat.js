@@ -121,6 +121,32 @@
   document.addEventListener("scroll", () => read(), true);
   read();
 
+  // A page that stays open for hours must not grow for hours: beyond 400 messages all but the newest 300 go, or fewer,
+  // so that the first that stays says whose it is; unless somebody reads further up. The link above leads to the others.
+  const MOST = 400, KEPT = 300;
+  const isFull = (log, most) => log.children.length > most;
+  const forget = () => {
+    const log = byId("log"), earlier = byId("earlier"), { read } = byId("stream").dataset;
+    if (!read || !log || !earlier || !isFull(log, MOST) || log.closest(".scroller").scrollTop < -100) return;
+    let first, day = earlier.querySelector("time");
+    while ((first = log.firstElementChild).matches(".message--continues") && isFull(log, KEPT - 50) || isFull(log, KEPT)) {
+      day = first.querySelector(".message__day time") || day;
+      first.remove();
+    }
+    const link = document.createElement("a");
+    const before = read.slice(0, -"/read".length) + "?before=" + first.id.split("-")[2];
+    Object.entries({ href: before, "hx-get": before, "hx-target": "#log", "hx-swap": "afterbegin" })
+      .forEach(pair => link.setAttribute(...pair));
+    link.textContent = earlier.dataset.link;
+    earlier.replaceChildren(link);
+    if (day && !first.querySelector(".message__day")) {
+      day.className = "more__day";
+      earlier.append(document.createElement("br"), day);
+    }
+    htmx.process(earlier);
+  };
+  onStream("htmx:sse:after:message", forget);
+
   // Words leave the field the moment they are sent, so that the next ones can be typed at once, on a slow
   // link too. Those that did not get through come back, before what was typed meanwhile.
   const onComposer = (name, act) => on(document, name, ({ detail: { ctx } }) => {

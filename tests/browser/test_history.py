@@ -1,10 +1,14 @@
 """Reading back: what is being read never moves under the eyes."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import Reader
 from tests.browser.writer import Writer
+from tests.servers import App
 
 SCRIPT, PLAIN = True, False
 BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
@@ -72,6 +76,42 @@ def test_without_script_the_way_back_is_a_page_before_each_page(meet: Meet) -> N
         if page[0] != said[0]:
             nora.page.get_by_role("link", name="Earlier messages").click()
             nora.page.get_by_text(page[0], exact=True).wait_for(state="detached")
+
+
+NUMBERS = "() => [...document.querySelectorAll('#log .message')].map(message => +message.id.split('-')[2])"
+
+
+def test_a_page_that_grows_long_lets_old_messages_go_and_brings_them_back(meet: Meet) -> None:
+    site = App({"RATE_LIMITS": "off"})
+    fill = (sys.executable, "-m", "webapp", "demo", "--users", "5", "--rooms", "1", "--messages", "700")
+    subprocess.run(fill, cwd=site.folder, env=site.env, check=True, capture_output=True)
+    with site:
+        bob = meet("bob", site=site)
+        bob.page.goto("/rooms")
+        bob.open(site.url + str(bob.page.locator(".rooms__entry").first.get_attribute("href")))
+
+        def numbers() -> list[int]:
+            return list(bob.page.evaluate(NUMBERS))
+
+        newest = numbers()[-1]
+        for count in range(100, 451, 50):
+            bob.page.locator("#earlier a").click()
+            bob.until(lambda: len(numbers()) == count, f"{count} messages")  # noqa: B023
+        bob.page.evaluate("document.querySelector('.scroller').scrollTop = -2000")
+        bob.say("Read on")
+        bob.until(lambda: numbers()[-1] == newest + 1, "message")
+        assert len(numbers()) == 451, "somebody reads further up"
+        bob.page.evaluate("document.querySelector('.scroller').scrollTop = 0")
+        bob.say("Down again")
+        bob.until(lambda: numbers()[-1] == newest + 2, "message")
+        kept = numbers()
+        assert 250 <= len(kept) <= 301
+        assert kept == list(range(kept[0], newest + 3))
+        link = bob.page.locator("#earlier a")
+        assert (link.get_attribute("href") or "").endswith(f"?before={kept[0]}")
+        link.click()
+        bob.until(lambda: len(numbers()) == len(kept) + 50, "earlier messages")
+        assert numbers() == list(range(kept[0] - 50, newest + 3))
 
 
 @BOTH
