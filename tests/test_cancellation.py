@@ -112,7 +112,7 @@ async def test_a_request_cancelled_at_any_step_leaves_nothing_behind(
         if not was_cancelled:
             break
     print(f"\n{step} steps")
-    assert 1 < step < MOST_STEPS
+    assert 0 < step < MOST_STEPS  # on SQLite, what only reads never waits
     assert (await alice.say(room, "and all goes on")).status_code == 303
     found = await Room.get(id=room.id)
     log = await bodies(room)
@@ -159,4 +159,4 @@ async def test_a_stream_cancelled_at_any_step_leaves_nothing_behind(alice: Perso
         finally:
             await nothing_is_left()
     print(f"\n{step} steps")
-    assert 3 < step < STREAM_STEPS
+    assert 1 < step < STREAM_STEPS

@@ -18,6 +18,8 @@ PLUMBING = (
     "clock",
     "language",
     "database",
+    "prepared",
+    "sqlite",
     "errors",
     "security",
     "assets",

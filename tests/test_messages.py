@@ -295,14 +295,14 @@ async def test_a_post_that_fails_leaves_nothing_behind(
     bob: Person, charlie: Person, room: Room, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bob.say(room, "before")
-    create = Message.create
+    store = Message._store
 
     async def fail(**values: Any) -> None:
-        await create(**values)
+        await store(**values)
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(Message, "create", fail)
+        patch.setattr(Message, "_store", fail)
         for one in (bob, charlie):
             assert (await one.say(room, "lost")).status_code in (500, 503)
     assert await bodies(room) == ["before"]

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -79,7 +80,7 @@ def _sqlite(url: str) -> dict[str, Any]:
     path = url.removeprefix("sqlite://")
     pragmas = {"journal_mode": "WAL", "synchronous": "NORMAL", "foreign_keys": "ON", "busy_timeout": 10_000}
     pragmas["secure_delete"] = "ON"  # what is deleted is written over, not only let go of
-    return {"engine": "tortoise.backends.sqlite", "credentials": {"file_path": path, **pragmas}}
+    return {"engine": "webapp.sqlite", "credentials": {"file_path": path, **pragmas}}
 
 
 def config() -> dict[str, Any]:
@@ -117,6 +118,16 @@ async def delete_where(found: QuerySet[Any]) -> int:
 async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
     """The rows of a query written with `?` for its parameters."""
     return await connection().execute_query_dict(sql(query), list(parameters))
+
+
+def stored(moment: datetime) -> datetime | str:
+    """A moment as a parameter of `rows`: SQLite keeps it as text, in the way of the ORM."""
+    return str(moment) if settings.ON_SQLITE else moment
+
+
+def moment(found: datetime | str) -> datetime:
+    """A moment in what `rows` answers."""
+    return found if isinstance(found, datetime) else datetime.fromisoformat(found)
 
 
 def _check_file() -> None:
@@ -157,8 +168,7 @@ async def transact(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.
     """
     Run `write` in a transaction of its own task, to its end even when the caller is cancelled.
 
-    A task cancelled between BEGIN and COMMIT would leave the connection locked for everybody. The first
-    statement of `write` must write: on SQLite that takes the write lock while waiting is still possible.
+    A task cancelled between BEGIN and COMMIT would leave the connection locked for everybody.
     """
 
     async def run() -> T:

@@ -17,6 +17,7 @@ from webapp import database, faults, security, text, uploads
 from webapp.accounts import passwords
 from webapp.errors import Banned, Invalid, Missing, Refused
 from webapp.language import Words, _
+from webapp.prepared import Prepared
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -359,7 +360,7 @@ class Session(Model):
     @classmethod
     async def of(cls, token: str) -> "Session | None":
         """The session of this token with its user, in one query."""
-        return await cls.filter(digest=security.digest(token)).select_related("user").first()
+        return await _BY_DIGEST.first(security.digest(token))
 
     @classmethod
     async def begin(cls, user: User, token: str, user_agent: str, address: str | None = None) -> "Session":
@@ -392,6 +393,9 @@ class Session(Model):
         system = next((name for name in systems if name in self.user_agent), "")
         shown = {"Edg": "Edge", "OPR": "Opera"}.get(browser, browser) or _("A browser")
         return _("%(browser)s on %(system)s", browser=shown, system=system) if system else shown
+
+
+_BY_DIGEST = Prepared[Session](lambda digest: Session.filter(digest=digest).select_related("user").limit(1))
 
 
 class Used:

@@ -7,7 +7,7 @@ from webapp.accounts.models import User
 from webapp.live import Frame, frames, hub, sources
 from webapp.messages import typing
 from webapp.messages.models import MOST_CHANGES, Line, Message
-from webapp.rooms.models import Room
+from webapp.rooms.models import BY_ID, Room
 
 
 def changed(room: Room, version: int) -> None:
@@ -38,7 +38,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     """
     if room_id < 0:
         return 0, dict.fromkeys(cursors, Frame())
-    room = await Room.get_or_none(id=room_id, closed_at=None)
+    room = await BY_ID.first(room_id)
     if room is None:
         return None
     held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MOST_CHANGES]

@@ -17,7 +17,7 @@ from webapp.errors import Invalid, Missing
 from webapp.friends.models import Friendship
 from webapp.language import Words, _
 from webapp.messages.markdown import first_line, plain, rendered
-from webapp.rooms.models import KICKED, LINE_LENGTH, NOBODY, Membership, Room
+from webapp.rooms.models import LINE_LENGTH, NOBODY, Membership, Room
 
 LONGEST = 4000
 PAGE = 50
@@ -47,6 +47,9 @@ class Posted(NamedTuple):
     version: int
     number: int
     is_repeat: bool
+
+
+_Row = dict[str, Any]
 
 
 class _Repeat(Exception):
@@ -134,52 +137,68 @@ class Message(Model):
 
     @classmethod
     async def _insert(cls, room: Room, author: User, body: str, html: str, nonce: str) -> Posted:
-        version, number = await cls._advance(room.id, messages=1)
-        if known := await cls.filter(room_id=room.id, author_id=author.id, nonce=nonce).first():
-            if known.body == body:
-                raise _Repeat(known.number, known.version)
+        version, number = await cls._take_place(room.id, first_line(html, LINE_LENGTH), author.id)
+        now = datetime.now(UTC)  # under the lock: the order of the numbers is that of the times
+        last, known = await cls._before(room.id, number, author.id, nonce)
+        if known:
+            if known["body"] == body:
+                raise _Repeat(known["number"], known["version"])
             # The browser's back button revived a form that was used: another text is another message.
             nonce = new_nonce()
         # Asked here, under the lock, and not before: they may have left or been sent away since they were let in.
         await room.check_post(author.id, number)
-        mine = Membership.filter(room_id=room.id, user_id=author.id, role__not=KICKED)
-        # Who answers a request accepts it.
-        if not await mine.update(read_number=number, is_request=False):
+        if not await Membership.has_posted(room.id, author.id, number):
             room.membership = await room.join_now(author)
-        now = datetime.now(UTC)
-        last = await cls.filter(room_id=room.id, number=number - 1).first()
-        await cls.create(
-            room_id=room.id,
-            number=number,
-            posted_version=version,
-            version=version,
-            author_id=author.id,
-            body=body,
-            html=html,
-            continues=cls._continues(last, author, now),
-            opens_day=last is None or local(last.created_at).date() != local(now).date(),
-            created_at=now,
-            nonce=nonce,
-        )
-        await Room.filter(id=room.id).update(
-            last_at=now, last_line=first_line(html, LINE_LENGTH), last_author=author.id
-        )
+        opens_day = last is None or local(last["created_at"]).date() != local(now).date()
+        continues = not opens_day and cls._continues(last, author, now)
+        await cls._store(
+            room_id=room.id, number=number, posted_version=version, version=version, author_id=author.id, body=body,
+            html=html, continues=continues, opens_day=opens_day, created_at=database.stored(now), nonce=nonce,
+        )  # fmt: skip
         return Posted(version, number, is_repeat=False)
 
     @staticmethod
-    def _continues(last: "Message | None", author: User, now: datetime) -> bool:
-        """Whether it belongs to the one before: the same author, minutes apart, on the same day."""
-        if last is None or last.author_id != author.id or last.removed_at:
-            return False
-        return now - last.created_at < TOGETHER and local(last.created_at).date() == local(now).date()
+    async def _store(**values: object) -> None:
+        marks = ", ".join("?" * len(values))
+        await database.rows(f"INSERT INTO message ({', '.join(values)}) VALUES ({marks})", *values.values())
 
     @staticmethod
-    async def _advance(room_id: int, messages: int = 0) -> tuple[int, int]:
-        """Lock the room and take its next version, and its next number for a new message."""
-        moved = await Room.filter(id=room_id, closed_at=None).update(
-            version=F("version") + 1, last_number=F("last_number") + messages
-        )
-        if not moved:
+    async def _take_place(room_id: int, line: str, author_id: int) -> tuple[int, int]:
+        """Lock the room, and take its next version and number for a message; what lists show of the room is that."""
+        taken = await database.rows(
+            "UPDATE room SET version = version + 1, last_number = last_number + 1, last_at = ?, last_line = ?, "
+            "last_author = ? WHERE id = ? AND closed_at IS NULL RETURNING version, last_number",
+            database.stored(datetime.now(UTC)), line, author_id, room_id,
+        )  # fmt: skip
+        if not taken:
+            raise Missing(_("The room has been deleted."))
+        return taken[0]["version"], taken[0]["last_number"]
+
+    @staticmethod
+    async def _before(room_id: int, number: int, author_id: int, nonce: str) -> tuple[_Row | None, _Row | None]:
+        """The message before this number, and the one that the author has sent with this nonce, if there are any."""
+        found = await database.rows(
+            "SELECT number, version, author_id, body, nonce, created_at, removed_at FROM message "
+            "WHERE room_id = ? AND (number = ? OR (author_id = ? AND nonce = ?))",
+            room_id, number - 1, author_id, nonce,
+        )  # fmt: skip
+        for row in found:
+            row["created_at"] = database.moment(row["created_at"])
+        last = next((row for row in found if row["number"] == number - 1), None)
+        known = next((row for row in found if row["author_id"] == author_id and row["nonce"] == nonce), None)
+        return last, known
+
+    @staticmethod
+    def _continues(last: _Row | None, author: User, now: datetime) -> bool:
+        """Whether it belongs to the one before, of the same day: the same author, minutes apart."""
+        if last is None or last["author_id"] != author.id or last["removed_at"]:
+            return False
+        return bool(now - last["created_at"] < TOGETHER)
+
+    @staticmethod
+    async def _advance(room_id: int) -> tuple[int, int]:
+        """Lock the room and take its next version; that, and the number of its newest message."""
+        if not await Room.filter(id=room_id, closed_at=None).update(version=F("version") + 1):
             raise Missing(_("The room has been deleted."))
         [(version, number)] = await Room.filter(id=room_id).values_list("version", "last_number")
         return version, number
@@ -237,13 +256,16 @@ class Message(Model):
         if around is not None:
             end = min(end, around + PAGE // 2)
         first = max(1, end - PAGE)
-        wanted = Q(room_id=room.id, number__gte=first, number__lt=first + PAGE if around else end)
-        return await cls._lines(room, wanted & Q(number__lte=room.last_number))
+        end = min(first + PAGE if around else end, room.last_number + 1)
+        return await _lines(
+            room, "message.room_id = ? AND message.number >= ? AND message.number < ? ORDER BY message.number",
+            room.id, first, end,
+        )  # fmt: skip
 
     @classmethod
     async def one(cls, room: Room, number: int) -> list["Line"]:
         """The message of that number, if there is one."""
-        return await cls._lines(room, Q(room_id=room.id, number=number))
+        return await _lines(room, "message.room_id = ? AND message.number = ?", room.id, number)
 
     @classmethod
     async def after(cls, room: Room, number: int, most: int, author_id: int | None = None) -> list["Line"]:
@@ -257,8 +279,10 @@ class Message(Model):
     @classmethod
     async def since(cls, room: Room, version: int) -> list["Line"]:
         """What was posted or changed after the version, the newest change first; one more than MOST_CHANGES at most."""
-        query = cls.filter(room_id=room.id, version__gt=version).order_by("-version").limit(MOST_CHANGES + 1)
-        return [Line(row, room.path) for row in await query.values(*FIELDS, **JOINED)]
+        return await _lines(
+            room, "message.room_id = ? AND message.version > ? ORDER BY message.version DESC LIMIT ?",
+            room.id, version, MOST_CHANGES + 1,
+        )  # fmt: skip
 
     @classmethod
     async def number_at(cls, room: Room, version: int) -> int:
@@ -267,17 +291,23 @@ class Message(Model):
         newest = await posted.order_by("-number").first().values("number")
         return newest["number"] if newest else 0
 
-    @classmethod
-    async def _lines(cls, room: Room, wanted: Q) -> list["Line"]:
-        found = await cls.filter(wanted).order_by("number").values(*FIELDS, **JOINED)
-        return [Line(row, room.path) for row in found]
-
 
 FIELDS = (
     "room_id", "number", "posted_version", "version", "html", "continues", "opens_day",
     "created_at", "edited_at", "removed_at",
 )  # fmt: skip
 JOINED = {"author_code": "author__code", "author_name": "author__display_name", "author_picture": "author__picture"}
+
+
+# What is read with every page and every change, without the ORM: it takes longer to ask than the database to answer.
+_LINES = f"""
+SELECT {", ".join(f"message.{name}" for name in FIELDS)},
+    author.code AS author_code, author.display_name AS author_name, author.picture AS author_picture
+FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
+
+
+async def _lines(room: Room, where: str, *values: object) -> list["Line"]:
+    return [Line(row, room.path) for row in await database.rows(f"{_LINES} {where}", *values)]
 
 
 class Line:
@@ -301,6 +331,7 @@ class Line:
     def __init__(self, row: dict[str, Any], room_path: str) -> None:
         for name, value in row.items():
             setattr(self, name, value)
+        self.created_at = database.moment(row["created_at"])
         self.html = Markup(row["html"])  # noqa: S704  made safe by `rendered` when it was stored
         self.room_path = room_path
         if row["author_code"] is None:

@@ -11,6 +11,7 @@ from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
 from webapp import database, text
 from webapp.accounts.models import HUES, User
@@ -18,6 +19,7 @@ from webapp.clock import Moment
 from webapp.errors import Invalid, Missing, Refused
 from webapp.friends.models import Block, pair
 from webapp.language import Words, _
+from webapp.prepared import Prepared
 
 KEY_LENGTH = 80
 NAME_LENGTH = 60
@@ -155,11 +157,10 @@ class Room(Model):
         """The open room of that key, with the person's membership; raises Missing, or Refused to one kept out."""
         if not _can_be(key, KEY_LENGTH):
             raise Missing(NO_ROOM)
-        if key.startswith(RANDOM) and (chat := await cls._chat(user, room__key=key)):
+        if key.startswith(RANDOM) and (chat := await cls._chat(user, await _BOTH.all(key))):
             return chat
         # Both in one query for those who are in it; who is not costs a second.
-        mine = Membership.filter(user_id=user.id, room__key=key, room__closed_at=None)
-        membership = await mine.select_related("room").first()
+        membership = await _MINE.first(user.id, key)
         room = membership.room if membership else await cls.get_or_none(key=key, closed_at=None)
         if room is None or room.is_chat:
             raise Missing(NO_ROOM)
@@ -187,7 +188,7 @@ class Room(Model):
         """
         await Block.check(user, other)
         low, high = pair(user, other)
-        if chat := await cls._chat(user, room__low=low, room__high=high):
+        if chat := await cls._chat(user, await _BOTH_OF_PAIR.all(low, high)):
             return chat
         empty = cls(key="", kind=DIRECT, low=low, high=high, name="")
         empty.id = 0
@@ -195,10 +196,9 @@ class Room(Model):
         return empty
 
     @classmethod
-    async def _chat(cls, user: User, **which: object) -> "Room | None":
-        """The one-to-one chat as the person sees it, named after the other; None when it is not theirs."""
-        both = Membership.filter(room__kind=DIRECT, room__closed_at=None, **which).select_related("room", "user")
-        by_user = {one.user_id: one for one in await both}
+    async def _chat(cls, user: User, both: "list[Membership]") -> "Room | None":
+        """The one-to-one chat of these two as the person sees it, named after the other; None when it is not theirs."""
+        by_user = {one.user_id: one for one in both}
         if user.id not in by_user:
             return None
         membership = by_user.pop(user.id)
@@ -419,7 +419,6 @@ class Room(Model):
 
     async def _hold(self) -> None:
         """Lock the room's row, within a transaction: changes of who is what in a room wait for each other."""
-        await Room.filter(id=self.id).update(member_count=F("member_count"))
 
     async def pardon(self, user: User) -> None:
         await Membership.filter(room_id=self.id, user_id=user.id, role=KICKED).delete()
@@ -527,6 +526,20 @@ class Membership(Model):
         )  # fmt: skip
         return bool(new)
 
+    @staticmethod
+    async def has_posted(room_id: int, user_id: int, number: int) -> bool:
+        """
+        The person has written the message of this number, and so read what was before; whether they are in the room.
+
+        Who answers a request accepts it.
+        """
+        mine = await database.rows(
+            "UPDATE membership SET read_number = ?, is_request = FALSE "
+            "WHERE room_id = ? AND user_id = ? AND role <> 'kicked' RETURNING id",
+            number, room_id, user_id,
+        )  # fmt: skip
+        return bool(mine)
+
     @classmethod
     async def read_to(cls, user_id: int, room_id: int, number: int) -> bool:
         """The person has seen the messages up to this number; whether one of them was new."""
@@ -556,6 +569,19 @@ class Membership(Model):
         """Raise Refused while the person is kept out."""
         if self.kicked_until and self.kicked_until > datetime.now(UTC):
             raise Refused(_("The owner keeps you out of this room until %(until)s.", until=Moment(self.kicked_until)))
+
+
+def _both(**which: object) -> QuerySet[Membership]:
+    return Membership.filter(room__kind=DIRECT, room__closed_at=None, **which).select_related("room", "user")
+
+
+_MINE = Prepared[Membership](
+    lambda user, key: Membership.filter(user_id=user, room__key=key, room__closed_at=None).select_related("room")
+)
+_BOTH = Prepared[Membership](lambda key: _both(room__key=key))
+_BOTH_OF_PAIR = Prepared[Membership](lambda low, high: _both(room__low=low, room__high=high))
+# Only where it is open.
+BY_ID = Prepared[Room](lambda number: Room.filter(id=number, closed_at=None))
 
 
 def people(memberships: list[Membership]) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ class Entry:
             self.is_chat and not self.is_request and not is_mine and row["delivered_number"] < self.last_number
         )
         # Before anything is said it has a place among the others, and no time.
-        self.moved_at = _moment(row["last_at"])
+        self.moved_at = database.moment(row["last_at"])
         self.at = self.moved_at if self.last_number else None
         self.line: str = row["last_line"]
         self.is_mine = is_mine
@@ -98,11 +98,6 @@ class Entry:
         """All that it is rendered from: entries that look alike are rendered once."""
         chat = (self.name, self.avatar, self.is_friend, self.is_online) if self.is_chat else None
         return self.room_id, self.version, self.unread, self.line, self.is_mine, self.is_request, chat
-
-
-def _moment(stored: datetime | str) -> datetime:
-    """SQLite keeps it as text."""
-    return stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
 
 
 def digest(entries: Iterable[Entry], here: int | None) -> str:
