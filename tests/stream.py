@@ -136,9 +136,10 @@ class Page:
                 event.name = value
             elif field == "retry":
                 self.retry = int(value)
-            elif not line and data:
-                event.data = "\n".join(data)
-                self._dispatch(event)
+            elif not line:
+                if data:
+                    event.data = "\n".join(data)
+                    self._dispatch(event)
                 event, data = Event(), []
                 if self.ended:
                     return

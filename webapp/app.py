@@ -29,6 +29,7 @@ from webapp.leaving.maker import maker
 from webapp.leaving.models import finish_all
 from webapp.live import hub
 from webapp.live.redis import RedisBackend
+from webapp.messages import pages
 from webapp.messages import views as messages
 from webapp.messages.models import erase_closed
 from webapp.moderation import views as moderation
@@ -40,6 +41,7 @@ from webapp.strangers import views as strangers
 from webapp.strangers.watch import watch
 from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
 from webapp.streams import views as streams
+from webapp.streams import wire
 from webapp.streams.doorway import Doorway
 
 BOTH = ["GET", "POST"]
@@ -176,6 +178,7 @@ presence.listeners.append(viewers.hear_people)
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     security.forget_limits()
+    pages.forget()
     Doorway.begin()
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(RegisterTortoise(app, config=database.config()))
@@ -204,9 +207,8 @@ async def _tidy() -> None:
 
 class Parley(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # uvicorn's connection, for the one who must be able to cut it: see streams/stream.py.
-        scope["transport"] = getattr(getattr(send, "__self__", None), "transport", None)
         if scope["type"] == "http":
+            scope["transport"], scope["write"] = wire.connection(send), wire.writer(send)
             # Around everything, so that the page of an error has the headers too.
             send = security.stamped(scope, send)
         with language.speaking(_asked(scope)):

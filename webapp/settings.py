@@ -153,6 +153,7 @@ RATE_STREAM = _rate("RATE_STREAM", "60/minute")
 MAX_STREAMS = _read("MAX_STREAMS", str(_most_streams()), _positive, "a whole number of 1 or more")
 MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a whole number of 1 or more")
 
+DIRECT_WRITES = _read("DIRECT_WRITES", "on", _switch, "on or off")
 METRICS_TOKEN = _config("METRICS_TOKEN", default="").strip()
 if 0 < len(METRICS_TOKEN) < 16:  # not by _read, whose message would show it
     raise Malformed("METRICS_TOKEN is too short: it must have 16 characters or more.")

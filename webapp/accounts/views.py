@@ -147,6 +147,7 @@ async def profile(request: Request) -> Response:
         )
         response.headers.update(error.headers)
         return response
+    broadcasts.changed(user)
     return _see("/settings/profile?done=profile")
 
 

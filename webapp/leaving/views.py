@@ -57,6 +57,7 @@ async def _leave(user: User) -> None:
         typing.ended(room.id, user)
         if room.closed_at:
             rooms.closed(room)
+    accounts.changed(user)
     hub.start(erase_closed())
 
 

@@ -1,19 +1,22 @@
 """What waits to be written to one open page: bounded, joined when the page is slow, given up when it is too slow."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 # As much as a page may lag behind, in bytes: about 400 messages.
 LIMIT_BYTES = 256 * 1024
 
 
 class Outbox:
-    __slots__ = ("_chunks", "_size", "_wake", "is_closed", "is_overrun")
+    __slots__ = ("_chunks", "_is_idle", "_size", "_wake", "is_closed", "is_overrun", "write")
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._size = 0
         self._wake = asyncio.Event()
+        # Writes a chunk to the page at once, or answers that it did not; tried while nothing else waits.
+        self.write: Callable[[bytes], bool] | None = None
+        self._is_idle = False
         self.is_closed = False
         self.is_overrun = False
 
@@ -35,6 +38,8 @@ class Outbox:
         """
         if self.is_closed or not chunk:
             return
+        if self._is_idle and not self._chunks and self.write and self.write(chunk):
+            return
         if self._chunks and self._size + len(chunk) > LIMIT_BYTES:
             self._chunks.clear()
             self.is_overrun = self.is_closed = True
@@ -54,7 +59,9 @@ class Outbox:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """What waits, joined, again and again until the outbox is closed and empty."""
         while True:
+            self._is_idle = True
             await self._wake.wait()
+            self._is_idle = False
             self._wake.clear()
             chunks, self._chunks, self._size = self._chunks, [], 0
             if chunks:

@@ -14,7 +14,7 @@ from webapp.errors import Missing, Problem, SignedOut, Unavailable, respond
 from webapp.friends.models import Block, Friendship
 from webapp.language import _
 from webapp.live import hub
-from webapp.messages import broadcasts, receipts, typing
+from webapp.messages import broadcasts, pages, receipts, typing
 from webapp.messages.models import PAGE, Line, Message, new_nonce
 from webapp.presence.attendance import attendance
 from webapp.presence.models import last_seen, people_in
@@ -52,18 +52,20 @@ async def show(request: Request) -> Response:
 
 async def show_in(request: Request, user: User, room: Room, page: Show) -> Response:
     before, around = _number(request, "before"), _number(request, "around")
-    messages = await Message.page(room, before, around)
+    is_newest = not (before or around)
+    kept = await pages.newest(room) if is_newest else None
+    messages = kept.lines if kept else await Message.page(room, before, around)
     if render.is_fragment(request) and before:
         hidden, earlier = await _hidden(user, room, messages), _earlier(messages)
         return render.part("messages/_earlier.html", room=room, messages=messages, earlier=earlier, hidden=hidden)
-    is_newest = not (before or around)
     new = _first_new(user, room)
     if is_newest:
         if room.is_open and not room.is_stranger:
             attendance.look(user.id, room.id)
         if is_plain(request) or not room.is_open:
             await _read(user, room)
-    return await page(request, user, room, messages, is_newest and room.is_open, new=new)
+    log = kept.html if kept and not (new or render.is_spare(request)) else ""
+    return await page(request, user, room, messages, is_newest and room.is_open, new=new, log=log)
 
 
 def _first_new(user: User, room: Room) -> int:
@@ -128,7 +130,7 @@ async def shown_in(request: Request, user: User, room: Room, messages: list[Line
         "here": room.key,
         "supervisor": render.supervisor(request, f"{room.path}/live"),
     }
-    return shown | {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
+    return shown | {"log": "", "nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
 
 
 async def _hidden(user: User, room: Room, messages: list[Line], opened: int | None = None) -> set[int]:

@@ -67,6 +67,8 @@ class Stream(EventSourceResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport: asyncio.Transport | None = scope.get("transport")
         _limit_silence(transport)
+        if self.reader.framing == "sse":
+            self.reader.outbox.write = scope.get("write")
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
