@@ -80,7 +80,7 @@ def saturation(scale: Scale) -> Iterator[Row]:
         if people in bars:
             least, aim, of_nchan = bars[people]
             _rate_bar(row, f"deliveries a second at saturation, {people:,} readers", "Channels", least, aim)
-            _rate_bar(row, f"the same, {people:,} readers", "nchan", 0, of_nchan)
+            _rate_bar(row, f"the same, {people:,} readers", "nchan", None, of_nchan)
         yield row
 
 
@@ -111,7 +111,7 @@ def _saturate(row: Row, contender: Contender, scale: Scale) -> None:
     )
 
 
-def _rate_bar(row: Row, what: str, over: str, least: float, aim: float) -> None:
+def _rate_bar(row: Row, what: str, over: str, least: float | None, aim: float) -> None:
     row.bar(f"{what}, of {over}'s", row.ratio("deliveries_a_second", "Parley", over), "x", least, aim)
 
 

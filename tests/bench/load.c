@@ -440,16 +440,16 @@ static void open_all(void) {
 /* Posting. */
 
 static struct connection *free_poster(long number) {
-    static long next;
-    if (websocket) {
+    struct connection *all = writers;
+    long count = posters;
+    if (websocket) { /* the first people of the room */
         struct room *room = &rooms[posts[number % post_count].room];
-        long people = room->readers < posters ? room->readers : posters;
-        struct connection *c = &readers[room->first_reader + (number / post_count) % people];
-        return c->is_live && c->state == OPEN && c->posting < 0 ? c : NULL;
+        all = readers + room->first_reader;
+        if (room->readers < count) count = room->readers;
     }
-    for (long i = 0; i < posters; i++) {
-        struct connection *c = &writers[next++ % posters];
-        if (c->state == OPEN && c->posting < 0) return c;
+    for (long i = 0; i < count; i++) {
+        struct connection *c = &all[(number + i) % count];
+        if (c->state == OPEN && c->posting < 0 && (c->is_live || c->is_poster)) return c;
     }
     return NULL;
 }

@@ -16,7 +16,7 @@ class Bar(NamedTuple):
     what: str
     measured: float
     unit: str
-    least: float
+    least: float | None
     aim: float
     is_cost: bool
 
@@ -24,8 +24,14 @@ class Bar(NamedTuple):
         return self.measured <= goal if self.is_cost else self.measured >= goal
 
     def __str__(self) -> str:
-        said = "reaches the aim" if self.reaches(self.aim) else "at least" if self.reaches(self.least) else "MISSES"
-        goals = f"{shown(self.least)} / {shown(self.aim)} {self.unit}"
+        least = "-" if self.least is None else shown(self.least)
+        goals = f"{least} / {shown(self.aim)} {self.unit}"
+        if self.reaches(self.aim):
+            said = "reaches the aim"
+        elif self.least is None:
+            said = "below the aim"
+        else:
+            said = "at least" if self.reaches(self.least) else "MISSES"
         return f"| {self.what} | {shown(self.measured)} {self.unit} | {goals} | {said} |"
 
 
@@ -60,7 +66,7 @@ class Row:
         return median(ratios) if ratios else None
 
     def bar(
-        self, what: str, measured: float | None, unit: str, least: float, aim: float, is_cost: bool = False
+        self, what: str, measured: float | None, unit: str, least: float | None, aim: float, is_cost: bool = False
     ) -> None:
         if measured is not None:
             self.bars.append(Bar(what, measured, unit, least, aim, is_cost))
