@@ -735,7 +735,7 @@ async def shown(one: Person, room: Room) -> str:
     while not reader.outbox.is_empty or reader not in hub.channels[room.id].readers:
         await asyncio.sleep(0)
         reader.outbox._chunks.clear()
-    frame = (await receipts.receipts([room.id]))[room.id]
+    frame = (await receipts.receipts([room.id]))[room.id].said("en")
     hub.leave(reader)
     [(code, number, said)] = re.findall(
         r'<p id="receipt" class="receipt" data-author="([^"]*)" data-number="(\d+)">(.*?)</p>', frame.sse.decode()

@@ -306,9 +306,9 @@ async def test_who_left_types_no_more(alice: Person, bob: Person, room: Room) ->
     page = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     hub.join(page)
     typing.begun(room.id, who(alice))
-    assert b"Alice" in (await typing.typing([room.id]))[room.id].sse
+    assert b"Alice" in (await typing.typing([room.id]))[room.id].said("en").sse
     await leave(alice)
-    assert b"Alice" not in (await typing.typing([room.id]))[room.id].sse
+    assert b"Alice" not in (await typing.typing([room.id]))[room.id].said("en").sse
     hub.leave(page)
 
 

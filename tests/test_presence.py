@@ -394,7 +394,7 @@ async def test_who_does_not_show_it_is_in_no_list_and_no_number_not_even_their_o
     await choose(bob)
     for person in (alice, bob):
         assert said(await person.get(room.path)) == "1 here: Alice"
-    frame = (await broadcasts.people([room.id]))[room.id]
+    frame = (await broadcasts.people([room.id]))[room.id].said("en")
     assert b"Bob" not in frame.sse + frame.html
     assert b"1 here" in frame.sse
     assert b"1 here" in frame.html

@@ -21,7 +21,7 @@ async def frame(room: Room, cursor: int | None) -> tuple[int, Frame]:
     found = await broadcasts.log(room.id, {cursor})
     assert found
     version, frames = found
-    return version, frames[cursor]
+    return version, frames[cursor].said("en")
 
 
 async def say(person: Person, room: Room, *words: str) -> None:
@@ -88,7 +88,7 @@ async def test_many_versions_are_served_from_one_reading(alice: Person, room: Ro
     assert found
     version, frames = found
     assert version == 3
-    assert [numbers(frames[cursor].sse) for cursor in range(4)] == [[1, 2, 3], [2, 3], [3], []]
+    assert [numbers(frames[cursor].said("en").sse) for cursor in range(4)] == [[1, 2, 3], [2, 3], [3], []]
 
 
 @pytest.mark.parametrize("cursor", [None, 99])
@@ -108,9 +108,9 @@ async def test_after_more_than_500_changes_the_last_page_replaces_the_log(alice:
     found = await broadcasts.log(room.id, {1, 2})
     assert found
     _, frames = found
-    assert b'hx-target="#log" hx-swap="innerHTML"' in frames[1].sse
-    assert numbers(frames[1].sse) == list(range(453, 503))
-    assert numbers(frames[2].sse) == list(range(3, 503))
+    assert b'hx-target="#log" hx-swap="innerHTML"' in frames[1].said("en").sse
+    assert numbers(frames[1].said("en").sse) == list(range(453, 503))
+    assert numbers(frames[2].said("en").sse) == list(range(3, 503))
 
 
 async def test_a_room_that_is_gone_has_no_log(room: Room) -> None:

@@ -62,13 +62,13 @@ async def test_it_is_over_after_a_while_by_itself(
 
 async def test_four_who_type_are_three_names_and_others(bob: Person, room: Room) -> None:
     people = {f"CODE-{number}": f"Person {number}" for number in range(4)}
-    html = typing.framed(people).sse.decode()
+    html = typing.framed(people).said("en").sse.decode()
     assert html.count("is typing") == 3
     assert "and others" in html
 
 
 async def test_names_are_shown_as_they_are_written(bob: Person, room: Room) -> None:
-    assert "<script>" not in typing.framed({"CODE-1": "<script>"}).sse.decode()
+    assert "<script>" not in typing.framed({"CODE-1": "<script>"}).said("en").sse.decode()
 
 
 async def test_one_who_does_not_want_it_is_not_shown(bob: Person, room: Room, page: Reader) -> None:

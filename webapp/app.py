@@ -74,6 +74,7 @@ routes = [
     Route("/login", accounts.login, methods=BOTH),
     Route("/logout", accounts.logout, methods=["POST"]),
     Route("/warning", accounts.heed, methods=["POST"]),
+    Route("/language", accounts.speak, methods=["POST"]),
     Route("/reset/{token}", accounts.reset, methods=BOTH),
     Route("/settings/profile", accounts.profile, methods=BOTH),
     Route("/settings/password", accounts.password, methods=BOTH),

@@ -80,7 +80,7 @@ class Language:
 
 
 # English as it is written where dates and times look as in most of the world.
-LANGUAGES = {one.code: one for one in (Language("en", "English", "en_GB"),)}
+LANGUAGES = {one.code: one for one in (Language("en", "English", "en_GB"), Language("de", "Deutsch", "de_DE"))}
 ENGLISH = LANGUAGES["en"]
 
 _current: ContextVar[Language] = ContextVar("language", default=ENGLISH)

@@ -1,7 +1,7 @@
 """Pages, fragments and answers: the only file that knows Jinja and the HX- headers."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp import assets, clock, language, settings
+from webapp.live.frames import Frame, Spoken
 
 PAGE_HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -35,7 +36,7 @@ _templates.install_gettext_callables(  # type: ignore[attr-defined]  # of the ex
 _templates.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)
 _templates.globals["strangers_open"] = settings.STRANGERS
 _templates.globals["max_upload_mb"] = settings.MAX_UPLOAD_MB
-_templates.globals.update(language=language.current, languages=list(language.LANGUAGES.values()))
+_templates.globals.update(language=language.current, site_languages=list(language.LANGUAGES.values()))
 
 
 _templates.filters.update(clock=clock.clock, long_day=clock.long_day, brief=clock.brief, moment=clock.moment)
@@ -46,6 +47,16 @@ _templates.filters["size"] = lambda size: language.current().size(size)
 def fragment(name: str, **context: object) -> str:
     """The HTML of one template."""
     return _templates.get_template(name).render(context)
+
+
+def spoken(make: Callable[[], Frame]) -> Spoken:
+    """A frame for the pages of many: `make` is called once for each language of theirs, and in it."""
+
+    def made(code: str) -> Frame:
+        with language.speaking(code):
+            return make()
+
+    return Spoken(made)
 
 
 def part(name: str, status: int = 200, **context: object) -> Response:

@@ -138,7 +138,7 @@ def at_terminal(name: str, wire: Wire, home: Path, *options: str) -> TextBrowser
 
 
 def register(browser: TextBrowser, name: str) -> None:
-    browser.see("You have one already")
+    browser.see("Already have an account")
     browser.fill("User name", name)
     browser.fill("Name that others see", f"Jörg at {name}")
     browser.fill("Password", PASSWORD)

@@ -69,7 +69,8 @@ async def test_from_every_version_a_page_comes_to_show_the_log(alice: Person, ro
         assert found
         version, frames = found
         assert version == newest, seed
-        for cursor, frame in frames.items():
+        for cursor, told in frames.items():
+            frame = told.said("en")
             is_held = cursor is not None and newest - MOST_CHANGES <= cursor <= newest
             page = after(history[cursor] if cursor is not None and cursor <= newest else {9: "of another time"}, frame)
             assert page.repeated == [], (seed, cursor)
@@ -87,8 +88,8 @@ async def test_many_changes_of_one_message_are_many_changes(alice: Person, room:
         await (await Message.get(room_id=room.id, number=1)).edit(f"word {number}")
     found = await broadcasts.log(room.id, {0, 1})
     assert found
-    assert b'hx-target="#log"' in found[1][0].sse
-    assert b'hx-target="#message-' in found[1][1].sse
+    assert b'hx-target="#log"' in found[1][0].said("en").sse
+    assert b'hx-target="#message-' in found[1][1].said("en").sse
 
 
 @pytest.mark.parametrize("leap", [MOST_CHANGES + 1, 10**12])
@@ -105,7 +106,7 @@ async def test_after_a_leap_of_the_versions_every_page_gets_the_log_anew(alice: 
         found = await broadcasts.log(room.id, cursors)
         assert found
         for cursor in cursors:
-            page = after(lost, found[1][cursor])
+            page = after(lost, found[1][cursor].said("en"))
             assert page.log == dict(list((await shown(room)).items())[-PAGE:]), (posted, cursor)
             assert page.last_id == PAGE + 5 + 2 + leap + posted
         await Message.post(room, alice.user, "new", "")

@@ -16,7 +16,7 @@ from tortoise.queryset import QuerySet
 from webapp import database, faults, security, text, uploads
 from webapp.accounts import passwords
 from webapp.errors import Banned, Invalid, Missing, Refused
-from webapp.language import Words, _
+from webapp.language import LANGUAGES, Words, _, current
 from webapp.prepared import Prepared
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
@@ -104,6 +104,8 @@ class User(Model):
     shows_presence = fields.BooleanField(default=True, db_default=True)
     shows_receipts = fields.BooleanField(default=True, db_default=True)
     shows_typing = fields.BooleanField(default=True, db_default=True)
+    # The code of the language that they have chosen, empty for the one that their browser asks for.
+    language = fields.CharField(8, default="", db_default="")
     # How often whom they block has changed; 0 for somebody who never blocked anyone.
     blocks_version = fields.IntField(default=0, db_default=0)
     is_guest = fields.BooleanField(default=False)
@@ -135,7 +137,8 @@ class User(Model):
     @property
     def stylesheet(self) -> str:
         """The address of what is decided for this viewer alone."""
-        return f"{'/strangers' if self.is_guest else ''}/me.css?v={self.code}.{self.blocks_version}"
+        version = f"{self.code}.{self.blocks_version}.{current().code}"
+        return f"{'/strangers' if self.is_guest else ''}/me.css?v={version}"
 
     @property
     def is_banned(self) -> bool:
@@ -239,6 +242,11 @@ class User(Model):
         if not await User.filter(id=self.id, password_hash=self.password_hash).update(password_hash=hashed):
             raise Refused(_("The password has been changed just now, in another window perhaps."))
         self.password_hash = hashed
+
+    async def speak(self, code: str) -> None:
+        """Set the language of this person's pages; any other word is none: then the browser's counts."""
+        self.language = code if code in LANGUAGES else ""
+        await User.filter(id=self.id).update(language=self.language)
 
     async def introduce(self, shown: str, bio: str) -> None:
         """Change what others see of this person; raises Invalid."""

@@ -3,7 +3,7 @@
 from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
 from starlette.requests import HTTPConnection, Request
 
-from webapp import database, faults
+from webapp import database, faults, language
 from webapp.accounts.models import Session, User, used
 from webapp.errors import AmongStrangers, SignedOut, Unavailable
 
@@ -33,6 +33,7 @@ class SessionBackend(AuthenticationBackend):
             return None
         used.note(session)
         session.user.session_id = session.id
+        language.choose(session.user.language)
         if not conn.scope["path"].startswith(LAST_PATHS):
             conn.scope["user"] = session.user  # for the page that says so
             session.user.check_ban()

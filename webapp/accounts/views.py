@@ -7,7 +7,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp import render, security, settings, text, uploads
+from webapp import language, render, security, settings, text, uploads
 from webapp.accounts import broadcasts
 from webapp.accounts.bans import check_address
 from webapp.accounts.models import Session, User
@@ -112,6 +112,19 @@ async def heed(request: Request) -> Response:
     return _see(inner_path(urlsplit(request.headers.get("referer", "")).path))
 
 
+async def speak(request: Request) -> Response:
+    """The language of the pages: kept with the account, or in a cookie; back to the page on which it was chosen."""
+    typed = await form(request, "language")
+    back = _see(inner_path(urlsplit(request.headers.get("referer", "")).path or "/"))
+    if user := anyone(request):
+        await user.speak(typed["language"])
+    elif typed["language"] in language.LANGUAGES:
+        is_secure = request.scope["scheme"] == "https"
+        chosen = {"max_age": security.COOKIE_SECONDS, "httponly": True, "samesite": "lax", "secure": is_secure}
+        back.set_cookie(language.COOKIE, typed["language"], **chosen)
+    return back
+
+
 # What people set about themselves.
 
 PICTURE_LOST = _("Choose the picture again: it was not kept, because something else was not right.")
@@ -129,13 +142,14 @@ def _settings(request: Request, name: str, status: int = 200, **context: Any) ->
 
 async def profile(request: Request) -> Response:
     user = signed_in(request)
-    typed = {"display_name": user.display_name, "bio": user.bio, "remove_picture": ""}
+    typed = {"display_name": user.display_name, "bio": user.bio, "language": user.language, "remove_picture": ""}
     if request.method != "POST":
         return _settings(request, "accounts/profile.html", form=typed, problems=NO_PROBLEMS)
-    typed, upload = await form_with_file(request, "picture", "display_name", "bio", "remove_picture")
+    typed, upload = await form_with_file(request, "picture", "display_name", "bio", "language", "remove_picture")
     try:
         picture = await _picture(user, upload) if upload else None
         await user.introduce(typed["display_name"], typed["bio"])
+        await user.speak(typed["language"])
         if picture or typed["remove_picture"]:
             await user.show(picture)
     except Problem as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import time
 import zipfile
@@ -37,7 +38,8 @@ _thread = ThreadPoolExecutor(1, "export")
 
 
 async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_thread, lambda: work(*args, **kwargs))
+    here = contextvars.copy_context()  # with the language in it
+    return await asyncio.get_running_loop().run_in_executor(_thread, lambda: here.run(work, *args, **kwargs))
 
 
 class Archive:

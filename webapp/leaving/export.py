@@ -13,7 +13,7 @@ from tortoise.models import Model
 from webapp import database, settings
 from webapp.accounts.models import User
 from webapp.errors import Missing
-from webapp.language import _
+from webapp.language import ENGLISH, _, current
 from webapp.presence.models import LEASE_SECONDS, NOW
 
 WAITING, MAKING, READY, FAILED = "waiting", "making", "ready", "failed"
@@ -50,6 +50,8 @@ class Export(Model):
     done = fields.BigIntField(default=0)
     total = fields.BigIntField(default=0)
     size = fields.BigIntField(default=0)
+    # In which the file is written: that of the page on which it was asked for.
+    language = fields.CharField(8, default=ENGLISH.code, db_default=ENGLISH.code)
 
     user_id: int
 
@@ -95,11 +97,12 @@ class Export(Model):
         """Ask for a new file, in place of the one before; asking again while it is made changes nothing."""
         before, now = await cls.get_or_none(user_id=user.id), datetime.now(UTC)
         over = cls.filter(user_id=user.id, state__in=(READY, FAILED))
-        if await over.update(state=WAITING, since=now, run=None, attempts=0, done=0, total=0):
+        anew = {"state": WAITING, "since": now, "run": None, "attempts": 0, "done": 0, "total": 0}
+        if await over.update(**anew, language=current().code):
             await _delete(before.run if before else None)
             return
         try:
-            await cls.create(user_id=user.id, since=now)
+            await cls.create(user_id=user.id, since=now, language=current().code)
         except IntegrityError:
             return  # it is on its way already, or there is no such account any more
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 
+from webapp.language import speaking
 from webapp.leaving.archive import Archive, Book
 from webapp.leaving.export import Export, Superseded
 from webapp.presence.attendance import attendance
@@ -46,7 +47,8 @@ async def make(export: Export) -> None:
         async with asyncio.timeout(MOST_SECONDS):
             await archive.open()
             book = Book(export.user, archive, export.come_to)
-            await book.write()
+            with speaking(export.language):
+                await book.write()
             size = await archive.close(book.pictures)
         await export.finish(size)
     except Superseded:

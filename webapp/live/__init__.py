@@ -5,7 +5,7 @@ The database is the truth, the broadcaster a doorbell: a ring says only that a c
 version, and each process reads what it missed. So a ring that is lost, repeated or late costs nothing.
 """
 
-from webapp.live.frames import Frame
+from webapp.live.frames import Frame, Told
 from webapp.live.hub import Hub
 from webapp.live.reader import Reader
 from webapp.live.sources import Sources
@@ -13,4 +13,4 @@ from webapp.live.sources import Sources
 sources = Sources()
 hub = Hub(sources)
 
-__all__ = ["Frame", "Hub", "Reader", "Sources", "hub", "sources"]
+__all__ = ["Frame", "Hub", "Reader", "Sources", "Told", "hub", "sources"]

@@ -1,10 +1,11 @@
 """One room's worth of open pages in this process: a version, and the readers that have reached it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 
 from webapp.live.counts import Counts
-from webapp.live.frames import Frame
+from webapp.live.frames import Told
 from webapp.live.reader import Reader, deliver
 from webapp.live.sources import Sources
 
@@ -39,12 +40,14 @@ class Channel:
         self._counts = counts
         self._joining: list[Reader] = []
         self._present: set[Reader] = set()
+        # How many of them are in which language.
+        self._languages: Counter[str] = Counter()
         self._rung = 0
         # When the oldest ring was heard that has not been followed yet.
         self._rung_at: float | None = None
         self._is_running = False
-        self._states: dict[str, Frame] = {}
-        self._changed: dict[str, Frame] = {}
+        self._states: dict[str, Told] = {}
+        self._changed: dict[str, Told] = {}
         self._asked: set[str] = set()
         self._asked_at: dict[str, float] = {}
         self._shown_at: dict[str, float] = {}
@@ -55,11 +58,14 @@ class Channel:
 
     def join(self, reader: Reader) -> None:
         self._present.add(reader)
+        self._languages[reader.language] += 1
         self._joining.append(reader)
         self._wake()
 
     def leave(self, reader: Reader) -> None:
-        self._present.discard(reader)
+        if reader in self._present:
+            self._present.remove(reader)
+            self._languages[reader.language] -= 1
         self.readers.discard(reader)
         reader.outbox.close()
 
@@ -80,12 +86,12 @@ class Channel:
             self._asked.add(kind)
             self._start(self._read_state(kind))
 
-    def show(self, kind: str, frame: Frame, read_at: float) -> None:
+    def show(self, kind: str, frame: Told, read_at: float) -> None:
         """Give the state, as it was when the reading began, to every reader; an older one than theirs is dropped."""
         if read_at < self._shown_at.get(kind, 0.0):
             return
         self._shown_at[kind] = read_at
-        if frame != self._changed.get(kind, self._states.get(kind)):
+        if not frame.is_same(self._changed.get(kind, self._states.get(kind))):
             self._changed[kind] = frame
             self._wake()
 
@@ -112,6 +118,7 @@ class Channel:
     async def _pass(self) -> None:
         if self._joining or self._is_behind:
             await self._pass_log()
+        self._make(self._changed.values())
         changed, self._changed = self._changed, {}
         for kind, frame in changed.items():
             self._states[kind] = frame
@@ -125,6 +132,11 @@ class Channel:
             cursors.add(self.version)
         async with asyncio.timeout(READ_SECONDS):
             found = await self._sources.read_log(self.number, cursors)
+        if found:
+            self._make([found[1][self.version]] if self.version is not None and self.readers else [])
+            for reader in joining:
+                for one in (found[1][reader.cursor], *self._states.values()):
+                    one.said(reader.language)
         # From here to the end nothing fails and nothing is cut short: everybody is served exactly once.
         del self._joining[: len(joining)]
         if found is None:
@@ -144,17 +156,25 @@ class Channel:
         if self._rung == rung:
             self._rung = version
 
+    def _make(self, told: Iterable[Told]) -> None:
+        """Put it into the words of everybody who is here: what fails does so before anybody is told."""
+        languages = [language for language, count in self._languages.items() if count]
+        for one in told:
+            for language in languages:
+                one.said(language)
+
     def _note_delay(self) -> None:
         now = asyncio.get_running_loop().time()
         if self._rung_at is not None:
             self._counts.delays.add(now - self._rung_at)
         self._rung_at = now if self._is_behind else None
 
-    def _welcome(self, joining: list[Reader], frames: Mapping[int | None, Frame]) -> None:
+    def _welcome(self, joining: list[Reader], frames: Mapping[int | None, Told]) -> None:
         """Give those who join what they missed, then the states as they are."""
         for reader in joining:
-            reader.put(frames[reader.cursor])
-            self._counts.resumes += reader.cursor is not None and bool(frames[reader.cursor].sse)
+            missed = frames[reader.cursor]
+            reader.put(missed)
+            self._counts.resumes += reader.cursor is not None and bool(missed.said(reader.language).sse)
             for frame in self._states.values():
                 reader.put(frame)
         self.readers.update(joining)

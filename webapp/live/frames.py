@@ -1,6 +1,7 @@
 """The bytes that go to many pages at once: made once, in both framings."""
 
 import secrets
+from collections.abc import Callable
 from typing import NamedTuple
 
 KEEP_ALIVE_SSE = b":\n\n"
@@ -19,6 +20,38 @@ class Frame(NamedTuple):
     sse: bytes = b""
     html: bytes = b""
 
+    def said(self, language: str) -> "Frame":
+        """The same in every language."""
+        return self
+
+    def is_same(self, told: "Told | None") -> bool:
+        """Whether it says what was told before."""
+        return self == told
+
+
+class Spoken:
+    """A frame with words in it: made once in each language of those who read it, when the first of them asks."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[str], Frame]) -> None:
+        self._make = make
+        self._made: dict[str, Frame] = {}
+
+    def said(self, language: str) -> Frame:
+        frame = self._made.get(language)
+        if frame is None:
+            frame = self._made[language] = self._make(language)
+        return frame
+
+    def is_same(self, told: "Told | None") -> bool:
+        """Whether it says what was told before, in every language in which that was told."""
+        if not isinstance(told, Spoken):
+            return False
+        return bool(told._made) and all(self.said(language) == frame for language, frame in told._made.items())
+
+
+Told = Frame | Spoken
 
 KEEP_ALIVE = Frame(KEEP_ALIVE_SSE, KEEP_ALIVE_HTML)
 

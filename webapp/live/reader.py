@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from itertools import islice
 
-from webapp.live.frames import Frame
+from webapp.live.frames import Told
 from webapp.live.outbox import Outbox
 
 # Readers per turn of the event loop: between two slices, requests are answered.
@@ -17,13 +17,23 @@ class Reader:
     One open page. `channel` is the room that it shows, None when it shows none; `cursor` the version that it
     holds of it, None when it holds nothing yet.
 
-    `labels` say whose it is (session, user ...), in the words of the domains; `page` is its address.
+    `labels` say whose it is (session, user ...), in the words of the domains; `page` is its address, and
+    `language` the one that it is in.
     """
 
-    __slots__ = ("channel", "cursor", "framing", "is_parked", "labels", "outbox", "page", "since")
+    __slots__ = ("channel", "cursor", "framing", "is_parked", "labels", "language", "outbox", "page", "since")
 
-    def __init__(self, channel: int | None, cursor: int | None, framing: str, page: str = "", **labels: int) -> None:
+    def __init__(
+        self,
+        channel: int | None,
+        cursor: int | None,
+        framing: str,
+        page: str = "",
+        language: str = "en",
+        **labels: int,
+    ) -> None:
         self.page = page
+        self.language = language
         # Whether its connection stays open, silent, after its last frame.
         self.is_parked = False
         self.channel = channel
@@ -33,11 +43,12 @@ class Reader:
         self.outbox = Outbox()
         self.since = time.monotonic()
 
-    def put(self, frame: Frame) -> None:
+    def put(self, told: Told) -> None:
+        frame = told.said(self.language)
         self.outbox.put(frame.sse if self.framing == "sse" else frame.html)
 
 
-async def deliver(readers: Iterable[Reader], frame: Frame) -> None:
+async def deliver(readers: Iterable[Reader], frame: Told) -> None:
     """Put the frame into the outbox of every reader."""
     rest = iter(list(readers))
     while batch := list(islice(rest, SLICE)):

@@ -3,17 +3,17 @@
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-from webapp.live.frames import Frame
+from webapp.live.frames import Told
 from webapp.live.reader import Reader
 
 log = logging.getLogger(__name__)
 
 # The versions that readers hold (None: nothing yet) to the frame that each needs, all of them leading to the one
 # version that comes first; None when the channel has ceased to exist.
-Log = tuple[int, Mapping[int | None, Frame]] | None
+Log = tuple[int, Mapping[int | None, Told]] | None
 ReadLog = Callable[[int, Collection[int | None]], Awaitable[Log]]
 ReadVersions = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
-ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Frame]]]
+ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Told]]]
 CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, str]]]]
 HearNews = Callable[..., None]
 HearRing = Callable[[int], None]

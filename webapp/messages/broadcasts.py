@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 
 from webapp import render
 from webapp.accounts.models import User
-from webapp.live import Frame, frames, hub, sources
+from webapp.language import current
+from webapp.live import Frame, Told, frames, hub, sources
 from webapp.messages import typing
 from webapp.messages.models import MOST_CHANGES, Line, Message
 from webapp.rooms.models import BY_ID, Room
@@ -27,7 +28,7 @@ async def versions(rooms: Collection[int]) -> Mapping[int, int]:
 
 
 @sources.log
-async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Frame]] | None:
+async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Told]] | None:
     """
     What each of these cursors lacks, as frames that all lead to one version.
 
@@ -45,13 +46,14 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     changes = await Message.since(room, min(held)) if held else []
     version = max(room.version, changes[0].version if changes else 0)
     made = Fragments(room)
-    result: dict[int | None, Frame] = {}
+    result: dict[int | None, Told] = {}
     for cursor in cursors:
         after = [line for line in changes if cursor in held and line.version > cursor]
         if cursor in held and len(after) <= MOST_CHANGES:
             result[cursor] = made.changes(after, cursor, version)
         else:
-            result[cursor] = made.page(room, await _newest(room, version), version)
+            newest = await _newest(room, version)
+            result[cursor] = made.page(room, newest, version)
     return version, result
 
 
@@ -62,16 +64,17 @@ async def _newest(room: Room, version: int) -> list[Line]:
 
 
 class Fragments:
-    """The messages of one reading: each is rendered once, whoever needs it."""
+    """The messages of one reading: each is rendered once in each language, whoever needs it."""
 
     def __init__(self, room: Room) -> None:
         self.is_chat, self.is_stranger = room.is_chat, room.is_stranger
-        self._made: dict[int, str] = {}
+        self._made: dict[tuple[str, int], str] = {}
 
-    def changes(self, lines: list[Line], cursor: int, version: int) -> Frame:
+    def changes(self, lines: list[Line], cursor: int, version: int) -> Told:
         """New messages in their order, then others in the place of what they were."""
-        if not lines:
-            return Frame()
+        return render.spoken(lambda: self._changes(lines, cursor, version)) if lines else Frame()
+
+    def _changes(self, lines: list[Line], cursor: int, version: int) -> Frame:
         lines = sorted(lines, key=lambda line: line.number)
         posted = [line for line in lines if line.posted_version > cursor]
         replaced = [line for line in lines if line.posted_version <= cursor]
@@ -85,8 +88,11 @@ class Fragments:
             html += '<li class="receipt"></li>'
         return Frame(frames.event(sse, version), html.encode())
 
-    def page(self, room: Room, lines: list[Line], version: int) -> Frame:
+    def page(self, room: Room, lines: list[Line], version: int) -> Told:
         """The whole log anew, and the way from there to the earlier messages."""
+        return render.spoken(lambda: self._page(room, lines, version))
+
+    def _page(self, room: Room, lines: list[Line], version: int) -> Frame:
         messages = "".join(self._message(line) for line in lines)
         earlier = lines[0].number if lines and lines[0].number > 1 else 0
         more = render.fragment("messages/_more.html", room=room, messages=lines, earlier=earlier)
@@ -94,10 +100,11 @@ class Fragments:
         return Frame(frames.event(sse, version), "".join(self._placed(line) for line in lines).encode())
 
     def _message(self, line: Line) -> str:
-        if line.number not in self._made:
+        key = current().code, line.number
+        if key not in self._made:
             html = render.fragment("messages/_message.html", message=line, changeable=not self.is_stranger)
-            self._made[line.number] = html.strip()
-        return self._made[line.number]
+            self._made[key] = html.strip()
+        return self._made[key]
 
     # In the endless document nothing that was sent can be changed, but a style can hide it, and give each
     # message a place: the one that comes later in the document then stands where the hidden one stood.

@@ -5,11 +5,13 @@ from collections.abc import Collection
 
 from webapp import render
 from webapp.accounts.models import User
-from webapp.live import Frame, frames, hub, sources
+from webapp.language import Words, _
+from webapp.live import Frame, Told, frames, hub, sources
 from webapp.rooms.models import Membership, Room
 
 # Whoever has the chat open has seen it within this time: then "Sent" is not said first.
 PATIENCE_SECONDS = 0.2
+SENT, DELIVERED, SEEN = _("Sent"), _("Delivered"), _("Seen")
 
 
 def posted(room: Room) -> None:
@@ -23,24 +25,24 @@ async def _tell_later(room_id: int) -> None:
     hub.touch(room_id, "receipts")
 
 
-def receipt(room: Room, author: User | None) -> str:
+def receipt(room: Room, author: User | None) -> Words:
     """What somebody may know of the newest message in the chat that they see, when it is theirs."""
     if author is None or not room.is_chat or room.last_author != author.id or room.theirs is None or room.is_parted:
         return ""
     return _said(room, author, room.theirs)
 
 
-def _said(room: Room, author: User, theirs: Membership) -> str:
+def _said(room: Room, author: User, theirs: Membership) -> Words:
     """Nothing before the other has answered, nor when either of the two keeps such things to themselves."""
     if theirs.is_request or not (author.shows_receipts and theirs.user.shows_receipts):
         return ""
     if theirs.read_number >= room.last_number:
-        return "Seen"
-    return "Delivered" if theirs.delivered_number >= room.last_number else "Sent"
+        return SEEN
+    return DELIVERED if theirs.delivered_number >= room.last_number else SENT
 
 
 @sources.state("receipts")
-async def receipts(rooms: Collection[int]) -> dict[int, Frame]:
+async def receipts(rooms: Collection[int]) -> dict[int, Told]:
     """Of the chats among them: what is said to the author of the newest message, in the bytes that both get."""
     chats = [room for room in rooms if _is_chat(room)]
     if not chats:
@@ -59,7 +61,7 @@ def _is_chat(number: int) -> bool:
     return reader is not None and "other" in reader.labels
 
 
-def _state(memberships: list[Membership]) -> Frame:
+def _state(memberships: list[Membership]) -> Told:
     room = memberships[0].room
     mine = next((one for one in memberships if one.user_id == room.last_author), None)
     theirs = next((one for one in memberships if one.user_id != room.last_author), None)
@@ -67,12 +69,16 @@ def _state(memberships: list[Membership]) -> Frame:
     return framed(said, mine.user.code if mine and said else "", room.last_number)
 
 
-def framed(said: str, author: str, number: int) -> Frame:
+def framed(said: Words, author: str, number: int) -> Told:
     """
     A style shows it to the author alone, as it does what is theirs in the log.
 
     It names the message: a state that is the same as before is not sent again, and "Seen" of the next is another.
     """
-    html = render.fragment("messages/_receipt.html", receipt=said, author=author, number=number)
-    line = f'<li class="receipt" data-author="{author}" data-number="{number}">{said}</li>'
-    return Frame(frames.event(frames.partial("#receipt", "outerHTML", html)), line.encode())
+
+    def made() -> Frame:
+        html = render.fragment("messages/_receipt.html", receipt=said, author=author, number=number)
+        line = f'<li class="receipt" data-author="{author}" data-number="{number}">{said}</li>'
+        return Frame(frames.event(frames.partial("#receipt", "outerHTML", html)), line.encode())
+
+    return render.spoken(made)

@@ -6,7 +6,7 @@ from itertools import islice
 
 from webapp import render
 from webapp.accounts.models import User
-from webapp.live import Frame, frames, hub, sources
+from webapp.live import Frame, Told, frames, hub, sources
 
 SHOWN_SECONDS = 5.0
 EVERY_SECONDS = 3.0
@@ -47,7 +47,7 @@ def heard(room: int, code: str, name: str) -> None:
 
 
 @sources.state("typing")
-async def typing(rooms: Collection[int]) -> dict[int, Frame]:
+async def typing(rooms: Collection[int]) -> dict[int, Told]:
     """Rooms in which nobody has typed since they were opened have no such state at all."""
     now = asyncio.get_running_loop().time()
     found = {}
@@ -58,8 +58,12 @@ async def typing(rooms: Collection[int]) -> dict[int, Frame]:
     return found
 
 
-def framed(people: dict[str, str]) -> Frame:
+def framed(people: dict[str, str]) -> Told:
     shown = dict(islice(people.items(), NAMES_SHOWN))
-    html = render.fragment("messages/_typing.html", people=shown, others=len(people) - len(shown))
-    line = f'<li class="now now--typing">{html}</li>'
-    return Frame(frames.event(frames.partial("#typing", "innerHTML", html)), line.encode())
+
+    def made() -> Frame:
+        html = render.fragment("messages/_typing.html", people=shown, others=len(people) - len(shown))
+        line = f'<li class="now now--typing">{html}</li>'
+        return Frame(frames.event(frames.partial("#typing", "innerHTML", html)), line.encode())
+
+    return render.spoken(made)

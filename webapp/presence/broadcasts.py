@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from webapp import render
-from webapp.live import Frame, frames, hub, sources
+from webapp.live import Frame, Told, frames, hub, sources
 from webapp.presence.models import AT_ONCE, NO_ROOM, People, people_in, rooms_of
 
 # Who wants to know, in this process, of people who may have come online or gone, or begun or ceased to show it.
@@ -38,14 +38,17 @@ async def chosen(user: int) -> None:
 
 
 @sources.state("people")
-async def people(rooms: Collection[int]) -> dict[int, Frame]:
+async def people(rooms: Collection[int]) -> dict[int, Told]:
     """Of public rooms: of two who talk in private friends alone see who is there, and in another way."""
     private = {reader.channel for reader in hub.readers(private=1)}
     return {room: framed(people) for room, people in (await people_in(set(rooms) - private)).items()}
 
 
-def framed(people: People) -> Frame:
-    html = render.fragment("presence/_people.html", people=people)
-    # The endless document can't replace what it has said: each new line hides the ones before it.
-    line = render.fragment("presence/_now.html", people=people)
-    return Frame(frames.event(frames.partial("#people", "outerHTML", html)), line.encode())
+def framed(people: People) -> Told:
+    def made() -> Frame:
+        html = render.fragment("presence/_people.html", people=people)
+        # The endless document can't replace what it has said: each new line hides the ones before it.
+        line = render.fragment("presence/_now.html", people=people)
+        return Frame(frames.event(frames.partial("#people", "outerHTML", html)), line.encode())
+
+    return render.spoken(made)

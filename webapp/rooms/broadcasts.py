@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from webapp import render
-from webapp.live import Frame, frames, hub, sources
+from webapp.live import Frame, Told, frames, hub, sources
 from webapp.rooms.models import PUBLIC, Room
 
 
@@ -34,12 +34,15 @@ def parted(low: int, high: int) -> None:
 
 
 @sources.state("about")
-async def about(rooms: Collection[int]) -> dict[int, Frame]:
+async def about(rooms: Collection[int]) -> dict[int, Told]:
     """A chat has no such state: whom it is with is another for each of the two."""
     found = await Room.filter(id__in=rooms, kind=PUBLIC, closed_at=None)
     return {room.id: framed(room) for room in found}
 
 
-def framed(room: Room) -> Frame:
-    html = render.fragment("rooms/_about.html", room=room)
-    return Frame(frames.event(frames.partial("#about", "outerHTML", html)))
+def framed(room: Room) -> Told:
+    def made() -> Frame:
+        html = render.fragment("rooms/_about.html", room=room)
+        return Frame(frames.event(frames.partial("#about", "outerHTML", html)))
+
+    return render.spoken(made)

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator
 
 from webapp import render
 from webapp.accounts.models import User
-from webapp.live import Frame, frames
+from webapp.language import current
+from webapp.live import Frame, Told, frames
 from webapp.presence.models import last_seen
 from webapp.rooms.sidebar import Entry
 
@@ -17,19 +18,19 @@ TIES = Frame(frames.named("ties"))
 
 
 class Shown:
-    """Frames of entries, each made once for all pages that show it alike."""
+    """Frames of entries, each made once in each language for all pages that show it alike."""
 
     def __init__(self, sent: Iterator[int]) -> None:
         self._sent = sent
-        self._made: dict[object, Frame] = {}
+        self._made: dict[object, Told] = {}
         self._rendered: dict[object, str] = {}
 
-    def one(self, entry: Entry, here: int | None, has_moved: bool) -> Frame:
+    def one(self, entry: Entry, here: int | None, has_moved: bool) -> Told:
         """An entry in the place of what it was, or on top when there is something new in it."""
         is_here = entry.room_id == here
         key = (entry.looks, is_here, has_moved)
         if key not in self._made:
-            self._made[key] = self._frame(entry, is_here, has_moved)
+            self._made[key] = render.spoken(lambda: self._frame(entry, is_here, has_moved))
         return self._made[key]
 
     def _frame(self, entry: Entry, is_here: bool, has_moved: bool) -> Frame:
@@ -51,13 +52,16 @@ class Shown:
         return frames.style(rules) + _rendered(entry, False, sent)
 
     def _entry(self, entry: Entry, is_here: bool) -> str:
-        key = (entry.looks, is_here)
+        key = (current().code, entry.looks, is_here)
         if key not in self._rendered:
             self._rendered[key] = _rendered(entry, is_here)
         return self._rendered[key]
 
-    def whole(self, entries: list[Entry], here: int | None, framing: str) -> Frame:
+    def whole(self, entries: list[Entry], here: int | None, framing: str) -> Told:
         """The whole list anew, for pages of this kind alone: hardly two people have the same one."""
+        return render.spoken(lambda: self._whole(entries, here, framing))
+
+    def _whole(self, entries: list[Entry], here: int | None, framing: str) -> Frame:
         if framing == "html":
             return Frame(html="".join(self._line(entry) for entry in entries).encode())
         html = "".join(self._entry(entry, entry.room_id == here) for entry in entries)
@@ -73,19 +77,27 @@ def _rendered(entry: Entry, is_here: bool, sent: int = 0) -> str:
     return render.fragment("rooms/_entry.html", entry=entry, is_here=is_here, sent=sent).strip()
 
 
-def waiting(count: int) -> Frame:
+def waiting(count: int) -> Told:
     """How many wait for an answer to be friends."""
-    html = render.fragment("friends/_waiting.html", waiting=count)
-    return Frame(frames.event(frames.partial("#waiting", "outerHTML", html)))
+
+    def made() -> Frame:
+        html = render.fragment("friends/_waiting.html", waiting=count)
+        return Frame(frames.event(frames.partial("#waiting", "outerHTML", html)))
+
+    return render.spoken(made)
 
 
-async def dots(people: Collection[int], there: Collection[int]) -> dict[int, Frame]:
+async def dots(people: Collection[int], there: Collection[int]) -> dict[int, Told]:
     """For each of these people what their friends' pages show of their being here."""
     found = await User.filter(id__in=people) if people else []
     return {user.id: _dot(user, user.id in there) for user in found}
 
 
-def _dot(user: User, is_online: bool) -> Frame:
+def _dot(user: User, is_online: bool) -> Told:
+    return render.spoken(lambda: _dot_made(user, is_online))
+
+
+def _dot_made(user: User, is_online: bool) -> Frame:
     sse = ""
     for place in ("entry", "friend"):
         html = render.fragment("presence/_dot.html", place=place, code=user.code, is_online=is_online)

@@ -9,9 +9,10 @@ from zlib import crc32
 
 from webapp import database
 from webapp.accounts.models import HUES, Avatar
+from webapp.language import Words
 from webapp.presence.attendance import attendance
 from webapp.presence.models import is_online
-from webapp.rooms.models import DIRECT, NOTEBOOK
+from webapp.rooms.models import DIRECT, NOBODY, NOTEBOOK
 
 PAGE = 50
 MOST_PAGES = 100
@@ -71,12 +72,12 @@ class Entry:
         self.at = self.moved_at if self.last_number else None
         self.line: str = row["last_line"]
         self.is_mine = is_mine
-        self.name = row["name"]
+        self.name: Words = row["name"]
         self.avatar: Avatar | None = None
         self.code = row["other_code"] or ""
         if self.is_chat:
             is_notebook = row["low"] == row["high"]
-            self.name = NOTEBOOK if is_notebook else row["other_name"] or "Someone who left"
+            self.name = NOTEBOOK if is_notebook else row["other_name"] or NOBODY
             self.avatar = Avatar.of(row["other_name"] or "", self.code, row["other_picture"])
 
     @property

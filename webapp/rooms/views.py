@@ -148,7 +148,7 @@ DONE = {
     "kick": _("They are out for now."),
     "pardon": _("They may come back."),
     "hand_over": _("The room has a new owner."),
-    "unread": _("It waits for you as not read."),
+    "unread": _("Marked as not read."),
     "mute": _("Muted: new messages here are not counted."),
     "unmute": _("New messages here are counted again."),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from webapp import render
-from webapp.live import Frame, frames, hub, sources
+from webapp.live import Frame, Told, frames, hub, sources
 from webapp.rooms.models import Room
 from webapp.strangers.models import Presence, presence
 
@@ -34,7 +34,7 @@ def left(room: Room, mask: int) -> None:
 
 
 @sources.state("company")
-async def company(rooms: Collection[int]) -> dict[int, Frame]:
+async def company(rooms: Collection[int]) -> dict[int, Told]:
     """Of the chats between strangers among them: whether the two are there."""
     chats = [room for room in rooms if _is_ours(room)]
     return {room: framed(seen) for room, seen in (await presence(chats)).items()} if chats else {}
@@ -52,9 +52,22 @@ async def seen(room: Room) -> Presence:
     return (await presence([room.id])).get(room.id, Presence(True, ()))
 
 
-def framed(seen: Presence) -> Frame:
-    html = render.fragment("strangers/_company.html", company=seen)
-    sse = frames.partial("#company", "innerHTML", html)
-    if seen.is_over:
-        sse += frames.partial("#composer", "delete", "") + frames.partial("#typing", "innerHTML", "")
-    return Frame(frames.event(sse), f'<li class="now now--company">{html}</li>'.encode())
+def framed(seen: Presence) -> Told:
+    def made() -> Frame:
+        html = render.fragment("strangers/_company.html", company=seen)
+        sse = frames.partial("#company", "innerHTML", html)
+        if seen.is_over:
+            sse += frames.partial("#composer", "delete", "") + frames.partial("#typing", "innerHTML", "")
+        return Frame(frames.event(sse), f'<li class="now now--company">{html}</li>'.encode())
+
+    return render.spoken(made)
+
+
+def waits(total: int, seconds: int) -> Told:
+    """How long somebody has waited, and how many do."""
+
+    def made() -> Frame:
+        html = render.fragment("strangers/_wait.html", total=total, seconds=seconds)
+        return Frame(frames.event(frames.partial("#wait", "innerHTML", html)))
+
+    return render.spoken(made)

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections import defaultdict
 
-from webapp import database, render
-from webapp.live import Frame, Reader, frames, hub
-from webapp.strangers.broadcasts import MOVED, moved
+from webapp import database
+from webapp.live import Reader, hub
+from webapp.strangers.broadcasts import MOVED, moved, waits
 from webapp.strangers.matching import match
 from webapp.strangers.models import LOUNGE, Presence, Stranger, presence
 
@@ -77,8 +77,7 @@ class Watch:
         total = await Stranger.waits()
         seconds = await Stranger.waited_of(waiting)
         for mask, readers in waiting.items():
-            html = render.fragment("strangers/_wait.html", total=total, seconds=seconds.get(mask, 0))
-            frame = Frame(frames.event(frames.partial("#wait", "innerHTML", html))) if mask in seconds else MOVED
+            frame = waits(total, seconds[mask]) if mask in seconds else MOVED
             for reader in readers:
                 reader.put(frame)
 

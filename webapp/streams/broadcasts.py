@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from webapp import faults, render
 from webapp.accounts.models import Session
 from webapp.friends.models import Block
-from webapp.language import _
+from webapp.language import _, speaking
 from webapp.live import Reader, frames, sources
 from webapp.rooms.models import KICKED, PARTED, Membership
 from webapp.strangers.models import LOUNGE, Stranger
@@ -30,7 +30,8 @@ def goodbye(reader: Reader, reason: str) -> bytes:
     words, way, way_name = REASONS[reason]
     # A frame whose document ended would ask for it anew every three seconds.
     reader.is_parked = reader.framing == "html"
-    html = render.fragment("streams/_ended.html", reason=words, way=way.format(page=reader.page), way_name=way_name)
+    with speaking(reader.language):
+        html = render.fragment("streams/_ended.html", reason=words, way=way.format(page=reader.page), way_name=way_name)
     if reader.framing == "sse":
         return frames.event(frames.partial("#stream", "outerHTML", html))
     return f"<li>{html}</li>".encode()

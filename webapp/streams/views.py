@@ -11,7 +11,7 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import AmongStrangers, Refused
 from webapp.friends.models import Friendship
-from webapp.language import _
+from webapp.language import _, current
 from webapp.live import Reader, frames, hub
 from webapp.rooms.models import PARTED, Room
 from webapp.rooms.sidebar import OLDER
@@ -109,7 +109,7 @@ async def _reader(request: Request, user: User, room: Room | None, cursor: int |
     labels = {"session": user.session_id, "user": user.id}
     if room is None:
         await _make_way(user)
-        return Reader(None, None, framing, "/lobby", **labels)
+        return Reader(None, None, framing, "/lobby", current().code, **labels)
     if room.is_chat and room.other and not room.is_notebook:
         labels["other"] = room.other.id
     if room.is_stranger:
@@ -117,7 +117,7 @@ async def _reader(request: Request, user: User, room: Room | None, cursor: int |
     if room.is_chat:
         labels["private"] = 1
     await _make_way(user)
-    return Reader(room.id, cursor, framing, room.path, **labels)
+    return Reader(room.id, cursor, framing, room.path, current().code, **labels)
 
 
 async def _make_way(user: User) -> None:
@@ -138,7 +138,7 @@ async def strangers_events(request: Request) -> Response:
         return _moved()
     await _make_way(stranger.mask)
     labels = {"session": stranger.mask.session_id, "user": stranger.mask_id, "stranger": 1}
-    reader = Reader(LOUNGE, None, "sse", "/strangers", **labels)
+    reader = Reader(LOUNGE, None, "sse", "/strangers", current().code, **labels)
     return Stream(reader, frames.BEGIN, "text/event-stream", is_brief=_is_brief(request))
 
 
