@@ -34,6 +34,7 @@
 #define MARGIN 64 /* room before what is read, for the beginning of a marker that came with the read before */
 #define MOST_PIDS 32
 #define RETRY_US 200000
+#define IDLE_US 2000000 /* servers close a connection that was kept for nothing, perhaps just when it is used again */
 
 /* Options. */
 
@@ -70,7 +71,7 @@ struct connection {
     enum { CLOSED, CONNECTING, HEAD, OPEN, LOST } state;
     bool is_poster, is_live;
     const struct request *request;
-    uint64_t retry_at;
+    uint64_t retry_at, used_at;
     char *out; size_t out_length;            /* what the socket did not take yet */
     char *in; size_t in_length, in_size;     /* an answer that is not complete yet */
     char carry[MARKER_LENGTH]; size_t carried; /* the end of what was read, when a marker may begin there */
@@ -173,7 +174,7 @@ static void watch(struct connection *c, int operation) {
 
 static void end(struct connection *c, const char *why) {
     struct linger at_once = {.l_onoff = 1};  /* no TIME_WAIT: the ports are needed for the next round */
-    snprintf(last_error, sizeof last_error, "%s", why);
+    if (why) snprintf(last_error, sizeof last_error, "%s", why);
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(c->fd);
     free(c->out);
@@ -395,6 +396,7 @@ static void connected(struct connection *c) {
     getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error) return end(c, strerror(error));
     c->state = c->is_poster ? OPEN : HEAD;
+    c->used_at = now_us();
     watch(c, EPOLL_CTL_MOD);
     if (c->request) write_to(c, c->request->bytes, c->request->length);
 }
@@ -422,6 +424,16 @@ static void retry(struct connection *all, long count) {
     uint64_t now = now_us();
     for (long i = 0; i < count; i++)
         if (all[i].state == CLOSED && all[i].retry_at && all[i].retry_at < now) begin(&all[i]);
+}
+
+static void renew_writers(void) {
+    for (long i = 0; !websocket && i < posters; i++) {
+        struct connection *c = &writers[i];
+        if (c->state != OPEN || c->posting >= 0 || now_us() - c->used_at < IDLE_US) continue;
+        end(c, NULL);
+        begin(c);
+    }
+    retry(writers, posters);
 }
 
 static void open_all(void) {
@@ -465,7 +477,7 @@ static void post(struct connection *c, long number, uint64_t due) {
     log_[number] = (struct message){request->room, rooms[request->room].readers, -1, true};
     c->posting = number;
     posted++;
-    last_progress = now_us();
+    last_progress = c->used_at = now_us();
     write_to(c, bytes, request->length);
 }
 
@@ -480,6 +492,7 @@ static void post_all(long count, long a_second) {
     long from = posted, last = posted + count, already = answered + failed;
     bool is_heard = live > 0;
     last_progress = begun;
+    renew_writers();
     while (true) {
         struct connection *c;
         now = now_us();
@@ -492,7 +505,7 @@ static void post_all(long count, long a_second) {
         if (now > last_progress + quiet * 1000 && (posted == last || !a_second)) return;
         uint64_t next = due(begun, from, a_second);
         turn(posted < last && next > now && next - now < 5000 ? (int)((next - now) / 1000) : 5);
-        if (now - checked > 100000) retry(writers, posters), checked = now;
+        if (now - checked > 100000) renew_writers(), checked = now;
     }
 }
 
