@@ -104,8 +104,9 @@ def is_framed(request: Request) -> bool:
 
 
 def is_spare(request: Request) -> bool:
-    """Whether the browser wants to load no more than it needs: its pages come without pictures."""
-    return request.headers.get("save-data", "").strip().lower() == "on"
+    """Whether the browser, or the person, wants to load no more than is needed: pages come without pictures."""
+    is_wished = request.headers.get("save-data", "").strip().lower() == "on"
+    return is_wished or getattr(request.scope.get("user"), "saves_data", False)
 
 
 def is_text_browser(request: Request) -> bool:

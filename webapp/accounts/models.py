@@ -106,6 +106,8 @@ class User(Model):
     shows_typing = fields.BooleanField(default=True, db_default=True)
     # The code of the language that they have chosen, empty for the one that their browser asks for.
     language = fields.CharField(8, default="", db_default="")
+    # Nothing that can be done without: no pictures, nobody coming, going and typing, a few messages at a time.
+    saves_data = fields.BooleanField(default=False, db_default=False)
     # How often whom they block has changed; 0 for somebody who never blocked anyone.
     blocks_version = fields.IntField(default=0, db_default=0)
     is_guest = fields.BooleanField(default=False)
@@ -259,6 +261,10 @@ class User(Model):
             await SearchName.write(self)
 
         await database.transact(write)
+
+    async def save_data(self, saves: bool) -> None:
+        self.saves_data = saves
+        await User.filter(id=self.id).update(saves_data=saves)
 
     async def show(self, picture: uploads.Picture | None) -> None:
         """Take this picture in place of the one before, or none; raises Unavailable when it can't be kept."""

@@ -143,13 +143,16 @@ def _settings(request: Request, name: str, status: int = 200, **context: Any) ->
 async def profile(request: Request) -> Response:
     user = signed_in(request)
     typed = {"display_name": user.display_name, "bio": user.bio, "language": user.language, "remove_picture": ""}
+    typed["saves_data"] = "1" if user.saves_data else ""
     if request.method != "POST":
         return _settings(request, "accounts/profile.html", form=typed, problems=NO_PROBLEMS)
-    typed, upload = await form_with_file(request, "picture", "display_name", "bio", "language", "remove_picture")
+    names = ("display_name", "bio", "language", "remove_picture", "saves_data")
+    typed, upload = await form_with_file(request, "picture", *names)
     try:
         picture = await _picture(user, upload) if upload else None
         await user.introduce(typed["display_name"], typed["bio"])
         await user.speak(typed["language"])
+        await user.save_data(bool(typed["saves_data"]))
         if picture or typed["remove_picture"]:
             await user.show(picture)
     except Problem as error:

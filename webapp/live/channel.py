@@ -122,7 +122,10 @@ class Channel:
         changed, self._changed = self._changed, {}
         for kind, frame in changed.items():
             self._states[kind] = frame
-            await deliver(self.readers, frame)
+            await deliver([reader for reader in self.readers if self._wants(reader, kind)], frame)
+
+    def _wants(self, reader: Reader, kind: str) -> bool:
+        return not (reader.is_spare and kind in self._sources.dispensable)
 
     async def _pass_log(self) -> None:
         joining, rung = list(self._joining), self._rung
@@ -175,8 +178,9 @@ class Channel:
             missed = frames[reader.cursor]
             reader.put(missed)
             self._counts.resumes += reader.cursor is not None and bool(missed.said(reader.language).sse)
-            for frame in self._states.values():
-                reader.put(frame)
+            for kind, frame in self._states.items():
+                if self._wants(reader, kind):
+                    reader.put(frame)
         self.readers.update(joining)
         if joining:
             # Between the look at their right and now it may have ended; from now on they are told.

@@ -15,13 +15,24 @@ SLICE = 250
 class Reader:
     """
     One open page. `channel` is the room that it shows, None when it shows none; `cursor` the version that it
-    holds of it, None when it holds nothing yet.
+    holds of it, None when it holds nothing yet. `is_spare` is one that gets no more than it needs.
 
     `labels` say whose it is (session, user ...), in the words of the domains; `page` is its address, and
     `language` the one that it is in.
     """
 
-    __slots__ = ("channel", "cursor", "framing", "is_parked", "labels", "language", "outbox", "page", "since")
+    __slots__ = (
+        "channel",
+        "cursor",
+        "framing",
+        "is_parked",
+        "is_spare",
+        "labels",
+        "language",
+        "outbox",
+        "page",
+        "since",
+    )
 
     def __init__(
         self,
@@ -36,6 +47,7 @@ class Reader:
         self.language = language
         # Whether its connection stays open, silent, after its last frame.
         self.is_parked = False
+        self.is_spare = False
         self.channel = channel
         self.cursor = cursor
         self.framing = framing

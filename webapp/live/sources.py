@@ -43,6 +43,7 @@ class Sources:
         self.read_log: ReadLog = _no_log
         self.read_versions: ReadVersions = _no_versions
         self.read_states: dict[str, ReadState] = {}
+        self.dispensable: set[str] = set()
         self.hear_news: dict[str, HearNews] = {}
         self.hear_ring: HearRing = lambda channel: None
         self.look_again: list[LookAgain] = []
@@ -60,11 +61,13 @@ class Sources:
         self.read_versions = read
         return read
 
-    def state(self, kind: str) -> Callable[[ReadState], ReadState]:
+    def state(self, kind: str, is_dispensable: bool = False) -> Callable[[ReadState], ReadState]:
         """Decorator: how a state without a version (who is here) is read, for many channels."""
 
         def register(read: ReadState) -> ReadState:
             self.read_states[kind] = read
+            if is_dispensable:
+                self.dispensable.add(kind)
             return read
 
         return register

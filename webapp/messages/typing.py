@@ -46,7 +46,7 @@ def heard(room: int, code: str, name: str) -> None:
     hub.ask(room, "typing")
 
 
-@sources.state("typing")
+@sources.state("typing", is_dispensable=True)
 async def typing(rooms: Collection[int]) -> dict[int, Told]:
     """Rooms in which nobody has typed since they were opened have no such state at all."""
     now = asyncio.get_running_loop().time()

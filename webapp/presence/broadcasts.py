@@ -37,7 +37,7 @@ async def chosen(user: int) -> None:
     changed([user])
 
 
-@sources.state("people")
+@sources.state("people", is_dispensable=True)
 async def people(rooms: Collection[int]) -> dict[int, Told]:
     """Of public rooms: of two who talk in private friends alone see who is there, and in another way."""
     private = {reader.channel for reader in hub.readers(private=1)}

@@ -30,6 +30,8 @@ BEGIN_ANEW = b'<meta http-equiv="refresh" content="0">'
 PARKED_SECONDS = 1800
 # An answer to a page that no stream gets through to lasts so long, or so long after there was something of the log.
 BRIEF_SECONDS, BRIEF_AFTER_NEWS_SECONDS = 10.0, 1.0
+# Who saves data gets what comes within so long in one piece.
+SPARE_SECONDS = 2.0
 # By which a chunk with something of the log is told from signs of life and states.
 MESSAGE = b'<li id="message-'
 
@@ -67,7 +69,7 @@ class Stream(EventSourceResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport: asyncio.Transport | None = scope.get("transport")
         _limit_silence(transport)
-        if self.reader.framing == "sse":
+        if self.reader.framing == "sse" and not (self.is_brief or self.reader.is_spare):
             self.reader.outbox.write = scope.get("write")
         try:
             await super().__call__(scope, receive, send)
@@ -105,6 +107,8 @@ class Stream(EventSourceResponse):
                 if reader.framing == "html" and sent > LONGEST_DOCUMENT:
                     yield BEGIN_ANEW
                     return
+                if reader.is_spare and not reader.outbox.is_closed:
+                    await asyncio.sleep(SPARE_SECONDS)
         finally:
             hub.leave(reader)
             viewers.leave(reader)

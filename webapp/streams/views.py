@@ -42,6 +42,7 @@ async def _events(request: Request, user: User, room: Room | None) -> Response:
     reader = await _reader(request, user, room, _cursor(request, room) if room else None, "sse")
     # A page among strangers has no sidebar.
     sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER)[:LONGEST_DIGEST]
+    reader.is_spare = render.is_spare(request)
     return Stream(reader, frames.BEGIN, "text/event-stream", sidebar=sidebar, is_brief=_is_brief(request))
 
 
@@ -73,7 +74,8 @@ async def own_live(request: Request) -> Response:
 def _document(
     request: Request, reader: Reader, user: User, name: str, sidebar: str | None = None, **context: Any
 ) -> Response:
-    context |= {"me_css": user.stylesheet, "spare": render.is_spare(request)}
+    reader.is_spare = render.is_spare(request)
+    context |= {"me_css": user.stylesheet, "spare": reader.is_spare}
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
     policy = security.POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.

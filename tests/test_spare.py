@@ -1,0 +1,78 @@
+"""Who saves data, by a choice of their own or of their browser: less comes, and nothing that was said is missing."""
+
+import asyncio
+
+import pytest
+from starlette.responses import PlainTextResponse, Response
+
+from tests.conftest import Person
+from webapp.accounts.models import User
+from webapp.live import Reader, hub
+from webapp.rooms.models import Room
+from webapp.streams import stream, views
+
+FORM = "/settings/profile"
+
+
+async def choose(person: Person, **fields: str) -> bool:
+    """What is stored of the choice after the form was sent."""
+    answer = await person.post(FORM, {"display_name": "Alice"} | fields)
+    assert answer.status_code == 303
+    assert person.user
+    return (await User.get(id=person.user.id)).saves_data
+
+
+async def test_saving_data_is_a_choice_that_the_account_keeps(alice: Person, room: Room) -> None:
+    assert 'class="spare' not in (await alice.get(room.path)).text
+    assert await choose(alice, saves_data="1")
+    assert 'name="saves_data" value="1" checked' in (await alice.get(FORM)).text
+    assert 'class="spare' in (await alice.get(room.path)).text
+    assert not await choose(alice)
+    assert "checked" not in (await alice.get(FORM)).text
+
+
+async def test_a_stream_is_spare_by_choice_or_by_header(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(reader: Reader, *_: object, **__: object) -> Response:
+        return PlainTextResponse(str(reader.is_spare))
+
+    monkeypatch.setattr(views, "Stream", told)
+    for path in (f"{room.path}/events", f"{room.path}/live", "/events"):
+        assert (await alice.get(path)).text == "False"
+        assert (await alice.get(path, Save_Data="on")).text == "True"
+    await choose(alice, saves_data="1")
+    assert (await alice.get(f"{room.path}/events")).text == "True"
+
+
+async def test_who_saves_data_hears_what_is_said_in_pieces_and_not_who_types_and_comes(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "SPARE_SECONDS", 0.5)
+    assert alice.user
+    labels = {"session": alice.session.id, "user": alice.user.id}
+    spare, full = (Reader(room.id, room.version, "sse", room.path, **labels) for _ in range(2))
+    spare.is_spare = True
+    hub.join(full)
+    chunks = stream.Stream(spare, b": ok\n\n", "text/event-stream")._chunks()
+    assert await anext(chunks) == b": ok\n\n"
+    first = asyncio.ensure_future(anext(chunks))
+    await bob.post(f"{room.path}/typing")
+    await bob.say(room, "one")
+    heard = await first
+    rest = asyncio.ensure_future(anext(chunks))
+    await bob.say(room, "two")
+    await bob.say(room, "three")
+    heard += (last := await rest)
+    assert b"two" in last
+    assert b"three" in last
+    assert b"one" in heard
+    assert b"#typing" not in heard
+    assert b"#people" not in heard
+    everything = b""
+    async with asyncio.timeout(10):
+        async for chunk in full.outbox:
+            everything += chunk
+            if b"three" in everything and b"#people" in everything and b"#typing" in everything:
+                break
+    await chunks.aclose()
