@@ -41,9 +41,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument("--seconds", type=int, help="how long each time")
     parser.add_argument("--idle-minutes", type=float, help="how long the row `memory` waits")
-    parser.add_argument("--readers", type=int, nargs="+", help="how many pages are open in the rows about one room")
+    parser.add_argument("--readers", type=int, action="append", help="how many pages are open (more than once: each)")
     parser.add_argument("--history", type=int, help="how long the long history is")
-    parser.add_argument("--only", nargs="+", help="whom to measure: Parley Channels naive nchan")
+    parser.add_argument("--only", action="append", help="whom to measure: Parley, Channels, naive or nchan")
     chosen = parser.parse_args()
     if unknown := set(chosen.rows) - ROWS.keys():
         parser.error(f"there is no row {' '.join(unknown)}")
