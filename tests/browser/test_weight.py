@@ -136,6 +136,19 @@ def test_a_first_visit_without_script_is_light(meet: Meet, demo_site: App, figur
     assert scale.total <= 45 * KILO
 
 
+def test_a_first_visit_of_every_other_page_is_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
+    for path in ("/", "/register", "/lobby", "/people", "/strangers"):
+        visitor = meet("visitor", site=demo_site)
+        if path not in ("/lobby", "/people"):
+            visitor.context.clear_cookies()
+        scale = Scale(visitor)
+        visitor.page.goto(path)
+        visitor.pause(500)  # whatever else may come: nothing tells that nothing more does
+        figure.append(scale.table(f"first visit of {path}"))
+        assert scale.weights["document"] <= 10 * KILO, path
+        assert scale.total <= 35 * KILO, path
+
+
 def test_one_message_is_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
     alice = meet("alice", site=demo_site)
     room = room_of(alice)
