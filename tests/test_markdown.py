@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webapp import text
-from webapp.messages.markdown import rendered
+from webapp.messages.markdown import _WORDS, _formatted, rendered
 
 TAGS = {"p", "br", "strong", "em", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 REL = 'rel="nofollow noopener noreferrer"'
@@ -348,3 +348,9 @@ def test_whatever_can_be_seen_before_can_be_seen_after(typed: str) -> None:
 @given(TYPED)
 def test_the_same_text_is_always_rendered_the_same(typed: str) -> None:
     assert rendered(typed) == rendered(typed)
+
+
+@at_ease
+@given(st.from_regex(_WORDS, fullmatch=True) | st.text(st.sampled_from("ab1 .,;!?'%-ä名\u3164"), max_size=12))
+def test_words_alone_come_out_as_the_parser_would_have_them(words: str) -> None:
+    assert rendered(body := text.block(words)) == _formatted(body)

@@ -161,3 +161,9 @@ def test_a_slug_reads_like_its_name(name: str, slug: str) -> None:
 def test_a_name_of_nothing_is_not_visible(nothing: str) -> None:
     assert not text.visible(nothing)
     assert text.visible(nothing + "a")
+
+
+@at_ease
+@given(st.text(st.characters(max_codepoint=127)))
+def test_plain_letters_come_out_as_any_others_would(typed: str) -> None:
+    assert text.block(f"é{typed}é") == f"é{text.block(f'x{typed}x')[1:-1]}é"

@@ -54,6 +54,7 @@ class Asset(NamedTuple):
 
 
 _assets: dict[str, Asset] = {}
+_urls: dict[str, str] = {}
 
 
 def load(directory: Path) -> None:
@@ -61,10 +62,16 @@ def load(directory: Path) -> None:
     found = {name: _asset(name, content) for name, content in _collect(directory).items()}
     _assets.clear()
     _assets.update(found)
+    _urls.clear()
+    _urls.update({name: _url(name) for name in _assets})
 
 
 def url(name: str) -> str:
     """The address of `app.css`, `app.js`, `icons.svg` ...; raises KeyError for a name that is not served."""
+    return _urls[name]
+
+
+def _url(name: str) -> str:
     path = PurePosixPath(name)
     return f"/static/{path.with_suffix('')}.{_assets[name].digest}{path.suffix}"
 

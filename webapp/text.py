@@ -14,6 +14,7 @@ _HIDDEN = re.compile(
 # What is drawn as nothing, or only on another character; and the letters and one symbol that are blank all the same.
 _UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Mn", "Mc", "Me")
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SPACES = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n{4,}")
 
@@ -34,9 +35,12 @@ def _keep_flag(found: re.Match[str]) -> str:
 
 def block(text: str) -> str:
     """A text of several lines: newlines kept, ends trimmed."""
-    text = _printable(text.replace("\r\n", "\n").replace("\r", "\n"), keep="\n\t")
-    # Composed last: a letter and its accent may have had a hidden character between them.
-    text = unicodedata.normalize("NFC", _HIDDEN.sub(_keep_flag, _TURNING.sub("", text)))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.isascii():  # of which all but the controls is what it looks like
+        text = _CONTROLS.sub("", text)
+    else:
+        # Composed last: a letter and its accent may have had a hidden character between them.
+        text = unicodedata.normalize("NFC", _HIDDEN.sub(_keep_flag, _TURNING.sub("", _printable(text, keep="\n\t"))))
     lines = "\n".join(line.rstrip() for line in text.split("\n"))
     return _BLANK_LINES.sub("\n\n\n", lines).strip("\n").rstrip()
 

@@ -22,7 +22,16 @@ assert _markdown.linkify is not None
 _markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
 
 
+# Nothing in it is markup: what most people write most of the time, and the parser answers as it is.
+_WORDS = re.compile(r"[^\W\d_](?:(?:[^\W_]|[ .,;!?'%-])*(?:[^\W_]|[.,;!?'%-]))?")
+
+
 def rendered(body: str) -> str:
+    """The body as safe HTML."""
+    return f"<p>{body}</p>" if _WORDS.fullmatch(body) else _formatted(body)
+
+
+def _formatted(body: str) -> str:
     """
     The body as safe HTML; as it was typed when its words would get lost (`>`, `- - - -`, a link without a name).
 

@@ -161,7 +161,7 @@ class Room(Model):
             return chat
         # Both in one query for those who are in it; who is not costs a second.
         membership = await _MINE.first(user.id, key)
-        room = membership.room if membership else await cls.get_or_none(key=key, closed_at=None)
+        room = membership.room if membership else await _BY_KEY.first(key)
         if room is None or room.is_chat:
             raise Missing(NO_ROOM)
         if membership and membership.role == KICKED:
@@ -578,6 +578,7 @@ def _both(**which: object) -> QuerySet[Membership]:
 _MINE = Prepared[Membership](
     lambda user, key: Membership.filter(user_id=user, room__key=key, room__closed_at=None).select_related("room")
 )
+_BY_KEY = Prepared[Room](lambda key: Room.filter(key=key, closed_at=None))
 _BOTH = Prepared[Membership](lambda key: _both(room__key=key))
 _BOTH_OF_PAIR = Prepared[Membership](lambda low, high: _both(room__low=low, room__high=high))
 # Only where it is open.
