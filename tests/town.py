@@ -314,7 +314,7 @@ def leave(reader: Reader, look: Look) -> None:
     reader.context.close()
 
 
-def somebody(town: Town, who: str, script: bool, **options: object) -> Reader:
+def somebody(town: Town, who: str, script: bool = True, **options: object) -> Reader:
     """A reader at a browser of their own, in the session of one of the town's people."""
     reader = Reader(town.browser, town.site, who or "nobody", script, **options)
     if who == "new":

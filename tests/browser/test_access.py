@@ -1,0 +1,197 @@
+"""For everybody: what axe-core finds on every page, contrast, and the way through a room by keyboard."""
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Frame, Route
+
+from tests.browser.conftest import Meet
+from tests.browser.reader import Reader
+from tests.servers import ROOT, App, in_wheel, missing
+from tests.town import LOOKS, RULES, Town, leave, somebody
+
+# Only these are made of other things when there is no script; the others have none.
+LIVE = ("lobby", "room", "room-plain", "chat")
+# Made of the same things as another look.
+ALIKE = (
+    "first-rooms", "first-log", "rooms-none", "find", "people", "person", "self", "more", "chat-new", "chat-self",
+    "room-outsider", "room-earlier", "room-permalink", "room-writing", "room-cut-off", "room-single",
+    "room-settings-guest",
+)  # fmt: skip
+RUN = """async options => {
+    const found = (await axe.run(document, {...options, iframes: false, resultTypes: ["violations"]})).violations;
+    return found.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.target} ${node.failureSummary}`));
+}"""
+CONTRAST = ["color-contrast", "color-contrast-enhanced"]
+ENHANCED = {"color-contrast-enhanced": {"enabled": True}}
+EVERYTHING = {"rules": ENHANCED}
+# A document in a frame is a part of its page, which has the landmarks.
+PART = {"rules": ENHANCED | {rule: {"enabled": False} for rule in ("landmark-one-main", "region")}}
+COLOURS = {"runOnly": CONTRAST}
+FOCUSED = """() => {
+    const one = document.activeElement, style = getComputedStyle(one), place = one.getBoundingClientRect();
+    if (one == document.body) return null;
+    const label = one.labels && one.labels.length ? one.labels[0] : one;
+    const isBeside = place.right <= 0 || place.left >= innerWidth || place.bottom <= 0 || place.top >= innerHeight;
+    return {
+        name: (one.getAttribute("aria-label") || label.innerText || one.title).trim().split("\\n").pop(),
+        outline: style.outlineStyle,
+        isSeen: place.width > 0 && !isBeside,
+    };
+}"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    file = in_wheel("axe_playwright_python", "axe.min.js") or missing("no axe-core")
+    return Path(file).read_text()
+
+
+@pytest.fixture(scope="module")
+def new_town(browser: Browser) -> Iterator[Town]:
+    """Where nothing has been said yet; the looks at that come first."""
+    with App(RULES) as site:
+        yield Town(browser, site)
+
+
+@pytest.fixture(scope="module")
+def town(new_town: Town) -> Town:
+    return new_town.fill()
+
+
+def examine(reader: Reader, axe: str, options: dict[str, Any]) -> list[str]:
+    """What is wrong in any document of the page."""
+    found = []
+    for frame in documents(reader):
+        if not frame.evaluate("() => 'axe' in window"):
+            frame.evaluate(axe)
+        chosen = PART if frame.parent_frame and options is EVERYTHING else options
+        found += [f"{frame.url}: {line}" for line in frame.evaluate(RUN, chosen)]
+    # Seven to one is for what people said.
+    return [line for line in found if "-enhanced" not in line or ".message__body" in line]
+
+
+def documents(reader: Reader) -> list[Frame]:
+    """Those that somebody sees: not the frame around the endless one, which may be loading."""
+    return [frame for frame in reader.page.frames if frame.url.startswith("http") and "frame=" not in frame.url]
+
+
+def without_script(reader: Reader) -> None:
+    """The page as it is without script, in a browser that runs one: axe is one itself."""
+
+    def plain(route: Route) -> None:
+        if route.request.resource_type != "document" or route.request.frame.parent_frame:
+            return route.fallback()
+        answer = route.fetch()
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            return route.fulfill(
+                response=answer, body=re.sub(r"(?s)</?noscript>|<script.*?</script>", "", answer.text())
+            )
+        route.fulfill(response=answer)
+
+    reader.page.route("**/*", plain)
+    reader.script = False
+
+
+def problems_of(town: Town, name: str, script: bool, axe: str) -> list[str]:
+    # Without motion a colour is there at once.
+    reader = somebody(town, LOOKS[name].who, reduced_motion="reduce")
+    try:
+        if not script:
+            without_script(reader)
+        LOOKS[name].step(reader, town)
+        assert reader.page.evaluate("() => 'htmx' in window") is script or name not in LIVE
+        found = examine(reader, axe, EVERYTHING)
+        reader.page.emulate_media(color_scheme="dark")
+        return found + [f"dark: {line}" for line in examine(reader, axe, COLOURS)]
+    finally:
+        leave(reader, LOOKS[name])
+
+
+@pytest.mark.parametrize("name", [name for name, look in LOOKS.items() if look.is_first and name not in ALIKE])
+def test_axe_finds_nothing_on_an_empty_page(new_town: Town, name: str, axe: str) -> None:
+    assert problems_of(new_town, name, True, axe) == []
+
+
+@pytest.mark.parametrize("name", [name for name, look in LOOKS.items() if not look.is_first and name not in ALIKE])
+def test_axe_finds_nothing_on_a_page(town: Town, name: str, axe: str) -> None:
+    assert problems_of(town, name, True, axe) == []
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_axe_finds_nothing_on_a_page_without_script(town: Town, name: str, axe: str) -> None:
+    assert problems_of(town, name, False, axe) == []
+
+
+def luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG 2 counts it: 1 to 21."""
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_the_colours_are_far_enough_apart(scheme: int) -> None:
+    """Also where one runs into the other, of which axe can say nothing."""
+    blocks = (ROOT / "static/css/tokens.css").read_text().split("@media (prefers-color-scheme: dark)")
+    colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6});", blocks[scheme].split("--surface:")[0]))
+    grounds = ("paper", "linen", "petrol-mist", "persimmon-mist")
+    pairs = {(words, ground): 4.5 for words, ground in product(("ink", "ash", "petrol-ink"), grounds)}
+    pairs |= {("brick", "brick-mist"): 4.5, ("brick", "paper"): 4.5, ("ash", "mist"): 4.5, ("ash", "haze"): 4.5}
+    pairs |= {("ink", "mist"): 7, ("edge", "paper"): 3, ("edge", "linen"): 3}
+    measured = {pair: contrast(colour[pair[0]], colour[pair[1]]) for pair in pairs}
+    measured["white", "petrol"] = contrast("#fff", colour["petrol"])
+    pairs["white", "petrol"] = 7
+    assert {pair: round(ratio, 2) for pair, ratio in measured.items() if ratio < pairs[pair]} == {}
+
+
+def walk(reader: Reader, most: int = 80) -> Iterator[dict[str, Any]]:
+    """Where Tab leads, until it leaves the page."""
+    for _ in range(most):
+        reader.page.keyboard.press("Tab")
+        focused = reader.page.evaluate(FOCUSED)
+        if focused is None:
+            return
+        yield focused
+    raise AssertionError("the page has no end for who walks by keyboard")
+
+
+def test_a_room_is_walked_through_by_keyboard_in_the_order_it_is_seen(meet: Meet) -> None:
+    alice = meet("Alice")
+    alice.open(alice.make_room("Kitchen"))
+    alice.say("Is the oven free?")
+    alice.sees("Is the oven free?")
+    alice.page.reload()
+    alice.page.locator("#log .message").wait_for()
+    steps = list(walk(alice))
+    names = [step["name"] for step in steps]
+    landmarks = (
+        "Skip to the messages", "Parley", "Find people and rooms", "You: Is the oven free?", "Friends", "Sign out",
+        "About this room", "Messages", "Message to Kitchen", "Send",
+    )  # fmt: skip
+    assert [name for name in names if name in landmarks] == list(landmarks)
+    assert [step for step in steps if step["outline"] == "none" or not step["isSeen"] or not step["name"]] == []
+
+
+def test_by_keyboard_alone_one_gets_to_the_conversation_and_talks(meet: Meet) -> None:
+    alice = meet("Alice")
+    alice.open(alice.make_room("Cellar"))
+    alice.page.keyboard.press("Tab")
+    alice.page.keyboard.press("Enter")  # the skip link
+    for step in walk(alice):
+        if step["name"] == "Message to Cellar":
+            break
+    alice.page.keyboard.type("Hello down there")
+    alice.page.keyboard.press("Enter")
+    alice.sees("Hello down there")
+    assert alice.page.evaluate(FOCUSED)["name"] == "Message to Cellar"
