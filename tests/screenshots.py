@@ -23,7 +23,12 @@ SIZES = {
     "watch": {"width": 280, "height": 480},
 }
 SCHEMES = ("light", "dark")
-IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"
+IS_TOO_WIDE = """() => {
+    const wide = document.documentElement.clientWidth, all = [...document.body.querySelectorAll("*")];
+    if (document.documentElement.scrollWidth <= wide + 1) return "";
+    const over = all.filter(one => one.getBoundingClientRect().right > wide + 1);
+    return over.map(one => one.className || one.tagName).join(" > ");
+}"""
 
 
 def windows(wanted: str, name: str, script: bool, touch: bool) -> Iterator[tuple[str, str, str]]:
@@ -52,8 +57,8 @@ def _take(town: Town, folder: Path, look: Look, script: bool, touch: bool, shots
             reader.page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
             reader.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             reader.pause(150)
-            if reader.page.evaluate(IS_TOO_WIDE):
-                print(f"{file}: wider than its window")
+            if wide := reader.page.evaluate(IS_TOO_WIDE):
+                print(f"{file}: wider than its window: {wide}")
             reader.page.screenshot(path=folder / f"{file}.png")
         for complaint in reader.complaints:
             print(f"{shots[0][0]}: {complaint}")
@@ -75,12 +80,14 @@ def every_page(town: Town, folder: Path, wanted: str = "") -> None:
 def readme(town: Town) -> None:
     town.fill()
     folder = ROOT / ".readme"
-    for name, who, script, size, step in (
-        ("room", "amara", True, {"width": 1200, "height": 760}, in_room),
-        ("phone", "layla", True, {"width": 390, "height": 760}, in_lobby),
-        ("no-script", "amara", False, {"width": 1000, "height": 760}, in_room),
+    for name, who, script, size, scheme, step in (
+        ("room", "layla", True, (1200, 760), "light", in_room),
+        ("phone", "layla", True, (390, 760), "dark", in_lobby),
+        ("no-script", "amara", False, (1000, 760), "light", in_room),
     ):
-        reader: Reader = somebody(town, who, script, viewport=size)
+        reader: Reader = somebody(
+            town, who, script, viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
+        )
         step(reader, town)
         reader.pause(300)
         reader.page.screenshot(path=folder / f"{name}.png")
