@@ -168,9 +168,9 @@ def compress(body: bytes, accepted: str) -> tuple[bytes, str]:
     """The body in the coding that the Accept-Encoding header likes best, and that coding's name."""
     coding = assets.negotiate(accepted, ("br", "gzip"))
     if coding == "br":
-        return brotli.compress(body, quality=4), "br"
+        return brotli.compress(body, quality=3), "br"
     if coding == "gzip":
-        packer = zlib.compressobj(6, wbits=31)
+        packer = zlib.compressobj(4, wbits=31)
         return packer.compress(body) + packer.flush(), "gzip"
     return body, coding
 

@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping
 
 from webapp import render
 from webapp.accounts.models import User
-from webapp.language import current
 from webapp.live import Frame, Told, frames, hub, sources
-from webapp.messages import typing
+from webapp.messages import pages, typing
 from webapp.messages.models import MOST_CHANGES, Line, Message
 from webapp.rooms.models import BY_ID, Room
 
@@ -64,11 +63,10 @@ async def _newest(room: Room, version: int) -> list[Line]:
 
 
 class Fragments:
-    """The messages of one reading: each is rendered once in each language, whoever needs it."""
+    """The messages of one reading, as they stand in streams."""
 
     def __init__(self, room: Room) -> None:
         self.is_chat, self.is_stranger = room.is_chat, room.is_stranger
-        self._made: dict[tuple[str, int], str] = {}
 
     def changes(self, lines: list[Line], cursor: int, version: int) -> Told:
         """New messages in their order, then others in the place of what they were."""
@@ -100,11 +98,7 @@ class Fragments:
         return Frame(frames.event(sse, version), "".join(self._placed(line) for line in lines).encode())
 
     def _message(self, line: Line) -> str:
-        key = current().code, line.number
-        if key not in self._made:
-            html = render.fragment("messages/_message.html", message=line, changeable=not self.is_stranger)
-            self._made[key] = html.strip()
-        return self._made[key]
+        return str(pages.shown(line, is_changeable=not self.is_stranger))
 
     # In the endless document nothing that was sent can be changed, but a style can hide it, and give each
     # message a place: the one that comes later in the document then stands where the hidden one stood.

@@ -1,7 +1,7 @@
-"""The newest page of each room that is looked at: read and rendered once for all its viewers of one language."""
+"""What pages show of a room's log, rendered once for all who look: each message, and the newest page of them."""
 
 import time
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from markupsafe import Markup
 
@@ -10,57 +10,75 @@ from webapp.live import sources
 from webapp.messages.models import Line, Message
 from webapp.rooms.models import Room
 
-# Characters of HTML that are kept, of all rooms together.
-MOST_KEPT = 16_000_000
+# Characters of HTML that are kept: in messages, and in pages.
+MOST_KEPT = 8_000_000
 # It stands for the case that nobody told of a name or a picture that changed.
 LONGEST_SECONDS = 30.0
 
+V = TypeVar("V")
+
+
+class _Shelf(Generic[V]):
+    """What was made, by what it was made of, for a while; the oldest goes when there is no room for all."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], tuple[V, int, float]] = {}
+        self._size = 0
+
+    def get(self, *key: object) -> V | None:
+        value, _, made_at = self._kept.get(key, (None, 0, 0.0))
+        return value if time.monotonic() - made_at < LONGEST_SECONDS else None
+
+    def put(self, value: V, size: int, *key: object) -> V:
+        self._drop(key)
+        self._kept[key] = value, size, time.monotonic()
+        self._size += size
+        while self._size > MOST_KEPT:
+            self._drop(next(iter(self._kept)))
+        return value
+
+    def _drop(self, key: tuple[object, ...]) -> None:
+        self._size -= self._kept.pop(key, (None, 0, 0.0))[1]
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self._size = 0
+
 
 class Page(NamedTuple):
+    """The newest messages of a room, and their HTML for everybody who has no reason to see them otherwise."""
+
     version: int
     lines: list[Line]
-    # As everybody sees them who has no reason to see them otherwise.
     html: Markup
-    made_at: float
 
 
-Key = tuple[int, str]
-
-_kept: dict[Key, Page] = {}
-_size = 0
+_messages: _Shelf[Markup] = _Shelf()
+_newest: _Shelf[Page] = _Shelf()
 
 
 async def newest(room: Room) -> Page:
-    """The room's newest messages, at the version of `room` or a later one."""
+    """The room's newest page, in the language that is spoken."""
     key = room.id, language.current().code
-    page = _kept.get(key)
-    if page is None or page.version != room.version or time.monotonic() - page.made_at > LONGEST_SECONDS:
+    page = _newest.get(*key)
+    if page is None or page.version != room.version:
         lines = await Message.page(room)
-        html = render.fragment("messages/_lines.html", messages=lines, changeable=not room.is_stranger)
-        page = Page(room.version, lines, Markup(html), time.monotonic())  # noqa: S704
-        _keep(key, page)
+        html = Markup("\n").join(shown(line, is_changeable=not room.is_stranger) for line in lines)
+        page = _newest.put(Page(room.version, lines, html), len(html), *key)
     return page
 
 
-def _keep(key: Key, page: Page) -> None:
-    """The one that was made last stands last, and the first has to go when there is no room for all."""
-    global _size
-    _drop(key)
-    _kept[key] = page
-    _size += len(page.html)
-    while _size > MOST_KEPT:
-        _drop(next(iter(_kept)))
-
-
-def _drop(key: Key) -> None:
-    global _size
-    if page := _kept.pop(key, None):
-        _size -= len(page.html)
+def shown(line: Line, is_changeable: bool) -> Markup:
+    """A message as everybody sees it, in the language that is spoken."""
+    key = line.room_id, line.number, line.version, language.current().code
+    if (html := _messages.get(*key)) is None:
+        made = render.fragment("messages/_message.html", message=line, changeable=is_changeable)
+        html = _messages.put(Markup(made.strip()), len(made), *key)  # noqa: S704
+    return html
 
 
 @sources.news("person")
 def forget(user: int = 0) -> None:
     """Somebody has another name or picture, or has gone: any page may show them."""
-    global _size
-    _kept.clear()
-    _size = 0
+    _messages.clear()
+    _newest.clear()
