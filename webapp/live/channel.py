@@ -1,6 +1,7 @@
 """One room's worth of open pages in this process: a version, and the readers that have reached it."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 
@@ -15,6 +16,8 @@ RETRY_SECONDS = 1.0
 # everything at once, a crowd once a second.
 EACH_SECONDS = 0.02
 STATE_SECONDS = 1.0
+# Of those who come back together, so many are gathered: one reading of the log serves them all.
+GATHER_SECONDS = 0.05
 
 
 class Channel:
@@ -46,6 +49,8 @@ class Channel:
         # When the oldest ring was heard that has not been followed yet.
         self._rung_at: float | None = None
         self._is_running = False
+        self._welcomed_at = 0.0
+        self._is_urgent = asyncio.Event()
         self._states: dict[str, Told] = {}
         self._changed: dict[str, Told] = {}
         self._asked: set[str] = set()
@@ -75,6 +80,7 @@ class Channel:
         if self._is_behind:
             if self._rung_at is None:
                 self._rung_at = asyncio.get_running_loop().time()
+            self._is_urgent.set()
             self._wake()
 
     def has_not_heard(self, version: int) -> bool:
@@ -108,12 +114,23 @@ class Channel:
         try:
             while self._present and (self._joining or self._changed or self._is_behind):
                 try:
+                    if self._joining:
+                        await self._gather()
                     await self._pass()
                 except Exception as error:
                     self._failed("a room's changes could not be read", error)
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._is_running = False
+
+    async def _gather(self) -> None:
+        """Whoever joins alone is served at once, and nobody waits for it when something is said."""
+        self._is_urgent.clear()
+        pause = self._welcomed_at + GATHER_SECONDS - asyncio.get_running_loop().time()
+        if pause > 0 and not self._is_behind:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._is_urgent.wait()
 
     async def _pass(self) -> None:
         if self._joining or self._is_behind:
@@ -174,6 +191,8 @@ class Channel:
 
     def _welcome(self, joining: list[Reader], frames: Mapping[int | None, Told]) -> None:
         """Give those who join what they missed, then the states as they are."""
+        if joining:
+            self._welcomed_at = asyncio.get_running_loop().time()
         for reader in joining:
             missed = frames[reader.cursor]
             reader.put(missed)

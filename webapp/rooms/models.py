@@ -419,6 +419,7 @@ class Room(Model):
 
     async def _hold(self) -> None:
         """Lock the room's row, within a transaction: changes of who is what in a room wait for each other."""
+        await Room.filter(id=self.id).update(member_count=F("member_count"))
 
     async def pardon(self, user: User) -> None:
         await Membership.filter(room_id=self.id, user_id=user.id, role=KICKED).delete()
