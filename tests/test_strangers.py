@@ -478,7 +478,11 @@ async def test_when_both_press_it_they_are_friends_and_the_chat_stays(
     assert await where(alice) == room.path
     page = (await charlie.get(room.path)).text
     assert "I know a good bakery" in page
-    assert "Alice" in page
+    # Nothing is left of what was rendered for the two in their masks, a moment ago.
+    message = page.partition('<ol id="log"')[2].partition("</ol>")[0]
+    assert '<span class="message__author" dir="auto">Alice</span>' in message
+    assert f"{room.path}/messages/1/edit" in message
+    assert chat not in page
     assert await where(alice) == "/strangers"
 
 

@@ -59,7 +59,8 @@ _newest: _Shelf[Page] = _Shelf()
 
 async def newest(room: Room) -> Page:
     """The room's newest page, in the language that is spoken."""
-    key = room.id, language.current().code
+    # Two strangers who keep in touch go on in the same room, at another address and under their own names.
+    key = room.id, room.path, language.current().code
     page = _newest.get(*key)
     if page is None or page.version != room.version:
         lines = await Message.page(room)
@@ -70,7 +71,8 @@ async def newest(room: Room) -> Page:
 
 def shown(line: Line, is_changeable: bool) -> Markup:
     """A message as everybody sees it, in the language that is spoken."""
-    key = line.room_id, line.number, line.version, language.current().code
+    author = line.author_code, line.author_name, line.author_picture
+    key = line.path, line.version, author, is_changeable, line.room_id, language.current().code
     if (html := _messages.get(*key)) is None:
         made = render.fragment("messages/_message.html", message=line, changeable=is_changeable)
         html = _messages.put(Markup(made.strip()), len(made), *key)  # noqa: S704
