@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.util import find_spec
 from io import BufferedRWPair
 from pathlib import Path
@@ -342,11 +343,32 @@ def can_run(program: Path, identity: Identity) -> bool:
         return False
 
 
-class App(Server):
-    """Parley as people run it, with its data in a temporary folder that survives `kill`."""
+@cache
+def _migrated() -> tempfile.TemporaryDirectory[str]:
+    """A data folder with the schema and nothing in it, made once: to migrate takes longer than the rest of a start."""
+    folder = tempfile.TemporaryDirectory(prefix="parley-migrated-")
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": folder.name, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "webapp", "migrate"]
+    subprocess.run(command, env=env, cwd=folder.name, check=True, stdout=subprocess.DEVNULL)
+    return folder
 
-    def __init__(self, env: Mapping[str, str] | None = None, port: int | None = None) -> None:
+
+def furnish(data: Path) -> None:
+    """Make a data folder in which everything is migrated already."""
+    data.mkdir()
+    shutil.copy(Path(_migrated().name) / "parley.sqlite3", data)
+
+
+class App(Server):
+    """
+    Parley as people run it, with its data in a temporary folder that survives `kill`.
+
+    The database is migrated before the first start, unless it `is_new`.
+    """
+
+    def __init__(self, env: Mapping[str, str] | None = None, port: int | None = None, is_new: bool = False) -> None:
         super().__init__("app")
+        self.is_new = is_new
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # Nothing of the tester's own settings gets in; the folder is the working folder, so no .env either.
@@ -356,6 +378,8 @@ class App(Server):
 
     def __enter__(self) -> Self:
         try:
+            if not self.is_new and "DATABASE_URL" not in self.env:
+                furnish(self.folder / "data")
             self.start()
         except BaseException:
             self.stop()

@@ -18,7 +18,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from tests.servers import ROOT, App, Postgres, Redis, free_port, wait_until
+from tests.servers import ROOT, App, Postgres, Redis, free_port, furnish, wait_until
 from webapp.messages.models import TOGETHER
 
 PASSWORD = "correct horse battery"
@@ -64,6 +64,13 @@ def here(tmp_path: Path) -> Installation:
     return Installation(tmp_path)
 
 
+@pytest.fixture
+def migrated(here: Installation) -> Installation:
+    """Where `migrate` has been run, which takes longer than what is looked at."""
+    furnish(here.data)
+    return here
+
+
 def queried(url: str, query: str) -> list[tuple[Any, ...]]:
     async def fetch() -> list[tuple[Any, ...]]:
         connection = await asyncpg.connect(url)
@@ -84,7 +91,7 @@ def lines(checked: str) -> dict[str, str]:
 
 
 def test_the_first_start_makes_everything_and_says_where_it_is(here: Installation) -> None:
-    with App() as server:
+    with App(is_new=True) as server:
         data = Path(server.env["DATA_DIR"])
         assert stat.S_IMODE((data / "secret").stat().st_mode) == 0o600
         assert len((data / "secret").read_text()) >= 32
@@ -265,28 +272,28 @@ def test_a_new_administrator_can_be_made_on_a_machine_that_has_nothing_yet(here:
     assert here.rows('SELECT username, is_admin FROM "user"') == [("ada", 1)]
 
 
-def test_an_existing_account_becomes_an_administrator_and_keeps_its_password(here: Installation) -> None:
-    here.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
-    with closing(sqlite3.connect(here.data / "parley.sqlite3")) as database, database:
+def test_an_existing_account_becomes_an_administrator_and_keeps_its_password(migrated: Installation) -> None:
+    migrated.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
+    with closing(sqlite3.connect(migrated.data / "parley.sqlite3")) as database, database:
         database.execute('UPDATE "user" SET is_admin = 0')
-    before = here.rows('SELECT password_hash FROM "user"')
-    said = here.run("createsuperuser", "--username", " ADA ", "--password", "another one altogether")
+    before = migrated.rows('SELECT password_hash FROM "user"')
+    said = migrated.run("createsuperuser", "--username", " ADA ", "--password", "another one altogether")
     assert "The password stays as it was" in said
-    assert here.rows('SELECT is_admin FROM "user"') == [(1,)]
-    assert here.rows('SELECT password_hash FROM "user"') == before
+    assert migrated.rows('SELECT is_admin FROM "user"') == [(1,)]
+    assert migrated.rows('SELECT password_hash FROM "user"') == before
 
 
-def test_a_name_or_password_that_can_not_be_one_says_why(here: Installation) -> None:
-    assert "3 to 30 letters" in here.run("createsuperuser", "--username", "a b", "--password", PASSWORD, code=1)
-    assert "not for people" in here.run("createsuperuser", "--username", "root", "--password", PASSWORD, code=1)
-    assert "8 characters" in here.run("createsuperuser", "--username", "ada", "--password", "short", code=1)
-    assert here.rows('SELECT count(*) FROM "user"') == [(0,)]
+def test_a_name_or_password_that_can_not_be_one_says_why(migrated: Installation) -> None:
+    assert "3 to 30 letters" in migrated.run("createsuperuser", "--username", "a b", "--password", PASSWORD, code=1)
+    assert "not for people" in migrated.run("createsuperuser", "--username", "root", "--password", PASSWORD, code=1)
+    assert "8 characters" in migrated.run("createsuperuser", "--username", "ada", "--password", "short", code=1)
+    assert migrated.rows('SELECT count(*) FROM "user"') == [(0,)]
 
 
-def test_a_reset_link_is_printed_for_an_account_and_for_nobody_else(here: Installation) -> None:
-    here.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
-    assert "/reset/" in here.run("reset-link", "Ada")
-    assert "Nobody has the user name bob" in here.run("reset-link", "bob", code=1)
+def test_a_reset_link_is_printed_for_an_account_and_for_nobody_else(migrated: Installation) -> None:
+    migrated.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
+    assert "/reset/" in migrated.run("reset-link", "Ada")
+    assert "Nobody has the user name bob" in migrated.run("reset-link", "bob", code=1)
 
 
 # check
@@ -339,24 +346,21 @@ def test_check_waits_three_seconds_for_what_accepts_and_says_nothing(here: Insta
     assert "not within 3 seconds" in checked["redis"]
 
 
-def test_check_finds_redis_when_it_is_there(here: Installation, redis_server: Redis) -> None:
-    here.run("migrate")
-    assert lines(here.run("check", REDIS_URL=redis_server.url))["redis"].startswith("ok")
+def test_check_finds_redis_when_it_is_there(migrated: Installation, redis_server: Redis) -> None:
+    assert lines(migrated.run("check", REDIS_URL=redis_server.url))["redis"].startswith("ok")
 
 
-def test_check_warns_of_a_secret_that_others_can_read(here: Installation) -> None:
-    here.run("migrate")
-    secret = here.data / "secret"
+def test_check_warns_of_a_secret_that_others_can_read(migrated: Installation) -> None:
+    secret = migrated.data / "secret"
     secret.write_text("s" * 40)
     secret.chmod(0o644)
-    assert "chmod 600" in lines(here.run("check", code=1))["secret"]
+    assert "chmod 600" in lines(migrated.run("check", code=1))["secret"]
     secret.chmod(0o600)
-    assert lines(here.run("check"))["secret"].startswith("ok")
+    assert lines(migrated.run("check"))["secret"].startswith("ok")
 
 
-def test_check_says_which_settings_do_not_go_together(here: Installation) -> None:
-    here.run("migrate")
-    assert "DATABASE_URL" in lines(here.run("check", code=1, WORKERS="2"))["settings"]
+def test_check_says_which_settings_do_not_go_together(migrated: Installation) -> None:
+    assert "DATABASE_URL" in lines(migrated.run("check", code=1, WORKERS="2"))["settings"]
 
 
 def test_check_says_when_the_data_folder_can_not_be_written(here: Installation) -> None:
@@ -378,39 +382,36 @@ def test_demo_fills_an_empty_installation_and_refuses_another(here: Installation
     assert here.rows("SELECT count(*) FROM message") == [(2001,)]
 
 
-def test_demo_refuses_an_installation_with_one_person_in_it(here: Installation) -> None:
-    here.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
-    assert "empty installation" in here.run("demo", code=1)
+def test_demo_refuses_an_installation_with_one_person_in_it(migrated: Installation) -> None:
+    migrated.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
+    assert "empty installation" in migrated.run("demo", code=1)
 
 
-def test_demo_makes_one_person_alone_in_one_silent_room(here: Installation) -> None:
-    here.run("demo", "--users", "1", "--rooms", "1", "--messages", "0")
-    assert here.rows("SELECT version, last_number, member_count FROM room") == [(0, 0, 1)]
+def test_demo_makes_one_person_alone_in_one_silent_room(migrated: Installation) -> None:
+    migrated.run("demo", "--users", "1", "--rooms", "1", "--messages", "0")
+    assert migrated.rows("SELECT version, last_number, member_count FROM room") == [(0, 0, 1)]
 
 
-def test_an_interrupted_demo_leaves_whole_logs_and_is_not_empty(here: Installation) -> None:
-    filling = here.start("demo", "--rooms", "3", "--messages", "2000000")
-    database = here.data / "parley.sqlite3"
+def test_an_interrupted_demo_leaves_whole_logs_and_is_not_empty(migrated: Installation) -> None:
+    filling = migrated.start("demo", "--rooms", "3", "--messages", "2000000")
 
     def has_begun() -> bool:
-        return database.exists() and here.rows("SELECT count(*) FROM sqlite_master WHERE name = 'message'") == [
-            (1,)
-        ] and here.rows("SELECT count(*) FROM message") > [(20000,)]  # fmt: skip
+        return migrated.rows("SELECT count(*) FROM message") > [(20000,)]
 
     wait_until(has_begun, 60, "the first messages")
     filling.send_signal(signal.SIGINT)
     assert "Aborted" in filling.communicate(timeout=60)[0]
     assert filling.returncode == 1
-    rooms = here.rows("SELECT room.id, room.version, room.last_number FROM room WHERE last_number > 0")
+    rooms = migrated.rows("SELECT room.id, room.version, room.last_number FROM room WHERE last_number > 0")
     counted = "SELECT room_id, max(version), max(number) FROM message GROUP BY room_id HAVING max(number) = count(*)"
-    assert rooms == here.rows(counted)
+    assert rooms == migrated.rows(counted)
     assert sum(number for *_, number in rooms) < 2_000_000
-    assert "empty installation" in here.run("demo", code=1)
+    assert "empty installation" in migrated.run("demo", code=1)
 
 
-def test_demo_has_names_for_more_rooms_than_it_has_words_for(here: Installation) -> None:
-    here.run("demo", "--users", "2", "--rooms", "1200", "--messages", "10")
-    assert here.rows("SELECT count(DISTINCT folded), count(DISTINCT key) FROM room") == [(1200, 1200)]
+def test_demo_has_names_for_more_rooms_than_it_has_words_for(migrated: Installation) -> None:
+    migrated.run("demo", "--users", "2", "--rooms", "1200", "--messages", "10")
+    assert migrated.rows("SELECT count(DISTINCT folded), count(DISTINCT key) FROM room") == [(1200, 1200)]
 
 
 def test_who_is_in_the_demo_signs_in_and_sees_the_rooms(here: Installation) -> None:
@@ -473,12 +474,12 @@ MEMBERS = "SELECT room_id, user_id, read_number FROM membership"
 SIZE = ("--users", "40", "--rooms", "5", "--messages", "12000")
 
 
-def test_the_log_of_a_demo_is_as_if_it_had_been_posted(here: Installation) -> None:
-    here.run("demo", *SIZE)
+def test_the_log_of_a_demo_is_as_if_it_had_been_posted(migrated: Installation) -> None:
+    migrated.run("demo", *SIZE)
     read = datetime.fromisoformat
-    rooms = [(*row[:3], read(row[3]), row[4]) for row in here.rows(ROOMS)]
-    log = [(*row[:5], read(row[5]), *row[6:]) for row in here.rows(LOG)]
-    members = by_room(here.rows(MEMBERS))
+    rooms = [(*row[:3], read(row[3]), row[4]) for row in migrated.rows(ROOMS)]
+    log = [(*row[:5], read(row[5]), *row[6:]) for row in migrated.rows(LOG)]
+    members = by_room(migrated.rows(MEMBERS))
     check_demo(rooms, log, members)
     assert any(read < room[2] for room in rooms for read in members[room[0]].values())
     bodies = [row[8] for row in log]
