@@ -43,6 +43,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         "css/accounts.css": ".account { color: red }",
         "css/base.css": "body { margin: 0 }",
         "css/tokens.css": ":root { --ink: black }",
+        "css/room/message.css": ".message { display: grid }",
         "css/pages/card.css": ".card { padding: 1rem }",
         "css/only/nojs.css": ".script { display: none }",
         "icons.svg": "<svg></svg>",
@@ -192,27 +193,31 @@ def test_a_missing_script_stops_the_start_and_keeps_what_was_loaded(client: Test
 def test_the_stylesheet_has_tokens_first_then_the_base_then_the_rest(client: TestClient, folder: Path) -> None:
     assets.load(folder)
     assert body(client, "app.css").splitlines() == [
-        ":root { --ink: black }",
-        "body { margin: 0 }",
-        ".account { color: red }",
+        ":root{--ink:black}",
+        "body{margin:0}",
+        ".account{color:red}",
     ]
 
 
-def test_what_a_room_does_not_need_is_a_bundle_of_its_own(client: TestClient, folder: Path) -> None:
+def test_what_only_rooms_or_only_other_pages_need_is_a_bundle_of_its_own(client: TestClient, folder: Path) -> None:
     assets.load(folder)
-    assert body(client, "pages.css") == ".card { padding: 1rem }"
+    assert body(client, "room.css") == ".message{display:grid}"
+    assert body(client, "pages.css") == ".card{padding:1rem}"
     assert "card" not in body(client, "app.css")
+    assert "message" not in body(client, "app.css")
 
 
 def test_a_stylesheet_for_one_kind_of_page_stands_alone(client: TestClient, folder: Path) -> None:
     assets.load(folder)
-    assert "display: none" in body(client, "nojs.css")
-    assert "display: none" not in body(client, "app.css")
+    assert "display:none" in body(client, "nojs.css")
+    assert "display:none" not in body(client, "app.css")
 
 
 def test_only_what_people_read_is_left_out_of_a_stylesheet(client: TestClient, folder: Path) -> None:
-    kept = """.a::after { content: "/* it's shown */" }\n.b/* joins */.c { margin: 0 }"""
-    (folder / "css/only/nojs.css").write_text(f'/* don\'t\n * keep */\n\n  {kept} /* "gone" */\n')
+    kept = """.a :hover::after{content:"/* it's { in; */";margin:0 1px}.b/* joins */.c > p,p{width:calc(1px + 2px)}"""
+    sources = """.a :hover::after {\n  content: "/* it's { in; */";\n  margin: 0\n    1px;\n}\n.b/* joins */.c > p, p
+        { width: calc(1px + 2px) }"""
+    (folder / "css/only/nojs.css").write_text(f'/* don\'t\n * keep */\n\n  {sources} /* "gone" */\n')
     assets.load(folder)
     assert body(client, "nojs.css") == kept
 

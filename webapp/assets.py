@@ -23,8 +23,8 @@ STATIC = Path(__file__).parent.parent / "static"
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
 SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js")
 
-# What a room needs, which is every page's ground; and what all pages but rooms need besides.
-STYLES = {"app.css": "css", "pages.css": "css/pages"}
+# The ground of every page; what rooms need besides, and what all other pages do.
+STYLES = {"app.css": "css", "room.css": "css/room", "pages.css": "css/pages"}
 
 # What is served at all; the rest of the folder (licences, notes) is for people who read the source.
 TYPES = {
@@ -120,7 +120,7 @@ def negotiate(accept_encoding: str, offered: Iterable[str]) -> str:
 
 
 def _collect(directory: Path) -> dict[str, bytes]:
-    """Every served name and its content: the three bundles, and each file that is in none as itself."""
+    """Every served name and its content: the bundles, and each file that is in none as itself."""
     sheets = {name: _stylesheets(directory / folder) for name, folder in STYLES.items()}
     bundled = {directory / script for script in SCRIPTS} | {sheet for bundle in sheets.values() for sheet in bundle}
     found = {"app.js": b";\n".join(_strip(directory / script) for script in SCRIPTS)}
@@ -146,7 +146,7 @@ def _strip(path: Path) -> bytes:
     """The file without what only people read; anything doubtful stays."""
     content = path.read_bytes()
     if path.suffix == ".css":
-        return _strip_lines(_strip_css_comments(content.decode())).encode()
+        return _strip_css_spaces(_strip_css_comments(content.decode())).encode()
     if path.suffix == ".js" and not path.name.endswith(".min.js"):
         return _strip_lines(re.sub(r"(?m)^[ \t]*//.*$", "", content.decode())).encode()
     return content
@@ -161,6 +161,17 @@ def _strip_css_comments(text: str) -> str:
         return "" if is_comment and any(not side or side.isspace() for side in around) else match[0]
 
     return re.sub(r"""(?s)/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", replace, text)
+
+
+def _strip_css_spaces(text: str) -> str:
+    """Drop the white space where signs part the words, but not within strings."""
+
+    def replace(match: re.Match[str]) -> str:
+        return match["sign"] or match["string"] or (" " if match["space"] else "")
+
+    string = r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
+    spaces = r"\s*(?:;\s*(?=})|(?P<sign>[{};,]))\s*|(?<=:)\s+|(?P<space>\s+)"
+    return re.sub(f"(?s){string}|{spaces}", replace, text).strip()
 
 
 def _strip_lines(text: str) -> str:

@@ -151,10 +151,20 @@ def page(request: Request, name: str, status: int = 200, is_kept: bool = True, *
         # Who has no cookie gets one with the page.
         if request.cookies and headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-    body, coding = compress(html.encode(), request.headers.get("accept-encoding", ""))
+    return _compressed(request, html, status, headers, "text/html")
+
+
+def stylesheet(request: Request, name: str, **context: Any) -> Response:
+    """Styles for one viewer, whose page asks by another address when they change."""
+    headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie, Accept-Encoding"}
+    return _compressed(request, fragment(name, **context), 200, headers, "text/css")
+
+
+def _compressed(request: Request, text: str, status: int, headers: dict[str, str], media_type: str) -> Response:
+    body, coding = compress(text.encode(), request.headers.get("accept-encoding", ""))
     if coding != "identity":
         headers["Content-Encoding"] = coding
-    return Response(body, status, headers, "text/html")
+    return Response(body, status, headers, media_type)
 
 
 def answer(request: Request, name: str, goto: str, **context: Any) -> Response:

@@ -263,6 +263,4 @@ async def _by_reset(token: str) -> User:
 async def me_css(request: Request) -> Response:
     """What the viewer's own stylesheet decides: which messages are theirs, and may be edited, and which are hidden."""
     user = signed_in(request)
-    css = render.fragment("accounts/me.css", viewer=user, blocked=await Block.by(user))
-    headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
-    return Response(css, 200, headers, "text/css")
+    return render.stylesheet(request, "accounts/me.css", viewer=user, blocked=await Block.by(user))

@@ -271,8 +271,7 @@ async def permalink(request: Request) -> Response:
 async def me_css(request: Request) -> Response:
     """Which messages are the mask's own."""
     found = await masked(request)
-    css = render.fragment("accounts/me.css", viewer=found.mask, blocked=[])
-    return Response(css, 200, {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}, "text/css")
+    return render.stylesheet(request, "accounts/me.css", viewer=found.mask, blocked=[])
 
 
 # Going on.
