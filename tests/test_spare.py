@@ -6,9 +6,14 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 
 from tests.conftest import Person
+from tests.test_chats import befriend, write
 from webapp.accounts.models import User
 from webapp.live import Reader, hub
+from webapp.presence import broadcasts as presence
+from webapp.presence.attendance import attendance
+from webapp.presence.models import Visit
 from webapp.rooms.models import Room
+from webapp.rooms.viewers import viewers
 from webapp.streams import stream, views
 
 FORM = "/settings/profile"
@@ -76,3 +81,36 @@ async def test_who_saves_data_hears_what_is_said_in_pieces_and_not_who_types_and
             if b"three" in everything and b"#people" in everything and b"#typing" in everything:
                 break
     await chunks.aclose()
+
+
+async def heard(reader: Reader, words: bytes) -> bytes:
+    """What the page was sent until it was sent this."""
+    everything = b""
+    async with asyncio.timeout(30):
+        async for chunk in reader.outbox:
+            everything += chunk
+            if words in everything:
+                return everything
+    raise AssertionError("the page was closed")
+
+
+async def test_who_saves_data_hears_what_friends_say_and_not_that_they_come(alice: Person, bob: Person) -> None:
+    await befriend(alice, bob)
+    assert alice.user
+    assert bob.user
+    labels = {"session": alice.session.id, "user": alice.user.id}
+    spare, full = (Reader(None, None, "sse", "/lobby", **labels) for _ in range(2))
+    spare.is_spare = True
+    for reader in (spare, full):
+        hub.join(reader)
+        viewers.join(reader, "")
+    await heard(full, b"#entries")
+    await Visit.write(attendance.process, [(bob.user.id, 0)], [])
+    presence.changed([bob.user.id])
+    await heard(full, b"#dot-friend-")
+    await write(bob, alice, "Supper is ready")
+    assert b"Supper is ready" in (told := await heard(spare, b"Supper is ready"))
+    assert b"#dot-" not in told
+    for reader in (spare, full):
+        hub.leave(reader)
+        viewers.leave(reader)

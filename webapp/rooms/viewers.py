@@ -264,14 +264,15 @@ class Viewers:
                 hub.touch(one.room_id, "receipts")
 
     async def _tell_people(self, people: set[int]) -> None:
-        """Dots: made once for a person, for the pages of all their friends."""
+        """Dots: made once for a person, for the pages of all their friends but those that save data."""
         there = await online(people)
         made = await dots(people, there)
         self._online = (self._online - people) | there
         for person, frame in made.items():
             for user in self._friends_of.get(person, ()):
                 for reader in self._viewers[user].readers:
-                    reader.put(frame)
+                    if not reader.is_spare:
+                        reader.put(frame)
 
 
 @contextlib.contextmanager
