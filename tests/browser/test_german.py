@@ -1,0 +1,47 @@
+"""Whoever has chosen German reads it in what comes live, beside somebody who reads English."""
+
+from datetime import UTC, datetime
+
+from tests.browser.conftest import Meet
+from tests.browser.reader import Reader
+from webapp.language import LANGUAGES
+
+# With what the viewer's own stylesheet adds to theirs.
+NAMES = """names => names.map(
+    name => name.textContent + getComputedStyle(name, "::after").content.replace(/none|"/g, "")
+)"""
+
+
+def here(who: Reader) -> str:
+    return who.page.locator("#people").inner_text()
+
+
+def today(language: str) -> str:
+    return LANGUAGES[language].day(datetime.now(UTC).date(), "full")
+
+
+def test_who_chooses_german_reads_german_live_and_others_what_they_chose(meet: Meet) -> None:
+    anna, ben = meet("Anna"), meet("Ben")
+    days = [today("de")]  # the test may run over midnight
+    anna.page.goto("/settings/profile")
+    anna.page.get_by_label("Language of these pages").select_option("de")
+    anna.page.get_by_role("button", name="Save").click()
+    anna.page.locator(".done", has_text="Gespeichert").wait_for()
+    assert anna.page.locator("html").get_attribute("lang") == "de"
+
+    room = ben.make_room("Garten")
+    ben.open(room)
+    anna.open(room)
+    anna.say("Guten Morgen")
+    for reader, count, others in ((anna, "2 hier", "Anna (du), Ben"), (ben, "2 here", "Anna, Ben (you)")):
+        reader.sees("Guten Morgen")
+        reader.until(lambda reader=reader, count=count: here(reader).startswith(count), count)  # type: ignore[misc]
+        assert "".join(reader.page.locator("#people .people__name").evaluate_all(NAMES)).removeprefix(": ") == others
+    assert anna.page.locator(".message__day").inner_text() in [*days, today("de")]
+    assert anna.page.get_by_placeholder("Nachricht").is_visible()
+
+    ben.text.press_sequentially("Moin")
+    anna.page.locator("#typing", has_text="Ben schreibt").wait_for()
+    ben.send_it()
+    anna.sees("Moin")
+    assert ben.page.locator(".message__day").first.inner_text() not in [*days, today("de")]
