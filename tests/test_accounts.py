@@ -26,7 +26,7 @@ NEW_PASSWORD = "battery staple"
 NEWCOMER = {"username": "dora", "password": PASSWORD, "display_name": "Dora D."}
 TAKEN = "That name, or one that looks like it, is taken. Choose another."
 WRONG = "The user name or the password is not right."
-GUESSED = "That one is guessed first. Choose another."
+GUESSED = "That one is too easy to guess. Choose another."
 TODAYS_HASHER = passwords._hasher
 
 

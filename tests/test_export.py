@@ -454,7 +454,7 @@ async def test_a_file_that_is_not_there_any_more_is_missing(alice: Person) -> No
     found.file.unlink()
     answer = await alice.get(found.path)
     assert answer.status_code == 404
-    assert "Make it anew" in answer.text
+    assert "Make it again" in answer.text
 
 
 async def test_with_the_account_it_goes_at_once(alice: Person, folder: Path) -> None:

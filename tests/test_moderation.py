@@ -339,7 +339,7 @@ async def test_everything_that_waits_about_somebody_is_answered_with_one_decisio
 ) -> None:
     await report(charlie, rude)
     await decide(admin, await reported(alice, rude), "ban", note="Enough")
-    assert "Nothing waits" in words(await admin.get("/moderation"))
+    assert "Nothing to do" in words(await admin.get("/moderation"))
     assert await Report.filter(outcome="ban").count() == 2
     assert await AuditEntry.all().count() == 1
 

@@ -403,7 +403,7 @@ async def test_the_owner_cannot_leave(alice: Person, bob: Person, room: Room) ->
     assert (await bob.post(f"{room.path}/leave")).status_code == 303
     refused = await alice.post(f"{room.path}/leave")
     assert refused.status_code == 403
-    assert "Make somebody else its owner first, or delete it." in words(refused)
+    assert "Make someone else its owner first, or delete it." in words(refused)
     await assert_counted(room, {"alice": OWNER})
 
 

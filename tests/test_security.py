@@ -171,7 +171,7 @@ async def test_reading_is_open_to_links_from_everywhere(alice: Person, method: s
 async def test_a_refused_request_is_told_on_a_page_with_a_way_on(alice: Person) -> None:
     answer = await alice.post("/settings/profile", {"display_name": "M"}, Sec_Fetch_Site="cross-site")
     assert answer.status_code == 403
-    assert says(answer, "This came from another site, or from a page that is too old. Open the page again and retry.")
+    assert says(answer, "This came from another site, or from a page that is too old. Open it again and try once more.")
     assert 'href="/"' in answer.text
 
 

@@ -137,7 +137,7 @@ async def test_a_visitor_becomes_a_guest_by_pressing_find(guest: Person) -> None
     assert re.fullmatch(r"\w+ \w+", mask.display_name)
     page = await guest.get("/strangers")
     assert mask.display_name in page.text
-    assert "Nobody else waits right now" in page.text
+    assert "Nobody else is waiting right now" in page.text
     assert '<meta http-equiv="refresh" content="3">' in page.text
 
 

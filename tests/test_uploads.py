@@ -280,7 +280,7 @@ def many_scans() -> bytes:
 PICTURES = "Only PNG, JPEG, WebP and GIF pictures can be used."
 PIXELS = "That picture has too many pixels; 25 million are the most."
 DAMAGED = "That picture is damaged or not all there. Send it again, or another."
-MORE = "That file is more than a picture. Save it anew with a picture program, and try again."
+MORE = "That file is more than a picture. Save a copy with a picture program, and try that."
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a bomb of 400 megapixels": ("me.png", lambda: png_head(20_000, 20_000), PIXELS),
@@ -313,7 +313,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a JPEG of a thousand scans": (
         "me.jpg",
         many_scans,
-        "That picture is too complicated. Save it anew with a picture program, and try again.",
+        "That picture is too complicated. Save a copy with a picture program, and try that.",
     ),
     "six megabytes": (
         "me.png",
@@ -348,7 +348,7 @@ async def test_a_type_that_contradicts_is_refused(alice: Person) -> None:
     answer = await send(alice, plain(), "me", "text/html")
     assert answer.status_code == 422
     assert problem(answer) == (
-        "That file was sent as something else, but it holds a PNG picture. Save it anew and try again."
+        "That file was sent as something else, but it holds a PNG picture. Save a copy and try that."
     )
 
 

@@ -159,7 +159,9 @@ async def _check_origin(request: Request) -> Receive:
         if same:
             return _replay(body)
     if not same:
-        raise Refused(_("This came from another site, or from a page that is too old. Open the page again and retry."))
+        raise Refused(
+            _("This came from another site, or from a page that is too old. Open it again and try once more.")
+        )
     return request.receive
 
 

@@ -144,7 +144,7 @@ def _check_name(kind: str, upload: Upload) -> None:
     if declared not in NO_TYPE and declared not in types:
         raise Invalid(
             picture=_(
-                "That file was sent as something else, but it holds a %(kind)s picture. Save it anew and try again.",
+                "That file was sent as something else, but it holds a %(kind)s picture. Save a copy and try that.",
                 **facts,
             )
         )
@@ -153,12 +153,10 @@ def _check_name(kind: str, upload: Upload) -> None:
 def _check_rest(image: Image.Image, content: bytes) -> None:
     """Whether the file is only a picture, and one that can be read in reasonable time."""
     if image.format == "JPEG" and content.count(b"\xff\xda") > MOST_SCANS:
-        raise Invalid(picture=_("That picture is too complicated. Save it anew with a picture program, and try again."))
+        raise Invalid(picture=_("That picture is too complicated. Save a copy with a picture program, and try that."))
     is_more = OTHER_MARKS.search(content) or PDF_MARK in content[:PDF_WITHIN] or zipfile.is_zipfile(BytesIO(content))
     if is_more:
-        raise Invalid(
-            picture=_("That file is more than a picture. Save it anew with a picture program, and try again.")
-        )
+        raise Invalid(picture=_("That file is more than a picture. Save a copy with a picture program, and try that."))
 
 
 def _square(image: Image.Image) -> Image.Image:

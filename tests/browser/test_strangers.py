@@ -52,7 +52,7 @@ def is_talking(person: Reader) -> None:
 def test_two_strangers_find_each_other_talk_and_leave(come: Come, script: bool) -> None:
     ann, ben = come("Ann", script), come("Ben", script)
     find(ann, "jazz chess")
-    assert "Nobody else waits" in ann.page.inner_text("#wait")
+    assert "Nobody else is waiting" in ann.page.inner_text("#wait")
     find(ben, "chess")
     is_talking(ben)
     is_talking(ann)  # without a press

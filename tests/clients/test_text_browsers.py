@@ -232,7 +232,7 @@ def test_two_people_become_friends_and_talk_in_private(name: str, site: App, wir
         mine = re.findall(r"people who should find you:\s+([0-9A-Z]{4}-[0-9A-Z]{4})", browser.screen.text)[0]
         browser.follow("Friends")
         browser.see("You have asked|Nobody yet")
-        browser.fill("Find somebody by name or code", code)
+        browser.fill("Find someone by name or code", code)
         browser.follow("Find")
         browser.see(f"Nora-{name}")
         browser.follow(f"Nora-{name}")
@@ -280,7 +280,7 @@ def test_two_strangers_of_whom_one_is_at_a_terminal(site: App, wire: Wire, tmp_p
         browser.see("accept the rules")
         tick(browser, "I am 18 or older")
         browser.follow("Find someone")
-        browser.see("Nobody else waits right now")
+        browser.see("Nobody else is waiting right now")
         chat = other.post("/strangers/find", data={"rules": "1", "language": "en"})
         assert 'id="log"' in chat.text
         path = chat.url.path

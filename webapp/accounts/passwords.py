@@ -33,7 +33,7 @@ def check(password: str, username: str) -> None:
         raise Invalid(password=_("Use at most %(most)s characters.", most=LONGEST))
     easy = {fold(username), fold(username)[::-1]}
     if fold(password) in _common() | easy or len(set(password)) < 3:
-        raise Invalid(password=_("That one is guessed first. Choose another."))
+        raise Invalid(password=_("That one is too easy to guess. Choose another."))
 
 
 async def hashed(password: str) -> str:

@@ -25,12 +25,12 @@ REASONS = {
     "insult": _("Insults or threats"),
     "hate": _("Hate against a group of people"),
     "sexual": _("Something sexual that nobody asked for"),
-    "minor": _("Somebody may be in danger, or too young to be here"),
+    "minor": _("Someone may be in danger, or too young to be here"),
     "other": _("Something else"),
 }
 TERMS = {"1": _("an hour"), "24": _("a day"), "168": _("a week"), "720": _("30 days")}
 BECAME = {"dismiss": _("dismissed"), "warn": _("warned"), "suspend": _("kept out for a time"), "ban": _("kept out")}
-DONE_ALREADY = _("Somebody has dealt with this already. What was decided is below.")
+DONE_ALREADY = _("Someone has dealt with this already. What was decided is below.")
 OPEN = _("open")
 
 
@@ -264,7 +264,7 @@ class Decision(NamedTuple):
 
 
 async def lift(person_id: int, admin: User, note: str) -> bool:
-    """Let somebody back in, and write it down; whether they were out. Raises Invalid, Refused."""
+    """Let someone back in, and write it down; whether they were out. Raises Invalid, Refused."""
     kept = _bounded(note, NOTE_LENGTH, "note")
 
     async def write() -> bool:

@@ -390,7 +390,7 @@ class Room(Model):
         if self.is_chat and not self.is_request:
             raise Refused(_("A chat can't be left. You can block the person on their own page."))
         if self.membership and self.membership.role == OWNER:
-            raise Refused(_("The room is yours. Make somebody else its owner first, or delete it."))
+            raise Refused(_("The room is yours. Make someone else its owner first, or delete it."))
         try:
             await database.transact(write)
         except Invalid:

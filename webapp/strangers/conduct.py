@@ -39,8 +39,8 @@ class Paused(Problem):
 
     def __init__(self, seconds: int) -> None:
         told = ngettext(
-            "Take a short break. You can look for somebody again in a minute.",
-            "Take a short break. You can look for somebody again in %(count)s minutes.",
+            "Take a short break. You can look for someone again in a minute.",
+            "Take a short break. You can look for someone again in %(count)s minutes.",
             seconds // 60 + 1,
         )
         super().__init__(told, {"Retry-After": str(seconds)})
