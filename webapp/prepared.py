@@ -1,9 +1,10 @@
 """Queries of the ORM that are put into SQL once."""
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from tortoise.fields import BooleanField
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -12,12 +13,34 @@ from webapp import database
 M = TypeVar("M", bound=Model)
 
 
+class _Part(NamedTuple):
+    """What a row holds of one model: from which column on, and for each attribute what makes it of what is stored."""
+
+    model: type[Model]
+    start: int
+    columns: list[tuple[str, Callable[[Any], Any] | None]]
+    # From the model of which part it hangs, and by what name; the first hangs from none.
+    holder: int
+    attribute: str
+
+    def made(self, row: Sequence[Any]) -> Model | None:
+        """The model's instance, as Tortoise's `_init_from_db` makes it; None where nothing was joined."""
+        values = row[self.start : self.start + len(self.columns)]
+        if not any(values):
+            return None
+        one = self.model.__new__(self.model)
+        state = vars(one)
+        state |= {"_partial": False, "_saved_in_db": True, "_custom_generated_pk": False, "_await_when_save": {}}
+        for (name, convert), value in zip(self.columns, values, strict=True):
+            state[name] = value if convert is None else convert(value)
+        return one
+
+
 class _Built(NamedTuple):
     sql: str
-    model: type[Model]
     # For each place of the SQL the number of the parameter, or a constant.
     places: list[tuple[int | None, Any]]
-    related: list[Any]
+    parts: list[_Part]
 
 
 class Prepared(Generic[M]):
@@ -37,10 +60,16 @@ class Prepared(Generic[M]):
     async def all(self, *values: str | int) -> list[M]:
         """What is found with these values for the parameters."""
         built = self._built = self._built or self._build(values)
-        client = database.connection()
-        executor = client.executor_class(built.model, client, select_related_idx=built.related)
         given = [constant if number is None else values[number] for number, constant in built.places]
-        return await executor.execute_select(built.sql, given)
+        _, rows = await database.connection().execute_query(built.sql, given)
+        return [self._made(built.parts, tuple(row)) for row in rows]
+
+    @staticmethod
+    def _made(parts: list[_Part], row: Sequence[Any]) -> M:
+        models = [part.made(row) for part in parts]
+        for part, one in zip(parts[1:], models[1:], strict=True):
+            vars(models[part.holder])[f"_{part.attribute}"] = one
+        return cast(M, models[0])
 
     async def first(self, *values: str | int) -> M | None:
         """The first that is found; the query should say that it wants no more."""
@@ -57,7 +86,42 @@ class Prepared(Generic[M]):
             (stand_ins.index(value), None) if value in stand_ins else (None, value) for value in found
         ]
         assert {number for number, _ in places if number is not None} == set(range(self._count))
-        return _Built(sql, query.model, places, query._select_related_idx)
+        return _Built(sql, places, _parts(query))
+
+
+def _parts(query: QuerySet[Any]) -> list[_Part]:
+    """Where the columns of each model stand, in the order in which Tortoise asks for them."""
+    related: list[Any] = query._select_related_idx or [
+        (query.model, len(query.model._meta.db_fields), None, None, (None,))
+    ]
+    paths = [tuple(path) for *_, path in related]
+    parts: list[_Part] = []
+    start = 0
+    for (model, count, *_), path in zip(related, paths, strict=True):
+        holder = paths.index(path[:-1]) if parts else 0
+        columns = [_column(model, name) for name in _names(query, start, count)]
+        parts.append(_Part(model, start, columns, holder, str(path[-1])))
+        start += count
+    return parts
+
+
+def _names(query: QuerySet[Any], start: int, count: int) -> list[str]:
+    return [term.name for term in query.query._selects[start : start + count]]
+
+
+def _column(model: type[Model], name: str) -> tuple[str, Callable[[Any], Any] | None]:
+    """The attribute of a column. What Tortoise would turn into text or a number is that already, in both databases."""
+    meta = model._meta
+    attribute = meta.fields_db_projection_reverse[name]
+    field = meta.fields_map[attribute]
+    if isinstance(field, BooleanField):
+        return attribute, _flag
+    is_plain = (name, attribute, field) in [*meta.db_native_fields, *meta.db_default_fields]
+    return attribute, None if is_plain else field.to_python_value
+
+
+def _flag(value: Any) -> bool | None:
+    return None if value is None else bool(value)
 
 
 def _stand_in(number: int, value: str | int) -> str | int:
