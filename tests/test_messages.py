@@ -343,7 +343,7 @@ async def test_a_post_that_is_cancelled_at_any_moment_harms_nobody(alice: Person
         await Message.post(found, who(charlie), f"perhaps {ticks}", new_nonce())
 
     attempts = await cancel_at_every_moment(post)
-    assert attempts > 5
+    assert attempts > 3
     assert (await alice.say(room, "and the next works")).status_code == 303
     found = await bodies(room)
     assert found[-2:] == [next(text for text in reversed(found) if "perhaps" in text), "and the next works"]
@@ -376,7 +376,7 @@ async def test_a_request_that_is_cancelled_at_any_moment_harms_nobody(
     async def post(ticks: int) -> None:
         assert (await charlie.say(room, f"perhaps {ticks}")).status_code == 303
 
-    assert await cancel_at_every_moment(post) > 5
+    assert await cancel_at_every_moment(post) > 3
     async with asyncio.timeout(10):
         assert (await alice.say(room, "and the next works")).status_code == 303
     found = await bodies(room)
