@@ -16,6 +16,13 @@ RULES = ["emphasis", "backticks", "fence", "blockquote", "list", "link", "linkif
 DEEPEST = 20
 
 _markdown = MarkdownIt("zero", {"linkify": True, "breaks": True, "html": False, "maxNesting": DEEPEST}).enable(RULES)
+_cleaner = nh3.Cleaner(
+    tags=TAGS,
+    # Said outright: without `*`, every tag may have a title.
+    attributes={"*": set(), "a": {"href"}, "ol": {"start"}},
+    url_schemes={"http", "https", "mailto"},
+    link_rel="nofollow noopener noreferrer",
+)
 _plain = MarkdownIt("zero", {"breaks": True, "html": False}).enable("newline")
 # `example.com` and `name@example.com` stay words: only a full address is a link.
 assert _markdown.linkify is not None
@@ -65,11 +72,4 @@ def _shows(html: str) -> bool:
 
 
 def _cleaned(html: str) -> str:
-    return nh3.clean(
-        html.strip(),
-        tags=TAGS,
-        # Said outright: without `*`, every tag may have a title.
-        attributes={"*": set(), "a": {"href"}, "ol": {"start"}},
-        url_schemes={"http", "https", "mailto"},
-        link_rel="nofollow noopener noreferrer",
-    )
+    return _cleaner.clean(html.strip())
