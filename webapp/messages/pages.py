@@ -1,7 +1,8 @@
-"""What pages show of a room's log, rendered once for all who look: each message, and the newest page of them."""
+"""What pages show of a room's log: its newest messages, read once for all who look, and each message, rendered once."""
 
 import time
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Collection
+from typing import Generic, TypeVar
 
 from markupsafe import Markup
 
@@ -10,7 +11,7 @@ from webapp.live import sources
 from webapp.messages.models import Line, Message
 from webapp.rooms.models import Room
 
-# Characters of HTML that are kept: in messages, and in pages.
+# Characters of HTML that are kept, of both.
 MOST_KEPT = 8_000_000
 # It stands for the case that nobody told of a name or a picture that changed.
 LONGEST_SECONDS = 30.0
@@ -45,36 +46,44 @@ class _Shelf(Generic[V]):
         self._size = 0
 
 
-class Page(NamedTuple):
-    """The newest messages of a room, and their HTML for everybody who has no reason to see them otherwise."""
-
-    version: int
-    lines: list[Line]
-    html: Markup
-
-
 _messages: _Shelf[Markup] = _Shelf()
-_newest: _Shelf[Page] = _Shelf()
+_newest: _Shelf[tuple[int, list[Line]]] = _Shelf()
 
 
-async def newest(room: Room) -> Page:
-    """The room's newest page, in the language that is spoken."""
+async def newest(room: Room) -> list[Line]:
+    """The room's newest page of messages."""
     # Two strangers who keep in touch go on in the same room, at another address and under their own names.
-    key = room.id, room.path, language.current().code
-    page = _newest.get(*key)
-    if page is None or page.version != room.version:
+    key = room.id, room.path
+    version, lines = _newest.get(*key) or (None, [])
+    if version != room.version:
         lines = await Message.page(room)
-        html = Markup("\n").join(shown(line, is_changeable=not room.is_stranger) for line in lines)
-        page = _newest.put(Page(room.version, lines, html), len(html), *key)
-    return page
+        _newest.put((room.version, lines), sum(len(line.html) for line in lines), *key)
+    return lines
 
 
-def shown(line: Line, is_changeable: bool) -> Markup:
-    """A message as everybody sees it, in the language that is spoken."""
+def log(room: Room, lines: list[Line], new: int = 0, hidden: Collection[int] = (), is_spare: bool = False) -> Markup:
+    """
+    The messages as they stand in a log, in the language that is spoken.
+
+    `new` is the number of the first that came since the viewer's last visit, `hidden` has those by people whom they
+    have blocked, and `is_spare` leaves out the pictures.
+    """
+    html = []
+    for line in lines:
+        if line.number == new:
+            html.append(Markup(render.fragment("messages/_new.html")))  # noqa: S704
+        html.append(shown(line, not room.is_stranger, line.number in hidden, is_spare))
+    return Markup("\n").join(html)
+
+
+def shown(line: Line, is_changeable: bool, is_hidden: bool = False, is_spare: bool = False) -> Markup:
+    """One message, in the language that is spoken."""
     author = line.author_code, line.author_name, line.author_picture
-    key = line.path, line.version, author, is_changeable, line.room_id, language.current().code
+    looks = is_changeable, is_hidden, is_spare, language.current().code
+    key = line.path, line.version, author, looks, line.room_id
     if (html := _messages.get(*key)) is None:
-        made = render.fragment("messages/_message.html", message=line, changeable=is_changeable)
+        how = {"changeable": is_changeable, "is_hidden": is_hidden, "spare": is_spare}
+        made = render.fragment("messages/_message.html", message=line, **how)
         html = _messages.put(Markup(made.strip()), len(made), *key)  # noqa: S704
     return html
 

@@ -53,19 +53,18 @@ async def show(request: Request) -> Response:
 async def show_in(request: Request, user: User, room: Room, page: Show) -> Response:
     before, around = _number(request, "before"), _number(request, "around")
     is_newest = not (before or around)
-    kept = await pages.newest(room) if is_newest else None
-    messages = kept.lines if kept else await Message.page(room, before, around)
+    messages = await pages.newest(room) if is_newest else await Message.page(room, before, around)
     if render.is_fragment(request) and before:
-        hidden, earlier = await _hidden(user, room, messages), _earlier(messages)
-        return render.part("messages/_earlier.html", room=room, messages=messages, earlier=earlier, hidden=hidden)
+        hidden = await _hidden(user, room, messages)
+        log = pages.log(room, messages, hidden=hidden, is_spare=render.is_spare(request))
+        return render.part("messages/_earlier.html", room=room, messages=messages, earlier=_earlier(messages), log=log)
     new = _first_new(user, room)
     if is_newest:
         if room.is_open and not room.is_stranger:
             attendance.look(user.id, room.id)
         if is_plain(request) or not room.is_open:
             await _read(user, room)
-    log = kept.html if kept and not (new or render.is_spare(request)) else ""
-    return await page(request, user, room, messages, is_newest and room.is_open, new=new, log=log)
+    return await page(request, user, room, messages, is_newest and room.is_open, new=new)
 
 
 def _first_new(user: User, room: Room) -> int:
@@ -84,9 +83,16 @@ async def chat(request: Request) -> Response:
 
 
 async def _page(
-    request: Request, user: User, room: Room, messages: list[Line], live: bool, status: int = 200, **context: Any
+    request: Request,
+    user: User,
+    room: Room,
+    messages: list[Line],
+    live: bool,
+    status: int = 200,
+    new: int = 0,
+    **context: Any,
 ) -> Response:
-    shown = await shown_in(request, user, room, messages, live) | {"is_online": None, "seen": ""}
+    shown = await shown_in(request, user, room, messages, live, new) | {"is_online": None, "seen": ""}
     if room.other and not room.is_notebook and not room.is_parted:
         shown["is_online"], shown["seen"] = await Friendship.presence(user, room.other), last_seen(room.other)
     streamed = room if live else None
@@ -107,8 +113,11 @@ def remember_plain(request: Request, response: Response, path: str) -> None:
         response.set_cookie(PLAIN, kept, max_age=365 * 24 * 3600, path=path, httponly=True, samesite="lax")
 
 
-async def shown_in(request: Request, user: User, room: Room, messages: list[Line], live: bool) -> dict[str, Any]:
-    """What the page of a room shows of it, with an empty composer."""
+async def shown_in(
+    request: Request, user: User, room: Room, messages: list[Line], live: bool, new: int
+) -> dict[str, Any]:
+    """What the page of a room shows of it, with an empty composer; `new` is the first since the last visit, or 0."""
+    hidden = await _hidden(user, room, messages, opened=_number(request, "around"))
     last = messages[-1].number if messages else 0
     later = last + PAGE // 2 if last < room.last_number else 0
     shown: dict[str, Any] = {
@@ -123,14 +132,13 @@ async def shown_in(request: Request, user: User, room: Room, messages: list[Line
         "refusal": room.refusal(user),
         "moderates": room.is_owned_by(user),
         "people": (await people_in([room.id]))[room.id] if room.is_open and not room.is_chat else None,
-        "new": 0,
+        "log": pages.log(room, messages, new, hidden, render.is_spare(request)),
         "receipt": receipts.receipt(room, user),
         "author": user.code,
-        "hidden": await _hidden(user, room, messages, opened=_number(request, "around")),
         "here": room.key,
         "supervisor": render.supervisor(request, f"{room.path}/live"),
     }
-    return shown | {"log": "", "nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
+    return shown | {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
 
 
 async def _hidden(user: User, room: Room, messages: list[Line], opened: int | None = None) -> set[int]:

@@ -228,9 +228,16 @@ async def chat(request: Request) -> Response:
 
 
 async def _page(
-    request: Request, mask: User, room: Room, messages: list[Line], live: bool, status: int = 200, **context: Any
+    request: Request,
+    mask: User,
+    room: Room,
+    messages: list[Line],
+    live: bool,
+    status: int = 200,
+    new: int = 0,
+    **context: Any,
 ) -> Response:
-    shown = await shown_in(request, mask, room, messages, live)
+    shown = await shown_in(request, mask, room, messages, live, new)
     kept = "kept" in request.query_params
     shown |= {"viewer": mask, "me_css": mask.stylesheet, "company": await broadcasts.seen(room), "kept": kept}
     response = render.page(request, "strangers/chat.html", status, **(shown | context))
