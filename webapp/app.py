@@ -1,6 +1,7 @@
 """The map: every domain's routes in one list, the middleware, the error pages, what starts and stops."""
 
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -62,11 +63,21 @@ class Number(Convertor[int]):
 register_url_convertor("number", Number())
 
 routes = [
-    Route("/", rooms.home),
+    # First what is asked for most.
+    Route("/rooms/{key}/events", streams.events),
+    Route("/rooms/{key}/messages", messages.post, methods=["POST"]),
+    Route("/rooms/{key}/typing", messages.type, methods=["POST"]),
+    Route("/rooms/{key}/read", messages.read, methods=["POST"]),
+    Route("/rooms/{key}", messages.show),
+    Route("/rooms/{key}/live", streams.live),
+    Route("/rooms/{key}/composer", messages.composer),
     Route("/static/{name:path}", assets.serve),
+    Route("/pictures/{name}", uploads.serve),
+    Route("/me.css", accounts.me_css),
+    #
+    Route("/", rooms.home),
     Route("/favicon.ico", assets.favicon),
     Route("/manifest.webmanifest", assets.manifest),
-    Route("/pictures/{name}", uploads.serve),
     Route("/health", health.show),
     Route("/metrics", metrics.show),
     #
@@ -84,7 +95,6 @@ routes = [
     Route("/settings/sessions", accounts.sessions),
     Route("/settings/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
     Route("/settings/sessions/{id:number}/end", accounts.end_session, methods=["POST"]),
-    Route("/me.css", accounts.me_css),
     #
     Route("/people", friends.find),
     Route("/people/{code}", friends.show),
@@ -105,11 +115,6 @@ routes = [
     Route("/rooms/{key}/leave", rooms.leave, methods=["POST"]),
     Route("/rooms/{key}/settings", rooms.show_settings, methods=BOTH),
     #
-    Route("/rooms/{key}", messages.show),
-    Route("/rooms/{key}/composer", messages.composer),
-    Route("/rooms/{key}/messages", messages.post, methods=["POST"]),
-    Route("/rooms/{key}/typing", messages.type, methods=["POST"]),
-    Route("/rooms/{key}/read", messages.read, methods=["POST"]),
     Route("/rooms/{key}/messages/{number:number}", messages.permalink),
     Route("/rooms/{key}/messages/{number:number}/edit", messages.edit, methods=BOTH),
     Route("/rooms/{key}/messages/{number:number}/remove", messages.remove, methods=["POST"]),
@@ -125,8 +130,6 @@ routes = [
     #
     Route("/events", streams.own_events),
     Route("/live", streams.own_live),
-    Route("/rooms/{key}/events", streams.events),
-    Route("/rooms/{key}/live", streams.live),
 ]
 
 meeting = [
@@ -234,3 +237,9 @@ app = Parley(
     exception_handlers=handlers | {500: errors.problem},
     lifespan=lifespan,
 )
+
+# What is loaded by now stays: the collector of cycles need not look at it again. And thousands of open pages are many
+# objects that live long: with Python's own threshold of 700 new ones it would look at them all the time.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 50)
