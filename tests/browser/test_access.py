@@ -32,6 +32,12 @@ EVERYTHING = {"rules": ENHANCED}
 # A document in a frame is a part of its page, which has the landmarks.
 PART = {"rules": ENHANCED | {rule: {"enabled": False} for rule in ("landmark-one-main", "region")}}
 COLOURS = {"runOnly": CONTRAST}
+# Within a part that scrolls too, where the window would not show it.
+OVER_THE_EDGE = """() => [...document.querySelectorAll("main *, .sidebar *")].filter(one => {
+    const place = one.getBoundingClientRect(), style = getComputedStyle(one);
+    const isSeen = one.checkVisibility() && style.clipPath == "none" && style.display != "inline";
+    return isSeen && (place.left < -1 || place.right > innerWidth + 1);
+}).map(one => one.className || one.tagName)"""
 FOCUSED = """() => {
     const one = document.activeElement, style = getComputedStyle(one), place = one.getBoundingClientRect();
     if (one == document.body) return null;
@@ -125,6 +131,16 @@ def test_axe_finds_nothing_on_a_page(town: Town, name: str, axe: str) -> None:
 @pytest.mark.parametrize("name", LIVE)
 def test_axe_finds_nothing_on_a_page_without_script(town: Town, name: str, axe: str) -> None:
     assert problems_of(town, name, False, axe) == []
+
+
+@pytest.mark.parametrize("width", [280, 360])
+def test_nothing_runs_over_the_edge_of_a_narrow_window(town: Town, width: int) -> None:
+    for name in ("room-odd", "lobby", "room-settings", "friends"):
+        reader = somebody(town, LOOKS[name].who, viewport={"width": width, "height": 480})
+        LOOKS[name].step(reader, town)
+        reader.page.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        assert reader.page.evaluate(OVER_THE_EDGE) == [], name
+        leave(reader, LOOKS[name])
 
 
 def luminance(colour: str) -> float:
