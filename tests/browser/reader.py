@@ -13,10 +13,18 @@ from tests.servers import App
 T = TypeVar("T")
 
 PASSWORD = "correct horse battery"
+# What every window's address bar loads into two pages of its own: half of all that the browser computes in a test.
+# Of two such lists the last counts, so the others are those that Playwright itself turns off.
+WITHOUT = (
+    "WebUIOmniboxPopup,WebUIOmniboxAimPopup,"
+    "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,"
+    "LensOverlay,MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,AvoidCorsURLLoaderRestartOnRedirect,"
+    "OptimizationHints,NetworkTimeServiceQuerying,AimEnabled,PreconnectToSearch"
+)
 # `--disable-background-timer-throttling` and its like are Playwright's own; these keep the browser from calling home.
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", f"--disable-features={WITHOUT}",
 ]  # fmt: skip
 # Patient enough for a busy machine; a page that is right answers in a fraction of it.
 PATIENCE_SECONDS = 30.0
