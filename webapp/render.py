@@ -157,11 +157,13 @@ def page(request: Request, name: str, status: int = 200, is_kept: bool = True, *
 def stylesheet(request: Request, name: str, **context: Any) -> Response:
     """Styles for one viewer, whose page asks by another address when they change."""
     headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie, Accept-Encoding"}
-    return _compressed(request, fragment(name, **context), 200, headers, "text/css")
+    return _compressed(request, fragment(name, **context), 200, headers, "text/css", effort=5)
 
 
-def _compressed(request: Request, text: str, status: int, headers: dict[str, str], media_type: str) -> Response:
-    body, coding = compress(text.encode(), request.headers.get("accept-encoding", ""))
+def _compressed(
+    request: Request, text: str, status: int, headers: dict[str, str], media_type: str, effort: int = 3
+) -> Response:
+    body, coding = compress(text.encode(), request.headers.get("accept-encoding", ""), effort)
     if coding != "identity":
         headers["Content-Encoding"] = coding
     return Response(body, status, headers, media_type)
@@ -174,11 +176,11 @@ def answer(request: Request, name: str, goto: str, **context: Any) -> Response:
     return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
 
 
-def compress(body: bytes, accepted: str) -> tuple[bytes, str]:
+def compress(body: bytes, accepted: str, effort: int = 3) -> tuple[bytes, str]:
     """The body in the coding that the Accept-Encoding header likes best, and that coding's name."""
     coding = assets.negotiate(accepted, ("br", "gzip"))
     if coding == "br":
-        return brotli.compress(body, quality=3), "br"
+        return brotli.compress(body, quality=effort), "br"
     if coding == "gzip":
         packer = zlib.compressobj(4, wbits=31)
         return packer.compress(body) + packer.flush(), "gzip"

@@ -28,7 +28,7 @@ CHUNK_BYTES = len(b"7\r\n\r\n")
 @pytest.fixture(scope="module")
 def demo_site() -> Iterator[App]:
     """An installation where people have talked: weights of made-up words would mean nothing."""
-    app = App({"RATE_LIMITS": "off"})
+    app = App({"RATE_LIMITS": "off"}, is_new=True)
     fill = (sys.executable, "-m", "webapp", "demo", "--users", "80", "--rooms", "12", "--messages", "3000")
     subprocess.run(fill, cwd=app.folder, env=app.env, check=True, capture_output=True)
     with app:
