@@ -30,6 +30,41 @@ from webapp.rooms.models import Room  # noqa: E402
 
 PASSWORD = "correct horse battery"
 
+# The longest files as .ci/run takes them, with about how many seconds; all others come after them, with ten or twenty.
+# A worker takes the next file when two tests are left, so with the one test of the first it takes the second, too.
+LONGEST = {
+    "tests/test_postgresql_too": 0, "tests/test_postgresql": 340, "tests/test_commands": 140, "tests/test_queries": 50,
+    "live/test_model": 50,
+    "browser/test_access": 110, "tests/test_processes": 110, "browser/test_returns": 95, "browser/test_endings": 85,
+    "clients/test_text_browsers": 85, "faults/test_faults": 85, "browser/test_strangers": 80, "browser/test_live": 70,
+    "browser/test_messenger": 70, "faults/test_readers": 60, "tests/test_backup": 55, "browser/test_chats": 50,
+    "browser/test_history": 50, "browser/test_composer": 45, "clients/test_chromium": 45,
+    "clients/test_firefox_without_script": 45, "faults/test_overload": 35,
+}  # fmt: skip
+WAITING = ("browser/", "clients/", "faults/", "tests/test_processes", "tests/test_backup")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    In which order the workers of .ci/run take the files: in two lanes side by side, the longest first.
+
+    One lane waits for browsers and servers, which want a core of their own: two such files at once are slow, and
+    what computes goes on meanwhile. Whatever is long and comes last leaves a core without work.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    files = {f"{item.path.parent.name}/{item.path.stem}": item.path for item in items}
+    names = [name for name in LONGEST if name in files] + [name for name in files if name not in LONGEST]
+    begins = dict[Path, int]()
+    for is_waiting in (True, False):
+        second = 0
+        for name in names:
+            if name.startswith(WAITING) is is_waiting:
+                begins[files[name]] = second
+                second += LONGEST.get(name, 15)
+    order = sorted(begins, key=lambda file: begins[file])
+    items.sort(key=lambda item: order.index(item.path))
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
