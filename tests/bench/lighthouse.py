@@ -23,7 +23,7 @@ FLAGS = "--headless=new --no-sandbox --disable-gpu --disable-background-networki
 
 def filled_site() -> App:
     """An installation where people have talked."""
-    app = App({"RATE_LIMITS": "off"})
+    app = App({"RATE_LIMITS": "off"}, is_new=True)
     fill = (sys.executable, "-m", "webapp", "demo", "--users", "80", "--rooms", "12", "--messages", "3000")
     subprocess.run(fill, cwd=app.folder, env=app.env, check=True, capture_output=True)
     return app

@@ -82,7 +82,7 @@ NUMBERS = "() => [...document.querySelectorAll('#log .message')].map(message => 
 
 
 def test_a_page_that_grows_long_lets_old_messages_go_and_brings_them_back(meet: Meet) -> None:
-    site = App({"RATE_LIMITS": "off"})
+    site = App({"RATE_LIMITS": "off"}, is_new=True)
     fill = (sys.executable, "-m", "webapp", "demo", "--users", "5", "--rooms", "1", "--messages", "700")
     subprocess.run(fill, cwd=site.folder, env=site.env, check=True, capture_output=True)
     with site:
