@@ -119,7 +119,8 @@
   on(window, "pagehide", () => read(true));
   // A scroller's own scrolling does not bubble.
   document.addEventListener("scroll", () => read(), true);
-  read();
+  // Where the log stands is known for nothing once the page is laid out; before, it would be laid out for that alone.
+  requestAnimationFrame(() => read());
 
   // A page that stays open for hours must not grow for hours: beyond 400 messages all but the newest 300 go, or fewer,
   // so that the first that stays says whose it is; unless somebody reads further up. The link above leads to the others.
@@ -193,15 +194,18 @@
     if (!event.repeat && value.trim()) form.requestSubmit();
   });
 
-  // Everyone gets the same bytes with the site's time in them; the reader's own time is only known here.
-  const clock = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "short" });
+  // Everyone gets the same bytes with the site's time in them; the reader's own time is only known here. It begins
+  // with the clock, as all our languages write it; Intl takes longer to begin than all the rest of this file.
   const localise = root => root.querySelectorAll("time.clock").forEach(time => {
-    const date = new Date(time.dateTime);
-    if (isNaN(date)) return;
-    time.textContent = clock.format(date);
-    time.title = full.format(date);
+    const date = new Date(time.dateTime), clock = date.toTimeString().slice(0, 5);
+    if (!isNaN(date) && time.textContent != clock) time.textContent = clock;
   });
   localise(document);
   on(document, "htmx:after:process", event => localise(event.target));
+  // The whole of it, for whoever points at one.
+  on(document, "pointerover", ({ target }) => {
+    if (!target.matches("time.clock") || target.title) return;
+    const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "short" });
+    target.title = full.format(new Date(target.dateTime));
+  });
 })();

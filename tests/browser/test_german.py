@@ -1,6 +1,7 @@
 """Whoever has chosen German reads it in what comes live, beside somebody who reads English."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import Reader
@@ -21,7 +22,7 @@ def today(language: str) -> str:
 
 
 def test_who_chooses_german_reads_german_live_and_others_what_they_chose(meet: Meet) -> None:
-    anna, ben = meet("Anna"), meet("Ben")
+    anna, ben = meet("Anna", timezone_id="Asia/Tokyo"), meet("Ben")
     days = [today("de")]  # the test may run over midnight
     anna.page.goto("/settings/profile")
     anna.page.get_by_label("Language of these pages").select_option("de")
@@ -39,6 +40,11 @@ def test_who_chooses_german_reads_german_live_and_others_what_they_chose(meet: M
         assert "".join(reader.page.locator("#people .people__name").evaluate_all(NAMES)).removeprefix(": ") == others
     assert anna.page.locator(".message__day").inner_text() in [*days, today("de")]
     assert anna.page.get_by_placeholder("Nachricht").is_visible()
+    clock = anna.page.locator("time.clock").last
+    said = datetime.fromisoformat(clock.get_attribute("datetime") or "").astimezone(ZoneInfo("Asia/Tokyo"))
+    assert clock.inner_text() == f"{said:%H:%M}"
+    clock.hover()
+    assert clock.get_attribute("title") == f"{LANGUAGES['de'].day(said.date(), 'full')} um {said:%H:%M}"
 
     ben.text.press_sequentially("Moin")
     anna.page.locator("#typing", has_text="Ben schreibt").wait_for()
