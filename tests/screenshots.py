@@ -7,8 +7,10 @@ Pictures of every page, as people see them.
 
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Error, sync_playwright
 
 from tests.browser.reader import QUIET, Reader
@@ -90,7 +92,9 @@ def readme(town: Town) -> None:
         )
         step(reader, town)
         reader.pause(300)
-        reader.page.screenshot(path=folder / f"{name}.png")
+        picture = Image.open(BytesIO(reader.page.screenshot()))
+        # There are few colours in it: a third of the bytes.
+        picture.quantize(256, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
         reader.context.close()
 
 
