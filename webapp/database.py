@@ -15,7 +15,7 @@ import asyncpg
 from tortoise import Tortoise
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
-from tortoise.exceptions import DBConnectionError, OperationalError, TransactionManagementError
+from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.migrations.api.migrate import migrate as apply_migrations
 from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
@@ -172,43 +172,13 @@ async def transact(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.
     """
 
     async def run() -> T:
-        async with _transaction():
+        async with in_transaction("default"):
             return await write(*args, **kwargs)
 
     task = asyncio.create_task(run())
     _writing.add(task)
     task.add_done_callback(_written)
     return await asyncio.shield(task)
-
-
-@contextlib.asynccontextmanager
-async def _transaction() -> AsyncIterator[None]:
-    """
-    Tortoise's, with two things mended that a full disk brings about on SQLite.
-
-    A transaction that can't begin kept the one connection's lock for ever. A COMMIT that failed was raised as it is,
-    and what it left open would have been committed with the next one, though its author was told that it is not stored.
-    """
-    context: Any = in_transaction("default")
-    try:
-        await context.__aenter__()
-    except Exception as error:
-        if settings.ON_SQLITE:
-            context._trxlock.release()
-        if isinstance(error, TransactionManagementError):
-            raise OperationalError(error) from error
-        raise
-    try:
-        yield
-    except BaseException as error:
-        await context.__aexit__(type(error), error, error.__traceback__)
-        raise
-    try:
-        await context.__aexit__(None, None, None)
-    except sqlite3.Error as error:
-        with contextlib.suppress(sqlite3.Error):
-            await context.connection._connection.rollback()
-        raise OperationalError(error) from error
 
 
 def _written(task: asyncio.Task[Any]) -> None:

@@ -21,7 +21,8 @@ from tortoise.backends.sqlite.client import (
     SqliteTransactionWrapper,
     translate_exceptions,
 )
-from tortoise.exceptions import TransactionManagementError
+from tortoise.connection import get_connections
+from tortoise.exceptions import OperationalError
 
 # How many statements SQLite keeps parsed for a connection; there are fewer.
 STATEMENTS = 500
@@ -68,7 +69,7 @@ class Client(SqliteClient):
         await super().close()
 
     def _in_transaction(self) -> TransactionContext:
-        return SqliteTransactionContext(Transaction(self), self._lock)
+        return Turn(Transaction(self), self._lock)
 
     async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Sequence[Any]]:
         rows = self._read(query, values)
@@ -94,6 +95,43 @@ class Client(SqliteClient):
         return rows
 
 
+class Turn(SqliteTransactionContext):
+    """
+    One transaction at a time. Tortoise's, with two things mended that a full disk brings about.
+
+    When one could not begin, the lock was kept for ever. One that could not be committed was left open, and so would
+    have been committed with the next, though its author was told that it is not stored.
+    """
+
+    connection: "Transaction"
+
+    async def __aenter__(self) -> "Transaction":
+        await self._trxlock.acquire()
+        try:
+            await self.ensure_connection()
+            await self.connection.begin()
+        except BaseException as error:
+            self._trxlock.release()
+            raise _translated(error) from error
+        self.token = get_connections().set(self.connection_name, self.connection)
+        return self.connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                await self.connection.commit()
+        except BaseException as error:
+            raise _translated(error) from error
+        finally:
+            self.connection.undo()  # while nobody else can have begun
+            get_connections().reset(self.token)
+            self._trxlock.release()
+
+
+def _translated(error: BaseException) -> BaseException:
+    return OperationalError(error) if isinstance(error, sqlite3.Error) else error
+
+
 class Transaction(SqliteTransactionWrapper):
     """It holds the lock for writing from the beginning; then nothing waits before the commit."""
 
@@ -101,13 +139,9 @@ class Transaction(SqliteTransactionWrapper):
     _parent: Client
 
     async def begin(self) -> None:
-        try:
-            if self._connection.in_transaction:  # one that could not be ended
-                await self._connection.rollback()
-            if not self._has_begun():
-                await self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise TransactionManagementError(error) from error
+        self.undo()  # one that was cut short while it waited to begin
+        if not self._has_begun():
+            await self._connection.execute("BEGIN IMMEDIATE")
 
     def _has_begun(self) -> bool:
         """Take the lock, if nobody has it."""
@@ -122,8 +156,8 @@ class Transaction(SqliteTransactionWrapper):
         return True
 
     async def commit(self) -> None:
-        if self._finalized:
-            raise TransactionManagementError("Transaction already finalised")
+        if not self._connection.in_transaction:  # an error may end it, even one that was caught
+            raise OperationalError("the transaction was undone")
         if self.count > SHORT:
             return await super().commit()
         self._connection._conn.commit()
@@ -134,6 +168,15 @@ class Transaction(SqliteTransactionWrapper):
             self._parent.commits = 0
             with contextlib.suppress(sqlite3.Error):  # what was committed stays so
                 await self._connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+
+    async def rollback(self) -> None:
+        self.undo()
+        self._finalized = True
+
+    def undo(self) -> None:
+        """What has not been committed is gone."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection._conn.rollback()
 
     @translate_exceptions
     async def execute_insert(self, query: str, values: list[Any]) -> int:

@@ -40,7 +40,7 @@ async def test_a_transaction_that_cannot_begin_does_not_keep_the_others_from_it(
     wrapper: Any = type(database.connection()._in_transaction().connection)  # type: ignore[attr-defined]
 
     async def begin(self: object) -> None:
-        raise database.TransactionManagementError("disk I/O error")
+        raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patch:
         patch.setattr(wrapper, "begin", begin)
