@@ -42,8 +42,9 @@ from webapp.strangers import views as strangers
 from webapp.strangers.watch import watch
 from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
 from webapp.streams import views as streams
-from webapp.streams import wire
 from webapp.streams.doorway import Doorway
+from webapp.streams.stream import say_farewell
+from webapp.streams.wire import Wire, connection
 
 BOTH = ["GET", "POST"]
 
@@ -189,6 +190,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         stack.push_async_callback(database.settle)
         await stack.enter_async_context(hub.running(broadcaster(), settings.installation()))
         await stack.enter_async_context(attendance.running())
+        hub.start(say_farewell())
         hub.start(viewers.run())
         hub.start(used.keep_writing())
         hub.start(maker.keep_making())
@@ -212,7 +214,7 @@ async def _tidy() -> None:
 class Parley(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope["transport"], scope["write"] = wire.connection(send), wire.writer(send)
+            scope["transport"], scope["wire"] = connection(send), Wire.below(send)
             # Around everything, so that the page of an error has the headers too.
             send = security.stamped(scope, send)
         with language.speaking(_asked(scope)):

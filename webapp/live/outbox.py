@@ -1,24 +1,44 @@
 """What waits to be written to one open page: bounded, joined when the page is slow, given up when it is too slow."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from typing import Protocol
 
 # As much as a page may lag behind, in bytes: about 400 messages.
 LIMIT_BYTES = 256 * 1024
 
 
+class Wire(Protocol):
+    """The connection to a page."""
+
+    @property
+    def woken(self) -> asyncio.Event:
+        """Set when the page has gone, or for any other reason."""
+
+    @property
+    def is_gone(self) -> bool: ...
+
+    def write(self, chunk: bytes) -> bool:
+        """Write a chunk at once; whether that was possible."""
+
+
 class Outbox:
-    __slots__ = ("_chunks", "_is_idle", "_size", "_wake", "is_closed", "is_overrun", "write")
+    __slots__ = ("_chunks", "_is_idle", "_size", "_wake", "_wire", "is_closed", "is_overrun")
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._size = 0
         self._wake = asyncio.Event()
-        # Writes a chunk to the page at once, or answers that it did not; tried while nothing else waits.
-        self.write: Callable[[bytes], bool] | None = None
+        self._wire: Wire | None = None
         self._is_idle = False
         self.is_closed = False
         self.is_overrun = False
+
+    def connect(self, wire: Wire) -> None:
+        """Write at once what can be written at once; to be said before anything is taken out."""
+        self._wire, self._wake = wire, wire.woken
+        if self._chunks or self.is_closed:
+            self._wake.set()
 
     @property
     def is_empty(self) -> bool:
@@ -38,7 +58,7 @@ class Outbox:
         """
         if self.is_closed or not chunk:
             return
-        if self._is_idle and not self._chunks and self.write and self.write(chunk):
+        if self._is_idle and not self._chunks and self._wire and self._wire.write(chunk):
             return
         if self._chunks and self._size + len(chunk) > LIMIT_BYTES:
             self._chunks.clear()
@@ -57,8 +77,8 @@ class Outbox:
             self._wake.set()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """What waits, joined, again and again until the outbox is closed and empty."""
-        while True:
+        """What waits, joined, again and again until the outbox is closed and empty, or the page has gone."""
+        while not (self._wire and self._wire.is_gone):
             self._is_idle = True
             await self._wake.wait()
             self._is_idle = False

@@ -18,6 +18,7 @@ from webapp.presence.models import NO_ROOM
 from webapp.rooms.models import Membership
 from webapp.rooms.viewers import viewers
 from webapp.strangers.watch import gone
+from webapp.streams.wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -68,16 +69,32 @@ class Stream(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport: asyncio.Transport | None = scope.get("transport")
+        wire: Wire | None = scope.get("wire")
         _limit_silence(transport)
-        if self.reader.framing == "sse" and not (self.is_brief or self.reader.is_spare):
-            self.reader.outbox.write = scope.get("write")
+        is_common = self.reader.framing == "sse" and not (self.is_brief or self.reader.is_spare)
         try:
-            await super().__call__(scope, receive, send)
+            if wire and is_common and scope["method"] == "GET":
+                await self._go_straight(wire, send)
+            else:
+                await super().__call__(scope, receive, send)
         except SendTimeoutError:
             log.info("a page that does not read was let go")
             if transport:
                 # Closing politely would wait for ever to write what nobody reads.
                 transport.abort()
+
+    async def _go_straight(self, wire: Wire, send: Send) -> None:
+        """The same as sse-starlette does, in one task; see wire.py."""
+        self.reader.outbox.connect(wire)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async with contextlib.aclosing(self._chunks()) as chunks:
+            async for chunk in chunks:
+                try:
+                    async with asyncio.timeout(SEND_SECONDS):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                except TimeoutError:
+                    raise SendTimeoutError from None
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         """No database here: a stream may be cancelled at any moment."""
@@ -170,6 +187,13 @@ async def parked() -> AsyncIterator[bytes]:
     for _ in range(PARKED_SECONDS // 20):
         await asyncio.sleep(20)
         yield frames.KEEP_ALIVE_HTML
+
+
+async def say_farewell() -> None:
+    """Wait until the server is about to go, and tell the pages whose streams sse-starlette does not watch over."""
+    await EventSourceResponse._listen_for_exit_signal()
+    for reader in hub.readers():
+        Farewell(reader).set()
 
 
 class Farewell:

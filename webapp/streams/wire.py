@@ -1,21 +1,19 @@
 """
-Writing to an open stream without waking its task.
+An open stream at its connection, past sse-starlette.
 
-A stream's task costs more to wake (its generator, sse-starlette's time-out, uvicorn's `send`) than the bytes cost to
-write. While the task has nothing to do but wait, a chunk goes straight to the connection, framed as uvicorn frames it;
-whatever is not as it should be (a slow page, another server, HTTP/1.0) takes the way through the task, as everything
-does with DIRECT_WRITES=off.
+sse-starlette watches over a stream with four tasks, which are most of what an idle page takes, and to wake one of them
+(its generator, its time-out, uvicorn's `send`) costs more than to write the bytes. So a stream of a page that can keep
+up has one task, the request's own, which sleeps until the connection is lost or the stream ends; what is told goes
+straight to the connection, framed as uvicorn frames it. Whatever is not as it should be (a slow page, another server,
+HTTP/1.0) takes the way through the task, and with DIRECT_WRITES=off everything takes the way through sse-starlette.
 """
 
 import asyncio
-from collections.abc import Callable
 
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from webapp import settings
-
-Write = Callable[[bytes], bool]
 
 
 def connection(send: Send) -> asyncio.Transport | None:
@@ -23,16 +21,33 @@ def connection(send: Send) -> asyncio.Transport | None:
     return getattr(getattr(send, "__self__", None), "transport", None)
 
 
-def writer(send: Send) -> Write | None:
-    """What writes a chunk of the answer at once, and says whether it did; None where nothing can."""
-    cycle = getattr(send, "__self__", None)
-    if not settings.DIRECT_WRITES or not isinstance(cycle, RequestResponseCycle):
-        return None
+class Wire:
+    """The connection of a request in uvicorn's hands; its private parts, which pyproject.toml holds."""
 
-    def write(chunk: bytes) -> bool:
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    @classmethod
+    def below(cls, send: Send) -> "Wire | None":
+        """The one below a request's `send`; None where there is none, or it is not wanted."""
+        cycle = getattr(send, "__self__", None)
+        return cls(cycle) if settings.DIRECT_WRITES and isinstance(cycle, RequestResponseCycle) else None
+
+    @property
+    def woken(self) -> asyncio.Event:
+        """What uvicorn sets when the connection is lost, among others."""
+        return self._cycle.message_event
+
+    @property
+    def is_gone(self) -> bool:
+        return self._cycle.disconnected
+
+    def write(self, chunk: bytes) -> bool:
+        """Write a chunk of the answer at once; whether that was possible."""
+        cycle = self._cycle
         if cycle.flow.write_paused or cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
             return False
         cycle.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         return True
-
-    return write
