@@ -1,7 +1,7 @@
 """What pages show of a room's log: its newest messages, read once for all who look, and each message, rendered once."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Generic, TypeVar
 
 from markupsafe import Markup
@@ -11,7 +11,7 @@ from webapp.live import sources
 from webapp.messages.models import Line, Message
 from webapp.rooms.models import Room
 
-# Characters of HTML that are kept, of both.
+# Characters of HTML that are kept of each: messages, newest pages, whole logs.
 MOST_KEPT = 8_000_000
 # It stands for the case that nobody told of a name or a picture that changed.
 LONGEST_SECONDS = 30.0
@@ -48,6 +48,7 @@ class _Shelf(Generic[V]):
 
 _messages: _Shelf[Markup] = _Shelf()
 _newest: _Shelf[tuple[int, list[Line]]] = _Shelf()
+_logs: _Shelf[Markup] = _Shelf()
 
 
 async def newest(room: Room) -> list[Line]:
@@ -68,12 +69,19 @@ def log(room: Room, lines: list[Line], new: int = 0, hidden: Collection[int] = (
     `new` is the number of the first that came since the viewer's last visit, `hidden` has those by people whom they
     have blocked, and `is_spare` leaves out the pictures.
     """
-    html = []
+    ends = (lines[0].number, lines[-1].number) if lines else ()
+    key = room.path, room.version, ends, new, frozenset(hidden), is_spare, language.current().code
+    if (html := _logs.get(*key)) is None:
+        made = Markup("\n").join(_items(room, lines, new, hidden, is_spare))
+        html = _logs.put(made, len(made), *key)
+    return html
+
+
+def _items(room: Room, lines: list[Line], new: int, hidden: Collection[int], is_spare: bool) -> Iterator[Markup]:
     for line in lines:
         if line.number == new:
-            html.append(Markup(render.fragment("messages/_new.html")))  # noqa: S704
-        html.append(shown(line, not room.is_stranger, line.number in hidden, is_spare))
-    return Markup("\n").join(html)
+            yield Markup(render.fragment("messages/_new.html"))  # noqa: S704
+        yield shown(line, not room.is_stranger, line.number in hidden, is_spare)
 
 
 def shown(line: Line, is_changeable: bool, is_hidden: bool = False, is_spare: bool = False) -> Markup:
@@ -93,3 +101,4 @@ def forget(user: int = 0) -> None:
     """Somebody has another name or picture, or has gone: any page may show them."""
     _messages.clear()
     _newest.clear()
+    _logs.clear()
