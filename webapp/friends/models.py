@@ -9,11 +9,13 @@ from typing import NamedTuple
 from tortoise import fields
 from tortoise.expressions import F, Q
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
 from webapp import database, text
 from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
 from webapp.language import _
+from webapp.prepared import Prepared
 from webapp.presence.models import is_online
 
 MOST_OUTSTANDING = 50
@@ -47,6 +49,11 @@ def _standing() -> Q:
     """A request as it looks to the one who asked: it waits for an answer."""
     is_fresh = Q(declined_at=None) | Q(declined_at__gt=datetime.now(UTC) - COOLING_OFF)
     return Q(accepted_at=None, withdrawn=False) & is_fresh
+
+
+def _waits() -> Q:
+    """A request as it looks to the one who is asked."""
+    return Q(accepted_at=None, declined_at=None, withdrawn=False)
 
 
 class Friendship(Model):
@@ -182,21 +189,20 @@ class Friendship(Model):
     @classmethod
     async def friends(cls, user: User) -> list[User]:
         """The person's friends, by name."""
-        mine = cls.filter(Q(low_id=user.id) | Q(high_id=user.id), accepted_at__not_isnull=True)
-        found = await mine.select_related("low", "high").limit(MOST_SHOWN)
+        found = await _FRIENDS.all(user.id)
         return sorted((one.other(user) for one in found), key=lambda friend: text.fold(friend.display_name))
 
     @classmethod
     async def requests(cls, user: User) -> "list[Friendship]":
         """What waits for the person, and what the person waits for, the latest first."""
         mine = cls.filter(Q(low_id=user.id) | Q(high_id=user.id))
-        waits = Q(asked_by=user.id) & _standing() | Q(accepted_at=None, declined_at=None, withdrawn=False)
+        waits = Q(asked_by=user.id) & _standing() | _waits()
         return await mine.filter(waits).select_related("low", "high").order_by("-asked_at").limit(MOST_SHOWN)
 
     @classmethod
     async def asking_people(cls, user: User) -> list[User]:
         """Who waits for an answer of the person, the latest first."""
-        return [one.other(user) for one in await cls.requests(user) if one.asked_by != user.id]
+        return [one.other(user) for one in await _ASKING.all(user.id)]
 
     @classmethod
     async def friends_of(cls, user_id: int) -> set[int]:
@@ -218,10 +224,17 @@ class Friendship(Model):
     @classmethod
     async def asking(cls, users: Collection[int]) -> Counter[int]:
         """How many wait for an answer of each of these people."""
-        waits = Q(accepted_at=None, declined_at=None, withdrawn=False)
-        theirs = cls.filter(Q(low_id__in=users) | Q(high_id__in=users), waits)
+        theirs = cls.filter(Q(low_id__in=users) | Q(high_id__in=users), _waits())
         rows = await theirs.values_list("low_id", "high_id", "asked_by")
         return Counter(user for low, high, asker in rows for user in (low, high) if user != asker)
+
+
+def _of(user: int) -> QuerySet[Friendship]:
+    return Friendship.filter(Q(low_id=user) | Q(high_id=user)).select_related("low", "high").limit(MOST_SHOWN)
+
+
+_FRIENDS = Prepared[Friendship](lambda user: _of(user).filter(accepted_at__not_isnull=True))
+_ASKING = Prepared[Friendship](lambda user: _of(user).filter(_waits(), asked_by__not=user).order_by("-asked_at"))
 
 
 class Block(Model):

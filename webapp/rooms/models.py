@@ -224,10 +224,12 @@ class Room(Model):
     @classmethod
     async def search(cls, words: str = "", page: int = 1) -> list["Room"]:
         """Public rooms whose name contains the words, latest message first: a page and one more to show there is."""
-        found = cls.filter(kind=PUBLIC, closed_at=None)
+        if not words and page == 1:
+            return await _LATEST.all()
+        found = _latest()
         if words:
             found = found.filter(folded__contains=text.fold(words))
-        return await found.order_by("-last_at", "-id").offset((page - 1) * PAGE).limit(PAGE + 1)
+        return await found.offset((page - 1) * PAGE)
 
     @classmethod
     async def lately(cls) -> list[tuple[int, int]]:
@@ -576,6 +578,11 @@ def _both(**which: object) -> QuerySet[Membership]:
     return Membership.filter(room__kind=DIRECT, room__closed_at=None, **which).select_related("room", "user")
 
 
+def _latest() -> QuerySet[Room]:
+    return Room.filter(kind=PUBLIC, closed_at=None).order_by("-last_at", "-id").limit(PAGE + 1)
+
+
+_LATEST = Prepared[Room](_latest)
 _MINE = Prepared[Membership](
     lambda user, key: Membership.filter(user_id=user, room__key=key, room__closed_at=None).select_related("room")
 )
