@@ -1,5 +1,6 @@
 """Ending streams: whose right has ended, and what they are told."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from webapp.live import Reader, frames, sources
 from webapp.rooms.models import KICKED, PARTED, Membership
 from webapp.strangers.models import LOUNGE, Stranger
 
-AT_ONCE = 500
+AT_ONCE = 250
 # The reason, and the way on: an address and its name.
 REASONS = {
     "paused": (_("This page is paused, because you have opened others since."), "{page}", _("Use this page")),
@@ -61,6 +62,7 @@ async def access(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
                 ended.append((reader, "went_on"))
             elif (reader.labels["user"], reader.labels.get("other")) in parted:
                 ended.append((reader, "parted"))
+        await asyncio.sleep(0)  # on SQLite nothing else did
     return ended
 
 
