@@ -178,6 +178,13 @@ class Transaction(SqliteTransactionWrapper):
         with contextlib.suppress(sqlite3.Error):
             self._connection._conn.rollback()
 
+    # Nothing of it is done in the thread: who is cut short there goes on while it is undone here.
+
+    @translate_exceptions
+    async def execute_many(self, query: str, values: list[list[Any]]) -> None:
+        self.count += len(values)
+        self._connection._conn.executemany(query, values)
+
     @translate_exceptions
     async def execute_insert(self, query: str, values: list[Any]) -> int:
         return self._execute(query, values).lastrowid or 0
