@@ -85,16 +85,20 @@ class Stream(EventSourceResponse):
 
     async def _go_straight(self, wire: Wire, send: Send) -> None:
         """The same as sse-starlette does, in one task; see wire.py."""
+
+        async def go(body: bytes, is_last: bool = False) -> None:
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await send({"type": "http.response.body", "body": body, "more_body": not is_last})
+            except TimeoutError:
+                raise SendTimeoutError from None
+
         self.reader.outbox.connect(wire)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async with contextlib.aclosing(self._chunks()) as chunks:
             async for chunk in chunks:
-                try:
-                    async with asyncio.timeout(SEND_SECONDS):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                except TimeoutError:
-                    raise SendTimeoutError from None
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await go(chunk)
+        await go(b"", is_last=True)
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         """No database here: a stream may be cancelled at any moment."""
