@@ -19,6 +19,8 @@ PAGE = 50
 MOST_PAGES = 100
 # People whom one query asks about: what it answers is worked through in one go, for some 10 ms.
 AT_ONCE = 250
+# Between two such goes: a message that is posted meanwhile goes first, and takes several turns of the event loop.
+BREATH_SECONDS = 0.02
 # In the place of a digest, for a page that shows older entries: it is given nothing but what changes.
 OLDER = "-"
 JUST_NOW = timedelta(minutes=1)
@@ -136,10 +138,11 @@ async def entries_of(users: Collection[int]) -> dict[int, list[Entry]]:
 
 async def entries_at(users: Collection[int], rooms: Collection[int]) -> list[Entry]:
     """What these people have of these rooms; those who have nothing of one are missing."""
-    rooms, found = list(rooms), []
+    rooms, found = list(rooms), list[Entry]()
     for some in _slices(users):
+        if found:
+            await asyncio.sleep(BREATH_SECONDS)
         found += [Entry(row) for row in await _rows(some, rooms, 0, len(rooms))]
-        await asyncio.sleep(0)  # on SQLite nothing else did
     return found
 
 

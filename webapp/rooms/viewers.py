@@ -13,7 +13,7 @@ from webapp.live import Reader, hub, sources
 from webapp.presence.models import everyone_online, online
 from webapp.rooms.entries import TIES, Shown, dots, waiting
 from webapp.rooms.models import Membership, Room
-from webapp.rooms.sidebar import OLDER, Entry, digest, digest_of, entries_at, entries_of
+from webapp.rooms.sidebar import BREATH_SECONDS, OLDER, Entry, digest, digest_of, entries_at, entries_of
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ LONGEST_SECONDS = 5.0
 MOST_ROOMS = 200
 MOST_PLACES = 1000
 MOST_JOINING = 100
-# Pages that are told in one turn of the event loop.
+# Pages that are told in one go.
 SLICE = 250
 # Dots, and what joins, are told this often at most.
 PAUSE_SECONDS = 0.05
@@ -245,7 +245,7 @@ class Viewers:
         has_moved = {one.room_id for one in found if one.is_newer_than(self._told.get(one.room_id))}
         for count, entry in enumerate(found):
             if count % SLICE == SLICE - 1:
-                await asyncio.sleep(0)
+                await asyncio.sleep(BREATH_SECONDS)
             if viewer := self._viewers.get(entry.user_id):
                 is_new = entry.room_id not in viewer.rooms
                 if is_new:
