@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 
+from webapp import faults
 from webapp.language import speaking
 from webapp.leaving.archive import Archive, Book
 from webapp.leaving.export import Export, Superseded
@@ -33,7 +34,7 @@ class Maker:
                 while export := await Export.claim(attendance.process):
                     await make(export)
             except Exception as error:  # the rows are still there
-                log.warning("files for people could not be made, trying again: %r", error)
+                faults.read("files for people could not be made", error)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._asked.wait()

@@ -3,19 +3,17 @@
 import asyncio
 import contextlib
 import itertools
-import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import TypeVar
 
+from webapp import faults
 from webapp.friends.models import Friendship
 from webapp.live import Reader, hub, sources
 from webapp.presence.models import everyone_online, online
 from webapp.rooms.entries import TIES, Shown, dots, waiting
 from webapp.rooms.models import Membership, Room
 from webapp.rooms.sidebar import BREATH_SECONDS, OLDER, Entry, digest, digest_of, entries_at, entries_of
-
-log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 READ_SECONDS = 10.0
@@ -150,7 +148,7 @@ class Viewers:
                 async with asyncio.timeout(READ_SECONDS):
                     await self._pass()
             except Exception as error:
-                log.warning("sidebars could not be read, trying again: %r", error)
+                faults.read("sidebars could not be read", error)
                 self._has_news.set()
                 await asyncio.sleep(RETRY_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 
-from webapp import database
+from webapp import database, faults
 from webapp.live import Reader, hub
 from webapp.strangers.broadcasts import MOVED, moved, waits
 from webapp.strangers.matching import match
@@ -54,7 +54,7 @@ class Watch:
             try:
                 await self.look()
             except Exception as error:
-                log.warning("strangers could not be looked after, trying again: %r", error)
+                faults.read("strangers could not be looked after", error)
 
     async def look(self) -> None:
         waiting: defaultdict[int, list[Reader]] = defaultdict(list)
