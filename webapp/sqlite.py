@@ -112,24 +112,22 @@ class Turn(SqliteTransactionContext):
             await self.connection.begin()
         except BaseException as error:
             self._trxlock.release()
-            raise _translated(error) from error
+            if isinstance(error, sqlite3.Error):
+                raise OperationalError(error) from error
+            raise
         self.token = get_connections().set(self.connection_name, self.connection)
         return self.connection
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None:
+            if kind is None and not self.connection._finalized:
                 await self.connection.commit()
-        except BaseException as error:
-            raise _translated(error) from error
+        except sqlite3.Error as error:
+            raise OperationalError(error) from error
         finally:
             self.connection.undo()  # while nobody else can have begun
             get_connections().reset(self.token)
             self._trxlock.release()
-
-
-def _translated(error: BaseException) -> BaseException:
-    return OperationalError(error) if isinstance(error, sqlite3.Error) else error
 
 
 class Transaction(SqliteTransactionWrapper):

@@ -10,11 +10,10 @@ from webapp.friends.models import Block
 from webapp.language import _, speaking
 from webapp.live import Reader, frames, sources
 from webapp.rooms.models import KICKED, PARTED, Membership
+from webapp.rooms.sidebar import BREATH_SECONDS
 from webapp.strangers.models import LOUNGE, Stranger
 
 AT_ONCE = 250
-# Between two readings: whatever is posted meanwhile goes first.
-BREATH_SECONDS = 0.02
 # The reason, and the way on: an address and its name.
 REASONS = {
     "paused": (_("This page is paused, because you have opened others since."), "{page}", _("Use this page")),
