@@ -25,11 +25,12 @@ from tortoise.apps import Apps  # noqa: E402
 
 from tests.cluster import enter  # noqa: E402, F401
 from tests.servers import own_redis, postgres_server, redis_server  # noqa: E402, F401
-from webapp import database, security, settings  # noqa: E402
+from webapp import database, settings  # noqa: E402
 from webapp.accounts.models import Session, User  # noqa: E402
 from webapp.app import app as the_app  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
 from webapp.rooms.models import Room  # noqa: E402
+from webapp.security import cookie  # noqa: E402
 
 PASSWORD = "correct horse battery"
 
@@ -155,7 +156,7 @@ class Person:
         assert self.user
         token = new_nonce()
         self.session = await Session.begin(self.user, token, "Firefox on Linux")
-        self.client.cookies.set("session", security._signer("session").sign(token).decode())
+        self.client.cookies.set("session", cookie.signer("session").sign(token).decode())
         return self
 
     async def get(self, path: str, **headers: str) -> httpx2.Response:

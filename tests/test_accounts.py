@@ -16,11 +16,12 @@ from itsdangerous import TimestampSigner
 from limits import parse
 
 from tests.conftest import PASSWORD, Person
-from webapp import render, security, settings
+from webapp import render, settings
 from webapp.accounts import passwords
 from webapp.accounts.models import HUES, Avatar, Session, User, skeleton, used
 from webapp.accounts.views import RESET_SECONDS, reset_path
 from webapp.errors import Invalid
+from webapp.security.cookie import form_token
 
 NEW_PASSWORD = "battery staple"
 NEWCOMER = {"username": "dora", "password": PASSWORD, "display_name": "Dora D."}
@@ -458,7 +459,7 @@ async def test_a_cookie_that_is_not_ours_is_nobody(alice: Person, app: object) -
     token, _, signature = cookie_of(alice).rpartition(".")
     assert await is_signed_in(await with_cookie(app, f"{token}.{signature}"))
     last = "A" if signature[0] != "A" else "B"
-    forms = security.form_token(token)
+    forms = form_token(token)
     wrong = (f"x{token}.{signature}", f"{token}.{last}{signature[1:]}", token, "", ".", f"{token}.", "\xff", "x" * 4000)
     for cookie in (*wrong, f"{token}.{forms}"):
         headers = [(b"Cookie", f"session={cookie}".encode("latin-1"))]

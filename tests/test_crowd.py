@@ -17,9 +17,10 @@ import pytest
 
 from tests.servers import App, Postgres, Redis
 from tests.stream import PERSON
-from webapp import security, settings
+from webapp import settings
 from webapp.presence.attendance import GRACE_SECONDS
 from webapp.presence.models import LEASE_SECONDS
+from webapp.security import cookie
 
 pytestmark = pytest.mark.slow
 
@@ -69,13 +70,13 @@ class Site:
         columns = "code username display_name bio is_guest is_admin created_at last_seen_at"
         await self._copy(connection, "user", columns, people)
         now = datetime.now(UTC)
-        sessions = [(security.digest(token), n, "", now, now) for n, token in zip(users, tokens, strict=True)]
+        sessions = [(cookie.digest(token), n, "", now, now) for n, token in zip(users, tokens, strict=True)]
         await self._copy(connection, "session", "digest user_id user_agent created_at used_at", sessions)
         rooms = [(f"room-{n}", "public", f"Room {n}", f"room {n}", "", 0, 0, now, 0, now) for n in range(1, ROOMS + 1)]
         columns = "key kind name folded topic version last_number last_at member_count created_at"
         await self._copy(connection, "room", columns, rooms)
         await connection.close()
-        signer = security._signer("session")
+        signer = cookie.signer("session")
         self.cookies = ["", *(f"session={signer.sign(token).decode()}" for token in tokens)]
 
     @staticmethod

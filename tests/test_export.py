@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Person, person
-from webapp import database, security, settings, uploads
+from webapp import database, settings, uploads
 from webapp.accounts.models import User
 from webapp.app import _tidy as at_start
 from webapp.friends.models import Block, Friendship
@@ -29,6 +29,8 @@ from webapp.messages.models import Message
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Process
 from webapp.rooms.models import KICKED, Membership, Room
+from webapp.security.forms import Upload
+from webapp.security.limiter import forget_limits
 
 PAGE = "/settings/export"
 
@@ -114,7 +116,7 @@ async def set_picture(one: Person, colour: str) -> str:
     file = BytesIO()
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
-    picture = await uploads.prepared(security.Upload("me.png", "image/png", len(content), content))
+    picture = await uploads.prepared(Upload("me.png", "image/png", len(content), content))
     await who(one).show(picture)
     return picture.digest
 
@@ -216,7 +218,7 @@ async def test_that_it_failed_is_said_and_it_can_be_tried_again(
 
 async def test_a_few_a_day_are_enough(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
-    security.forget_limits()
+    forget_limits()
     for _ in range(settings.RATE_EXPORT.amount):
         await ask(alice)
     answer = await alice.post(PAGE)

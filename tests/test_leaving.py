@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import PASSWORD, Person, bodies, person
-from webapp import database, security, settings, uploads
+from webapp import database, settings, uploads
 from webapp.accounts import passwords
 from webapp.accounts.models import SearchName, Session, User
 from webapp.accounts.views import reset_path
@@ -27,6 +27,8 @@ from webapp.messages.models import Message, erase_closed
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit, people_in
 from webapp.rooms.models import KICKED, MEMBER, OWNER, Membership, Room
+from webapp.security.forms import Upload
+from webapp.security.limiter import forget_limits
 
 FORM = "/settings/delete"
 NO_HASH = "no hash at all"  # as conftest makes accounts
@@ -72,7 +74,7 @@ async def set_picture(one: Person, colour: str = "red") -> str:
     file = BytesIO()
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
-    picture = await uploads.prepared(security.Upload("me.png", "image/png", len(content), content))
+    picture = await uploads.prepared(Upload("me.png", "image/png", len(content), content))
     await who(one).show(picture)
     return picture.digest
 
@@ -143,7 +145,7 @@ async def test_another_site_deletes_nobody(alice: Person) -> None:
 
 async def test_passwords_are_not_tried_out_here(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
-    security.forget_limits()
+    forget_limits()
     statuses = [(await leave(alice, f"guess number {number}")).status_code for number in range(10)]
     assert statuses == [422] * 10
     answer = await leave(alice)

@@ -11,7 +11,7 @@ from limits import parse
 from starlette.requests import Request
 
 from tests.conftest import PASSWORD, Person, person
-from webapp import security, settings
+from webapp import settings
 from webapp.accounts import bans, passwords
 from webapp.accounts.bans import AddressBan
 from webapp.accounts.models import FOR_GOOD, Session, User
@@ -20,6 +20,8 @@ from webapp.live import Reader, hub
 from webapp.messages.models import Message
 from webapp.moderation.models import DONE_ALREADY, PAGE, AuditEntry, Report
 from webapp.rooms.models import Room
+from webapp.security.client import address_hash
+from webapp.security.limiter import forget_limits
 from webapp.streams.broadcasts import access
 
 RUDE = "You are a <b>turnip</b>"
@@ -187,7 +189,7 @@ async def test_reports_are_throttled_and_the_words_kept(
 ) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     monkeypatch.setattr(settings, "RATE_REPORT", parse("1/hour"))
-    security.forget_limits()
+    forget_limits()
     assert (await report(alice, rude)).status_code == 303
     answer = await report(alice, f"message:{room.key}:1", text="My words")
     assert answer.status_code == 429
@@ -521,12 +523,12 @@ def asking(host: str) -> Request:
 
 
 def test_the_hash_of_an_address_is_another_every_day_and_says_nothing() -> None:
-    today, yesterday = security.address_hash(asking("192.0.2.7")), security.address_hash(asking("192.0.2.7"), 1)
+    today, yesterday = address_hash(asking("192.0.2.7")), address_hash(asking("192.0.2.7"), 1)
     assert today != yesterday
-    assert today == security.address_hash(asking("192.0.2.7"))
-    assert today != security.address_hash(asking("192.0.2.8"))
+    assert today == address_hash(asking("192.0.2.7"))
+    assert today != address_hash(asking("192.0.2.8"))
     assert "192" not in today
-    assert security.address_hash(asking("2001:db8::1")) == security.address_hash(asking("2001:db8::2"))
+    assert address_hash(asking("2001:db8::1")) == address_hash(asking("2001:db8::2"))
 
 
 async def test_nobody_new_comes_from_the_address_of_somebody_kept_out(

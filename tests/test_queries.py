@@ -337,12 +337,13 @@ def read_whole(node: dict[str, Any]) -> set[str]:
 async def measure(size: str) -> Report:
     import httpx2
 
-    from webapp import database, security
+    from webapp import database
     from webapp.accounts.models import Session, User
     from webapp.app import app
     from webapp.messages.models import new_nonce
     from webapp.presence.attendance import attendance
     from webapp.presence.models import Process
+    from webapp.security import cookie
 
     await fill(*SIZES[size])
     log = logging.getLogger("tortoise.db_client")
@@ -358,7 +359,7 @@ async def measure(size: str) -> Report:
         first, token = await User.all().order_by("id").first(), new_nonce()
         assert first
         await Session.begin(first, token, "")
-        client.cookies.set("session", security._signer("session").sign(token).decode())
+        client.cookies.set("session", cookie.signer("session").sign(token).decode())
         heard = await listen(client)
         scans = [
             f"{what}: {table}: {query}"

@@ -21,7 +21,10 @@ from tests.servers import Redis
 from webapp import assets, settings
 from webapp.accounts.models import Session, User
 from webapp.rooms.models import Room
-from webapp.security import Limiter, address, form_token, inner_path
+from webapp.security.client import address
+from webapp.security.cookie import form_token
+from webapp.security.guard import inner_path
+from webapp.security.limiter import Limiter
 
 LARGE = 10 * 1024 * 1024
 # Written out, so that a change of one word is seen here too.

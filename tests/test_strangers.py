@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.conftest import Person, bodies, person
-from webapp import security, settings
+from webapp import settings
 from webapp.accounts.models import Session, User
 from webapp.friends.models import Block, Friendship
 from webapp.leaving import models as leaving
 from webapp.live import Reader, hub
 from webapp.messages.models import Message
 from webapp.rooms.models import DIRECT, STRANGER, Membership, Room
+from webapp.security import cookie
 from webapp.strangers import conduct, models
 from webapp.strangers.models import LOUNGE, Met, Stranger
 from webapp.strangers.watch import watch
@@ -47,7 +48,7 @@ async def stranger(who: Person) -> Stranger:
 
 
 async def session_of(who: Person) -> Session:
-    token = security._signer("session").unsign(who.client.cookies["session"]).decode()
+    token = cookie.signer("session").unsign(who.client.cookies["session"]).decode()
     session = await Session.of(token)
     assert session
     return session

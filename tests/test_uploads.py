@@ -17,11 +17,12 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Person, person
-from webapp import security, settings, uploads
+from webapp import settings, uploads
 from webapp.accounts.models import User
 from webapp.errors import Invalid, Unavailable
 from webapp.rooms.models import Room
-from webapp.security import Upload
+from webapp.security.forms import MAX_BODY_BYTES, Upload
+from webapp.security.limiter import forget_limits
 
 FORM = "/settings/profile"
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 60)
@@ -401,7 +402,7 @@ async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatc
 
 async def test_too_many_pictures_are_too_many(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
-    security.forget_limits()
+    forget_limits()
     statuses = [(await send(alice, plain())).status_code for _ in range(21)]
     assert statuses == [303] * 20 + [429]
     answer = await send(alice, plain(), display_name="Alicia")
@@ -505,7 +506,7 @@ async def test_what_is_far_too_large_is_not_even_read(alice: Person) -> None:
 @pytest.mark.parametrize("path", ["/settings/password", "/rooms/tea-cake/messages", "/login"])
 async def test_no_other_address_takes_more_than_it_did(alice: Person, room: Room, path: str) -> None:
     sent = body(await token_of(alice), encoded(noise(300, 300), "PNG"))
-    assert len(sent) > security.MAX_BODY_BYTES
+    assert len(sent) > MAX_BODY_BYTES
     assert (await bare(alice, path, sent)).status_code == 413
     assert (await bare(alice, path, sent, Sec_Fetch_Site="same-origin")).status_code == 413
 

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from webapp import assets, database, errors, faults, health, language, metrics, purge, security, settings, uploads
+from webapp import assets, database, errors, faults, health, language, metrics, purge, settings, uploads
 from webapp.accounts import views as accounts
 from webapp.accounts.models import User, used
 from webapp.accounts.sessions import SessionBackend
@@ -38,6 +38,9 @@ from webapp.presence import broadcasts as presence
 from webapp.presence.attendance import attendance
 from webapp.rooms import views as rooms
 from webapp.rooms.viewers import viewers
+from webapp.security.guard import Guard
+from webapp.security.headers import stamped
+from webapp.security.limiter import forget_limits
 from webapp.strangers import views as strangers
 from webapp.strangers.watch import watch
 from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
@@ -167,7 +170,7 @@ middleware = [
     # Outside the guard too, so that what it refuses becomes a page.
     Middleware(ExceptionMiddleware, handlers=handlers, debug=settings.DEBUG),
     Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.TRUSTED_PROXIES),
-    Middleware(security.Guard),
+    Middleware(Guard),
     Middleware(Doorway),
     Middleware(AuthenticationMiddleware, backend=SessionBackend()),
 ]
@@ -182,7 +185,7 @@ presence.listeners.append(viewers.hear_people)
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    security.forget_limits()
+    forget_limits()
     pages.forget()
     Doorway.begin()
     async with contextlib.AsyncExitStack() as stack:
@@ -216,7 +219,7 @@ class Parley(Starlette):
         if scope["type"] == "http":
             scope["transport"], scope["wire"] = connection(send), Wire.below(send)
             # Around everything, so that the page of an error has the headers too.
-            send = security.stamped(scope, send)
+            send = stamped(scope, send)
         with language.speaking(_asked(scope)):
             await super().__call__(scope, receive, send)
 

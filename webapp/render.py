@@ -99,7 +99,7 @@ def is_fragment(request: Request) -> bool:
 
 
 def token(request: Request) -> str:
-    """The form token of this browser's session; see security.py."""
+    """The form token of this browser's session; see security/cookie.py."""
     return getattr(request.state, "token", str)()
 
 

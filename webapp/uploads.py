@@ -21,7 +21,7 @@ from starlette.responses import Response
 from webapp import faults, settings
 from webapp.errors import Invalid, Missing, Unavailable
 from webapp.language import _
-from webapp.security import Upload
+from webapp.security.forms import Upload
 
 FOLDER = settings.DATA_DIR / "pictures"
 MOST_BYTES = settings.MAX_UPLOAD_MB * 2**20

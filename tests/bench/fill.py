@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from webapp import database, security
+from webapp import database
 from webapp.accounts.models import User, new_code
 from webapp.demo import BATCH, _write
 from webapp.messages.markdown import rendered
 from webapp.rooms.models import MEMBER, OWNER, PUBLIC, Room
+from webapp.security import cookie
 
 NOW = datetime.now(UTC)
 BODIES = [
@@ -46,7 +47,7 @@ async def people(count: int, friends: int) -> list[int]:
     rows = ((new_code(), f"p{n}", f"p{n}", f"Person {n}", "", False, False, NOW, NOW) for n in range(count))
     await write("user", PEOPLE, rows)
     ids: list[int] = [row["id"] for row in await User.all().order_by("id").values("id")]
-    browsers = ((security.digest(token(n)), user, "Firefox on Linux", NOW, NOW) for n, user in enumerate(ids))
+    browsers = ((cookie.digest(token(n)), user, "Firefox on Linux", NOW, NOW) for n, user in enumerate(ids))
     await write("session", SESSIONS, browsers)
     friendships = ((ids[0], other, ids[0], NOW, NOW, False) for other in ids[1 : friends + 1])
     await write("friendship", FRIENDSHIPS, friendships)
@@ -87,7 +88,7 @@ async def main() -> None:
     count, friends, everywhere, *messages = map(int, sys.argv[1:])
     async with database.opened():
         await rooms(await people(count, friends), messages, bool(everywhere))
-    signer = security._signer(security.COOKIE)
+    signer = cookie.signer(cookie.NAME)
     print(json.dumps([signer.sign(token(person)).decode() for person in range(count)]))
 
 

@@ -6,9 +6,10 @@ from starlette.requests import Request
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp import database, security
+from webapp import database
 from webapp.errors import Refused
 from webapp.language import _
+from webapp.security.client import address_hash
 
 # A hash is made with the salt of its day. The day before counts too, or a ban would end at every midnight.
 DAYS = 2
@@ -37,6 +38,6 @@ class AddressBan(Model):
 
 async def check_address(request: Request) -> None:
     """Raise Refused where nobody new may come from."""
-    hashes = [security.address_hash(request, day) for day in range(DAYS)]
+    hashes = [address_hash(request, day) for day in range(DAYS)]
     if await AddressBan.filter(hash__in=hashes, until__gt=datetime.now(UTC)).exists():
         raise Refused(_("Nobody new can come in from your address today. Try again tomorrow."))

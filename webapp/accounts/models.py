@@ -13,11 +13,12 @@ from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from webapp import database, faults, security, text, uploads
+from webapp import database, faults, text, uploads
 from webapp.accounts import passwords
 from webapp.errors import Banned, Invalid, Missing, Refused
 from webapp.language import LANGUAGES, Words, _, current
 from webapp.prepared import Prepared
+from webapp.security import cookie
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -360,7 +361,7 @@ class Session(Model):
     digest = fields.CharField(64, unique=True)
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "sessions", db_index=True)
     user_agent = fields.CharField(300, default="")
-    # Where it began, as a hash that means nothing a day or two later; see security.address_hash.
+    # Where it began, as a hash that means nothing a day or two later; see security/client.py.
     address = fields.CharField(32, null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     used_at = fields.DatetimeField(auto_now_add=True)
@@ -374,13 +375,13 @@ class Session(Model):
     @classmethod
     async def of(cls, token: str) -> "Session | None":
         """The session of this token with its user, in one query."""
-        return await _BY_DIGEST.first(security.digest(token))
+        return await _BY_DIGEST.first(cookie.digest(token))
 
     @classmethod
     async def begin(cls, user: User, token: str, user_agent: str, address: str | None = None) -> "Session":
         """A new session; `address` is the hash of where it begins."""
         agent = text.line(user_agent)[:300]
-        return await cls.create(digest=security.digest(token), user=user, user_agent=agent, address=address)
+        return await cls.create(digest=cookie.digest(token), user=user, user_agent=agent, address=address)
 
     @classmethod
     async def forget(cls, unused: timedelta) -> int:

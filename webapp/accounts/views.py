@@ -7,7 +7,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp import language, render, security, settings, text, uploads
+from webapp import language, render, settings, text, uploads
 from webapp.accounts import broadcasts
 from webapp.accounts.bans import check_address
 from webapp.accounts.models import Session, User
@@ -15,7 +15,10 @@ from webapp.accounts.sessions import anyone, recognised, signed_in
 from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends.models import Block
 from webapp.language import _
-from webapp.security import form, form_with_file, inner_path, throttle
+from webapp.security import client, cookie
+from webapp.security.forms import Upload, form, form_with_file
+from webapp.security.guard import inner_path
+from webapp.security.limiter import throttle
 
 RESET_SECONDS = 24 * 3600
 NO_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": "", "picture": ""}
@@ -45,7 +48,7 @@ async def register(request: Request) -> Response:
         return _see("/lobby") if recognised(request) else _register_form(request)
     typed = await form(request, "username", "password", "display_name")
     try:
-        await throttle(settings.RATE_REGISTER, "register", security.address(request))
+        await throttle(settings.RATE_REGISTER, "register", client.address(request))
         await check_address(request)
         user = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
@@ -77,7 +80,7 @@ async def login(request: Request) -> Response:
 
 
 async def _authenticate(request: Request, username: str, password: str) -> User:
-    await throttle(settings.RATE_SIGN_IN_ADDRESS, "sign-in-address", security.address(request))
+    await throttle(settings.RATE_SIGN_IN_ADDRESS, "sign-in-address", client.address(request))
     await throttle(settings.RATE_SIGN_IN, "sign-in", text.fold(username)[:30])
     user = await User.with_password(username, password)
     if user is None:
@@ -89,8 +92,8 @@ async def _begin(request: Request, user: User) -> Session:
     """Sign the person in with a new session; the one that this browser had until now ends."""
     if anyone(request):
         await _end(request.user.session_id)
-    token = security.start_session(request)
-    return await Session.begin(user, token, request.headers.get("user-agent", ""), security.address_hash(request))
+    token = cookie.start_session(request)
+    return await Session.begin(user, token, request.headers.get("user-agent", ""), client.address_hash(request))
 
 
 async def _end(*sessions: int) -> None:
@@ -101,7 +104,7 @@ async def _end(*sessions: int) -> None:
 async def logout(request: Request) -> Response:
     if anyone(request):
         await _end(request.user.session_id)
-    security.end_session(request)
+    cookie.end_session(request)
     return _see("/")
 
 
@@ -120,7 +123,7 @@ async def speak(request: Request) -> Response:
         await user.speak(typed["language"])
     elif typed["language"] in language.LANGUAGES:
         is_secure = request.scope["scheme"] == "https"
-        chosen = {"max_age": security.COOKIE_SECONDS, "httponly": True, "samesite": "lax", "secure": is_secure}
+        chosen = {"max_age": cookie.LIFE_SECONDS, "httponly": True, "samesite": "lax", "secure": is_secure}
         back.set_cookie(language.COOKIE, typed["language"], **chosen)
     return back
 
@@ -168,7 +171,7 @@ async def profile(request: Request) -> Response:
     return _see("/settings/profile?done=profile")
 
 
-async def _picture(user: User, upload: security.Upload) -> uploads.Picture:
+async def _picture(user: User, upload: Upload) -> uploads.Picture:
     await throttle(settings.RATE_PICTURE, "picture", str(user.id))
     return await uploads.prepared(upload)
 
@@ -208,7 +211,7 @@ async def end_session(request: Request) -> Response:
         raise Missing(_("That device is signed out already."))
     await _end(session.id)
     if session.id == user.session_id:
-        security.end_session(request)
+        cookie.end_session(request)
         return _see("/")
     return _see("/settings/sessions?done=ended")
 

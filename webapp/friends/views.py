@@ -18,7 +18,8 @@ from webapp.presence.models import last_seen, online
 from webapp.rooms import broadcasts as rooms
 from webapp.rooms.models import Room
 from webapp.rooms.split import split
-from webapp.security import form, throttle
+from webapp.security.forms import form
+from webapp.security.limiter import throttle
 
 LONGEST_QUERY = 60
 SHOWS = ("shows_presence", "shows_receipts", "shows_typing")

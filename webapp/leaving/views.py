@@ -5,7 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from webapp import render, security, settings
+from webapp import render, settings
 from webapp.accounts import broadcasts as accounts
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
@@ -19,7 +19,9 @@ from webapp.messages import typing
 from webapp.messages.models import erase_closed
 from webapp.presence.attendance import attendance
 from webapp.rooms import broadcasts as rooms
-from webapp.security import form, throttle
+from webapp.security import cookie
+from webapp.security.forms import form
+from webapp.security.limiter import throttle
 
 REFRESH_SECONDS = 2
 
@@ -36,7 +38,7 @@ async def delete(request: Request) -> Response:
         response.headers.update(error.headers)
         return response
     await _leave(user)
-    security.end_session(request)
+    cookie.end_session(request)
     return RedirectResponse("/?left=1", 303, {"Cache-Control": "no-store"})
 
 

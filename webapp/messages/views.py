@@ -21,7 +21,8 @@ from webapp.presence.models import last_seen, people_in
 from webapp.rooms import broadcasts as rooms
 from webapp.rooms.models import Membership, Room
 from webapp.rooms.split import split
-from webapp.security import form, throttle
+from webapp.security.forms import form
+from webapp.security.limiter import throttle
 
 # How a view finds who asks and the room that is meant, and how it shows the whole page of that room.
 Find = Callable[[Request], Awaitable[tuple[User, Room]]]

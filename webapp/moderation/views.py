@@ -16,7 +16,8 @@ from webapp.moderation import broadcasts
 from webapp.moderation.evidence import find
 from webapp.moderation.models import PAGE, REASONS, TERMS, Action, AuditEntry, Report, kept_out, lift
 from webapp.rooms.models import STRANGER
-from webapp.security import form, throttle
+from webapp.security.forms import form
+from webapp.security.limiter import throttle
 from webapp.strangers import broadcasts as strangers
 from webapp.strangers.conduct import reported
 from webapp.strangers.models import Stranger

@@ -22,7 +22,8 @@ from webapp.presence.models import online
 from webapp.rooms import broadcasts
 from webapp.rooms.models import OWNER, PAGE, Membership, Room, people
 from webapp.rooms.split import NO_FORM, split
-from webapp.security import form, throttle
+from webapp.security.forms import form
+from webapp.security.limiter import throttle
 
 # What a form of the room's settings does, and where it leads when that is not back to them.
 Action = Callable[[Room, User, dict[str, str]], Awaitable[str | None]]

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp import database, render, security, settings
+from webapp import database, render, settings
 from webapp.accounts.bans import check_address
 from webapp.accounts.models import Session, User
 from webapp.accounts.sessions import anyone
@@ -20,7 +20,9 @@ from webapp.messages import typing
 from webapp.messages.models import Line
 from webapp.messages.views import composer_in, is_plain, post_in, read_in, remember_plain, show_in, shown_in
 from webapp.rooms.models import Room
-from webapp.security import form, throttle
+from webapp.security import client, cookie
+from webapp.security.forms import form
+from webapp.security.limiter import throttle
 from webapp.strangers import broadcasts, conduct
 from webapp.strangers.conduct import Conduct, Questioned
 from webapp.strangers.models import (
@@ -202,11 +204,11 @@ async def _enter(request: Request) -> Stranger:
     """A mask for the account, or a new guest with a session of their own."""
     if account := anyone(request):
         return await Stranger.enter(account)
-    await throttle(settings.RATE_GUEST, "guest", security.address(request))
+    await throttle(settings.RATE_GUEST, "guest", client.address(request))
     await check_address(request)
     found = await Stranger.enter()
-    agent, address = request.headers.get("user-agent", ""), security.address_hash(request)
-    await Session.begin(found.mask, security.start_session(request), agent, address)
+    agent, address = request.headers.get("user-agent", ""), client.address_hash(request)
+    await Session.begin(found.mask, cookie.start_session(request), agent, address)
     return found
 
 
@@ -368,7 +370,7 @@ async def register(request: Request) -> Response:
         return _registering(request, {"username": "", "display_name": ""})
     typed = await form(request, "username", "password", "display_name")
     try:
-        await throttle(settings.RATE_REGISTER, "register", security.address(request))
+        await throttle(settings.RATE_REGISTER, "register", client.address(request))
         await check_address(request)
         account = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:

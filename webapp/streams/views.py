@@ -6,7 +6,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import assets, render, security, settings
+from webapp import assets, render, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import signed_in
 from webapp.errors import AmongStrangers, Refused
@@ -15,7 +15,8 @@ from webapp.language import _, current
 from webapp.live import Reader, frames, hub
 from webapp.rooms.models import PARTED, Room
 from webapp.rooms.sidebar import OLDER
-from webapp.security import throttle
+from webapp.security.headers import POLICY
+from webapp.security.limiter import throttle
 from webapp.strangers import views as strangers
 from webapp.strangers.broadcasts import MOVED
 from webapp.strangers.models import LOUNGE
@@ -77,7 +78,7 @@ def _document(
     reader.is_spare = render.is_spare(request)
     context |= {"me_css": user.stylesheet, "spare": reader.is_spare}
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
-    policy = security.POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
+    policy = POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.
     packed = assets.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
     headers = {"Content-Security-Policy": policy}

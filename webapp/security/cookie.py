@@ -1,0 +1,67 @@
+"""
+The session cookie, and the form token that is made of it.
+
+The cookie holds a random token, signed; the row of a signed-in session is found by its digest.
+"""
+
+import secrets
+from functools import cache, partial
+from hashlib import sha256
+
+from itsdangerous import BadSignature, Signer
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import Scope
+
+from webapp import settings
+
+NAME = "session"
+LIFE_SECONDS = 365 * 24 * 3600
+
+
+@cache
+def signer(salt: str) -> Signer:
+    return Signer(settings.secret_key(), salt=f"parley.{salt}")
+
+
+def read(request: Request) -> None:
+    state = request.state
+    state.cookie = ""
+    try:
+        state.session_token = signer(NAME).unsign(request.cookies.get(NAME, "")).decode()
+    except (BadSignature, UnicodeDecodeError):
+        state.session_token = secrets.token_urlsafe(24)
+        state.cookie = "new"
+    state.token = partial(form_token, state.session_token)  # few requests need it
+
+
+def form_token(session_token: str) -> str:
+    return signer("form").get_signature(session_token.encode()).decode()
+
+
+def digest(session_token: str) -> str:
+    """How a session's token is stored: the token itself is only in the browser."""
+    return sha256(session_token.encode()).hexdigest()
+
+
+def start_session(request: Request) -> str:
+    """A new token for the person who has just signed in; the one from before is worth nothing any more."""
+    request.state.session_token = secrets.token_urlsafe(24)
+    request.state.token = partial(form_token, request.state.session_token)
+    request.state.cookie = "kept"
+    return str(request.state.session_token)
+
+
+def end_session(request: Request) -> None:
+    request.state.cookie = "ended"
+
+
+def write(scope: Scope, headers: MutableHeaders) -> None:
+    state = Request(scope).state
+    is_page = headers.get("content-type", "").startswith("text/html") or "location" in headers
+    if not state.cookie or (state.cookie == "new" and not is_page):
+        return
+    value = "" if state.cookie == "ended" else signer(NAME).sign(state.session_token).decode()
+    life = {"kept": f"; Max-Age={LIFE_SECONDS}", "ended": "; Max-Age=0", "new": ""}[state.cookie]
+    secure = "; Secure" if scope["scheme"] == "https" else ""
+    headers.append("Set-Cookie", f"{NAME}={value}; Path=/; HttpOnly; SameSite=Lax{life}{secure}")
