@@ -29,6 +29,7 @@ from webapp import database, settings  # noqa: E402
 from webapp.accounts.models import Session, User  # noqa: E402
 from webapp.app import app as the_app  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
+from webapp.rooms import access, members  # noqa: E402
 from webapp.rooms.models import Room  # noqa: E402
 from webapp.security import cookie  # noqa: E402
 
@@ -203,7 +204,7 @@ async def alice(app: object) -> Person:
 async def bob(app: object, room: Room) -> Person:
     """He is in the room."""
     bob = await person(app, "bob")
-    await (await Room.for_reading(bob.user, room.key)).join(bob.user)  # type: ignore[arg-type]
+    await members.join(await access.for_reading(bob.user, room.key), bob.user)  # type: ignore[arg-type]
     return bob
 
 
@@ -221,7 +222,7 @@ async def admin(app: object) -> Person:
 @pytest.fixture
 async def room(alice: Person) -> Room:
     assert alice.user
-    return await Room.enter(alice.user, "Tea & Cake", "What goes with what")
+    return await access.enter(alice.user, "Tea & Cake", "What goes with what")
 
 
 async def bodies(room: Room) -> list[str]:

@@ -18,7 +18,8 @@ from webapp.live import Reader, hub
 from webapp.messages import receipts
 from webapp.messages.models import Message, new_nonce
 from webapp.presence.attendance import attendance
-from webapp.rooms import broadcasts
+from webapp.rooms import broadcasts, chats
+from webapp.rooms.access import for_reading
 from webapp.rooms.models import DIRECT, PARTED, UNANSWERED, Membership, Room
 from webapp.streams.broadcasts import access
 from webapp.streams.stream import Stream
@@ -56,7 +57,7 @@ async def write(one: Person, other: Person, body: str = "Hello", nonce: str = ""
 async def befriend(one: Person, other: Person) -> None:
     await Friendship.ask(who(one), who(other))
     await Friendship.accept(who(other), who(one))
-    await Room.befriend(who(one), who(other))
+    await chats.befriend(who(one), who(other))
 
 
 async def block(one: Person, other: Person) -> None:
@@ -439,7 +440,7 @@ async def test_unblocking_restores(alice: Person, bob: Person, chat: Room) -> No
 
 async def opened(one: Person, room: Room) -> Reader:
     """A stream of the room as the view opens it."""
-    seen = await Room.for_reading(who(one), room.key)
+    seen = await for_reading(who(one), room.key)
     other = {"other": seen.other.id} if seen.other else {}
     reader = Reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id, **other)
     hub.join(reader)
@@ -784,7 +785,7 @@ async def test_a_request_has_no_receipt(alice: Person, charlie: Person, request_
 async def test_what_is_written_to_an_endless_document_is_seen(alice: Person, bob: Person, chat: Room) -> None:
     await bob.read(chat)
     version = (await Room.get(id=chat.id)).version
-    seen = await Room.for_reading(who(bob), chat.key)
+    seen = await for_reading(who(bob), chat.key)
     assert seen.other
     reader = Reader(chat.id, version, "html", chat.path, session=bob.session.id, user=who(bob).id, other=seen.other.id)
     chunks = Stream(reader, b"<!doctype html>", "text/html")._chunks()

@@ -28,6 +28,7 @@ from webapp.live import hub
 from webapp.messages.models import Message
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Process
+from webapp.rooms import access
 from webapp.rooms.models import KICKED, Membership, Room
 from webapp.security.forms import Upload
 from webapp.security.limiter import forget_limits
@@ -339,7 +340,7 @@ async def test_what_people_wrote_is_escaped(alice: Person, bob: Person) -> None:
     await User.filter(id=who(bob).id).update(display_name=evil)
     await User.filter(id=who(alice).id).update(display_name=evil, bio=evil)
     await befriend(alice, bob)
-    await Room.enter(who(alice), evil, evil)
+    await access.enter(who(alice), evil, evil)
     await chat(alice, bob, evil, "<img src=x onerror=alert(1)>")
     html = await page_of(alice)
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 7

@@ -26,6 +26,7 @@ from webapp.messages import typing
 from webapp.messages.models import Message, erase_closed
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit, people_in
+from webapp.rooms import access, members
 from webapp.rooms.models import KICKED, MEMBER, OWNER, Membership, Room
 from webapp.security.forms import Upload
 from webapp.security.limiter import forget_limits
@@ -67,7 +68,7 @@ async def roles(room: Room) -> dict[str, str]:
 
 
 async def join(one: Person, room: Room) -> None:
-    await (await Room.for_reading(who(one), room.key)).join(who(one))
+    await members.join(await access.for_reading(who(one), room.key), who(one))
 
 
 async def set_picture(one: Person, colour: str = "red") -> str:
@@ -406,7 +407,7 @@ async def broken(*_: object) -> Any:
 STEPS: dict[str, tuple[object, str]] = {
     "before the picture is let go": (uploads, "let_go"),
     "before the rooms": (models, "_leave_rooms"),
-    "between two rooms": (Room, "lose"),
+    "between two rooms": (members, "lose"),
     "before the messages": (models, "_leave_messages"),
     "before the row": (models, "_erase"),
 }
@@ -416,19 +417,19 @@ STEPS: dict[str, tuple[object, str]] = {
 async def test_after_a_crash_the_account_is_nobodys_and_the_next_start_finishes(
     alice: Person, bob: Person, folder: Path, room: Room, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    second = await Room.enter(who(alice), "Second room")
+    second = await access.enter(who(alice), "Second room")
     await join(bob, second)
     await set_picture(alice)
     await alice.say(room, "Tea?")
     with monkeypatch.context() as patch:
         place, name = STEPS[step]
         if step == "between two rooms":
-            lose, calls = Room.lose, iter(range(9))
+            lose, calls = members.lose, iter(range(9))
 
             async def second_breaks(room: Room, user: User) -> None:
                 await (broken() if next(calls) else lose(room, user))
 
-            patch.setattr(Room, "lose", second_breaks)
+            patch.setattr(members, "lose", second_breaks)
         else:
             patch.setattr(place, name, broken)
         assert (await leave(alice)).status_code == 500

@@ -20,6 +20,7 @@ from webapp.errors import Missing
 from webapp.messages import models
 from webapp.messages.models import LONGEST, PAGE, Message, Posted, new_nonce
 from webapp.presence.attendance import attendance
+from webapp.rooms import access
 from webapp.rooms.models import Membership, Room
 
 FORM = "application/x-www-form-urlencoded"
@@ -240,7 +241,7 @@ async def test_a_used_form_with_other_words_is_another_message(bob: Person, room
 
 
 async def test_a_nonce_belongs_to_one_person_in_one_room(alice: Person, bob: Person, room: Room) -> None:
-    other = await Room.enter(who(alice), "Another")
+    other = await access.enter(who(alice), "Another")
     for one, where in ((alice, room), (bob, room), (bob, other)):
         assert (await one.say(where, "hello", "the same")).status_code == 303
     assert await bodies(room) == ["hello", "hello"]
@@ -339,7 +340,7 @@ async def cancel_at_every_moment(start: Callable[[int], Coroutine[Any, Any, obje
 
 async def test_a_post_that_is_cancelled_at_any_moment_harms_nobody(alice: Person, charlie: Person, room: Room) -> None:
     async def post(ticks: int) -> None:
-        found = await Room.for_reading(who(charlie), room.key)
+        found = await access.for_reading(who(charlie), room.key)
         await Message.post(found, who(charlie), f"perhaps {ticks}", new_nonce())
 
     attempts = await cancel_at_every_moment(post)
@@ -712,7 +713,7 @@ async def test_only_the_author_changes_the_words(
 
 
 async def test_a_message_is_edited_in_its_own_room_only(alice: Person, bob: Person, room: Room) -> None:
-    other = await Room.enter(who(bob), "Another")
+    other = await access.enter(who(bob), "Another")
     await fill(room, bob, 2)
     assert (await bob.post(f"{room.path}/messages/2/edit", {"body": "here"})).status_code == 303
     for way in ("edit", "remove"):
@@ -1032,7 +1033,7 @@ async def test_posting_to_a_room_that_was_left_a_moment_ago_joins_it_again(bob: 
 
 
 async def test_a_post_that_is_on_its_way_when_one_leaves_joins_again(bob: Person, room: Room) -> None:
-    held = await Room.for_reading(who(bob), room.key)
+    held = await access.for_reading(who(bob), room.key)
     assert held.membership
     await bob.post(f"{room.path}/leave")
     await Message.post(held, who(bob), "one more thing", new_nonce())
@@ -1084,7 +1085,7 @@ async def test_while_the_database_is_away_the_draft_is_kept(
     async def fail(*_: object, **__: object) -> None:
         raise error
 
-    for target, name in ((database, "transact"), (Room, "for_reading")):
+    for target, name in ((database, "transact"), (access, "for_reading")):
         with monkeypatch.context() as away:
             away.setattr(target, name, fail)
             page = await bob.say(room, "a <long> thought", "my nonce")

@@ -19,6 +19,7 @@ from webapp.friends.models import Block
 from webapp.live import Reader, hub
 from webapp.messages.models import Message
 from webapp.moderation.models import DONE_ALREADY, PAGE, AuditEntry, Report
+from webapp.rooms.access import for_reading
 from webapp.rooms.models import Room
 from webapp.security.client import address_hash
 from webapp.security.limiter import forget_limits
@@ -115,7 +116,7 @@ async def test_a_person_is_reported_from_their_profile(alice: Person, bob: Perso
 
 async def test_a_message_of_a_chat_is_reported_with_what_was_said_before(alice: Person, bob: Person) -> None:
     chat, _ = await Message.write_to(who(alice), who(bob), "Hello", "")
-    await Message.post(await Room.for_reading(who(bob), chat.key), who(bob), RUDE, "")
+    await Message.post(await for_reading(who(bob), chat.key), who(bob), RUDE, "")
     found = await reported(alice, f"message:{chat.key}:2")
     assert [line.said for line in found.lines] == ["Hello", RUDE]
     assert found.path == "", "an administrator can't go there"

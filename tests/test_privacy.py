@@ -16,6 +16,7 @@ from webapp.friends.models import Block
 from webapp.presence import broadcasts as presence
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit, note_seen, people_in
+from webapp.rooms import access, members
 from webapp.rooms.models import Membership, Room
 
 # The address that the chat will have: asked for before there is one, too.
@@ -154,8 +155,8 @@ async def test_no_open_stream_tells_others_who_talks_who_is_friends_and_who_is_h
 ) -> None:
     others = [charlie, blocked, blocking]
     for one in others:
-        await (await Room.for_reading(who(one), room.key)).join(who(one))
-    room = await Room.for_reading(who(charlie), room.key)
+        await members.join(await access.for_reading(who(one), room.key), who(one))
+    room = await access.for_reading(who(charlie), room.key)
     streams = [
         await Window.open(one, room=place, framing=framing)
         for one in others

@@ -14,7 +14,7 @@ from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
 from webapp.live import Reader, hub
 from webapp.messages.models import Message, erase_closed
-from webapp.rooms import views
+from webapp.rooms import access, members, views
 from webapp.rooms.models import KICKED, MEMBER, OWNER, PAGE, Membership, Room
 
 # What the owner does, with the fields of the form. `who` is filled in with a member's code.
@@ -151,14 +151,14 @@ async def test_the_list_counts_people_as_they_come_and_go(alice: Person, charlie
 
 
 async def test_the_room_that_spoke_last_is_first(alice: Person) -> None:
-    rooms = [await Room.enter(who(alice), name) for name in ("One", "Two", "Three")]
+    rooms = [await access.enter(who(alice), name) for name in ("One", "Two", "Three")]
     await alice.say(rooms[0], "hello")
     assert [name for name, _ in listed(await alice.get("/rooms"))] == ["One", "Three", "Two"]
 
 
 async def test_thirty_one_rooms_are_two_pages(alice: Person, charlie: Person) -> None:
     for number in range(PAGE + 1):
-        await Room.enter(who(alice), f"Room {number:02}")
+        await access.enter(who(alice), f"Room {number:02}")
     first, second = await charlie.get("/rooms"), await charlie.get("/rooms?page=2")
     assert len(listed(first)) == PAGE
     assert 'rel="next" href="/rooms?q=&amp;page=2"' in first.text
@@ -320,7 +320,7 @@ async def test_names_that_would_share_an_address_get_their_own_at_the_same_momen
 async def test_a_room_that_is_deleted_while_somebody_enters_is_made_anew(
     charlie: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find = Room.for_reading
+    find = access.for_reading
 
     async def find_too_late(user: User, key: str) -> Room:
         found = await find(user, key)
@@ -329,7 +329,7 @@ async def test_a_room_that_is_deleted_while_somebody_enters_is_made_anew(
             await erase_closed()
         return found
 
-    monkeypatch.setattr(Room, "for_reading", find_too_late)
+    monkeypatch.setattr(access, "for_reading", find_too_late)
     answer = await enter(charlie, "Tea & Cake")
     assert answer.status_code == 303
     [anew] = await Room.all()
@@ -469,7 +469,7 @@ async def prepare(do: str, owner: Person, room: Room) -> None:
     if do == "unlock":
         await room.lock(True)
     if do == "pardon":
-        await room.kick(await Membership.get(room_id=room.id, user__username="bob"), 10)
+        await members.kick(room, await Membership.get(room_id=room.id, user__username="bob"), 10)
 
 
 @pytest.mark.parametrize("do", ACTIONS)
@@ -543,7 +543,7 @@ async def test_others_see_who_is_here_but_nothing_to_do_about_it(
 async def test_many_members_are_several_pages(alice: Person, room: Room) -> None:
     crowd = [await User._create(f"member{n:02}", f"Member {n:02}", "no hash", False) for n in range(PAGE)]
     for one in crowd:
-        await (await Room.for_reading(one, room.key)).join(one)
+        await members.join(await access.for_reading(one, room.key), one)
     first = await alice.get(f"{room.path}/settings")
     second = await alice.get(f"{room.path}/settings?page=2")
     assert (first.text.count('class="member"'), second.text.count('class="member"')) == (PAGE, 1)
@@ -678,7 +678,7 @@ async def test_a_post_that_is_on_its_way_when_one_is_sent_away_does_not_arrive(
     alice: Person, bob: Person, room: Room
 ) -> None:
     assert (await bob.say(room, "in time")).status_code == 303
-    found = await Room.for_reading(who(bob), room.key)  # the post has passed the door ...
+    found = await access.for_reading(who(bob), room.key)  # the post has passed the door ...
     await kick(alice, room, bob)
     with pytest.raises(Refused, match="keeps you out of this room"):
         await Message.post(found, who(bob), "too late", "")
@@ -813,7 +813,7 @@ async def test_a_room_is_not_handed_over_to_somebody_who_left_at_that_moment(
     member = await Membership.get(room_id=room.id, user_id=who(bob).id)
     await bob.post(f"{room.path}/leave")
     with pytest.raises(Refused, match="They have just left the room"):
-        await room.hand_over(member)
+        await members.hand_over(room, member)
     await assert_counted(room, {"alice": OWNER})
 
 
@@ -832,7 +832,7 @@ async def test_handing_over_to_oneself_changes_nothing(alice: Person, room: Room
 
 async def test_handing_over_to_several_at_the_same_moment_leaves_one_owner(app: object, alice: Person) -> None:
     for attempt in range(5):
-        room = await Room.enter(who(alice), f"Room {attempt}")
+        room = await access.enter(who(alice), f"Room {attempt}")
         heirs = [await person(app, f"heir{attempt}{number}") for number in range(4)]
         for heir in heirs:
             await heir.post(f"{room.path}/join")
@@ -892,7 +892,7 @@ async def test_what_was_in_a_deleted_room_is_erased(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.database.BATCH", 2)
-    other = await Room.enter(who(alice), "Another")
+    other = await access.enter(who(alice), "Another")
     for number in range(5):
         await bob.say(room, f"secret {number}")
     await bob.say(other, "this stays")
@@ -946,10 +946,10 @@ async def test_a_room_that_is_deleted_while_people_write_and_join_is_missing_not
 
 async def test_joining_a_room_that_has_just_been_erased_finds_nothing(alice: Person, charlie: Person) -> None:
     for is_erased in (False, True):
-        found = await Room.for_reading(who(charlie), (await Room.enter(who(alice), f"Room {is_erased}")).key)
+        found = await access.for_reading(who(charlie), (await access.enter(who(alice), f"Room {is_erased}")).key)
         await found.close()
         if is_erased:
             await erase_closed()
         with pytest.raises(Missing):
-            await found.join(who(charlie))
+            await members.join(found, who(charlie))
         assert found.membership is None

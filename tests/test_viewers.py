@@ -22,6 +22,7 @@ from webapp.messages.models import Message
 from webapp.presence import broadcasts as presence
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit
+from webapp.rooms import access, members
 from webapp.rooms import sidebar as sidebars
 from webapp.rooms import viewers as module
 from webapp.rooms.models import DIRECT, Membership, Room
@@ -310,9 +311,9 @@ async def test_who_was_sent_away_or_is_signed_out_says_nothing(
 @pytest.fixture
 async def soup(alice: Person, bob: Person) -> Room:
     """Another room that both are in, with the later message."""
-    soup = await Room.enter(who(alice), "Soup")
-    await soup.join(who(bob))
-    await (await Room.for_reading(who(bob), soup.key)).join(who(bob))
+    soup = await access.enter(who(alice), "Soup")
+    await members.join(soup, who(bob))
+    await members.join(await access.for_reading(who(bob), soup.key), who(bob))
     await alice.say(await Room.get(name="Tea & Cake"), "in tea")
     await alice.say(soup, "in soup")
     return soup
@@ -379,7 +380,7 @@ async def test_muting_and_marking_unread_show_in_place(bob: Person, room: Room, 
 
 
 async def test_a_room_comes_when_one_joins_it_and_goes_when_one_leaves(alice: Person, bob: Person, soup: Room) -> None:
-    await Room.enter(who(alice), "Bread")
+    await access.enter(who(alice), "Bread")
     bread = await Room.get(name="Bread")
     window = await Window.open(bob)
     for path, is_in in (("join", True), ("leave", False), ("join", True)):
@@ -417,7 +418,7 @@ async def test_a_message_between_the_kick_and_the_news_of_it_is_not_told(
     alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = await Window.open(bob)
-    await room.kick(await room.member(who(bob).code), 10)  # and nobody tells
+    await members.kick(room, await members.by_code(room, who(bob).code), 10)  # and nobody tells
     await alice.say(room, "not for him")
     await told()
     assert [one.name for one in window.sidebar] == ["Soup"]
@@ -531,7 +532,7 @@ async def test_a_stream_that_ends_lets_the_other_pages_count_again(alice: Person
 
 async def test_the_second_page_of_the_list_stays_the_second(alice: Person, bob: Person) -> None:
     for number in range(65):
-        await Room.enter(who(bob), f"Room {number}")
+        await access.enter(who(bob), f"Room {number}")
     first, second = await Window.open(bob), await Window.open(bob, "/lobby?page=2")
     assert (first.text, second.text) == ("", "")
     assert (len(first.entries), len(second.entries)) == (50, 16)
@@ -878,7 +879,7 @@ async def test_many_rooms_and_many_friends_are_listed_in_a_few_queries(
     for one in chats:
         await Message.write_to(who(alice), one, "Hello", "")
     for number in range(100):
-        await Room.enter(who(alice), f"Room {number}")
+        await access.enter(who(alice), f"Room {number}")
     log = logging.getLogger("tortoise.db_client")
     monkeypatch.setattr(log, "propagate", False)
     ear = Ear()

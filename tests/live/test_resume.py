@@ -10,6 +10,7 @@ from tests.stream import Event, Page
 from webapp.live import Frame
 from webapp.messages import broadcasts
 from webapp.messages.models import PAGE, Message
+from webapp.rooms import access
 from webapp.rooms.models import Room
 
 STORIES = 25
@@ -59,7 +60,7 @@ async def test_from_every_version_a_page_comes_to_show_the_log(alice: Person, ro
     assert alice.user
     for seed in range(STORIES):
         chance, history = Random(seed), list[Shown]()
-        room = await Room.enter(alice.user, f"Room {seed}")
+        room = await access.enter(alice.user, f"Room {seed}")
         history.append({})
         for _ in range(chance.randint(1, 30)):
             await change(alice, room, chance)

@@ -16,7 +16,7 @@ from webapp.language import _
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import last_seen, online
 from webapp.rooms import broadcasts as rooms
-from webapp.rooms.models import Room
+from webapp.rooms import chats
 from webapp.rooms.split import split
 from webapp.security.forms import form
 from webapp.security.limiter import throttle
@@ -90,7 +90,7 @@ async def ask(request: Request) -> Response:
     if tie is Tie.BLOCKED:
         raise Refused(_("You have blocked this person. Unblock them first."))
     if await Friendship.ask(user, other) is Tie.FRIENDS:
-        await Room.befriend(user, other)
+        await chats.befriend(user, other)
     broadcasts.changed(user, other)
     return await _back(request, other)
 
@@ -98,7 +98,7 @@ async def ask(request: Request) -> Response:
 async def accept(request: Request) -> Response:
     user, other, _ = await _two(request)
     await Friendship.accept(user, other)
-    await Room.befriend(user, other)
+    await chats.befriend(user, other)
     broadcasts.changed(user, other)
     return await _back(request, other)
 

@@ -21,6 +21,7 @@ from webapp.errors import Missing, Refused
 from webapp.friends.models import circle
 from webapp.language import _
 from webapp.messages.models import Line, Message
+from webapp.rooms import access
 from webapp.rooms.models import DIRECT, KICKED, PUBLIC, Room
 
 P = ParamSpec("P")
@@ -173,7 +174,7 @@ class Book:
 
     async def _place(self, place: Place) -> None:
         try:
-            room = await Room.for_reading(self.user, place.key)
+            room = await access.for_reading(self.user, place.key)
         except (Missing, Refused):
             return  # it has gone meanwhile, or they are kept out
         if room.is_request and room.is_parted:

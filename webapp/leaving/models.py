@@ -9,6 +9,7 @@ from webapp import database, uploads
 from webapp.accounts.models import User, new_code
 from webapp.leaving.export import Export
 from webapp.messages.models import Message
+from webapp.rooms import members
 from webapp.rooms.models import Membership, Room
 from webapp.strangers.models import Stranger
 
@@ -52,7 +53,7 @@ async def finish(user: User) -> list[Room]:
 async def _leave_rooms(user: User) -> list[Room]:
     rooms = await Room.filter(memberships__user_id=user.id)
     for room in rooms:
-        await room.lose(user)
+        await members.lose(room, user)
     return rooms
 
 

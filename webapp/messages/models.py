@@ -17,6 +17,7 @@ from webapp.errors import Invalid, Missing
 from webapp.friends.models import Friendship
 from webapp.language import Words, _
 from webapp.messages.markdown import first_line, plain, rendered
+from webapp.rooms import chats, members
 from webapp.rooms.models import LINE_LENGTH, NOBODY, Membership, Room
 
 LONGEST = 4000
@@ -108,7 +109,7 @@ class Message(Model):
         """
         body, nonce = checked(body), text.line(nonce)[:32] or new_nonce()
         for _attempt in range(3):
-            room = await Room.chat_with(author, other)
+            room = await chats.between(author, other)
             if not room.key and (made := await Room.get_or_none(low=room.low, high=room.high)):
                 room = made  # they have ignored what the other wrote, and write now
             if room.key:
@@ -132,7 +133,7 @@ class Message(Model):
     async def _begin(
         cls, author: User, other: User, is_request: bool, body: str, html: str, nonce: str
     ) -> tuple[Room, Posted]:
-        room = await Room.begin_chat(author, other, is_request)
+        room = await chats.begin(author, other, is_request)
         return room, await cls._insert(room, author, body, html, nonce)
 
     @classmethod
@@ -146,9 +147,9 @@ class Message(Model):
             # The browser's back button revived a form that was used: another text is another message.
             nonce = new_nonce()
         # Asked here, under the lock, and not before: they may have left or been sent away since they were let in.
-        await room.check_post(author.id, number)
+        await chats.check_post(room, author.id, number)
         if not await Membership.has_posted(room.id, author.id, number):
-            room.membership = await room.join_now(author)
+            room.membership = await members.join_now(room, author)
         opens_day = last is None or local(last["created_at"]).date() != local(now).date()
         continues = not opens_day and cls._continues(last, author, now)
         await cls._store(

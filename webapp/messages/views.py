@@ -18,6 +18,7 @@ from webapp.messages import broadcasts, pages, receipts, typing
 from webapp.messages.models import PAGE, Line, Message, new_nonce
 from webapp.presence.attendance import attendance
 from webapp.presence.models import last_seen, people_in
+from webapp.rooms import access, chats
 from webapp.rooms import broadcasts as rooms
 from webapp.rooms.models import Membership, Room
 from webapp.rooms.split import split
@@ -40,7 +41,7 @@ def _see(goto: str) -> Response:
 
 async def _room(request: Request) -> tuple[User, Room]:
     user = signed_in(request)
-    return user, await Room.for_reading(user, request.path_params["key"])
+    return user, await access.for_reading(user, request.path_params["key"])
 
 
 # Reading.
@@ -79,7 +80,7 @@ def _first_new(user: User, room: Room) -> int:
 async def chat(request: Request) -> Response:
     """The one chat with a person: as long as nothing has been said, a page to say it on. Looking makes nothing."""
     user = signed_in(request)
-    room = await Room.chat_with(user, await User.by_code(request.path_params["code"]))
+    room = await chats.between(user, await User.by_code(request.path_params["code"]))
     return _see(room.path) if room.key else await _page(request, user, room, [], False)
 
 
@@ -224,7 +225,7 @@ async def composer(request: Request) -> Response:
     """The composer as a document of its own, for pages without script."""
     render.frame(request)
     user = signed_in(request)
-    room = await Room.for_writing(user, request.path_params["key"])
+    room = await access.for_writing(user, request.path_params["key"])
     return composer_in(request, room)
 
 
@@ -272,7 +273,7 @@ async def write_to(request: Request) -> Response:
     try:
         user = signed_in(request)
         other = await User.by_code(request.path_params["code"])
-        room = await Room.chat_with(user, other)
+        room = await chats.between(user, other)
         await throttle(settings.RATE_POST, "post", str(user.id))
         if not room.key:
             # Who writes to very many people for the first time does not know them.

@@ -8,7 +8,8 @@ from webapp.errors import Missing, Refused
 from webapp.friends.models import Tie, meet
 from webapp.language import Words, _
 from webapp.messages.models import Message
-from webapp.rooms.models import NOBODY, PUBLIC, STRANGER, Room
+from webapp.rooms import access
+from webapp.rooms.models import NOBODY, PUBLIC, STRANGER
 from webapp.strangers.models import Stranger, behind, latest, transcript
 
 # How much around a message is kept: in a chat what was said before says more than in a room of many.
@@ -72,7 +73,7 @@ async def find(user: User, about: str) -> Evidence:
 
 
 async def _message(user: User, key: str, number: int) -> Evidence:
-    room = await Room.for_reading(user, key)
+    room = await access.for_reading(user, key)
     around = AROUND_IN_CHAT if room.is_chat else AROUND
     near = Message.filter(room_id=room.id, number__gte=number - around, number__lte=number + around)
     found = {message.number: message for message in await near.order_by("number").select_related("author")}

@@ -19,8 +19,9 @@ from webapp.messages import broadcasts as talk
 from webapp.messages.models import erase_closed
 from webapp.presence.attendance import attendance
 from webapp.presence.models import online
-from webapp.rooms import broadcasts
-from webapp.rooms.models import OWNER, PAGE, Membership, Room, people
+from webapp.rooms import access, broadcasts, members
+from webapp.rooms.members import people
+from webapp.rooms.models import OWNER, PAGE, Membership, Room
 from webapp.rooms.split import NO_FORM, split
 from webapp.security.forms import form
 from webapp.security.limiter import throttle
@@ -102,7 +103,7 @@ async def _enter(request: Request, user: User) -> Response:
     typed = await form(request, "name", "topic")
     try:
         await throttle(settings.RATE_POST, "enter", str(user.id))
-        room = await Room.enter(user, typed["name"], typed["topic"])
+        room = await access.enter(user, typed["name"], typed["topic"])
         broadcasts.placed(room, user.id)
     except Invalid as error:
         problems = NO_FORM | error.problems
@@ -112,8 +113,8 @@ async def _enter(request: Request, user: User) -> Response:
 
 async def join(request: Request) -> Response:
     user = signed_in(request)
-    room = await Room.for_reading(user, request.path_params["key"])
-    await room.join(user)
+    room = await access.for_reading(user, request.path_params["key"])
+    await members.join(room, user)
     broadcasts.placed(room, user.id)
     if room.is_chat:
         hub.touch(room.id, "receipts")  # whoever waits for the answer learns of it
@@ -122,9 +123,9 @@ async def join(request: Request) -> Response:
 
 async def leave(request: Request) -> Response:
     user = signed_in(request)
-    room = await Room.for_reading(user, request.path_params["key"])
+    room = await access.for_reading(user, request.path_params["key"])
     if room.membership:
-        await room.leave(user)
+        await members.leave(room, user)
         broadcasts.placed(room, user.id)
         attendance.forget(user.id, room.id)
         talk.left(room, user)
@@ -157,7 +158,7 @@ DONE = {
 
 async def show_settings(request: Request) -> Response:
     user = signed_in(request)
-    room = await Room.for_reading(user, request.path_params["key"])
+    room = await access.for_reading(user, request.path_params["key"])
     if request.method != "POST":
         return await _settings(request, user, room)
     typed = await form(request, "do", "topic", "who", "minutes", "name", "number")
@@ -176,16 +177,16 @@ async def show_settings(request: Request) -> Response:
 
 async def _settings(request: Request, user: User, room: Room, status: int = 200, **context: Any) -> Response:
     page = _page(request)
-    members = [] if room.is_chat else await room.members(page)
+    found = [] if room.is_chat else await members.page(room, page)
     owns = room.is_owned_by(user)
     shown = {
         "room": room,
         "membership": room.membership,
         "owns": owns,
         "owns_alone": bool(room.membership and room.membership.role == OWNER),
-        "members": people(members[:PAGE]),
-        "more_members": len(members) > PAGE,
-        "kicked": people(await room.kicked()) if owns else [],
+        "members": people(found[:PAGE]),
+        "more_members": len(found) > PAGE,
+        "kicked": people(await members.kicked(room)) if owns else [],
         "page": page,
         "here": room.key,
         "done": DONE.get(request.query_params.get("done", ""), ""),
@@ -231,12 +232,12 @@ async def _lock(room: Room, user: User, typed: dict[str, str]) -> None:
 
 
 async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
-    member = await room.member(typed["who"])
+    member = await members.by_code(room, typed["who"])
     if member.role == OWNER or member.user_id == user.id:
         raise Refused(_("The owner can't be sent away."))
     if member.user.is_admin:
         raise Refused(_("An administrator can't be sent away."))
-    await room.kick(member, _count(typed["minutes"], default=60))
+    await members.kick(room, member, _count(typed["minutes"], default=60))
     attendance.forget(member.user_id, room.id)
     talk.left(room, member.user)
     broadcasts.kicked(room, member.user_id)
@@ -244,13 +245,13 @@ async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
 
 
 async def _pardon(room: Room, user: User, typed: dict[str, str]) -> None:
-    member = await room.member(typed["who"])
-    await room.pardon(member.user)
+    member = await members.by_code(room, typed["who"])
+    await members.pardon(room, member.user)
 
 
 async def _hand_over(room: Room, user: User, typed: dict[str, str]) -> str:
-    member = await room.member(typed["who"])
-    await room.hand_over(member)
+    member = await members.by_code(room, typed["who"])
+    await members.hand_over(room, member)
     return f"{room.path}/settings?done=hand_over"
 
 

@@ -13,6 +13,7 @@ from webapp.errors import AmongStrangers, Refused
 from webapp.friends.models import Friendship
 from webapp.language import _, current
 from webapp.live import Reader, frames, hub
+from webapp.rooms import access
 from webapp.rooms.models import PARTED, Room
 from webapp.rooms.sidebar import OLDER
 from webapp.security.headers import POLICY
@@ -87,7 +88,7 @@ def _document(
 
 async def _room(request: Request) -> tuple[User, Room]:
     user = signed_in(request)
-    room = await Room.for_reading(user, request.path_params["key"])
+    room = await access.for_reading(user, request.path_params["key"])
     if not room.is_open:
         raise Refused(PARTED if room.is_parted else _("You have not answered yet."))
     return user, room
