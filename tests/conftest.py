@@ -26,7 +26,8 @@ from tortoise.apps import Apps  # noqa: E402
 from tests.cluster import enter  # noqa: E402, F401
 from tests.servers import own_redis, postgres_server, redis_server  # noqa: E402, F401
 from webapp import database, settings  # noqa: E402
-from webapp.accounts.models import Session, User  # noqa: E402
+from webapp.accounts.models import User  # noqa: E402
+from webapp.accounts.sessions import Session  # noqa: E402
 from webapp.app import app as the_app  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
 from webapp.rooms import access, members  # noqa: E402

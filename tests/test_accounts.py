@@ -18,7 +18,9 @@ from limits import parse
 from tests.conftest import PASSWORD, Person
 from webapp import render, settings
 from webapp.accounts import passwords
-from webapp.accounts.models import HUES, Avatar, Session, User, skeleton, used
+from webapp.accounts.models import HUES, Avatar, User
+from webapp.accounts.names import skeleton
+from webapp.accounts.sessions import Session, used
 from webapp.accounts.views import RESET_SECONDS, reset_path
 from webapp.errors import Invalid
 from webapp.security.cookie import form_token

@@ -14,7 +14,8 @@ from tortoise.transactions import in_transaction
 
 from tests.conftest import Person, account, person
 from webapp import database, settings
-from webapp.accounts.models import SearchName, User, search_names
+from webapp.accounts.models import SearchName, User
+from webapp.accounts.names import search_names
 from webapp.friends import broadcasts
 from webapp.friends.models import COOLING_OFF, MOST_OUTSTANDING, Block, Friendship, Tie, pair, tie
 from webapp.friends.search import MOST_FOUND, code_in

@@ -16,7 +16,8 @@ from PIL import Image
 from tests.conftest import PASSWORD, Person, bodies, person
 from webapp import database, settings, uploads
 from webapp.accounts import passwords
-from webapp.accounts.models import SearchName, Session, User
+from webapp.accounts.models import SearchName, User
+from webapp.accounts.sessions import Session
 from webapp.accounts.views import reset_path
 from webapp.app import _tidy as at_start
 from webapp.friends.models import Block, Friendship

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import Person, account
 from webapp import database, settings
-from webapp.accounts.models import User, new_code
+from webapp.accounts.models import User
+from webapp.accounts.names import new_code
 from webapp.friends.models import Block, Friendship
 from webapp.rooms.models import STRANGER, Membership, Room
 from webapp.strangers.matching import Wish, match, matches, ordered

@@ -15,7 +15,8 @@ from tortoise.exceptions import OperationalError
 
 from tests.conftest import Person, bodies, person
 from webapp import database, settings
-from webapp.accounts.models import Session, User
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session
 from webapp.errors import Missing
 from webapp.messages import models
 from webapp.messages.models import LONGEST, PAGE, Message, Posted, new_nonce

@@ -14,7 +14,8 @@ from tests.conftest import PASSWORD, Person, person
 from webapp import settings
 from webapp.accounts import bans, passwords
 from webapp.accounts.bans import AddressBan
-from webapp.accounts.models import FOR_GOOD, Session, User
+from webapp.accounts.models import FOR_GOOD, User
+from webapp.accounts.sessions import Session
 from webapp.friends.models import Block
 from webapp.live import Reader, hub
 from webapp.messages.models import Message

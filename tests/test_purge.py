@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import Person
 from webapp import database, purge, settings
 from webapp.accounts.bans import AddressBan
-from webapp.accounts.models import Session, User
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session
 from webapp.leaving.models import begin, finish
 from webapp.messages.models import Message
 from webapp.moderation.models import AuditEntry, Report

@@ -338,7 +338,8 @@ async def measure(size: str) -> Report:
     import httpx2
 
     from webapp import database
-    from webapp.accounts.models import Session, User
+    from webapp.accounts.models import User
+    from webapp.accounts.sessions import Session
     from webapp.app import app
     from webapp.messages.models import new_nonce
     from webapp.presence.attendance import attendance

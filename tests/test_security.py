@@ -19,7 +19,8 @@ import webapp.app as the_map
 from tests.conftest import PASSWORD, Person
 from tests.servers import Redis
 from webapp import assets, settings
-from webapp.accounts.models import Session, User
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session
 from webapp.rooms.models import Room
 from webapp.security.client import address
 from webapp.security.cookie import form_token

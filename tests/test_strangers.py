@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import Person, bodies, person
 from webapp import settings
-from webapp.accounts.models import Session, User
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session
 from webapp.friends.models import Block, Friendship
 from webapp.leaving import models as leaving
 from webapp.live import Reader, hub

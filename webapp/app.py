@@ -21,8 +21,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from webapp import assets, database, errors, faults, health, language, metrics, purge, settings, uploads
 from webapp.accounts import views as accounts
-from webapp.accounts.models import User, used
-from webapp.accounts.sessions import SessionBackend
+from webapp.accounts.authentication import SessionBackend
+from webapp.accounts.models import User
+from webapp.accounts.sessions import used
 from webapp.friends import views as friends
 from webapp.leaving import views as leaving
 from webapp.leaving.export import Export

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 MODELS = [
     "webapp.accounts.models",
+    "webapp.accounts.sessions",
     "webapp.accounts.bans",
     "webapp.presence.models",
     "webapp.friends.models",

@@ -16,7 +16,8 @@ from tortoise.expressions import F
 from webapp import database, settings, text
 from webapp import demo_words as words
 from webapp.accounts import passwords
-from webapp.accounts.models import RESERVED, User, new_code, search_names, skeleton
+from webapp.accounts.models import User
+from webapp.accounts.names import RESERVED, new_code, search_names, skeleton
 from webapp.clock import local
 from webapp.messages.markdown import first_line, rendered
 from webapp.messages.models import TOGETHER

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from webapp import database, faults, settings
 from webapp.accounts.bans import DAYS, AddressBan
-from webapp.accounts.models import Session, User
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session
 from webapp.leaving.export import Export
 from webapp.messages.models import erase_closed
 from webapp.moderation.models import Report

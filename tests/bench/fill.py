@@ -16,7 +16,8 @@ from itertools import islice
 from typing import Any
 
 from webapp import database
-from webapp.accounts.models import User, new_code
+from webapp.accounts.models import User
+from webapp.accounts.names import new_code
 from webapp.demo import BATCH, _write
 from webapp.messages.markdown import rendered
 from webapp.rooms.models import MEMBER, OWNER, PUBLIC, Room

@@ -30,7 +30,8 @@ def measure() -> None:
 
 async def fill() -> None:
     from webapp import database
-    from webapp.accounts.models import User, new_code
+    from webapp.accounts.models import User
+    from webapp.accounts.names import new_code
     from webapp.strangers.models import Stranger
 
     async with database.opened():

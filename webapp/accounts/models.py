@@ -1,10 +1,8 @@
-"""The rules of accounts: names, codes, and the sessions that hold people signed in."""
+"""The rules of accounts: who people are, how others see them, and how they are found by name."""
 
-import asyncio
 import re
-import secrets
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import ClassVar, NamedTuple
 from zlib import crc32
 
@@ -13,31 +11,25 @@ from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from webapp import database, faults, text, uploads
+from webapp import database, text, uploads
 from webapp.accounts import passwords
+from webapp.accounts.names import (
+    NAME_LENGTH,
+    SEARCHED_LENGTH,
+    display_name,
+    new_code,
+    search_names,
+    skeleton,
+    usable_name,
+)
 from webapp.errors import Banned, Invalid, Missing, Refused
 from webapp.language import LANGUAGES, Words, _, current
-from webapp.prepared import Prepared
-from webapp.security import cookie
 
-# Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
-CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 HUES = 12
 EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
-NAME_LENGTH = 40
 BIO_LENGTH = 300
 TOLD_LENGTH = 300
 FOR_GOOD = datetime(9000, 1, 1, tzinfo=UTC)
-SEARCHED_LENGTH = 2 * NAME_LENGTH
-RESERVED = frozenset(
-    "admin administrator root system parley support help info moderator mod staff owner security abuse postmaster "
-    "webmaster noreply everyone here all me you nobody guest anonymous deleted someone stranger null undefined".split()
-)
-# Letters and digits that look alike in many typefaces: one account for all of the ways to write them.
-_LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", ".": "_", "-": "_"})
-USED_AGAIN = timedelta(minutes=5)
-GUEST_LIFE = timedelta(hours=24)
-WRITE_SECONDS = 30.0
 
 
 class Avatar(NamedTuple):
@@ -54,39 +46,6 @@ class Avatar(NamedTuple):
         initials = words[0][0] + (words[-1][0] if len(words) > 1 else "")
         sizes = [uploads.path(picture, size) for size in (uploads.SMALL, uploads.LARGE)] if picture else []
         return cls(initials.upper(), crc32(code.encode()) % HUES, *sizes)
-
-
-def new_code() -> str:
-    """The short public id that people give each other, like K7Q2-M9XD."""
-    letters = "".join(secrets.choice(CODE_LETTERS) for _ in range(8))
-    return f"{letters[:4]}-{letters[4:]}"
-
-
-def skeleton(username: str) -> str:
-    """What is left of a user name when lookalikes are the same: two people may not share it."""
-    return text.fold(username).translate(_LOOKALIKES).replace("rn", "m").replace("vv", "w")
-
-
-def usable_name(username: str) -> str:
-    """The user name as it is kept: raises Invalid when it can't be one."""
-    name = text.fold(username)
-    if not re.fullmatch(r"[a-z0-9_.-]{3,30}", name):
-        raise Invalid(username=_("Use 3 to 30 letters (a to z), digits or _ . -"))
-    if not re.search(r"[a-z]", name):
-        raise Invalid(username=_("Use at least one letter."))
-    if skeleton(name).strip("_") in {skeleton(reserved) for reserved in RESERVED}:
-        raise Invalid(username=_("That name is not for people. Choose another."))
-    return name
-
-
-def display_name(typed: str) -> str:
-    """The name that others see: raises Invalid when it can't be one."""
-    name = text.line(typed)
-    if not text.visible(name):
-        raise Invalid(display_name=_("Write a name that others can see."))
-    if len(name) > NAME_LENGTH:
-        raise Invalid(display_name=_("Use at most %(most)s characters.", most=NAME_LENGTH))
-    return name
 
 
 class User(Model):
@@ -288,25 +247,6 @@ class User(Model):
         """Those of the pictures that somebody has."""
         return {row["picture"] for row in await cls.filter(picture__in=digests).values("picture")}
 
-    async def take_off(self) -> list[int]:
-        """
-        Make of the account one that nobody can sign in to or recognise, at once; the sessions that ended.
-
-        What is left to do is found by its row: whoever has no user name and is no guest is about to go.
-        """
-
-        async def write() -> list[int]:
-            nameless = {"display_name": "Someone who left", "bio": "", "found_by": CODE, "picture": None}
-            await User.filter(id=self.id).update(
-                username=None, skeleton=None, password_hash=None, is_admin=False, is_guest=False, **nameless
-            )
-            await SearchName.filter(user_id=self.id).delete()
-            sessions = await Session.filter(user_id=self.id)
-            await Session.filter(user_id=self.id).delete()
-            return [session.id for session in sessions]
-
-        return await database.transact(write)
-
     async def choose(self, found_by: str, written_by: str, **shows: bool) -> None:
         """Set who may find this person and write to them first, and what they show of themselves; raises Invalid."""
         if found_by not in (EVERYONE, CODE):
@@ -314,13 +254,6 @@ class User(Model):
         if written_by not in (EVERYONE, FRIENDS):
             raise Invalid(written_by=_("Choose one of these."))
         await User.filter(id=self.id).update(found_by=found_by, written_by=written_by, **shows)
-
-
-def search_names(username: str, shown: str) -> set[str]:
-    """What somebody is found by: the user name, and the name that others see from each of its words on."""
-    name = text.bare(shown)
-    parts = {name[word.start() :] for word in re.finditer(r"[^\s()._'’-]+", name)}
-    return {one[:SEARCHED_LENGTH] for one in parts | {name, text.bare(username)} if one}
 
 
 class SearchName(Model):
@@ -352,93 +285,3 @@ class SearchName(Model):
         """Those of the people who may be found by name, in order; U+10FFFF is in no name and behind all others."""
         found = cls.filter(folded__gte=prefix, folded__lt=f"{prefix}\U0010ffff", user__found_by=EVERYONE)
         return found.order_by("folded").select_related("user")
-
-
-class Session(Model):
-    """One browser that is signed in. The browser has the token, the row only its digest."""
-
-    id = fields.IntField(primary_key=True)
-    digest = fields.CharField(64, unique=True)
-    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "sessions", db_index=True)
-    user_agent = fields.CharField(300, default="")
-    # Where it began, as a hash that means nothing a day or two later; see security/client.py.
-    address = fields.CharField(32, null=True)
-    created_at = fields.DatetimeField(auto_now_add=True)
-    used_at = fields.DatetimeField(auto_now_add=True)
-
-    user_id: int
-
-    class Meta:
-        table = "session"
-        indexes = (("used_at",),)
-
-    @classmethod
-    async def of(cls, token: str) -> "Session | None":
-        """The session of this token with its user, in one query."""
-        return await _BY_DIGEST.first(cookie.digest(token))
-
-    @classmethod
-    async def begin(cls, user: User, token: str, user_agent: str, address: str | None = None) -> "Session":
-        """A new session; `address` is the hash of where it begins."""
-        agent = text.line(user_agent)[:300]
-        return await cls.create(digest=cookie.digest(token), user=user, user_agent=agent, address=address)
-
-    @classmethod
-    async def forget(cls, unused: timedelta) -> int:
-        """Delete the sessions that were not used for so long, in small batches; how many."""
-        return await database.delete_where(cls.filter(used_at__lt=datetime.now(UTC) - unused))
-
-    @classmethod
-    async def forget_addresses(cls, age: timedelta) -> int:
-        """Forget where sessions began so long ago; how many."""
-        old = cls.filter(address__not_isnull=True, created_at__lt=datetime.now(UTC) - age)
-        return await old.update(address=None)
-
-    @property
-    def is_of_yesterday(self) -> bool:
-        """Whether it began so long ago that a guest's is over."""
-        return datetime.now(UTC) - self.created_at > GUEST_LIFE
-
-    @property
-    def device(self) -> Words:
-        """The browser and system in a few words, as far as the browser tells."""
-        browsers = ("Firefox", "Edg", "OPR", "Chrome", "Safari", "w3m", "Lynx", "curl")
-        systems = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
-        browser = next((name for name in browsers if name in self.user_agent), "")
-        system = next((name for name in systems if name in self.user_agent), "")
-        shown = {"Edg": "Edge", "OPR": "Opera"}.get(browser, browser) or _("A browser")
-        return _("%(browser)s on %(system)s", browser=shown, system=system) if system else shown
-
-
-_BY_DIGEST = Prepared[Session](lambda digest: Session.filter(digest=digest).select_related("user").limit(1))
-
-
-class Used:
-    """Which sessions were used: noted here, written together, at most every five minutes each."""
-
-    def __init__(self) -> None:
-        self._noted: dict[int, datetime] = {}
-
-    def note(self, session: Session) -> None:
-        now = datetime.now(UTC)
-        if now - session.used_at > USED_AGAIN:
-            self._noted[session.id] = now
-
-    async def write(self) -> None:
-        noted, self._noted = self._noted, {}
-        if not noted:
-            return
-        sessions, latest = list(noted), max(noted.values())
-        for start in range(0, len(sessions), 500):
-            await Session.filter(id__in=sessions[start : start + 500]).update(used_at=latest)
-
-    async def keep_writing(self) -> None:
-        while True:
-            await asyncio.sleep(WRITE_SECONDS)
-            try:
-                await self.write()
-            except Exception as error:  # it is noted again with the next request
-                faults.read("when sessions were used could not be written", error)
-
-
-used = Used()

@@ -1,63 +1,107 @@
-"""From the cookie to the person: Starlette's authentication on our session rows."""
+"""The sessions that hold people signed in, and when they were used."""
 
-from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
-from starlette.requests import HTTPConnection, Request
+import asyncio
+from datetime import UTC, datetime, timedelta
 
-from webapp import database, faults, language
-from webapp.accounts.models import Session, User, used
-from webapp.errors import AmongStrangers, SignedOut, Unavailable
+from tortoise import fields
+from tortoise.models import Model
 
-OPEN_PATHS = ("/static/", "/pictures/", "/health", "/metrics", "/favicon.ico")
-# What somebody who is kept out may still do: take what is theirs, and go.
-LAST_PATHS = ("/logout", "/settings/delete", "/settings/export")
+from webapp import database, faults, text
+from webapp.accounts.models import User
+from webapp.language import Words, _
+from webapp.prepared import Prepared
+from webapp.security import cookie
 
-
-class SessionBackend(AuthenticationBackend):
-    """
-    Session and user in one query per request; none for files and for browsers that never signed in.
-
-    Whoever is kept out keeps their session, by which they are told so, whatever address they ask for.
-    """
-
-    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        if conn.scope["path"].startswith(OPEN_PATHS) or conn.state.cookie == "new":
-            return None
-        try:
-            session = await Session.of(conn.state.session_token)
-        except database.DOWN as error:
-            faults.data.notice(error)
-            # Told by the view, which has what was typed, and not from here, where it would be lost.
-            conn.state.is_away = True
-            return None
-        if session is None or (session.user.is_guest and session.is_of_yesterday):
-            return None
-        used.note(session)
-        session.user.session_id = session.id
-        language.choose(session.user.language)
-        if not conn.scope["path"].startswith(LAST_PATHS):
-            conn.scope["user"] = session.user  # for the page that says so
-            session.user.check_ban()
-        return AuthCredentials(["authenticated"]), session.user  # type: ignore[return-value]
+USED_AGAIN = timedelta(minutes=5)
+GUEST_LIFE = timedelta(hours=24)
+WRITE_SECONDS = 30.0
 
 
-def anyone(request: Request) -> User | None:
-    """The person who asks, guests among them, None when it is nobody; raises Unavailable when that can't be known."""
-    if getattr(request.state, "is_away", False):
-        raise Unavailable
-    return request.user if isinstance(request.user, User) else None
+class Session(Model):
+    """One browser that is signed in. The browser has the token, the row only its digest."""
+
+    id = fields.IntField(primary_key=True)
+    digest = fields.CharField(64, unique=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "sessions", db_index=True)
+    user_agent = fields.CharField(300, default="")
+    # Where it began, as a hash that means nothing a day or two later; see security/client.py.
+    address = fields.CharField(32, null=True)
+    created_at = fields.DatetimeField(auto_now_add=True)
+    used_at = fields.DatetimeField(auto_now_add=True)
+
+    user_id: int
+
+    class Meta:
+        table = "session"
+        indexes = (("used_at",),)
+
+    @classmethod
+    async def of(cls, token: str) -> "Session | None":
+        """The session of this token with its user, in one query."""
+        return await _BY_DIGEST.first(cookie.digest(token))
+
+    @classmethod
+    async def begin(cls, user: User, token: str, user_agent: str, address: str | None = None) -> "Session":
+        """A new session; `address` is the hash of where it begins."""
+        agent = text.line(user_agent)[:300]
+        return await cls.create(digest=cookie.digest(token), user=user, user_agent=agent, address=address)
+
+    @classmethod
+    async def forget(cls, unused: timedelta) -> int:
+        """Delete the sessions that were not used for so long, in small batches; how many."""
+        return await database.delete_where(cls.filter(used_at__lt=datetime.now(UTC) - unused))
+
+    @classmethod
+    async def forget_addresses(cls, age: timedelta) -> int:
+        """Forget where sessions began so long ago; how many."""
+        old = cls.filter(address__not_isnull=True, created_at__lt=datetime.now(UTC) - age)
+        return await old.update(address=None)
+
+    @property
+    def is_of_yesterday(self) -> bool:
+        """Whether it began so long ago that a guest's is over."""
+        return datetime.now(UTC) - self.created_at > GUEST_LIFE
+
+    @property
+    def device(self) -> Words:
+        """The browser and system in a few words, as far as the browser tells."""
+        browsers = ("Firefox", "Edg", "OPR", "Chrome", "Safari", "w3m", "Lynx", "curl")
+        systems = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+        browser = next((name for name in browsers if name in self.user_agent), "")
+        system = next((name for name in systems if name in self.user_agent), "")
+        shown = {"Edg": "Edge", "OPR": "Opera"}.get(browser, browser) or _("A browser")
+        return _("%(browser)s on %(system)s", browser=shown, system=system) if system else shown
 
 
-def recognised(request: Request) -> User | None:
-    """The person with an account who asks, None when it is nobody; a guest is one only among strangers."""
-    user = anyone(request)
-    return None if user is None or user.is_guest else user
+_BY_DIGEST = Prepared[Session](lambda digest: Session.filter(digest=digest).select_related("user").limit(1))
 
 
-def signed_in(request: Request) -> User:
-    """The person who asks; raises SignedOut when it is nobody, and AmongStrangers when it is a guest."""
-    user = anyone(request)
-    if user is None:
-        raise SignedOut
-    if user.is_guest:
-        raise AmongStrangers
-    return user
+class Used:
+    """Which sessions were used: noted here, written together, at most every five minutes each."""
+
+    def __init__(self) -> None:
+        self._noted: dict[int, datetime] = {}
+
+    def note(self, session: Session) -> None:
+        now = datetime.now(UTC)
+        if now - session.used_at > USED_AGAIN:
+            self._noted[session.id] = now
+
+    async def write(self) -> None:
+        noted, self._noted = self._noted, {}
+        if not noted:
+            return
+        sessions, latest = list(noted), max(noted.values())
+        for start in range(0, len(sessions), 500):
+            await Session.filter(id__in=sessions[start : start + 500]).update(used_at=latest)
+
+    async def keep_writing(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            try:
+                await self.write()
+            except Exception as error:  # it is noted again with the next request
+                faults.read("when sessions were used could not be written", error)
+
+
+used = Used()

@@ -9,9 +9,10 @@ from starlette.responses import RedirectResponse, Response
 
 from webapp import language, render, settings, text, uploads
 from webapp.accounts import broadcasts
+from webapp.accounts.authentication import anyone, recognised, signed_in
 from webapp.accounts.bans import check_address
-from webapp.accounts.models import Session, User
-from webapp.accounts.sessions import anyone, recognised, signed_in
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session
 from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends.models import Block
 from webapp.language import _

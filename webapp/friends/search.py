@@ -6,7 +6,8 @@ from typing import NamedTuple
 from tortoise.expressions import Subquery
 
 from webapp import text
-from webapp.accounts.models import CODE_LETTERS, SearchName, User
+from webapp.accounts.models import SearchName, User
+from webapp.accounts.names import CODE_LETTERS
 from webapp.friends.models import Block, Friendship, reachable
 
 MOST_FOUND = 20

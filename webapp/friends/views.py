@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp import render, settings, text
+from webapp.accounts.authentication import signed_in
 from webapp.accounts.models import User
-from webapp.accounts.sessions import signed_in
 from webapp.errors import Invalid, Refused
 from webapp.friends import broadcasts
 from webapp.friends.models import Block, Friendship, Tie, circle, meet

@@ -15,7 +15,8 @@ from typing import IO, Any, NamedTuple, ParamSpec, TypeVar
 from markupsafe import Markup
 
 from webapp import database, render, settings, uploads
-from webapp.accounts.models import Session, User
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session
 from webapp.clock import local
 from webapp.errors import Missing, Refused
 from webapp.friends.models import circle

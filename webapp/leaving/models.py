@@ -6,7 +6,9 @@ import logging
 from tortoise.queryset import QuerySet
 
 from webapp import database, uploads
-from webapp.accounts.models import User, new_code
+from webapp.accounts.models import CODE, SearchName, User
+from webapp.accounts.names import new_code
+from webapp.accounts.sessions import Session
 from webapp.leaving.export import Export
 from webapp.messages.models import Message
 from webapp.rooms import members
@@ -26,12 +28,32 @@ def leaving() -> QuerySet[User]:
 async def begin(user: User) -> list[int]:
     """The account is nobody's from now on; the sessions that ended with it. The rest is done by `finish`."""
     picture = user.picture
-    ended = await user.take_off()
+    ended = await _take_off(user)
     await Stranger.drop(user.id)
     await Export.drop(user)
     if picture:
         await uploads.let_go(picture, User.pictures)
     return ended
+
+
+async def _take_off(user: User) -> list[int]:
+    """
+    Make of the account one that nobody can sign in to or recognise, at once; the sessions that ended.
+
+    What is left to do is found by its row: whoever has no user name and is no guest is about to go.
+    """
+
+    async def write() -> list[int]:
+        nameless = {"display_name": "Someone who left", "bio": "", "found_by": CODE, "picture": None}
+        await User.filter(id=user.id).update(
+            username=None, skeleton=None, password_hash=None, is_admin=False, is_guest=False, **nameless
+        )
+        await SearchName.filter(user_id=user.id).delete()
+        sessions = await Session.filter(user_id=user.id)
+        await Session.filter(user_id=user.id).delete()
+        return [session.id for session in sessions]
+
+    return await database.transact(write)
 
 
 async def finish(user: User) -> list[Room]:

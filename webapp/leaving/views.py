@@ -7,8 +7,8 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from webapp import render, settings
 from webapp.accounts import broadcasts as accounts
+from webapp.accounts.authentication import signed_in
 from webapp.accounts.models import User
-from webapp.accounts.sessions import signed_in
 from webapp.errors import Invalid, Missing, Problem
 from webapp.language import Words, _
 from webapp.leaving.export import Export

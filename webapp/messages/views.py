@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp import database, render, settings
+from webapp.accounts.authentication import signed_in
 from webapp.accounts.models import User
-from webapp.accounts.sessions import signed_in
 from webapp.errors import Missing, Problem, SignedOut, Unavailable, respond
 from webapp.friends.models import Block, Friendship
 from webapp.language import _

@@ -5,7 +5,7 @@ from tortoise.migrations import operations as ops
 from tortoise.fields.base import OnDelete
 from tortoise import fields
 
-from webapp.accounts.models import search_names
+from webapp.accounts.names import search_names
 
 
 async def order_by_code_point(apps: Any, editor: Any) -> None:

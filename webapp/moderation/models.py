@@ -12,7 +12,9 @@ from tortoise.models import Model
 
 from webapp import database, text
 from webapp.accounts.bans import DAYS, AddressBan
-from webapp.accounts.models import FOR_GOOD, NAME_LENGTH, TOLD_LENGTH, Session, User
+from webapp.accounts.models import FOR_GOOD, TOLD_LENGTH, User
+from webapp.accounts.names import NAME_LENGTH
+from webapp.accounts.sessions import Session
 from webapp.errors import Invalid, Refused
 from webapp.language import ENGLISH, Words, _, speaking
 from webapp.moderation.evidence import Evidence, Line

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp import render, settings
+from webapp.accounts.authentication import anyone, signed_in
 from webapp.accounts.models import User
-from webapp.accounts.sessions import anyone, signed_in
 from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends.models import Block
 from webapp.language import _

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp import render, settings, text
+from webapp.accounts.authentication import recognised, signed_in
 from webapp.accounts.models import User
-from webapp.accounts.sessions import recognised, signed_in
 from webapp.accounts.views import front
 from webapp.errors import Invalid, Refused
 from webapp.friends.models import Friendship

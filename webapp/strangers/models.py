@@ -9,7 +9,9 @@ from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
 from webapp import database, settings, text
-from webapp.accounts.models import CODE, Session, User, new_code
+from webapp.accounts.models import CODE, User
+from webapp.accounts.names import new_code
+from webapp.accounts.sessions import Session
 from webapp.errors import Invalid
 from webapp.friends.models import Friendship
 from webapp.language import _

@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from webapp import database, render, settings
+from webapp.accounts.authentication import anyone
 from webapp.accounts.bans import check_address
-from webapp.accounts.models import Session, User
-from webapp.accounts.sessions import anyone
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session
 from webapp.accounts.views import NO_PROBLEMS
 from webapp.errors import AmongStrangers, Invalid, Missing, Problem, Refused
 from webapp.friends import broadcasts as friends

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from webapp import faults, render
-from webapp.accounts.models import Session
+from webapp.accounts.sessions import Session
 from webapp.friends.models import Block
 from webapp.language import _, speaking
 from webapp.live import Reader, frames, sources

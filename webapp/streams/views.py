@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import assets, render, settings
+from webapp.accounts.authentication import signed_in
 from webapp.accounts.models import User
-from webapp.accounts.sessions import signed_in
 from webapp.errors import AmongStrangers, Refused
 from webapp.friends.models import Friendship
 from webapp.language import _, current

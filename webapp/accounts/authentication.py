@@ -1,0 +1,64 @@
+"""From the cookie to the person: Starlette's authentication on our session rows."""
+
+from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
+from starlette.requests import HTTPConnection, Request
+
+from webapp import database, faults, language
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session, used
+from webapp.errors import AmongStrangers, SignedOut, Unavailable
+
+OPEN_PATHS = ("/static/", "/pictures/", "/health", "/metrics", "/favicon.ico")
+# What somebody who is kept out may still do: take what is theirs, and go.
+LAST_PATHS = ("/logout", "/settings/delete", "/settings/export")
+
+
+class SessionBackend(AuthenticationBackend):
+    """
+    Session and user in one query per request; none for files and for browsers that never signed in.
+
+    Whoever is kept out keeps their session, by which they are told so, whatever address they ask for.
+    """
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        if conn.scope["path"].startswith(OPEN_PATHS) or conn.state.cookie == "new":
+            return None
+        try:
+            session = await Session.of(conn.state.session_token)
+        except database.DOWN as error:
+            faults.data.notice(error)
+            # Told by the view, which has what was typed, and not from here, where it would be lost.
+            conn.state.is_away = True
+            return None
+        if session is None or (session.user.is_guest and session.is_of_yesterday):
+            return None
+        used.note(session)
+        session.user.session_id = session.id
+        language.choose(session.user.language)
+        if not conn.scope["path"].startswith(LAST_PATHS):
+            conn.scope["user"] = session.user  # for the page that says so
+            session.user.check_ban()
+        return AuthCredentials(["authenticated"]), session.user  # type: ignore[return-value]
+
+
+def anyone(request: Request) -> User | None:
+    """The person who asks, guests among them, None when it is nobody; raises Unavailable when that can't be known."""
+    if getattr(request.state, "is_away", False):
+        raise Unavailable
+    return request.user if isinstance(request.user, User) else None
+
+
+def recognised(request: Request) -> User | None:
+    """The person with an account who asks, None when it is nobody; a guest is one only among strangers."""
+    user = anyone(request)
+    return None if user is None or user.is_guest else user
+
+
+def signed_in(request: Request) -> User:
+    """The person who asks; raises SignedOut when it is nobody, and AmongStrangers when it is a guest."""
+    user = anyone(request)
+    if user is None:
+        raise SignedOut
+    if user.is_guest:
+        raise AmongStrangers
+    return user
