@@ -19,7 +19,7 @@ from webapp.live import Reader, hub
 from webapp.messages.models import Message
 from webapp.rooms.models import DIRECT, STRANGER, Membership, Room
 from webapp.security import cookie
-from webapp.strangers import conduct, models
+from webapp.strangers import conduct, models, retention
 from webapp.strangers.models import LOUNGE, Met, Stranger
 from webapp.strangers.watch import watch
 
@@ -172,7 +172,7 @@ async def test_a_guest_is_gone_after_a_day(guest: Person) -> None:
     await Session.all().update(created_at=datetime.now(UTC) - timedelta(hours=25))
     assert "I am 18 or older" in (await guest.get("/strangers")).text
     await User.all().update(created_at=datetime.now(UTC) - timedelta(hours=25))
-    await models.forget()
+    await retention.forget()
     assert await User.all().count() == 0
     assert await Session.all().count() == 0
 
@@ -534,10 +534,10 @@ async def test_a_mask_goes_with_the_account(alice: Person, other: Person) -> Non
 async def test_ended_chats_are_erased(guest: Person, other: Person, chat: str) -> None:
     await guest.post(f"{chat}/messages", {"body": "secret"})
     await guest.post("/strangers/leave")
-    await models.forget()
+    await retention.forget()
     assert await Message.all().count() == 1
     await Room.all().update(locked_at=datetime.now(UTC) - timedelta(minutes=31))
-    await models.forget()
+    await retention.forget()
     assert await Message.all().count() == 0
     assert await Room.all().count() == 0
     assert await where(other) == "/strangers"
@@ -545,14 +545,14 @@ async def test_ended_chats_are_erased(guest: Person, other: Person, chat: str) -
 
 async def test_chats_that_both_have_gone_from_end_too(guest: Person, other: Person, chat: str) -> None:
     await Stranger.all().update(here_until=0)
-    await models.forget()
+    await retention.forget()
     assert (await Room.get(kind=STRANGER)).locked_at is not None
 
 
 async def test_who_met_whom_is_forgotten_after_an_hour(guest: Person, chat: str) -> None:
     assert await Met.all().count() == 1
     await Met.all().update(at=0)
-    await models.forget()
+    await retention.forget()
     assert await Met.all().count() == 0
 
 

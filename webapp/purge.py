@@ -14,7 +14,7 @@ from webapp.leaving.export import Export
 from webapp.messages.models import erase_closed
 from webapp.moderation.models import Report
 from webapp.presence.models import Chore
-from webapp.strangers.models import forget as strangers
+from webapp.strangers.retention import forget as strangers
 
 HOUR = 3600
 FEW_MINUTES = 300

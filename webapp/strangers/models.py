@@ -1,4 +1,4 @@
-"""The rules of meeting strangers: who comes masked, who waits, who talks to whom, and how it ends."""
+"""The rules of meeting strangers: who comes masked, who waits, who talks to whom, and when that ends."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -8,16 +8,13 @@ from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
-from webapp import database, settings, text
+from webapp import database, settings
 from webapp.accounts.models import CODE, User
 from webapp.accounts.names import new_code
-from webapp.accounts.sessions import Session
-from webapp.errors import Invalid
-from webapp.friends.models import Friendship
-from webapp.language import _
-from webapp.messages.models import Message, erase_closed
-from webapp.rooms.models import DIRECT, MEMBER, STRANGER, Membership, Room
+from webapp.messages.models import Message
+from webapp.rooms.models import STRANGER, Membership, Room
 from webapp.strangers.names import new_name
+from webapp.strangers.wishes import LONGEST_INTEREST, MOST_INTERESTS
 
 # The channel of everybody who waits: it is no room, and has no log. The smallest number that a column may hold.
 LOUNGE = -(2**31)
@@ -37,50 +34,8 @@ READING_MS = 120_000
 # Who goes on so soon has not talked.
 SKIP_MS = 5_000
 YOUNG_SECONDS = 30
-MOST_INTERESTS = 5
-LONGEST_INTEREST = 24
-# An hour is what we promise; what forgets runs every few minutes.
-KEPT_MINUTES = 30
+# For so long it is known who met whom.
 MEMORY_MS = 3_600_000
-GUEST_MS = 24 * 3_600_000
-# The role of somebody who has pressed "keep in touch" in a chat.
-KEEPER = "keeper"
-
-LANGUAGES = {
-    "en": "English",
-    "ar": "العربية",
-    "de": "Deutsch",
-    "es": "Español",
-    "fr": "Français",
-    "hi": "हिन्दी",
-    "it": "Italiano",
-    "ja": "日本語",
-    "ko": "한국어",
-    "nl": "Nederlands",
-    "pl": "Polski",
-    "pt": "Português",
-    "ru": "Русский",
-    "tr": "Türkçe",
-    "uk": "Українська",
-    "zh": "中文",
-}
-
-
-def usable_interests(typed: str) -> str:
-    """The words as they are kept, with spaces between; raises Invalid."""
-    words = [word for piece in text.fold(typed).replace(",", " ").split() if (word := piece.strip("#.;:!?\"'()"))]
-    words = list(dict.fromkeys(words))
-    if len(words) > MOST_INTERESTS:
-        raise Invalid(interests=_("Use at most %(most)s words.", most=MOST_INTERESTS))
-    if any(len(word) > LONGEST_INTEREST for word in words):
-        raise Invalid(interests=_("Use words of at most %(most)s letters.", most=LONGEST_INTEREST))
-    return " ".join(words)
-
-
-def usable_language(typed: str) -> str:
-    if typed not in LANGUAGES:
-        raise Invalid(language=_("Choose one of these."))
-    return typed
 
 
 class Stranger(Model):
@@ -268,77 +223,6 @@ class Stranger(Model):
 
         return await database.transact(write)
 
-    # Keeping in touch.
-
-    async def keep(self, room: Room) -> None:
-        """They would like to stay in touch. The other is not told."""
-        await Membership.filter(room_id=room.id, user_id=self.mask_id).update(role=KEEPER)
-
-    @classmethod
-    async def unite(cls, room: Room) -> Room | None:
-        """
-        Make friends of the two when both want it and have accounts, and of their chat the one between them.
-
-        The chat that they talk in from now on; where they have one already, that one. None when it is too early.
-        """
-        return await database.transact(cls._unite, room)
-
-    @classmethod
-    async def _unite(cls, room: Room) -> Room | None:
-        if not await Room.filter(id=room.id, kind=STRANGER, closed_at=None).update(kind=STRANGER):
-            return await cls._kept(room)
-        keepers = await Membership.filter(room_id=room.id, role=KEEPER).values_list("user_id", flat=True)
-        both = await cls.filter(mask_id__in=list(keepers))
-        if len(both) != 2 or any(one.is_guest for one in both):
-            return None
-        people = {person.id: person for person in await User.filter(id__in=[one.person for one in both])}
-        if len(people) != 2:
-            return None
-        low, high = sorted(people)
-        await Friendship.join(people[low], people[high])
-        known = await Room.get_or_none(low=low, high=high, closed_at=None)
-        if known:
-            await Room.filter(id=room.id).update(locked_at=datetime.now(UTC))
-        else:
-            await cls._unmask(room.id, {one.mask_id: one.person for one in both}, low, high)
-        kept = known or await Room.get(id=room.id)
-        await cls.filter(id__in=[one.id for one in both], room_id=room.id).update(
-            room_id=None, last_room_id=None if not known else room.id, kept_room_id=kept.id
-        )
-        return kept
-
-    @classmethod
-    async def _kept(cls, room: Room) -> Room | None:
-        """The other was a moment faster."""
-        return await Room.get_or_none(id=room.id, kind=DIRECT, closed_at=None)
-
-    @classmethod
-    async def _unmask(cls, room_id: int, people: dict[int, int], low: int, high: int) -> None:
-        room = await Room.get(id=room_id)
-        for mask, person in people.items():
-            await Membership.filter(room_id=room_id, user_id=mask).update(user_id=person, role=MEMBER)
-            await Message.filter(room_id=room_id, author_id=mask).update(author_id=person)
-        await Room.filter(id=room_id).update(
-            kind=DIRECT, low=low, high=high, name="", topic="", locked_at=None,
-            last_author=people.get(room.last_author or 0),
-        )  # fmt: skip
-
-    async def grow_up(self, account: User) -> None:
-        """The guest has an account now, and talks on behind the same mask; their session is the account's."""
-
-        async def write() -> None:
-            await Stranger.filter(id=self.id).update(person=account.id)
-            await Session.filter(user_id=self.mask_id).update(user_id=account.id)
-            for table, columns in (("met", ("low", "high")), ("block", ("blocker_id", "blocked_id"))):
-                for column in columns:
-                    await database.rows(
-                        f"UPDATE {table} SET {column} = ? WHERE {column} = ? RETURNING id", account.id, self.mask_id
-                    )
-
-        await database.transact(write)
-
-    # Forgetting.
-
     @classmethod
     async def drop(cls, person_id: int) -> None:
         """The person leaves for good: so does their mask, and what they are in ends."""
@@ -397,43 +281,6 @@ async def presence(rooms: Collection[int]) -> dict[int, Presence]:
 
 
 # What others ask of strangers.
-
-
-async def forget() -> int:
-    """
-    Erase what is due: chats that ended a while ago, guests and masks of yesterday, and who met whom; how many chats.
-
-    May be repeated, and run by several processes at once.
-    """
-    now = datetime.now(UTC).timestamp()
-    await _end_forsaken()
-    ended = datetime.fromtimestamp(now - KEPT_MINUTES * 60, UTC)
-    due = await Room.filter(kind=STRANGER, locked_at__lt=ended, closed_at=None).values_list("id", flat=True)
-    for room_id in due:
-        await Stranger.filter(room_id=room_id).update(room_id=None)
-        await Stranger.filter(last_room_id=room_id).update(last_room_id=None)
-        await Room.filter(id=room_id, kind=STRANGER).update(closed_at=datetime.now(UTC))
-    await erase_closed()
-    await _drop_masks(datetime.fromtimestamp(now - GUEST_MS / 1000, UTC))
-    for table, moment, age in (("met", "at", MEMORY_MS), ("conduct", "changed_at", GUEST_MS)):
-        await database.rows(f"DELETE FROM {table} WHERE {moment} < {CLOCK} - {age} RETURNING id")
-    return len(due)
-
-
-async def _end_forsaken() -> None:
-    """Chats that both have gone from: nobody's page was there to notice."""
-    found = await database.rows(
-        f"SELECT DISTINCT room_id FROM stranger WHERE room_id IS NOT NULL AND here_until < {CLOCK} - {GRACE_MS}"
-    )
-    for row in found:
-        await Stranger.end_abandoned(row["room_id"])
-
-
-async def _drop_masks(yesterday: datetime) -> None:
-    for stranger in await Stranger.filter(mask__created_at__lt=yesterday):
-        if stranger.is_guest or (stranger.room_id is None and not stranger.is_waiting):
-            await stranger.leave()
-            await User.filter(id=stranger.mask_id, is_guest=True).delete()
 
 
 async def behind(mask_id: int) -> User | None:

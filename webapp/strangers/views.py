@@ -13,10 +13,10 @@ from webapp.accounts.bans import check_address
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.accounts.views import NO_PROBLEMS
-from webapp.errors import AmongStrangers, Invalid, Missing, Problem, Refused
+from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends import broadcasts as friends
 from webapp.friends.models import Block
-from webapp.language import Words, _
+from webapp.language import _
 from webapp.messages import typing
 from webapp.messages.models import Line
 from webapp.messages.views import composer_in, is_plain, post_in, read_in, remember_plain, show_in, shown_in
@@ -24,19 +24,12 @@ from webapp.rooms.models import Room
 from webapp.security import client, cookie
 from webapp.security.forms import form
 from webapp.security.limiter import throttle
-from webapp.strangers import broadcasts, conduct
+from webapp.strangers import broadcasts, conduct, keeping
+from webapp.strangers.authentication import masked, stranger, talk, talking
 from webapp.strangers.conduct import Conduct, Questioned
-from webapp.strangers.models import (
-    LANGUAGES,
-    READING_MS,
-    WAITING_MS,
-    YOUNG_SECONDS,
-    Stranger,
-    behind,
-    usable_interests,
-    usable_language,
-)
+from webapp.strangers.models import READING_MS, WAITING_MS, YOUNG_SECONDS, Stranger, behind
 from webapp.strangers.watch import matchmaker
+from webapp.strangers.wishes import LANGUAGES, checked
 
 log = logging.getLogger(__name__)
 
@@ -46,41 +39,6 @@ NO_WISHES = {"interests": "", "language": "", "rules": ""}
 
 def _see(goto: str) -> Response:
     return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
-
-
-# Who asks. From here on the request is the mask's: no page, error or stream can say anything of who is behind it.
-
-
-async def stranger(request: Request) -> Stranger | None:
-    """The person who asks, as a stranger; None when they are none yet."""
-    user = anyone(request)
-    found = await Stranger.of(user.id) if user else None
-    if user and found:
-        found.mask.session_id = user.session_id
-        request.scope["user"] = found.mask
-    return found
-
-
-async def masked(request: Request) -> Stranger:
-    """The same; raises AmongStrangers when they are none."""
-    found = await stranger(request)
-    if found is None:
-        raise AmongStrangers
-    return found
-
-
-async def talking(request: Request) -> tuple[User, Room]:
-    """The mask, and the chat that is named, in which they are; raises AmongStrangers when they are not."""
-    found, room = await _talk(request)
-    return found.mask, room
-
-
-async def _talk(request: Request) -> tuple[Stranger, Room]:
-    found = await masked(request)
-    room = await found.chat()
-    if room is None or room.id != request.path_params["chat"]:
-        raise AmongStrangers
-    return found, room
 
 
 # Coming in.
@@ -150,7 +108,7 @@ async def find(request: Request) -> Response:
     typed = await form(request, "interests", "language", "rules")
     found = await stranger(request)
     try:
-        interests, language = _wishes(typed)
+        interests, language = checked(typed)
         found = found or await _enter(request)
         await found.wish(interests, language)
         return await _find(found)
@@ -186,21 +144,6 @@ async def question(request: Request) -> Response:
     return render.page(request, "strangers/question.html", is_kept=False, question=asked, seal=seal)
 
 
-def _wishes(typed: dict[str, str]) -> tuple[str, str]:
-    problems: dict[str, Words] = {}
-    if not typed["rules"]:
-        problems["rules"] = _("Only for people of 18 years or more who accept the rules.")
-    interests = language = ""
-    try:
-        interests = usable_interests(typed["interests"])
-        language = usable_language(typed["language"])
-    except Invalid as error:
-        problems |= error.problems
-    if problems:
-        raise Invalid(**problems)
-    return interests, language
-
-
 async def _enter(request: Request) -> Stranger:
     """A mask for the account, or a new guest with a session of their own."""
     if account := anyone(request):
@@ -224,7 +167,7 @@ async def stop(request: Request) -> Response:
 
 async def chat(request: Request) -> Response:
     """The chat, with its history while it lasts."""
-    found, room = await _talk(request)
+    found, room = await talk(request)
     # A page that is not live can't say that it is still open.
     await found.be_here(READING_MS if is_plain(request) else WAITING_MS)
     return await show_in(request, found.mask, room, _page)
@@ -336,7 +279,7 @@ async def keep(request: Request) -> Response:
     room = await found.chat()
     if room is None:
         raise Missing(_("This chat is gone."))
-    await found.keep(room)
+    await keeping.keep(found, room)
     if found.is_guest:
         return _see(f"{HOME}/register")
     return await _unite(found, room)
@@ -345,7 +288,7 @@ async def keep(request: Request) -> Response:
 async def _unite(found: Stranger, room: Room) -> Response:
     """What both have pressed happens; one alone is answered the same as before."""
     try:
-        kept = await Stranger.unite(room)
+        kept = await keeping.unite(room)
     except Missing:
         kept = None  # a block stands between the two, which nobody is told
     if kept is None:
@@ -389,7 +332,7 @@ def _registering(request: Request, typed: dict[str, str], status: int = 200, **c
 
 
 async def _grow_up(found: Stranger, account: User) -> Response:
-    await found.grow_up(account)
+    await keeping.grow_up(found, account)
     found.person = account.id
     room = await found.chat()
     return await _unite(found, room) if room else _see(HOME)

@@ -18,7 +18,7 @@ from webapp.rooms.models import PARTED, Room
 from webapp.rooms.sidebar import OLDER
 from webapp.security.headers import POLICY
 from webapp.security.limiter import throttle
-from webapp.strangers import views as strangers
+from webapp.strangers.authentication import masked, talking
 from webapp.strangers.broadcasts import MOVED
 from webapp.strangers.models import LOUNGE
 from webapp.streams.stream import Stream
@@ -137,7 +137,7 @@ async def _make_way(user: User) -> None:
 
 async def strangers_events(request: Request) -> Response:
     """Server-Sent Events for who waits for a stranger."""
-    stranger = await strangers.masked(request)
+    stranger = await masked(request)
     if not stranger.is_waiting:
         return _moved()
     await _make_way(stranger.mask)
@@ -149,7 +149,7 @@ async def strangers_events(request: Request) -> Response:
 async def chat_events(request: Request) -> Response:
     """Server-Sent Events of a chat with a stranger."""
     try:
-        user, room = await strangers.talking(request)
+        user, room = await talking(request)
     except AmongStrangers:
         return _moved()
     return await _events(request, user, room)
@@ -165,7 +165,7 @@ async def chat_live(request: Request) -> Response:
     if "frame" in request.query_params:
         return _supervisor(request)
     render.frame(request)
-    return await _live(request, *await strangers.talking(request))
+    return await _live(request, *await talking(request))
 
 
 def _is_brief(request: Request) -> bool:

@@ -1,0 +1,50 @@
+"""What is forgotten of strangers, and when."""
+
+from datetime import UTC, datetime
+
+from webapp import database
+from webapp.accounts.models import User
+from webapp.messages.models import erase_closed
+from webapp.rooms.models import STRANGER, Room
+from webapp.strangers.models import CLOCK, GRACE_MS, MEMORY_MS, Stranger
+
+# An hour is what we promise; what forgets runs every few minutes.
+KEPT_MINUTES = 30
+GUEST_MS = 24 * 3_600_000
+
+
+async def forget() -> int:
+    """
+    Erase what is due: chats that ended a while ago, guests and masks of yesterday, and who met whom; how many chats.
+
+    May be repeated, and run by several processes at once.
+    """
+    now = datetime.now(UTC).timestamp()
+    await _end_forsaken()
+    ended = datetime.fromtimestamp(now - KEPT_MINUTES * 60, UTC)
+    due = await Room.filter(kind=STRANGER, locked_at__lt=ended, closed_at=None).values_list("id", flat=True)
+    for room_id in due:
+        await Stranger.filter(room_id=room_id).update(room_id=None)
+        await Stranger.filter(last_room_id=room_id).update(last_room_id=None)
+        await Room.filter(id=room_id, kind=STRANGER).update(closed_at=datetime.now(UTC))
+    await erase_closed()
+    await _drop_masks(datetime.fromtimestamp(now - GUEST_MS / 1000, UTC))
+    for table, moment, age in (("met", "at", MEMORY_MS), ("conduct", "changed_at", GUEST_MS)):
+        await database.rows(f"DELETE FROM {table} WHERE {moment} < {CLOCK} - {age} RETURNING id")
+    return len(due)
+
+
+async def _end_forsaken() -> None:
+    """Chats that both have gone from: nobody's page was there to notice."""
+    found = await database.rows(
+        f"SELECT DISTINCT room_id FROM stranger WHERE room_id IS NOT NULL AND here_until < {CLOCK} - {GRACE_MS}"
+    )
+    for row in found:
+        await Stranger.end_abandoned(row["room_id"])
+
+
+async def _drop_masks(yesterday: datetime) -> None:
+    for stranger in await Stranger.filter(mask__created_at__lt=yesterday):
+        if stranger.is_guest or (stranger.room_id is None and not stranger.is_waiting):
+            await stranger.leave()
+            await User.filter(id=stranger.mask_id, is_guest=True).delete()
