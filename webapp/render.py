@@ -178,11 +178,16 @@ def _compressed(
     return Response(body, status, headers, media_type)
 
 
+def see_other(goto: str) -> Response:
+    """After a form: on to where the change can be seen."""
+    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+
+
 def answer(request: Request, name: str, goto: str, **context: Any) -> Response:
-    """After a form: the fragment for htmx, else a redirect to where the change can be seen."""
+    """After a form: the fragment for htmx, else a redirect."""
     if is_fragment(request):
         return part(name, **context)
-    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+    return see_other(goto)
 
 
 def compress(body: bytes, accepted: str, effort: int = 3) -> tuple[bytes, str]:

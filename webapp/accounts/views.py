@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from webapp import language, render, settings, text, uploads
 from webapp.accounts import broadcasts
@@ -29,11 +29,7 @@ async def front(request: Request) -> Response:
     return render.page(request, "front.html", has_left="left" in request.query_params)
 
 
-def _see(goto: str) -> Response:
-    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
-
-
-def _again(request: Request, name: str, error: Problem, **context: Any) -> Response:
+def again(request: Request, name: str, error: Problem, **context: Any) -> Response:
     """The same form, with what was typed and what is wrong with it."""
     problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
     problem = "" if isinstance(error, Invalid) else error.message
@@ -46,28 +42,28 @@ async def register(request: Request) -> Response:
     if not settings.REGISTRATION_OPEN:
         raise Refused(_("New accounts are made by whoever runs this server."))
     if request.method != "POST":
-        return _see("/lobby") if recognised(request) else _register_form(request)
+        return render.see_other("/lobby") if recognised(request) else register_form(request)
     typed = await form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", client.address(request))
         await check_address(request)
         user = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
-        return _again(request, "accounts/register.html", error, form=typed)
+        return again(request, "accounts/register.html", error, form=typed)
     await _begin(request, user)
-    return _see("/lobby")
+    return render.see_other("/lobby")
 
 
-def _register_form(request: Request) -> Response:
+def register_form(request: Request, **context: Any) -> Response:
     empty = {"username": "", "display_name": ""}
-    return render.page(request, "accounts/register.html", form=empty, problems=NO_PROBLEMS, problem="")
+    return render.page(request, "accounts/register.html", form=empty, problems=NO_PROBLEMS, problem="", **context)
 
 
 async def login(request: Request) -> Response:
     target = inner_path(request.query_params.get("next", "/lobby"))
     if request.method != "POST":
         if recognised(request):
-            return _see(target)
+            return render.see_other(target)
         empty = {"username": ""}
         return render.page(request, "accounts/login.html", form=empty, problems=NO_PROBLEMS, problem="", next=target)
     typed = await form(request, "username", "password", "next")
@@ -75,9 +71,9 @@ async def login(request: Request) -> Response:
     try:
         user = await _authenticate(request, typed["username"], typed["password"])
     except Problem as error:
-        return _again(request, "accounts/login.html", error, form=typed, next=target)
+        return again(request, "accounts/login.html", error, form=typed, next=target)
     await _begin(request, user)
-    return _see(target)
+    return render.see_other(target)
 
 
 async def _authenticate(request: Request, username: str, password: str) -> User:
@@ -106,20 +102,20 @@ async def logout(request: Request) -> Response:
     if anyone(request):
         await _end(request.user.session_id)
     cookie.end_session(request)
-    return _see("/")
+    return render.see_other("/")
 
 
 async def heed(request: Request) -> Response:
     """The warning has been read: back to the page that it stood on."""
     if user := anyone(request):
         await user.heed()
-    return _see(inner_path(urlsplit(request.headers.get("referer", "")).path))
+    return render.see_other(inner_path(urlsplit(request.headers.get("referer", "")).path))
 
 
 async def speak(request: Request) -> Response:
     """The language of the pages: kept with the account, or in a cookie; back to the page on which it was chosen."""
     typed = await form(request, "language")
-    back = _see(inner_path(urlsplit(request.headers.get("referer", "")).path or "/"))
+    back = render.see_other(inner_path(urlsplit(request.headers.get("referer", "")).path or "/"))
     if user := anyone(request):
         await user.speak(typed["language"])
     elif typed["language"] in language.LANGUAGES:
@@ -169,7 +165,7 @@ async def profile(request: Request) -> Response:
         response.headers.update(error.headers)
         return response
     broadcasts.changed(user)
-    return _see("/settings/profile?done=profile")
+    return render.see_other("/settings/profile?done=profile")
 
 
 async def _picture(user: User, upload: Upload) -> uploads.Picture:
@@ -190,7 +186,7 @@ async def password(request: Request) -> Response:
     except Invalid as error:
         return _settings(request, "accounts/password.html", error.status, problems=NO_PROBLEMS | error.problems)
     await _end_others(user)
-    return _see("/settings/password?done=password")
+    return render.see_other("/settings/password?done=password")
 
 
 async def _end_others(user: User) -> None:
@@ -213,13 +209,13 @@ async def end_session(request: Request) -> Response:
     await _end(session.id)
     if session.id == user.session_id:
         cookie.end_session(request)
-        return _see("/")
-    return _see("/settings/sessions?done=ended")
+        return render.see_other("/")
+    return render.see_other("/settings/sessions?done=ended")
 
 
 async def end_other_sessions(request: Request) -> Response:
     await _end_others(signed_in(request))
-    return _see("/settings/sessions?done=ended")
+    return render.see_other("/settings/sessions?done=ended")
 
 
 # A new password without the old one: by a link that whoever runs the server passes on.
@@ -246,7 +242,7 @@ async def reset(request: Request) -> Response:
         return render.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)
     await _end_others(user)
     await _begin(request, user)
-    return _see("/lobby")
+    return render.see_other("/lobby")
 
 
 async def _by_reset(token: str) -> User:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from webapp import render, settings, text
 from webapp.accounts.authentication import signed_in
@@ -76,7 +76,7 @@ async def _back(request: Request, other: User) -> Response:
     """To the page with the button that was pressed."""
     typed = await form(request, "from")
     goto = {"friends": "/friends", "lobby": "/lobby"}.get(typed["from"], other.path)
-    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+    return render.see_other(goto)
 
 
 def _tell(user: User, other: User, before: Tie) -> None:
@@ -157,7 +157,7 @@ async def privacy(request: Request) -> Response:
         return _privacy(request, error.status, form=typed, problems=NO_PROBLEMS | error.problems)
     if shows["shows_presence"] != user.shows_presence:
         await presence.chosen(user.id)
-    return RedirectResponse("/settings/privacy?done=privacy", 303, {"Cache-Control": "no-store"})
+    return render.see_other("/settings/privacy?done=privacy")
 
 
 def _privacy(request: Request, status: int = 200, **context: Any) -> Response:

@@ -3,7 +3,7 @@
 import asyncio
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, Response
 
 from webapp import render, settings
 from webapp.accounts import broadcasts as accounts
@@ -39,7 +39,7 @@ async def delete(request: Request) -> Response:
         return response
     await _leave(user)
     cookie.end_session(request)
-    return RedirectResponse("/?left=1", 303, {"Cache-Control": "no-store"})
+    return render.see_other("/?left=1")
 
 
 def _form(request: Request, status: int = 200, problem: Words = "") -> Response:
@@ -74,7 +74,7 @@ async def export(request: Request) -> Response:
             await throttle(settings.RATE_EXPORT, "export", str(user.id))
             await Export.begin(user)
         maker.wake()
-        return RedirectResponse(request.scope["path"], 303, {"Cache-Control": "no-store"})
+        return render.see_other(request.scope["path"])
     response = render.page(
         request, "leaving/export.html", is_kept=False, here=request.scope["path"], done="", export=found
     )

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from webapp import database, render, settings
 from webapp.accounts.authentication import signed_in
@@ -33,10 +33,6 @@ PLAIN = "plain"
 LARGEST_NUMBER = 2**53
 NO_MESSAGE = _("There is no message with that number.")
 SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
-
-
-def _see(goto: str) -> Response:
-    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
 
 
 async def _room(request: Request) -> tuple[User, Room]:
@@ -81,7 +77,7 @@ async def chat(request: Request) -> Response:
     """The one chat with a person: as long as nothing has been said, a page to say it on. Looking makes nothing."""
     user = signed_in(request)
     room = await chats.between(user, await User.by_code(request.path_params["code"]))
-    return _see(room.path) if room.key else await _page(request, user, room, [], False)
+    return render.see_other(room.path) if room.key else await _page(request, user, room, [], False)
 
 
 async def _page(
@@ -210,7 +206,7 @@ async def permalink(request: Request) -> Response:
     number = _numbered(request, room)
     is_elsewhere = number <= room.last_number - PAGE or await _hidden(user, room, await Message.one(room, number))
     at = f"?around={number}" if is_elsewhere else _anew(request, room.version)
-    return _see(f"{room.path}{at}#message-{room.id}-{number}")
+    return render.see_other(f"{room.path}{at}#message-{room.id}-{number}")
 
 
 def _anew(request: Request, version: int) -> str:
@@ -286,7 +282,7 @@ async def write_to(request: Request) -> Response:
     broadcasts.changed(room, posted.version)
     rooms.placed(room, user.id, other.id)
     receipts.posted(room)
-    return _see(f"{room.path}#composer")
+    return render.see_other(f"{room.path}#composer")
 
 
 async def type(request: Request) -> Response:
@@ -341,7 +337,7 @@ async def edit(request: Request) -> Response:
         response.headers.update(error.headers)
         return response
     broadcasts.changed(room, version)
-    return _see(message.path_in(room))
+    return render.see_other(message.path_in(room))
 
 
 def _edit(request: Request, user: User, room: Room, message: Message, status: int = 200, **context: Any) -> Response:
@@ -361,4 +357,4 @@ async def remove(request: Request) -> Response:
     message = await Message.for_changing(room, user, _numbered(request, room))
     version = await message.remove()
     broadcasts.changed(room, version)
-    return _see(message.path_in(room))
+    return render.see_other(message.path_in(room))

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from webapp import render, settings
 from webapp.accounts.authentication import anyone, signed_in
@@ -26,10 +26,6 @@ MOST_PAGES = 1000
 STRANGERS = "/strangers"
 NO_PROBLEMS = {"reason": "", "text": "", "told": "", "note": "", "hours": ""}
 DECISIONS = {action.value: action for action in Action if action is not Action.LIFT}
-
-
-def _see(goto: str) -> Response:
-    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
 
 
 # For everybody.
@@ -65,7 +61,7 @@ async def _report(request: Request) -> Response:
         raise
     except Problem as error:
         return await _form(request, user, typed["about"], typed, error)
-    return _see("/report?" + urlencode({"about": typed["about"], "done": 1}))
+    return render.see_other("/report?" + urlencode({"about": typed["about"], "done": 1}))
 
 
 async def _form(
@@ -136,7 +132,7 @@ async def show(request: Request) -> Response:
         return await _show(request, found, error, typed)
     if person and person.is_banned:
         await _send_away(person)
-    return _see(f"/moderation/reports/{found.id}?done=1")
+    return render.see_other(f"/moderation/reports/{found.id}?done=1")
 
 
 async def _send_away(person: User) -> None:
@@ -184,7 +180,7 @@ async def out(request: Request) -> Response:
     except (Invalid, Refused) as error:
         found = await kept_out(_page(request))
         return _list(request, "moderation/out.html", found, error.status, problem=error.message)
-    return _see("/moderation/out")
+    return render.see_other("/moderation/out")
 
 
 async def log(request: Request) -> Response:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from webapp import render, settings, text
 from webapp.accounts.authentication import recognised, signed_in
@@ -32,10 +32,6 @@ MOST_PAGES = 100
 LOBBY_ROOMS = 8
 LOBBY_FRIENDS = 50
 FEW_PEOPLE = 5
-
-
-def _see(goto: str) -> Response:
-    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
 
 
 async def home(request: Request) -> Response:
@@ -108,7 +104,7 @@ async def _enter(request: Request, user: User) -> Response:
     except Invalid as error:
         problems = NO_FORM | error.problems
         return await _list(request, user, status=error.status, form=typed, problems=problems)
-    return _see(room.path)
+    return render.see_other(room.path)
 
 
 async def join(request: Request) -> Response:
@@ -118,7 +114,7 @@ async def join(request: Request) -> Response:
     broadcasts.placed(room, user.id)
     if room.is_chat:
         hub.touch(room.id, "receipts")  # whoever waits for the answer learns of it
-    return _see(f"{room.path}#composer" if room.is_chat else room.path)
+    return render.see_other(f"{room.path}#composer" if room.is_chat else room.path)
 
 
 async def leave(request: Request) -> Response:
@@ -129,7 +125,7 @@ async def leave(request: Request) -> Response:
         broadcasts.placed(room, user.id)
         attendance.forget(user.id, room.id)
         talk.left(room, user)
-    return _see("/lobby")
+    return render.see_other("/lobby")
 
 
 def _page(request: Request) -> int:
@@ -172,7 +168,7 @@ async def show_settings(request: Request) -> Response:
     except Invalid as error:
         kept = typed if typed["do"] == "topic" else typed | {"topic": room.topic}
         return await _settings(request, user, room, error.status, form=kept, problems=NO_FORM | error.problems)
-    return _see(goto or f"{room.path}/settings?done={typed['do']}")
+    return render.see_other(goto or f"{room.path}/settings?done={typed['do']}")
 
 
 async def _settings(request: Request, user: User, room: Room, status: int = 200, **context: Any) -> Response:

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from webapp import database, render, settings
 from webapp.accounts.authentication import anyone
 from webapp.accounts.bans import check_address
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.accounts.views import NO_PROBLEMS
+from webapp.accounts.views import again, register_form
 from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends import broadcasts as friends
 from webapp.friends.models import Block
@@ -34,11 +34,8 @@ from webapp.strangers.wishes import LANGUAGES, checked
 log = logging.getLogger(__name__)
 
 HOME = "/strangers"
+REGISTER = f"{HOME}/register"
 NO_WISHES = {"interests": "", "language": "", "rules": ""}
-
-
-def _see(goto: str) -> Response:
-    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
 
 
 # Coming in.
@@ -53,7 +50,7 @@ async def index(request: Request) -> Response:
     if render.is_fragment(request):  # the page of one who waits, which was told that they wait no more
         return Response(status_code=204) if found.is_waiting else Response(headers={"HX-Redirect": goto or HOME})
     if goto:
-        return _see(goto)
+        return render.see_other(goto)
     if found.is_waiting:
         return await _wait(request, found)
     return _door(request, found)
@@ -72,7 +69,7 @@ async def _elsewhere(found: Stranger) -> str:
 async def _wait(request: Request, found: Stranger) -> Response:
     await found.be_here(WAITING_MS)
     if await _match_now(found):
-        return _see(HOME)
+        return render.see_other(HOME)
     total, seconds = await Stranger.waits(), await found.waited()
     return render.page(
         request, "strangers/waiting.html", viewer=found.mask, stranger=found, total=total, seconds=seconds
@@ -126,10 +123,10 @@ async def _find(found: Stranger) -> Response:
     try:
         await Conduct.check(found.person)
     except Questioned:
-        return _see(f"{HOME}/question")
+        return render.see_other(f"{HOME}/question")
     if await found.find():
         await _match_now(found)
-    return _see(HOME)
+    return render.see_other(HOME)
 
 
 async def question(request: Request) -> Response:
@@ -159,7 +156,7 @@ async def _enter(request: Request) -> Stranger:
 async def stop(request: Request) -> Response:
     found = await masked(request)
     await found.stop()
-    return _see(HOME)
+    return render.see_other(HOME)
 
 
 # Talking.
@@ -218,7 +215,7 @@ async def read(request: Request) -> Response:
 
 async def permalink(request: Request) -> Response:
     _, room = await talking(request)
-    return _see(f"{room.path}#message-{room.id}-{request.path_params['number']}")
+    return render.see_other(f"{room.path}#message-{room.id}-{request.path_params['number']}")
 
 
 async def me_css(request: Request) -> Response:
@@ -232,7 +229,7 @@ async def me_css(request: Request) -> Response:
 
 async def leave(request: Request) -> Response:
     await _leave(await masked(request))
-    return _see(HOME)
+    return render.see_other(HOME)
 
 
 async def _leave(found: Stranger) -> None:
@@ -246,10 +243,10 @@ async def next(request: Request) -> Response:
     found = await masked(request)
     room = await found.chat()
     if request.method != "POST":
-        return render.page(request, "strangers/next.html", room=room) if room else _see(HOME)
+        return render.page(request, "strangers/next.html", room=room) if room else render.see_other(HOME)
     typed = await form(request, "sure")
     if room and not typed["sure"] and _is_young(room):
-        return _see(f"{HOME}/next")
+        return render.see_other(f"{HOME}/next")
     await _leave(found)
     return await _find(found)
 
@@ -268,7 +265,7 @@ async def block(request: Request) -> Response:
     await _leave(found)
     if me and other:
         await Block.put(me, other)
-    return _see(HOME)
+    return render.see_other(HOME)
 
 
 # Keeping in touch.
@@ -281,7 +278,7 @@ async def keep(request: Request) -> Response:
         raise Missing(_("This chat is gone."))
     await keeping.keep(found, room)
     if found.is_guest:
-        return _see(f"{HOME}/register")
+        return render.see_other(REGISTER)
     return await _unite(found, room)
 
 
@@ -292,47 +289,38 @@ async def _unite(found: Stranger, room: Room) -> Response:
     except Missing:
         kept = None  # a block stands between the two, which nobody is told
     if kept is None:
-        return _see(f"{room.path}?kept=1")
+        return render.see_other(f"{room.path}?kept=1")
     # Not to the page that has pressed it: that is on its way already.
     broadcasts.moved([room.other.id] if room.other else [])
     broadcasts.left(room, found.mask_id)
     # In whatever other windows they have as themselves.
     friends.changed(*await User.filter(id__in=[kept.low, kept.high]))
     await Stranger.filter(id=found.id).update(kept_room_id=None)
-    return _see(kept.path)
+    return render.see_other(kept.path)
 
 
 async def register(request: Request) -> Response:
     """An account for a guest, who goes on behind the same mask."""
     found = await masked(request)
     if not found.is_guest:
-        return _see(HOME)
+        return render.see_other(HOME)
     if not settings.REGISTRATION_OPEN:
         raise Refused(_("New accounts are made by whoever runs this server."))
     await found.be_here(READING_MS)
     if request.method != "POST":
-        return _registering(request, {"username": "", "display_name": ""})
+        return register_form(request, action=REGISTER)
     typed = await form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", client.address(request))
         await check_address(request)
         account = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
-        problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
-        problem = "" if isinstance(error, Invalid) else error.message
-        response = _registering(request, typed, error.status, problems=problems, problem=problem)
-        response.headers.update(error.headers)
-        return response
+        return again(request, "accounts/register.html", error, form=typed, action=REGISTER)
     return await _grow_up(found, account)
-
-
-def _registering(request: Request, typed: dict[str, str], status: int = 200, **context: Any) -> Response:
-    shown = {"form": typed, "problems": NO_PROBLEMS, "problem": "", "action": f"{HOME}/register"}
-    return render.page(request, "accounts/register.html", status, **(shown | context))
 
 
 async def _grow_up(found: Stranger, account: User) -> Response:
     await keeping.grow_up(found, account)
     found.person = account.id
     room = await found.chat()
-    return await _unite(found, room) if room else _see(HOME)
+    return await _unite(found, room) if room else render.see_other(HOME)
