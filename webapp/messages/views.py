@@ -22,12 +22,15 @@ from webapp.rooms import access, chats
 from webapp.rooms import broadcasts as rooms
 from webapp.rooms.models import Membership, Room
 from webapp.rooms.split import split
+from webapp.security import cookie
 from webapp.security.forms import form
 from webapp.security.limiter import throttle
 
-# How a view finds who asks and the room that is meant, and how it shows the whole page of that room.
+# What the page of a room shows; see `_shown`.
+Shown = dict[str, Any]
+# How a view finds who asks and the room that is meant, and how it answers with the whole page of that room.
 Find = Callable[[Request], Awaitable[tuple[User, Room]]]
-Show = Callable[..., Awaitable[Response]]
+Show = Callable[[Request, User, Room, Shown, int], Awaitable[Response]]
 
 PLAIN = "plain"
 LARGEST_NUMBER = 2**53
@@ -62,7 +65,8 @@ async def show_in(request: Request, user: User, room: Room, page: Show) -> Respo
             attendance.look(user.id, room.id)
         if is_plain(request) or not room.is_open:
             await _read(user, room)
-    return await page(request, user, room, messages, is_newest and room.is_open, new=new)
+    shown = await _shown(request, user, room, messages, is_newest and room.is_open, new)
+    return await page(request, user, room, shown, 200)
 
 
 def _first_new(user: User, room: Room) -> int:
@@ -77,24 +81,17 @@ async def chat(request: Request) -> Response:
     """The one chat with a person: as long as nothing has been said, a page to say it on. Looking makes nothing."""
     user = signed_in(request)
     room = await chats.between(user, await User.by_code(request.path_params["code"]))
-    return render.see_other(room.path) if room.key else await _page(request, user, room, [], False)
+    if room.key:
+        return render.see_other(room.path)
+    return await _page(request, user, room, await _shown(request, user, room, [], False))
 
 
-async def _page(
-    request: Request,
-    user: User,
-    room: Room,
-    messages: list[Line],
-    live: bool,
-    status: int = 200,
-    new: int = 0,
-    **context: Any,
-) -> Response:
-    shown = await shown_in(request, user, room, messages, live, new) | {"is_online": None, "seen": ""}
+async def _page(request: Request, user: User, room: Room, shown: Shown, status: int = 200) -> Response:
+    shown |= {"is_online": None, "seen": ""}
     if room.other and not room.is_notebook and not room.is_parted:
         shown["is_online"], shown["seen"] = await Friendship.presence(user, room.other), last_seen(room.other)
-    streamed = room if live else None
-    response = await split(request, user, "rooms/show.html", status, streamed=streamed, **(shown | context))
+    streamed = room if shown["live"] else None
+    response = await split(request, user, "rooms/show.html", status, streamed=streamed, **shown)
     remember_plain(request, response, "/rooms")
     return response
 
@@ -108,17 +105,15 @@ def is_plain(request: Request) -> bool:
 def remember_plain(request: Request, response: Response, path: str) -> None:
     if PLAIN in request.query_params:
         kept = str(int(is_plain(request)))
-        response.set_cookie(PLAIN, kept, max_age=365 * 24 * 3600, path=path, httponly=True, samesite="lax")
+        response.set_cookie(PLAIN, kept, max_age=cookie.LIFE_SECONDS, path=path, httponly=True, samesite="lax")
 
 
-async def shown_in(
-    request: Request, user: User, room: Room, messages: list[Line], live: bool, new: int
-) -> dict[str, Any]:
+async def _shown(request: Request, user: User, room: Room, messages: list[Line], live: bool, new: int = 0) -> Shown:
     """What the page of a room shows of it, with an empty composer; `new` is the first since the last visit, or 0."""
     hidden = await _hidden(user, room, messages, opened=_number(request, "around"))
     last = messages[-1].number if messages else 0
     later = last + PAGE // 2 if last < room.last_number else 0
-    shown: dict[str, Any] = {
+    shown: Shown = {
         "room": room,
         "membership": room.membership,
         "messages": messages,
@@ -307,8 +302,9 @@ async def _unposted(
         response = composer_in(request, room, problem.status, draft=typed["body"], **kept)
     else:
         messages = await Message.page(room)
-        kept["draft"] = typed["body"]
-        response = await page(request, request.user, room, messages, room.is_open, problem.status, **kept)
+        shown = await _shown(request, request.user, room, messages, room.is_open)
+        shown |= kept | {"draft": typed["body"]}
+        response = await page(request, request.user, room, shown, problem.status)
     response.headers.update(problem.headers)
     return response
 

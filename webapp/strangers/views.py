@@ -18,8 +18,7 @@ from webapp.friends import broadcasts as friends
 from webapp.friends.models import Block
 from webapp.language import _
 from webapp.messages import typing
-from webapp.messages.models import Line
-from webapp.messages.views import composer_in, is_plain, post_in, read_in, remember_plain, show_in, shown_in
+from webapp.messages.views import Shown, composer_in, is_plain, post_in, read_in, remember_plain, show_in
 from webapp.rooms.models import Room
 from webapp.security import client, cookie
 from webapp.security.forms import form
@@ -170,20 +169,10 @@ async def chat(request: Request) -> Response:
     return await show_in(request, found.mask, room, _page)
 
 
-async def _page(
-    request: Request,
-    mask: User,
-    room: Room,
-    messages: list[Line],
-    live: bool,
-    status: int = 200,
-    new: int = 0,
-    **context: Any,
-) -> Response:
-    shown = await shown_in(request, mask, room, messages, live, new)
+async def _page(request: Request, mask: User, room: Room, shown: Shown, status: int) -> Response:
     kept = "kept" in request.query_params
     shown |= {"viewer": mask, "me_css": mask.stylesheet, "company": await broadcasts.seen(room), "kept": kept}
-    response = render.page(request, "strangers/chat.html", status, **(shown | context))
+    response = render.page(request, "strangers/chat.html", status, **shown)
     remember_plain(request, response, HOME)
     return response
 
