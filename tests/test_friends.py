@@ -17,8 +17,9 @@ from webapp import database, settings
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import search_names
 from webapp.friends import broadcasts
-from webapp.friends.models import COOLING_OFF, MOST_OUTSTANDING, Block, Friendship, Tie, pair, tie
+from webapp.friends.models import COOLING_OFF, MOST_OUTSTANDING, Block, Friendship, Tie, pair
 from webapp.friends.search import MOST_FOUND, code_in
+from webapp.friends.ties import tie
 from webapp.rooms.models import Room
 
 NOBODY = "0000-0000"

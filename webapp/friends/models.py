@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
 
 from tortoise import fields
 from tortoise.expressions import F, Q
@@ -253,10 +252,15 @@ class Block(Model):
         unique_together = (("blocker", "blocked"),)
 
     @classmethod
+    def between(cls, one: User, other: User) -> "QuerySet[Block]":
+        """What either has blocked of the other."""
+        both = Q(blocker_id=one.id, blocked_id=other.id) | Q(blocker_id=other.id, blocked_id=one.id)
+        return cls.filter(both)
+
+    @classmethod
     async def exists_between(cls, one: User, other: User) -> bool:
         """Whether either has blocked the other."""
-        both = Q(blocker_id=one.id, blocked_id=other.id) | Q(blocker_id=other.id, blocked_id=one.id)
-        return await cls.filter(both).exists()
+        return await cls.between(one, other).exists()
 
     @classmethod
     async def check(cls, user: User, other: User) -> None:
@@ -311,55 +315,3 @@ class Block(Model):
         """The people whom the person has blocked, the latest first."""
         blocks = await cls.filter(blocker_id=user.id).select_related("blocked").order_by("-id").limit(MOST_SHOWN)
         return [block.blocked for block in blocks]
-
-
-class Circle(NamedTuple):
-    """Everybody whom a person has something with."""
-
-    asking: list[User]
-    asked: list[User]
-    friends: list[User]
-    blocked: list[User]
-
-
-async def circle(user: User) -> Circle:
-    requests = await Friendship.requests(user)
-    asking = [one.other(user) for one in requests if one.asked_by != user.id]
-    asked = [one.other(user) for one in requests if one.asked_by == user.id]
-    return Circle(asking, asked, await Friendship.friends(user), await Block.people(user))
-
-
-async def tie(viewer: User, other: User) -> Tie:
-    """
-    What the other is to the viewer; raises Missing when the other has blocked them.
-
-    Whom the viewer has blocked stays that, whatever the other does: who could no longer find the way to unblock
-    somebody would know why.
-    """
-    if viewer.id == other.id:
-        return Tie.SELF
-    blocks = await Block.filter(
-        Q(blocker_id=viewer.id, blocked_id=other.id) | Q(blocker_id=other.id, blocked_id=viewer.id)
-    )
-    if any(block.blocker_id == viewer.id for block in blocks):
-        return Tie.BLOCKED
-    if blocks:
-        raise Missing(_("Nobody has that code."))
-    friendship = await Friendship.between(viewer, other)
-    return friendship.tie(viewer) if friendship else Tie.NONE
-
-
-async def meet(viewer: User, code: str) -> tuple[User, Tie]:
-    """The person with that code, and what they are to the viewer; raises Missing as `tie` does."""
-    try:
-        other = await User.by_code(code)
-    except Missing:
-        await Block.exists_between(viewer, viewer)  # it takes as long as for somebody who has blocked them
-        raise
-    return other, await tie(viewer, other)
-
-
-async def reachable(viewer: User, users: Collection[User]) -> list[User]:
-    """Those of the users whom no block stands between."""
-    blocked = await Block.around(viewer)
-    return [user for user in users if user.id not in blocked]

@@ -8,7 +8,8 @@ from tortoise.expressions import Subquery
 from webapp import text
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import CODE_LETTERS
-from webapp.friends.models import Block, Friendship, reachable
+from webapp.friends.models import Block, Friendship
+from webapp.friends.ties import reachable
 
 MOST_FOUND = 20
 SHORTEST = 2

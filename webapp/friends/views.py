@@ -10,8 +10,9 @@ from webapp.accounts.authentication import signed_in
 from webapp.accounts.models import User
 from webapp.errors import Invalid, Refused
 from webapp.friends import broadcasts
-from webapp.friends.models import Block, Friendship, Tie, circle, meet
+from webapp.friends.models import Block, Friendship, Tie
 from webapp.friends.search import is_name, search
+from webapp.friends.ties import circle, meet
 from webapp.language import _
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import last_seen, online

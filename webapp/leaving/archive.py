@@ -19,7 +19,7 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.clock import local
 from webapp.errors import Missing, Refused
-from webapp.friends.models import circle
+from webapp.friends.ties import circle
 from webapp.language import _
 from webapp.messages.models import Line, Message
 from webapp.rooms import access

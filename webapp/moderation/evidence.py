@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
-from webapp.friends.models import Tie, meet
+from webapp.friends.models import Tie
+from webapp.friends.ties import meet
 from webapp.language import Words, _
 from webapp.messages.models import Message
 from webapp.rooms import access
