@@ -19,7 +19,7 @@ import httpx2
 import pytest
 
 from tests.servers import ROOT, App, Postgres, Redis, free_port, furnish, wait_until
-from webapp.messages.models import TOGETHER
+from webapp.messages.posting import TOGETHER
 
 PASSWORD = "correct horse battery"
 

@@ -25,6 +25,7 @@ from webapp.friends.models import Block, Friendship
 from webapp.leaving import archive, export, maker, models
 from webapp.leaving.export import FAILED, MAKING, READY, WAITING, Export
 from webapp.live import hub
+from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Process
@@ -96,7 +97,7 @@ async def fill(room: Room, author: User, count: int) -> None:
 
 
 async def notebook(one: Person, count: int) -> Room:
-    room, _ = await Message.write_to(who(one), who(one), "A note", "")
+    room, _ = await posting.write_to(who(one), who(one), "A note", "")
     await Message.filter(room_id=room.id).delete()
     await fill(room, who(one), count)
     return room
@@ -109,7 +110,7 @@ async def befriend(one: Person, other: Person) -> None:
 
 async def chat(one: Person, other: Person, *bodies: str) -> Room:
     for body in bodies:
-        room, _ = await Message.write_to(who(one), who(other), body, "")
+        room, _ = await posting.write_to(who(one), who(other), body, "")
     return room
 
 

@@ -19,6 +19,7 @@ PLUMBING = (
     "language",
     "database",
     "prepared",
+    "group_commit",
     "sqlite",
     "errors",
     "security",

@@ -22,7 +22,7 @@ from webapp.errors import TooMany
 from webapp.language import LANGUAGES, _, asked_for, current, ngettext, speaking
 from webapp.leaving.export import Export
 from webapp.live import Reader, hub
-from webapp.messages import broadcasts
+from webapp.messages import broadcasts, posting
 from webapp.messages.models import Message
 from webapp.rooms.models import NO_ROOM, Room
 
@@ -299,7 +299,7 @@ async def test_two_languages_in_one_room_are_rendered_once_each(
     while hub.channels[room.id].readers != set(readers):
         await asyncio.sleep(0)
     rendered.clear()
-    posted = await Message.post(room, alice.user, "Words of a person", "")
+    posted = await posting.post(room, alice.user, "Words of a person", "")
     message = await Message.get(room_id=room.id, number=posted.number)
     hub.ring(room.id, await message.remove())
     told = [await heard(reader, "message__body") for reader in readers]

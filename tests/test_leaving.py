@@ -23,7 +23,7 @@ from webapp.app import _tidy as at_start
 from webapp.friends.models import Block, Friendship
 from webapp.leaving import models
 from webapp.live import Reader, hub
-from webapp.messages import typing
+from webapp.messages import posting, typing
 from webapp.messages.models import Message, erase_closed
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit, people_in
@@ -182,7 +182,7 @@ async def test_nothing_in_the_database_says_their_name(
     await Friendship.accept(who(bob), user)
     await Block.put(user, who(charlie))
     await Block.put(who(charlie), user)
-    await Message.post(room, user, "Tea?", "")
+    await posting.post(room, user, "Tea?", "")
     await join(charlie, room)
     await Visit.write(attendance._process, [(user.id, room.id)], [])
     before = await left_of(user)
@@ -258,7 +258,7 @@ async def test_a_member_is_counted_out_and_one_who_is_kept_out_is_not(
 async def test_a_chat_stays_for_the_other_side_and_goes_with_the_second(alice: Person, bob: Person) -> None:
     await Friendship.ask(who(alice), who(bob))
     await Friendship.ask(who(bob), who(alice))
-    room, _ = await Message.write_to(who(alice), who(bob), "Between us", "")
+    room, _ = await posting.write_to(who(alice), who(bob), "Between us", "")
     await leave(alice)
     page = await bob.get(room.path)
     assert page.status_code == 200
@@ -271,7 +271,7 @@ async def test_a_chat_stays_for_the_other_side_and_goes_with_the_second(alice: P
 
 
 async def test_notes_to_oneself_go(alice: Person) -> None:
-    room, _ = await Message.write_to(who(alice), who(alice), "Buy tea", "")
+    room, _ = await posting.write_to(who(alice), who(alice), "Buy tea", "")
     await leave(alice)
     await erase_closed()
     assert not await Room.exists(id=room.id)
@@ -365,7 +365,7 @@ async def test_a_request_that_was_let_in_before_leaves_no_wrong_count(
 
     async def join_first(write: Any, *args: Any) -> Any:
         if write is models._erase and not late:
-            await Message.post(room, who(charlie), "Late", "")
+            await posting.post(room, who(charlie), "Late", "")
             assert (await now(room)).member_count == 2
             monkeypatch.setattr(models, "_erase", after_a_late_join)
             return await transact(after_a_late_join, *args)
@@ -386,7 +386,7 @@ async def test_who_joins_while_their_row_goes_waits_and_finds_nobody(
 ) -> None:
     async def keep_joining() -> None:
         for _ in range(40):
-            for write in (join(charlie, room), Message.post(room, who(charlie), "I am here", "")):
+            for write in (join(charlie, room), posting.post(room, who(charlie), "I am here", "")):
                 # Whatever is said to somebody who is gone.
                 await asyncio.gather(write, return_exceptions=True)
 
@@ -460,6 +460,6 @@ async def test_long_histories_are_left_in_small_steps(
 ) -> None:
     monkeypatch.setattr(models, "MESSAGES_AT_ONCE", 3)
     for number in range(8):
-        await Message.post(room, who(alice), f"Number {number}", "")
+        await posting.post(room, who(alice), f"Number {number}", "")
     await leave(alice)
     assert await Message.filter(room_id=room.id, author_id=None).count() == 8

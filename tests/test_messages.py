@@ -18,8 +18,9 @@ from webapp import database, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.errors import Missing
-from webapp.messages import models
-from webapp.messages.models import LONGEST, PAGE, Message, Posted, new_nonce
+from webapp.messages import posting
+from webapp.messages.models import LONGEST, PAGE, Message, new_nonce
+from webapp.messages.posting import Posted
 from webapp.presence.attendance import attendance
 from webapp.rooms import access
 from webapp.rooms.models import Membership, Room
@@ -76,7 +77,7 @@ async def message(room: Room, number: int = 1) -> Message:
 async def fill(room: Room, author: Person, count: int) -> None:
     """So many messages: "line 1", "line 2" ..."""
     for number in range(1, count + 1):
-        await Message.post(room, who(author), f"line {number}", new_nonce())
+        await posting.post(room, who(author), f"line {number}", new_nonce())
 
 
 async def assert_gapless(room: Room, count: int) -> None:
@@ -115,7 +116,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def set_clock(text: str) -> None:
         Clock.stands = datetime.fromisoformat(text).replace(tzinfo=UTC)
 
-    monkeypatch.setattr(models, "datetime", Clock)
+    monkeypatch.setattr(posting, "datetime", Clock)
     return set_clock
 
 
@@ -227,10 +228,10 @@ async def test_sending_the_same_form_many_times_at_once_posts_once(bob: Person, 
 
 async def test_a_repeated_post_says_where_the_first_one_is(bob: Person, room: Room) -> None:
     await bob.say(room, "something before")
-    first = await Message.post(room, who(bob), "hello", "nonce")
+    first = await posting.post(room, who(bob), "hello", "nonce")
     await bob.say(room, "something after")
     assert first == Posted(2, 2, is_repeat=False)
-    assert await Message.post(room, who(bob), "hello \r\n", "nonce") == Posted(2, 2, is_repeat=True)
+    assert await posting.post(room, who(bob), "hello \r\n", "nonce") == Posted(2, 2, is_repeat=True)
 
 
 async def test_a_used_form_with_other_words_is_another_message(bob: Person, room: Room) -> None:
@@ -297,14 +298,14 @@ async def test_a_post_that_fails_leaves_nothing_behind(
     bob: Person, charlie: Person, room: Room, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bob.say(room, "before")
-    store = Message._store
+    insert = posting._insert
 
-    async def fail(**values: Any) -> None:
-        await store(**values)
+    async def fail(messages: list[Any]) -> None:
+        await insert(messages)
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(Message, "_store", fail)
+        patch.setattr(posting, "_insert", fail)
         for one in (bob, charlie):
             assert (await one.say(room, "lost")).status_code in (500, 503)
     assert await bodies(room) == ["before"]
@@ -342,7 +343,7 @@ async def cancel_at_every_moment(start: Callable[[int], Coroutine[Any, Any, obje
 async def test_a_post_that_is_cancelled_at_any_moment_harms_nobody(alice: Person, charlie: Person, room: Room) -> None:
     async def post(ticks: int) -> None:
         found = await access.for_reading(who(charlie), room.key)
-        await Message.post(found, who(charlie), f"perhaps {ticks}", new_nonce())
+        await posting.post(found, who(charlie), f"perhaps {ticks}", new_nonce())
 
     attempts = await cancel_at_every_moment(post)
     assert attempts > 3
@@ -355,7 +356,7 @@ async def test_a_post_that_is_cancelled_at_any_moment_harms_nobody(alice: Person
 
 async def test_after_every_post_that_is_cancelled_the_next_one_works(alice: Person, bob: Person, room: Room) -> None:
     async def post(ticks: int) -> None:
-        await Message.post(room, who(bob), f"perhaps {ticks}", new_nonce())
+        await posting.post(room, who(bob), f"perhaps {ticks}", new_nonce())
 
     for ticks in range(12):
         task = asyncio.create_task(post(ticks))
@@ -395,7 +396,7 @@ async def test_an_edit_and_a_removal_that_are_cancelled_at_any_moment_are_whole_
         await (await message(room)).edit(f"changed {ticks}")
 
     async def remove(ticks: int) -> None:
-        await Message.post(room, who(bob), f"to go {ticks}", new_nonce())
+        await posting.post(room, who(bob), f"to go {ticks}", new_nonce())
         await (await message(room, (await now(room)).last_number)).remove()
 
     await cancel_at_every_moment(edit)
@@ -1037,7 +1038,7 @@ async def test_a_post_that_is_on_its_way_when_one_leaves_joins_again(bob: Person
     held = await access.for_reading(who(bob), room.key)
     assert held.membership
     await bob.post(f"{room.path}/leave")
-    await Message.post(held, who(bob), "one more thing", new_nonce())
+    await posting.post(held, who(bob), "one more thing", new_nonce())
     assert (await Membership.get(room_id=room.id, user_id=who(bob).id)).read_number == 1
     await assert_gapless(room, 1)
 
@@ -1086,7 +1087,7 @@ async def test_while_the_database_is_away_the_draft_is_kept(
     async def fail(*_: object, **__: object) -> None:
         raise error
 
-    for target, name in ((database, "transact"), (access, "for_reading")):
+    for target, name in ((database, "alone"), (access, "for_reading")):
         with monkeypatch.context() as away:
             away.setattr(target, name, fail)
             page = await bob.say(room, "a <long> thought", "my nonce")

@@ -12,6 +12,7 @@ from tests.conftest import Person
 from webapp import database, faults, health, settings
 from webapp.app import app as the_app
 from webapp.live import Reader, hub
+from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.rooms.models import Room
 
@@ -77,7 +78,7 @@ async def test_every_metric_is_explained_and_says_what_it_is(app: object) -> Non
 
 async def test_they_count_what_happens(alice: Person, room: Room) -> None:
     assert alice.user
-    await Message.post(room, alice.user, "before", "")
+    await posting.post(room, alice.user, "before", "")
     before, waited = await metrics(), hub.counts.delays.total
     reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
     hub.join(reader)
@@ -108,7 +109,7 @@ async def test_a_ring_that_was_lost_is_counted(alice: Person, room: Room) -> Non
     await until(lambda: hub.channels[room.id].version == 0)
     await hub.check()
     lost = hub.counts.rings_lost
-    await Message.post(room, alice.user, "nobody was told", "")
+    await posting.post(room, alice.user, "nobody was told", "")
     await hub.check()
     assert hub.counts.rings_lost == lost + 1
     await until(lambda: hub.channels[room.id].version == 1)

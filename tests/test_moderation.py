@@ -18,6 +18,7 @@ from webapp.accounts.models import FOR_GOOD, User
 from webapp.accounts.sessions import Session
 from webapp.friends.models import Block
 from webapp.live import Reader, hub
+from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.moderation.models import DONE_ALREADY, PAGE, AuditEntry, Report
 from webapp.rooms.access import for_reading
@@ -98,7 +99,7 @@ async def test_what_is_reported_stays_as_it_was(alice: Person, bob: Person, rude
 
 async def test_a_report_holds_a_few_lines_around_and_is_bounded(alice: Person, bob: Person, room: Room) -> None:
     for number in range(20):
-        await Message.post(room, who(bob), f"{number} " + "x" * 3990, "")
+        await posting.post(room, who(bob), f"{number} " + "x" * 3990, "")
     found = await reported(alice, f"message:{room.key}:10")
     assert [line.said.split()[0] for line in found.lines] == [str(number) for number in range(4, 15)]
     assert [len(line.said) > 3990 for line in found.lines if line.is_it] == [True]
@@ -116,8 +117,8 @@ async def test_a_person_is_reported_from_their_profile(alice: Person, bob: Perso
 
 
 async def test_a_message_of_a_chat_is_reported_with_what_was_said_before(alice: Person, bob: Person) -> None:
-    chat, _ = await Message.write_to(who(alice), who(bob), "Hello", "")
-    await Message.post(await for_reading(who(bob), chat.key), who(bob), RUDE, "")
+    chat, _ = await posting.write_to(who(alice), who(bob), "Hello", "")
+    await posting.post(await for_reading(who(bob), chat.key), who(bob), RUDE, "")
     found = await reported(alice, f"message:{chat.key}:2")
     assert [line.said for line in found.lines] == ["Hello", RUDE]
     assert found.path == "", "an administrator can't go there"
@@ -126,7 +127,7 @@ async def test_a_message_of_a_chat_is_reported_with_what_was_said_before(alice: 
 async def test_what_one_cannot_see_can_not_be_reported(
     alice: Person, bob: Person, charlie: Person, rude: str, room: Room
 ) -> None:
-    chat, _ = await Message.write_to(who(alice), who(bob), "Between us", "")
+    chat, _ = await posting.write_to(who(alice), who(bob), "Between us", "")
     await Block.put(who(bob), who(charlie))
     assert (await charlie.get(f"/report?about={rude}")).status_code == 200
     for about in (

@@ -12,6 +12,7 @@ from webapp.accounts.bans import AddressBan
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.leaving.models import begin, finish
+from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.moderation.models import AuditEntry, Report
 from webapp.presence.models import Chore
@@ -147,7 +148,7 @@ async def test_it_is_tried_again_when_the_database_was_away(app: object, monkeyp
 @only_sqlite
 async def test_of_a_deleted_room_nothing_is_left_in_any_file(alice: Person, bob: Person, room: Room) -> None:
     for number in range(200):
-        await Message.post(room, who(alice), f"{number} {SECRET} " + "and so on " * 40, "")
+        await posting.post(room, who(alice), f"{number} {SECRET} " + "and so on " * 40, "")
     await bob.say(room, f"{SECRET} at the end")
     assert in_files(SECRET)
     await alice.post(f"{room.path}/settings", {"do": "delete", "name": room.name})

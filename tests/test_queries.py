@@ -199,7 +199,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     """Everything in MOST, once, and what was asked for it."""
     from webapp.accounts.models import User
     from webapp.friends.models import Block
-    from webapp.messages import broadcasts
+    from webapp.messages import broadcasts, posting
     from webapp.messages.models import Message
     from webapp.presence.attendance import attendance
     from webapp.presence.models import Visit, everyone_online, online, rooms_of
@@ -226,7 +226,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     assert first
     assert last
     free = User.filter(id__not_in=[first.id, last.id, *await Block.around(first)]).order_by("id")
-    rooms = [(await Message.write_to(first, person, "Hello", ""))[0] for person in await free.limit(30)]
+    rooms = [(await posting.write_to(first, person, "Hello", ""))[0] for person in await free.limit(30)]
     chat = rooms[-1]
     await get(chat.path)
     await get(room.path)  # whatever is read once in the life of a process

@@ -13,6 +13,7 @@ from tests.conftest import Person, bodies, person
 from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
 from webapp.live import Reader, hub
+from webapp.messages import posting
 from webapp.messages.models import Message, erase_closed
 from webapp.rooms import access, members, views
 from webapp.rooms.models import KICKED, MEMBER, OWNER, PAGE, Membership, Room
@@ -681,7 +682,7 @@ async def test_a_post_that_is_on_its_way_when_one_is_sent_away_does_not_arrive(
     found = await access.for_reading(who(bob), room.key)  # the post has passed the door ...
     await kick(alice, room, bob)
     with pytest.raises(Refused, match="keeps you out of this room"):
-        await Message.post(found, who(bob), "too late", "")
+        await posting.post(found, who(bob), "too late", "")
     assert await bodies(room) == ["in time"]
     assert (await now(room)).last_number == 1
     await assert_counted(room, {"alice": OWNER, "bob": KICKED})

@@ -9,7 +9,7 @@ from tests.conftest import Person
 from webapp import settings
 from webapp.live import Frame, Reader, hub
 from webapp.live.frames import STYLE_NONCE
-from webapp.messages import broadcasts
+from webapp.messages import broadcasts, posting
 from webapp.messages.models import Message
 from webapp.rooms.models import Room
 from webapp.streams.stream import Stream
@@ -27,7 +27,7 @@ async def frame(room: Room, cursor: int | None) -> tuple[int, Frame]:
 async def say(person: Person, room: Room, *words: str) -> None:
     assert person.user
     for word in words:
-        await Message.post(room, person.user, word, "")
+        await posting.post(room, person.user, word, "")
 
 
 async def change(room: Room, number: int, body: str = "") -> None:

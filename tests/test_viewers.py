@@ -18,7 +18,7 @@ from webapp.accounts.models import User
 from webapp.app import app as the_app
 from webapp.friends.models import Friendship
 from webapp.live import Reader, frames, hub
-from webapp.messages.models import Message
+from webapp.messages import posting
 from webapp.presence import broadcasts as presence
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit
@@ -653,7 +653,7 @@ async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
     await befriend(alice, bob)
     window = await Window.open(alice)
     await Visit.write(attendance.process, [(who(bob).id, 0)], [])
-    await Message.post(room, who(bob), "nobody rings", "nonce")
+    await posting.post(room, who(bob), "nobody rings", "nonce")
     viewers.look_again()
     await told()
     assert dot(window, bob) is True
@@ -877,7 +877,7 @@ async def test_many_rooms_and_many_friends_are_listed_in_a_few_queries(
     )
     chats = people[:100]
     for one in chats:
-        await Message.write_to(who(alice), one, "Hello", "")
+        await posting.write_to(who(alice), one, "Hello", "")
     for number in range(100):
         await access.enter(who(alice), f"Room {number}")
     log = logging.getLogger("tortoise.db_client")
@@ -915,7 +915,7 @@ async def test_a_message_costs_no_query_per_viewer(
 ) -> None:
     readers = await crowd(room, count)
     asked = await queries(monkeypatch)
-    hub.ring(room.id, (await Message.post(room, who(alice), "for everybody", "nonce")).version)
+    hub.ring(room.id, (await posting.post(room, who(alice), "for everybody", "nonce")).version)
     asked.clear()
     await told()
     assert len(asked) == max(1, count // sidebars.AT_ONCE)

@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -180,14 +180,21 @@ async def transact(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.
     A task cancelled between BEGIN and COMMIT would leave the connection locked for everybody.
     """
 
-    async def run() -> T:
-        async with in_transaction("default"):
-            return await write(*args, **kwargs)
+    return await asyncio.shield(to_its_end(alone(write, *args, **kwargs)))
 
-    task = asyncio.create_task(run())
+
+async def alone(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same in this task, which nobody may cancel."""
+    async with in_transaction("default"):
+        return await write(*args, **kwargs)
+
+
+def to_its_end(writing: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """Run it as a task that nobody cancels, and that `settle` waits for."""
+    task = asyncio.create_task(writing)
     _writing.add(task)
     task.add_done_callback(_written)
-    return await asyncio.shield(task)
+    return task
 
 
 def _written(task: asyncio.Task[Any]) -> None:

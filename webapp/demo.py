@@ -20,7 +20,7 @@ from webapp.accounts.models import User
 from webapp.accounts.names import RESERVED, new_code, search_names, skeleton
 from webapp.clock import local
 from webapp.messages.markdown import first_line, rendered
-from webapp.messages.models import TOGETHER
+from webapp.messages.posting import TOGETHER
 from webapp.rooms.models import LINE_LENGTH, MEMBER, OWNER, PUBLIC, Room
 
 PASSWORD = "parley-demo"  # noqa: S105  it is printed: the people are not real

@@ -8,13 +8,13 @@ import pytest
 
 from tests.conftest import Person, bodies
 from webapp import database
-from webapp.messages.models import Message
+from webapp.messages import posting
 from webapp.rooms.models import Room
 
 
 async def post(alice: Person, room: Room, words: str) -> object:
     assert alice.user
-    return await Message.post(room, alice.user, words, "")
+    return await posting.post(room, alice.user, words, "")
 
 
 async def test_what_could_not_be_committed_is_not_committed_with_the_next(

@@ -12,8 +12,7 @@ from tests.conftest import Person
 from webapp.live import Frame, Hub, Reader, Sources
 from webapp.live import hub as the_hub
 from webapp.live.outbox import LIMIT_BYTES, Outbox
-from webapp.messages import broadcasts
-from webapp.messages.models import Message
+from webapp.messages import broadcasts, posting
 from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit
 from webapp.rooms.models import Room
@@ -52,7 +51,7 @@ class TestOneLargeFrame:
     ) -> None:
         assert alice.user
         for number in range(51):
-            await Message.post(room, alice.user, f"{number} {LONG}", "")
+            await posting.post(room, alice.user, f"{number} {LONG}", "")
         reader = Reader(room.id, cursor, "sse", session=alice.session.id, user=alice.user.id)
         the_hub.join(reader)
         async with asyncio.timeout(5):
@@ -65,7 +64,7 @@ class TestOneLargeFrame:
     async def test_the_states_of_the_room_may_follow_it_at_once(self, alice: Person, room: Room) -> None:
         assert alice.user
         for number in range(50):
-            await Message.post(room, alice.user, f"{number} {LONG}", "")
+            await posting.post(room, alice.user, f"{number} {LONG}", "")
         early, late = (Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id) for _ in range(2))
         the_hub.join(early)
         await until(lambda: the_hub.channels[room.id]._states)
@@ -83,13 +82,13 @@ class TestOneLargeFrame:
     ) -> None:
         assert alice.user
         for number in range(50):
-            await Message.post(room, alice.user, f"{number} {LONG}", "")
+            await posting.post(room, alice.user, f"{number} {LONG}", "")
         reader = Reader(room.id, None, "html", session=alice.session.id, user=alice.user.id)
         chunks = Stream(reader, b"opening", "text/html").body_iterator
         async with asyncio.timeout(5):
             assert await anext(chunks) == b"opening"
             assert len(await anext(chunks)) > LONGEST_DOCUMENT
-            await Message.post(room, alice.user, "one more", "")
+            await posting.post(room, alice.user, "one more", "")
             broadcasts.changed(room, 51)
             while b"one more" not in (chunk := await anext(chunks)):
                 assert b"http-equiv" not in chunk

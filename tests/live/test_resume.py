@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Person
 from tests.stream import Event, Page
 from webapp.live import Frame
-from webapp.messages import broadcasts
+from webapp.messages import broadcasts, posting
 from webapp.messages.models import PAGE, Message
 from webapp.rooms import access
 from webapp.rooms.models import Room
@@ -32,7 +32,7 @@ async def change(person: Person, room: Room, chance: Random) -> None:
     what = chance.choice(("post", "post", "post", "edit", "remove"))
     messages = await Message.filter(room_id=room.id, removed_at=None)
     if what == "post" or not messages:
-        await Message.post(room, person.user, f"said {chance.random()}", "")
+        await posting.post(room, person.user, f"said {chance.random()}", "")
     elif what == "edit":
         await chance.choice(messages).edit(f"rather {chance.random()}")
     else:
@@ -84,7 +84,7 @@ async def test_from_every_version_a_page_comes_to_show_the_log(alice: Person, ro
 async def test_many_changes_of_one_message_are_many_changes(alice: Person, room: Room) -> None:
     """How far a page is behind is told by the versions alone, so that a leap of them is one as well."""
     assert alice.user
-    await Message.post(room, alice.user, "first", "")
+    await posting.post(room, alice.user, "first", "")
     for number in range(MOST_CHANGES):
         await (await Message.get(room_id=room.id, number=1)).edit(f"word {number}")
     found = await broadcasts.log(room.id, {0, 1})
@@ -98,7 +98,7 @@ async def test_after_a_leap_of_the_versions_every_page_gets_the_log_anew(alice: 
     """What a restore from a backup does: pages hold versions that were lost, and must not keep what they show."""
     assert alice.user
     for number in range(PAGE + 5):
-        await Message.post(room, alice.user, f"kept {number}", "")
+        await posting.post(room, alice.user, f"kept {number}", "")
     kept = await shown(room)
     lost = kept | {PAGE + 6: "lost", PAGE + 7: "lost too"}
     await Room.filter(id=room.id).update(version=PAGE + 5 + 2 + leap)
@@ -110,4 +110,4 @@ async def test_after_a_leap_of_the_versions_every_page_gets_the_log_anew(alice: 
             page = after(lost, found[1][cursor].said("en"))
             assert page.log == dict(list((await shown(room)).items())[-PAGE:]), (posted, cursor)
             assert page.last_id == PAGE + 5 + 2 + leap + posted
-        await Message.post(room, alice.user, "new", "")
+        await posting.post(room, alice.user, "new", "")

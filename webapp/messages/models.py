@@ -1,29 +1,25 @@
-"""The rules of messages: how one is posted, edited and removed, and what changed since."""
+"""The rules of messages: how one is edited and removed, how pages of them are read, and what changed since."""
 
 import secrets
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import UTC, date, datetime
+from typing import Any
 
 from markupsafe import Markup
 from tortoise import fields
-from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F, Q
 from tortoise.models import Model
 
 from webapp import database, text
-from webapp.accounts.models import FRIENDS, Avatar, User
+from webapp.accounts.models import Avatar, User
 from webapp.clock import clock, local
 from webapp.errors import Invalid, Missing
-from webapp.friends.models import Friendship
 from webapp.language import Words, _
-from webapp.messages.markdown import first_line, plain, rendered
-from webapp.rooms import chats, members
-from webapp.rooms.models import LINE_LENGTH, NOBODY, Membership, Room
+from webapp.messages.markdown import first_line, rendered
+from webapp.rooms.models import LINE_LENGTH, NOBODY, Room
 
 LONGEST = 4000
 PAGE = 50
 MOST_CHANGES = 500
-TOGETHER = timedelta(minutes=5)
 REMOVED = "Removed"
 
 
@@ -40,24 +36,6 @@ def checked(typed: str) -> str:
     if len(body) > LONGEST:
         raise Invalid(body=_("That is %(count)s characters; %(most)s fit in a message.", count=len(body), most=LONGEST))
     return body
-
-
-class Posted(NamedTuple):
-    """What became of a post: its room's version and its number, and whether it was there already."""
-
-    version: int
-    number: int
-    is_repeat: bool
-
-
-_Row = dict[str, Any]
-
-
-class _Repeat(Exception):
-    """The nonce is known with the same body: the transaction is undone, the first one counts."""
-
-    def __init__(self, number: int, version: int) -> None:
-        self.posted = Posted(version, number, is_repeat=True)
 
 
 class Message(Model):
@@ -87,114 +65,7 @@ class Message(Model):
         # The last: what one author wrote in one room, in order.
         indexes = (("room_id", "version"), ("author_id", "room_id", "number"))
 
-    # Writing.
-
-    @classmethod
-    async def post(cls, room: Room, author: User, body: str, nonce: str) -> Posted:
-        """Store a message and take the room's next version and number; raises Invalid. Posting joins."""
-        body = checked(body)
-        nonce = text.line(nonce)[:32] or new_nonce()
-        try:
-            html = plain(body) if room.is_stranger else rendered(body)
-            return await database.transact(cls._insert, room, author, body, html, nonce)
-        except _Repeat as repeat:
-            return repeat.posted
-
-    @classmethod
-    async def write_to(cls, author: User, other: User, body: str, nonce: str) -> tuple[Room, Posted]:
-        """
-        Post to the one chat of two people, which the first message makes; raises Invalid, Missing and Refused.
-
-        Whoever else writes the first message at the same moment ends in the same room.
-        """
-        body, nonce = checked(body), text.line(nonce)[:32] or new_nonce()
-        for _attempt in range(3):
-            room = await chats.between(author, other)
-            if not room.key and (made := await Room.get_or_none(low=room.low, high=room.high)):
-                room = made  # they have ignored what the other wrote, and write now
-            if room.key:
-                return room, await cls.post(room, author, body, nonce)
-            is_request = author.id != other.id and await cls._must_ask(author, other)
-            try:
-                return await database.transact(cls._begin, author, other, is_request, body, rendered(body), nonce)
-            except IntegrityError:
-                continue
-        raise Missing(_("Nobody has that code."))  # any more
-
-    @staticmethod
-    async def _must_ask(author: User, other: User) -> bool:
-        """Whether the first message is a request."""
-        if other.written_by != FRIENDS:
-            return False
-        friendship = await Friendship.between(author, other)
-        return friendship is None or friendship.accepted_at is None
-
-    @classmethod
-    async def _begin(
-        cls, author: User, other: User, is_request: bool, body: str, html: str, nonce: str
-    ) -> tuple[Room, Posted]:
-        room = await chats.begin(author, other, is_request)
-        return room, await cls._insert(room, author, body, html, nonce)
-
-    @classmethod
-    async def _insert(cls, room: Room, author: User, body: str, html: str, nonce: str) -> Posted:
-        version, number = await cls._take_place(room.id, first_line(html, LINE_LENGTH), author.id)
-        now = datetime.now(UTC)  # under the lock: the order of the numbers is that of the times
-        last, known = await cls._before(room.id, number, author.id, nonce)
-        if known:
-            if known["body"] == body:
-                raise _Repeat(known["number"], known["version"])
-            # The browser's back button revived a form that was used: another text is another message.
-            nonce = new_nonce()
-        # Asked here, under the lock, and not before: they may have left or been sent away since they were let in.
-        await chats.check_post(room, author.id, number)
-        if not await Membership.has_posted(room.id, author.id, number):
-            room.membership = await members.join_now(room, author)
-        opens_day = last is None or local(last["created_at"]).date() != local(now).date()
-        continues = not opens_day and cls._continues(last, author, now)
-        await cls._store(
-            room_id=room.id, number=number, posted_version=version, version=version, author_id=author.id, body=body,
-            html=html, continues=continues, opens_day=opens_day, created_at=database.stored(now), nonce=nonce,
-        )  # fmt: skip
-        return Posted(version, number, is_repeat=False)
-
-    @staticmethod
-    async def _store(**values: object) -> None:
-        marks = ", ".join("?" * len(values))
-        await database.rows(f"INSERT INTO message ({', '.join(values)}) VALUES ({marks})", *values.values())
-
-    @staticmethod
-    async def _take_place(room_id: int, line: str, author_id: int) -> tuple[int, int]:
-        """Lock the room, and take its next version and number for a message; what lists show of the room is that."""
-        taken = await database.rows(
-            "UPDATE room SET version = version + 1, last_number = last_number + 1, last_at = ?, last_line = ?, "
-            "last_author = ? WHERE id = ? AND closed_at IS NULL RETURNING version, last_number",
-            database.stored(datetime.now(UTC)), line, author_id, room_id,
-        )  # fmt: skip
-        if not taken:
-            raise Missing(_("The room has been deleted."))
-        return taken[0]["version"], taken[0]["last_number"]
-
-    @staticmethod
-    async def _before(room_id: int, number: int, author_id: int, nonce: str) -> tuple[_Row | None, _Row | None]:
-        """The message before this number, and the one that the author has sent with this nonce, if there are any."""
-        found = await database.rows(
-            "SELECT number, version, author_id, body, nonce, created_at, removed_at FROM message "
-            "WHERE room_id = ? AND (number = ? OR (author_id = ? AND nonce = ?))",
-            room_id, number - 1, author_id, nonce,
-        )  # fmt: skip
-        for row in found:
-            row["created_at"] = database.moment(row["created_at"])
-        last = next((row for row in found if row["number"] == number - 1), None)
-        known = next((row for row in found if row["author_id"] == author_id and row["nonce"] == nonce), None)
-        return last, known
-
-    @staticmethod
-    def _continues(last: _Row | None, author: User, now: datetime) -> bool:
-        """Whether it belongs to the one before, of the same day: the same author, minutes apart."""
-        if last is None or last["author_id"] != author.id or last["removed_at"]:
-            return False
-        return bool(now - last["created_at"] < TOGETHER)
+    # Changing.
 
     @staticmethod
     async def _advance(room_id: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from webapp.errors import Missing, Problem, SignedOut, Unavailable, respond
 from webapp.friends.models import Block, Friendship
 from webapp.language import _
 from webapp.live import hub
-from webapp.messages import broadcasts, pages, receipts, typing
+from webapp.messages import broadcasts, pages, posting, receipts, typing
 from webapp.messages.models import PAGE, Line, Message, new_nonce
 from webapp.presence.attendance import attendance
 from webapp.presence.models import last_seen, people_in
@@ -240,7 +240,7 @@ async def post_in(request: Request, find: Find, page: Show) -> Response:
         await throttle(settings.RATE_POST, "post", str(user.id))
         room.check_lock(user)
         was_in = room.membership is not None
-        posted = await Message.post(room, user, typed["body"], typed["nonce"])
+        posted = await posting.post(room, user, typed["body"], typed["nonce"])
     except Problem as problem:
         return await _unposted(request, problem, typed, room, page)
     except database.DOWN:
@@ -269,7 +269,7 @@ async def write_to(request: Request) -> Response:
         if not room.key:
             # Who writes to very many people for the first time does not know them.
             await throttle(settings.RATE_FRIEND, "chat", str(user.id))
-        room, posted = await Message.write_to(user, other, typed["body"], typed["nonce"])
+        room, posted = await posting.write_to(user, other, typed["body"], typed["nonce"])
     except Problem as problem:
         return await _unposted(request, problem, typed, room, _page)
     except database.DOWN:

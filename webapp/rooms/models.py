@@ -1,6 +1,7 @@
 """Rooms and memberships, and who may do what in a room; see access.py, members.py and chats.py for more of them."""
 
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 from zlib import crc32
@@ -249,18 +250,19 @@ class Membership(Model):
         return bool(new)
 
     @staticmethod
-    async def has_posted(room_id: int, user_id: int, number: int) -> bool:
+    async def have_posted(room_id: int, numbers: Mapping[int, int]) -> set[int]:
         """
-        The person has written the message of this number, and so read what was before; whether they are in the room.
+        These people have written the messages of these numbers, and so read what was before.
 
-        Who answers a request accepts it.
+        Answers who of them is in the room. Who answers a request accepts it.
         """
-        mine = await database.rows(
-            "UPDATE membership SET read_number = ?, is_request = FALSE "
-            "WHERE room_id = ? AND user_id = ? AND role <> 'kicked' RETURNING id",
-            number, room_id, user_id,
+        read, who = " ".join(["WHEN ? THEN CAST(? AS BIGINT)"] * len(numbers)), ", ".join("?" * len(numbers))
+        found = await database.rows(
+            f"UPDATE membership SET read_number = CASE user_id {read} END, is_request = FALSE "
+            f"WHERE room_id = ? AND user_id IN ({who}) AND role <> 'kicked' RETURNING user_id",
+            *itertools.chain(*numbers.items()), room_id, *numbers,
         )  # fmt: skip
-        return bool(mine)
+        return {row["user_id"] for row in found}
 
     @classmethod
     async def read_to(cls, user_id: int, room_id: int, number: int) -> bool:

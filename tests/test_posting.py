@@ -1,0 +1,186 @@
+"""Who writes at the same moment shares a transaction, and each gets the answer that is theirs."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tortoise.exceptions import IntegrityError, OperationalError
+
+from tests.conftest import Person, bodies
+from tests.test_messages import assert_gapless, who
+from webapp import database, group_commit
+from webapp.accounts.models import User
+from webapp.errors import Missing, Refused
+from webapp.messages import posting
+from webapp.messages.models import Message
+from webapp.messages.posting import Posted
+from webapp.rooms import access, chats, members
+from webapp.rooms.models import Membership, Room
+
+
+@pytest.fixture
+async def room(alice: Person) -> Room:
+    return await access.enter(who(alice), "Busy")
+
+
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many messages each transaction has stored."""
+    sizes: list[int] = []
+    insert = posting._insert
+
+    async def count(messages: list[Any]) -> None:
+        await insert(messages)
+        sizes.append(len(messages))
+
+    monkeypatch.setattr(posting, "_insert", count)
+    return sizes
+
+
+async def post(one: Person, room: Room, words: str, nonce: str = "") -> Posted:
+    return await posting.post(await access.for_reading(who(one), room.key), who(one), words, nonce)
+
+
+async def together(*posts: Any) -> list[Any]:
+    return await asyncio.gather(*posts, return_exceptions=True)
+
+
+async def test_a_hundred_at_once_are_stored_in_a_few_transactions_in_the_order_in_which_they_came(
+    alice: Person, bob: Person, room: Room, groups: list[int]
+) -> None:
+    found = {one: await access.for_reading(who(one), room.key) for one in (alice, bob)}
+    authors = [alice if number % 3 else bob for number in range(100)]
+    posts = [posting.post(found[one], who(one), f"line {number}", "") for number, one in enumerate(authors)]
+    answers = await asyncio.gather(*posts)
+    assert answers == [Posted(number, number, is_repeat=False) for number in range(1, 101)]
+    assert await bodies(room) == [f"line {number}" for number in range(100)]
+    await assert_gapless(room, 100)
+    assert sum(groups) == 100
+    assert max(groups) == group_commit.MOST
+    assert len(groups) <= 6
+    # Bob, who was not in the room, is now; each has read what they saw when they wrote last, and no more.
+    read = dict(await Membership.filter(room_id=room.id).values_list("user_id", "read_number"))
+    assert read == {who(alice).id: 99, who(bob).id: 100}
+
+
+async def test_who_writes_alone_does_not_wait_for_company(alice: Person, room: Room, groups: list[int]) -> None:
+    for number in range(3):
+        assert await post(alice, room, f"line {number}") == Posted(number + 1, number + 1, is_repeat=False)
+    assert groups == [1, 1, 1]
+
+
+async def test_each_of_a_group_gets_its_own_answer(
+    alice: Person, bob: Person, charlie: Person, room: Room, groups: list[int]
+) -> None:
+    await members.join(await access.for_reading(who(charlie), room.key), who(charlie))
+    assert await post(bob, room, "before", "used") == Posted(1, 1, is_repeat=False)
+    inside = {one: await access.for_reading(who(one), room.key) for one in (alice, bob, charlie)}
+    await members.kick(room, await members.by_code(room, who(charlie).code), 10)
+    answers = await together(
+        posting.post(inside[alice], who(alice), "one", ""),
+        posting.post(inside[bob], who(bob), "before", "used"),
+        posting.post(inside[charlie], who(charlie), "I was let in", ""),
+        posting.post(inside[bob], who(bob), "two", ""),
+        posting.post(inside[charlie], who(charlie), "and again", ""),
+        posting.post(inside[bob], who(bob), "another text", "used"),
+    )
+    assert isinstance(answers.pop(4), Refused)
+    assert isinstance(answers.pop(2), Refused)
+    assert answers == [Posted(2, 2, False), Posted(1, 1, True), Posted(3, 3, False), Posted(4, 4, False)]
+    assert await bodies(room) == ["before", "one", "two", "another text"]
+    await assert_gapless_without(room, charlie, 4)
+    assert groups[1:] in ([3], [2, 1])
+
+
+async def assert_gapless_without(room: Room, kicked: Person, count: int) -> None:
+    """The kicked one is kept in the list of members, but not counted among them."""
+    await Membership.filter(room_id=room.id, user_id=who(kicked).id).delete()
+    await assert_gapless(room, count)
+
+
+async def test_the_same_form_sent_twice_at_once_is_one_message(bob: Person, room: Room) -> None:
+    found = await access.for_reading(who(bob), room.key)
+    answers = await asyncio.gather(*(posting.post(found, who(bob), "twice", "nonce") for _ in range(5)))
+    assert answers == [Posted(1, 1, is_repeat=False), *[Posted(1, 1, is_repeat=True)] * 4]
+    assert await bodies(room) == ["twice"]
+    await assert_gapless(room, 1)
+
+
+async def test_in_a_chat_of_two_each_goes_by_itself(alice: Person, bob: Person, groups: list[int]) -> None:
+    room, _ = await posting.write_to(who(alice), who(bob), "Hello", "")
+    both = {one: await access.for_reading(who(one), room.key) for one in (alice, bob)}
+    posts = [posting.post(both[one], who(one), f"{number}", "") for number, one in enumerate((bob, alice, bob, alice))]
+    assert [one.number for one in await asyncio.gather(*posts)] == [2, 3, 4, 5]
+    assert groups == [1] * 5
+    read = dict(await Membership.filter(room_id=room.id).values_list("user_id", "read_number"))
+    assert read == {who(alice).id: 5, who(bob).id: 4}
+
+
+async def test_whoever_goes_away_meanwhile_has_written_all_the_same(alice: Person, room: Room) -> None:
+    found = await access.for_reading(who(alice), room.key)
+    tasks = [asyncio.create_task(posting.post(found, who(alice), f"line {number}", "")) for number in range(10)]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    answers = await together(*tasks)
+    assert [isinstance(answer, asyncio.CancelledError) for answer in answers] == [True, False] * 5
+    await database.settle()
+    assert await bodies(room) == [f"line {number}" for number in range(10)]
+    await assert_gapless(room, 10)
+
+
+async def test_while_the_database_is_away_everybody_is_told_at_once(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert, sizes = posting._insert, []
+
+    async def fail_at_first(messages: list[Any]) -> None:
+        await insert(messages)
+        sizes.append(len(messages))
+        if len(sizes) == 1:
+            raise OperationalError("disk full")
+
+    found = await access.for_reading(who(alice), room.key)
+    with monkeypatch.context() as patch:
+        patch.setattr(posting, "_insert", fail_at_first)
+        posts = [posting.post(found, who(alice), f"line {number}", "") for number in range(group_commit.MOST + 5)]
+        answers = await together(*posts)
+    assert sizes == [group_commit.MOST, 5]
+    assert [type(answer) for answer in answers] == [OperationalError] * group_commit.MOST + [Posted] * 5
+    assert await bodies(room) == [f"line {number}" for number in range(group_commit.MOST, group_commit.MOST + 5)]
+    await assert_gapless(room, 5)
+
+
+async def test_nobody_suffers_for_the_one_whose_account_goes_at_that_moment(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    found = {one: await access.for_reading(who(one), room.key) for one in (alice, bob, charlie)}
+    await User.filter(id=who(charlie).id).delete()
+    authors = (alice, charlie, bob, charlie, alice)
+    answers = await together(
+        *(posting.post(found[one], who(one), f"line {number}", "") for number, one in enumerate(authors))
+    )
+    assert [isinstance(answer, IntegrityError) for answer in answers] == [False, True, False, True, False]
+    assert await bodies(room) == ["line 0", "line 2", "line 4"]
+    await assert_gapless(room, 3)
+
+
+async def test_who_writes_into_a_room_that_is_deleted_at_that_moment_is_told(alice: Person, bob: Person) -> None:
+    room = await access.enter(who(alice), "Short")
+    found = await access.for_reading(who(bob), room.key)
+    await room.close()
+    answers = await together(*(posting.post(found, who(bob), f"line {number}", "") for number in range(3)))
+    assert [type(answer) for answer in answers] == [Missing] * 3
+    assert not await Message.exists(room_id=room.id)
+
+
+async def test_the_first_message_to_somebody_who_blocks_at_that_moment_makes_no_chat(
+    alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise Refused("You can't write to this person.")
+
+    monkeypatch.setattr(chats, "check_post", refuse)
+    with pytest.raises(Refused):
+        await posting.write_to(who(alice), who(bob), "Hello", "")
+    assert not await Room.exists(kind="direct")

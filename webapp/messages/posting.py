@@ -1,0 +1,212 @@
+"""How messages are stored: in the order in which they come, each once, and all that wait for a room together."""
+
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, cast
+
+from tortoise.exceptions import IntegrityError
+
+from webapp import database, text
+from webapp.accounts.models import FRIENDS, User
+from webapp.clock import local
+from webapp.errors import Missing, Problem
+from webapp.friends.models import Friendship
+from webapp.group_commit import Decided, GroupCommit
+from webapp.language import _
+from webapp.messages.markdown import first_line, plain, rendered
+from webapp.messages.models import checked, new_nonce
+from webapp.rooms import chats, members
+from webapp.rooms.models import LINE_LENGTH, Membership, Room
+
+TOGETHER = timedelta(minutes=5)
+
+_Row = dict[str, Any]
+
+
+class Posted(NamedTuple):
+    """What became of a post: its room's version and its number, and whether it was there already."""
+
+    version: int
+    number: int
+    is_repeat: bool
+
+
+class Draft(NamedTuple):
+    """A message that is about to be stored, and the room as its author found it."""
+
+    room: Room
+    author: User
+    body: str
+    html: str
+    nonce: str
+
+    @classmethod
+    def checked(cls, room: Room, author: User, typed: str, nonce: str) -> "Draft":
+        """What somebody has typed; raises Invalid."""
+        body = checked(typed)
+        html = plain(body) if room.is_stranger else rendered(body)
+        return cls(room, author, body, html, text.line(nonce)[:32] or new_nonce())
+
+    @property
+    def identity(self) -> tuple[int, str]:
+        """What two of them have in common when one is the other again."""
+        return self.author.id, self.nonce
+
+
+async def post(room: Room, author: User, typed: str, nonce: str) -> Posted:
+    """Store a message and take the room's next version and number; raises Problem. Posting joins."""
+    return await _waiting.add(room.id, Draft.checked(room, author, typed, nonce))
+
+
+async def write_to(author: User, other: User, typed: str, nonce: str) -> tuple[Room, Posted]:
+    """
+    Post to the one chat of two people, which the first message makes; raises Invalid, Missing and Refused.
+
+    Whoever else writes the first message at the same moment ends in the same room.
+    """
+    for _attempt in range(3):
+        room = await chats.between(author, other)
+        if not room.key and (made := await Room.get_or_none(low=room.low, high=room.high)):
+            room = made  # they have ignored what the other wrote, and write now
+        draft = Draft.checked(room, author, typed, nonce)
+        if room.key:
+            return room, await _waiting.add(room.id, draft)
+        is_request = author.id != other.id and await _must_ask(author, other)
+        try:
+            return await database.transact(_begin, draft, other, is_request)
+        except IntegrityError:
+            continue
+    raise Missing(_("Nobody has that code."))  # any more
+
+
+async def _must_ask(author: User, other: User) -> bool:
+    """Whether the first message is a request."""
+    if other.written_by != FRIENDS:
+        return False
+    friendship = await Friendship.between(author, other)
+    return friendship is None or friendship.accepted_at is None
+
+
+async def _begin(draft: Draft, other: User, is_request: bool) -> tuple[Room, Posted]:
+    room = await chats.begin(draft.author, other, is_request)
+    try:
+        [posted] = await _store([draft._replace(room=room)])
+    except Decided as decided:
+        raise cast(Problem, decided.outcomes[0]) from None
+    return room, posted
+
+
+async def _store(drafts: Sequence[Draft]) -> list[Posted]:
+    """Store messages of one room in their order, within a transaction; raises Missing, and Decided."""
+    first = await _take_places(drafts)
+    now = datetime.now(UTC)  # under the lock: the order of the numbers is that of the times
+    last, known = await _before(drafts, first.number)
+    drafts = _without_repeats(drafts, known)
+    posted = [Posted(first.version + place, first.number + place, is_repeat=False) for place in range(len(drafts))]
+    await _admit(drafts, posted)
+    messages = []
+    for draft, one in zip(drafts, posted, strict=True):
+        last = _message(draft, one, now, last)
+        messages.append(last)
+    await _insert(messages)
+    return posted
+
+
+async def _take_places(drafts: Sequence[Draft]) -> Posted:
+    """Lock the room and take its next versions and numbers, of which this is the first. Lists show the last message."""
+    count, newest = len(drafts), drafts[-1]
+    taken = await database.rows(
+        "UPDATE room SET version = version + ?, last_number = last_number + ?, last_at = ?, last_line = ?, "
+        "last_author = ? WHERE id = ? AND closed_at IS NULL RETURNING version, last_number",
+        count, count, database.stored(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author.id,
+        newest.room.id,
+    )  # fmt: skip
+    if not taken:
+        raise Missing(_("The room has been deleted."))
+    return Posted(taken[0]["version"] - count + 1, taken[0]["last_number"] - count + 1, is_repeat=False)
+
+
+async def _before(drafts: Sequence[Draft], number: int) -> tuple[_Row | None, dict[tuple[int, str], _Row]]:
+    """The message before this number, and those that the authors have sent with these nonces, if there are any."""
+    either = " OR ".join(["number = ?", *["author_id = ? AND nonce = ?"] * len(drafts)])
+    found = await database.rows(
+        "SELECT number, version, author_id, body, nonce, created_at, removed_at FROM message "
+        f"WHERE room_id = ? AND ({either})",
+        drafts[0].room.id, number - 1, *itertools.chain(*(draft.identity for draft in drafts)),
+    )  # fmt: skip
+    for row in found:
+        row["created_at"] = database.moment(row["created_at"])
+    last = next((row for row in found if row["number"] == number - 1), None)
+    return last, {(row["author_id"], row["nonce"]): row for row in found}
+
+
+def _without_repeats(drafts: Sequence[Draft], known: dict[tuple[int, str], _Row]) -> list[Draft]:
+    """Those whose nonce is known with the same body have been stored before: the first one counts."""
+    rows = [known.get(draft.identity) for draft in drafts]
+    repeats = {
+        place: Posted(row["version"], row["number"], is_repeat=True)
+        for place, (draft, row) in enumerate(zip(drafts, rows, strict=True))
+        if row and row["body"] == draft.body
+    }
+    if repeats:
+        raise Decided(repeats)
+    # The browser's back button revived a form that was used: another text is another message.
+    return [draft._replace(nonce=new_nonce()) if row else draft for draft, row in zip(drafts, rows, strict=True)]
+
+
+async def _admit(drafts: Sequence[Draft], posted: Sequence[Posted]) -> None:
+    """
+    Let those write who still may, and let in who is not in the room.
+
+    Asked here, under the lock, and not before: they may have left or been sent away since they were let in.
+    """
+    refused: dict[int, Problem] = {}
+    numbers = {draft.author.id: one.number for draft, one in zip(drafts, posted, strict=True)}
+    inside = await Membership.have_posted(drafts[0].room.id, numbers)
+    for place, draft in enumerate(drafts):
+        try:
+            await chats.check_post(draft.room, draft.author.id, posted[place].number)
+            if draft.author.id not in inside:
+                draft.room.membership = await members.join_now(draft.room, draft.author)
+                inside.add(draft.author.id)
+        except Problem as problem:
+            refused[place] = problem
+    if refused:
+        raise Decided(refused)
+
+
+def _message(draft: Draft, posted: Posted, now: datetime, last: _Row | None) -> _Row:
+    """The row of a message that comes after this one."""
+    is_same_day = last is not None and local(last["created_at"]).date() == local(now).date()
+    return {
+        "room_id": draft.room.id, "number": posted.number, "posted_version": posted.version,
+        "version": posted.version, "author_id": draft.author.id, "body": draft.body, "html": draft.html,
+        "continues": is_same_day and _continues(last, draft.author, now), "opens_day": not is_same_day,
+        "created_at": now, "removed_at": None, "nonce": draft.nonce,
+    }  # fmt: skip
+
+
+def _continues(last: _Row | None, author: User, now: datetime) -> bool:
+    """Whether it belongs to the one before, of the same day: the same author, minutes apart."""
+    if last is None or last["author_id"] != author.id or last["removed_at"]:
+        return False
+    return bool(now - last["created_at"] < TOGETHER)
+
+
+async def _insert(messages: list[_Row]) -> None:
+    values = [
+        database.stored(value) if isinstance(value, datetime) else value
+        for message in messages
+        for value in message.values()
+    ]
+    names, marks = ", ".join(messages[0]), ", ".join("?" * len(messages[0]))
+    await database.rows(f"INSERT INTO message ({names}) VALUES {', '.join([f'({marks})'] * len(messages))}", *values)
+
+
+def _likeness(draft: Draft) -> object:
+    """In a chat of two each goes by itself: to hold both memberships is for the one who holds many (`delivered`)."""
+    return draft.room.is_chat or draft.identity
+
+
+_waiting = GroupCommit(_store, _likeness)
