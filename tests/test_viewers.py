@@ -918,7 +918,9 @@ async def test_a_message_costs_no_query_per_viewer(
     hub.ring(room.id, (await posting.post(room, who(alice), "for everybody", "nonce")).version)
     asked.clear()
     await told()
-    assert len(asked) == max(1, count // sidebars.AT_ONCE)
+    # A heartbeat may come in between, and asks something else.
+    of_places = [query for query in asked if "AS membership_id" in query]
+    assert len(of_places) == max(1, count // sidebars.AT_ONCE)
     assert all(b"for everybody" in b"".join(reader.outbox._chunks) for reader in readers)
 
 
