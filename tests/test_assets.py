@@ -280,6 +280,15 @@ def test_our_script_does_nothing_that_the_content_security_policy_forbids() -> N
         assert not re.search(forbidden, script)
 
 
+def test_our_script_leads_htmx_to_everything_that_it_has_to_do_with() -> None:
+    """At the start htmx sees only what our script shows it (htmx:before:process); later it looks for itself."""
+    shown = set(re.findall(r"\[(hx-[\w\\:-]+)\]", (assets.STATIC / "js/chat.js").read_text()))
+    acting = r"hx-(?:get|post|put|patch|delete|query|action|boost|on|sse:connect)(?=[=:\s])"
+    templates = (assets.STATIC.parent / "templates").rglob("*.html")
+    used = {name for template in templates for name in re.findall(acting, template.read_text())}
+    assert used == {name.replace("\\", "") for name in shown}
+
+
 def test_our_script_has_no_text_over_several_lines_which_bundling_would_change() -> None:
     script = (assets.STATIC / "js/chat.js").read_text()
     assert "`" not in script

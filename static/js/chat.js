@@ -6,6 +6,15 @@
   const on = (where, names, act) => names.split(" ").forEach(name => where.addEventListener(name, act));
   const onStream = (names, act) => on(document, names, event => event.target.id == "stream" && act(event));
 
+  // htmx begins with a look at every element of the page, and opens the stream on its way: on a slow phone a third of a
+  // second in which nothing else moves. What it has to do with is little, so each of them gets a turn of its own.
+  on(document, "htmx:before:process", event => {
+    if (event.target != document.body) return;
+    event.preventDefault();
+    document.querySelectorAll("[hx-get], [hx-post], [hx-sse\\:connect]")
+      .forEach(element => setTimeout(() => htmx.process(element)));
+  });
+
   // A browser allows six connections per host on HTTP/1.1, so a tab that nobody sees must not hold one.
   // hx-sse lets go when a tab is hidden; these three close the gaps. A tab opened in the background
   // does not ask (the triggers of #stream ask again when it is shown) ...
