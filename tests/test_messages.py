@@ -1091,14 +1091,18 @@ async def test_while_the_database_is_away_the_draft_is_kept(
         with monkeypatch.context() as away:
             away.setattr(target, name, fail)
             page = await bob.say(room, "a <long> thought", "my nonce")
+            fields = {"body": "a <long> thought", "nonce": "my nonce", "framed": "1"}
+            framed = await bob.post(f"{room.path}/messages", fields)
             fragment = await bob.say(room, "a <long> thought", "my nonce", HX_Request="true")
-        for answer in (page, fragment):
+        for answer in (page, framed, fragment):
             assert answer.status_code == 503
             assert answer.headers["Retry-After"] == "5"
-            assert "Parley can't reach its database right now." in words(answer)
-        assert draft(page) == "a <long> thought"
-        assert nonce_in(fragment) == "my nonce"
+            assert "Parley can't read or keep anything right now." in words(answer)
+            assert nonce_in(answer) == "my nonce"
         assert fragment.text.startswith('<div id="sending"')
+        for answer in (page, framed):  # from where it can be sent again
+            assert draft(answer) == "a <long> thought"
+            assert f'action="{room.path}/messages"' in answer.text
     assert await bodies(room) == []
     assert (await bob.say(room, "a <long> thought", "my nonce")).status_code == 303
 

@@ -572,7 +572,8 @@ async def test_a_database_that_is_away_is_told_and_written_down(
     answer = await alice.get(alice.user.path)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
-    assert says(answer, "Parley can't reach its database right now. Try again in a moment.")
+    assert says(answer, "Parley can't read or keep anything right now. Try again in a moment.")
+    assert f'href="{alice.user.path}">Try again</a>' in answer.text
     assert "10.1.2.3" not in answer.text
     assert answer.headers["content-security-policy"] == POLICY
     assert "connection to 10.1.2.3 refused" in caplog.text

@@ -4,6 +4,7 @@ import random
 from datetime import datetime
 from http import HTTPStatus
 from math import ceil
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
@@ -16,7 +17,7 @@ from webapp.language import Words, _, ngettext
 
 NOT_HERE = _("This page does not exist, or it is not for you.")
 TOO_LARGE = _("That is too large to send. Go back and make it shorter.")
-AWAY = _("Parley can't reach its database right now. Try again in a moment.")
+AWAY = _("Parley can't read or keep anything right now. Try again in a moment.")
 
 
 class Problem(Exception):
@@ -136,6 +137,8 @@ class AmongStrangers(Missing):
     """Not for somebody in a mask, or not any more: they are led to where they are."""
 
 
+# What is over by itself after a while.
+PASSING = (TooMany, Unavailable)
 WORDS = {
     400: _("The request could not be read."),
     404: NOT_HERE,
@@ -159,15 +162,22 @@ async def problem(request: Request, error: Exception) -> Response:
 def respond(request: Request, told: Problem) -> Response:
     """The problem as the kind of document that was asked for, with the message that the person would lose."""
     way, way_name = ("/login", _("Sign in")) if isinstance(told, SignedOut) else _way_back(request)
-    draft = getattr(request.state, "typed", {}).get("body", "")
-    context = {"title": told.title, "message": told.message, "way": way, "way_name": way_name, "draft": draft}
     if request.headers.get("hx-request"):
         response = render.part("_problem.html", told.status, problem=told.message)
     else:
         name = "error_frame.html" if render.is_framed(request) else told.page
-        response = render.page(request, name, told.status, **context)
+        said = {"title": told.title, "message": told.message, "way": way, "way_name": way_name}
+        response = render.page(request, name, told.status, **_kept(request, told) | said)
     response.headers.update(told.headers)
     return response
+
+
+def _kept(request: Request, told: Problem) -> dict[str, Any]:
+    """What was typed, and the address to ask once more where that may do: for a page, or with what was typed."""
+    typed = getattr(request.state, "typed", {})
+    draft = typed.get("body", "")
+    may_do = isinstance(told, PASSING) and (draft or request.method == "GET")
+    return {"draft": draft, "nonce": typed.get("nonce", ""), "again": _here(request) if may_do else ""}
 
 
 def _told(error: Exception) -> Problem:
