@@ -26,7 +26,8 @@ def entries(one: Reader) -> list[str]:
 
 def unread(one: Reader, name: str) -> str:
     found = one.page.locator("#entries .entry", has_text=name).locator(".unread")
-    return found.inner_text().split("\n")[0].split(" ")[0] if found.count() else ""
+    # Asked once: between two questions it may go.
+    return "".join(text.split("\n")[0].split(" ")[0] for text in found.all_inner_texts())
 
 
 class Watch:
