@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -127,6 +127,11 @@ async def delete_where(found: QuerySet[Any]) -> int:
 async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
     """The rows of a query written with `?` for its parameters."""
     return await connection().execute_query_dict(sql(query), list(parameters))
+
+
+def marks(values: Collection[object]) -> str:
+    """What stands for these values in a query for `rows`, as in `IN (?, ?, ?)`."""
+    return ", ".join("?" * len(values))
 
 
 def stored(moment: datetime) -> datetime | str:

@@ -72,7 +72,7 @@ async def fill(users: int, rooms: int, messages: int) -> None:
 async def _write(table: str, columns: str, rows: list[Row]) -> None:
     """Many rows at once, in the transaction that is under way."""
     if settings.ON_SQLITE:
-        marks = ", ".join("?" * len(rows[0]))
+        marks = database.marks(rows[0])
         await database.connection().execute_many(f'INSERT INTO "{table}" ({columns}) VALUES ({marks})', rows)
         return
     connection: Any = database.connection().acquire_connection()

@@ -1,7 +1,7 @@
 """One room's worth of readers: everyone gets everything, in order, once, whatever the rings do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import pytest
 from broadcaster._backends.memory import MemoryBackend
@@ -314,6 +314,41 @@ async def test_rights_that_ended_are_found_by_the_heartbeat(hub: Hub) -> None:
     await page.ends()
     assert page.heard == "(signed_out)"
     assert not other.reader.outbox.is_closed
+
+
+async def test_while_many_come_in_messages_go_first_and_what_can_wait_waits(hub: Hub, log: Log) -> None:
+    hub.sources.state("people")(log.states)
+    checked: list[list[Reader]] = []
+
+    async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+        checked.append(list(readers))
+        return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
+
+    hub.sources.access(check)
+    with hub.crowd.joined(), hub.crowd.joined():
+        pages = [Page(hub, session=1), Page(hub, session=2)]
+        await still(hub)
+        pages.append(Page(hub, session=3))
+        for number, words in enumerate("ab", 1):
+            log.entries.append(words)
+            hub.ring(ROOM, number)
+            for page in pages:
+                await page.hears(f"[{words}]")
+        await still(hub)
+        assert checked == []
+        assert log.looks == 0
+    await pages[0].hears("<nobody>")
+    await pages[1].ends()
+    assert [len(readers) for readers in checked] == [3]
+
+
+async def test_what_waits_for_a_crowd_does_not_wait_for_ever(
+    hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.live.crowd.PATIENCE_SECONDS", 0.05)
+    hub.sources.state("people")(log.states)
+    with hub.crowd.joined():
+        await Page(hub).hears("<nobody>")
 
 
 class TestStates:

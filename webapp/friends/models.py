@@ -55,6 +55,10 @@ def _waits() -> Q:
     return Q(accepted_at=None, declined_at=None, withdrawn=False)
 
 
+# The same for `database.rows`.
+_WAITS = "accepted_at IS NULL AND declined_at IS NULL AND NOT withdrawn"
+
+
 class Friendship(Model):
     """
     A pair of people, one of whom asked. Friends when `accepted_at` is set.
@@ -212,8 +216,7 @@ class Friendship(Model):
     async def friends_of_all(cls, users: Collection[int]) -> dict[int, set[int]]:
         """The ids of each of these people's friends."""
         found: dict[int, set[int]] = {user: set() for user in users}
-        theirs = cls.filter(Q(low_id__in=users) | Q(high_id__in=users), accepted_at__not_isnull=True)
-        for low, high in await theirs.values_list("low_id", "high_id"):
+        for low, high, _asker in await cls._between(users, "accepted_at IS NOT NULL"):
             if low in found:
                 found[low].add(high)
             if high in found:
@@ -223,9 +226,19 @@ class Friendship(Model):
     @classmethod
     async def asking(cls, users: Collection[int]) -> Counter[int]:
         """How many wait for an answer of each of these people."""
-        theirs = cls.filter(Q(low_id__in=users) | Q(high_id__in=users), _waits())
-        rows = await theirs.values_list("low_id", "high_id", "asked_by")
-        return Counter(user for low, high, asker in rows for user in (low, high) if user != asker)
+        theirs = await cls._between(users, _WAITS)
+        return Counter(user for low, high, asker in theirs for user in (low, high) if user != asker)
+
+    @staticmethod
+    async def _between(users: Collection[int], state: str) -> list[tuple[int, int, int]]:
+        """The pairs of these people and others that are in this state, with the one of the two who asked."""
+        some = database.marks(users)
+        rows = await database.rows(
+            "SELECT low_id, high_id, asked_by FROM friendship "
+            f"WHERE (low_id IN ({some}) OR high_id IN ({some})) AND {state}",
+            *users, *users,
+        )  # fmt: skip
+        return [(row["low_id"], row["high_id"], row["asked_by"]) for row in rows]
 
 
 def _of(user: int) -> QuerySet[Friendship]:

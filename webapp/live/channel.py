@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 
 from webapp.live.counts import Counts
+from webapp.live.crowd import Crowd
 from webapp.live.frames import Told
 from webapp.live.reader import Reader, deliver
 from webapp.live.sources import Sources
@@ -34,6 +35,7 @@ class Channel:
         sources: Sources,
         start: Callable[[Coroutine[object, object, None]], None],
         counts: Counts,
+        crowd: Crowd,
     ) -> None:
         self.number = number
         self.version: int | None = None
@@ -41,7 +43,9 @@ class Channel:
         self._sources = sources
         self._start = start
         self._counts = counts
+        self._crowd = crowd
         self._joining: list[Reader] = []
+        self._unchecked: list[Reader] = []
         self._present: set[Reader] = set()
         # How many of them are in which language.
         self._languages: Counter[str] = Counter()
@@ -201,9 +205,9 @@ class Channel:
                 if self._wants(reader, kind):
                     reader.put(frame)
         self.readers.update(joining)
-        if joining:
-            # Between the look at their right and now it may have ended; from now on they are told.
-            self._start(self._check_access(joining))
+        if joining and not self._unchecked:
+            self._start(self._check_access())
+        self._unchecked += joining
         for kind in self._sources.read_states.keys() - self._states.keys():
             self.ask(kind)
 
@@ -211,10 +215,13 @@ class Channel:
         self._counts.read_failures += 1
         self._sources.note_failure(what, error)
 
-    async def _check_access(self, readers: list[Reader]) -> None:
+    async def _check_access(self) -> None:
+        """Between the look at their rights and their coming in these may have ended; from then on they are told."""
+        await self._crowd.passed()
+        unchecked, self._unchecked = self._unchecked, []
         try:
             async with asyncio.timeout(READ_SECONDS):
-                ended = await self._sources.check_access(readers)
+                ended = await self._sources.check_access(unchecked)
         except Exception as error:  # the next heartbeat looks again
             self._failed("the rights of readers could not be read", error)
             return
@@ -226,6 +233,7 @@ class Channel:
         every = min(STATE_SECONDS, EACH_SECONDS * len(self._present))
         if (pause := self._asked_at.get(kind, 0.0) + every - clock()) > 0:
             await asyncio.sleep(pause)
+        await self._crowd.passed()
         self._asked.discard(kind)
         asked_at = self._asked_at[kind] = clock()
         try:

@@ -14,6 +14,7 @@ from broadcaster._backends.base import BroadcastBackend
 from webapp.live.bell import Bell
 from webapp.live.channel import Channel
 from webapp.live.counts import Counts
+from webapp.live.crowd import Crowd
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.reader import Reader, deliver
 from webapp.live.sources import Sources
@@ -33,6 +34,7 @@ class Hub:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.counts = Counts()
+        self.crowd = Crowd()
         self.channels: dict[int, Channel] = {}
         self._open: set[Reader] = set()
         # By label, so that the streams of one session are found without a look at all the others.
@@ -49,6 +51,7 @@ class Hub:
         self.is_linked = self._is_running = True
         self._bell = Bell(self._hear, self._notice, self.counts)
         self._must_check = asyncio.Event()
+        self.crowd = Crowd()
         async with Broadcast(backend=backend) as broadcast:
             self.start(self._bell.listen(broadcast, name))
             self.start(self._bell.publish(broadcast, name))
@@ -92,7 +95,9 @@ class Hub:
         if reader.channel is not None:
             channel = self.channels.get(reader.channel)
             if channel is None:
-                channel = self.channels[reader.channel] = Channel(reader.channel, self.sources, self.start, self.counts)
+                channel = self.channels[reader.channel] = Channel(
+                    reader.channel, self.sources, self.start, self.counts, self.crowd
+                )
             channel.join(reader)
         self.counts.streams += 1
         for label in reader.labels.items():

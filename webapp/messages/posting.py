@@ -200,8 +200,8 @@ async def _insert(messages: list[_Row]) -> None:
         for message in messages
         for value in message.values()
     ]
-    names, marks = ", ".join(messages[0]), ", ".join("?" * len(messages[0]))
-    await database.rows(f"INSERT INTO message ({names}) VALUES {', '.join([f'({marks})'] * len(messages))}", *values)
+    names, rows = ", ".join(messages[0]), ", ".join([f"({database.marks(messages[0])})"] * len(messages))
+    await database.rows(f"INSERT INTO message ({names}) VALUES {rows}", *values)
 
 
 def _likeness(draft: Draft) -> object:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from time import monotonic
 
 from webapp import faults, settings
+from webapp.live import hub
 from webapp.presence import broadcasts
 from webapp.presence.models import RENEW_SECONDS, Place, Process, Visit
 
@@ -107,6 +108,7 @@ class Attendance:
                 async with asyncio.timeout(self._patience()):
                     await self._has_changed.wait()
             self._has_changed.clear()
+            await hub.crowd.passed()
             try:
                 await self._write_changes()
             except Exception as error:

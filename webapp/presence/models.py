@@ -209,8 +209,8 @@ async def online(users: Collection[int]) -> set[int]:
     """Those of the people who are online and show it; one query for each 500."""
     found: set[int] = set()
     for some in _slices(set(users)):
-        marks = ", ".join("?" * len(some))
-        rows = await database.rows(f'SELECT id FROM "user" WHERE id IN ({marks}) AND {is_online()}', *some)
+        query = f'SELECT id FROM "user" WHERE id IN ({database.marks(some)}) AND {is_online()}'
+        rows = await database.rows(query, *some)
         found |= {row["id"] for row in rows}
     return found
 
@@ -254,7 +254,7 @@ async def people_in(rooms: Collection[int]) -> dict[int, People]:
     by_room: dict[int, list[dict[str, Any]]] = {room: [] for room in rooms if room != NO_ROOM}
     if not by_room:
         return {}
-    marks = ", ".join("?" * len(by_room))
+    marks = database.marks(by_room)
     rows = await database.rows(
         'SELECT DISTINCT visit.room_id, "user".code, "user".display_name FROM visit '
         'JOIN process ON process.id = visit.process_id JOIN "user" ON "user".id = visit.user_id '

@@ -256,10 +256,10 @@ class Membership(Model):
 
         Answers who of them is in the room. Who answers a request accepts it.
         """
-        read, who = " ".join(["WHEN ? THEN CAST(? AS BIGINT)"] * len(numbers)), ", ".join("?" * len(numbers))
+        read = " ".join(["WHEN ? THEN CAST(? AS BIGINT)"] * len(numbers))
         found = await database.rows(
             f"UPDATE membership SET read_number = CASE user_id {read} END, is_request = FALSE "
-            f"WHERE room_id = ? AND user_id IN ({who}) AND role <> 'kicked' RETURNING user_id",
+            f"WHERE room_id = ? AND user_id IN ({database.marks(numbers)}) AND role <> 'kicked' RETURNING user_id",
             *itertools.chain(*numbers.items()), room_id, *numbers,
         )  # fmt: skip
         return {row["user_id"] for row in found}
@@ -273,10 +273,9 @@ class Membership(Model):
     @classmethod
     async def delivered(cls, memberships: Collection[int]) -> None:
         """What is new in these chats has come to these members, who may not have looked at it yet."""
-        marks = ", ".join("?" * len(memberships))
         await database.rows(
             "UPDATE membership SET delivered_number = (SELECT last_number FROM room WHERE id = membership.room_id) "
-            f"WHERE id IN ({marks}) RETURNING id",
+            f"WHERE id IN ({database.marks(memberships)}) RETURNING id",
             *memberships,
         )
 
@@ -284,9 +283,9 @@ class Membership(Model):
     async def places(cls, users: Collection[int]) -> dict[int, set[int]]:
         """The rooms that each of these people is in."""
         found: dict[int, set[int]] = {user: set() for user in users}
-        theirs = cls.filter(user_id__in=users, role__not=KICKED)
-        for user, room in await theirs.values_list("user_id", "room_id"):
-            found[user].add(room)
+        theirs = f"SELECT user_id, room_id FROM membership WHERE user_id IN ({database.marks(users)}) AND role <> ?"
+        for row in await database.rows(theirs, *users, KICKED):
+            found[row["user_id"]].add(row["room_id"])
         return found
 
     def check_pardon(self) -> None:

@@ -153,5 +153,5 @@ def _slices(users: Collection[int]) -> Iterable[list[int]]:
 
 async def _rows(users: list[int], rooms: list[int], first: int, last: int) -> list[dict[str, Any]]:
     where = f"membership.room_id IN ({', '.join('?' * len(rooms))})" if rooms else "TRUE"
-    query = QUERY.format(users=", ".join("?" * len(users)), rooms=where)
+    query = QUERY.format(users=database.marks(users), rooms=where)
     return await database.rows(query, *users, *rooms, first, last)

@@ -144,6 +144,7 @@ class Viewers:
         while True:
             await self._has_news.wait()
             self._has_news.clear()
+            await hub.crowd.passed()
             try:
                 async with asyncio.timeout(READ_SECONDS):
                     await self._pass()

@@ -144,7 +144,7 @@ async def _met(people: list[int]) -> set[Pair]:
 
 
 async def _pairs(table: str, one: str, other: str, people: list[int], also: str = "1 = 1") -> set[Pair]:
-    marks = ", ".join("?" * len(people))
+    marks = database.marks(people)
     found = await database.rows(
         f"SELECT {one} AS one, {other} AS other FROM {table} "
         f"WHERE {one} IN ({marks}) AND {other} IN ({marks}) AND {also}",
@@ -172,7 +172,7 @@ async def _seat(found: list[Match]) -> None:
 
 async def _stop_waiting(seats: list[tuple[int, Wish]]) -> None:
     by_room = " ".join("WHEN ? THEN CAST(? AS INTEGER)" for _ in seats)
-    marks = ", ".join("?" * len(seats))
+    marks = database.marks(seats)
     taken = await database.rows(
         f"UPDATE stranger SET since = NULL, here_until = {CLOCK} + {WAITING_MS}, "
         f"room_id = CASE id {by_room} END "

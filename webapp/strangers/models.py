@@ -134,7 +134,7 @@ class Stranger(Model):
         """The pages of these masks are open."""
         for masks, milliseconds in ((waiting, WAITING_MS), (talking, HERE_MS)):
             if masks:
-                marks, until = ", ".join("?" * len(masks)), f"{CLOCK} + {milliseconds}"
+                marks, until = database.marks(masks), f"{CLOCK} + {milliseconds}"
                 await database.rows(
                     f"UPDATE stranger SET here_until = {until} WHERE mask_id IN ({marks}) AND here_until < {until} "
                     "RETURNING id",
@@ -167,7 +167,7 @@ class Stranger(Model):
     @classmethod
     async def waited_of(cls, masks: Collection[int]) -> dict[int, int]:
         """For how many seconds those of the masks have waited who still do."""
-        marks = ", ".join("?" * len(masks))
+        marks = database.marks(masks)
         rows = await database.rows(
             f"SELECT mask_id, ({CLOCK} - since) / 1000 AS seconds FROM stranger "
             f"WHERE since IS NOT NULL AND mask_id IN ({marks})",
@@ -262,7 +262,7 @@ class Presence(NamedTuple):
 
 async def presence(rooms: Collection[int]) -> dict[int, Presence]:
     """Of these stranger chats: who is there, in one query."""
-    marks = ", ".join("?" * len(rooms))
+    marks = database.marks(rooms)
     rows = await database.rows(
         'SELECT room.id, room.locked_at, "user".code, '
         f"stranger.here_until < {CLOCK} AS is_away, stranger.here_until < {CLOCK} - {GRACE_MS} AS is_gone "

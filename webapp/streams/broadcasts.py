@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from webapp import faults, render
-from webapp.accounts.sessions import Session
+from webapp import database, faults, render
 from webapp.friends.models import Block
 from webapp.language import _, speaking
 from webapp.live import Reader, frames, sources
-from webapp.rooms.models import KICKED, PARTED, Membership
+from webapp.rooms.models import KICKED, PARTED
 from webapp.rooms.sidebar import BREATH_SECONDS
 from webapp.strangers.models import LOUNGE, Stranger
 
@@ -71,14 +70,22 @@ async def access(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
 async def _open_sessions(sessions: set[int]) -> dict[int, bool]:
     """Those of the sessions that have not ended, and whether an administrator keeps their person out."""
     now = datetime.now(UTC)
-    rows = await Session.filter(id__in=sessions).values("id", until="user__banned_until")
-    return {row["id"]: row["until"] is not None and row["until"] > now for row in rows}
+    rows = await database.rows(
+        'SELECT session.id, banned_until > ? AS is_banned FROM session JOIN "user" ON "user".id = user_id '
+        f"WHERE session.id IN ({database.marks(sessions)})",
+        database.stored(now), *sessions,
+    )  # fmt: skip
+    return {row["id"]: bool(row["is_banned"]) for row in rows}
 
 
 async def _kept_out(users: set[int]) -> set[tuple[int, int]]:
     """Who of these users is kept out of which room."""
-    kicked = Membership.filter(role=KICKED, kicked_until__gt=datetime.now(UTC), user_id__in=users)
-    return {(row["user_id"], row["room_id"]) for row in await kicked.values("user_id", "room_id")}
+    rows = await database.rows(
+        f"SELECT user_id, room_id FROM membership WHERE user_id IN ({database.marks(users)}) AND role = ? "
+        "AND kicked_until > ?",
+        *users, KICKED, database.stored(datetime.now(UTC)),
+    )  # fmt: skip
+    return {(row["user_id"], row["room_id"]) for row in rows}
 
 
 async def _seated(masks: set[int]) -> set[tuple[int, int]]:

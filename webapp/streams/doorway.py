@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import faults, settings
 from webapp.errors import Full
+from webapp.live import hub
 
 STREAMS = ("/events", "/live")
 OPENING_AT_ONCE = 8
@@ -56,7 +57,8 @@ class Doorway:
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with contextlib.AsyncExitStack() as place:
-            await place.enter_async_context(Doorway.places)
+            with hub.crowd.joined():
+                await place.enter_async_context(Doorway.places)
 
             async def begun(message: Message) -> None:
                 if message["type"] == "http.response.start":
