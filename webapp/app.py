@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.requests import HTTPConnection
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
@@ -217,23 +217,22 @@ async def _tidy() -> None:
 
 class Parley(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        spoken = language.ENGLISH.code
         if scope["type"] == "http":
             scope["transport"], scope["wire"] = connection(send), Wire.below(send)
+            request = Request(scope)
             # Around everything, so that the page of an error has the headers too.
-            send = stamped(scope, send)
-        with language.speaking(_asked(scope)):
+            send, spoken = stamped(request, send), _asked(request)
+        with language.speaking(spoken):
             await super().__call__(scope, receive, send)
 
 
-def _asked(scope: Scope) -> str:
+def _asked(request: Request) -> str:
     """The language of a request, until it is known who asks, and what they have chosen for their account."""
-    if scope["type"] != "http":
-        return language.ENGLISH.code
-    connection = HTTPConnection(scope)
-    chosen = connection.cookies.get(language.COOKIE, "")
+    chosen = request.cookies.get(language.COOKIE, "")
     if chosen in language.LANGUAGES:
         return chosen
-    return language.asked_for(connection.headers.get("accept-language", ""))
+    return language.asked_for(request.headers.get("accept-language", ""))
 
 
 app = Parley(

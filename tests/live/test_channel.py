@@ -7,6 +7,7 @@ import pytest
 from broadcaster._backends.memory import MemoryBackend
 
 from webapp.live import Frame, Hub, Reader, Sources
+from webapp.live.crowd import MANY
 from webapp.live.outbox import LIMIT_BYTES
 
 ROOM = 7
@@ -325,30 +326,36 @@ async def test_while_many_come_in_messages_go_first_and_what_can_wait_waits(hub:
         return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
 
     hub.sources.access(check)
-    with hub.crowd.joined(), hub.crowd.joined():
-        pages = [Page(hub, session=1), Page(hub, session=2)]
-        await still(hub)
-        pages.append(Page(hub, session=3))
-        for number, words in enumerate("ab", 1):
-            log.entries.append(words)
-            hub.ring(ROOM, number)
-            for page in pages:
-                await page.hears(f"[{words}]")
-        await still(hub)
-        assert checked == []
-        assert log.looks == 0
+    pages = [Page(hub, session=number) for number in range(2 * MANY)]
+    for number, words in enumerate("ab", 1):
+        log.entries.append(words)
+        hub.ring(ROOM, number)
+        for page in pages:
+            await page.hears(f"[{words}]")
+    assert checked == []
+    assert log.looks == 0
     await pages[0].hears("<nobody>")
-    await pages[1].ends()
-    assert [len(readers) for readers in checked] == [3]
+    await pages[2].ends()
+    assert [len(readers) for readers in checked] == [2 * MANY]
 
 
 async def test_what_waits_for_a_crowd_does_not_wait_for_ever(
     hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("webapp.live.crowd.MOMENT_SECONDS", 3600)
     monkeypatch.setattr("webapp.live.crowd.PATIENCE_SECONDS", 0.05)
     hub.sources.state("people")(log.states)
-    with hub.crowd.joined():
-        await Page(hub).hears("<nobody>")
+    pages = [Page(hub) for _ in range(MANY)]
+    for page in pages:
+        await page.hears("<nobody>")
+
+
+async def test_a_few_who_come_in_are_no_crowd(hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.live.crowd.MOMENT_SECONDS", 3600)
+    hub.sources.state("people")(log.states)
+    pages = [Page(hub) for _ in range(MANY - 1)]
+    for page in pages:
+        await page.hears("<nobody>")
 
 
 class TestStates:

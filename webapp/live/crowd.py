@@ -1,35 +1,31 @@
 """When a server was away, all its pages come back at once: they go first, and what can wait waits for them."""
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
+from collections import deque
 
+# So many within so short a time are a crowd, and it has passed when for a moment nobody else has come.
+MANY, TOGETHER_SECONDS, MOMENT_SECONDS = 20, 0.1, 0.3
 # What waits for them does so no longer than this.
 PATIENCE_SECONDS = 10.0
 
 
 class Crowd:
-    """Those who wait to come in."""
+    """Those who have just come in."""
 
     def __init__(self) -> None:
-        self._waiting = 0
-        self._is_gone = asyncio.Event()
-        self._is_gone.set()
+        self._came: deque[float] = deque(maxlen=MANY)
+        self._until = 0.0
 
-    @contextlib.contextmanager
-    def joined(self) -> Iterator[None]:
-        """Be one of them until the block ends."""
-        self._waiting += 1
-        self._is_gone.clear()
-        try:
-            yield
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._is_gone.set()
+    def arrive(self) -> None:
+        """Somebody comes in."""
+        now = asyncio.get_running_loop().time()
+        self._came.append(now)
+        if len(self._came) == MANY and now - self._came[0] < TOGETHER_SECONDS:
+            self._until = now + MOMENT_SECONDS
 
     async def passed(self) -> None:
-        """Wait until nobody waits any more, but not for too long."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._is_gone.wait()
+        """Wait until they are in, but not for too long."""
+        clock = asyncio.get_running_loop().time
+        patience = clock() + PATIENCE_SECONDS
+        while (pause := min(self._until, patience) - clock()) > 0:  # noqa: ASYNC110  the moment moves
+            await asyncio.sleep(pause)

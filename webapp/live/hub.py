@@ -92,6 +92,7 @@ class Hub:
     def join(self, reader: Reader) -> None:
         """Let the reader hear everything after its cursor; one without a channel hears what is meant for it alone."""
         self._open.add(reader)
+        self.crowd.arrive()
         if reader.channel is not None:
             channel = self.channels.get(reader.channel)
             if channel is None:

@@ -11,7 +11,6 @@ from hashlib import sha256
 from itsdangerous import BadSignature, Signer
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.types import Scope
 
 from webapp import settings
 
@@ -56,12 +55,12 @@ def end_session(request: Request) -> None:
     request.state.cookie = "ended"
 
 
-def write(scope: Scope, headers: MutableHeaders) -> None:
-    state = Request(scope).state
+def write(request: Request, headers: MutableHeaders) -> None:
+    state = request.state
     is_page = headers.get("content-type", "").startswith("text/html") or "location" in headers
     if not state.cookie or (state.cookie == "new" and not is_page):
         return
     value = "" if state.cookie == "ended" else signer(NAME).sign(state.session_token).decode()
     life = {"kept": f"; Max-Age={LIFE_SECONDS}", "ended": "; Max-Age=0", "new": ""}[state.cookie]
-    secure = "; Secure" if scope["scheme"] == "https" else ""
+    secure = "; Secure" if request.scope["scheme"] == "https" else ""
     headers.append("Set-Cookie", f"{NAME}={value}; Path=/; HttpOnly; SameSite=Lax{life}{secure}")

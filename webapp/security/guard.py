@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -35,19 +36,26 @@ class Guard:
         most = _most_bytes(request)
         _check_length(request, most)
         with contextlib.suppress(ClientDisconnect):  # nobody is there any more who could be told
-            if request.method not in SAFE_METHODS:
-                receive = await _check_origin(request)
+            if request.method in SAFE_METHODS:  # whose body nobody reads
+                return await self.app(scope, receive, send)
+            receive = await _check_origin(request)
             await RequestBodyLimitMiddleware(self.app, most)(scope, receive, send)
 
 
 def _check_host(request: Request) -> None:
-    host = _split(f"//{request.headers.get('host', '')}").hostname or ""
+    host = _hostname(request.headers.get("host", ""))
     allowed = {name.strip("[]").lower() for name in settings.ALLOWED_HOSTS}
     if host in allowed or "*" in allowed:
         return
     wrong = Problem(_("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS."))
     wrong.status, wrong.title = 400, _("Wrong address")
     raise wrong
+
+
+@lru_cache(100)
+def _hostname(host: str) -> str:
+    """The name without the port."""
+    return _split(f"//{host}").hostname or ""
 
 
 def _takes_file(request: Request) -> bool:

@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Send
 
 from webapp.security import cookie
 
@@ -23,16 +23,18 @@ HEADERS: Final = {
 }
 
 
-def stamped(scope: Scope, send: Send) -> Send:
+RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+def stamped(request: Request, send: Send) -> Send:
     """Read the session cookie of a request, and answer a `send` that puts cookie and headers on whatever goes out."""
-    cookie.read(Request(scope))
+    cookie.read(request)
 
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-            cookie.write(scope, headers)
+            own = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(one for one in RAW_HEADERS if one[0] not in own)]
+            cookie.write(request, MutableHeaders(scope=message))
         await send(message)
 
     return wrapped

@@ -1,13 +1,11 @@
 """Where all streams come in: as many as there is room for, and few at a time."""
 
 import asyncio
-import contextlib
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import faults, settings
 from webapp.errors import Full
-from webapp.live import hub
 
 STREAMS = ("/events", "/live")
 OPENING_AT_ONCE = 8
@@ -56,16 +54,25 @@ class Doorway:
                 faults.streams.over()
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with contextlib.AsyncExitStack() as place:
-            with hub.crowd.joined():
-                await place.enter_async_context(Doorway.places)
+        places = Doorway.places
+        await places.acquire()
+        is_in_the_way = True
 
-            async def begun(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    await place.aclose()  # the next one, please
-                await send(message)
+        def make_way() -> None:
+            nonlocal is_in_the_way
+            if is_in_the_way:
+                is_in_the_way = False
+                places.release()  # the next one, please
 
+        async def begun(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                make_way()
+            await send(message)
+
+        try:
             await self.app(scope, receive, begun)
+        finally:
+            make_way()
 
 
 def _is_stream(scope: Scope) -> bool:

@@ -97,7 +97,8 @@ class Stream(EventSourceResponse):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async with contextlib.aclosing(self._chunks()) as chunks:
             async for chunk in chunks:
-                await go(chunk)
+                if not wire.write(chunk):
+                    await go(chunk)
         await go(b"", is_last=True)
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
