@@ -30,6 +30,7 @@ MOST = {
     "a resume that gets the last page": 3,
     "a post": 9,
     "a post in a chat": 12,
+    "sixteen posts at once": 4,
     "the lobby": 6,
     "the list of rooms": 3,
     "a search for rooms": 6,
@@ -217,6 +218,9 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         answer = await client.post(f"{room.path}/messages", data={"body": "Hello", "nonce": ""})
         assert answer.status_code == 303, answer.text
 
+    async def post_many() -> None:
+        await asyncio.gather(*(posting.post(room, first, "Hello", "") for _ in range(16)))
+
     async def ask() -> None:
         for action in ("ask", "cancel"):
             answer = await client.post(f"/friends/{last.code}/{action}")
@@ -243,6 +247,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a resume that gets the last page": lambda: broadcasts.log(room.id, [None]),
         "a post": lambda: post(room),
         "a post in a chat": lambda: post(chat),
+        "sixteen posts at once": post_many,
         "the lobby": lambda: get("/lobby"),
         "the list of rooms": lambda: get("/rooms"),
         "a search for rooms": lambda: get("/rooms?q=tea"),

@@ -129,11 +129,12 @@ async def _take_places(drafts: Sequence[Draft]) -> Posted:
 
 async def _before(drafts: Sequence[Draft], number: int) -> tuple[_Row | None, dict[tuple[int, str], _Row]]:
     """The message before this number, and those that the authors have sent with these nonces, if there are any."""
-    either = " OR ".join(["number = ?", *["author_id = ? AND nonce = ?"] * len(drafts)])
+    # The room with each of them: by anything shorter SQLite would read the whole room.
+    theirs = " OR room_id = ? AND author_id = ? AND nonce = ?" * len(drafts)
     found = await database.rows(
         "SELECT number, version, author_id, body, nonce, created_at, removed_at FROM message "
-        f"WHERE room_id = ? AND ({either})",
-        drafts[0].room.id, number - 1, *itertools.chain(*(draft.identity for draft in drafts)),
+        f"WHERE room_id = ? AND number = ?{theirs}",
+        drafts[0].room.id, number - 1, *itertools.chain(*((draft.room.id, *draft.identity) for draft in drafts)),
     )  # fmt: skip
     for row in found:
         row["created_at"] = database.moment(row["created_at"])
