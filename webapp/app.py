@@ -247,4 +247,4 @@ app = Parley(
 # objects that live long: with Python's own threshold of 700 new ones it would look at them all the time.
 gc.collect()
 gc.freeze()
-gc.set_threshold(20_000, 20, 50)
+gc.set_threshold(50_000, 20, 50)
