@@ -151,6 +151,28 @@ async def test_while_the_database_is_away_everybody_is_told_at_once(
     await assert_gapless(room, 5)
 
 
+async def test_who_has_waited_too_long_is_told_so_and_finds_the_message_when_they_send_it_again(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert, go_on = posting._insert, asyncio.Event()
+
+    async def wait(messages: list[Any]) -> None:
+        await go_on.wait()
+        await insert(messages)
+
+    found = await access.for_reading(who(alice), room.key)
+    with monkeypatch.context() as patch:
+        patch.setattr(posting, "_insert", wait)
+        patch.setattr(group_commit, "PATIENCE_SECONDS", 0.05)
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await posting.post(found, who(alice), "late", "nonce")
+    assert issubclass(TimeoutError, database.DOWN)
+    go_on.set()
+    assert await posting.post(found, who(alice), "late", "nonce") == Posted(1, 1, is_repeat=True)
+    await assert_gapless(room, 1)
+
+
 async def test_nobody_suffers_for_the_one_whose_account_goes_at_that_moment(
     alice: Person, bob: Person, charlie: Person, room: Room
 ) -> None:

@@ -14,6 +14,8 @@ R = TypeVar("R")
 
 # How many are written together; what is more goes into the next transaction.
 MOST = 32
+# Twice as long as the database may take for one statement.
+PATIENCE_SECONDS = 2 * database.STATEMENT_SECONDS
 
 
 class Decided(Exception):
@@ -46,7 +48,7 @@ class GroupCommit(Generic[T, R]):
 
     Who comes alone is written at once. `write` is given a group in the order in which it came, within a transaction,
     and answers for each; it raises `Decided` about those that can't be written. Two that are alike by `likeness` are
-    never in one group: the later finds the earlier in the database.
+    never in one group: the later finds the earlier in the database. No more wait than there are open requests.
     """
 
     def __init__(
@@ -57,14 +59,15 @@ class GroupCommit(Generic[T, R]):
         self._waiting: dict[Hashable, deque[_Entry[T, R]]] = {}
 
     async def add(self, key: Hashable, one: T) -> R:
-        """What `write` answers for it. It is written even when whoever asked for it is cancelled."""
+        """What `write` answers for it; it is written even when whoever asked is cancelled, or has waited too long."""
         entry = _Entry[T, R](one)
         if key in self._waiting:
             self._waiting[key].append(entry)
         else:
             self._waiting[key] = deque([entry])
             database.to_its_end(self._run(key))
-        return await entry.answer
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await entry.answer
 
     async def _run(self, key: Hashable) -> None:
         waiting = self._waiting[key]
