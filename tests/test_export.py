@@ -492,7 +492,8 @@ async def test_an_account_that_goes_while_it_is_made_leaves_nothing(
 
 
 async def begun(one: Person) -> Export:
-    """It is asked for, and this process's to make; the maker itself is asleep."""
+    """It is asked for, and this process's to make, without its maker, who might have begun it anew."""
+    await stop_making()
     await Export.begin(who(one))
     claimed = await Export.claim(attendance.process)
     assert claimed
