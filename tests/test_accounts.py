@@ -264,6 +264,14 @@ async def test_two_who_want_one_name_at_the_same_moment(app: object, monkeypatch
     assert await User.all().count() == await Session.all().count() == 1
 
 
+@pytest.mark.parametrize("path", ["/", "/login", "/register"])
+async def test_what_stands_in_the_middle_is_painted_when_all_of_it_is_there(visitor: Person, path: str) -> None:
+    """Else it jumps while it arrives. Browsers wait for the beginning of what is named, so it is the last thing."""
+    page = (await visitor.get(path)).text
+    assert '<link rel="expect" href="#all" blocking="render">' in page
+    assert page.endswith('</div>\n<span id="all" hidden></span>\n</body>\n</html>')
+
+
 async def test_when_registration_is_closed_nobody_new_comes_in(
     visitor: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,12 +41,12 @@ def session(app: App) -> tuple[str, str]:
 
 
 def measure(program: str, url: str, cookie: str, folder: Path) -> dict:
-    """Its report. Now and then it misses its own start, or asks before cookie and screen are set: then once more."""
+    """Its report. Now and then Lighthouse misses its own start: then once more."""
     for _ in range(TRIES):
         with suppress(subprocess.CalledProcessError):
             report = run(program, url, cookie, folder)
-            if report["finalDisplayedUrl"] == url:
-                return report
+            assert report["finalDisplayedUrl"] == url, "another page was measured"
+            return report
     raise RuntimeError(f"{url} could not be measured")
 
 
