@@ -2,7 +2,6 @@
 
 import re
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -10,6 +9,7 @@ import httpx2
 import pytest
 
 from tests.browser.conftest import browser, meet, playwright  # noqa: F401
+from tests.clients.proxy import Proxy
 from tests.firefox import Firefox
 from tests.servers import App
 
@@ -61,42 +61,27 @@ def irene(site: App) -> Iterator[Writer]:
     irene.client.close()
 
 
-class Wire:
-    """A way to the site that remembers what was sent on it."""
+class Wire(Proxy):
+    """One that remembers what was sent through it."""
 
     def __init__(self, site: App) -> None:
-        self.site = site
+        super().__init__(site)
         self.sent: list[bytes] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._listen, daemon=True).start()
 
     def posts(self) -> list[str]:
         """The requests with a form, each with its head and body."""
         return [text for part in self.sent if (text := part.decode()).startswith("POST ")]
 
-    def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def _listen(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self.listener.accept()
-                threading.Thread(target=self._carry, args=(near,), daemon=True).start()
-
-    def _carry(self, near: socket.socket) -> None:
-        """One request and its answer."""
-        with near, socket.create_connection(("127.0.0.1", self.site.port)) as far, suppress(OSError):
-            request = near.recv(65536)
-            while not _is_whole(request):
-                request += near.recv(65536)
-            self.sent.append(request)
-            head, _, rest = request.partition(b"\r\n")
-            rest = re.sub(rb"(?im)^(Keep-Alive|Connection): .*\r\n", b"", rest)
-            far.sendall(head + b"\r\nConnection: close\r\n" + rest)
-            while answer := far.recv(65536):
-                near.sendall(answer)
+    def carry(self, near: socket.socket, far: socket.socket) -> None:
+        request = near.recv(65536)
+        while not _is_whole(request):
+            request += near.recv(65536)
+        self.sent.append(request)
+        head, _, rest = request.partition(b"\r\n")
+        rest = re.sub(rb"(?im)^(Keep-Alive|Connection): .*\r\n", b"", rest)
+        far.sendall(head + b"\r\nConnection: close\r\n" + rest)
+        while answer := far.recv(65536):
+            near.sendall(answer)
 
 
 def _is_whole(request: bytes) -> bool:
@@ -107,9 +92,8 @@ def _is_whole(request: bytes) -> bool:
 
 @pytest.fixture
 def wire(site: App) -> Iterator[Wire]:
-    wire = Wire(site)
-    yield wire
-    wire.close()
+    with Wire(site) as wire:
+        yield wire
 
 
 def ends_with(browser: Firefox, *words: str) -> None:  # noqa: F811

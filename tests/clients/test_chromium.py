@@ -9,8 +9,8 @@ from playwright.sync_api import Playwright, Route
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import PASSWORD, QUIET, Reader
-from tests.clients.buffering import Buffering
 from tests.clients.conftest import Writer
+from tests.clients.proxy import Buffering
 from tests.servers import App, chromium
 
 SCRIPT, PLAIN = True, False

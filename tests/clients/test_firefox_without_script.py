@@ -121,7 +121,7 @@ def test_plain_pages_are_the_way_out(site: App, browser: Firefox, irene: Writer,
     browser.until(lambda: browser.texts(".message__body") == ["Who is there?", "From the plain page"])
     irene.say(room, "I can read that")
     browser.click(".plain a")
-    browser.until(lambda: browser.texts(".message__body")[-1] == "I can read that")
+    browser.until(lambda: browser.texts(".message__body")[-1:] == ["I can read that"])
     browser.open(site.url + room)
     assert browser.text(".plain").startswith("This page does not refresh"), "it is remembered"
     browser.click(".plain a:last-child")
