@@ -23,6 +23,9 @@ KILO = 1000
 LIVE_PAGES = ("/lobby", "/rooms", "/people", "/friends")
 PAGES = (*LIVE_PAGES, "/settings/profile", "/settings/privacy", "/moderation")
 STRANGERS_PAGES = ("/", "/register", "/login", "/strangers", "/nowhere")
+# What else there is, of which only the styles are weighed: everything of theirs is linked in the page itself.
+ROOM_PAGES = ("", "?plain=1", "?before=40", "/settings", "/messages/1/edit")
+OTHER_PAGES = ("/rooms?q=a", "/people?q=a", "/settings/password", "/settings/sessions", "/settings/export")
 # Chunked transfer adds the length in hexadecimal and two line ends.
 CHUNK_BYTES = len(b"7\r\n\r\n")
 
@@ -95,21 +98,37 @@ class Scale:
         return f"{title}: {self.total:,} B on the wire ({parts})"
 
 
-def first_visit(meet: Meet, site: App, script: bool, **options: object) -> Scale:
-    scout = meet("scout", site=site)
-    address = room_of(scout)
-    visitor = meet("visitor", script, site=site, **options)
+def first_visit(visitor: Reader, address: str) -> Scale:
     scale = Scale(visitor)
     visitor.open(address)
     visitor.until(lambda: len(visitor.messages()) == 50, "50 messages")
-    wanted = {"document", "stylesheet", "icons", "stream"} | ({"script"} if script else {"frames"})
+    wanted = {"document", "stylesheet", "icons", "stream"} | ({"script"} if visitor.script else {"frames"})
     visitor.until(lambda: wanted <= scale.weights.keys(), "every kind of answer")
-    if not script:
-        visitor.until(lambda: visitor.frames("/sidebar") and visitor.log.locator(".now").count(), "frames")
-        scale.bodies["live"] = live_document(scout, address)
+    if not visitor.script:
+        visitor.until(lambda: visitor.log.locator(".now").count(), "the first word on who is here")
+        scale.bodies["live"] = live_document(visitor, address)
         scale.kinds["live"] = "stream"
     visitor.pause(500)  # whatever else may come: nothing tells that nothing more does
     return scale
+
+
+def chat_of(visitor: Reader, stranger: Reader) -> str:
+    """The address of a chat of the two, who don't know each other and have talked."""
+    for person in (visitor, stranger):
+        chat = person.send("/strangers/find", language="de", rules="1").url
+    for number in range(50):
+        stranger.send(f"{chat}/messages", body=f"Was ich noch sagen wollte, Nummer {number}", nonce=str(number))
+    return chat
+
+
+def styles_of(person: Reader, path: str) -> int:
+    """The bytes of the styles of a page, of those for browsers without script too."""
+    page = person.context.request.get(path)
+    sheets = set(re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text()))
+    assert page.ok, path
+    assert sheets, path
+    packed = {"Accept-Encoding": "br"}
+    return sum(int(person.context.request.get(sheet, headers=packed).headers["content-length"]) for sheet in sheets)
 
 
 def live_document(person: Reader, room: str) -> int:
@@ -127,7 +146,8 @@ def live_document(person: Reader, room: str) -> int:
 
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
 def test_a_first_visit_with_script_is_light(meet: Meet, demo_site: App, figure: list[str], locale: str) -> None:
-    scale = first_visit(meet, demo_site, SCRIPT, locale=locale)
+    visitor = meet("visitor", SCRIPT, site=demo_site, locale=locale)
+    scale = first_visit(visitor, room_of(meet("scout", site=demo_site)))
     figure.append(scale.table(f"first visit of a room with script, {locale}"))
     assert scale.weights["document"] <= 10 * KILO
     assert scale.weights["stylesheet"] <= 6 * KILO
@@ -136,11 +156,37 @@ def test_a_first_visit_with_script_is_light(meet: Meet, demo_site: App, figure: 
 
 
 def test_a_first_visit_without_script_is_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
-    scale = first_visit(meet, demo_site, PLAIN)
+    visitor = meet("visitor", PLAIN, site=demo_site)
+    scale = first_visit(visitor, room_of(meet("scout", site=demo_site)))
     figure.append(scale.table("first visit of a room without script"))
     assert not scale.weights["script"]
     assert scale.weights["stylesheet"] <= 6 * KILO
     assert scale.total <= 45 * KILO
+
+
+@pytest.mark.parametrize(("script", "most"), [(SCRIPT, 35), (PLAIN, 45)], ids=["script", "plain"])
+def test_a_first_visit_of_a_chat_with_a_stranger_is_light(
+    meet: Meet, demo_site: App, figure: list[str], script: bool, most: int
+) -> None:
+    visitor = meet("visitor", script, site=demo_site, locale="de-DE")
+    scale = first_visit(visitor, chat_of(visitor, meet("stranger", site=demo_site)))
+    figure.append(scale.table(f"first visit of a chat with a stranger{'' if script else ' without script'}"))
+    assert scale.weights["document"] <= 10 * KILO
+    assert scale.weights["stylesheet"] <= 6 * KILO
+    assert scale.total <= most * KILO
+
+
+def test_the_styles_of_whatever_else_there_is_are_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
+    alice, bob = meet("alice", site=demo_site, locale="de-DE"), meet("bob", site=demo_site)
+    room = alice.make_room("Waage")
+    for number in range(60):
+        alice.send(f"{room}/messages", body="Wie viel wiegt das?", nonce=str(number))
+    report = f"/report?about=person:{bob.code}"
+    paths = (*(room + rest for rest in ROOM_PAGES), *OTHER_PAGES, f"/people/{bob.code}", f"/chat/{bob.code}", report)
+    weights = {path.removeprefix(demo_site.url): styles_of(alice, path) for path in paths}
+    weights["the wait for a stranger"] = styles_of(alice, alice.send("/strangers/find", language="fr", rules="1").url)
+    figure.append("styles with those for no script: " + ", ".join(f"{path} {weights[path]:,} B" for path in weights))
+    assert {path: weight for path, weight in weights.items() if weight > 6 * KILO} == {}
 
 
 @pytest.mark.parametrize(
