@@ -345,6 +345,34 @@ async def test_a_message_elsewhere_counts_and_moves_to_the_top(
     assert "<b>in" not in window.text
 
 
+@pytest.mark.parametrize("last", ["room", "soup"])
+async def test_of_two_rooms_that_move_together_the_later_comes_to_the_top(
+    alice: Person, bob: Person, room: Room, soup: Room, last: str
+) -> None:
+    window = await Window.open(bob)
+    later, earlier = (room, soup) if last == "room" else (soup, room)
+    await alice.say(earlier, "first")
+    await alice.say(later, "then")
+    await told()
+    assert [(one.name, one.line) for one in window.sidebar] == [(later.name, "then"), (earlier.name, "first")]
+
+
+async def test_more_rooms_than_one_pass_takes_are_told_in_their_turn(
+    alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the first of them is never quiet."""
+    monkeypatch.setattr(module, "MOST_ROOMS", 1)
+    window = await Window.open(bob)
+    await alice.say(room, "a cup")
+    await alice.say(soup, "a ladle")
+    for _turn in range(2):
+        await viewers._pass()
+        viewers._next_at.clear()
+        await alice.say(room, "another cup")
+    window.look()
+    assert "a ladle" in window.text
+
+
 async def test_ones_own_message_counts_nothing(bob: Person, room: Room, soup: Room) -> None:
     window = await Window.open(bob)
     await bob.say(room, "mine")

@@ -1,10 +1,11 @@
 """The rooms and chats that somebody is in, as the list at the side of every page shows them."""
 
 import asyncio
+import itertools
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 from zlib import crc32
 
@@ -15,9 +16,11 @@ from webapp.presence.attendance import attendance
 from webapp.presence.models import is_online
 from webapp.rooms.models import DIRECT, NOBODY, NOTEBOOK
 
+T = TypeVar("T")
+
 PAGE = 50
 MOST_PAGES = 100
-# People whom one query asks about: what it answers is worked through in one go, for some 10 ms.
+# People, or places of theirs, that one query asks about: what it answers is worked through in one go, for some 10 ms.
 AT_ONCE = 250
 # Between two such goes: a message that is posted meanwhile goes first, and takes several turns of the event loop.
 BREATH_SECONDS = 0.02
@@ -27,8 +30,7 @@ JUST_NOW = timedelta(minutes=1)
 
 # A chat has the other's name and picture, as long as there is the other; a request of somebody who is blocked is not
 # shown, nor the last line of a room when it is by somebody whom the viewer has blocked. Who is online, friends see.
-QUERY = f"""
-SELECT * FROM (
+_ENTRIES = f"""
 SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
     membership.muted, membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.low, room.high,
     room.version, room.last_number, room.last_at, room.last_author,
@@ -37,19 +39,33 @@ SELECT membership.id AS membership_id, membership.user_id, membership.read_numbe
     friendship.id IS NOT NULL AND {is_online("other")} AS is_online,
     CASE WHEN room.kind <> 'direct' AND room.last_author IN (
             SELECT blocked_id FROM block WHERE blocker_id = membership.user_id)
-        THEN '' ELSE room.last_line END AS last_line,
-    ROW_NUMBER() OVER (PARTITION BY membership.user_id ORDER BY room.last_at DESC, room.id DESC) AS place
-FROM membership
+        THEN '' ELSE room.last_line END AS last_line{{place}}
+FROM {{membership}}
 JOIN room ON room.id = membership.room_id
 LEFT JOIN "user" AS other ON room.kind = 'direct' AND other.id = room.low + room.high - membership.user_id
 LEFT JOIN friendship ON friendship.low_id = room.low AND friendship.high_id = room.high
     AND friendship.accepted_at IS NOT NULL
-WHERE membership.user_id IN ({{users}}) AND {{rooms}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
+WHERE {{whose}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
     AND NOT (membership.is_request AND COALESCE(other.id, 0) IN (
         SELECT blocked_id FROM block WHERE blocker_id = membership.user_id
         UNION ALL SELECT blocker_id FROM block WHERE blocked_id = membership.user_id))
-) AS entry WHERE place > ? AND place <= ? ORDER BY user_id, place
 """
+# The latest of each of these people's, from one place to another.
+_LISTED = (
+    "SELECT * FROM ("
+    + _ENTRIES.format(
+        membership="membership",
+        place=", ROW_NUMBER() OVER (PARTITION BY membership.user_id ORDER BY room.last_at DESC, room.id DESC) AS place",
+        whose="membership.user_id IN ({users})",
+    )
+    + ") AS entry WHERE place > ? AND place <= ? ORDER BY user_id, place"
+)
+# What these people have of these rooms: each pair is looked up, and not each of the people in each of the rooms.
+_AT = "WITH asked (user_id, room_id) AS (VALUES {asked})" + _ENTRIES.format(
+    membership="asked JOIN membership ON membership.room_id = asked.room_id AND membership.user_id = asked.user_id",
+    place="",
+    whose="TRUE",
+)
 
 
 class Entry:
@@ -124,34 +140,41 @@ def digest_of(online: Collection[int], waiting: int) -> str:
 async def entries(user_id: int, page: int = 1) -> list[Entry]:
     """The latest of the person's rooms and chats, in one query: a page and one more to show that there is."""
     start = (page - 1) * PAGE
-    return [Entry(row) for row in await _rows([user_id], [], start, start + PAGE + 1)]
+    return await _listed([user_id], start, start + PAGE + 1)
 
 
 async def entries_of(users: Collection[int]) -> dict[int, list[Entry]]:
     """The first page of each of these people's, without the one more."""
     found: dict[int, list[Entry]] = {user: [] for user in users}
     for some in _slices(users):
-        for row in await _rows(some, [], 0, PAGE):
-            found[row["user_id"]].append(Entry(row))
+        for entry in await _listed(some, 0, PAGE):
+            found[entry.user_id].append(entry)
     return found
 
 
-async def entries_at(users: Collection[int], rooms: Collection[int]) -> list[Entry]:
-    """What these people have of these rooms; those who have nothing of one are missing."""
-    rooms, found = list(rooms), list[Entry]()
-    for some in _slices(users):
+async def entries_at(places: Collection[tuple[int, int]]) -> list[Entry]:
+    """
+    What people have of rooms, each place a person and a room; those who have nothing of one are missing.
+
+    The latest come last: put on top of a list one after the other, they stand in their order.
+    """
+    found: list[Entry] = []
+    for some in _slices(places):
         if found:
             await asyncio.sleep(BREATH_SECONDS)
-        found += [Entry(row) for row in await _rows(some, rooms, 0, len(rooms))]
-    return found
+        asked = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(some))
+        found += await _found(_AT.format(asked=asked), *itertools.chain(*some))
+    return sorted(found, key=lambda entry: (entry.moved_at, entry.room_id))
 
 
-def _slices(users: Collection[int]) -> Iterable[list[int]]:
-    people = list(users)
-    return (people[start : start + AT_ONCE] for start in range(0, len(people), AT_ONCE))
+def _slices(some: Collection[T]) -> Iterable[list[T]]:
+    every = list(some)
+    return (every[start : start + AT_ONCE] for start in range(0, len(every), AT_ONCE))
 
 
-async def _rows(users: list[int], rooms: list[int], first: int, last: int) -> list[dict[str, Any]]:
-    where = f"membership.room_id IN ({', '.join('?' * len(rooms))})" if rooms else "TRUE"
-    query = QUERY.format(users=database.marks(users), rooms=where)
-    return await database.rows(query, *users, *rooms, first, last)
+async def _listed(users: Collection[int], first: int, last: int) -> list[Entry]:
+    return await _found(_LISTED.format(users=database.marks(users)), *users, first, last)
+
+
+async def _found(query: str, *values: int) -> list[Entry]:
+    return [Entry(row) for row in await database.rows(query, *values)]

@@ -27,8 +27,10 @@ MOST_PLACES = 1000
 MOST_JOINING = 100
 # Pages that are told in one go.
 SLICE = 250
-# Dots, and what joins, are told this often at most.
+# Between two passes it rests so long, or so many times as long as the one took: what people say goes first, and of what
+# changes meanwhile only the last is told.
 PAUSE_SECONDS = 0.05
+RESTS = 2
 
 # In the place of the digest of friends: what that page shows of them is old.
 ANEW = "!"
@@ -62,11 +64,11 @@ class Viewers:
         self._viewers: dict[int, Viewer] = {}
         self._in_room: defaultdict[int, set[int]] = defaultdict(set)
         self._friends_of: defaultdict[int, set[int]] = defaultdict(set)
-        # What is to be looked at.
-        self._joining: set[Reader] = set()
-        self._rooms: set[int] = set()
-        self._places: set[Place] = set()
-        self._people: set[int] = set()
+        # What is to be looked at, in the order in which it was heard: a part at a time, so that nothing waits for ever.
+        self._joining: dict[Reader, None] = {}
+        self._rooms: dict[int, None] = {}
+        self._places: dict[Place, None] = {}
+        self._people: dict[int, None] = {}
         self._must_look = False
         self._links_lost = hub.counts.links_lost
         # What has been told: when a room may be told again, the number of its newest message, who is online.
@@ -81,11 +83,11 @@ class Viewers:
     def join(self, reader: Reader, seen: str) -> None:
         """A page has been opened, which holds what this is the digest of; empty when it holds nothing yet."""
         self._viewers.setdefault(reader.labels["user"], Viewer()).readers[reader] = seen
-        self._joining.add(reader)
+        self._joining[reader] = None
         self._has_news.set()
 
     def leave(self, reader: Reader) -> None:
-        self._joining.discard(reader)
+        self._joining.pop(reader, None)
         user = reader.labels["user"]
         if viewer := self._viewers.get(user):
             viewer.readers.pop(reader, None)
@@ -104,13 +106,13 @@ class Viewers:
     def hear_room(self, room: int) -> None:
         """The room's log has changed, or the room has gone."""
         if room in self._in_room:
-            self._rooms.add(room)
+            self._rooms[room] = None
             self._has_news.set()
 
     def hear_place(self, user: int, room: int) -> None:
         """What this person has of the room has changed: they have joined, read, muted, left."""
         if user in self._viewers:
-            self._places.add((user, room))
+            self._places[user, room] = None
             self._has_news.set()
 
     def hear_ties(self, user: int) -> None:
@@ -118,13 +120,13 @@ class Viewers:
         if viewer := self._viewers.get(user):
             for reader, seen in viewer.readers.items():
                 viewer.readers[reader] = f"{OLDER if seen.startswith(OLDER) else ''}.{ANEW}"
-            self._joining |= viewer.readers.keys()
+            self._joining |= dict.fromkeys(viewer.readers)
             self._has_news.set()
 
     def hear_people(self, people: Collection[int]) -> None:
         """Whether these people are here may have changed."""
         if watched := self._friends_of.keys() & people:
-            self._people |= watched
+            self._people |= dict.fromkeys(watched)
             self._has_news.set()
 
     def look_again(self) -> None:
@@ -145,6 +147,7 @@ class Viewers:
             await self._has_news.wait()
             self._has_news.clear()
             await hub.crowd.passed()
+            begun = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(READ_SECONDS):
                     await self._pass()
@@ -152,7 +155,8 @@ class Viewers:
                 faults.read("sidebars could not be read", error)
                 self._has_news.set()
                 await asyncio.sleep(RETRY_SECONDS)
-            await asyncio.sleep(PAUSE_SECONDS)
+            took = asyncio.get_running_loop().time() - begun
+            await asyncio.sleep(min(LONGEST_SECONDS, max(PAUSE_SECONDS, RESTS * took)))
 
     async def _pass(self) -> None:
         """What can't be read stays to be looked at."""
@@ -210,9 +214,9 @@ class Viewers:
         there = await everyone_online() & self._friends_of.keys()
         for room, number in await Room.lately():
             if room in self._in_room and self._told.get(room) != number:
-                self._rooms.add(room)
+                self._rooms[room] = None
         self._online &= self._friends_of.keys()
-        self._people |= self._online ^ there
+        self._people |= dict.fromkeys(self._online ^ there)
         self._must_look = False
 
     def _due(self) -> set[int]:
@@ -221,8 +225,8 @@ class Viewers:
         now = loop.time()
         self._next_at = {room: at for room, at in self._next_at.items() if at > now}
         self._told = {room: number for room, number in self._told.items() if room in self._in_room}
-        due = set(itertools.islice(self._rooms - self._next_at.keys(), MOST_ROOMS))
-        if later := self._rooms - due:
+        due = set(itertools.islice((room for room in self._rooms if room not in self._next_at), MOST_ROOMS))
+        if later := self._rooms.keys() - due:
             next_at = min(self._next_at.get(room, now) for room in later)
             loop.call_later(max(0.0, next_at - now), self._has_news.set)
         return due
@@ -232,11 +236,10 @@ class Viewers:
         places = [(user, room) for room in rooms for user in self._in_room.get(room, ())]
         for room in rooms:
             self._next_at[room] = now + min(LONGEST_SECONDS, EACH_SECONDS * len(self._in_room.get(room, ())))
-        await self._tell(await entries_at({user for user, _ in places}, rooms), places)
+        await self._tell(await entries_at(places), places)
 
     async def _tell_places(self, places: set[Place]) -> None:
-        found = await entries_at({user for user, _ in places}, {room for _, room in places})
-        await self._tell([one for one in found if (one.user_id, one.room_id) in places], places)
+        await self._tell(await entries_at(places), places)
 
     async def _tell(self, found: list[Entry], asked: Iterable[Place]) -> None:
         """Show what was found; what was not is over."""
@@ -279,13 +282,14 @@ class Viewers:
 
 
 @contextlib.contextmanager
-def _taken(queue: set[T], some: set[T]) -> Iterator[None]:
+def _taken(queue: dict[T, None], some: Collection[T]) -> Iterator[None]:
     """These are being looked at: what is heard of them meanwhile is news, and they are put back when that fails."""
-    queue -= some
+    for one in some:
+        del queue[one]
     try:
         yield
     except BaseException:
-        queue |= some
+        queue |= dict.fromkeys(some)
         raise
 
 
