@@ -6,9 +6,9 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
@@ -125,8 +125,18 @@ async def delete_where(found: QuerySet[Any]) -> int:
 
 
 async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
-    """The rows of a query written with `?` for its parameters."""
+    """The rows of a query written with `?` for its parameters; what is a moment in them, `moment` tells."""
+    if settings.ON_SQLITE:
+        return list(map(dict, await found(query, list(parameters))))
     return await connection().execute_query_dict(sql(query), list(parameters))
+
+
+async def found(query: str, values: list[Any]) -> Sequence[Any]:
+    """What a question in the way of the engine finds, as rows of its own kind; a moment in them is as in `rows`."""
+    client: Any = connection()
+    if settings.ON_SQLITE:
+        return cast(Sequence[Any], await client.execute_plain(query, values))
+    return cast(Sequence[Any], (await client.execute_query(query, values))[1])
 
 
 def marks(values: Collection[object]) -> str:

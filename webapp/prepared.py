@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from tortoise.fields import BooleanField
+from tortoise.fields import BooleanField, DatetimeField
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -61,8 +62,7 @@ class Prepared(Generic[M]):
         """What is found with these values for the parameters."""
         built = self._built = self._built or self._build(values)
         given = [constant if number is None else values[number] for number, constant in built.places]
-        _, rows = await database.connection().execute_query(built.sql, given)
-        return [self._made(built.parts, tuple(row)) for row in rows]
+        return [self._made(built.parts, tuple(row)) for row in await database.found(built.sql, given)]
 
     @staticmethod
     def _made(parts: list[_Part], row: Sequence[Any]) -> M:
@@ -116,12 +116,17 @@ def _column(model: type[Model], name: str) -> tuple[str, Callable[[Any], Any] | 
     field = meta.fields_map[attribute]
     if isinstance(field, BooleanField):
         return attribute, _flag
-    is_plain = (name, attribute, field) in [*meta.db_native_fields, *meta.db_default_fields]
-    return attribute, None if is_plain else field.to_python_value
+    if (name, attribute, field) in [*meta.db_native_fields, *meta.db_default_fields]:
+        return attribute, None
+    return attribute, _moment if isinstance(field, DatetimeField) else field.to_python_value
 
 
 def _flag(value: Any) -> bool | None:
     return None if value is None else bool(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    return None if value is None else database.moment(value)
 
 
 def _stand_in(number: int, value: str | int) -> str | int:

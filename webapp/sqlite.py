@@ -38,57 +38,68 @@ sqlite3.register_converter("TIMESTAMP", lambda text: datetime.fromisoformat(text
 
 class Client(SqliteClient):
     """
-    What is not asked within a transaction is read in the event loop, on a second connection.
+    What is not asked within a transaction is read in the event loop, on connections of its own.
 
     With the write-ahead log a reader waits for nobody, and sees what was committed last. When it can't read at once,
     the question goes to the thread, where waiting is possible.
     """
 
     _reading: sqlite3.Connection | None = None
+    # The same without a look at the type of each column, which takes longer than to find a row.
+    _reading_plain: sqlite3.Connection | None = None
     # Since the last checkpoint.
     commits = 0
 
     async def create_connection(self, with_db: bool) -> None:
         if self._connection:
             return
-        options: dict[str, Any] = {"isolation_level": None, "cached_statements": STATEMENTS}
-        options["detect_types"] = sqlite3.PARSE_DECLTYPES
+        plain: dict[str, Any] = {"isolation_level": None, "cached_statements": STATEMENTS}
+        options = plain | {"detect_types": sqlite3.PARSE_DECLTYPES}
         # Used by its thread and, within a transaction, by the event loop: by one of them at a time.
         self._connection = await aiosqlite.connect(self.filename, check_same_thread=False, **options)
         self._connection.row_factory = sqlite3.Row
         for name, value in self.pragmas.items():
             await self._connection.execute_fetchall(f"PRAGMA {name} = {value}")
-        self._reading = sqlite3.connect(self.filename, timeout=0, **options)
-        self._reading.row_factory = sqlite3.Row
-        self._reading.execute("PRAGMA query_only = ON")
+        self._reading, self._reading_plain = self._reader(options), self._reader(plain)
+
+    def _reader(self, options: dict[str, Any]) -> sqlite3.Connection:
+        reader: sqlite3.Connection = sqlite3.connect(self.filename, timeout=0, **options)
+        reader.row_factory = sqlite3.Row
+        reader.execute("PRAGMA query_only = ON")
+        return reader
 
     async def close(self) -> None:
-        if self._reading:
-            self._reading.close()
-            self._reading = None
+        for reader in filter(None, (self._reading, self._reading_plain)):
+            reader.close()
+        self._reading = self._reading_plain = None
         await super().close()
 
     def _in_transaction(self) -> TransactionContext:
         return Turn(Transaction(self), self._lock)
 
     async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Sequence[Any]]:
-        rows = self._read(query, values)
+        rows = self._read(self._reading, query, values)
         if rows is None:
             return cast(tuple[int, Sequence[Any]], await super().execute_query(query, values))
         return len(rows), rows
 
+    async def execute_plain(self, query: str, values: list[Any]) -> Sequence[Any]:
+        """The rows of a query with moments as the text that they are stored as."""
+        rows = self._read(self._reading_plain, query, values)
+        return (await super().execute_query(query, values))[1] if rows is None else rows
+
     async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
-        rows = self._read(query, values)
+        rows = self._read(self._reading, query, values)
         if rows is None:
             return cast(list[dict[str, Any]], await super().execute_query_dict(query, values))
         return list(map(dict, rows))
 
-    def _read(self, query: str, values: list[Any] | None) -> list[Any] | None:
+    def _read(self, reading: sqlite3.Connection | None, query: str, values: list[Any] | None) -> list[Any] | None:
         """The rows; None when it is no question, or one that can't be answered at once."""
-        if self._reading is None or "\0" in query or not query.lstrip().startswith("SELECT"):
+        if reading is None or "\0" in query or not query.lstrip().startswith("SELECT"):
             return None
         try:
-            rows = self._reading.execute(query, values or ()).fetchall()
+            rows = reading.execute(query, values or ()).fetchall()
         except sqlite3.OperationalError:
             return None
         self.log.debug("%s: %s", query, values)
@@ -196,6 +207,10 @@ class Transaction(SqliteTransactionWrapper):
     @translate_exceptions
     async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
         return list(map(dict, self._execute(query, values).fetchall()))
+
+    @translate_exceptions
+    async def execute_plain(self, query: str, values: list[Any]) -> Sequence[Any]:
+        return self._execute(query, values).fetchall()
 
     def _execute(self, query: str, values: list[Any] | None) -> sqlite3.Cursor:
         self.count += 1
