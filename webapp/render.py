@@ -78,14 +78,17 @@ def _icon(name: str) -> Markup:
 _templates.globals["icon"] = _icon
 
 
-def spoken(make: Callable[[], Frame]) -> Spoken:
-    """A frame for the pages of many: `make` is called once for each language of theirs, and in it."""
+def spoken(make: Callable[[], Frame], facts: object = None) -> Spoken:
+    """
+    A frame for the pages of many: `make` is called once for each language of theirs, and in it. `facts` are what it is
+    made of, if it may be left unmade when they are the same as before.
+    """
 
     def made(code: str) -> Frame:
         with language.speaking(code):
             return make()
 
-    return Spoken(made)
+    return Spoken(made, facts)
 
 
 def part(name: str, status: int = 200, **context: object) -> Response:

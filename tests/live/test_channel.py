@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 import pytest
 from broadcaster._backends.memory import MemoryBackend
 
-from webapp.live import Frame, Hub, Reader, Sources
+from webapp.live import Frame, Hub, Reader, Sources, Told
 from webapp.live.crowd import MANY
+from webapp.live.frames import Spoken
 from webapp.live.outbox import LIMIT_BYTES
 
 ROOM = 7
@@ -287,6 +288,35 @@ async def test_one_who_joins_a_room_that_is_gone_is_told(hub: Hub, log: Log) -> 
     page = Page(hub)
     await page.ends()
     assert page.heard == "(gone)"
+
+
+async def test_a_state_is_not_put_into_words_to_find_that_nothing_has_changed(hub: Hub, log: Log) -> None:
+    people, made = ["alice"], list[str]()
+
+    def told() -> Spoken:
+        here = " ".join(people)
+
+        def make(language: str) -> Frame:
+            made.append(here)
+            return Frame(f"<{here}>".encode())
+
+        return Spoken(make, facts=here)
+
+    async def states(channels: Collection[int]) -> dict[int, Told]:
+        return {channel: told() for channel in channels}
+
+    hub.sources.state("people")(states)
+    reader = Reader(7, 0, "sse")
+    hub.join(reader)
+    await still(hub)
+    await hub.check()
+    await still(hub)
+    assert made == ["alice"]
+    people.append("bob")
+    await hub.check()
+    await still(hub)
+    assert made == ["alice", "alice bob"]
+    assert b"".join(reader.outbox._chunks) == b"<alice><alice bob>"
 
 
 async def test_dismissing_ends_only_the_streams_with_these_labels(hub: Hub, log: Log) -> None:

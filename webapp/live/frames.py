@@ -30,12 +30,17 @@ class Frame(NamedTuple):
 
 
 class Spoken:
-    """A frame with words in it: made once in each language of those who read it, when the first of them asks."""
+    """
+    A frame with words in it: made once in each language of those who read it, when the first of them asks.
 
-    __slots__ = ("_made", "_make")
+    `facts` are all that it is made of, where they are known: two of the same facts are the same without being made.
+    """
 
-    def __init__(self, make: Callable[[str], Frame]) -> None:
+    __slots__ = ("_facts", "_made", "_make")
+
+    def __init__(self, make: Callable[[str], Frame], facts: object = None) -> None:
         self._make = make
+        self._facts = facts
         self._made: dict[str, Frame] = {}
 
     def said(self, language: str) -> Frame:
@@ -48,6 +53,8 @@ class Spoken:
         """Whether it says what was told before, in every language in which that was told."""
         if not isinstance(told, Spoken):
             return False
+        if self._facts is not None and told._facts is not None:
+            return self._facts == told._facts
         return bool(told._made) and all(self.said(language) == frame for language, frame in told._made.items())
 
 

@@ -51,4 +51,4 @@ def framed(people: People) -> Told:
         line = render.fragment("presence/_now.html", people=people)
         return Frame(frames.event(frames.partial("#people", "outerHTML", html)), line.encode())
 
-    return render.spoken(made)
+    return render.spoken(made, people)

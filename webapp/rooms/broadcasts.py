@@ -45,4 +45,4 @@ def framed(room: Room) -> Told:
         html = render.fragment("rooms/_about.html", room=room)
         return Frame(frames.event(frames.partial("#about", "outerHTML", html)))
 
-    return render.spoken(made)
+    return render.spoken(made, (room.name, room.topic, room.locked_at))
