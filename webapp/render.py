@@ -66,7 +66,13 @@ _templates.filters["size"] = lambda size: language.current().size(size)
 
 def fragment(name: str, **context: object) -> str:
     """The HTML of one template."""
-    return _templates.get_template(name).render(context)
+    template = _templates.get_template(name)
+    # As `template.render` does it; but to put together what all templates know takes that as long as all the rest.
+    known = template.new_context({**_templates.globals, **context}, shared=True)
+    try:
+        return "".join(template.root_render_func(known))
+    except Exception:
+        _templates.handle_exception()  # says where in the template it was
 
 
 @cache

@@ -5,7 +5,7 @@ The cookie holds a random token, signed; the row of a signed-in session is found
 """
 
 import secrets
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from hashlib import sha256
 
 from itsdangerous import BadSignature, Signer
@@ -27,11 +27,16 @@ def read(request: Request) -> None:
     state = request.state
     state.cookie = ""
     try:
-        state.session_token = signer(NAME).unsign(request.cookies.get(NAME, "")).decode()
+        state.session_token = _unsigned(request.cookies.get(NAME, ""))
     except (BadSignature, UnicodeDecodeError):
         state.session_token = secrets.token_urlsafe(24)
         state.cookie = "new"
     state.token = partial(form_token, state.session_token)  # few requests need it
+
+
+@lru_cache(10_000)
+def _unsigned(value: str) -> str:
+    return signer(NAME).unsign(value).decode()
 
 
 def form_token(session_token: str) -> str:
