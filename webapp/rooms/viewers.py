@@ -27,9 +27,9 @@ MOST_PLACES = 1000
 MOST_JOINING = 100
 # Pages that are told in one go.
 SLICE = 250
-# Between two passes it rests so long, or so many times as long as the one took: what people say goes first, and of what
-# changes meanwhile only the last is told.
-PAUSE_SECONDS = 0.05
+# Between two passes it rests, so many times as long as the one took: what people say goes first, and of what changes
+# meanwhile only the last is told. Who has just come waits for that no longer than must be.
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
 RESTS = 2
 
 # In the place of the digest of friends: what that page shows of them is old.
@@ -155,8 +155,8 @@ class Viewers:
                 faults.read("sidebars could not be read", error)
                 self._has_news.set()
                 await asyncio.sleep(RETRY_SECONDS)
-            took = asyncio.get_running_loop().time() - begun
-            await asyncio.sleep(min(LONGEST_SECONDS, max(PAUSE_SECONDS, RESTS * took)))
+            took = 0.0 if self._joining else asyncio.get_running_loop().time() - begun
+            await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, max(PAUSE_SECONDS, RESTS * took)))
 
     async def _pass(self) -> None:
         """What can't be read stays to be looked at."""
