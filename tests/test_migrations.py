@@ -201,7 +201,12 @@ async def insert(table: str, row: dict[str, object]) -> None:
 
 
 async def everything() -> dict[str, list[dict[str, Any]]]:
-    return {table: await database.rows(f'SELECT * FROM "{table}" ORDER BY id') for table in CONTENT}
+    """Every row; a moment as the text that SQLite keeps, whichever way it came."""
+    found = {table: await database.rows(f'SELECT * FROM "{table}" ORDER BY id') for table in CONTENT}
+    return {
+        table: [{name: str(value) if name.endswith("_at") else value for name, value in row.items()} for row in rows]
+        for table, rows in found.items()
+    }
 
 
 async def refused(table: str, **values: object) -> bool:
