@@ -20,7 +20,8 @@ from webapp.friends.models import Block
 from webapp.live import Reader, hub
 from webapp.messages import posting
 from webapp.messages.models import Message
-from webapp.moderation.models import DONE_ALREADY, PAGE, AuditEntry, Report
+from webapp.moderation.decisions import PAGE, AuditEntry
+from webapp.moderation.models import DONE_ALREADY, Report
 from webapp.rooms.access import for_reading
 from webapp.rooms.models import Room
 from webapp.security.client import address_hash

@@ -14,7 +14,8 @@ from webapp.accounts.sessions import Session
 from webapp.leaving.models import begin, finish
 from webapp.messages import posting
 from webapp.messages.models import Message
-from webapp.moderation.models import AuditEntry, Report
+from webapp.moderation.decisions import AuditEntry
+from webapp.moderation.models import Report
 from webapp.presence.models import Chore
 from webapp.rooms.models import Room
 

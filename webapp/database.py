@@ -37,6 +37,7 @@ MODELS = [
     "webapp.strangers.conduct",
     "webapp.leaving.export",
     "webapp.moderation.models",
+    "webapp.moderation.decisions",
 ]
 # What a database that is away or overloaded raises. Many of asyncpg's own errors come through untranslated: while it
 # shuts down or starts, when it has no connection left, when the database or the role of the URL does not exist.

@@ -13,8 +13,9 @@ from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends.models import Block
 from webapp.language import _
 from webapp.moderation import broadcasts
+from webapp.moderation.decisions import PAGE, TERMS, Action, AuditEntry, kept_out, lift
 from webapp.moderation.evidence import find
-from webapp.moderation.models import PAGE, REASONS, TERMS, Action, AuditEntry, Report, kept_out, lift
+from webapp.moderation.models import REASONS, Report
 from webapp.rooms.models import STRANGER
 from webapp.security.forms import form
 from webapp.security.limiter import throttle
