@@ -62,8 +62,10 @@ def end_session(request: Request) -> None:
 
 def write(request: Request, headers: MutableHeaders) -> None:
     state = request.state
+    if not state.cookie:
+        return
     is_page = headers.get("content-type", "").startswith("text/html") or "location" in headers
-    if not state.cookie or (state.cookie == "new" and not is_page):
+    if state.cookie == "new" and not is_page:
         return
     value = "" if state.cookie == "ended" else signer(NAME).sign(state.session_token).decode()
     life = {"kept": f"; Max-Age={LIFE_SECONDS}", "ended": "; Max-Age=0", "new": ""}[state.cookie]
