@@ -150,7 +150,8 @@ async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
 
 
 def nobody_is_left() -> bool:
-    return not (viewers._viewers or viewers._in_room or viewers._friends_of or viewers._joining)
+    there = viewers._audience
+    return not (there.people or there.in_room or there.friends_of or viewers._joining)
 
 
 def nothing_waits() -> bool:
@@ -439,7 +440,7 @@ async def test_who_is_sent_away_loses_the_room_and_hears_no_more_of_it(
     await told()
     window.look()
     assert window.text == ""
-    assert who(bob).id not in viewers._in_room[room.id]
+    assert who(bob).id not in viewers._audience.in_room[room.id]
 
 
 async def test_a_message_between_the_kick_and_the_news_of_it_is_not_told(
@@ -672,7 +673,7 @@ async def test_a_friend_who_hides_is_gone_and_one_who_is_no_friend_any_more_says
     window.look()
     await comes(bob)
     assert dot(window, bob) is None
-    assert who(bob).id not in viewers._friends_of
+    assert who(bob).id not in viewers._audience.friends_of
 
 
 async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
@@ -701,7 +702,7 @@ async def test_after_the_link_broke_everything_is_told_anew(alice: Person, bob: 
     await told()
     assert window.look() == ["#entries"]
     assert window.ties == 1
-    assert viewers._friends_of[who(alice).id] == {who(bob).id}
+    assert viewers._audience.friends_of[who(alice).id] == {who(bob).id}
 
 
 async def test_who_was_online_long_ago_is_not_remembered_so(alice: Person, bob: Person) -> None:
@@ -852,7 +853,7 @@ async def test_nothing_is_left_of_people_who_have_gone(alice: Person, bob: Perso
     readers = [window.reader for window in windows]
     windows.clear()
     gc.collect()
-    assert not any(isinstance(one, dict) and viewers._viewers is one for one in gc.get_referrers(*readers))
+    assert not any(isinstance(one, dict) and viewers._audience.people is one for one in gc.get_referrers(*readers))
 
 
 async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_look_at(
@@ -957,7 +958,7 @@ async def test_as_many_as_come_at_once_are_welcomed_in_turns(
 ) -> None:
     monkeypatch.setattr(module, "MOST_JOINING", 7)
     readers = await crowd(room, 20)
-    assert len(viewers._in_room[room.id]) == 20
+    assert len(viewers._audience.in_room[room.id]) == 20
     await alice.say(room, "for everybody")
     await told()
     assert all(b"for everybody" in b"".join(reader.outbox._chunks) for reader in readers)

@@ -1,9 +1,8 @@
-"""Whose pages are open in this process, and telling each what has changed in its sidebar."""
+"""Telling every open page what has changed in its sidebar."""
 
 import asyncio
 import contextlib
 import itertools
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import TypeVar
 
@@ -11,6 +10,7 @@ from webapp import faults
 from webapp.friends.models import Friendship
 from webapp.live import Reader, hub, sources
 from webapp.presence.models import everyone_online, online
+from webapp.rooms.audience import Audience
 from webapp.rooms.entries import TIES, Shown, dots, waiting
 from webapp.rooms.models import Membership, Room
 from webapp.rooms.sidebar import BREATH_SECONDS, OLDER, Entry, digest, digest_of, entries_at, entries_of
@@ -39,16 +39,6 @@ Place = tuple[int, int]
 T = TypeVar("T")
 
 
-class Viewer:
-    """A person with pages open here: the rooms that they are in, and their friends, as far as that is known yet."""
-
-    def __init__(self) -> None:
-        # The open pages, with what each of them held at the beginning.
-        self.readers: dict[Reader, str] = {}
-        self.rooms: set[int] = set()
-        self.friends: set[int] = set()
-
-
 class Viewers:
     """
     Every open page holds its viewer's sidebar; what changes in it is read together for all who are concerned.
@@ -61,9 +51,7 @@ class Viewers:
         self._begin()
 
     def _begin(self) -> None:
-        self._viewers: dict[int, Viewer] = {}
-        self._in_room: defaultdict[int, set[int]] = defaultdict(set)
-        self._friends_of: defaultdict[int, set[int]] = defaultdict(set)
+        self._audience = Audience()
         # What is to be looked at, in the order in which it was heard: a part at a time, so that nothing waits for ever.
         self._joining: dict[Reader, None] = {}
         self._rooms: dict[int, None] = {}
@@ -78,46 +66,33 @@ class Viewers:
         self._has_news = asyncio.Event()
         self._sent = itertools.count(1)
 
-    # Who is there.
-
     def join(self, reader: Reader, seen: str) -> None:
         """A page has been opened, which holds what this is the digest of; empty when it holds nothing yet."""
-        self._viewers.setdefault(reader.labels["user"], Viewer()).readers[reader] = seen
+        self._audience.join(reader, seen)
         self._joining[reader] = None
         self._has_news.set()
 
     def leave(self, reader: Reader) -> None:
         self._joining.pop(reader, None)
-        user = reader.labels["user"]
-        if viewer := self._viewers.get(user):
-            viewer.readers.pop(reader, None)
-            if not viewer.readers:
-                self._know(user, set(), set())
-                del self._viewers[user]
-
-    def _know(self, user: int, rooms: set[int], friends: set[int]) -> None:
-        viewer = self._viewers[user]
-        _replace(self._in_room, user, viewer.rooms, rooms)
-        _replace(self._friends_of, user, viewer.friends, friends)
-        viewer.rooms, viewer.friends = rooms, friends
+        self._audience.leave(reader)
 
     # What is heard.
 
     def hear_room(self, room: int) -> None:
         """The room's log has changed, or the room has gone."""
-        if room in self._in_room:
+        if room in self._audience.in_room:
             self._rooms[room] = None
             self._has_news.set()
 
     def hear_place(self, user: int, room: int) -> None:
         """What this person has of the room has changed: they have joined, read, muted, left."""
-        if user in self._viewers:
+        if user in self._audience.people:
             self._places[user, room] = None
             self._has_news.set()
 
     def hear_ties(self, user: int) -> None:
         """What others are to this person has changed: friends, requests, blocks."""
-        if viewer := self._viewers.get(user):
+        if viewer := self._audience.people.get(user):
             for reader, seen in viewer.readers.items():
                 viewer.readers[reader] = f"{OLDER if seen.startswith(OLDER) else ''}.{ANEW}"
             self._joining |= dict.fromkeys(viewer.readers)
@@ -125,16 +100,16 @@ class Viewers:
 
     def hear_people(self, people: Collection[int]) -> None:
         """Whether these people are here may have changed."""
-        if watched := self._friends_of.keys() & people:
+        if watched := self._audience.friends_of.keys() & people:
             self._people |= dict.fromkeys(watched)
             self._has_news.set()
 
     def look_again(self) -> None:
         """The heartbeat: what is so is compared with what was told; after the link broke, everything is told anew."""
-        self._must_look = bool(self._viewers)
+        self._must_look = bool(self._audience.people)
         if hub.is_linked and hub.counts.links_lost != self._links_lost:
             self._links_lost = hub.counts.links_lost
-            for user in self._viewers:
+            for user in self._audience.people:
                 self.hear_ties(user)
         self._has_news.set()
 
@@ -181,10 +156,10 @@ class Viewers:
         """Learn who the new ones are, and give those who hold something older the whole of it."""
         users = {reader.labels["user"] for reader in joining}
         places, friends = await Membership.places(users), await Friendship.friends_of_all(users)
-        unknown = set().union(*friends.values()) - self._friends_of.keys()
+        unknown = set().union(*friends.values()) - self._audience.friends_of.keys()
         # Before the rest is read: what is heard from here on is kept, what was before stands in what is read.
-        for user in users & self._viewers.keys():
-            self._know(user, places[user], friends[user])
+        for user in users & self._audience.people.keys():
+            self._audience.know(user, places[user], friends[user])
         try:
             self._online = (self._online - unknown) | await online(unknown)
         except BaseException:
@@ -194,7 +169,7 @@ class Viewers:
         shown = Shown(self._sent)
         for reader in joining:
             user = reader.labels["user"]
-            if user not in self._viewers or (seen := self._viewers[user].readers.get(reader)) is None:
+            if user not in self._audience.people or (seen := self._audience.people[user].readers.get(reader)) is None:
                 continue
             of_entries, _, of_friends = seen.partition(".")
             if of_entries not in (OLDER, digest(listed[user], reader.channel)):
@@ -211,11 +186,11 @@ class Viewers:
 
     async def _look(self) -> None:
         """Find who came or went, and where something was said, that nobody told of."""
-        there = await everyone_online() & self._friends_of.keys()
+        there = await everyone_online() & self._audience.friends_of.keys()
         for room, number in await Room.lately():
-            if room in self._in_room and self._told.get(room) != number:
+            if room in self._audience.in_room and self._told.get(room) != number:
                 self._rooms[room] = None
-        self._online &= self._friends_of.keys()
+        self._online &= self._audience.friends_of.keys()
         self._people |= dict.fromkeys(self._online ^ there)
         self._must_look = False
 
@@ -224,7 +199,7 @@ class Viewers:
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._next_at = {room: at for room, at in self._next_at.items() if at > now}
-        self._told = {room: number for room, number in self._told.items() if room in self._in_room}
+        self._told = {room: number for room, number in self._told.items() if room in self._audience.in_room}
         due = set(itertools.islice((room for room in self._rooms if room not in self._next_at), MOST_ROOMS))
         if later := self._rooms.keys() - due:
             next_at = min(self._next_at.get(room, now) for room in later)
@@ -233,9 +208,9 @@ class Viewers:
 
     async def _tell_rooms(self, rooms: set[int]) -> None:
         now = asyncio.get_running_loop().time()
-        places = [(user, room) for room in rooms for user in self._in_room.get(room, ())]
+        places = [(user, room) for room in rooms for user in self._audience.in_room.get(room, ())]
         for room in rooms:
-            self._next_at[room] = now + min(LONGEST_SECONDS, EACH_SECONDS * len(self._in_room.get(room, ())))
+            self._next_at[room] = now + min(LONGEST_SECONDS, EACH_SECONDS * len(self._audience.in_room.get(room, ())))
         await self._tell(await entries_at(places), places)
 
     async def _tell_places(self, places: set[Place]) -> None:
@@ -248,15 +223,15 @@ class Viewers:
         for count, entry in enumerate(found):
             if count % SLICE == SLICE - 1:
                 await asyncio.sleep(BREATH_SECONDS)
-            if viewer := self._viewers.get(entry.user_id):
+            if viewer := self._audience.people.get(entry.user_id):
                 is_new = entry.room_id not in viewer.rooms
                 if is_new:
-                    self._know(entry.user_id, viewer.rooms | {entry.room_id}, viewer.friends)
+                    self._audience.know(entry.user_id, viewer.rooms | {entry.room_id}, viewer.friends)
                 for reader in viewer.readers:
                     reader.put(shown.one(entry, reader.channel, is_new or entry.room_id in has_moved))
         for user, room in set(asked) - {(one.user_id, one.room_id) for one in found}:
-            if (viewer := self._viewers.get(user)) and room in viewer.rooms:
-                self._know(user, viewer.rooms - {room}, viewer.friends)
+            if (viewer := self._audience.people.get(user)) and room in viewer.rooms:
+                self._audience.know(user, viewer.rooms - {room}, viewer.friends)
                 for reader in viewer.readers:
                     reader.put(shown.gone(room))
         self._told |= {one.room_id: one.last_number for one in found}
@@ -264,7 +239,7 @@ class Viewers:
 
     async def _note_delivered(self, found: Iterable[Entry]) -> None:
         """What has been written to an open page of theirs has come to them."""
-        if come := [one for one in found if one.is_to_come and one.user_id in self._viewers]:
+        if come := [one for one in found if one.is_to_come and one.user_id in self._audience.people]:
             await Membership.delivered([one.membership_id for one in come])
             for one in come:
                 hub.touch(one.room_id, "receipts")
@@ -275,8 +250,8 @@ class Viewers:
         made = await dots(people, there)
         self._online = (self._online - people) | there
         for person, frame in made.items():
-            for user in self._friends_of.get(person, ()):
-                for reader in self._viewers[user].readers:
+            for user in self._audience.friends_of.get(person, ()):
+                for reader in self._audience.people[user].readers:
                     if not reader.is_spare:
                         reader.put(frame)
 
@@ -291,16 +266,6 @@ def _taken(queue: dict[T, None], some: Collection[T]) -> Iterator[None]:
     except BaseException:
         queue |= dict.fromkeys(some)
         raise
-
-
-def _replace(index: defaultdict[int, set[int]], user: int, before: set[int], after: set[int]) -> None:
-    """The person is found under these keys now."""
-    for key in before - after:
-        index[key].discard(user)
-        if not index[key]:
-            del index[key]
-    for key in after - before:
-        index[key].add(user)
 
 
 viewers = Viewers()
