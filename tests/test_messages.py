@@ -416,6 +416,13 @@ async def test_an_edit_and_a_removal_that_are_cancelled_at_any_moment_are_whole_
 # Reading the history.
 
 
+async def test_a_room_is_painted_when_all_of_it_is_there(bob: Person, room: Room) -> None:
+    """It is read from its end: with only the beginning painted, all of it would jump."""
+    page = (await bob.get(room.path)).text
+    assert '<link rel="expect" href="#all" blocking="render">' in page
+    assert page.index('id="log"') < page.index('id="text"') < page.index('<span id="all" hidden></span>')
+
+
 async def test_an_empty_room_says_so(alice: Person, room: Room) -> None:
     page = await alice.get(room.path)
     assert said(page) == {}
