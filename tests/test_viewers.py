@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
+from tortoise.backends.sqlite.client import SqliteClient
 
 from tests.conftest import Person, account, person
 from tests.test_chats import befriend, chat_of, who, write
@@ -372,6 +373,28 @@ async def test_more_rooms_than_one_pass_takes_are_told_in_their_turn(
         await alice.say(room, "another cup")
     window.look()
     assert "a ladle" in window.text
+
+
+@pytest.mark.sqlite
+async def test_on_sqlite_what_sidebars_ask_waits_for_no_thread(
+    alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There it would wait for those who write, and they for it."""
+    window = await Window.open(bob)
+    await alice.say(room, "a cup")
+    viewers.hear_place(who(bob).id, soup.id)
+    asked: list[str] = []
+    execute = SqliteClient.execute_query
+
+    async def noted(client: Any, query: str, values: Any = None) -> Any:
+        asked.append(query)
+        return await execute(client, query, values)
+
+    monkeypatch.setattr(SqliteClient, "execute_query", noted)
+    await told()
+    window.look()
+    assert "a cup" in window.text
+    assert asked == []
 
 
 async def test_ones_own_message_counts_nothing(bob: Person, room: Room, soup: Room) -> None:

@@ -61,8 +61,9 @@ _LISTED = (
     + ") AS entry WHERE place > ? AND place <= ? ORDER BY user_id, place"
 )
 # What these people have of these rooms: each pair is looked up, and not each of the people in each of the rooms.
-_AT = "WITH asked (user_id, room_id) AS (VALUES {asked})" + _ENTRIES.format(
-    membership="asked JOIN membership ON membership.room_id = asked.room_id AND membership.user_id = asked.user_id",
+_AT = _ENTRIES.format(
+    membership="(VALUES {asked}) AS asked "
+    "JOIN membership ON membership.user_id = asked.column1 AND membership.room_id = asked.column2",
     place="",
     whose="TRUE",
 )
