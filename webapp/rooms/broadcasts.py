@@ -45,4 +45,5 @@ def framed(room: Room) -> Told:
         html = render.fragment("rooms/_about.html", room=room)
         return Frame(frames.event(frames.partial("#about", "outerHTML", html)))
 
+    # All that the fragment shows of a public room.
     return render.spoken(made, (room.name, room.topic, room.locked_at))
