@@ -17,6 +17,7 @@ from webapp.rooms.models import Room
 # More steps than any of these requests takes, and for a stream, all until it waits for something to happen.
 MOST_STEPS = 400
 STREAM_STEPS = 40
+PATIENCE_SECONDS = 40  # longer than whoever posts waits
 
 
 class Stepped:
@@ -53,7 +54,8 @@ async def cancelled(work: Coroutine[Any, Any, Any], step: int) -> bool:
     async def run() -> None:
         await stepped
 
-    results = await asyncio.gather(asyncio.create_task(run()), return_exceptions=True)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        results = await asyncio.gather(asyncio.create_task(run()), return_exceptions=True)
     if isinstance(results[0], Exception):
         raise results[0]
     return stepped.left <= 0
@@ -107,7 +109,8 @@ async def test_a_request_cancelled_at_any_step_leaves_nothing_behind(
         # Others are at it, so that there is something to wait for.
         crowd = [asyncio.create_task(alice.say(room, f"{step} {number}")) for number in range(3 if is_crowded else 0)]
         was_cancelled = await cancelled(begin(alice, room), step)
-        assert {answer.status_code for answer in await asyncio.gather(*crowd)} <= {303}
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert {answer.status_code for answer in await asyncio.gather(*crowd)} <= {303}
         await nothing_is_left()
         if not was_cancelled:
             break

@@ -16,6 +16,8 @@ from tests.servers import ROOT, Postgres
 CAST = {"app", "visitor", "alice", "bob", "charlie", "admin", "room"}  # the fixtures of conftest.py with a database
 # It is a second run of tests that run anyway, so that they may be left out while working on something else.
 IS_SECOND_RUN = "TEST_DATABASE_URL" in os.environ
+# The longest that one test may take there; it is ended with the stacks of all threads in what it said.
+LONGEST_SECONDS = 120
 
 
 def meets_the_cast(path: Path) -> bool:
@@ -39,6 +41,7 @@ def what_went_wrong(url: str, report: Path, *paths: Path) -> tuple[int, str]:
     env.pop("PYTEST_ADDOPTS", None)  # how this run is spread over processes is not for that one
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "--tb=short", "-rs"]
     command += ["-m", "not slow and not sqlite"]
+    command += ["-o", f"faulthandler_timeout={LONGEST_SECONDS}", "-o", "faulthandler_exit_on_timeout=true"]
     done = subprocess.run(
         [*command, *map(str, paths)], env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -83,11 +86,15 @@ def holds(server: Postgres, folder: Path, paths: list[Path]) -> None:
         ("import pytest\n\ndef test_it():\n    pytest.skip('not today')\n", 0, "not today"),
         ("def nothing():\n    pass\n", 0, "no tests ran"),
         ("import no_such_module\n", 0, "no_such_module"),
+        ("def test_it():\n    __import__('threading').Event().wait()\n", 0, "line 2 in test_it"),
         ("def test_it():\n    assert 1 + 1 == 2\n", 1, ""),
     ],
-    ids=["fails", "is skipped", "is none", "can't be read", "passes"],
+    ids=["fails", "is skipped", "is none", "can't be read", "never ends", "passes"],
 )
-def test_a_test_that_does_not_pass_there_would_be_seen(tmp_path: Path, test: str, counted: int, said: str) -> None:
+def test_a_test_that_does_not_pass_there_would_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test: str, counted: int, said: str
+) -> None:
+    monkeypatch.setitem(globals(), "LONGEST_SECONDS", 2)
     file = tmp_path / "test_something.py"
     file.write_text(test)
     passed, wrong = what_went_wrong("postgres://nobody@127.0.0.1:1/nothing", tmp_path / "report.xml", file)

@@ -8,7 +8,7 @@ from broadcaster import Event
 from broadcaster._backends.base import BroadcastBackend
 from broadcaster._backends.memory import MemoryBackend
 
-from webapp.live import Frame, Hub, Reader, Sources
+from webapp.live import Frame, Hub, Reader, Sources, tasks
 from webapp.live.bell import MOST_WAITING
 from webapp.live.redis import BACK, LOST
 
@@ -147,6 +147,25 @@ async def test_after_it_has_stopped_nothing_of_it_is_left(wire: Wire) -> None:
         assert asyncio.all_tasks() - before
     await until(lambda: asyncio.all_tasks() == before)
     assert not hub.channels
+
+
+async def test_what_does_not_hear_that_it_is_over_is_told_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.01)
+    hub, told = Hub(Sources()), []
+
+    async def goes_on() -> None:
+        """As where a connection breaks at the moment at which its task is cancelled."""
+        while len(told) < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told.append("cancelled")
+
+    async with asyncio.timeout(10):
+        async with hub.running(wire, "test"):
+            hub.start(goes_on())
+            await asyncio.sleep(0)
+    assert told == ["cancelled", "cancelled"]
 
 
 async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_own_are_not_heard_twice() -> None:

@@ -18,6 +18,7 @@ from webapp.live.crowd import Crowd
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.reader import Reader, deliver
 from webapp.live.sources import Sources
+from webapp.live.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +81,7 @@ class Hub:
     async def _stop(self) -> None:
         self._is_running = False
         while tasks := set(self._tasks):
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await end(tasks)
         self.channels.clear()
         self._open.clear()
         self._labelled.clear()

@@ -13,6 +13,8 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from webapp.live.tasks import end
+
 log = logging.getLogger(__name__)
 
 # What the listener is told in the place of messages: the link is gone; it is back, and anything may have been missed.
@@ -50,8 +52,7 @@ class RedisBackend(BroadcastBackend):
 
     async def disconnect(self) -> None:
         if self._supervisor:
-            self._supervisor.cancel()
-            await asyncio.wait({self._supervisor})
+            await end({self._supervisor})
         for client in (self._listening, self._publishing):
             with contextlib.suppress(Exception):
                 await client.aclose()

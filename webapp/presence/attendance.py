@@ -8,6 +8,7 @@ from time import monotonic
 
 from webapp import faults, settings
 from webapp.live import hub
+from webapp.live.tasks import end
 from webapp.presence import broadcasts
 from webapp.presence.models import RENEW_SECONDS, Place, Process, Visit
 
@@ -87,9 +88,7 @@ class Attendance:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await end(tasks)
             with contextlib.suppress(Exception):  # a database that is away keeps the row until the lease ends
                 self._tell_of(await Process.end(self._process))
 
