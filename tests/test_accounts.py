@@ -251,7 +251,8 @@ async def test_two_who_want_one_name_at_the_same_moment(app: object, monkeypatch
     both = asyncio.Barrier(2)
 
     async def hashed(password: str) -> str:
-        await both.wait()  # by now both have seen that the name is free
+        async with asyncio.timeout(30):
+            await both.wait()  # by now both have seen that the name is free
         return "a hash"
 
     monkeypatch.setattr(passwords, "hashed", hashed)

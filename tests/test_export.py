@@ -24,7 +24,7 @@ from webapp.app import _tidy as at_start
 from webapp.friends.models import Block, Friendship
 from webapp.leaving import archive, export, maker, models
 from webapp.leaving.export import FAILED, MAKING, READY, WAITING, Export
-from webapp.live import hub
+from webapp.live import hub, tasks
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.presence.attendance import attendance
@@ -35,6 +35,7 @@ from webapp.security.forms import Upload
 from webapp.security.limiter import forget_limits
 
 PAGE = "/settings/export"
+PATIENCE_SECONDS = 30
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +56,7 @@ def files(folder: Path) -> list[str]:
 
 async def made(one: Person, state: str = READY) -> Export:
     """Wait until the file is made, or has come to another state."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (found := await Export.get(user_id=who(one).id)).state != state:
             await asyncio.sleep(0.01)
     return found
@@ -519,10 +520,7 @@ async def test_asked_for_again_while_it_is_made_it_goes_on(alice: Person) -> Non
 
 async def stop_making() -> None:
     """In a process one is at it: a second one would take what the first has begun for what a crash left."""
-    own = {task for task in hub._tasks if "keep_making" in repr(task)}
-    for task in own:
-        task.cancel()
-    await asyncio.wait(own)
+    await tasks.end({task for task in hub._tasks if "keep_making" in repr(task)})
 
 
 async def leftover(one: Person, folder: Path, attempts: int = 1) -> str:
@@ -600,7 +598,8 @@ async def test_a_process_that_stops_lets_go_of_it(alice: Person, folder: Path, m
     claimed = await begun(alice)
     monkeypatch.setattr(Message, "after", endless)
     task = asyncio.create_task(maker.make(claimed))
-    await reached.wait()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await reached.wait()
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
@@ -640,7 +639,8 @@ async def test_a_database_that_is_away_does_not_end_the_maker(alice: Person, mon
     with monkeypatch.context() as patch:
         patch.setattr(Export, "claim", away)
         task = asyncio.create_task(another.keep_making())
-        await looked.wait()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await looked.wait()
     await Export.begin(who(alice))
     another.wake()
     await made(alice)

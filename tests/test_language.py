@@ -296,8 +296,9 @@ async def test_two_languages_in_one_room_are_rendered_once_each(
     ]
     for reader in readers:
         hub.join(reader)
-    while hub.channels[room.id].readers != set(readers):
-        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while hub.channels[room.id].readers != set(readers):
+            await asyncio.sleep(0)
     rendered.clear()
     posted = await posting.post(room, alice.user, "Words of a person", "")
     message = await Message.get(room_id=room.id, number=posted.number)
