@@ -114,6 +114,9 @@ class Parley(Contender):
         self.run(*python, "webapp", "migrate")
         self.cookies = json.loads(self.run(*python, "tests.bench.fill", *self._fill))
         self.port = self.app.port = free_port()  # now: what was free before all this may be taken
+        self.serve()
+
+    def serve(self) -> None:
         self.app.start()
 
     def run(self, *command: str) -> str:
@@ -166,6 +169,26 @@ class Parley(Contender):
             connection.close()
 
 
+class Bare(Parley):
+    """Parley's requests, and as little as can be done about them: how much there is to win at the very most."""
+
+    name = "bare"
+
+    def serve(self) -> None:
+        options = ("--port", str(self.port), "--log-level", "warning", "--no-access-log", "--backlog", "4096")
+        command = (sys.executable, "-m", "uvicorn", "tests.bench.peers.bare_chat:app", *options)
+        self.app._run(*command, env=self.app.env)
+        self.app._wait(lambda: listens(self.port), 30)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
 async def _column(url: str, query: str) -> list[int]:
     connection = await asyncpg.connect(url)
     try:
@@ -189,7 +212,7 @@ class Peer(Contender, Server):
     def start(self) -> None:
         self.port = free_port()
         self.launch()
-        self._wait(self._listens, 30)
+        self._wait(lambda: listens(self.port), 30)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -197,13 +220,6 @@ class Peer(Contender, Server):
     @property
     def pids(self) -> list[int]:
         return machine.family(self.pid)
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return True
 
 
 class Channels(Peer):

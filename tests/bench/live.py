@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from tests.bench.contenders import Channels, Contender, Faulty, Naive, Nchan, Parley, Peer
+from tests.bench.contenders import Bare, Channels, Contender, Faulty, Naive, Nchan, Parley, Peer
 from tests.bench.loader import BUSY, Load, load
 from tests.bench.report import Row
 from tests.bench.scale import Scale
@@ -87,7 +87,7 @@ def saturation(scale: Scale) -> Iterator[Row]:
 def rooms(scale: Scale) -> Iterator[Row]:
     """A thousand rooms of five."""
     row = Row("Saturation: 1,000 rooms of 5 readers")
-    with started(scale, Parley(5000, [20] * 1000), *peers(5000, 1000)) as contenders:
+    with started(scale, Parley(5000, [20] * 1000), Bare(5000, [20] * 1000), *peers(5000, 1000)) as contenders:
         for contender in scale.rounds_of(contenders):
             _saturate(row, contender, scale)
     _rate_bar(row, "1,000 rooms of 5", "Channels", 12, 20)
@@ -136,7 +136,7 @@ def _check_generator() -> None:
 def storm(scale: Scale) -> Iterator[Row]:
     """Five thousand come back at once, each of whom missed the same twenty messages."""
     row = Row(f"5,000 readers reconnect at once, {MISSED} messages missed")
-    with started(scale, Parley(5000), *peers(5000)) as contenders:
+    with started(scale, Parley(5000), Bare(5000), *peers(5000)) as contenders:
         for contender in scale.rounds_of(contenders):
             with contextlib.ExitStack() as stack:
                 if isinstance(contender, Nchan):
