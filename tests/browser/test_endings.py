@@ -75,9 +75,14 @@ def test_the_page_says_why_and_shows_a_way_on(
         room = owner.make_room(f"Ends {end.__name__} {script}")
         member = opened(meet, room, script)
         member.forgive("401", "403", "404")
+        owner.send(f"{room}/messages", body="a screen and more\n\n" * 50, nonce="1")
+        member.until(lambda: "screen" in "".join(member.messages()), "what was said")  # noqa: B023
         end(owner, member, room)
         member.until(lambda: words in notice(member), "reason")  # noqa: B023
         assert member.log.locator(".notice").get_by_role("link", name=way).is_visible()
+        place = member.log.locator(".notice").bounding_box()
+        assert place
+        assert 0 <= place["y"] <= 700, "it is out of sight"
         pattern = STREAMS if script else LIVE
         asked = member.times_asked(pattern)
         if script:

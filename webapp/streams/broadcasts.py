@@ -35,7 +35,7 @@ def goodbye(reader: Reader, reason: str) -> bytes:
         html = render.fragment("streams/_ended.html", reason=words, way=way.format(page=reader.page), way_name=way_name)
     if reader.framing == "sse":
         return frames.event(frames.partial("#stream", "outerHTML", html))
-    return f"<li>{html}</li>".encode()
+    return f'<li class="ended">{html}</li>'.encode()
 
 
 sources.failure(faults.read)
