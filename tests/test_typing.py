@@ -65,6 +65,7 @@ async def test_four_who_type_are_three_names_and_others(bob: Person, room: Room)
     html = typing.framed(people).said("en").sse.decode()
     assert html.count("is typing") == 3
     assert "and others" in html
+    assert "typing</span><span" not in html, "without styles it would be one word"
 
 
 async def test_names_are_shown_as_they_are_written(bob: Person, room: Room) -> None:

@@ -174,6 +174,10 @@
     ctx.request.body.set("nonce", ctx.nonce = nonce);
     text.value = back = nonce = "";
   });
+  // To say that somebody types waits up to three seconds for its turn: words that were sent meanwhile are past.
+  on(document, "htmx:config:request", event => {
+    if (event.detail.ctx.sourceElement.matches("#composer > span") && !byId("text").value) event.preventDefault();
+  });
   onComposer("htmx:finally:request", (ctx, text) => {
     if (ctx.response && ctx.response.status < 300) return;
     const isSecond = back && text.value.startsWith(back);

@@ -54,6 +54,21 @@ def test_enter_sends_and_shift_enter_breaks_the_line(meet: Meet) -> None:
     assert alice.page.evaluate("document.activeElement.id") == "text"
 
 
+def test_who_has_sent_it_types_no_more(meet: Meet) -> None:
+    """Typing is said at most every three seconds: what waited for its turn must not come after the message."""
+    alice = meet("alice")
+    alice.page.clock.install()
+    alice.open(alice.make_room("Quick"))
+    alice.text.press_sequentially("two or more keys")
+    alice.text.press("Enter")
+    alice.sees("two or more keys")
+    alice.page.clock.run_for(4000)
+    alice.pause(200)  # nothing tells that nothing more is asked
+    assert alice.times_asked(r"/typing$") == 1
+    alice.text.press_sequentially("and on")
+    alice.until(lambda: alice.times_asked(r"/typing$") == 2, "typing again")
+
+
 def test_nothing_is_sent_when_nothing_was_written_and_nothing_twice(meet: Meet) -> None:
     alice = meet("alice")
     alice.open(alice.make_room("Nothing"))
