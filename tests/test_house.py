@@ -21,6 +21,7 @@ PLUMBING = (
     "prepared",
     "group_commit",
     "sqlite",
+    "postgresql",
     "errors",
     "security",
     "assets",

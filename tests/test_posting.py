@@ -1,6 +1,7 @@
 """Who writes at the same moment shares a transaction, and each gets the answer that is theirs."""
 
 import asyncio
+import sqlite3
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from tortoise.exceptions import IntegrityError, OperationalError
 
 from tests.conftest import Person, bodies
 from tests.test_messages import assert_gapless, who
-from webapp import database, group_commit
+from webapp import database, group_commit, settings
 from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
 from webapp.messages import posting
@@ -149,6 +150,24 @@ async def test_while_the_database_is_away_everybody_is_told_at_once(
     assert [type(answer) for answer in answers] == [OperationalError] * group_commit.MOST + [Posted] * 5
     assert await bodies(room) == [f"line {number}" for number in range(group_commit.MOST, group_commit.MOST + 5)]
     await assert_gapless(room, 5)
+
+
+async def test_transactions_that_cannot_begin_do_not_keep_the_others_from_it(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn: Any = database.connection()._in_transaction()  # type: ignore[attr-defined]
+
+    async def begin(self: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error") if settings.ON_SQLITE else TimeoutError("a frozen server")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(turn.connection if settings.ON_SQLITE else turn.client), "begin", begin)
+        for _ in range(database.POOL_SIZE + 1):
+            async with asyncio.timeout(5):
+                assert (await alice.say(room, "lost")).status_code == 503
+    async with asyncio.timeout(5):
+        assert (await alice.say(room, "kept")).status_code == 303
+    assert await bodies(room) == ["kept"]
 
 
 async def test_who_has_waited_too_long_is_told_so_and_finds_the_message_when_they_send_it_again(

@@ -76,7 +76,7 @@ def _postgres(url: str) -> dict[str, Any]:
     }
     if ssl := options.pop("sslmode", options.pop("ssl", None)):
         credentials["ssl"] = ssl
-    return {"engine": "tortoise.backends.asyncpg", "credentials": credentials}
+    return {"engine": "webapp.postgresql", "credentials": credentials}
 
 
 async def _leave_as_it_is(_: asyncpg.Connection) -> None:

@@ -1,6 +1,5 @@
 """What a full disk does to transactions on SQLite, with a finger on the spot."""
 
-import asyncio
 import sqlite3
 from typing import Any
 
@@ -31,20 +30,4 @@ async def test_what_could_not_be_committed_is_not_committed_with_the_next(
             await post(alice, room, "lost")
         assert (await alice.say(room, "lost as well")).status_code == 503
     await post(alice, room, "kept")
-    assert await bodies(room) == ["kept"]
-
-
-async def test_a_transaction_that_cannot_begin_does_not_keep_the_others_from_it(
-    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wrapper: Any = type(database.connection()._in_transaction().connection)  # type: ignore[attr-defined]
-
-    async def begin(self: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(wrapper, "begin", begin)
-        assert (await alice.say(room, "lost")).status_code == 503
-    async with asyncio.timeout(5):
-        await post(alice, room, "kept")
     assert await bodies(room) == ["kept"]
