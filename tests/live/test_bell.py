@@ -168,6 +168,22 @@ async def test_what_does_not_hear_that_it_is_over_is_told_again(wire: Wire, monk
     assert told == ["cancelled", "cancelled"]
 
 
+async def test_what_ends_at_the_moment_at_which_it_is_told_again_is_not_waited_for_for_ever(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.0)
+    hub = Hub(Sources())
+
+    async def ends_a_turn_later() -> None:
+        await asyncio.create_task(asyncio.Event().wait())
+
+    async with hub.running(wire, "test"):
+        hub.start(ends_a_turn_later())
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert not hub._tasks
+
+
 async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_own_are_not_heard_twice() -> None:
     hub = Hub(Sources())
     heard: list[str] = []
