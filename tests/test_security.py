@@ -22,6 +22,7 @@ from webapp import assets, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.rooms.models import Room
+from webapp.security import cookie
 from webapp.security.client import address
 from webapp.security.cookie import form_token
 from webapp.security.guard import inner_path
@@ -353,6 +354,23 @@ async def test_signing_in_gives_a_cookie_for_a_year(visitor: Person) -> None:
     answer = await visitor.post("/register", {"username": "dora", "password": PASSWORD})
     cookie = answer.headers["set-cookie"]
     assert re.fullmatch(r"session=[\w-]{32}\.[\w-]+; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000", cookie)
+
+
+async def test_of_a_cookie_that_somebody_made_longer_no_more_is_kept_in_memory(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, kept, read = alice.client.cookies["session"], list[str](), cookie._unsigned
+
+    def keep(value: str) -> str:
+        kept.append(value)
+        return read(value)
+
+    monkeypatch.setattr(cookie, "_unsigned", keep)
+    alice.client.cookies.clear()
+    answer = await alice.get("/lobby", Cookie=f"session={ours}{'!' * 10_000}")
+    assert (answer.status_code, len(kept)) == (200, 1), "signatures are read over what does not belong in them"
+    assert kept[0].startswith(ours)
+    assert len(kept[0]) <= 100
 
 
 async def test_files_set_no_cookie(visitor: Person) -> None:

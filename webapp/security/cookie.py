@@ -16,6 +16,9 @@ from webapp import settings
 
 NAME = "session"
 LIFE_SECONDS = 365 * 24 * 3600
+# Ours have sixty characters. Signatures are read over whatever does not belong in them, so that of one cookie anybody
+# can make as many as they like, each as long as a header may be; and what has been read is remembered.
+LONGEST = 100
 
 
 @cache
@@ -27,7 +30,7 @@ def read(request: Request) -> None:
     state = request.state
     state.cookie = ""
     try:
-        state.session_token = _unsigned(request.cookies.get(NAME, ""))
+        state.session_token = _unsigned(request.cookies.get(NAME, "")[:LONGEST])
     except (BadSignature, UnicodeDecodeError):
         state.session_token = secrets.token_urlsafe(24)
         state.cookie = "new"
