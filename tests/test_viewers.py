@@ -359,20 +359,21 @@ async def test_of_two_rooms_that_move_together_the_later_comes_to_the_top(
     assert [(one.name, one.line) for one in window.sidebar] == [(later.name, "then"), (earlier.name, "first")]
 
 
+@pytest.mark.parametrize("most", ["MOST_ROOMS", "MOST_TOLD"])
 async def test_more_rooms_than_one_pass_takes_are_told_in_their_turn(
-    alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch
+    alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
     """Also when the first of them is never quiet."""
-    monkeypatch.setattr(module, "MOST_ROOMS", 1)
+    monkeypatch.setattr(module, most, 1)
     window = await Window.open(bob)
     await alice.say(room, "a cup")
     await alice.say(soup, "a ladle")
-    for _turn in range(2):
+    for said in ("a cup", "a ladle"):
         await viewers._pass()
+        window.look()
+        assert [words for words in ("a cup", "a ladle") if words in window.text] == [said]
         viewers._next_at.clear()
         await alice.say(room, "another cup")
-    window.look()
-    assert "a ladle" in window.text
 
 
 @pytest.mark.sqlite

@@ -21,8 +21,9 @@ READ_SECONDS = 10.0
 # once a second, and in a crowd it is the same work in a second.
 EACH_SECONDS = 0.005
 LONGEST_SECONDS = 5.0
-# The most that one pass looks at; what is more waits for the next.
-MOST_ROOMS = 200
+# The most that one pass looks at; what is more waits for the next. With so many people in its rooms no further room is
+# taken: to tell 5,000 takes a second or two, and a pass that can't end in time would begin anew for ever.
+MOST_ROOMS, MOST_TOLD = 200, 5000
 MOST_PLACES = 1000
 MOST_JOINING = 100
 # Pages that are told in one go.
@@ -200,11 +201,20 @@ class Viewers:
         now = loop.time()
         self._next_at = {room: at for room, at in self._next_at.items() if at > now}
         self._told = {room: number for room, number in self._told.items() if room in self._audience.in_room}
-        due = set(itertools.islice((room for room in self._rooms if room not in self._next_at), MOST_ROOMS))
+        due = set(self._enough(room for room in self._rooms if room not in self._next_at))
         if later := self._rooms.keys() - due:
             next_at = min(self._next_at.get(room, now) for room in later)
             loop.call_later(max(0.0, next_at - now), self._has_news.set)
         return due
+
+    def _enough(self, rooms: Iterable[int]) -> Iterator[int]:
+        """The first of them, for one pass."""
+        people = 0
+        for room in itertools.islice(rooms, MOST_ROOMS):
+            yield room
+            people += len(self._audience.in_room.get(room, ()))
+            if people >= MOST_TOLD:
+                return
 
     async def _tell_rooms(self, rooms: set[int]) -> None:
         now = asyncio.get_running_loop().time()
