@@ -507,6 +507,10 @@ async def test_a_guest_who_registers_keeps_the_chat(guest: Person, alice: Person
     name = (await stranger(guest)).mask.display_name
     asked = await guest.post("/strangers/keep")
     assert asked.headers["Location"] == "/strangers/register"
+    why = (await guest.get("/strangers/register")).text
+    assert "To keep in touch you need an account." in why
+    assert '<a href="/strangers">Back to the chat</a>' in why
+    assert await where(guest) == chat
     made = await guest.post("/strangers/register", {"username": "nora", "password": "correct horse battery"})
     assert made.headers["Location"] == f"{chat}?kept=1"
     page = (await alice.get(chat)).text
