@@ -214,3 +214,17 @@ def test_everything_goes_without_a_mouse_of_its_own(meet: Meet, script: bool) ->
     place = bob.sidebar
     place.locator(".entry:visible", has_text="Hello Bob").click()
     bob.sees("Hello Bob")
+
+
+def test_an_address_among_words_from_right_to_left_reads_as_it_is_written(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("Majlis"))
+    alice.say("انظر https://example.org/")
+    sides = """a => [0, a.textContent.length - 1].map(at => {
+        const letter = new Range();
+        letter.setStart(a.firstChild, at);
+        letter.setEnd(a.firstChild, at + 1);
+        return letter.getBoundingClientRect().left;
+    })"""
+    first, last = alice.log.locator(".message__body a").evaluate(sides)
+    assert first < last, "the last slash stands before the address"
