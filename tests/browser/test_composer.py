@@ -69,6 +69,21 @@ def test_who_has_sent_it_types_no_more(meet: Meet) -> None:
     alice.until(lambda: alice.times_asked(r"/typing$") == 2, "typing again")
 
 
+def test_who_looks_at_another_page_finds_what_they_were_writing(meet: Meet) -> None:
+    alice = meet("alice")
+    room = alice.make_room("Draft")
+    alice.open(room)
+    alice.say("sent")
+    alice.sees("sent")
+    for draft in ("", "half a thought"):
+        alice.text.fill(draft)
+        alice.page.goto(f"{room}/settings")
+        alice.page.go_back()
+        alice.until(lambda: alice.text.input_value() == draft, "draft")  # noqa: B023
+        alice.pause(200)  # nothing tells that nothing more is filled in
+        assert alice.text.input_value() == draft
+
+
 def test_nothing_is_sent_when_nothing_was_written_and_nothing_twice(meet: Meet) -> None:
     alice = meet("alice")
     alice.open(alice.make_room("Nothing"))
