@@ -16,8 +16,8 @@ from tests.servers import ROOT, Postgres
 CAST = {"app", "visitor", "alice", "bob", "charlie", "admin", "room"}  # the fixtures of conftest.py with a database
 # It is a second run of tests that run anyway, so that they may be left out while working on something else.
 IS_SECOND_RUN = "TEST_DATABASE_URL" in os.environ
-# The longest that one test may take there; it is ended with the stacks of all threads in what it said.
-LONGEST_SECONDS = 120
+# The longest that one test may take there, and all of them; it is ended with the stacks of all threads in what it said.
+LONGEST_SECONDS, PATIENCE_SECONDS = 120, 800
 
 
 def meets_the_cast(path: Path) -> bool:
@@ -42,9 +42,14 @@ def what_went_wrong(url: str, report: Path, *paths: Path) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "--tb=short", "-rs"]
     command += ["-m", "not slow and not sqlite"]
     command += ["-o", f"faulthandler_timeout={LONGEST_SECONDS}", "-o", "faulthandler_exit_on_timeout=true"]
-    done = subprocess.run(
-        [*command, *map(str, paths)], env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    command += map(str, paths)
+    out = subprocess.PIPE
+    try:
+        done = subprocess.run(
+            command, env=env, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_SECONDS
+        )
+    except subprocess.TimeoutExpired as late:
+        return 0, f"{late}\n{late.output}"
     if not report.exists():
         return 0, done.stdout
     suite = ElementTree.parse(report).getroot()[0]  # noqa: S314  pytest wrote it
