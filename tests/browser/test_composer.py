@@ -84,6 +84,21 @@ def test_who_looks_at_another_page_finds_what_they_were_writing(meet: Meet) -> N
         assert alice.text.input_value() == draft
 
 
+def test_a_whole_book_is_given_back_with_the_reason(meet: Meet) -> None:
+    """It is refused unread: what is said then is not in the form's own words."""
+    alice = meet("alice")
+    alice.forgive("413")
+    alice.open(alice.make_room("Book"))
+    book = "z" * 300_000
+    alice.text.fill(book)
+    alice.send_it()
+    alice.problem.filter(has_text="too large").wait_for()
+    assert alice.text.input_value() == book
+    alice.say("a page")
+    alice.sees("a page")
+    assert alice.problem.count() == 0
+
+
 def test_nothing_is_sent_when_nothing_was_written_and_nothing_twice(meet: Meet) -> None:
     alice = meet("alice")
     alice.open(alice.make_room("Nothing"))
