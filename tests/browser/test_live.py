@@ -157,8 +157,14 @@ def test_topic_and_lock_arrive_in_the_header(meet: Meet) -> None:
         person.problem.wait_for()
         assert "is locked" in person.problem.inner_text()
         assert person.text.input_value() == f"May I, asks {person.name}"
+    late = meet("carol")
+    late.open(room)
+    assert "is locked" in late.page.locator("#refusal").inner_text()
     alice.send(f"{room}/settings", do="unlock")
     bob.until(lambda: "(locked)" not in about.inner_text(), "unlock")
+    late.say("Now I may")
+    bob.sees("Now I may")
+    assert not late.page.locator("#refusal").count()
     for person in (bob, nora):
         person.send_it()
         person.sees(f"May I, asks {person.name}")

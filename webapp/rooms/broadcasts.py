@@ -6,6 +6,9 @@ from webapp import render
 from webapp.live import Frame, Told, frames, hub, sources
 from webapp.rooms.models import PUBLIC, Room
 
+# For pages that were served while the room was locked, which then get what one writes with.
+UNLOCKED = frames.named("unlocked")
+
 
 def described(room: Room) -> None:
     """The topic changed, or the room was locked or unlocked."""
@@ -43,7 +46,8 @@ async def about(rooms: Collection[int]) -> dict[int, Told]:
 def framed(room: Room) -> Told:
     def made() -> Frame:
         html = render.fragment("rooms/_about.html", room=room)
-        return Frame(frames.event(frames.partial("#about", "outerHTML", html)))
+        shown = frames.event(frames.partial("#about", "outerHTML", html))
+        return Frame(shown if room.locked_at else shown + UNLOCKED)
 
     # All that the fragment shows of a public room.
     return render.spoken(made, (room.name, room.topic, room.locked_at))
