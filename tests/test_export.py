@@ -539,7 +539,7 @@ async def test_what_a_crash_left_is_begun_anew_at_the_start(alice: Person, folde
     run = await leftover(alice, folder)
     at_the_start = asyncio.create_task(maker.Maker().keep_making())
     found = await made(alice)
-    at_the_start.cancel()
+    await tasks.end({at_the_start})
     assert found.run != run
     assert found.attempts == 2
     assert files(folder) == [f"{found.run}.zip"]
@@ -644,4 +644,4 @@ async def test_a_database_that_is_away_does_not_end_the_maker(alice: Person, mon
     await Export.begin(who(alice))
     another.wake()
     await made(alice)
-    task.cancel()
+    await tasks.end({task})
