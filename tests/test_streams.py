@@ -1,14 +1,16 @@
 """What a stream sends: from any version to the newest, each change once, for pages with script and without."""
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 
 from tests.conftest import Person
+from tests.test_chats import who
 from webapp import settings
 from webapp.live import Frame, Reader, hub
-from webapp.live.frames import STYLE_NONCE
+from webapp.live.frames import BEGIN_ANEW, STYLE_NONCE
 from webapp.messages import broadcasts, posting
 from webapp.messages.models import Message
 from webapp.rooms.models import Room
@@ -100,7 +102,10 @@ async def test_without_a_version_or_with_one_of_another_time_the_last_page_repla
     assert version == 60
     assert numbers(got.sse) == list(range(11, 61))
     assert b'hx-target="#log" hx-swap="innerHTML"' in got.sse
-    assert numbers(got.html) == list(range(11, 61))
+    if cursor is None:
+        assert numbers(got.html) == list(range(11, 61))
+    else:
+        assert got.html == BEGIN_ANEW
 
 
 async def test_after_more_than_500_changes_the_last_page_replaces_the_log(alice: Person, room: Room) -> None:
@@ -126,9 +131,28 @@ async def test_without_script_a_style_puts_each_message_in_its_place_and_hides_w
     _, got = await frame(room, 2)
     html = got.html.decode()
     identity = f"#message-{room.id}-1"
-    assert f'<style nonce="{STYLE_NONCE}">{identity}[data-version]{{--shown:none}}' in html
-    assert f'{identity}[data-version="3"]{{--shown:initial}}</style>' in html
+    again = f"{identity}:not(.again)~{identity}.again"
+    assert f'<style nonce="{STYLE_NONCE}">{identity}[data-version],{again}[data-version]{{--shown:none}}' in html
+    assert f'{again}[data-version="3"]{{--shown:initial}}</style>' in html
     assert f"{identity}{{order:1}}" in html
+    assert b"again" not in got.sse
+
+
+async def test_an_endless_document_ends_where_the_log_is_sent_anew(alice: Person, room: Room) -> None:
+    """What it holds can't be taken back, so it is loaded again; a page with script has its log replaced."""
+    await say(alice, room, "one", "two")
+    reader = Reader(room.id, None, "html", session=alice.session.id, user=who(alice).id)
+    chunks = Stream(reader, b"opening", "text/html").body_iterator
+    async with asyncio.timeout(5):
+        assert await anext(chunks) == b"opening"
+        while b"two" not in await anext(chunks):
+            pass
+        await Room.filter(id=room.id).update(version=1000)
+        await say(alice, room, "three")
+        broadcasts.changed(room, 1001)
+        rest = [chunk async for chunk in chunks]
+    assert rest[-1].endswith(BEGIN_ANEW)
+    assert b"three" not in b"".join(rest)
 
 
 # The streams themselves.

@@ -1,6 +1,8 @@
 """What one person does arrives at everybody else, and at themselves by the same road."""
 
+import sqlite3
 import time
+from contextlib import closing
 from statistics import median
 
 import pytest
@@ -8,6 +10,7 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import PASSWORD, SAMPLES, Reader
+from tests.servers import App
 
 SCRIPT, PLAIN = True, False
 BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
@@ -97,6 +100,46 @@ def test_what_is_posted_edited_and_removed_arrives_in_place_at_everyone(meet: Me
     for person in everyone:
         person.open(room)
     all_read("one, but better", "Removed", "three, at last", "Removed", "five")
+
+
+def test_without_script_an_edit_of_a_message_above_the_document_stays_out_of_it(meet: Meet) -> None:
+    alice, nora = meet("alice"), meet("nora", script=False)
+    room = alice.make_room("Above the document")
+    words = [f"message {number}" for number in range(1, 61)]
+    for each in words:
+        alice.send(f"{room}/messages", body=each)
+    nora.open(room)
+    nora.reads(*words[10:])
+    for step, number in enumerate((1, 11, 1, 11, 60)):
+        words[number - 1] = f"message {number}, edited in step {step}"
+        alice.send(f"{room}/messages/{number}/edit", body=words[number - 1])
+        words.append(f"after step {step}")  # it comes behind the edit, and so tells that it has come
+        alice.send(f"{room}/messages", body=words[-1])
+        nora.reads(*words[10:])
+    for number in (1, 12):
+        alice.send(f"{room}/messages/{number}/remove")
+    words[11] = "Removed"
+    alice.send(f"{room}/messages", body="the end")
+    nora.reads(*words[10:], "the end")
+
+
+@BOTH
+def test_a_log_that_is_sent_again_replaces_the_one_on_the_page(meet: Meet, site: App, script: bool) -> None:
+    """A leap of the versions, as retention makes it: an endless document is loaded again."""
+    alice, nora = meet("alice"), meet("nora", script)
+    room = alice.make_room(f"Sent again {script}")
+    words = [f"message {number}" for number in range(1, 11)]
+    for each in words:
+        alice.send(f"{room}/messages", body=each)
+    nora.open(room)
+    nora.reads(*words)
+    key = room.rpartition("/")[2]
+    with closing(sqlite3.connect(site.folder / "data" / "parley.sqlite3", timeout=10)) as file, file:
+        [number] = file.execute("SELECT id FROM room WHERE key = ?", [key]).fetchone()
+        file.execute("DELETE FROM message WHERE room_id = ? AND number <= 5", [number])
+        file.execute("UPDATE room SET version = version + 501 WHERE id = ?", [number])
+    alice.send(f"{room}/messages", body="message 11")
+    nora.reads(*words[5:], "message 11")
 
 
 def test_a_message_is_there_at_once(meet: Meet, figure: list[str]) -> None:

@@ -92,6 +92,23 @@ def test_an_edit_and_a_removal_change_the_message_where_it_stands(browser: Firef
     sees(browser, "Removed", "The first", "The second")
 
 
+def test_an_edit_of_a_message_above_the_document_stays_out_of_it(site: App, browser: Firefox, irene: Writer) -> None:
+    path = irene.make_room(f"Room {next(NUMBERS)}")
+    words = [f"Number {number}" for number in range(1, 53)]
+    for each in words:
+        irene.say(path, each)
+    browser.open(site.url + path)
+    sees(browser, *words[2:])
+    assert log(browser) == words[2:]
+    for step, number in enumerate((1, 3, 1, 3)):
+        words[number - 1] = f"Number {number}, step {step}"
+        irene.edit(path, number, words[number - 1])
+        words.append(f"After step {step}")
+        irene.say(path, words[-1])
+        sees(browser, words[-1])
+        assert log(browser) == words[2:]
+
+
 @pytest.mark.parametrize("seconds", [4, 15])
 def test_the_page_comes_back_by_itself_after_the_server_was_away(
     site: App, browser: Firefox, irene: Writer, room: str, seconds: int

@@ -8,7 +8,8 @@ KEEP_ALIVE_SSE = b":\n\n"
 KEEP_ALIVE_HTML = b"<!---->"
 # At once, so that the page sees that something gets through to it.
 BEGIN = b": ok\nevent: ok\n\n"
-
+# The last bytes of an endless document that is to be loaded again.
+BEGIN_ANEW = b'<meta http-equiv="refresh" content="0">'
 
 # The endless documents allow styles that carry it; a new one for each start, so that nobody can know it.
 STYLE_NONCE = secrets.token_urlsafe(12)

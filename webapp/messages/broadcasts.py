@@ -34,7 +34,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     The room's version is read before the rows: they may then be newer than it, which their own versions
     tell, but nothing between can be missing. A cursor that is far behind, or of a future that did not come,
     gets the log anew: so do, after a restore from a backup, all from before it, because it set the versions
-    far ahead.
+    far ahead. The log anew replaces what a page shows; an endless document, which can't take anything back, ends.
     """
     if room_id < 0:
         return 0, dict.fromkeys(cursors, Frame())
@@ -52,7 +52,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
             result[cursor] = made.changes(after, cursor, version)
         else:
             newest = await _newest(room, version)
-            result[cursor] = made.page(room, newest, version)
+            result[cursor] = made.page(room, newest, version, is_first=cursor is None)
     return version, result
 
 
@@ -86,29 +86,38 @@ class Fragments:
             html += '<li class="receipt"></li>'
         return Frame(frames.event(sse, version), html.encode())
 
-    def page(self, room: Room, lines: list[Line], version: int) -> Told:
-        """The whole log anew, and the way from there to the earlier messages."""
-        return render.spoken(lambda: self._page(room, lines, version))
+    def page(self, room: Room, lines: list[Line], version: int, is_first: bool) -> Told:
+        """The newest page of the log, in the place of what a page shows, or as the first that it shows."""
+        return render.spoken(lambda: self._page(room, lines, version, is_first))
 
-    def _page(self, room: Room, lines: list[Line], version: int) -> Frame:
+    def _page(self, room: Room, lines: list[Line], version: int, is_first: bool) -> Frame:
         messages = "".join(self._message(line) for line in lines)
         earlier = lines[0].number if lines and lines[0].number > 1 else 0
         more = render.fragment("messages/_more.html", room=room, messages=lines, earlier=earlier)
         sse = frames.partial("#log", "innerHTML", messages) + frames.partial("#earlier", "outerHTML", more)
-        return Frame(frames.event(sse, version), "".join(self._placed(line) for line in lines).encode())
+        html = "".join(self._placed(line) for line in lines).encode() if is_first else frames.BEGIN_ANEW
+        return Frame(frames.event(sse, version), html)
 
-    def _message(self, line: Line) -> str:
-        return str(pages.shown(line, is_changeable=not self.is_stranger))
+    def _message(self, line: Line, is_again: bool = False) -> str:
+        return str(pages.shown(line, is_changeable=not self.is_stranger, is_again=is_again))
 
     # In the endless document nothing that was sent can be changed, but a style can hide it, and give each
     # message a place: the one that comes later in the document then stands where the hidden one stood.
 
-    def _placed(self, line: Line) -> str:
-        return frames.style(f"#{identity(line)}{{order:{line.number}}}") + self._message(line)
+    def _placed(self, line: Line, is_again: bool = False) -> str:
+        return frames.style(f"#{identity(line)}{{order:{line.number}}}") + self._message(line, is_again)
 
     def _replacing(self, line: Line) -> str:
-        every, this = f"#{identity(line)}[data-version]", f'#{identity(line)}[data-version="{line.version}"]'
-        return frames.style(f"{every}{{--shown:none}}{this}{{--shown:initial}}") + self._placed(line)
+        """
+        Hide every earlier form of the message, and render the new one where the document has its first form.
+
+        Both rules of what came again weigh the same, so that of all that were sent the last one counts.
+        """
+        message = f"#{identity(line)}"
+        again = f"{message}:not(.again)~{message}.again"
+        hidden = f"{message}[data-version],{again}[data-version]{{--shown:none}}"
+        shown = f'{again}[data-version="{line.version}"]{{--shown:initial}}'
+        return frames.style(hidden + shown) + self._placed(line, is_again=True)
 
 
 def identity(line: Line) -> str:

@@ -84,13 +84,19 @@ def _items(room: Room, lines: list[Line], new: int, hidden: Collection[int], is_
         yield shown(line, not room.is_stranger, line.number in hidden, is_spare)
 
 
-def shown(line: Line, is_changeable: bool, is_hidden: bool = False, is_spare: bool = False) -> Markup:
-    """One message, in the language that is spoken."""
+def shown(
+    line: Line, is_changeable: bool, is_hidden: bool = False, is_spare: bool = False, is_again: bool = False
+) -> Markup:
+    """
+    One message, in the language that is spoken.
+
+    `is_again` marks what replaces an earlier form of it in an endless document.
+    """
     author = line.author_code, line.author_name, line.author_picture
-    looks = is_changeable, is_hidden, is_spare, language.current().code
+    looks = is_changeable, is_hidden, is_spare, is_again, language.current().code
     key = line.path, line.version, author, looks, line.room_id
     if (html := _messages.get(*key)) is None:
-        how = {"changeable": is_changeable, "is_hidden": is_hidden, "spare": is_spare}
+        how = {"changeable": is_changeable, "is_hidden": is_hidden, "spare": is_spare, "is_again": is_again}
         made = render.fragment("messages/_message.html", message=line, **how)
         html = _messages.put(Markup(made.strip()), len(made), *key)  # noqa: S704
     return html

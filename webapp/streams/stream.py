@@ -27,7 +27,6 @@ SILENCE_SECONDS = 45
 FAREWELL_SECONDS = 2
 # An endless document grows in the browser: after so many bytes it begins anew.
 LONGEST_DOCUMENT = 512 * 1024
-BEGIN_ANEW = b'<meta http-equiv="refresh" content="0">'
 PARKED_SECONDS = 1800
 # An answer to a page that no stream gets through to lasts so long, or so long after there was something of the log.
 BRIEF_SECONDS, BRIEF_AFTER_NEWS_SECONDS = 10.0, 1.0
@@ -120,6 +119,8 @@ class Stream(EventSourceResponse):
         try:
             async for chunk in reader.outbox:
                 yield chunk
+                if reader.framing == "html" and frames.BEGIN_ANEW in chunk:
+                    return
                 if self.is_brief and b"id: " in chunk:
                     self._end_in(BRIEF_AFTER_NEWS_SECONDS)
                 if is_read and (sent is None or ("other" in reader.labels and MESSAGE in chunk)):
@@ -127,7 +128,7 @@ class Stream(EventSourceResponse):
                 # The page that it begins with does not count: it would be as long the next time.
                 sent = 0 if sent is None else sent + len(chunk)
                 if reader.framing == "html" and sent > LONGEST_DOCUMENT:
-                    yield BEGIN_ANEW
+                    yield frames.BEGIN_ANEW
                     return
                 if reader.is_spare and not reader.outbox.is_closed:
                     await asyncio.sleep(SPARE_SECONDS)
