@@ -21,7 +21,7 @@ from tests.conftest import Person, person
 from webapp import database, settings, uploads
 from webapp.accounts.models import User
 from webapp.app import _tidy as at_start
-from webapp.friends.models import Block, Friendship
+from webapp.friends.models import Block, Friendship, VeiledBlock
 from webapp.leaving import archive, export, maker, models
 from webapp.leaving.export import FAILED, MAKING, READY, WAITING, Export
 from webapp.live import hub, tasks
@@ -242,6 +242,7 @@ async def test_it_holds_the_profile_the_devices_and_the_people(
     await Friendship.ask(who(charlie), who(alice))
     await Friendship.ask(who(alice), who(dora))
     await Block.put(who(alice), who(emil))
+    await VeiledBlock.put(who(alice), who(await person(app, "falk")))
     html = await page_of(alice)
     text = words(html)
     for said in ("Alice Liddell", "User name alice", who(alice).code, "Down the rabbit hole", "Firefox on Linux"):
@@ -249,7 +250,8 @@ async def test_it_holds_the_profile_the_devices_and_the_people(
     assert f"Friends Bob {who(bob).code}" in text
     assert f"Want to be friends with you Charlie {who(charlie).code}" in text
     assert f"You have asked Dora {who(dora).code}" in text
-    assert f"Blocked Emil {who(emil).code}" in text
+    assert f"Blocked Emil {who(emil).code} A stranger, blocked on " in text
+    assert "Falk" not in text
     assert "When you are online Shown" in text
 
 

@@ -17,7 +17,7 @@ from webapp import database, settings
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import search_names
 from webapp.friends import broadcasts
-from webapp.friends.models import COOLING_OFF, MOST_OUTSTANDING, Block, Friendship, Tie, pair
+from webapp.friends.models import COOLING_OFF, MOST_OUTSTANDING, Block, Friendship, Tie, VeiledBlock, pair
 from webapp.friends.search import MOST_FOUND, code_in
 from webapp.friends.ties import tie
 from webapp.rooms.models import Room
@@ -734,6 +734,24 @@ async def test_the_choices_are_found_from_every_page_of_the_settings(alice: Pers
         assert 'href="/settings/privacy"' in (await alice.get(path)).text
     assert (await visitor.post("/settings/privacy")).headers["location"].startswith("/login")
     assert (await alice.client.put("/settings/privacy")).status_code == 405
+
+
+# Blocks from before those of masks stood apart.
+
+
+async def test_an_older_block_without_a_name_keeps_its_force_and_shows_no_name(alice: Person, charlie: Person) -> None:
+    await VeiledBlock.put(someone(alice), someone(charlie))
+    await VeiledBlock.all().update(everywhere=True)
+    assert (await profile(charlie, alice)).status_code == 404
+    assert names(await charlie.get("/people?q=alice")) == names(await alice.get("/people?q=charlie")) == []
+    assert (await charlie.post(f"/chat/{someone(alice).code}/messages", {"body": "Hello"})).status_code == 404
+    assert (await do(charlie, "ask", alice)).status_code == (await do(alice, "ask", charlie)).status_code == 404
+    assert buttons(await profile(alice, charlie)) == ["ask", "block"]
+    listed = await alice.get("/friends")
+    assert "Somebody you blocked on" in words(listed)
+    assert "Charlie" not in listed.text
+    await alice.post(f"/friends/blocks/{(await VeiledBlock.get()).id}/lift")
+    assert (await profile(charlie, alice)).status_code == 200
 
 
 # In rooms: what blocked people say is hidden from whoever blocked them, and from nobody else.

@@ -20,7 +20,7 @@ from webapp.accounts.models import SearchName, User
 from webapp.accounts.sessions import Session
 from webapp.accounts.views import reset_path
 from webapp.app import _tidy as at_start
-from webapp.friends.models import Block, Friendship
+from webapp.friends.models import Block, Friendship, VeiledBlock
 from webapp.leaving import models
 from webapp.live import Reader, hub
 from webapp.messages import posting, typing
@@ -182,6 +182,8 @@ async def test_nothing_in_the_database_says_their_name(
     await Friendship.accept(who(bob), user)
     await Block.put(user, who(charlie))
     await Block.put(who(charlie), user)
+    await VeiledBlock.put(who(charlie), user)
+    await VeiledBlock.put(user, who(charlie))
     await posting.post(room, user, "Tea?", "")
     await join(charlie, room)
     await Visit.write(attendance._process, [(user.id, room.id)], [])

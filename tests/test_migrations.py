@@ -262,14 +262,16 @@ async def migrate_what_people_use(migrations: str) -> dict[str, object]:
         }
 
 
-def result_of(folder: Path, url: str, more: str) -> dict[str, Any]:
+def result_of(folder: Path, url: str, more: str, what: str = "what_people_use") -> dict[str, Any]:
     """Migrate a populated database at the URL by the real migrations and one more."""
     package = folder / "test_only_migrations"
     shutil.copytree(FOLDER, package, ignore=shutil.ignore_patterns("__pycache__"))
     latest = max(path.stem for path in package.glob("0*.py"))
     (package / "9999_more.py").write_text(more.format(latest=latest))
     env = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(folder), "PYTHONPATH": f"{ROOT}:{folder}"}
-    done = subprocess.run([sys.executable, __file__], env=env, cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, __file__, what], env=env, cwd=folder, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -278,6 +280,51 @@ def result_of(folder: Path, url: str, more: str) -> dict[str, Any]:
 KEPT = {"user": 2, "room": 1, "membership": 2, "message": 20, "session": 2, "process": 1, "visit": 2}
 CHANGED = ["user 1: bio", "room 1: topic"]  # by RunSQL and RunPython
 FOUND_BY = ["ada", "ben", "zoe"]  # made for those who were there before there was a search
+
+
+# Before 0009 blocks of masks stood among the others. By pair: what becomes of the block, and why.
+BLOCKS = {
+    (1, 2): "block",  # in one room
+    (1, 4): "block",  # in one chat, which the blocked one has no membership of
+    (4, 1): "block",
+    (5, 1): "block",  # once friends in a row of their own
+    (1, 5): "block",
+    (4, 5): "everywhere",  # nothing
+    (5, 4): "everywhere",
+    (6, 4): "matching",  # one is a guest
+    (7, 6): "matching",  # two guests, whose masks have been in one chat
+}
+
+
+async def migrate_blocks(migrations: str) -> dict[str, object]:
+    await migrated(migrations, "0008_data_saver")
+    async with database.opened():
+        for table in ("user", "room", "membership"):
+            for row in CONTENT[table]:
+                await insert(table, row)
+        for number in (4, 5, 6, 7):
+            guest = {"is_guest": number > 5, "username": None, "skeleton": None}
+            await insert("user", CONTENT["user"][0] | guest | {"code": f"AAAA-AAA{number}"})
+        chat = {"key": "~1", "kind": "direct", "folded": None, "low": 1, "high": 4}
+        await insert("room", CONTENT["room"][0] | chat)
+        await insert("room", CONTENT["room"][0] | {"key": "~2", "kind": "stranger", "folded": None})
+        for room, user in ((3, 1), (4, 6), (4, 7)):
+            await insert("membership", CONTENT["membership"][0] | {"room_id": room, "user_id": user})
+        await insert("friendship", {"low_id": 1, "high_id": 5, "asked_by": 1, "asked_at": NOW, "withdrawn": True})
+        for blocker, blocked in BLOCKS:
+            await insert("block", {"blocker_id": blocker, "blocked_id": blocked, "created_at": NOW})
+    await migrated(migrations)
+    async with database.opened():
+        kept = await database.rows("SELECT blocker_id, blocked_id, created_at, 'block' AS what FROM block")
+        veiled = await database.rows("SELECT *, everywhere AS what FROM veiled_block")
+        changed = await database.rows('SELECT id FROM "user" WHERE blocks_version > 0 ORDER BY id')
+    for row in veiled:
+        row["what"] = "everywhere" if row["everywhere"] else "matching"
+    return {
+        "blocks": sorted([row["blocker_id"], row["blocked_id"], row["what"]] for row in kept + veiled),
+        "days": sorted({str(row["created_at"])[:10] for row in kept + veiled}),
+        "stylesheets": [row["id"] for row in changed],
+    }
 
 
 def sqlite(folder: Path, _: Any) -> str:
@@ -297,6 +344,16 @@ def test_a_database_with_people_in_it_is_migrated_and_loses_nothing(
     assert result == {"missing": CHANGED, "broken": [], "left": KEPT, "found by": FOUND_BY, "new": ["pinned", "note"]}
 
 
+@pytest.mark.parametrize("engine", [sqlite, postgresql])
+def test_older_blocks_lose_the_name_where_the_two_have_met_under_none(
+    tmp_path: Path, request: pytest.FixtureRequest, engine: Callable[..., str]
+) -> None:
+    result = result_of(tmp_path, engine(tmp_path, request), EVERY_KIND, "blocks")
+    assert result["blocks"] == sorted([*pair, what] for pair, what in BLOCKS.items())
+    assert result["days"] == [f"{NOW:%Y-%m-%d}"]
+    assert result["stylesheets"] == [4, 5, 6, 7]
+
+
 def test_a_rebuilt_table_on_sqlite_would_lose_rows_and_be_found(tmp_path: Path) -> None:
     result = result_of(tmp_path, sqlite(tmp_path, None), A_REBUILD)
     assert [one for one in result["missing"] if one.startswith("message")]
@@ -313,7 +370,8 @@ def test_every_index_on_sqlite_is_one_of_columns(tmp_path: Path) -> None:
 
 
 def main() -> None:
-    print(json.dumps(asyncio.run(migrate_what_people_use("test_only_migrations"))))
+    migrate = migrate_blocks if sys.argv[1] == "blocks" else migrate_what_people_use
+    print(json.dumps(asyncio.run(migrate("test_only_migrations"))))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.conftest import Person, bodies, person
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.friends.models import Block, Friendship
+from webapp.friends.models import Block, Friendship, VeiledBlock
 from webapp.leaving import models as leaving
 from webapp.live import Reader, hub
 from webapp.messages.models import Message
@@ -232,6 +232,9 @@ async def test_friends_and_blocked_people_never_meet(alice: Person, charlie: Per
     await Friendship.ask(charlie.user, alice.user)
     assert await find(charlie) == "/strangers"
     await Friendship.remove(alice.user, charlie.user)
+    await VeiledBlock.put(charlie.user, alice.user)
+    assert await find(charlie) == "/strangers"
+    await VeiledBlock.all().delete()
     assert (await find(charlie)).startswith("/strangers/chat/")
 
 
@@ -453,7 +456,79 @@ async def test_one_who_blocks_never_meets_them_again(guest: Person, other: Perso
     assert "Stranger has left" in (await other.get(chat)).text
     await find(guest)
     assert await find(other) == "/strangers"
-    assert await Block.all().count() == 1
+    assert await VeiledBlock.all().count() == 1
+    assert await Block.all().count() == 0
+
+
+def facts_of(who: Person) -> list[str]:
+    """What names an account."""
+    assert who.user
+    return [who.user.display_name, who.user.code]
+
+
+@pytest.mark.parametrize("also_by_name", [False, True])
+async def test_a_block_from_a_mask_names_nobody_and_can_be_lifted(
+    alice: Person, charlie: Person, also_by_name: bool
+) -> None:
+    assert alice.user
+    assert charlie.user
+    await find(alice)
+    await find(charlie)
+    await alice.post("/strangers/block")
+    friends = (await alice.get("/friends")).text
+    assert "A stranger, blocked on" in friends
+    assert not [fact for fact in facts_of(charlie) if fact in friends]
+    profile = (await alice.get(charlie.user.path)).text
+    assert f"{charlie.user.path}/block" in profile
+    assert "/unblock" not in profile
+    if also_by_name:  # each stands by itself, and goes by itself
+        await alice.post(f"{charlie.user.path}/block")
+        assert "Charlie" in (await alice.get("/friends")).text
+        await alice.post(f"{charlie.user.path}/unblock")
+        assert "A stranger, blocked on" in (await alice.get("/friends")).text
+    assert charlie.user.code not in (await alice.get("/me.css")).text
+    assert await find(alice) == await find(charlie) == "/strangers"
+    # Whom it is about is not touched by it under their name.
+    await alice.post(f"/friends/{charlie.user.code}/ask")
+    assert "Alice" in (await charlie.get("/friends")).text
+    lift = re.findall(r'action="(/friends/blocks/\d+/lift)"', friends)
+    assert len(lift) == 1
+    await charlie.post(lift[0])  # only for who made it
+    assert await VeiledBlock.all().count() == 1
+    assert (await alice.post(lift[0])).headers["location"] == "/friends"
+    assert await VeiledBlock.all().count() == 0
+    assert (await find(alice)).startswith("/strangers/chat/")
+
+
+async def test_blocking_by_name_does_not_tell_whether_a_reported_stranger_is_the_same_person(
+    alice: Person, charlie: Person
+) -> None:
+    assert charlie.user
+    await find(alice)
+    await find(charlie)
+    await alice.post(f"{charlie.user.path}/block")
+    assert 'action="/strangers/block"' in (await alice.get("/report?about=stranger&done=1")).text
+
+
+async def test_a_guest_who_registers_brings_blocks_and_conduct_along(
+    guest: Person, other: Person, alice: Person
+) -> None:
+    assert alice.user
+    await find(guest)
+    await find(alice)
+    await guest.post("/strangers/block")
+    mask = (await stranger(guest)).person
+    await conduct.Conduct.add(mask, conduct.QUESTION_AT)
+    await Met.filter(low=min(mask, alice.user.id), high=max(mask, alice.user.id)).update(skipped=mask)
+    await guest.post("/strangers/register", {"username": "nora", "password": "correct horse battery"})
+    nora = await User.get(username="nora")
+    assert await VeiledBlock.exists(blocker_id=nora.id, blocked_id=alice.user.id)
+    [met] = await Met.all()
+    assert (met.low, met.high) == tuple(sorted((nora.id, alice.user.id)))
+    assert met.low < met.high
+    assert met.skipped == nora.id
+    with pytest.raises(conduct.Questioned):
+        await conduct.Conduct.check(nora.id)
 
 
 # Keeping in touch.

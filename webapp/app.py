@@ -105,6 +105,7 @@ routes = [
     Route("/people/{code}", friends.show),
     Route("/people/{code}/block", friends.block, methods=["POST"]),
     Route("/people/{code}/unblock", friends.unblock, methods=["POST"]),
+    Route("/friends/blocks/{id:number}/lift", friends.lift, methods=["POST"]),
     Route("/friends", friends.index),
     Route("/friends/{code}/ask", friends.ask, methods=["POST"]),
     Route("/friends/{code}/cancel", friends.cancel, methods=["POST"]),

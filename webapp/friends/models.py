@@ -265,15 +265,15 @@ class Block(Model):
         unique_together = (("blocker", "blocked"),)
 
     @classmethod
-    def between(cls, one: User, other: User) -> "QuerySet[Block]":
-        """What either has blocked of the other."""
-        both = Q(blocker_id=one.id, blocked_id=other.id) | Q(blocker_id=other.id, blocked_id=one.id)
-        return cls.filter(both)
+    async def between(cls, one: User, other: User) -> list[tuple[int, bool]]:
+        """Who of the two has blocked the other everywhere, and whether by name."""
+        rows = await database.rows(_BETWEEN, *[one.id, other.id, other.id, one.id] * 2)
+        return [(row["blocker_id"], bool(row["is_open"])) for row in rows]
 
     @classmethod
     async def exists_between(cls, one: User, other: User) -> bool:
         """Whether either has blocked the other."""
-        return await cls.between(one, other).exists()
+        return bool(await cls.between(one, other))
 
     @classmethod
     async def check(cls, user: User, other: User) -> None:
@@ -312,8 +312,8 @@ class Block(Model):
     @classmethod
     async def around(cls, user: User) -> set[int]:
         """The ids of everyone whom the person has blocked, or who has blocked them."""
-        rows = await cls.filter(Q(blocker_id=user.id) | Q(blocked_id=user.id)).values("blocker_id", "blocked_id")
-        return {row["blocked_id"] if row["blocker_id"] == user.id else row["blocker_id"] for row in rows}
+        rows = await database.rows(_AROUND, *[user.id] * 4)
+        return {row["other"] for row in rows}
 
     @classmethod
     async def by(cls, user: User) -> list[str]:
@@ -328,3 +328,53 @@ class Block(Model):
         """The people whom the person has blocked, the latest first."""
         blocks = await cls.filter(blocker_id=user.id).select_related("blocked").order_by("-id").limit(MOST_SHOWN)
         return [block.blocked for block in blocks]
+
+
+class VeiledBlock(Model):
+    """
+    A block of somebody whose name the blocker must not learn by it.
+
+    Made from a mask, it counts in matching alone, and is independent of an open block of the same two. Those with
+    `everywhere` are older than this table, and could not be told from open blocks: they keep the force of one.
+    """
+
+    id = fields.IntField(primary_key=True)
+    blocker: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "veiled_blocks")
+    blocked: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "veiled_blocked_by", db_index=True)
+    everywhere = fields.BooleanField(default=False, db_default=False)
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    blocker_id: int
+    blocked_id: int
+
+    class Meta:
+        table = "veiled_block"
+        table_description = "A block without a name."
+        unique_together = (("blocker", "blocked"),)
+
+    @classmethod
+    async def put(cls, user: User, other: User) -> None:
+        """Never bring these two together again. What they are to each other by name stays as it is."""
+        block = cls(blocker_id=user.id, blocked_id=other.id)
+        await database.transact(cls.bulk_create, [block], ignore_conflicts=True)
+
+    @classmethod
+    async def lift(cls, user: User, number: int) -> None:
+        await cls.filter(id=number, blocker_id=user.id).delete()
+
+    @classmethod
+    async def by(cls, user: User) -> "list[VeiledBlock]":
+        """Those that the person has made, the latest first."""
+        return await cls.filter(blocker_id=user.id).order_by("-id").limit(MOST_SHOWN)
+
+
+_BETWEEN = " UNION ALL ".join(
+    f"SELECT blocker_id, {is_open} AS is_open FROM {table} "
+    f"WHERE (blocker_id = ? AND blocked_id = ? OR blocker_id = ? AND blocked_id = ?){only}"
+    for table, is_open, only in (("block", 1, ""), ("veiled_block", 0, " AND everywhere"))
+)
+_AROUND = " UNION ".join(
+    f"SELECT {other} AS other FROM {table} WHERE {one} = ?{only}"
+    for table, only in (("block", ""), ("veiled_block", " AND everywhere"))
+    for one, other in (("blocker_id", "blocked_id"), ("blocked_id", "blocker_id"))
+)

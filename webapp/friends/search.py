@@ -4,11 +4,12 @@ import re
 from typing import NamedTuple
 
 from tortoise.expressions import Subquery
+from tortoise.queryset import QuerySet
 
 from webapp import text
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import CODE_LETTERS
-from webapp.friends.models import Block, Friendship
+from webapp.friends.models import Block, Friendship, VeiledBlock
 from webapp.friends.ties import reachable
 
 MOST_FOUND = 20
@@ -65,9 +66,15 @@ async def _by_code(viewer: User, typed: str) -> list[User]:
 
 async def _by_name(viewer: User, prefix: str, friends: set[int]) -> dict[int, User]:
     """In the order of what was found; friends have a query of their own, or a crowd of others could hide them."""
-    theirs = Subquery(Block.filter(blocked_id=viewer.id).values("blocker_id"))
-    mine = Subquery(Block.filter(blocker_id=viewer.id).values("blocked_id"))
     names = SearchName.beginning(prefix).limit(MOST_NAMES)
     known = await names.filter(user_id__in=friends) if friends else []
-    others = await names.filter(user_id__not_in=theirs).filter(user_id__not_in=mine)
-    return {name.user.id: name.user for name in [*known, *others]}
+    others = _unblocked(_unblocked(names, viewer, Block.all()), viewer, VeiledBlock.filter(everywhere=True))
+    return {name.user.id: name.user for name in [*known, *await others]}
+
+
+def _unblocked(
+    names: QuerySet[SearchName], viewer: User, blocks: QuerySet[Block] | QuerySet[VeiledBlock]
+) -> QuerySet[SearchName]:
+    theirs = Subquery(blocks.filter(blocked_id=viewer.id).values("blocker_id"))
+    mine = Subquery(blocks.filter(blocker_id=viewer.id).values("blocked_id"))
+    return names.filter(user_id__not_in=theirs).filter(user_id__not_in=mine)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from webapp.accounts.models import User
 from webapp.errors import Missing
-from webapp.friends.models import Block, Friendship, Tie
+from webapp.friends.models import Block, Friendship, Tie, VeiledBlock
 from webapp.language import _
 
 
@@ -16,13 +16,14 @@ class Circle(NamedTuple):
     asked: list[User]
     friends: list[User]
     blocked: list[User]
+    veiled: list[VeiledBlock]
 
 
 async def circle(user: User) -> Circle:
     requests = await Friendship.requests(user)
     asking = [one.other(user) for one in requests if one.asked_by != user.id]
     asked = [one.other(user) for one in requests if one.asked_by == user.id]
-    return Circle(asking, asked, await Friendship.friends(user), await Block.people(user))
+    return Circle(asking, asked, await Friendship.friends(user), await Block.people(user), await VeiledBlock.by(user))
 
 
 async def tie(viewer: User, other: User) -> Tie:
@@ -35,9 +36,10 @@ async def tie(viewer: User, other: User) -> Tie:
     if viewer.id == other.id:
         return Tie.SELF
     blocks = await Block.between(viewer, other)
-    if any(block.blocker_id == viewer.id for block in blocks):
+    if (viewer.id, True) in blocks:
         return Tie.BLOCKED
-    if blocks:
+    # Not the viewer's own veiled block, which their page of the other must not give away.
+    if other.id in dict(blocks):
         raise Missing(_("Nobody has that code."))
     friendship = await Friendship.between(viewer, other)
     return friendship.tie(viewer) if friendship else Tie.NONE

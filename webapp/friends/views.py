@@ -10,7 +10,7 @@ from webapp.accounts.authentication import signed_in
 from webapp.accounts.models import User
 from webapp.errors import Invalid, Refused
 from webapp.friends import broadcasts
-from webapp.friends.models import Block, Friendship, Tie
+from webapp.friends.models import Block, Friendship, Tie, VeiledBlock
 from webapp.friends.search import is_name, search
 from webapp.friends.ties import circle, meet
 from webapp.language import _
@@ -140,6 +140,14 @@ async def unblock(request: Request) -> Response:
     await Block.lift(user, other)
     broadcasts.changed(user)
     return await _back(request, other)
+
+
+async def lift(request: Request) -> Response:
+    """Lift a block that has no name."""
+    user = signed_in(request)
+    await throttle(settings.RATE_POST, "block", str(user.id))
+    await VeiledBlock.lift(user, request.path_params["id"])
+    return render.see_other("/friends")
 
 
 # What everybody may know of me.

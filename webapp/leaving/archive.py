@@ -158,9 +158,9 @@ class Book:
         await self.archive.add("leaving/_file_end.html")
 
     async def _about(self) -> None:
-        people = (await circle(self.user))._asdict()
+        people = await circle(self.user)
         sessions = await Session.filter(user_id=self.user.id).order_by("-used_at").limit(MOST_SESSIONS)
-        self._see(self.user, *(person for some in people.values() for person in some))
+        self._see(self.user, *people.asking, *people.asked, *people.friends, *people.blocked)
         about: dict[str, Any] = {
             "styles": Markup(f"<style>\n{render.fragment(STYLES)}</style>"),  # noqa: S704  a file of ours
             "person": self.user,
@@ -168,7 +168,7 @@ class Book:
             "zone": str(settings.SITE_TIMEZONE),
             "now": datetime.now(UTC),
         }
-        await self.archive.add("leaving/_file_about.html", **about, **people)
+        await self.archive.add("leaving/_file_about.html", **about, **people._asdict())
 
     def _see(self, *people: User | None) -> None:
         self.pictures |= {person.picture for person in people if person and person.picture}

@@ -84,6 +84,8 @@ async def _blocking(user: User, about: str) -> str:
         evidence = await find(user, about)
     except Problem:
         return ""
+    if about == STRANGER:
+        return evidence.block  # whether they are blocked by name would tell who they are
     is_blocked = await Block.exists(blocker_id=user.id, blocked_id=evidence.person_id or 0)
     return "" if is_blocked else evidence.block
 

@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime
 
+from tortoise.expressions import Q
+
 from webapp import database
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.friends.models import Friendship
 from webapp.messages.models import Message
 from webapp.rooms.models import DIRECT, MEMBER, STRANGER, Membership, Room
-from webapp.strangers.models import Stranger
+from webapp.strangers.conduct import Conduct
+from webapp.strangers.models import Met, Stranger
 
 # The role of somebody who has pressed "keep in touch" in a chat.
 KEEPER = "keeper"
@@ -74,10 +77,14 @@ async def grow_up(guest: Stranger, account: User) -> None:
     async def write() -> None:
         await Stranger.filter(id=guest.id).update(person=account.id)
         await Session.filter(user_id=guest.mask_id).update(user_id=account.id)
-        for table, columns in (("met", ("low", "high")), ("block", ("blocker_id", "blocked_id"))):
-            for column in columns:
-                await database.rows(
-                    f"UPDATE {table} SET {column} = ? WHERE {column} = ? RETURNING id", account.id, guest.mask_id
-                )
+        for column in ("blocker_id", "blocked_id"):
+            await database.rows(
+                f"UPDATE veiled_block SET {column} = ? WHERE {column} = ? RETURNING id", account.id, guest.mask_id
+            )
+        for met in await Met.filter(Q(low=guest.mask_id) | Q(high=guest.mask_id)):
+            low, high = sorted((account.id, met.low + met.high - guest.mask_id))
+            skipped = account.id if met.skipped == guest.mask_id else met.skipped
+            await Met.filter(id=met.id).update(low=low, high=high, skipped=skipped)
+        await Conduct.filter(person=guest.mask_id).update(person=account.id)
 
     await database.transact(write)

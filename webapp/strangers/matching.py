@@ -136,6 +136,7 @@ def _wish(row: dict[str, Any]) -> Wish:
 async def _apart(people: list[int]) -> set[Pair]:
     """Those between whom a block stands, whoever made it, and friends, who know each other already."""
     blocks = await _pairs("block", "blocker_id", "blocked_id", people)
+    blocks |= await _pairs("veiled_block", "blocker_id", "blocked_id", people)
     return blocks | await _pairs("friendship", "low_id", "high_id", people, "accepted_at IS NOT NULL")
 
 

@@ -15,7 +15,7 @@ from webapp.accounts.sessions import Session
 from webapp.accounts.views import again, register_form
 from webapp.errors import Invalid, Missing, Problem, Refused
 from webapp.friends import broadcasts as friends
-from webapp.friends.models import Block
+from webapp.friends.models import VeiledBlock
 from webapp.language import _
 from webapp.messages import typing
 from webapp.messages.views import Shown, composer_in, is_plain, post_in, read_in, remember_plain, show_in
@@ -245,7 +245,7 @@ def _is_young(room: Room) -> bool:
 
 
 async def block(request: Request) -> Response:
-    """Never be brought together again: the people behind the masks, as far as they have an account."""
+    """Never be brought together again: the people behind the masks, who stay unknown to each other."""
     found = await masked(request)
     room = await found.chat()
     if room is None or room.other is None:
@@ -253,7 +253,7 @@ async def block(request: Request) -> Response:
     me, other = await behind(found.mask_id), await behind(room.other.id)
     await _leave(found)
     if me and other:
-        await Block.put(me, other)
+        await VeiledBlock.put(me, other)
     return render.see_other(HOME)
 
 
