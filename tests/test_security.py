@@ -514,24 +514,18 @@ async def test_a_form_that_cannot_be_read_is_told_on_a_page(alice: Person, kind:
     ("kind", "body", "name"),
     [
         (URLENCODED, b"display_name=%FFAl%C3%28ice%ED%A0%80", "\ufffdAl\ufffd(ice\ufffd\ufffd\ufffd"),
-        (URLENCODED, b"display_name=Al\xffice", "Al\xffice"),
-        (MULTIPART, parts(display_name="X").replace(b"X", b"Al\xe9"), "Al\xe9"),
-        (MULTIPART + "; charset=utf-7", parts(display_name="Al+2AA-"), "Al"),
-        (MULTIPART + "; charset=rot13", parts(display_name="Al"), "Al"),
+        (URLENCODED, b"display_name=Al\xffice", "Al\ufffdice"),
+        (MULTIPART, parts(display_name="X").replace(b"X", b"Al\xe9"), "Al\ufffd"),
+        (MULTIPART + "; charset=utf-7", parts(display_name="Al+2AA-"), "Al+2AA-"),
+        (MULTIPART + "; charset=utf-16", parts(display_name="Al\xe9"), "Al\xe9"),
+        (MULTIPART + "; charset=undefined", parts(display_name="Al"), "Al"),
+        (MULTIPART + "; charset=punycode", parts(display_name="-99999"), "-99999"),
     ],
 )
-async def test_letters_that_are_none_are_replaced(alice: Person, kind: str, body: bytes, name: str) -> None:
+async def test_a_form_is_read_as_utf8_whatever_codec_it_names(alice: Person, kind: str, body: bytes, name: str) -> None:
     headers = {"Sec_Fetch_Site": "same-origin", "Content_Type": kind}
     assert (await send(alice, "POST", "/settings/profile", body, **headers)).status_code == 303
     assert await name_of(alice) == name
-
-
-async def test_half_a_letter_is_no_reason_to_fail(visitor: Person) -> None:
-    body = parts(username="+2AA-", password="+2AA-" * 8, next="/+2AA-")
-    kind = MULTIPART + "; charset=utf-7"
-    for path in ("/login", "/register"):
-        answer = await send(visitor, "POST", path, body, Sec_Fetch_Site="same-origin", Content_Type=kind)
-        assert answer.status_code == 422
 
 
 async def test_an_address_that_is_no_text_is_still_an_address(visitor: Person, alice: Person) -> None:

@@ -39,7 +39,7 @@ from webapp.presence import broadcasts as presence
 from webapp.presence.attendance import attendance
 from webapp.rooms import views as rooms
 from webapp.rooms.viewers import viewers
-from webapp.security.guard import Guard
+from webapp.security.guard import FormGuard, Guard
 from webapp.security.headers import stamped
 from webapp.security.limiter import forget_limits
 from webapp.strangers import views as strangers
@@ -175,6 +175,7 @@ middleware = [
     Middleware(Guard),
     Middleware(Doorway),
     Middleware(AuthenticationMiddleware, backend=SessionBackend()),
+    Middleware(FormGuard),
 ]
 
 

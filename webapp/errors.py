@@ -85,6 +85,16 @@ class TooLarge(Problem):
         super().__init__(message, {"Connection": "close"})
 
 
+class Stalled(Problem):
+    """The rest of what was being sent never came: the connection ends with the answer."""
+
+    status = 408
+    title = _("It did not arrive")
+
+    def __init__(self) -> None:
+        super().__init__(_("What you sent stopped half-way. Go back and send it again."), {"Connection": "close"})
+
+
 class TooMany(Problem):
     """Too often. `seconds` is when to try again."""
 

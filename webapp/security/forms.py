@@ -1,10 +1,12 @@
 """Reading the forms that people send: what was typed, and the file in it, up to what is taken."""
 
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+import re
+from collections.abc import Collection
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -14,7 +16,12 @@ from webapp import settings
 MAX_BODY_BYTES = 128 * 1024
 MAX_UPLOAD_BYTES = settings.MAX_UPLOAD_MB * 2**20 + MAX_BODY_BYTES
 MAX_FIELDS = 30
-URLENCODED = "application/x-www-form-urlencoded"
+# The addresses that take a file.
+UPLOADS = ("/settings/profile",)
+URLENCODED, MULTIPART = b"application/x-www-form-urlencoded", b"multipart/form-data"
+MAX_TYPE_LENGTH = 300
+# RFC 2046, 5.1.1.
+BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 
 
 class Upload(NamedTuple):
@@ -28,41 +35,101 @@ class Upload(NamedTuple):
 
 async def form(request: Request, *names: str) -> dict[str, str]:
     """The named fields of the form that was sent; what is missing is empty. A form with a file can't be read."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == URLENCODED:
-        return _typed(request, _decoded(await request.body()), names)
-    return _typed(request, await request.form(max_fields=MAX_FIELDS, max_files=0), names)
+    sent = await parsed(request)
+    if any(isinstance(value, UploadFile) for _, value in sent.multi_items()):
+        raise HTTPException(400)
+    return _typed(request, sent, names)
 
 
 async def form_with_file(request: Request, field: str, *names: str) -> tuple[dict[str, str], Upload | None]:
     """The same for a form that may have one file, in that field: None when no file was chosen."""
-    async with request.form(max_fields=MAX_FIELDS, max_files=1, max_part_size=MAX_BODY_BYTES) as sent:
-        typed = _typed(request, sent, names)
-        files = {name: value for name, value in sent.items() if isinstance(value, UploadFile)}
-        file = files.pop(field, None)
-        if files:
-            raise HTTPException(400)
-        if file is None or not (file.filename or file.size):
-            return typed, None
-        content = await file.read(MAX_UPLOAD_BYTES)
-        return typed, Upload(_whole(file.filename or ""), file.content_type or "", file.size or 0, content)
+    sent = await parsed(request)
+    typed = _typed(request, sent, names)
+    files = {name: value for name, value in sent.items() if isinstance(value, UploadFile)}
+    file = files.pop(field, None)
+    if files:
+        raise HTTPException(400)
+    if file is None or not (file.filename or file.size):
+        return typed, None
+    content = await file.read(MAX_UPLOAD_BYTES)
+    return typed, Upload(_utf8(file.filename or ""), file.content_type or "", file.size or 0, content)
 
 
-def _decoded(body: bytes) -> dict[str, str]:
+async def parsed(request: Request) -> FormData:
+    """
+    Read the form that was sent, once: the guard looks for its token, the view for its fields.
+
+    The only place that reads a body. What is no form is not read, and is a form without fields.
+    """
+    known: FormData | None = getattr(request.state, "form", None)
+    if known is None:
+        known = request.state.form = await _parsed(request)
+    return known
+
+
+async def close(request: Request) -> None:
+    """Remove the files of a form that was read."""
+    if form := getattr(request.state, "form", None):
+        await form.close()
+
+
+def is_multipart(request: Request) -> bool:
+    return _type(request)[0] == MULTIPART
+
+
+def takes_file(request: Request) -> bool:
+    return request.scope["path"] in UPLOADS and is_multipart(request)
+
+
+def _type(request: Request) -> tuple[bytes, dict[bytes, bytes]]:
+    return parse_options_header(request.headers.get("content-type", "")[:MAX_TYPE_LENGTH])
+
+
+async def _parsed(request: Request) -> FormData:
+    kind, options = _type(request)
+    if kind == URLENCODED:
+        return _decoded(await request.body())
+    if kind == MULTIPART:
+        return await _parts(request, options.get(b"boundary", b""))
+    return FormData()
+
+
+def _decoded(body: bytes) -> FormData:
     """What a form in the usual coding says: Starlette's parser is made for files, and takes ten times as long."""
     try:
         pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise HTTPException(400) from None
-    return dict(pairs)
+    return FormData(list[tuple[str, str | UploadFile]](pairs))
 
 
-def _typed(request: Request, sent: Mapping[str, Any], names: Collection[str]) -> dict[str, str]:
+async def _parts(request: Request, boundary: bytes) -> FormData:
+    """
+    The parts of a multipart form. Starlette's parser takes the codec from the request, and a client that names
+    `punycode` stops the event loop for seconds. So it reads a Content-Type of ours, with a codec that changes nothing.
+    """
+    if not BOUNDARY.fullmatch(boundary):
+        raise HTTPException(400)
+    ours = b'multipart/form-data; charset=latin-1; boundary="%b"' % boundary
+    headers = [one for one in request.scope["headers"] if one[0] != b"content-type"]
+    scope = {**request.scope, "headers": [*headers, (b"content-type", ours)]}
+    most_files = int(takes_file(request))
+    sent = await Request(scope, request.receive).form(
+        max_fields=MAX_FIELDS, max_files=most_files, max_part_size=MAX_BODY_BYTES
+    )
+    pairs: list[tuple[str, str | UploadFile]] = [
+        (_utf8(name), _utf8(value) if isinstance(value, str) else value) for name, value in sent.multi_items()
+    ]
+    return FormData(pairs)
+
+
+def _utf8(text: str) -> str:
+    """The text of bytes that were read as latin-1; what is no UTF-8 is replaced."""
+    return text.encode("latin-1").decode(errors="replace")
+
+
+def _typed(request: Request, sent: FormData, names: Collection[str]) -> dict[str, str]:
     values = {name: sent.get(name) for name in names}
-    typed = {name: _whole(value) if isinstance(value, str) else "" for name, value in values.items()}
+    typed = {name: value if isinstance(value, str) else "" for name, value in values.items()}
     request.state.typed = typed  # for the page of an error, which must not lose it
     return typed
-
-
-def _whole(text: str) -> str:
-    """The text without half surrogates, which some charsets (utf-7) can smuggle in, and nothing can store."""
-    return text.encode(errors="ignore").decode()

@@ -6,40 +6,57 @@ import secrets
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import settings
-from webapp.errors import Problem, Refused, TooLarge
+from webapp.errors import Problem, Refused, SignedOut, Stalled, TooLarge, Unavailable
 from webapp.language import _
-from webapp.security.forms import MAX_BODY_BYTES, MAX_FIELDS, MAX_UPLOAD_BYTES
+from webapp.security import forms
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# The addresses that take a file. More of it is read than is taken, so that who sends a photo that is too large is told
-# beside the field, with what was typed kept; but not where all of it must be held at once.
-UPLOADS = ("/settings/profile",)
+# More of a file is read than is taken, so that who sends a photo that is too large is told beside the field, with what
+# was typed kept.
 MAX_READ_BYTES = 5 * settings.MAX_UPLOAD_MB * 2**20
+# A body may take as long as a slow link needs, but must go on.
+IDLE_SECONDS = 15.0
 
 
 class Guard:
-    """ASGI middleware: lets a request through only when it comes from where it says it does."""
+    """ASGI middleware: lets a request through only when it means this server."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            _check_host(Request(scope))
+        await self.app(scope, receive, send)
+
+
+class FormGuard:
+    """
+    ASGI middleware, after authentication: lets a form through only when a page of ours sent it.
+
+    It comes after authentication because only a signed-in person may send a large body.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS:  # whose body nobody reads
             return await self.app(scope, receive, send)
-        request = Request(scope, receive)
-        _check_host(request)
+        request = Request(scope)
         most = _most_bytes(request)
         _check_length(request, most)
+        receive = _bounded(request, receive, most)
         with contextlib.suppress(ClientDisconnect):  # nobody is there any more who could be told
-            if request.method in SAFE_METHODS:  # whose body nobody reads
-                return await self.app(scope, receive, send)
-            receive = await _check_origin(request)
-            await RequestBodyLimitMiddleware(self.app, most)(scope, receive, send)
+            try:
+                await _check_origin(Request(scope, receive))
+                await self.app(scope, receive, send)
+            finally:
+                await forms.close(request)
 
 
 def _check_host(request: Request) -> None:
@@ -58,14 +75,15 @@ def _hostname(host: str) -> str:
     return _split(f"//{host}").hostname or ""
 
 
-def _takes_file(request: Request) -> bool:
-    is_multipart = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-    return is_multipart and request.scope["path"] in UPLOADS
-
-
 def _most_bytes(request: Request) -> int:
-    """How much of a request is read."""
-    return MAX_READ_BYTES if _takes_file(request) else MAX_BODY_BYTES
+    """How much of a request is read: as much as a file has only from a person who is signed in."""
+    if not forms.takes_file(request):
+        return forms.MAX_BODY_BYTES
+    if getattr(request.state, "is_away", False):
+        raise Unavailable
+    if not request.user.is_authenticated:
+        raise SignedOut
+    return MAX_READ_BYTES
 
 
 def _check_length(request: Request, most: int) -> None:
@@ -75,11 +93,33 @@ def _check_length(request: Request, most: int) -> None:
 
 
 def _too_large(request: Request) -> TooLarge:
-    if _takes_file(request):
+    if forms.takes_file(request):
         return TooLarge(
             _("That picture is too large; %(most)s MB is the most. Go back, take another.", most=settings.MAX_UPLOAD_MB)
         )
     return TooLarge()
+
+
+def _bounded(request: Request, receive: Receive, most: int) -> Receive:
+    """A `receive` that raises TooLarge after so many bytes of the body, and Stalled after a time without any."""
+    size, is_whole = 0, False
+
+    async def bounded() -> Message:
+        nonlocal size, is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise Stalled from None
+        size += len(message.get("body", b""))
+        if size > most:
+            raise _too_large(request)
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return bounded
 
 
 def _split(url: str) -> SplitResult:
@@ -99,9 +139,9 @@ def _same_host(request: Request, url: str) -> bool:
     return bool(url) and plain(_split(url).netloc) == plain(request.headers.get("host", ""))
 
 
-async def _check_origin(request: Request) -> Receive:
+async def _check_origin(request: Request) -> None:
     """
-    Refuse an unsafe request that another site made; answers the `receive` with which to go on.
+    Refuse an unsafe request that another site made.
 
     Browsers say where a request comes from (Sec-Fetch-Site, else Origin, else Referer). For those that say
     nothing (w3m, lynx, curl), the form carries a token signed for this session.
@@ -113,44 +153,17 @@ async def _check_origin(request: Request) -> Receive:
     elif origin is not None:
         same = _same_host(request, origin)
     else:
-        body = await _read_body(request)
-        same = secrets.compare_digest(await _token_in(request.scope, body), request.state.token())
-        if same:
-            return _replay(body)
+        same = await _has_token(request)
     if not same:
         raise Refused(
             _("This came from another site, or from a page that is too old. Open it again and try once more.")
         )
-    return request.receive
 
 
-async def _read_body(request: Request) -> bytes:
-    body = bytearray()
-    most = MAX_UPLOAD_BYTES if _takes_file(request) else MAX_BODY_BYTES
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise _too_large(request)
-    return bytes(body)
-
-
-def _replay(body: bytes) -> Receive:
-    messages = [{"type": "http.request", "body": body, "more_body": False}]
-    gone = asyncio.Event()
-
-    async def receive() -> Message:
-        if messages:
-            return messages.pop()
-        await gone.wait()
-        return {"type": "http.disconnect"}
-
-    return receive
-
-
-async def _token_in(scope: Scope, body: bytes) -> str:
-    async with Request(scope, _replay(body)).form(max_fields=MAX_FIELDS) as sent:
-        value = sent.get("token")
-    return value if isinstance(value, str) and value.isascii() else ""
+async def _has_token(request: Request) -> bool:
+    value = (await forms.parsed(request)).get("token")
+    given = value if isinstance(value, str) and value.isascii() else ""
+    return secrets.compare_digest(given, request.state.token())
 
 
 def inner_path(target: str) -> str:
