@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,7 +77,7 @@ def test_spaces_around_make_no_difference_to_what_is_folded(typed: str) -> None:
 
 
 @at_ease
-@given(st.text(st.characters(codec="latin-1"), max_size=60))
+@given(st.text(st.characters(codec="latin-1", exclude_characters="\x1b"), max_size=60))
 def test_case_makes_no_difference_to_what_is_folded(typed: str) -> None:
     assert text.fold(typed.upper()) == text.fold(typed.lower()) == text.fold(typed)
 
@@ -156,7 +157,23 @@ def test_a_slug_reads_like_its_name(name: str, slug: str) -> None:
 
 @pytest.mark.parametrize(
     "nothing",
-    ["", " ", "\n", "\u200b", "\u200d", "\u200e", "\u0301", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\ufe0f"],
+    [
+        *(
+            "",
+            " ",
+            "\n",
+            "\u200b",
+            "\u200d",
+            "\u200e",
+            "\u0301",
+            "\u3164",
+            "\u115f\u1160",
+            "\uffa0",
+            "\u2800",
+            "\ufe0f",
+        ),
+        *("\ufffc", "\U00013441", "\U00013442", "\U0001d159"),
+    ],
 )
 def test_a_name_of_nothing_is_not_visible(nothing: str) -> None:
     assert not text.visible(nothing)
@@ -164,6 +181,59 @@ def test_a_name_of_nothing_is_not_visible(nothing: str) -> None:
 
 
 @at_ease
-@given(st.text(st.characters(max_codepoint=127)))
+@given(st.text(st.characters(max_codepoint=127, exclude_characters="\x1b")))
 def test_plain_letters_come_out_as_any_others_would(typed: str) -> None:
     assert text.block(f"é{typed}é") == f"é{text.block(f'x{typed}x')[1:-1]}é"
+
+
+@pytest.mark.parametrize(
+    ("pasted", "words"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b[1;38;5;208mé\x1b[m", "é"),
+        ("\x1b]0;a title\x07$ ls", "$ ls"),
+        ("\x1b]8;;https://example.com\x1b\\here\x1b]8;;\x1b\\", "here"),
+        ("\x1b(B\x1b7done\x1b8", "done"),
+        ("[31m, typed by hand", "[31m, typed by hand"),
+        ("\x1b", ""),
+    ],
+)
+def test_terminal_commands_are_removed_with_all_their_characters(pasted: str, words: str) -> None:
+    assert text.block(pasted) == words
+
+
+@pytest.mark.parametrize("letter", ["a", "क", "ก", "あ", "👍"])
+def test_a_heap_of_accents_is_cut_to_five(letter: str) -> None:
+    marks = [chr(code) for code in (*range(0x300, 0x330), *range(0x20D0, 0x20DD), 0x489)]
+    kept = text.block(letter + "".join(marks) + "b\u200d".join(marks))
+    assert max(len(marks) for marks in regex.findall(r"[\p{Mn}\p{Me}]+", kept)) <= 5
+    assert text.block(letter + "\u200d".join(marks)).count("\u0331") == 0
+    assert len(text.block(letter + "\u200d".join(marks))) <= 7
+
+
+@pytest.mark.parametrize("words", ["ที่นี่", "Tiếng Việt", "וְהָיָ֣ה", "བསྒྲུབས", "हिन्दी", "ကြွေးမြွှေ", "مُحَمَّدٌ", "1️⃣❤️‍🔥"])
+def test_letters_with_the_marks_of_their_script_stay_whole(words: str) -> None:
+    assert text.block(words) == unicodedata.normalize("NFC", words)
+
+
+FAMILY, ENGLAND = "👨‍👩‍👧‍👦", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
+
+@pytest.mark.parametrize("cluster", [FAMILY, ENGLAND, "🇩🇪", "1️⃣", "👍🏽", "क्षि", "กำ", "각", "❤️", "e\u0316\u0317"])
+@pytest.mark.parametrize("before", range(12))
+def test_a_shortened_text_ends_between_two_letters(cluster: str, before: int) -> None:
+    typed = "x" * before + cluster * 12
+    short = text.shorten(typed, 12)
+    assert len(short) <= 12
+    assert len(typed) == 12 or short == "x" * before + cluster * ((11 - before) // len(cluster)) + "…"
+    assert text.clusters(short)[:-1] == text.clusters(typed)[: len(text.clusters(short)) - 1]
+
+
+def test_a_text_that_fits_is_not_shortened() -> None:
+    assert text.shorten("just right", 10) == "just right"
+    assert text.shorten("just wrong!", 10) == "just wron…"
+    assert text.shorten("👩" + "\u200d👩" * 90, 12) == "👩" + "\u200d👩" * 5 + "…"  # one that would never end
+
+
+def test_a_letter_is_counted_once_however_it_is_spelt() -> None:
+    assert [len(text.clusters(letter)) for letter in (FAMILY, "e\u0301", "é", "क्षि", "🇩🇪🇫🇷", "")] == [1, 1, 1, 1, 2, 0]

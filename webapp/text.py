@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+import regex
+
 # Bidirectional embeddings, overrides and isolates turn the text around them; zero-width and tag characters hide.
 # The joiners (emoji, Persian) and the two plain direction marks stay.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -13,8 +15,16 @@ _HIDDEN = re.compile(
 )
 # What is drawn as nothing, or only on another character; and the letters and one symbol that are blank all the same.
 _UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Mn", "Mc", "Me")
-_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0\ufffc\U00013441\U00013442\U0001d159"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# What terminals take as commands (ECMA-48), of which "[31m" would be left: with parameters, with words, and short ones.
+_COMMANDS = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b(?:[()][0AB]|[78=>])",
+)
+# Marks that are drawn above and below a letter. Hebrew and Tibetan need four of them, a heap covers its neighbours.
+_HEAP = regex.compile(r"([\p{Mn}\p{Me}\u200c-\u200f]{5})[\p{Mn}\p{Me}\u200c-\u200f]+")
+# What a reader takes for one letter or one emoji (Unicode Standard Annex 29).
+_CLUSTER = regex.compile(r"\X")
 _SPACES = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n{4,}")
 
@@ -35,12 +45,13 @@ def _keep_flag(found: re.Match[str]) -> str:
 
 def block(text: str) -> str:
     """A text of several lines: newlines kept, ends trimmed."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _COMMANDS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     if text.isascii():  # of which all but the controls is what it looks like
         text = _CONTROLS.sub("", text)
     else:
         # Composed last: a letter and its accent may have had a hidden character between them.
         text = unicodedata.normalize("NFC", _HIDDEN.sub(_keep_flag, _TURNING.sub("", _printable(text, keep="\n\t"))))
+        text = _HEAP.sub(r"\1", text)
     lines = "\n".join(line.rstrip() for line in text.split("\n"))
     return _BLANK_LINES.sub("\n\n\n", lines).strip("\n").rstrip()
 
@@ -69,6 +80,23 @@ def slug(text: str) -> str:
         is_mark = unicodedata.category(c)[0] == "M" and kept[-1:] not in ("", "-")
         kept += c if c.isalnum() or is_mark else "-"
     return re.sub("-+", "-", kept).strip("-")
+
+
+def clusters(text: str) -> list[str]:
+    """The letters and emoji of it as a reader would count them: 👨‍👩‍👧 is one, and so is é however it is spelt."""
+    return [cluster[0] for cluster in _CLUSTER.finditer(text)]
+
+
+def shorten(text: str, length: int) -> str:
+    """At most so many characters of it, the last of them … when there were more; no letter, flag or family is torn."""
+    if len(text) <= length:
+        return text
+    end = 0
+    for cluster in _CLUSTER.finditer(text):
+        if cluster.end() >= length:
+            break
+        end = cluster.end()
+    return text[: end or length - 1].rstrip() + "…"
 
 
 def visible(text: str) -> bool:

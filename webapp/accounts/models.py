@@ -43,7 +43,7 @@ class Avatar(NamedTuple):
     @classmethod
     def of(cls, name: str, code: str, picture: str | None = None) -> "Avatar":
         words = [word for word in re.split(r"[\s._-]+", name) if word[:1].isalnum()] or ["?"]
-        initials = words[0][0] + (words[-1][0] if len(words) > 1 else "")
+        initials = "".join(text.clusters(word)[0] for word in (words if len(words) == 1 else (words[0], words[-1])))
         sizes = [uploads.path(picture, size) for size in (uploads.SMALL, uploads.LARGE)] if picture else []
         return cls(initials.upper(), crc32(code.encode()) % HUES, *sizes)
 

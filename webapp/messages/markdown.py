@@ -61,8 +61,7 @@ def first_line(html: str, length: int) -> str:
     """The first line that there is to read in a rendered body, for lists; cut to so many characters."""
     for line in unescape(re.sub(r"<[^>]*>", "", html)).split("\n"):
         if text.visible(line):
-            line = " ".join(line.split())
-            return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+            return text.shorten(" ".join(line.split()), length)
     return ""
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from webapp import text
 from webapp.accounts.models import User
 from webapp.errors import Missing, Refused
 from webapp.friends.models import Tie
@@ -56,7 +57,7 @@ class Evidence(NamedTuple):
     def said(self) -> str:
         """What was reported itself, in a few words."""
         found = next((line.said for line in self.lines if line.is_it), "")
-        return f"{found[:300]}…" if len(found) > 300 else found
+        return text.shorten(found, 301)
 
 
 async def find(user: User, about: str) -> Evidence:
@@ -101,13 +102,9 @@ async def _message(user: User, key: str, number: int) -> Evidence:
 def line_of(message: Message, is_it: bool = False) -> Line:
     """A message that was read with its author, frozen."""
     author, said = message.author, REMOVED if message.removed_at else message.body
-    said = said if is_it else _short(said)
+    said = said if is_it else text.shorten(said, SHORTENED + 1)
     name, code = (author.display_name, author.code) if author else (LEFT, "")
     return Line(name, code, message.created_at.isoformat(), said, is_it)
-
-
-def _short(said: str) -> str:
-    return said if len(said) <= SHORTENED else f"{said[:SHORTENED]}…"
 
 
 async def _person(user: User, code: str) -> Evidence:
@@ -150,4 +147,4 @@ async def _stranger(user: User) -> Evidence:
 
 def _frozen(one: dict[str, Any], theirs: str) -> Line:
     name, code, at = one["name"] or LEFT, one["code"] or "", one["created_at"].isoformat()
-    return Line(name, code, at, _short(one["body"]), is_it=code == theirs)
+    return Line(name, code, at, text.shorten(one["body"], SHORTENED + 1), is_it=code == theirs)
