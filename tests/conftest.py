@@ -26,7 +26,7 @@ from tortoise.apps import Apps  # noqa: E402
 
 from tests.cluster import enter  # noqa: E402, F401
 from tests.servers import own_redis, postgres_server, redis_server  # noqa: E402, F401
-from webapp import database, settings  # noqa: E402
+from webapp import schema, settings  # noqa: E402
 from webapp.accounts.models import User  # noqa: E402
 from webapp.accounts.sessions import Session  # noqa: E402
 from webapp.app import app as the_app  # noqa: E402
@@ -102,7 +102,7 @@ def built_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def migrated() -> None:
     """A database with the schema and nothing in it."""
-    asyncio.run(database.migrate())
+    asyncio.run(schema.migrate())
     if settings.ON_SQLITE:
         shutil.copy(STAGE / "parley.sqlite3", STAGE / "empty.sqlite3")
 

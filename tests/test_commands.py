@@ -263,6 +263,29 @@ def test_two_that_migrate_a_fresh_sqlite_at_the_same_moment_take_turns(here: Ins
     assert here.rows("SELECT name FROM tortoise_migrations") == MIGRATIONS
 
 
+def test_a_database_of_a_newer_version_is_refused_and_its_migrations_are_named(migrated: Installation) -> None:
+    with closing(sqlite3.connect(migrated.data / "parley.sqlite3")) as file, file:
+        file.execute("INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('parley', '9999_masks', '2030')")
+    for words in (("migrate",), ("serve", "--port", str(free_port())), ("purge",)):
+        assert "newer Parley than this one: it has 9999_masks" in migrated.run(*words, code=1)
+    assert "9999_masks" in lines(migrated.run("check", code=1))["database"]
+
+
+def test_a_newer_postgresql_database_is_refused_too(here: Installation, postgres_server: Postgres) -> None:
+    url = postgres_server.create()
+    here.run("migrate", DATABASE_URL=url)
+    queried(url, "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('parley', '9999_masks', now())")
+    assert "9999_masks" in here.run("migrate", code=1, DATABASE_URL=url)
+
+
+def test_a_migration_that_the_database_refuses_is_named(migrated: Installation) -> None:
+    with closing(sqlite3.connect(migrated.data / "parley.sqlite3")) as file, file:
+        file.execute("DELETE FROM tortoise_migrations WHERE name >= '0007'")
+    said = migrated.run("migrate", code=1)
+    assert "could not be brought up to date: 0007_language ended with: duplicate column name: language." in said
+    assert "does not answer" not in said
+
+
 # createsuperuser, reset-link
 
 

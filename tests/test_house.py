@@ -18,6 +18,7 @@ PLUMBING = (
     "clock",
     "language",
     "database",
+    "schema",
     "prepared",
     "group_commit",
     "sqlite",

@@ -18,11 +18,10 @@ from tortoise import Tortoise, fields
 from tortoise.exceptions import IntegrityError
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
-from tortoise.migrations.api.migrate import migrate
 from tortoise.migrations.autodetector import MigrationAutodetector
 
 from tests.servers import ROOT, Postgres
-from webapp import database
+from webapp import database, schema
 
 FOLDER = ROOT / "webapp" / "migrations"
 # AlterField and RemoveField rebuild a table on SQLite, and with it every row that refers to one of its rows is gone.
@@ -186,11 +185,10 @@ CONTENT: dict[str, list[dict[str, object]]] = {
 }  # fmt: skip
 
 
-async def migrated(migrations: str, to: str | None = None) -> None:
+async def migrated(migrations: str, until: str | None = None) -> None:
     config = database.config()
     config["apps"]["parley"]["migrations"] = migrations
-    await migrate(config=config, target=f"parley.{to}" if to else None)
-    await Tortoise.close_connections()
+    await schema.migrate(config, until)
 
 
 async def insert(table: str, row: dict[str, object]) -> None:

@@ -165,11 +165,11 @@ async def hear(work: Awaitable[object]) -> list[tuple[str, list[Any]]]:
 
 async def fill(users: int, messages: int) -> None:
     """The sample data, with everything in the first room but a few messages in each of the other nineteen."""
-    from webapp import database, demo
+    from webapp import database, demo, schema
     from webapp.accounts.models import User
 
     demo._shares = lambda rooms, total: [total, *[10] * (rooms - 1)]
-    await database.migrate()
+    await schema.migrate()
     async with database.opened():
         await demo.fill(users, 20, messages)
         people = list(await User.all().order_by("id").values_list("id", flat=True))

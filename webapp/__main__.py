@@ -17,7 +17,7 @@ except ValueError as error:  # a setting that can't be used: its sentence is eno
 
 import tortoise.models
 
-from webapp import __version__, database
+from webapp import __version__, database, schema
 from webapp.text import fold
 
 # Tortoise parses the source of each model for comments of its own (`#:`), a third of the time of a start. We have none.
@@ -125,7 +125,9 @@ def _greeting(host: str, port: int) -> str:
 
 def _migrate() -> None:
     try:
-        asyncio.run(database.migrate())
+        asyncio.run(schema.migrate())
+    except (schema.TooNew, schema.Stuck) as error:
+        raise click.ClickException(str(error)) from None
     except AWAY as error:
         raise click.ClickException(f"The database does not answer: {error}") from None
 

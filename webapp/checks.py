@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 
 import click
 from redis import asyncio as redis
-from tortoise.migrations.executor import MigrationExecutor
 
-from webapp import database, settings
+from webapp import database, schema, settings
 
 PATIENCE_SECONDS = 3.0
 LEAST_FREE_MB = 200
@@ -69,7 +68,10 @@ async def _database() -> str:
     shown = f"{'SQLite' if settings.ON_SQLITE else 'PostgreSQL'} at {place}"
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            waiting = await _waiting_migrations()
+            async with database.opened():
+                waiting = await schema.missing()
+    except schema.TooNew as error:
+        raise Bad(str(error)) from None
     except Exception as error:  # whatever it is, the answer is no
         raise Bad(f"{shown} does not answer ({_brief(error)}). Check DATABASE_URL.") from None
     if waiting:
@@ -82,13 +84,6 @@ def _place_of_database() -> str:
     if settings.ON_SQLITE:
         return str(credentials["file_path"])
     return "{host}:{port}, database {database}".format(**credentials)
-
-
-async def _waiting_migrations() -> list[str]:
-    async with database.opened():
-        await database.rows("SELECT 1")  # what follows takes a database that is away for one that is empty
-        steps = await MigrationExecutor(database.connection(), database.config()["apps"]).plan()
-    return [step.migration.name for step in steps]
 
 
 async def _redis() -> str:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -16,7 +16,6 @@ from tortoise import Tortoise
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.exceptions import DBConnectionError, OperationalError
-from tortoise.migrations.api.migrate import migrate as apply_migrations
 from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
@@ -93,9 +92,11 @@ def _sqlite(url: str) -> dict[str, Any]:
     return {"engine": "webapp.sqlite", "credentials": {"file_path": path, **pragmas}}
 
 
-def config() -> dict[str, Any]:
-    """Tortoise's configuration for the database that the settings name."""
+def config(is_patient: bool = False) -> dict[str, Any]:
+    """Tortoise's configuration for the database that the settings name; if patient, a statement may take any time."""
     connection = (_sqlite if settings.ON_SQLITE else _postgres)(settings.DATABASE_URL)
+    if is_patient and not settings.ON_SQLITE:
+        connection["credentials"]["command_timeout"] = None
     return {
         "connections": {"default": connection},
         "apps": {"parley": {"models": MODELS, "migrations": "webapp.migrations", "default_connection": "default"}},
@@ -155,7 +156,7 @@ def moment(found: datetime | str) -> datetime:
     return found if isinstance(found, datetime) else datetime.fromisoformat(found)
 
 
-def _check_file() -> None:
+def check_file() -> None:
     """Open the SQLite file once by itself: a first connection that fails leaves Tortoise's lock taken for ever."""
     path = config()["connections"]["default"]["credentials"]["file_path"]
     try:
@@ -169,7 +170,7 @@ def _check_file() -> None:
 async def opened() -> AsyncIterator[None]:
     """The database for a command: open within the block."""
     if settings.ON_SQLITE:
-        _check_file()
+        check_file()
     await Tortoise.init(config=config())
     try:
         yield
@@ -225,21 +226,6 @@ async def settle() -> None:
         await asyncio.wait(_writing, timeout=STATEMENT_SECONDS)
 
 
-MIGRATION_LOCK = 0x5061726C6579  # "Parley", any number that is ours alone
-
-
-@contextlib.contextmanager
-def _folder_lock() -> Iterator[None]:
-    """Hold the data folder; the system lets go of it when the process ends, however that happens."""
-    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-    folder = os.open(settings.DATA_DIR, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
 _serving: list[int] = []
 
 
@@ -254,27 +240,3 @@ def claim() -> bool:
         return False
     _serving.append(file)  # open for as long as the process lives, and with it the lock
     return True
-
-
-async def migrate() -> None:
-    """Bring the schema up to date, under a lock, so that two that start together take turns."""
-    if settings.ON_SQLITE:
-        with _folder_lock():
-            _check_file()
-            await _apply()
-        return
-    credentials = config()["connections"]["default"]["credentials"]
-    keys = ("host", "port", "user", "password", "database", "ssl")
-    lock = await asyncpg.connect(**{key: credentials[key] for key in keys if key in credentials})
-    try:
-        await lock.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
-        await _apply()
-    finally:
-        await lock.close()
-
-
-async def _apply() -> None:
-    try:
-        await apply_migrations(config=config())
-    finally:
-        await Tortoise.close_connections()

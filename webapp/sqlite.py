@@ -212,6 +212,16 @@ class Transaction(SqliteTransactionWrapper):
     async def execute_plain(self, query: str, values: list[Any]) -> Sequence[Any]:
         return self._execute(query, values).fetchall()
 
+    @translate_exceptions
+    async def execute_script(self, query: str) -> None:
+        """One statement after the other: `executescript` of sqlite3 commits what came before it."""
+        statement = ""
+        for part in query.split(";"):
+            statement += f"{part};"
+            if sqlite3.complete_statement(statement):  # else the semicolon is within a text or a comment
+                self._execute(statement, None)
+                statement = ""
+
     def _execute(self, query: str, values: list[Any] | None) -> sqlite3.Cursor:
         self.count += 1
         self.log.debug("%s: %s", query, values)
