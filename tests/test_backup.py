@@ -1,6 +1,7 @@
 """Backup and restore: what is saved while people write, what is refused, and that open pages heal by themselves."""
 
 import asyncio
+import gzip
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import asyncpg
@@ -203,6 +205,23 @@ def newer(files: dict[str, bytes]) -> None:
     files["parley.json"] = json.dumps(json.loads(files["parley.json"]) | {"format": 2}).encode()
 
 
+def described(content: str) -> Callable[[dict[str, bytes]], None]:
+    return lambda files: files.update({"parley.json": content.encode()})
+
+
+def migrated_by_a_newer_one(files: dict[str, bytes]) -> None:
+    with closing(sqlite3.connect(":memory:")) as opened:
+        # In memory there is no write-ahead log.
+        opened.deserialize(files["parley.sqlite3"][:18] + b"\1\1" + files["parley.sqlite3"][20:])
+        opened.execute(
+            "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('parley', '9999_masks', '2030')"
+        )
+        opened.commit()
+        files["parley.sqlite3"] = opened.serialize()
+    about = json.loads(files["parley.json"]) | {"database": sha256(files["parley.sqlite3"]).hexdigest()}
+    files["parley.json"] = json.dumps(about).encode()
+
+
 def damaged(files: dict[str, bytes]) -> None:
     files["parley.sqlite3"] = files["parley.sqlite3"][:5000] + b"x" + files["parley.sqlite3"][5001:]
 
@@ -218,6 +237,12 @@ def damaged(files: dict[str, bytes]) -> None:
         (lambda files: files.pop(f"pictures/{NAME}.webp"), "pictures are missing"),
         (damaged, "the database is not as it was saved"),
         (newer, "which is newer"),
+        (migrated_by_a_newer_one, "it has 9999_masks"),
+        (described("[1, 2]"), "parley.json can't be read"),
+        (described("[" * 30_000 + "]" * 30_000), "parley.json can't be read"),
+        (described('{"format": 1, "version": [], "made_at": null, "pictures": "2"}'), "parley.json can't be read"),
+        (described(" " * 2**17), "parley.json is too large"),
+        (lambda files: files.update({f"pictures/{NAME}.webp": bytes(2**21)}), "is too large"),
     ],
 )
 def test_an_archive_is_looked_through_before_anything_is_touched(
@@ -241,6 +266,13 @@ def test_half_an_archive_and_what_is_none_are_refused_and_a_link_is_not_followed
     rewrite(archive, lambda files: files.update(odd=b""), tarfile.SYMTYPE)
     assert "is no backup" in command(saved, "restore", "--force", str(archive), code=1)
     assert "not possible" in command(saved, "backup", str(saved.folder / "no/such/folder/file"), code=1)
+
+
+def test_an_archive_of_more_than_there_is_room_for_is_refused_before_it_is_unpacked(saved: App) -> None:
+    archive, entry = saved.folder / "changed", tarfile.TarInfo("parley.sqlite3")
+    entry.size = 2**60
+    archive.write_bytes(gzip.compress(entry.tobuf()))
+    assert "There is no room" in command(saved, "restore", "--force", str(archive), code=1)
 
 
 def test_a_picture_that_is_out_of_sight_for_a_moment_is_saved_and_unfinished_ones_are_not(saved: App) -> None:

@@ -21,13 +21,15 @@ from urllib.parse import urlsplit
 
 import click
 
-from webapp import __version__, database, settings, uploads
+from webapp import __version__, database, schema, settings, uploads
 
 FORMAT = 1
 ABOUT, DATABASE, SECRET, PICTURES = "parley.json", "parley.sqlite3", "secret", "pictures"
 PICTURE = re.compile(r"([0-9a-f]{32}(?:-\d+)?\.webp)(\.gone)?")
 MEMBER = re.compile(rf"{re.escape(ABOUT)}|{re.escape(DATABASE)}|{SECRET}|{PICTURES}/[0-9a-f]{{32}}(-\d+)?\.webp")
 BLOCK = 2**20
+# What a file of an archive may have. The database may have what there is room for, and so may all of them together.
+MAX_BYTES = {ABOUT: 2**16, SECRET: 2**12, PICTURES: 2**20}
 
 
 # Making one.
@@ -157,17 +159,22 @@ def restore(file: Path, force: bool) -> list[str]:
 def _unpack(file: Path, work: Path) -> dict[str, Any]:
     """The archive's files in a folder, every one of them looked at; its description."""
     (work / PICTURES).mkdir()
+    room = shutil.disk_usage(work).free
     with tarfile.open(file, "r:gz") as tar:
         for entry in tar:
             if not (entry.isreg() and MEMBER.fullmatch(entry.name)):
                 raise click.ClickException(f"{file} is no backup of Parley: it holds {entry.name!r}.")
+            if entry.size > MAX_BYTES.get(entry.name.partition("/")[0], entry.size):
+                raise click.ClickException(f"{file} is no backup of Parley: {entry.name} is too large.")
+            if (room := room - entry.size) < 0:
+                raise click.ClickException(f"There is no room in {settings.DATA_DIR} for what {file} holds.")
             content = tar.extractfile(entry)
             assert content
             with _created(work / entry.name) as copy:
                 shutil.copyfileobj(content, copy, BLOCK)
     if not (work / ABOUT).exists():
         raise click.ClickException(f"{file} is not a whole backup of Parley.")
-    about: dict[str, Any] = json.loads((work / ABOUT).read_text())
+    about = _description(file, (work / ABOUT).read_bytes())
     if about["format"] != FORMAT:
         raise click.ClickException(f"{file} is of Parley {about['version']}, which is newer than this one.")
     if about["pictures"] != len(os.listdir(work / PICTURES)):
@@ -177,13 +184,30 @@ def _unpack(file: Path, work: Path) -> dict[str, Any]:
     return about
 
 
+def _description(file: Path, content: bytes) -> dict[str, Any]:
+    """What is in `parley.json`, of which only the database's digest may be missing."""
+    wanted = {"format": int, "version": str, "made_at": str, "pictures": int}
+    try:
+        about = json.loads(content)
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict) or not all(isinstance(about.get(name), kind) for name, kind in wanted.items()):
+        raise click.ClickException(f"{file} is damaged: {ABOUT} can't be read.")
+    return about
+
+
 def _check_copy(file: Path, copy: Path, digest: str) -> None:
     if not copy.exists() or _digest(copy) != digest:
         raise click.ClickException(f"{file} is damaged: the database is not as it was saved.")
     with contextlib.closing(sqlite3.connect(copy)) as opened:
         [(found,)] = opened.execute("PRAGMA quick_check(1)").fetchall()
+        applied = [name for (name,) in opened.execute("SELECT name FROM tortoise_migrations").fetchall()]
     if found != "ok":
         raise click.ClickException(f"{file} is damaged: {found}.")
+    try:
+        schema.require_known(applied)
+    except schema.TooNew as error:
+        raise click.ClickException(f"{file} can't be restored by this Parley. {error}") from None
 
 
 def _digest(path: Path) -> str:
