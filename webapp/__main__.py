@@ -76,6 +76,7 @@ def serve(host: str, port: int, workers: int) -> None:
     click.echo(_greeting(host, port))
     uvicorn.run(
         "webapp.app:app",
+        http="webapp.security.protocol:BoundedProtocol",
         host=host,
         port=port,
         workers=workers,
