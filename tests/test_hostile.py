@@ -8,11 +8,17 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 import pytest
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
 
 from tests.cluster import memory
 from tests.conftest import Person
 from tests.servers import App
-from webapp.security import guard
+from webapp.security import guard, protocol
+from webapp.security.protocol import BoundedProtocol
 
 # Python needs time that grows with the square of the length to decode it.
 PUNYCODE = ("a" * 64_000 + "\U00010000" * 3).encode("punycode") + b"a" * 66_000
@@ -74,6 +80,23 @@ def test_a_large_body_is_refused_before_it_is_read_where_nobody_is_signed_in(ser
     assert status(answered(server, head)) == 303
 
 
+def test_a_thousand_hostile_requests_leave_nothing_in_memory(server: App) -> None:
+    def send(number: int) -> None:
+        body = part(PUNYCODE[:20_000] + f"{number}".encode())
+        answered(server, request("/login", body, Content_Type=f"{FORM}; charset=punycode"))
+        answered(server, request("/login", b"x" * 60_000, Content_Type=URLENCODED))
+        long = f"{number}-" + "x" * 50_000
+        answered(server, request("/", method="GET", Accept_Language=long, Accept_Encoding=long, Host=long))
+        answered(server, request(f"/rooms/{long}", method="GET", Cookie=f"session={long}; language={long}"))
+
+    for number in range(50):  # what a process takes when it is first asked
+        send(number)
+    before = memory(server.pid)
+    for number in range(500):
+        send(number)
+    assert memory(server.pid) - before < 5
+
+
 async def test_a_body_that_stops_half_way_ends_after_a_while(
     visitor: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -92,3 +115,100 @@ async def test_a_body_that_stops_half_way_ends_after_a_while(
         assert (answer.status_code, answer.headers["connection"]) == (408, "close")
         assert "stopped half-way" in answer.text
     assert not caplog.records
+
+
+# The head of a request.
+
+
+def test_escaped_cookies_take_no_time(server: App) -> None:
+    begun = time.monotonic()
+    cookies = f'a="{chr(92) * 60_000}"; b=1'
+    assert status(answered(server, request("/login", method="GET", Cookie=cookies))) == 200
+    assert time.monotonic() - begun < 1, "it was seven seconds"
+
+
+def test_a_heap_of_accents_takes_no_time(server: App) -> None:
+    begun = time.monotonic()
+    body = b"username=" + "\u0300\u0316".encode() * 30_000
+    assert status(answered(server, request("/login", body, Content_Type=URLENCODED, Sec_Fetch_Site="none"))) == 422
+    assert time.monotonic() - begun < 1, "it was three seconds for each time that they were normalised"
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """A server with our protocol, that answers how long the body was."""
+
+    async def count(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(ClientDisconnect):
+            body = await Request(scope, receive).body()
+            await PlainTextResponse(str(len(body)))(scope, receive, send)
+
+    config = Config(count, lifespan="off", log_config=None)
+    config.load()
+    state, loop = ServerState(), asyncio.get_running_loop()
+    served = await loop.create_server(lambda: BoundedProtocol(config, state, {}), "127.0.0.1", 0)
+    yield served.sockets[0].getsockname()[1]
+    served.close()
+    await served.wait_closed()
+
+
+async def exchange(port: int, *pieces: bytes) -> bytes:
+    """What comes back until the server closes."""
+    reading, writing = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                for piece in pieces:
+                    writing.write(piece)
+                    await writing.drain()
+                    await asyncio.sleep(0)
+                return await reading.read()
+            return b""
+    finally:
+        writing.close()
+
+
+@pytest.mark.parametrize("pieces", [(), (b"GET / HT",), (b"GET / HTTP/1.1\r\nHost: x\r\nA: ",), (b"\r\n", b"\r\n")])
+async def test_half_a_head_is_not_waited_for(
+    port: int, monkeypatch: pytest.MonkeyPatch, pieces: tuple[bytes, ...]
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    assert await exchange(port, *pieces) == b""
+
+
+async def test_the_rest_of_a_body_may_take_longer_than_a_head(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    reading, writing = await asyncio.open_connection("127.0.0.1", port)
+    writing.write(b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 3\r\n\r\n")
+    for letter in (b"a", b"b", b"c"):
+        await asyncio.sleep(0.04)
+        writing.write(letter)
+    assert (await reading.read()).endswith(b"\r\n3")
+    writing.close()
+
+
+LONG = b"x" * 70_000
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"GET /" + LONG + b" HTTP/1.1\r\n\r\n",),
+        (b"GET / HTTP/1.1\r\nA: " + LONG + b"\r\n\r\n",),
+        (b"GET / HTTP/1.1\r\nA: ", *[b"x" * 1000] * 66),
+        (b"GET / HTTP/1.1\r\n", *[b"A: x\r\n" * 100] * 110),
+        (b"GET /", *[b"x" * 1000] * 66),
+    ],
+)
+async def test_a_head_has_a_bound(port: int, pieces: tuple[bytes, ...]) -> None:
+    assert (await exchange(port, *pieces)).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_trailers_have_a_bound(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    assert await exchange(port, head, *[b"A: x\r\n" * 100] * 250) == b""
+
+
+async def test_a_long_body_in_one_piece_with_its_head_is_no_long_head(port: int) -> None:
+    sent = b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 70000\r\n\r\n" + LONG
+    assert (await exchange(port, sent)).endswith(b"\r\n70000")

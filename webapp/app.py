@@ -39,6 +39,7 @@ from webapp.presence import broadcasts as presence
 from webapp.presence.attendance import attendance
 from webapp.rooms import views as rooms
 from webapp.rooms.viewers import viewers
+from webapp.security import cookie
 from webapp.security.guard import FormGuard, Guard
 from webapp.security.headers import stamped
 from webapp.security.limiter import forget_limits
@@ -222,11 +223,16 @@ class Parley(Starlette):
         spoken = language.ENGLISH.code
         if scope["type"] == "http":
             scope["transport"], scope["wire"] = connection(send), Wire.below(send)
+            cookie.drop_escaped(scope)
             request = Request(scope)
             # Around everything, so that the page of an error has the headers too.
             send, spoken = stamped(request, send), _asked(request)
         with language.speaking(spoken):
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                # The connection refers to the scope: as a cycle, each request would stay until the collector comes.
+                scope.pop("wire", None)
 
 
 def _asked(request: Request) -> str:

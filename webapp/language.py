@@ -18,8 +18,8 @@ from babel.numbers import format_decimal
 CATALOGUES = Path(__file__).parent / "locales"
 # What somebody without an account has chosen.
 COOKIE = "language"
-# More of what a browser asks for is not read.
-MOST_ASKED = 10
+# More of what a browser asks for is not read: what was read is cached, and a header may be long.
+MOST_ASKED, MAX_ASKED_LENGTH = 10, 200
 
 
 def _translations(code: str) -> NullTranslations:
@@ -107,9 +107,13 @@ def speaking(code: str) -> Iterator[None]:
         _current.reset(before)
 
 
-@lru_cache(1000)
 def asked_for(accept_language: str) -> str:
     """The code of the language that a browser's header likes best, of those there are; else English."""
+    return _asked_for(accept_language[:MAX_ASKED_LENGTH])
+
+
+@lru_cache(1000)
+def _asked_for(accept_language: str) -> str:
     best, best_weight = ENGLISH.code, 0.0
     for part in accept_language.split(",")[:MOST_ASKED]:
         name, _, weight = part.partition(";")

@@ -9,6 +9,9 @@ from starlette.requests import Request
 
 from webapp import settings
 
+# A proxy may pass on what is no address, and limits are counted by it.
+LONGEST = 100
+
 
 def address(request: Request) -> str:
     """Whom to count for an address: IPv6 by its /64, which is what one household has."""
@@ -16,7 +19,7 @@ def address(request: Request) -> str:
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        return host
+        return host[:LONGEST]
     if ip.version == 6 and ip.ipv4_mapped:  # how a socket for both kinds of address shows IPv4
         return str(ip.ipv4_mapped)
     return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else host
