@@ -13,6 +13,7 @@ from webapp.live import Frame, Reader, hub
 from webapp.live.frames import BEGIN_ANEW, STYLE_NONCE
 from webapp.messages import broadcasts, posting
 from webapp.messages.models import Message
+from webapp.rooms import access
 from webapp.rooms.models import Room
 from webapp.streams.stream import Stream
 
@@ -156,6 +157,35 @@ async def test_an_endless_document_ends_where_the_log_is_sent_anew(alice: Person
 
 
 # The streams themselves.
+
+
+@pytest.mark.parametrize("name", ["Events", "Live"])
+async def test_a_room_with_the_name_of_a_stream_is_a_room(
+    visitor: Person, alice: Person, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert alice.user
+    room = await access.enter(alice.user, name, "")
+    assert room.path == f"/rooms/{name.lower()}"
+    answer = await visitor.get(room.path)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next=%2Frooms%2F{name.lower()}")
+    monkeypatch.setattr(settings, "MAX_STREAMS", 0)
+    assert (await alice.get(room.path)).status_code == 200
+    assert (await alice.client.head(f"{room.path}/events")).status_code == 503
+
+
+async def test_no_query_opens_a_stream_past_the_limit(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "MAX_STREAMS", 0)
+    streams = [f"{room.path}/events", f"{room.path}/live", "/events", "/live"]
+    for path in streams:
+        assert (await alice.client.head(path)).status_code == 503
+        answer = await alice.client.head(f"{path}?after=0&frame=1")
+        assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+    for path in streams[::2]:
+        assert (await alice.client.head(f"{path}?frame=1")).status_code == 503
+    for path in streams[1::2]:
+        assert b"<iframe" in (await alice.get(f"{path}?frame=a")).content, "the document around it is no stream"
 
 
 @pytest.mark.parametrize("name", ["events", "live"])

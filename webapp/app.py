@@ -47,7 +47,7 @@ from webapp.strangers import views as strangers
 from webapp.strangers.watch import watch
 from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
 from webapp.streams import views as streams
-from webapp.streams.doorway import Doorway
+from webapp.streams.doorway import Doorway, StreamRoute
 from webapp.streams.stream import say_farewell
 from webapp.streams.wire import Wire, connection
 
@@ -70,12 +70,12 @@ register_url_convertor("number", Number())
 
 routes = [
     # First what is asked for most.
-    Route("/rooms/{key}/events", streams.events),
+    StreamRoute("/rooms/{key}/events", streams.events),
     Route("/rooms/{key}/messages", messages.post, methods=["POST"]),
     Route("/rooms/{key}/typing", messages.type, methods=["POST"]),
     Route("/rooms/{key}/read", messages.read, methods=["POST"]),
     Route("/rooms/{key}", messages.show),
-    Route("/rooms/{key}/live", streams.live),
+    StreamRoute("/rooms/{key}/live", streams.live, has_frame=True),
     Route("/rooms/{key}/composer", messages.composer),
     Route("/static/{name:path}", assets.serve),
     Route("/pictures/{name}", uploads.serve),
@@ -135,8 +135,8 @@ routes = [
     Route("/moderation/out", moderation.out, methods=BOTH),
     Route("/moderation/log", moderation.log),
     #
-    Route("/events", streams.own_events),
-    Route("/live", streams.own_live),
+    StreamRoute("/events", streams.own_events),
+    StreamRoute("/live", streams.own_live, has_frame=True),
 ]
 
 meeting = [
@@ -150,15 +150,15 @@ meeting = [
     Route("/strangers/register", strangers.register, methods=BOTH),
     Route("/strangers/question", strangers.question, methods=BOTH),
     Route("/strangers/me.css", strangers.me_css),
-    Route("/strangers/events", streams.strangers_events),
+    StreamRoute("/strangers/events", streams.strangers_events),
     Route("/strangers/chat/{chat:number}", strangers.chat),
     Route("/strangers/chat/{chat:number}/composer", strangers.composer),
     Route("/strangers/chat/{chat:number}/messages", strangers.post, methods=["POST"]),
     Route("/strangers/chat/{chat:number}/messages/{number:number}", strangers.permalink),
     Route("/strangers/chat/{chat:number}/typing", strangers.type, methods=["POST"]),
     Route("/strangers/chat/{chat:number}/read", strangers.read, methods=["POST"]),
-    Route("/strangers/chat/{chat:number}/events", streams.chat_events),
-    Route("/strangers/chat/{chat:number}/live", streams.chat_live),
+    StreamRoute("/strangers/chat/{chat:number}/events", streams.chat_events),
+    StreamRoute("/strangers/chat/{chat:number}/live", streams.chat_live, has_frame=True),
 ]
 if settings.STRANGERS:
     routes += meeting
@@ -174,7 +174,7 @@ middleware = [
     Middleware(ExceptionMiddleware, handlers=handlers, debug=settings.DEBUG),
     Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.TRUSTED_PROXIES),
     Middleware(Guard),
-    Middleware(Doorway),
+    Middleware(Doorway, routes=routes),
     Middleware(AuthenticationMiddleware, backend=SessionBackend()),
     Middleware(FormGuard),
 ]

@@ -123,13 +123,17 @@ class Unavailable(Problem):
 
 
 class Full(Problem):
-    """More pages are open than this process can bear; who waited for a stream tries again by itself."""
+    """
+    More pages are open than this process can bear; who waited for a stream tries again by itself.
+
+    The connection ends, because idle ones would use up the files that are left for pages.
+    """
 
     status = 503
     title = _("Very full right now")
 
     def __init__(self) -> None:
-        wait = {"Retry-After": str(random.randint(5, 20))}  # not all of them at once
+        wait = {"Retry-After": str(random.randint(5, 20)), "Connection": "close"}  # not all of them at once
         super().__init__(_("So many people are here that new messages can't come by themselves. Try again soon."), wait)
 
 
@@ -211,8 +215,8 @@ def _here(request: Request) -> str:
 
 def _is_page(request: Request) -> bool:
     """Whether a whole page was asked for; streams, fragments and frames are told, not led away."""
-    streams = "text/event-stream" in request.headers.get("accept", "") or request.scope["path"].endswith("/events")
-    return not (streams or request.headers.get("hx-request") or render.is_framed(request))
+    is_stream = "is_stream" in request.scope or "text/event-stream" in request.headers.get("accept", "")
+    return not (is_stream or request.headers.get("hx-request") or render.is_framed(request))
 
 
 def _way_back(request: Request) -> tuple[str, Words]:

@@ -1,16 +1,32 @@
 """Where all streams come in: as many as there is room for, and few at a time."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import faults, settings
 from webapp.errors import Full
 
-STREAMS = ("/events", "/live")
 OPENING_AT_ONCE = 8
+Endpoint = Callable[[Request], Awaitable[Response]]
 # It has to be a little emptier before that is said.
 ROOM_AGAIN = 0.95
+
+
+class StreamRoute(Route):
+    """The address of a stream. With `frame=`, one of `has_frame` answers the document around it, which ends at once."""
+
+    def __init__(self, path: str, endpoint: Endpoint, has_frame: bool = False) -> None:
+        super().__init__(path, endpoint)
+        self.has_frame = has_frame
+
+    def opens(self, scope: Scope) -> bool:
+        is_frame = self.has_frame and scope["query_string"].startswith(b"frame=")
+        return not is_frame and self.path_regex.match(scope["path"]) is not None
 
 
 class Doorway:
@@ -20,13 +36,16 @@ class Doorway:
     When a process was away, all its pages come back at once, and each asks three things of the database. Only few
     do so at the same time, so that a post in between waits for those and not for thousands. More than MAX_STREAMS
     are refused before they cost anything; what is parked counts too, because it holds a connection.
+
+    Marks the scope with `is_stream`.
     """
 
     open_now = 0
     places = asyncio.Semaphore(OPENING_AT_ONCE)
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self.app = app
+        self.routes = [route for route in routes if isinstance(route, StreamRoute)]
 
     @classmethod
     def begin(cls) -> None:
@@ -34,8 +53,9 @@ class Doorway:
         cls.open_now, cls.places = 0, asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not _is_stream(scope):
+        if scope["type"] != "http" or not any(route.opens(scope) for route in self.routes):
             return await self.app(scope, receive, send)
+        scope["is_stream"] = True
         if Doorway.open_now >= settings.MAX_STREAMS:
             faults.streams.notice(full := Full())
             raise full
@@ -73,8 +93,3 @@ class Doorway:
             await self.app(scope, receive, begun)
         finally:
             make_way()
-
-
-def _is_stream(scope: Scope) -> bool:
-    is_frame = scope.get("query_string", b"").startswith(b"frame=")  # around an endless document: it ends at once
-    return scope["type"] == "http" and scope["path"].endswith(STREAMS) and not is_frame
