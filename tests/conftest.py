@@ -36,6 +36,7 @@ from webapp.rooms.models import Room  # noqa: E402
 from webapp.security import cookie  # noqa: E402
 
 PASSWORD = "correct horse battery"
+COOKIE = cookie.name("http")
 
 # The longest files as .ci/run takes them, with about how many seconds; all others come after them, with ten or twenty.
 # A worker takes the next file when two tests are left, so with the one test of the first it takes the second, too.
@@ -166,7 +167,7 @@ class Person:
         assert self.user
         token = new_nonce()
         self.session = await Session.begin(self.user, token, "Firefox on Linux")
-        self.client.cookies.set("session", cookie.signer("session").sign(token).decode())
+        self.client.cookies.set(COOKIE, cookie.signer("session").sign(token).decode())
         return self
 
     async def get(self, path: str, **headers: str) -> httpx2.Response:

@@ -22,6 +22,11 @@ PERSON = re.compile(r'<span class="people__name"[^>]*>[:,] <bdi>(.*?)</bdi></spa
 TAG = re.compile(r"<[^>]+>")
 
 
+def session_cookie(client: httpx2.AsyncClient | httpx2.Client) -> str:
+    """The session of a client as it stands in a header; its name holds something of the installation."""
+    return next(f"{one.name}={one.value}" for one in client.cookies.jar if one.name.startswith("session-"))
+
+
 @dataclass
 class Event:
     """One event of a stream, as the specification of EventSource dispatches it."""

@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from itsdangerous import TimestampSigner
 from limits import parse
 
-from tests.conftest import PASSWORD, Person
+from tests.conftest import COOKIE, PASSWORD, Person
 from webapp import render, settings
 from webapp.accounts import passwords
 from webapp.accounts.models import HUES, Avatar, User
@@ -70,13 +70,13 @@ async def is_signed_in(person: Person) -> bool:
 
 
 def cookie_of(person: Person) -> str:
-    return str(person.client.cookies["session"])
+    return str(person.client.cookies[COOKIE])
 
 
 async def with_cookie(app: object, cookie: str) -> Person:
     """A browser that holds this cookie and nothing else."""
     thief = Person(app)
-    thief.client.cookies.set("session", cookie)
+    thief.client.cookies.set(COOKIE, cookie)
     return thief
 
 
@@ -448,7 +448,7 @@ async def test_signing_out_deletes_the_session(alice: Person, app: object) -> No
     before = cookie_of(alice)
     answer = await alice.post("/logout")
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    assert "session=; Path=/" in answer.headers["set-cookie"]
+    assert f"{COOKIE}=; Path=/" in answer.headers["set-cookie"]
     assert "Max-Age=0" in answer.headers["set-cookie"]
     assert await Session.all().count() == 0
     assert not await is_signed_in(alice)
@@ -473,7 +473,7 @@ async def test_a_cookie_that_is_not_ours_is_nobody(alice: Person, app: object) -
     forms = form_token(token)
     wrong = (f"x{token}.{signature}", f"{token}.{last}{signature[1:]}", token, "", ".", f"{token}.", "\xff", "x" * 4000)
     for cookie in (*wrong, f"{token}.{forms}"):
-        headers = [(b"Cookie", f"session={cookie}".encode("latin-1"))]
+        headers = [(b"Cookie", f"{COOKIE}={cookie}".encode("latin-1"))]
         answer = await Person(app).client.get("/lobby", headers=headers)
         assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Flobby")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Person, bodies
+from tests.conftest import COOKIE, Person, bodies
 from webapp import database, settings
 from webapp.app import app as the_app
 from webapp.live import hub
@@ -137,7 +137,7 @@ async def test_a_post_that_was_cancelled_is_stored_once_when_it_is_sent_again(al
 @pytest.mark.parametrize("name", ["events", "live"])
 async def test_a_stream_cancelled_at_any_step_leaves_nothing_behind(alice: Person, room: Room, name: str) -> None:
     await alice.say(room, "first")
-    cookie = f"session={alice.client.cookies['session']}".encode()
+    cookie = f"{COOKIE}={alice.client.cookies[COOKIE]}".encode()
     for step in range(1, STREAM_STEPS):
         scope = {
             "type": "http", "method": "GET", "path": f"{room.path}/{name}", "raw_path": b"", "query_string": b"after=0",

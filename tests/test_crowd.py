@@ -77,7 +77,7 @@ class Site:
         await self._copy(connection, "room", columns, rooms)
         await connection.close()
         signer = cookie.signer("session")
-        self.cookies = ["", *(f"session={signer.sign(token).decode()}" for token in tokens)]
+        self.cookies = ["", *(f"{cookie.name('http')}={signer.sign(token).decode()}" for token in tokens)]
 
     @staticmethod
     async def _copy(connection: Any, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:

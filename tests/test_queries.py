@@ -369,7 +369,7 @@ async def measure(size: str) -> Report:
         first, token = await User.all().order_by("id").first(), new_nonce()
         assert first
         await Session.begin(first, token, "")
-        client.cookies.set("session", cookie.signer("session").sign(token).decode())
+        client.cookies.set(cookie.name("http"), cookie.signer("session").sign(token).decode())
         heard = await listen(client)
         scans = [
             f"{what}: {table}: {query}"

@@ -16,7 +16,7 @@ from tortoise.exceptions import OperationalError
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import webapp.app as the_map
-from tests.conftest import PASSWORD, Person
+from tests.conftest import COOKIE, PASSWORD, Person
 from tests.servers import Redis
 from webapp import assets, settings
 from webapp.accounts.models import User
@@ -69,7 +69,7 @@ async def straight(
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    cookie = f"session={person.client.cookies.get('session') or ''}".encode()
+    cookie = f"{COOKIE}={person.client.cookies.get(COOKIE) or ''}".encode()
     scope = {
         "type": "http",
         "method": method,
@@ -190,7 +190,7 @@ async def test_a_browser_that_says_nothing_is_known_by_the_token(alice: Person) 
 
 async def test_a_token_that_is_not_of_this_session_is_refused(alice: Person, charlie: Person, visitor: Person) -> None:
     token = await token_of(alice)
-    cookie = alice.client.cookies["session"]
+    cookie = alice.client.cookies[COOKIE]
     wrong = ("", "x", f"{token}x", token[1:], token.swapcase(), "é", cookie, await token_of(charlie))
     for foreign in (*wrong, await token_of(visitor, "/login"), form_token("another session")):
         assert await rename(alice, "Mallory", foreign) == 403
@@ -231,11 +231,11 @@ async def test_the_body_arrives_whole_also_when_it_came_in_pieces(alice: Person)
 
 async def test_somebody_new_registers_with_a_browser_that_says_nothing(visitor: Person) -> None:
     token = await token_of(visitor, "/register")
-    before = visitor.client.cookies["session"]
+    before = visitor.client.cookies[COOKIE]
     fields = {"username": "dora", "password": PASSWORD, "token": token}
     body = str(httpx2.QueryParams(fields)).encode()
     assert (await send(visitor, "POST", "/register", body, Content_Type=URLENCODED)).status_code == 303
-    assert visitor.client.cookies["session"] != before
+    assert visitor.client.cookies[COOKIE] != before
     assert await User.exists(username="dora")
     visitor.user = await User.get(username="dora")
     assert await rename(visitor, "Mallory", token) == 403, "the token from before belongs to the cookie from before"
@@ -345,7 +345,7 @@ def test_an_address_is_counted_by_household(host: str, counted: str) -> None:
 
 async def test_a_visitor_gets_a_cookie_for_the_visit_and_keeps_it(visitor: Person) -> None:
     first = await visitor.get("/login")
-    assert re.fullmatch(r"session=[\w-]{32}\.[\w-]+; Path=/; HttpOnly; SameSite=Lax", first.headers["set-cookie"])
+    assert re.fullmatch(rf"{COOKIE}=[\w-]{{32}}\.[\w-]+; Path=/; HttpOnly; SameSite=Lax", first.headers["set-cookie"])
     assert "set-cookie" not in (await visitor.get("/login")).headers
     assert await Session.all().count() == 0
 
@@ -353,13 +353,77 @@ async def test_a_visitor_gets_a_cookie_for_the_visit_and_keeps_it(visitor: Perso
 async def test_signing_in_gives_a_cookie_for_a_year(visitor: Person) -> None:
     answer = await visitor.post("/register", {"username": "dora", "password": PASSWORD})
     cookie = answer.headers["set-cookie"]
-    assert re.fullmatch(r"session=[\w-]{32}\.[\w-]+; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000", cookie)
+    assert re.fullmatch(rf"{COOKIE}=[\w-]{{32}}\.[\w-]+; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000", cookie)
+
+
+async def test_the_cookie_of_an_older_version_is_exchanged_once(alice: Person, visitor: Person, app: object) -> None:
+    value = alice.client.cookies[COOKIE]
+    older, gone = Person(app), "session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+    older.client.cookies.set("session", value)
+    first = await older.get("/lobby")
+    assert first.status_code == 200, "nobody is signed out"
+    kept = f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000"
+    assert first.headers.get_list("set-cookie") == [gone, kept]
+    older.client.cookies.delete("session")
+    assert older.client.cookies[COOKIE] == value
+    assert "set-cookie" not in (await older.get("/lobby")).headers
+
+    leaving = Person(app)
+    leaving.client.cookies.set("session", value)
+    assert gone in (await leaving.post("/logout")).headers.get_list("set-cookie")
+
+
+async def test_what_else_is_called_session_is_left_alone(alice: Person, app: object) -> None:
+    ours, theirs = alice.client.cookies[COOKIE], "another.installation"
+    alice.client.cookies.set("session", theirs)
+    assert "set-cookie" not in (await alice.get("/lobby")).headers
+    other = Person(app)
+    other.client.cookies.set("session", theirs)
+    assert len((await other.get("/")).headers.get_list("set-cookie")) == 1
+    assert other.client.cookies["session"] == theirs
+    assert other.client.cookies[COOKIE] != ours
+
+
+async def test_over_https_the_cookie_is_one_that_only_this_host_can_set(alice: Person) -> None:
+    person, value = Person(behind("127.0.0.1")), alice.client.cookies[COOKIE]
+    answer = await person.get("/login", X_Forwarded_Proto="https")
+    assert re.fullmatch(rf"__Host-{COOKIE}=[^;]+; Path=/; HttpOnly; SameSite=Lax; Secure", answer.headers["set-cookie"])
+    status = {name: await _status(f"{name}={value}") for name in (f"__Host-{COOKIE}", COOKIE, "session")}
+    assert status == {f"__Host-{COOKIE}": 200, COOKIE: 303, "session": 200}
+    assert await _status(f"session={value}; __Host-{COOKIE}=x") == 303, "a neighbour's cookie is no second choice"
+
+
+async def _status(cookies: str) -> int:
+    person = Person(behind("127.0.0.1"))
+    return (await person.get("/lobby", X_Forwarded_Proto="https", Cookie=cookies)).status_code
+
+
+async def test_what_a_browser_has_chosen_is_sent_back_over_https_alone(alice: Person, room: Room) -> None:
+    for scheme, is_secure in (("https", True), ("http", False)):
+        visitor, headers = Person(behind("127.0.0.1")), {"X_Forwarded_Proto": scheme}
+        chosen = await visitor.post("/language", {"language": "de"}, **headers)
+        alice.client._transport = visitor.client._transport
+        name = f"__Host-{COOKIE}" if is_secure else COOKIE
+        plain = await alice.get(f"{room.path}?plain=1", Cookie=f"{name}={alice.client.cookies[COOKIE]}", **headers)
+        for answer, begins in ((chosen, "language=de"), (plain, "plain=1")):
+            line = next(line for line in answer.headers.get_list("set-cookie") if line.startswith(begins))
+            assert ("; Secure" in line) is is_secure
+
+
+async def test_https_is_made_a_promise_where_the_operator_wants_it(
+    app: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, name = Person(behind("127.0.0.1")), "strict-transport-security"
+    assert name not in (await person.get("/login", X_Forwarded_Proto="https")).headers
+    monkeypatch.setattr(settings, "HSTS_DAYS", 30)
+    assert (await person.get("/login", X_Forwarded_Proto="https")).headers[name] == "max-age=2592000"
+    assert name not in (await person.get("/login", X_Forwarded_Proto="http")).headers
 
 
 async def test_of_a_cookie_that_somebody_made_longer_no_more_is_kept_in_memory(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours, kept, read = alice.client.cookies["session"], list[str](), cookie._unsigned
+    ours, kept, read = alice.client.cookies[COOKIE], list[str](), cookie._unsigned
 
     def keep(value: str) -> str:
         kept.append(value)
@@ -367,7 +431,7 @@ async def test_of_a_cookie_that_somebody_made_longer_no_more_is_kept_in_memory(
 
     monkeypatch.setattr(cookie, "_unsigned", keep)
     alice.client.cookies.clear()
-    answer = await alice.get("/lobby", Cookie=f"session={ours}{'!' * 10_000}")
+    answer = await alice.get("/lobby", Cookie=f"{COOKIE}={ours}{'!' * 10_000}")
     assert (answer.status_code, len(kept)) == (200, 1), "signatures are read over what does not belong in them"
     assert kept[0].startswith(ours)
     assert len(kept[0]) <= 100

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.conftest import Person, bodies, person
+from tests.conftest import COOKIE, Person, bodies, person
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
@@ -49,7 +49,7 @@ async def stranger(who: Person) -> Stranger:
 
 
 async def session_of(who: Person) -> Session:
-    token = cookie.signer("session").unsign(who.client.cookies["session"]).decode()
+    token = cookie.signer("session").unsign(who.client.cookies[COOKIE]).decode()
     session = await Session.of(token)
     assert session
     return session
@@ -692,7 +692,7 @@ async def test_nothing_of_an_account_shows_among_strangers(app: object, guest: P
     seen.append(chat)
     known = [
         "xanthippe", "Zelda", "Zabriskie", "bio nobody", "f" * 32, hidden.user.code, str(hidden.session.digest),
-        hidden.client.cookies["session"],
+        hidden.client.cookies[COOKIE],
     ]  # fmt: skip
     for text in seen:
         assert [word for word in known if word.lower() in text.lower()] == []

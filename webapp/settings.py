@@ -62,6 +62,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def _not_negative(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
@@ -128,6 +135,7 @@ ALLOWED_HOSTS = _read(
     "ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between, like chat.example,[::1]"
 )
 TRUSTED_PROXIES = _read("TRUSTED_PROXIES", "", _networks, "addresses or networks with commas between")
+HSTS_DAYS = _read("HSTS_DAYS", "0", _not_negative, "a whole number of 0 or more")
 DEBUG = _read("DEBUG", "off", _switch, "on or off")
 WORKERS = _read("WORKERS", "1", _positive, "a whole number of 1 or more")
 SITE_NAME = _read("SITE_NAME", "Parley", _text, "a name")

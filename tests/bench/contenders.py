@@ -134,7 +134,7 @@ class Parley(Contender):
         return machine.family(self.app.pid)
 
     def headers(self, person: int) -> dict[str, str]:
-        own = {"Sec-Fetch-Site": "same-origin", "Accept-Language": "en", "Cookie": f"session={self.cookies[person]}"}
+        own = {"Sec-Fetch-Site": "same-origin", "Accept-Language": "en", "Cookie": self.cookies[person]}
         return super().headers(person) | own
 
     def readers(self, since: int | None = None) -> list[Request]:

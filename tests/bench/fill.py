@@ -89,8 +89,8 @@ async def main() -> None:
     count, friends, everywhere, *messages = map(int, sys.argv[1:])
     async with database.opened():
         await rooms(await people(count, friends), messages, bool(everywhere))
-    signer = cookie.signer(cookie.NAME)
-    print(json.dumps([signer.sign(token(person)).decode() for person in range(count)]))
+    signer = cookie.signer("session")
+    print(json.dumps([f"{cookie.name('http')}={signer.sign(token(person)).decode()}" for person in range(count)]))
 
 
 if __name__ == "__main__":

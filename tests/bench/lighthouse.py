@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx2
 
 from tests.servers import App, chromium
+from tests.stream import session_cookie
 
 CATEGORIES = ("performance", "accessibility", "best-practices")
 AUDITS = ("first-contentful-paint", "largest-contentful-paint", "total-blocking-time", "cumulative-layout-shift")
@@ -37,7 +38,7 @@ def session(app: App) -> tuple[str, str]:
         form = {"username": "lighthouse", "password": "correct horse battery", "display_name": "Visitor"}
         lobby = client.post("/register", data=form).text
         room = lobby.split('class="rooms__entry"', 1)[1].split('href="', 1)[1].split('"', 1)[0]
-        return f"session={client.cookies['session']}", room
+        return session_cookie(client), room
 
 
 def measure(program: str, url: str, cookie: str, folder: Path) -> dict:

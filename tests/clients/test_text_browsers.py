@@ -216,9 +216,9 @@ def test_a_form_without_a_word_on_where_it_comes_from_is_known_by_its_token(
     posts = wire.posts()
     assert [origins(post) for post in posts] == [[], [], []]
     head, body = posts[-1].split("\r\n\r\n")
-    url, cookie = f"{site.url}{head.split()[1]}", re.findall(r"session=([^;\s]+)", head)[0]
+    url, cookie = f"{site.url}{head.split()[1]}", re.findall(r"session-\w+=[^;\s]+", head)[0]
     for wrong in (re.sub("token=[^&]+", "token=wrong", body), re.sub("token=[^&]+", "", body)):
-        kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"session={cookie}"}
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
         assert httpx2.post(url, content=wrong, headers=kind).status_code == 403
     assert said(site, f"Silence {name}") == [(GREETING, f"silent-{name}")]
 

@@ -13,6 +13,7 @@ import pytest
 from tests.cluster import SETTINGS, Person, becomes
 from tests.faults.harness import figures, lines
 from tests.servers import App
+from tests.stream import session_cookie
 
 CROWD = 20
 MANY = [500, *(pytest.param(count, marks=pytest.mark.slow) for count in (2000, 5000))]
@@ -35,7 +36,7 @@ class Reader:
 
     def __init__(self, app: App, room: str, person: Person, after: int) -> None:
         self.ids, self.connections, self.farewells = [after], 0, 0
-        self._path, self._port, self._cookie = f"/rooms/{room}/events", app.port, person.client.cookies["session"]
+        self._path, self._port, self._cookie = f"/rooms/{room}/events", app.port, session_cookie(person.client)
         self.task = asyncio.create_task(self._stay())
 
     async def _stay(self) -> None:
@@ -48,7 +49,7 @@ class Reader:
         reading, writing = await asyncio.open_connection("127.0.0.1", self._port)
         try:
             writing.write(
-                f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: session={self._cookie}\r\n"
+                f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {self._cookie}\r\n"
                 f"Last-Event-ID: {self.ids[-1]}\r\n\r\n".encode()
             )
             if b" 200 " not in await reading.readline():

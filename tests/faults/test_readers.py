@@ -20,6 +20,7 @@ from tests.cluster import (
 )
 from tests.faults.harness import figures, lines
 from tests.servers import App
+from tests.stream import session_cookie
 
 
 async def calm(app: App, before: dict[str, float], seconds: float = 20) -> dict[str, float]:
@@ -67,8 +68,8 @@ def asleep(person: Person, app: App, room: str) -> socket.socket:
     page.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     page.settimeout(10)
     page.connect(("127.0.0.1", app.port))
-    cookie = person.client.cookies["session"]
-    head = f"GET /rooms/{room}/events?after=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: session={cookie}\r\n\r\n"
+    cookie = session_cookie(person.client)
+    head = f"GET /rooms/{room}/events?after=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n"
     page.sendall(head.encode())
     assert b" 200 " in page.recv(20)
     return page
@@ -133,8 +134,8 @@ async def test_two_thousand_connections_that_are_dropped_leave_nothing_behind(en
         room = await alice.room(app)
         for number in range(3):
             await alice.say(app, room, f"message {number}")
-        cookie = alice.client.cookies["session"]
-        head = f"GET /rooms/{room}/events?after=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: session={cookie}\r\n\r\n"
+        cookie = session_cookie(alice.client)
+        head = f"GET /rooms/{room}/events?after=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n"
         await asyncio.to_thread(drop, app, head, 200)  # what is made once, is made
         async with alice.page(room, app) as page:
             await page.until(has_messages(3))

@@ -119,9 +119,7 @@ async def speak(request: Request) -> Response:
     if user := anyone(request):
         await user.speak(typed["language"])
     elif typed["language"] in language.LANGUAGES:
-        is_secure = request.scope["scheme"] == "https"
-        chosen = {"max_age": cookie.LIFE_SECONDS, "httponly": True, "samesite": "lax", "secure": is_secure}
-        back.set_cookie(language.COOKIE, typed["language"], **chosen)
+        cookie.remember(request, back, language.COOKIE, typed["language"])
     return back
 
 

@@ -105,8 +105,7 @@ def is_plain(request: Request) -> bool:
 
 def remember_plain(request: Request, response: Response, path: str) -> None:
     if PLAIN in request.query_params:
-        kept = str(int(is_plain(request)))
-        response.set_cookie(PLAIN, kept, max_age=cookie.LIFE_SECONDS, path=path, httponly=True, samesite="lax")
+        cookie.remember(request, response, PLAIN, str(int(is_plain(request))), path)
 
 
 async def _shown(request: Request, user: User, room: Room, messages: list[Line], live: bool, new: int = 0) -> Shown:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from webapp import settings
 from webapp.errors import Problem, Refused, SignedOut, Stalled, TooLarge, Unavailable
 from webapp.language import _
-from webapp.security import forms
+from webapp.security import cookie, forms
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # More of a file is read than is taken, so that who sends a photo that is too large is told beside the field, with what
@@ -23,14 +23,16 @@ IDLE_SECONDS = 15.0
 
 
 class Guard:
-    """ASGI middleware: lets a request through only when it means this server."""
+    """ASGI middleware: reads the session cookie, and lets a request through only when it means this server."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            _check_host(Request(scope))
+            request = Request(scope)
+            cookie.read(request)  # here, where it is known whether this is https
+            _check_host(request)
         await self.app(scope, receive, send)
 
 

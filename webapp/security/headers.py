@@ -6,6 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import Message, Send
 
+from webapp import settings
 from webapp.security import cookie
 
 POLICY = (
@@ -27,13 +28,14 @@ RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADER
 
 
 def stamped(request: Request, send: Send) -> Send:
-    """Read the session cookie of a request, and answer a `send` that puts cookie and headers on whatever goes out."""
-    cookie.read(request)
+    """A `send` that puts the session cookie and these headers on whatever goes out."""
 
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
             own = {name for name, _ in message["headers"]}
             message["headers"] = [*message["headers"], *(one for one in RAW_HEADERS if one[0] not in own)]
+            if settings.HSTS_DAYS and request.scope["scheme"] == "https":
+                message["headers"].append((b"strict-transport-security", b"max-age=%d" % (settings.HSTS_DAYS * 86400)))
             cookie.write(request, MutableHeaders(scope=message))
         await send(message)
 
