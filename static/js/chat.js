@@ -178,21 +178,34 @@
   on(document, "htmx:config:request", event => {
     if (event.detail.ctx.sourceElement.matches("#composer > span") && !byId("text").value) event.preventDefault();
   });
+  // Why words came back holds until they are touched or sent once more, or something else goes wrong. It stays beside
+  // them when what was typed after them gets through.
+  let reason = "";
+  const drop = () => document.querySelectorAll("#sending .problem").forEach(problem => problem.remove());
+  const explain = words => {
+    const sending = byId("sending"), problem = document.createElement("p");
+    problem.className = "problem";
+    problem.setAttribute("role", "alert");
+    problem.textContent = words;
+    if (sending) sending.append(problem);
+  };
+  on(document, "input", event => {
+    if (event.target.id != "text") return;
+    reason = "";
+    drop();
+  });
+  onComposer("htmx:before:request", drop);
   onComposer("htmx:finally:request", (ctx, text) => {
-    if (ctx.response && ctx.response.status < 300) return;
+    const found = document.querySelector("#sending .problem");
+    if (ctx.response && ctx.response.status < 300) return reason && back && !found && explain(reason);
     const isSecond = back && text.value.startsWith(back);
     const typed = isSecond ? text.value.slice(back.length).replace(/^\n/, "") : text.value;
     nonce = isSecond ? "" : ctx.nonce;
     back = isSecond ? back + "\n" + ctx.words : ctx.words;
     text.value = typed ? back + "\n" + typed : back;
     // Where the server did not answer, or not in words of ours, nobody else says what happened.
-    const sending = byId("sending");
-    if (!sending || sending.querySelector(".problem")) return;
-    const problem = document.createElement("p");
-    problem.className = "problem";
-    problem.setAttribute("role", "alert");
-    problem.textContent = text.form.dataset.unsent;
-    sending.append(problem);
+    reason = found ? found.textContent : text.form.dataset.unsent;
+    if (!found) explain(reason);
   });
 
   // With a real keyboard Enter sends and Shift+Enter breaks the line. On a touch screen Enter is the

@@ -161,6 +161,39 @@ def test_what_could_not_be_sent_comes_back_before_what_was_typed_meanwhile(meet:
     alice.until(lambda: not alice.problem.count(), "end of the sentence")
 
 
+def test_a_new_failure_says_its_own_reason_and_typing_takes_the_old_one_away(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("422", "ERR_FAILED", "Failed to fetch")
+    alice.open(alice.make_room("Reasons"))
+    alice.say(TOO_LONG)
+    alice.problem.filter(has_text="4,001 characters").wait_for()
+    alice.page.route("**/messages", lambda route: route.abort(), times=1)
+    alice.page.evaluate("document.getElementById('text').value = 'short'")  # as a program does it, without a key
+    alice.send_it()
+    alice.problem.filter(has_text="could not be sent").wait_for()
+    assert alice.problem.count() == 1
+    alice.text.press("End")
+    assert alice.problem.count() == 1
+    alice.text.press("x")
+    alice.until(lambda: alice.problem.count() == 0, "end of the sentence")
+
+
+def test_a_reason_stays_while_what_was_typed_after_it_gets_through(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("ERR_FAILED", "Failed to fetch")
+    alice.open(alice.make_room("Two at once"))
+    alice.page.route("**/messages", held := Held())
+    for words in ("lost", "heard"):
+        alice.say(words)
+    alice.until(lambda: held.waiting, "post under way")
+    held.waiting.pop().abort()
+    alice.until(lambda: held.waiting, "the second post")
+    held.let_go()
+    alice.sees("heard")
+    alice.problem.filter(has_text="could not be sent").wait_for()
+    assert alice.text.input_value() == "lost"
+
+
 def test_a_post_whose_answer_was_lost_is_not_sent_twice(meet: Meet) -> None:
     alice = meet("alice")
     alice.forgive("ERR_FAILED", "Failed to fetch")
