@@ -185,7 +185,6 @@ async def test_while_it_is_made_every_process_shows_how_far_it_is(alice: Person)
     assert "1,200 of 20,000 messages" in page.text
     assert page.headers["refresh"] == "2"
     assert page.headers["cache-control"] == "no-store"
-    assert "<script" not in page.text
     assert "<button" not in page.text
     assert (await alice.get(f"{PAGE}/{'f' * 32}.zip")).status_code == 404, "it is not whole"
     await Process.filter(id="another").delete()

@@ -21,7 +21,7 @@ from webapp import settings
 STATIC = Path(__file__).parent.parent / "static"
 
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
-SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js")
+SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js", "js/times.js")
 
 # The ground of every page; what rooms need besides, and what all other pages do.
 STYLES = {"app.css": "css", "room.css": "css/room", "pages.css": "css/pages"}
@@ -159,7 +159,7 @@ def _strip(path: Path) -> bytes:
     if path.suffix == ".css":
         return _strip_css_spaces(_strip_css_comments(content.decode())).encode()
     if path.suffix == ".js" and not path.name.endswith(".min.js"):
-        return _strip_lines(re.sub(r"(?m)^[ \t]*//.*$", "", content.decode())).encode()
+        return _strip_js_spaces(_strip_lines(re.sub(r"(?m)^[ \t]*//.*$", "", content.decode()))).encode()
     return content
 
 
@@ -183,6 +183,12 @@ def _strip_css_spaces(text: str) -> str:
     string = r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
     spaces = r"\s*(?:;\s*(?=})|(?P<sign>[{};,]))\s*|(?<=:)\s+|(?P<space>\s+)"
     return re.sub(f"(?s){string}|{spaces}", replace, text).strip()
+
+
+def _strip_js_spaces(text: str) -> str:
+    """Drop the spaces around signs within a line, but not in strings; `+` and `-` keep theirs, for `a + +b`."""
+    string = r"""(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
+    return re.sub(f"{string}| *(?P<sign>[=<>?:;,{{}}()|&!*]+) *", lambda match: match["string"] or match["sign"], text)
 
 
 def _strip_lines(text: str) -> str:

@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
+from markupsafe import Markup
+
 from webapp import settings
 from webapp.language import current
 
@@ -32,10 +34,22 @@ def moment(when: datetime) -> str:
     return current().moment(local(when))
 
 
+def stamp(when: datetime) -> str:
+    """For `<time datetime>`: on the site's own clock, so that script sees whether the reader's is another."""
+    return local(when).isoformat(timespec="minutes")
+
+
+def moment_html(when: datetime) -> Markup:
+    return Markup('<time class="moment" datetime="{}">{}</time>').format(stamp(when), moment(when))
+
+
 class Moment(NamedTuple):
-    """A moment in a sentence: written when the sentence is said."""
+    """A moment in a sentence: written when the sentence is said; in HTML script makes it the reader's."""
 
     when: datetime
 
     def __str__(self) -> str:
         return moment(self.when)
+
+    def __html__(self) -> Markup:
+        return moment_html(self.when)

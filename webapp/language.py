@@ -14,6 +14,7 @@ from babel.dates import DateTimePattern
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
+from markupsafe import Markup, escape
 
 CATALOGUES = Path(__file__).parent / "locales"
 # What somebody without an account has chosen.
@@ -144,13 +145,21 @@ class Sentence:
         self._text, self._many, self._count, self._values = text, many, count, values
 
     def __str__(self) -> str:
+        return self._fill(self._template())
+
+    def __html__(self) -> Markup:
+        return Markup(self._fill(escape(self._template())))  # noqa: S704  Markup escapes the values that it is filled with
+
+    def _template(self) -> str:
         language = current()
-        said = language.ngettext(self._text, self._many, self._count) if self._many else language.gettext(self._text)
+        return language.ngettext(self._text, self._many, self._count) if self._many else language.gettext(self._text)
+
+    def _fill(self, template: str) -> str:
         values = {
-            name: language.number(value) if isinstance(value, int | float) else value
+            name: current().number(value) if isinstance(value, int | float) else value
             for name, value in self._values.items()
         }
-        return said % values if values else said
+        return template % values if values else template
 
     def __repr__(self) -> str:
         return f"Sentence({self._text!r})"

@@ -33,7 +33,7 @@ _templates.policies["ext.i18n.trimmed"] = True
 _templates.newstyle_gettext = True  # type: ignore[attr-defined]  # of the extension
 _templates.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)
 _templates.globals["strangers_open"] = settings.STRANGERS
-_templates.globals["max_upload_mb"] = settings.MAX_UPLOAD_MB
+_templates.globals.update(max_upload_mb=settings.MAX_UPLOAD_MB, site_zone=str(settings.SITE_TIMEZONE))
 _templates.globals.update(language=language.current, site_languages=list(language.LANGUAGES.values()))
 
 
@@ -59,7 +59,8 @@ def _ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
 
 
 _templates.globals.update(_=_gettext, gettext=_gettext, ngettext=_ngettext)
-_templates.filters.update(clock=clock.clock, long_day=clock.long_day, brief=clock.brief, moment=clock.moment)
+_templates.filters.update(clock=clock.clock, long_day=clock.long_day, brief=clock.brief, stamp=clock.stamp)
+_templates.filters.update(moment=clock.moment_html, moment_text=clock.moment)
 _templates.filters["number"] = lambda number: language.current().number(number)
 _templates.filters["size"] = lambda size: language.current().size(size)
 

@@ -219,19 +219,4 @@
     // A key held down, or nothing but blanks, sends nothing.
     if (!event.repeat && value.trim()) form.requestSubmit();
   });
-
-  // Everyone gets the same bytes with the site's time in them; the reader's own time is only known here. It begins
-  // with the clock, as all our languages write it; Intl takes longer to begin than all the rest of this file.
-  const localise = root => root.querySelectorAll("time.clock").forEach(time => {
-    const date = new Date(time.dateTime), clock = date.toTimeString().slice(0, 5);
-    if (!isNaN(date) && time.textContent != clock) time.textContent = clock;
-  });
-  localise(document);
-  on(document, "htmx:after:process", event => localise(event.target));
-  // The whole of it, for whoever points at one.
-  on(document, "pointerover", ({ target }) => {
-    if (!target.matches("time.clock") || target.title) return;
-    const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "short" });
-    target.title = full.format(new Date(target.dateTime));
-  });
 })();
