@@ -31,6 +31,7 @@ EVENTS: dict[str, tuple[int, dict[str, Any]]] = {
         6,
         {"room": ROOMS, "cursor": ("none", "now", "old", "first", "future"), "framing": ("sse", "sse", "html")},
     ),
+    "edit": (4, {"room": ROOMS, "which": WHICH, "rings": OFTEN}),
     "pass_time": (9, {"seconds": (0.0, 0.0, 0.001, 0.2, 2.0, 17.0)}),
     "change_people": (2, {"room": ROOMS, "rings": OFTEN}),
     "vanish": (3, {"which": WHICH}),
@@ -116,7 +117,7 @@ def test_the_same_seed_is_the_same_story() -> None:
         with world(seed) as (everything, run):
             for step in story(seed):
                 run(getattr(everything, step.name)(**step.facts))
-            held = [(client.cursor, client.ids, client.people, client.ended) for client in everything.clients]
+            held = [(client.cursor, client.messages, client.people, client.ended) for client in everything.clients]
             now = everything.loop.time()
             run(everything.settle())
             return [held, now, everything.loop.time()]

@@ -27,6 +27,8 @@ from webapp.live.redis import BACK, LOST
 ROOMS = (1, 2, 3)
 # More changes than this, and who comes back gets the log anew.
 MOST_CHANGES = 12
+# How many messages such a log has.
+PAGE = 6
 # So that a schedule of a few dozen changes meets every bound.
 BOUNDS = {
     "webapp.live.outbox.LIMIT_BYTES": 60,
@@ -68,8 +70,12 @@ class Loop(asyncio.SelectorEventLoop):
         self._idle.now += seconds
 
 
+# Messages, by their ids in order, with the version of the last change of each.
+Messages = dict[int, int]
+
+
 class Store:
-    """The database: per room the ids of its changes, each with its version."""
+    """The database: per room its changes, each with its version and the id of a message: posted first, then edited."""
 
     def __init__(self, seed: int) -> None:
         self.logs: dict[int, list[tuple[int, int]]] = {room: [] for room in ROOMS}
@@ -86,14 +92,16 @@ class Store:
     def version(self, room: int) -> int:
         return self.logs[room][-1][0] if self.logs[room] else self.offsets[room]
 
-    def ids(self, room: int, upto: int | None = None) -> list[int]:
-        return [change for version, change in self.logs[room] if upto is None or version <= upto]
+    def messages(self, room: int, upto: int | None = None) -> Messages:
+        return {message: version for version, message in self.logs[room] if upto is None or version <= upto}
 
-    def commit(self, room: int) -> int:
-        self._next += 1
+    def commit(self, room: int, edited: int | None = None) -> int:
+        if edited is None:
+            self._next += 1
+            edited = self._next
         # After a restore the next version is far above the last change that is left.
         version = max(self.version(room), self.offsets[room]) + 1
-        self.logs[room].append((version, self._next))
+        self.logs[room].append((version, edited))
         return version
 
     def restore(self) -> None:
@@ -134,11 +142,16 @@ class Store:
     @staticmethod
     def _frame(room: int, log: list[tuple[int, int]], cursor: int | None, version: int) -> Frame:
         if cursor is None or cursor > version or version - cursor > MOST_CHANGES:
-            return both(f"= {room} {version} " + " ".join(str(change) for _, change in log))
-        changes = [str(change) for changed, change in log if changed > cursor]
-        if not changes:
+            page = newest_page({message: changed for changed, message in log})
+            sent = f"= {room} {version} {written(page)}"
+            return both(sent) if cursor is None else both(sent, f"^ {room} {version}")
+        held = {message for changed, message in log if changed <= cursor}
+        since = {message: changed for changed, message in log if changed > cursor}
+        if not since:
             return Frame()
-        return both(f"+ {room} {version} " + " ".join(changes))
+        posted = {message: changed for message, changed in since.items() if message not in held}
+        edited = {message: changed for message, changed in since.items() if message in held}
+        return both(f"+ {room} {version} {written(posted)} {written(edited, '*')}".strip())
 
     async def read_versions(self, rooms: Collection[int]) -> Mapping[int, int]:
         await self._answer()
@@ -159,9 +172,17 @@ class Store:
         return ended
 
 
-def both(line: str) -> Frame:
+def both(line: str, html: str = "") -> Frame:
     """A frame in its two framings, which a page can tell apart."""
-    return Frame(f"sse {line}\n".encode(), f"html {line}\n".encode())
+    return Frame(f"sse {line}\n".encode(), f"html {html or line}\n".encode())
+
+
+def newest_page(messages: Messages) -> Messages:
+    return dict(list(messages.items())[-PAGE:])
+
+
+def written(messages: Messages, mark: str = "") -> str:
+    return " ".join(f"{mark}{message}:{version}" for message, version in messages.items())
 
 
 class Wire(BroadcastBackend):
@@ -285,9 +306,11 @@ class Client:
 
     def __init__(self, world: "World", room: int, session: int, cursor: int | None, framing: str) -> None:
         self.world, self.room, self.session, self.framing = world, room, session, framing
-        # What it was served with: the log as of the cursor, if there was ever such a version.
-        self.cursor = cursor
-        self.ids = world.store.ids(room, cursor) if cursor is not None else []
+        # What it was served with: the log as of the cursor, if there was ever such a version. An endless document
+        # holds nothing but what it is sent, and nothing of that can be taken back: (message, version, is_edit).
+        self.cursor = cursor if framing == "sse" else None
+        self.held = newest_page(world.store.messages(room, cursor)) if self.cursor is not None else {}
+        self.document: list[tuple[int, int, bool]] = []
         self.people: str | None = None
         self.ended = ""
         self.process: Process | None = None
@@ -317,7 +340,8 @@ class Client:
             if self.session in self.world.store.signed_out:
                 self.ended = "signed_out"
                 return
-            cursor = self.cursor if self.cursor is not None and self._is_past(self.cursor) else None
+            is_resumed = self.framing == "sse" and self.cursor is not None and self._is_past(self.cursor)
+            cursor = self.cursor if is_resumed else None
             await self.world.store._answer()
         except ConnectionError:
             return
@@ -329,14 +353,25 @@ class Client:
     def _is_past(self, cursor: int) -> bool:
         return cursor <= self.world.store.current(self.room)
 
+    @property
+    def messages(self) -> Messages:
+        """What it shows. In a document styles hide each form of a message but the last, and edits of what it lacks."""
+        if self.framing == "sse":
+            return self.held
+        first = {message for message, _, is_edit in self.document if not is_edit}
+        return {message: version for message, version, _ in self.document if message in first}
+
     async def _listen(self, process: Process, cursor: int | None) -> None:
         self.people = None
+        if self.framing == "html":
+            self.cursor, self.document = None, []
         reader = Session(self.room, cursor, self.framing, session=self.session)
         process.hub.join(reader)
         try:
             async for chunk in reader.outbox:
                 await self._stall()
-                self._take(chunk.decode())
+                if self._take(chunk.decode()):
+                    return
         finally:
             process.hub.leave(reader)
             self.process = None
@@ -349,7 +384,8 @@ class Client:
                 self.lose_connection()
                 await asyncio.sleep(0)
 
-    def _take(self, chunk: str) -> None:
+    def _take(self, chunk: str) -> bool:
+        """Apply what has come; whether the document ends with it."""
         for sign_of_life in KEEP_ALIVE:
             chunk = chunk.replace(sign_of_life.decode(), "")
         for line in chunk.splitlines():
@@ -357,25 +393,43 @@ class Client:
             assert framing == self.framing, f"{line!r} is for others"
             if what != "farewell":
                 assert int(rest[0]) == self.room, f"{line!r} is of another room"
-                self._apply(what, rest[1], [int(change) for change in rest[2:]])
+                if self._apply(what, rest[1], rest[2:]):
+                    return True
+        return False
 
-    def _apply(self, what: str, value: str, changes: list[int]) -> None:
+    def _apply(self, what: str, value: str, changes: list[str]) -> bool:
         if what == "!":
             self.ended = value
         elif what == "~":
             self.people = value
-        elif what == "=":
-            held, version = self.cursor, int(value)
-            assert held is None or held > version or version - held > MOST_CHANGES, "the log anew, and for nothing"
-            self.cursor, self.ids = version, changes
         else:
             held, version = self.cursor, int(value)
+            self.cursor = version
+            is_far = held is None or held > version or version - held > MOST_CHANGES
+            assert is_far == (what in "=^"), f"{what} to one that held {held} of {version}"
+            if what == "^":
+                assert self.framing == "html"
+                return True
+            self._change(what == "=", held, version, [change.split(":") for change in changes])
+        return False
+
+    def _change(self, is_page: bool, held: int | None, version: int, changes: list[list[str]]) -> None:
+        posted = {int(name): int(changed) for name, changed in changes if not name.startswith("*")}
+        edited = {int(name[1:]): int(changed) for name, changed in changes if name.startswith("*")}
+        if is_page:
+            assert not self.document, "a document shows a log twice"
+            self.held = {}
+        else:
             assert held is not None
             assert held < version, f"{version} after {held}"
-            repeated = set(changes) & set(self.ids)
-            assert not repeated, f"{sorted(repeated)} came twice to one that held {held}"
-            self.cursor, self.ids = version, self.ids + changes
-            assert self.ids == sorted(self.ids), "out of order"
+        repeated = posted.keys() & self.messages.keys()
+        assert not repeated, f"{sorted(repeated)} came twice to one that held {held}"
+        if self.framing == "html":
+            self.document += [(message, changed, False) for message, changed in posted.items()]
+            self.document += [(message, changed, True) for message, changed in edited.items()]
+        else:
+            self.held |= posted | {message: edited[message] for message in edited.keys() & self.held.keys()}
+        assert list(self.messages) == sorted(self.messages), "out of order"
 
 
 class World:
@@ -411,6 +465,13 @@ class World:
             if process and rings != "never":
                 delay = 0 if rings == "at once" else self._chance.choice((0, 0.1, 3))
                 self.loop.call_later(delay, process.hub.ring, room, version)
+
+    async def edit(self, room: int, which: int, rings: bool) -> None:
+        """Change a message, be it an old one that few pages hold."""
+        if room not in self.store.closed and (messages := list(self.store.messages(room))):
+            version = self.store.commit(room, messages[which % len(messages)])
+            if (process := self._any_process()) and rings:
+                process.hub.ring(room, version)
 
     async def change_people(self, room: int, rings: bool) -> None:
         self.store.people[room] += 1
@@ -544,8 +605,10 @@ class World:
                 assert client.ended, f"{who} is open to one who may not read"
                 continue
             assert not client.ended, f"{who} has ended: {client.ended}"
-            expected = store.ids(client.room)
-            assert client.ids == expected, f"{who} holds {client.ids}, but the log is {expected}"
+            log, held = store.messages(client.room), client.messages
+            expected = {message: version for message, version in log.items() if held and message >= min(held)}
+            assert held == expected, f"{who} holds {held}, but the log is {log}"
+            assert len(held) >= min(PAGE, len(log)), f"{who} holds no more than {held} of {log}"
             assert client.people == str(store.people[client.room]), f"{who} does not know who is here"
         readers = sum(len(process.hub.readers()) for process in self.processes)
         assert readers == sum(not client.ended for client in self.clients), f"{when}: readers that nobody reads"
