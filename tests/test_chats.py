@@ -14,6 +14,7 @@ from webapp import settings
 from webapp.accounts.models import EVERYONE, User
 from webapp.app import app as the_app
 from webapp.friends.models import Block, Friendship
+from webapp.language import speaking
 from webapp.live import Reader, hub
 from webapp.messages import receipts
 from webapp.messages.models import Message, new_nonce
@@ -21,6 +22,7 @@ from webapp.presence.attendance import attendance
 from webapp.rooms import broadcasts, chats
 from webapp.rooms.access import for_reading
 from webapp.rooms.models import DIRECT, PARTED, UNANSWERED, Membership, Room
+from webapp.rooms.sidebar import entries as sidebar_entries
 from webapp.streams.broadcasts import access
 from webapp.streams.stream import Stream
 
@@ -618,8 +620,10 @@ async def test_rooms_and_chats_are_one_list_by_the_last_message(
 
 
 async def test_the_line_follows_when_the_newest_is_edited_or_removed(alice: Person, bob: Person, chat: Room) -> None:
-    async def line() -> str:
-        return (await Room.get(id=chat.id)).last_line
+    async def line(language: str = "en") -> str:
+        [entry] = [entry for entry in await sidebar_entries(who(alice).id) if entry.room_id == chat.id]
+        with speaking(language):
+            return str(entry.line)
 
     assert await line() == "Hello Alice"
     await alice.post(f"{chat.path}/messages/1/edit", {"body": "Not the newest"})
@@ -627,7 +631,9 @@ async def test_the_line_follows_when_the_newest_is_edited_or_removed(alice: Pers
     await bob.post(f"{chat.path}/messages/2/edit", {"body": "Hello, *Alice*\nhow are you?"})
     assert await line() == "Hello, Alice"
     await bob.post(f"{chat.path}/messages/2/remove")
-    assert await line() == "Removed"
+    assert (await line(), await line("de")) == ("Removed", "Entfernt")
+    await bob.say(chat, "Removed")
+    assert (await line(), await line("de")) == ("Removed", "Removed")
     await alice.say(chat, "x" * 300)
     assert len(await line()) == 120
 
@@ -659,6 +665,19 @@ async def test_what_is_new_since_the_last_visit_has_a_line_above_it(alice: Perso
     assert page.text.count('id="new"') == 1
     assert 'id="new"' not in (await bob.get(room.path)).text
     assert 'id="new"' not in (await alice.get(room.path)).text
+
+
+async def test_that_line_stands_above_nothing_that_was_removed(alice: Person, bob: Person, room: Room) -> None:
+    for number in range(1, 4):
+        await alice.say(room, f"number {number}")
+    await bob.read(room, 1)
+    await alice.post(f"{room.path}/messages/2/remove")
+    page = words(await bob.get(room.path))
+    await Membership.filter(user_id=who(bob).id).update(read_number=1)
+    # At the end: the sidebar has the last message too.
+    assert page.rindex("Removed") < page.rindex("New since your last visit") < page.rindex("number 3")
+    await alice.post(f"{room.path}/messages/3/remove")
+    assert 'id="new"' not in (await bob.get(room.path)).text
 
 
 async def test_who_is_not_in_the_room_has_no_such_line(alice: Person, charlie: Person, room: Room) -> None:

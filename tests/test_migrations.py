@@ -325,6 +325,21 @@ async def migrate_blocks(migrations: str) -> dict[str, object]:
     }
 
 
+async def migrate_removals(migrations: str) -> dict[str, object]:
+    """In the first room a removed message is the last, in the second one is said to be."""
+    await migrated(migrations, "0009_veiled_blocks")
+    async with database.opened():
+        for table in ("user", "room"):
+            for row in CONTENT[table]:
+                await insert(table, row | {"last_line": "Removed"} if table == "room" else row)
+        for row in CONTENT["message"]:
+            is_removed = (row["room_id"], row["number"]) in ((1, 3), (1, 20), (2, 3))
+            await insert("message", row | {"removed_at": NOW if is_removed else None})
+    await migrated(migrations)
+    async with database.opened():
+        return {"rooms": await database.rows("SELECT last_line, is_last_removed, removed_count FROM room ORDER BY id")}
+
+
 def sqlite(folder: Path, _: Any) -> str:
     return f"sqlite://{folder}/parley.sqlite3"
 
@@ -352,6 +367,14 @@ def test_older_blocks_lose_the_name_where_the_two_have_met_under_none(
     assert result["stylesheets"] == [4, 5, 6, 7]
 
 
+@pytest.mark.parametrize("engine", [sqlite, postgresql])
+def test_older_removals_are_counted_and_no_sentence_is_stored(
+    tmp_path: Path, request: pytest.FixtureRequest, engine: Callable[..., str]
+) -> None:
+    rooms = result_of(tmp_path, engine(tmp_path, request), EVERY_KIND, "removals")["rooms"]
+    assert [tuple(room.values()) for room in rooms] == [("", True, 2), ("Removed", False, 1)]
+
+
 def test_a_rebuilt_table_on_sqlite_would_lose_rows_and_be_found(tmp_path: Path) -> None:
     result = result_of(tmp_path, sqlite(tmp_path, None), A_REBUILD)
     assert [one for one in result["missing"] if one.startswith("message")]
@@ -368,7 +391,8 @@ def test_every_index_on_sqlite_is_one_of_columns(tmp_path: Path) -> None:
 
 
 def main() -> None:
-    migrate = migrate_blocks if sys.argv[1] == "blocks" else migrate_what_people_use
+    programs = {"blocks": migrate_blocks, "removals": migrate_removals, "what_people_use": migrate_what_people_use}
+    migrate = programs[sys.argv[1]]
     print(json.dumps(asyncio.run(migrate("test_only_migrations"))))
 
 

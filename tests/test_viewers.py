@@ -432,6 +432,94 @@ async def test_muting_and_marking_unread_show_in_place(bob: Person, room: Room, 
     assert window.sidebar[1].unread == "1"
 
 
+async def test_removed_messages_do_not_count_as_unread_on_open_pages(alice: Person, bob: Person, room: Room) -> None:
+    window = await Window.open(bob)
+    for words in ("one", "two", "three"):
+        await alice.say(room, words)
+    await told()
+    for number, unread in ((2, "2"), (3, "1"), (1, "")):
+        await alice.post(f"{room.path}/messages/{number}/remove")
+        await told()
+        assert window.sidebar[0].unread == unread
+        assert (await Window.open(bob)).text == ""  # a page that is served shows the same
+    await alice.say(room, "four")
+    await told()
+    assert window.sidebar == [Shown("Tea & Cake", "four", "1")]
+
+
+async def test_a_message_removed_after_it_was_read_takes_nothing_from_the_badge(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    window = await Window.open(bob)
+    await alice.say(room, "one")
+    await bob.read(room)
+    await alice.say(room, "two")
+    await alice.post(f"{room.path}/messages/1/remove")
+    await told()
+    assert window.sidebar == [Shown("Tea & Cake", "two", "1")]
+    await bob.read(room)
+    await alice.post(f"{room.path}/messages/2/remove")
+    await told()
+    assert window.sidebar == [Shown("Tea & Cake", "Removed")]
+    await bob.post(f"{room.path}/settings", {"do": "unread", "number": "1"})
+    await alice.say(room, "three")
+    await told()
+    assert window.sidebar == [Shown("Tea & Cake", "three", "1")]
+
+
+async def test_a_badge_is_right_wherever_the_viewer_has_stopped_reading(alice: Person, bob: Person, room: Room) -> None:
+    for number in range(1, 8):
+        await alice.say(room, f"{number}")
+    for number in range(1, 7):
+        await alice.post(f"{room.path}/messages/{number}/remove")
+
+    async def unread(read: int) -> int:
+        await Membership.filter(user_id=who(bob).id).update(read_number=read)
+        [entry] = await sidebars.entries(who(bob).id)
+        return entry.unread
+
+    for read in range(8):
+        assert await unread(read) == (read < 7)
+    await alice.say(room, "last")
+    assert [await unread(read) for read in (0, 6, 7, 8)] == [2, 2, 1, 0]
+    # From here on the badge says "99+", and nothing is counted.
+    await Room.filter(id=room.id).update(last_number=105)
+    assert [await unread(read) for read in (0, 5, 6)] == [99, 99, 99]
+    await Room.filter(id=room.id).update(last_number=106)
+    assert [await unread(read) for read in (0, 5, 6)] == [100, 100, 100]
+
+
+async def test_a_change_that_no_line_shows_is_sent_to_no_sidebar(
+    alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    window, document = await Window.open(bob), await Window.open(bob, framing="html")
+    await alice.say(room, "two")
+    await told()
+    assert window.look() == [f"#entry-{room.id}", "#entries"]
+    assert "two" in document.reader.outbox._chunks[-1].decode()
+    document.look()
+    await alice.post(f"{room.path}/messages/1/edit", {"body": "an older message"})
+    await told()
+    viewers.hear_place(who(bob).id, soup.id)
+    await told()
+    for one in (window, document):
+        one.look()
+        assert one.text == ""
+
+
+async def test_windows_that_show_different_lines_come_to_show_the_same(alice: Person, bob: Person, room: Room) -> None:
+    """The second is served between two changes, of which the later takes the earlier back."""
+    await alice.say(room, "one")
+    first = await Window.open(bob)
+    await bob.read(room)
+    viewers._places.clear()  # nobody has told the first one yet
+    second = await Window.open(bob)
+    assert (first.sidebar[0].unread, second.sidebar[0].unread) == ("1", "")
+    await bob.post(f"{room.path}/settings", {"do": "unread", "number": "1"})
+    await told()
+    assert (first.sidebar[0].unread, second.sidebar[0].unread) == ("1", "1")
+
+
 async def test_a_room_comes_when_one_joins_it_and_goes_when_one_leaves(alice: Person, bob: Person, soup: Room) -> None:
     await access.enter(who(alice), "Bread")
     bread = await Room.get(name="Bread")

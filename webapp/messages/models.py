@@ -20,7 +20,6 @@ from webapp.rooms.models import LINE_LENGTH, NOBODY, Room
 LONGEST = 4000
 PAGE = 50
 MOST_CHANGES = 500
-REMOVED = "Removed"
 
 
 def new_nonce() -> str:
@@ -68,9 +67,10 @@ class Message(Model):
     # Changing.
 
     @staticmethod
-    async def _advance(room_id: int) -> tuple[int, int]:
-        """Lock the room and take its next version; that, and the number of its newest message."""
-        if not await Room.filter(id=room_id, closed_at=None).update(version=F("version") + 1):
+    async def _advance(room_id: int, removed: int) -> tuple[int, int]:
+        """Lock the room, take its next version and count removals; the version, and the number of the last message."""
+        counted = {"version": F("version") + 1, "removed_count": F("removed_count") + removed}
+        if not await Room.filter(id=room_id, closed_at=None).update(**counted):
             raise Missing(_("The room has been deleted."))
         [(version, number)] = await Room.filter(id=room_id).values_list("version", "last_number")
         return version, number
@@ -90,13 +90,15 @@ class Message(Model):
             return int(self.version)
 
     async def _change(self, **values: object) -> int:
+        is_removal = "removed_at" in values
+
         async def write() -> int:
-            version, last_number = await Message._advance(self.room_id)
+            version, last_number = await Message._advance(self.room_id, int(is_removal))
             if not await Message.filter(id=self.id, removed_at=None).update(version=version, **values):
                 raise Missing(_("This message has been removed."))
             if self.number == last_number:
-                line = first_line(str(values["html"]), LINE_LENGTH) or REMOVED
-                await Room.filter(id=self.room_id).update(last_line=line)
+                line = first_line(str(values["html"]), LINE_LENGTH)
+                await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)
             return version
 
         return await database.transact(write)

@@ -118,7 +118,7 @@ async def _take_places(drafts: Sequence[Draft]) -> Posted:
     count, newest = len(drafts), drafts[-1]
     taken = await database.rows(
         "UPDATE room SET version = version + ?, last_number = last_number + ?, last_at = ?, last_line = ?, "
-        "last_author = ? WHERE id = ? AND closed_at IS NULL RETURNING version, last_number",
+        "is_last_removed = FALSE, last_author = ? WHERE id = ? AND closed_at IS NULL RETURNING version, last_number",
         count, count, database.stored(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author.id,
         newest.room.id,
     )  # fmt: skip

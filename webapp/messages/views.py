@@ -60,7 +60,7 @@ async def show_in(request: Request, user: User, room: Room, page: Show) -> Respo
         hidden = await _hidden(user, room, messages)
         log = pages.log(room, messages, hidden=hidden, is_spare=render.is_spare(request))
         return render.part("messages/_earlier.html", room=room, messages=messages, earlier=_earlier(messages), log=log)
-    new = _first_new(user, room)
+    new = _first_new(user, room, messages)
     if is_newest:
         if room.is_open and not room.is_stranger:
             attendance.look(user.id, room.id)
@@ -70,12 +70,14 @@ async def show_in(request: Request, user: User, room: Room, page: Show) -> Respo
     return await page(request, user, room, shown, 200)
 
 
-def _first_new(user: User, room: Room) -> int:
-    """The number of the first message that came since the person's last visit, 0 when there is none, or all of them."""
+def _first_new(user: User, room: Room, messages: list[Line]) -> int:
+    """The number of the first of the messages that is unread; 0 when none is, when all are or when it is not here."""
     if not room.membership or attendance.has_open(user.id, room.id):
         return 0
     read = room.membership.read_number
-    return read + 1 if 0 < read < room.last_number else 0
+    if not read or not messages or messages[0].number > read + 1:
+        return 0
+    return next((line.number for line in messages if line.number > read and not line.removed_at), 0)
 
 
 async def chat(request: Request) -> Response:

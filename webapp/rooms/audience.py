@@ -1,6 +1,7 @@
 """Whose pages are open in this process: found by the person, by the rooms they are in and by their friends."""
 
 from collections import defaultdict
+from collections.abc import Set
 
 from webapp.live import Reader
 
@@ -11,7 +12,8 @@ class Viewer:
     def __init__(self) -> None:
         # The open pages, with what each of them held at the beginning.
         self.readers: dict[Reader, str] = {}
-        self.rooms: set[int] = set()
+        # For each room a hash of what all of these pages show of it, None where that is not known.
+        self.rooms: dict[int, int | None] = {}
         self.friends: set[int] = set()
 
 
@@ -35,15 +37,15 @@ class Audience:
                 self.know(user, set(), set())
                 del self.people[user]
 
-    def know(self, user: int, rooms: set[int], friends: set[int]) -> None:
+    def know(self, user: int, rooms: Set[int], friends: set[int]) -> None:
         """These are the person's rooms and friends now."""
         viewer = self.people[user]
-        _replace(self.in_room, user, viewer.rooms, rooms)
+        _replace(self.in_room, user, viewer.rooms.keys(), rooms)
         _replace(self.friends_of, user, viewer.friends, friends)
-        viewer.rooms, viewer.friends = rooms, friends
+        viewer.rooms, viewer.friends = {room: viewer.rooms.get(room) for room in rooms}, friends
 
 
-def _replace(index: defaultdict[int, set[int]], user: int, before: set[int], after: set[int]) -> None:
+def _replace(index: defaultdict[int, set[int]], user: int, before: Set[int], after: Set[int]) -> None:
     """The person is found under these keys now."""
     for key in before - after:
         index[key].discard(user)

@@ -34,6 +34,7 @@ MOST_UNANSWERED = 3
 MOST_WITH_STRANGERS = 500
 NOTEBOOK = _("Notes to yourself")
 NOBODY = _("Someone who left")
+REMOVED = _("Removed")
 NO_ROOM = _("There is no such room. It may have been deleted.")
 PARTED = _("You can't write to this person.")
 GONE = _("They have left. You can still read what was said.")
@@ -89,6 +90,10 @@ class Room(Model):
     # The newest message in a line, for lists.
     last_line = fields.CharField(LINE_LENGTH, default="", db_default="")
     last_author = fields.IntField(null=True)
+    # Whether that one was removed: there is no line then, and lists have a sentence instead.
+    is_last_removed = fields.BooleanField(default=False, db_default=False)
+    # How many of its messages were removed: where it is 0, as nearly everywhere, nobody counts those among the unread.
+    removed_count = fields.IntField(default=0, db_default=0)
     locked_at = fields.DatetimeField(null=True)
     closed_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)

@@ -14,7 +14,7 @@ from webapp.accounts.models import HUES, Avatar
 from webapp.language import Words
 from webapp.presence.attendance import attendance
 from webapp.presence.models import is_online
-from webapp.rooms.models import DIRECT, NOBODY, NOTEBOOK
+from webapp.rooms.models import DIRECT, NOBODY, NOTEBOOK, REMOVED
 
 T = TypeVar("T")
 
@@ -27,19 +27,23 @@ BREATH_SECONDS = 0.02
 # In the place of a digest, for a page that shows older entries: it is given nothing but what changes.
 OLDER = "-"
 JUST_NOW = timedelta(minutes=1)
+# As many unread messages, or more, are all the same to a badge.
+MAX_UNREAD = 100
+# Of removed messages among the unread no more are counted; beyond it the badge shows too many.
+MAX_REMOVED = 10_000
 
 # A chat has the other's name and picture, as long as there is the other; a request of somebody who is blocked is not
 # shown, nor the last line of a room when it is by somebody whom the viewer has blocked. Who is online, friends see.
 _ENTRIES = f"""
 SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
     membership.muted, membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.low, room.high,
-    room.version, room.last_number, room.last_at, room.last_author,
+    room.last_number, room.last_at, room.last_author, room.is_last_removed, room.removed_count,
     other.code AS other_code, other.display_name AS other_name, other.picture AS other_picture,
     friendship.id IS NOT NULL AS is_friend,
     friendship.id IS NOT NULL AND {is_online("other")} AS is_online,
     CASE WHEN room.kind <> 'direct' AND room.last_author IN (
             SELECT blocked_id FROM block WHERE blocker_id = membership.user_id)
-        THEN '' ELSE room.last_line END AS last_line{{place}}
+        THEN NULL ELSE room.last_line END AS last_line{{place}}
 FROM {{membership}}
 JOIN room ON room.id = membership.room_id
 LEFT JOIN "user" AS other ON room.kind = 'direct' AND other.id = room.low + room.high - membership.user_id
@@ -50,9 +54,19 @@ WHERE {{whose}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
         SELECT blocked_id FROM block WHERE blocker_id = membership.user_id
         UNION ALL SELECT blocker_id FROM block WHERE blocked_id = membership.user_id))
 """
+# What was removed does not count as unread. It is counted where it makes a difference to the badge, by an index that
+# holds removed messages alone: mostly nothing was removed, or so much is unread that the badge is the same.
+_COUNTED = f"""
+SELECT entry.*, CASE
+    WHEN entry.muted OR entry.removed_count = 0 OR entry.read_number >= entry.last_number
+        OR entry.last_number - entry.read_number - entry.removed_count >= {MAX_UNREAD} THEN 0
+    ELSE (SELECT COUNT(*) FROM (SELECT 1 FROM message WHERE message.room_id = entry.room_id
+        AND message.number > entry.read_number AND message.removed_at IS NOT NULL LIMIT {MAX_REMOVED}) AS removed)
+    END AS removed_unread FROM (
+"""
 # The latest of each of these people's, from one place to another.
 _LISTED = (
-    "SELECT * FROM ("
+    _COUNTED
     + _ENTRIES.format(
         membership="membership",
         place=", ROW_NUMBER() OVER (PARTITION BY membership.user_id ORDER BY room.last_at DESC, room.id DESC) AS place",
@@ -61,11 +75,15 @@ _LISTED = (
     + ") AS entry WHERE place > ? AND place <= ? ORDER BY user_id, place"
 )
 # What these people have of these rooms: each pair is looked up, and not each of the people in each of the rooms.
-_AT = _ENTRIES.format(
-    membership="(VALUES {asked}) AS asked "
-    "JOIN membership ON membership.user_id = asked.column1 AND membership.room_id = asked.column2",
-    place="",
-    whose="TRUE",
+_AT = (
+    _COUNTED
+    + _ENTRIES.format(
+        membership="(VALUES {asked}) AS asked "
+        "JOIN membership ON membership.user_id = asked.column1 AND membership.room_id = asked.column2",
+        place="",
+        whose="TRUE",
+    )
+    + ") AS entry"
 )
 
 
@@ -75,11 +93,11 @@ class Entry:
     def __init__(self, row: dict[str, Any]) -> None:
         self.user_id, self.room_id, self.key = row["user_id"], row["room_id"], row["key"]
         self.membership_id = row["membership_id"]
-        self.version, self.last_number = row["version"], row["last_number"]
+        self.last_number = row["last_number"]
         self.is_chat = row["kind"] == DIRECT
         self.is_request, self.muted = bool(row["is_request"]), bool(row["muted"])
         self.is_friend, self.is_online = bool(row["is_friend"]), bool(row["is_online"])
-        self.unread = max(0, self.last_number - row["read_number"])
+        self.unread = min(MAX_UNREAD, max(0, self.last_number - row["read_number"] - row["removed_unread"]))
         if self.muted or attendance.has_open(self.user_id, self.room_id):
             self.unread = 0
         # Whether the one who wrote can be told that it has come to the viewer.
@@ -90,7 +108,9 @@ class Entry:
         # Before anything is said it has a place among the others, and no time.
         self.moved_at = database.moment(row["last_at"])
         self.at = self.moved_at if self.last_number else None
-        self.line: str = row["last_line"]
+        # No line at all where the viewer has blocked its author.
+        line = row["last_line"]
+        self.line: Words = "" if line is None else REMOVED if row["is_last_removed"] else line
         self.is_mine = is_mine
         self.name: Words = row["name"]
         self.avatar: Avatar | None = None
@@ -115,10 +135,15 @@ class Entry:
         return self.at is not None and datetime.now(UTC) - self.at < JUST_NOW
 
     @property
+    def facts(self) -> tuple[object, ...]:
+        """All that it is rendered from but whether a friend is online, which pages are told by itself."""
+        chat = (self.name, self.avatar, self.is_friend) if self.is_chat else None
+        return self.room_id, self.last_number, self.unread, self.line, self.is_mine, self.is_request, chat
+
+    @property
     def looks(self) -> tuple[object, ...]:
         """All that it is rendered from: entries that look alike are rendered once."""
-        chat = (self.name, self.avatar, self.is_friend, self.is_online) if self.is_chat else None
-        return self.room_id, self.version, self.unread, self.line, self.is_mine, self.is_request, chat
+        return self.facts, self.is_online
 
 
 def digest(entries: Iterable[Entry], here: int | None) -> str:
@@ -128,7 +153,8 @@ def digest(entries: Iterable[Entry], here: int | None) -> str:
     How far the room of the page itself is read says nothing: the page is reading it.
     """
     facts = [
-        (one.room_id, one.version, one.room_id == here or one.unread, one.is_request, one.is_online) for one in entries
+        (one.room_id, one.last_number, one.line, one.room_id == here or one.unread, one.is_request, one.is_online)
+        for one in entries
     ]
     return blake2b(repr(facts).encode(), digest_size=6).hexdigest()
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import TypeVar
 
 from webapp import faults
@@ -180,10 +180,24 @@ class Viewers:
                 reader.put(waiting(asking[user]))
             if of_friends and not is_same:
                 reader.put(TIES)
+        self._note_shown(joining, listed)
         found = [one for user in users for one in listed[user]]
         # Whoever was told something older is told more; the others begin with this.
         self._told = {one.room_id: one.last_number for one in found} | self._told
         await self._note_delivered(found)
+
+    def _note_shown(self, joining: Set[Reader], listed: Mapping[int, list[Entry]]) -> None:
+        """What the pages of these readers' people show now, where it is the same on all of them."""
+        for user in {reader.labels["user"] for reader in joining} & self._audience.people.keys():
+            viewer = self._audience.people[user]
+            is_known = viewer.readers.keys() <= joining and not any(
+                seen.startswith(OLDER) for seen in viewer.readers.values()
+            )
+            for entry in listed[user]:
+                if entry.room_id in viewer.rooms:
+                    shown = hash(entry.facts)
+                    is_same = is_known or viewer.rooms[entry.room_id] == shown
+                    viewer.rooms[entry.room_id] = shown if is_same else None
 
     async def _look(self) -> None:
         """Find who came or went, and where something was said, that nobody told of."""
@@ -227,7 +241,7 @@ class Viewers:
         await self._tell(await entries_at(places), places)
 
     async def _tell(self, found: list[Entry], asked: Iterable[Place]) -> None:
-        """Show what was found; what was not is over."""
+        """Show what was found, to those who don't see it yet; what was not is over."""
         shown = Shown(self._sent)
         has_moved = {one.room_id for one in found if one.is_newer_than(self._told.get(one.room_id))}
         for count, entry in enumerate(found):
@@ -236,12 +250,16 @@ class Viewers:
             if viewer := self._audience.people.get(entry.user_id):
                 is_new = entry.room_id not in viewer.rooms
                 if is_new:
-                    self._audience.know(entry.user_id, viewer.rooms | {entry.room_id}, viewer.friends)
+                    self._audience.know(entry.user_id, viewer.rooms.keys() | {entry.room_id}, viewer.friends)
+                facts = hash(entry.facts)
+                if viewer.rooms[entry.room_id] == facts:
+                    continue
+                viewer.rooms[entry.room_id] = facts
                 for reader in viewer.readers:
                     reader.put(shown.one(entry, reader.channel, is_new or entry.room_id in has_moved))
         for user, room in set(asked) - {(one.user_id, one.room_id) for one in found}:
             if (viewer := self._audience.people.get(user)) and room in viewer.rooms:
-                self._audience.know(user, viewer.rooms - {room}, viewer.friends)
+                self._audience.know(user, viewer.rooms.keys() - {room}, viewer.friends)
                 for reader in viewer.readers:
                     reader.put(shown.gone(room))
         self._told |= {one.room_id: one.last_number for one in found}

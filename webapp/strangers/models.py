@@ -11,6 +11,7 @@ from tortoise.models import Model
 from webapp import database, settings
 from webapp.accounts.models import CODE, User
 from webapp.accounts.names import new_code
+from webapp.language import _
 from webapp.messages.models import Message
 from webapp.rooms.models import STRANGER, Membership, Room
 from webapp.strangers.names import new_name
@@ -188,7 +189,7 @@ class Stranger(Model):
         room = mine.room
         room.membership, room.theirs = mine, next(iter(by_user.values()), None)
         room.other = room.theirs.user if room.theirs else None
-        room.name = room.other.display_name if room.other else "Stranger"
+        room.name = room.other.display_name if room.other else str(_("Stranger"))
         return room
 
     async def leave(self) -> Room | None:
