@@ -216,6 +216,26 @@ def test_a_role_that_does_not_exist_is_a_sentence(here: Installation, postgres_s
     assert "no_such_role" in here.run("migrate", code=1, DATABASE_URL=url)
 
 
+def test_tables_are_made_in_the_schema_that_the_url_names(here: Installation, postgres_server: Postgres) -> None:
+    url = postgres_server.create()
+    queried(url, "CREATE SCHEMA talk")
+    for query in ("search_path=talk", "options=-csearch_path%3Dtalk"):
+        here.run("migrate", DATABASE_URL=f"{url}?{query}")
+        assert queried(url, "SELECT schemaname FROM pg_tables WHERE tablename = 'message'") == [("talk",)]
+
+
+def test_a_socket_that_is_not_there_is_the_database_being_away(here: Installation) -> None:
+    said = here.run("migrate", code=1, DATABASE_URL="postgres://%2Fno%2Fsuch%2Ffolder/parley")
+    assert said.startswith("Error: The database does not answer")
+
+
+def test_a_role_that_may_not_make_tables_is_told_so(here: Installation, postgres_server: Postgres) -> None:
+    url = postgres_server.create()
+    queried(url, "CREATE SCHEMA talk")
+    said = here.run("migrate", code=1, DATABASE_URL=f"{url}?options=-csearch_path%3Dnowhere")
+    assert "could not be brought up to date: the table of migrations ended with: no schema has been selected" in said
+
+
 def test_a_file_that_is_no_database_is_a_sentence(here: Installation) -> None:
     (here.folder / "letter").write_text("Dear database, " * 100)
     said = here.run("migrate", code=1, DATABASE_URL=f"sqlite://{here.folder}/letter")

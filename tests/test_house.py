@@ -13,7 +13,10 @@ WEBAPP = ROOT / "webapp"
 # A domain knows those to its left.
 DOMAINS = ("accounts", "presence", "friends", "rooms", "messages", "strangers", "moderation", "leaving", "streams")
 PLUMBING = (
+    "env_file",
+    "database_url",
     "settings",
+    "data_folder",
     "text",
     "clock",
     "language",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import quote
 
 import pytest
 
@@ -120,6 +121,69 @@ def test_the_file_is_read_and_the_environment_wins(read: Read, tmp_path: Path) -
     assert (fresh.SITE_NAME, fresh.WORKERS) == ("From the environment", 2)
 
 
+FILE = """
+# ours
+SITE_NAME=Inn # the name
+export WORKERS=2
+  METRICS_TOKEN = 'a # in quotes is ours'   # and this is not
+SECRET_KEY="kept#as=it is, and long enough for a key"
+RATE_POST=20/10 seconds
+ALLOWED_HOSTS=a.example,b#c
+REDIS_URL=
+PGUSER=x
+"""
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff"])
+def test_the_file_is_read_as_other_programs_read_it(read: Read, tmp_path: Path, before: str) -> None:
+    (tmp_path / ".env").write_text(before + FILE.lstrip())
+    fresh = read(ALLOWED_HOSTS="c.example")
+    assert (fresh.SITE_NAME, fresh.WORKERS, fresh.REDIS_URL) == ("Inn", 2, "")
+    assert fresh.METRICS_TOKEN == "a # in quotes is ours"
+    assert fresh.secret_key() == "kept#as=it is, and long enough for a key"
+    assert fresh.WARNINGS == ["PGUSER in .env is no setting of Parley's, and changes nothing."]
+
+
+def test_the_first_line_counts_behind_a_byte_order_mark(read: Read, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfSITE_NAME=Inn\r\nWORKERS=3\r\n")
+    assert (read().SITE_NAME, read().WORKERS) == ("Inn", 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("SITE_NAME=Inn".encode("utf-16"), "must be saved as UTF-8"),
+        (b"SITE_NAME=B\xfcro", "must be saved as UTF-8"),
+        (b"# ours\nSITE_NAME: Inn", "Line 2 of .env must be NAME=value"),
+        (b"DATABASE_URI=postgres://a:b@c/d", "DATABASE_URI in .env is no setting; it must be DATABASE_URL"),
+        (b"ALLOWED_HOST=a.example", "it must be ALLOWED_HOSTS"),
+        (b"redis_url=redis://a", "it must be REDIS_URL"),
+        (b"REDIS_URI=redis://a", "it must be REDIS_URL"),
+        (b"SECRETKEY=x", "it must be SECRET_KEY"),
+        (b"WORKER=2", "it must be WORKERS"),
+    ],
+)
+def test_a_file_that_would_be_passed_over_stops_the_start(
+    read: Read, tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    assert sentence in why_not(read)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_USER", "DATABASE_HOST", "REDIS_PORT", "POSTGRES_PASSWORD", "PORT", "TZ"])
+def test_names_of_other_programs_in_the_file_are_only_warned_of(read: Read, tmp_path: Path, name: str) -> None:
+    (tmp_path / ".env").write_text(f"{name}=s3cret")
+    assert [f"{name} in .env is no setting of Parley's, and changes nothing."] == read().WARNINGS
+
+
+def test_started_in_the_root_folder_the_data_need_a_whole_path(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    sentence = why_not(read)
+    assert sentence.startswith("DATA_DIR is 'var', but it must begin with /")
+    assert "WorkingDirectory" in sentence
+    assert Path("/srv/parley") == read(DATA_DIR="/srv/parley").DATA_DIR
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -162,6 +226,73 @@ def test_a_value_that_cannot_be_used_stops_the_start(read: Read, name: str, valu
     shown = "not usable" if name.endswith("_URL") else repr(value)
     assert sentence.startswith(f"{name} is {shown}, but it must be ")
     assert not name.endswith("_URL") or value not in sentence
+
+
+# DATABASE_URL, taken apart.
+
+
+@pytest.mark.parametrize(
+    "password", ["p@ss", "p:ss", "50%", "a+b", "€uro", "%2F%3F%23%5B", "it%20is", "@@", "", "host=x", "*"]
+)
+def test_a_password_is_what_was_written_or_percent_encoded(read: Read, password: str) -> None:
+    postgres = read(DATABASE_URL=f"postgres://chat:{password}@db:5433/talk").POSTGRES
+    wanted = {"%2F%3F%23%5B": "/?#[", "it%20is": "it is", "": None}.get(password, password)
+    assert (postgres.user, postgres.password) == ("chat", wanted)
+    assert (postgres.host, postgres.port, postgres.database) == ("db", 5433, "talk")
+    assert not wanted or quote(wanted, safe="") not in postgres.url()
+    assert postgres == read(DATABASE_URL=postgres.url(with_password=True)).POSTGRES
+
+
+@pytest.mark.parametrize("password", ["s3cret/pw", "12/pw", "12?pw", "12?pw=1", "s3cret?x", "12#pw", "[pw]", "[::1]/x"])
+def test_a_raw_sign_in_a_password_is_a_sentence_that_does_not_show_it(read: Read, password: str) -> None:
+    sentence = why_not(read, DATABASE_URL=f"postgres://chat:{password}@127.0.0.1/d")
+    assert sentence.startswith("DATABASE_URL is not usable, but it must be sqlite://PATH or postgres://")
+    assert "percent-encoded" in sentence
+    assert not any(part and part in sentence for part in re.split(r"[^a-z0-9]", password) if part not in ("x", "1", ""))
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("postgres://db", {"host": "db", "port": 5432, "user": "postgres", "database": "parley"}),
+        ("postgresql://ann@[::1]:6000/d", {"host": "::1", "port": 6000, "user": "ann"}),
+        ("postgres://%2Fvar%2Frun%2FPostgres/d", {"host": "/var/run/Postgres", "port": 5432}),
+        ("postgres:///d?host=/var/run&port=5434&user=ann", {"host": "/var/run", "port": 5434, "user": "ann"}),
+        ("postgres://db/d?sslmode=require", {"tls": {"sslmode": "require"}}),
+        ("postgres://db/d?ssl=disable", {"tls": {"sslmode": "disable"}}),
+        ("postgres://db/d?search_path=talk", {"settings": {"options": "-c search_path=talk"}}),
+        ("postgres://db/d?options=-csearch_path%3Dtalk", {"settings": {"options": "-csearch_path=talk"}}),
+        ("postgres://db/d?connect_timeout=3", {"connect_seconds": 3, "statement_cache_size": None}),
+        ("postgres://db/d?statement_cache_size=0", {"connect_seconds": 60, "statement_cache_size": 0}),
+    ],
+)
+def test_what_a_database_url_says_counts(read: Read, url: str, wanted: dict[str, object]) -> None:
+    postgres = read(DATABASE_URL=url).POSTGRES
+    assert {name: getattr(postgres, name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("postgres://db/d?colour=red", "has colour behind the ?, but it must be some of host, port"),
+        ("postgres://db/d?sslmode=perhaps", "sslmode"),
+        ("postgres://db/d?sslmode=verify-full&sslrootcert=/no/such/file", "sslrootcert"),
+        ("postgres://db/d?connect_timeout=soon", "connect_timeout"),
+        ("postgres://db/d?statement_cache_size=-1", "statement_cache_size"),
+        ("postgres://one,two/d", "one host"),
+        ("postgres://db/d?host=one,two", "one host"),
+        ("postgres://db:99999/d", "not usable"),
+        ("postgres://db:port/d", "not usable"),
+        ("postgres://db/one/two", "not usable"),
+        ("sqlite://", "path of a file"),
+        ("sqlite://:memory:", "gone with the process"),
+        ("sqlite:///srv/parley.sqlite3?mode=ro", "path of a file alone"),
+    ],
+)
+def test_what_is_not_supported_in_a_database_url_is_refused_by_name(read: Read, url: str, sentence: str) -> None:
+    said = why_not(read, DATABASE_URL=url)
+    assert said.startswith("DATABASE_URL ")
+    assert sentence in said
 
 
 def test_every_setting_is_described_in_the_example_file() -> None:

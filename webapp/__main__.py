@@ -17,14 +17,11 @@ except ValueError as error:  # a setting that can't be used: its sentence is eno
 
 import tortoise.models
 
-from webapp import __version__, database, schema
+from webapp import __version__, data_folder, database, schema
 from webapp.text import fold
 
 # Tortoise parses the source of each model for comments of its own (`#:`), a third of the time of a start. We have none.
 tortoise.models._get_comments = lambda cls: {}
-
-# Here, any failure of the system counts: no route to the server, or a data folder that can't be made.
-AWAY = (*database.DOWN, OSError)
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -39,8 +36,14 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run(opened())
     except Invalid as error:
         raise click.ClickException(str(error)) from None
-    except AWAY as error:
-        raise click.ClickException(f"The database does not answer: {error}") from None
+    except database.DOWN as error:
+        raise _away(error) from None
+    except OSError as error:
+        raise click.ClickException(f"The system refuses it: {error}") from None
+
+
+def _away(error: BaseException) -> click.ClickException:
+    return click.ClickException(f"The database does not answer: {error}")
 
 
 @click.group(invoke_without_command=True)
@@ -69,7 +72,7 @@ def serve(host: str, port: int, workers: int) -> None:
     _check_place(host, port)
     _migrate()
     _secret()
-    if settings.ON_SQLITE and not database.claim():
+    if settings.ON_SQLITE and not data_folder.claim():
         raise click.ClickException(f"Another Parley serves the data in {settings.DATA_DIR}. Stop it, or set DATA_DIR.")
     files = settings.most_files()
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
@@ -127,10 +130,10 @@ def _greeting(host: str, port: int) -> str:
 def _migrate() -> None:
     try:
         asyncio.run(schema.migrate())
-    except (schema.TooNew, schema.Stuck) as error:
+    except (schema.TooNew, schema.Stuck, data_folder.Unusable) as error:
         raise click.ClickException(str(error)) from None
-    except AWAY as error:
-        raise click.ClickException(f"The database does not answer: {error}") from None
+    except database.DOWN as error:
+        raise _away(error) from None
 
 
 @main.command()

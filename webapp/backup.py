@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import click
 
-from webapp import __version__, database, schema, settings, uploads
+from webapp import __version__, data_folder, database, schema, settings, uploads
+from webapp.database_url import Postgres
 
 FORMAT = 1
 ABOUT, DATABASE, SECRET, PICTURES = "parley.json", "parley.sqlite3", "secret", "pictures"
@@ -48,7 +48,7 @@ def back_up(file: Path) -> list[str]:
     said = [
         f"{file} holds {'the database, ' if settings.ON_SQLITE else ''}{pictures} files of pictures and the secret."
     ]
-    return said if settings.ON_SQLITE else [*said, *_how_to_dump()]
+    return [*said, *_how_to_dump(settings.POSTGRES)] if settings.POSTGRES else said
 
 
 def _write(work: Path, archive: Path) -> int:
@@ -115,18 +115,11 @@ def _add_pictures(tar: tarfile.TarFile, names: set[str]) -> None:
                 names.add(match[1])
 
 
-def _how_to_dump() -> list[str]:
+def _how_to_dump(postgres: Postgres) -> list[str]:
     return [
         "The database is PostgreSQL's own to save. With the password in PGPASSWORD or ~/.pgpass:",
-        f"  pg_dump --format=custom --file=parley.dump {shlex.quote(_address())}",
+        f"  pg_dump --format=custom --file=parley.dump {shlex.quote(postgres.url())}",
     ]
-
-
-def _address() -> str:
-    """The address of the database without its password."""
-    parts = urlsplit(settings.DATABASE_URL)
-    user, _, place = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user.partition(':')[0]}@{place}" if user else place).geturl()
 
 
 # The way back.
@@ -138,7 +131,7 @@ def restore(file: Path, force: bool) -> list[str]:
 
     The archive is looked through first. With `force`, what was here is kept beside it, in a folder of its own.
     """
-    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    data_folder.make()
     with _problems(), tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="restore-") as folder:
         work = Path(folder)
         about = _unpack(file, work)
@@ -216,7 +209,7 @@ def _digest(path: Path) -> str:
 
 
 def _take_turns() -> None:
-    if settings.ON_SQLITE and not database.claim():
+    if settings.ON_SQLITE and not data_folder.claim():
         raise click.ClickException(f"Parley serves the data in {settings.DATA_DIR}. Stop it first.")
 
 
@@ -239,7 +232,7 @@ def _put_aside(force: bool) -> list[str]:
     """Make room for the database; what was there goes to a folder of its own."""
     current = _sqlite()
     if not current.exists():
-        current.parent.mkdir(parents=True, exist_ok=True)
+        current.parent.mkdir(0o700, parents=True, exist_ok=True)
         return []
     if not force and _is_lived_in(current):
         raise click.ClickException(f"There are people in {current}. With --force they are put aside first.")
@@ -261,7 +254,7 @@ def _is_lived_in(current: Path) -> bool:
 
 def _put_pictures(source: Path) -> None:
     """They are named by what is in them: one that is here already is the same, and what nobody uses is swept."""
-    uploads.FOLDER.mkdir(parents=True, exist_ok=True)
+    uploads.FOLDER.mkdir(0o700, parents=True, exist_ok=True)
     for file in source.iterdir():
         os.replace(file, uploads.FOLDER / file.name)
 
@@ -275,5 +268,5 @@ def _problems() -> Iterator[None]:
     """What the system or the archive refuses becomes a sentence."""
     try:
         yield
-    except (OSError, EOFError, tarfile.TarError, sqlite3.Error, ValueError, KeyError) as error:
+    except (data_folder.Unusable, OSError, EOFError, tarfile.TarError, sqlite3.Error, ValueError, KeyError) as error:
         raise click.ClickException(f"That is not possible: {error}") from None

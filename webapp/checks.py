@@ -12,6 +12,7 @@ import click
 from redis import asyncio as redis
 
 from webapp import database, schema, settings
+from webapp.postgresql import Shared, check_sessions
 
 PATIENCE_SECONDS = 3.0
 LEAST_FREE_MB = 200
@@ -43,6 +44,8 @@ async def _settings() -> str:
     if settings.WORKERS > 1 and not settings.REDIS_URL:
         raise Bad(f"WORKERS is {settings.WORKERS}, but they can't hear of each other: set REDIS_URL.")
     source = ".env and the environment" if _exists(".env") else "the environment (there is no .env here)"
+    for warning in settings.WARNINGS:
+        click.echo(f"    {warning}")
     return f"{settings.SITE_NAME}, for {', '.join(settings.ALLOWED_HOSTS)}; read from {source}"
 
 
@@ -70,7 +73,9 @@ async def _database() -> str:
         async with asyncio.timeout(PATIENCE_SECONDS):
             async with database.opened():
                 waiting = await schema.missing()
-    except schema.TooNew as error:
+            if settings.POSTGRES:
+                await check_sessions()
+    except (schema.TooNew, Shared) as error:
         raise Bad(str(error)) from None
     except Exception as error:  # whatever it is, the answer is no
         raise Bad(f"{shown} does not answer ({_brief(error)}). Check DATABASE_URL.") from None
@@ -80,10 +85,7 @@ async def _database() -> str:
 
 
 def _place_of_database() -> str:
-    credentials = database.config()["connections"]["default"]["credentials"]
-    if settings.ON_SQLITE:
-        return str(credentials["file_path"])
-    return "{host}:{port}, database {database}".format(**credentials)
+    return settings.POSTGRES.place if settings.POSTGRES else settings.DATABASE_URL.removeprefix("sqlite://")
 
 
 async def _redis() -> str:

@@ -2,14 +2,11 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
 from tortoise import Tortoise
@@ -20,6 +17,7 @@ from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from webapp import settings
+from webapp.database_url import Postgres
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,31 +48,27 @@ DOWN = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    OSError,
+    # Of a connection that breaks, and of a statement that takes too long. No other OSError: what `connect` meets is
+    # a DBConnectionError, and a file that is missing is not the database's fault.
+    ConnectionError,
+    TimeoutError,
 )
 POOL_SIZE = 10
 STATEMENT_SECONDS = 15
 BATCH = 500
 
 
-def _postgres(url: str) -> dict[str, Any]:
-    """Credentials as a dictionary: in a URL, asyncpg would read `ssl=disable` as TLS on."""
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
+def _postgres(postgres: Postgres) -> dict[str, Any]:
     credentials: dict[str, Any] = {
-        "host": options.pop("host", None) or parts.hostname or "localhost",
-        "port": parts.port or 5432,
-        "user": unquote(parts.username or "postgres"),
-        "password": unquote(parts.password) if parts.password else None,
-        "database": unquote(parts.path.lstrip("/")) or "parley",
         # None is kept open for its own sake: asyncpg would say with a traceback that it can't while the server is away.
         "minsize": 0,
         "maxsize": POOL_SIZE,
+        "timeout": postgres.connect_seconds,
         "command_timeout": STATEMENT_SECONDS,
         "reset": _leave_as_it_is,
     }
-    if ssl := options.pop("sslmode", options.pop("ssl", None)):
-        credentials["ssl"] = ssl
+    if postgres.statement_cache_size is not None:
+        credentials["statement_cache_size"] = postgres.statement_cache_size
     return {"engine": "webapp.postgresql", "credentials": credentials}
 
 
@@ -85,8 +79,8 @@ async def _leave_as_it_is(_: asyncpg.Connection) -> None:
     """
 
 
-def _sqlite(url: str) -> dict[str, Any]:
-    path = url.removeprefix("sqlite://")
+def _sqlite() -> dict[str, Any]:
+    path = settings.DATABASE_URL.removeprefix("sqlite://")
     pragmas = {"journal_mode": "WAL", "synchronous": "NORMAL", "foreign_keys": "ON", "busy_timeout": 10_000}
     pragmas["secure_delete"] = "ON"  # what is deleted is written over, not only let go of
     return {"engine": "webapp.sqlite", "credentials": {"file_path": path, **pragmas}}
@@ -94,8 +88,8 @@ def _sqlite(url: str) -> dict[str, Any]:
 
 def config(is_patient: bool = False) -> dict[str, Any]:
     """Tortoise's configuration for the database that the settings name; if patient, a statement may take any time."""
-    connection = (_sqlite if settings.ON_SQLITE else _postgres)(settings.DATABASE_URL)
-    if is_patient and not settings.ON_SQLITE:
+    connection = _postgres(settings.POSTGRES) if settings.POSTGRES else _sqlite()
+    if is_patient and settings.POSTGRES:
         connection["credentials"]["command_timeout"] = None
     return {
         "connections": {"default": connection},
@@ -224,19 +218,3 @@ async def settle() -> None:
     """Wait for the transactions whose callers have gone."""
     if _writing:
         await asyncio.wait(_writing, timeout=STATEMENT_SECONDS)
-
-
-_serving: list[int] = []
-
-
-def claim() -> bool:
-    """On SQLite: be the one process that serves these data, until it ends; whether nobody else does."""
-    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-    file = os.open(settings.DATA_DIR / "serving", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return False
-    _serving.append(file)  # open for as long as the process lives, and with it the lock
-    return True

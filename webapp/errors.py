@@ -230,7 +230,5 @@ def _way_back(request: Request) -> tuple[str, Words]:
 
 async def unavailable(request: Request, error: Exception) -> Response:
     """Starlette's handler for a database that is away."""
-    if isinstance(error, LookupError):
-        raise error  # a template that is missing is an OSError too
     faults.data.notice(error)
     return respond(request, Unavailable())

@@ -1,14 +1,60 @@
-"""Tortoise's PostgreSQL, with one thing mended."""
+"""Tortoise's PostgreSQL, with one thing mended, and how it is connected to."""
 
 import contextlib
+import secrets
+from typing import Any
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import TransactionalDBClient, TransactionContext, TransactionContextPooled
 from tortoise.connection import get_connections
+from tortoise.exceptions import DBConnectionError
+
+from webapp import settings
+
+PLACE = ("host", "port", "user", "password", "database")
+
+
+async def connect(*args: Any, **options: Any) -> asyncpg.Connection:
+    """A connection to the database of the settings. Raises DBConnectionError where the system has none to give."""
+    assert settings.POSTGRES
+    try:
+        return await asyncpg.connect(*args or [settings.POSTGRES.url(with_password=True)], **options)
+    except OSError as error:  # of a socket, a name, a certificate: only here is it known that it is the database's
+        seconds = settings.POSTGRES.connect_seconds
+        raise DBConnectionError(str(error) or f"no connection within {seconds} seconds") from error
+
+
+class Shared(Exception):
+    """Something between us and the database hands our statements to sessions that are not ours alone."""
+
+
+async def check_sessions() -> None:
+    """Raise Shared where a pgbouncer gives each transaction another session, and asyncpg has not been told so."""
+    assert settings.POSTGRES
+    if settings.POSTGRES.statement_cache_size == 0:
+        return
+    name = f"parley_{secrets.token_hex(4)}"
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(2):
+            connection = await connect(timeout=settings.POSTGRES.connect_seconds)
+            stack.push_async_callback(connection.close)
+            try:
+                await connection.prepare("SELECT 1", name=name)
+            except (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError):
+                raise Shared(
+                    "The database is behind a pgbouncer that shares its connections (pool_mode=transaction). "
+                    "Add ?statement_cache_size=0 to DATABASE_URL, or use pool_mode=session."
+                ) from None
 
 
 class Client(AsyncpgDBClient):
+    async def create_pool(self, **options: Any) -> asyncpg.Pool:
+        """By the URL, which has more to say of a connection than Tortoise passes on."""
+        assert settings.POSTGRES
+        options = {name: value for name, value in options.items() if name not in PLACE}
+        return await asyncpg.create_pool(settings.POSTGRES.url(with_password=True), connect=connect, **options)
+
     def _in_transaction(self) -> TransactionContext:
         return Turn(TransactionWrapper(self), self._pool_init_lock)
 

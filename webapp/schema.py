@@ -1,10 +1,8 @@
 """Bringing the schema up to date: one migration after the other, each in one transaction with its note."""
 
 import contextlib
-import fcntl
-import os
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from tortoise import Tortoise
@@ -14,7 +12,7 @@ from tortoise.migrations.migration import Migration
 from tortoise.migrations.schema_generator.state import State
 from tortoise.transactions import in_transaction
 
-from webapp import database, migrations, settings
+from webapp import data_folder, database, migrations, settings
 
 LOCK = 0x5061726C6579  # "Parley", any number that is ours alone
 
@@ -47,7 +45,7 @@ async def migrate(config: dict[str, Any] | None = None, until: str | None = None
     take turns.
     """
     config = config or database.config(is_patient=True)
-    with _folder_lock() if settings.ON_SQLITE else contextlib.nullcontext():
+    with data_folder.locked() if settings.ON_SQLITE else contextlib.nullcontext():
         if settings.ON_SQLITE:
             database.check_file()
         await Tortoise.init(config=config)
@@ -116,15 +114,3 @@ def require_known(names: Iterable[str]) -> None:
     ours = {module.name for module in pkgutil.iter_modules(migrations.__path__)}
     if unknown := sorted(set(names) - ours):
         raise TooNew(unknown)
-
-
-@contextlib.contextmanager
-def _folder_lock() -> Iterator[None]:
-    """Hold the data folder; the system lets go of it when the process ends, however that happens."""
-    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-    folder = os.open(settings.DATA_DIR, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)

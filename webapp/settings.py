@@ -16,7 +16,10 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from limits import RateLimitItem, parse_many
-from starlette.config import Config
+
+from webapp import database_url, env_file
+from webapp.database_url import Unusable
+from webapp.env_file import Malformed as Malformed
 
 T = TypeVar("T")
 
@@ -26,17 +29,22 @@ STATIC = ROOT / "static"
 MOST_FILES = 65_536
 
 
-class Malformed(ValueError):
-    """A setting that can't be used; the message names it and says what it may be."""
+_file = env_file.read(Path(".env"))
+_names: list[str] = []
 
 
-_config = Config(env_file=".env" if os.path.isfile(".env") else None)
+def _value(name: str) -> str:
+    """What the environment says, else the file."""
+    _names.append(name)
+    return os.environ.get(name, _file.get(name, "")).strip()
 
 
 def _read(name: str, default: str, convert: Callable[[str], T], wanted: str) -> T:
-    text = _config(name, default=default).strip() or default
+    text = _value(name) or default
     try:
         return convert(text)
+    except Unusable as error:
+        raise Malformed(f"{name} {error}") from error
     except Exception as error:
         # An address may hold a password, which must not get into a log.
         shown = "not usable" if name.endswith("_URL") else repr(text)
@@ -69,6 +77,16 @@ def _not_negative(text: str) -> int:
     return number
 
 
+def _folder(text: str) -> Path:
+    """Beside where Parley was started, which nobody means to be the root of the machine: systemd starts there."""
+    if not Path(text).is_absolute() and Path.cwd() == Path("/"):
+        raise Unusable(
+            f"is {text!r}, but it must begin with / where Parley is started in the folder /. "
+            "Set it, or start Parley elsewhere (systemd: WorkingDirectory=)."
+        )
+    return Path(text).resolve()
+
+
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
@@ -99,12 +117,6 @@ def _rates(count: int) -> Callable[[str], list[RateLimitItem]]:
     return convert
 
 
-def _database_url(text: str) -> str:
-    if not text.startswith(("sqlite://", "postgres://", "postgresql://")):
-        raise ValueError(text)
-    return text
-
-
 def _redis_url(text: str) -> str:
     if text and not text.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError(text)
@@ -126,10 +138,14 @@ def _rate(name: str, default: str) -> RateLimitItem:
     return _read(name, default, _rates(1), "a rate like 20/10 seconds")[0]
 
 
-DATA_DIR = _read("DATA_DIR", "var", lambda text: Path(text).resolve(), "a folder")
-DATABASE_URL = _read(
-    "DATABASE_URL", f"sqlite://{DATA_DIR}/parley.sqlite3", _database_url, "sqlite://PATH or postgres://..."
+DATA_DIR = _read("DATA_DIR", "var", _folder, "a folder")
+DATABASE_URL, POSTGRES = _read(
+    "DATABASE_URL",
+    f"sqlite://{DATA_DIR}/parley.sqlite3",
+    lambda text: (text, database_url.read(text)),
+    database_url.WANTED,
 )
+ON_SQLITE = POSTGRES is None
 REDIS_URL = _read("REDIS_URL", "", _redis_url, "redis://HOST:PORT, or empty for one process")
 ALLOWED_HOSTS = _read(
     "ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between, like chat.example,[::1]"
@@ -162,16 +178,14 @@ MAX_STREAMS = _read("MAX_STREAMS", str(_most_streams()), _positive, "a whole num
 MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a whole number of 1 or more")
 
 DIRECT_WRITES = _read("DIRECT_WRITES", "on", _switch, "on or off")
-METRICS_TOKEN = _config("METRICS_TOKEN", default="").strip()
+METRICS_TOKEN = _value("METRICS_TOKEN")
 if 0 < len(METRICS_TOKEN) < 16:  # not by _read, whose message would show it
     raise Malformed("METRICS_TOKEN is too short: it must have 16 characters or more.")
 
 KEEP_SESSIONS = timedelta(days=_read("KEEP_SESSIONS_DAYS", "90", _positive, "a whole number of 1 or more"))
 KEEP_REPORTS = timedelta(days=_read("KEEP_REPORTS_DAYS", "90", _positive, "a whole number of 1 or more"))
 
-ON_SQLITE = DATABASE_URL.startswith("sqlite://")
-
-_SECRET_KEY = _config("SECRET_KEY", default="").strip()
+_SECRET_KEY = _value("SECRET_KEY")
 if 0 < len(_SECRET_KEY) < 32:  # not by _read, whose message would show it
     raise Malformed("SECRET_KEY is too short: it must have 32 characters or more.")
 
@@ -192,7 +206,7 @@ def secret_key() -> str:
 
 def _make_secret(path: Path) -> None:
     """Of several processes that start together one wins, and none may see the file half written, or be readable."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, prefix="secret-") as file:  # 0600 by itself
         file.write(secrets.token_urlsafe(48))
         file.flush()
@@ -204,3 +218,7 @@ def _make_secret(path: Path) -> None:
 def installation() -> str:
     """A name that tells this installation's things from others' in a Redis that they share."""
     return f"parley:{sha256(secret_key().encode()).hexdigest()[:12]}"
+
+
+# Names in the file that are not ours: other programs may read it too (honcho, compose), so `serve` and `check` say so.
+WARNINGS = env_file.check_names(_file, _names)

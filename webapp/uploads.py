@@ -212,7 +212,7 @@ async def store(picture: Picture) -> None:
 
 
 def _store(picture: Picture) -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(0o700, parents=True, exist_ok=True)
     for size, content in picture.sizes.items():
         if not (target := FOLDER / _name(picture.digest, size)).exists():
             _write(target, content)
