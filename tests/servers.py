@@ -369,6 +369,7 @@ class App(Server):
     def __init__(self, env: Mapping[str, str] | None = None, port: int | None = None, is_new: bool = False) -> None:
         super().__init__("app")
         self.is_new = is_new
+        self.words: tuple[str, ...] = ()
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # Nothing of the tester's own settings gets in; the folder is the working folder, so no .env either.
@@ -387,7 +388,7 @@ class App(Server):
         return self
 
     def start(self) -> None:
-        self._run(sys.executable, "-m", "webapp", "serve", "--port", str(self.port), env=self.env)
+        self._run(sys.executable, "-m", "webapp", "serve", "--port", str(self.port), *self.words, env=self.env)
         self._wait(self.is_healthy, 30)
 
     def terminate(self) -> None:

@@ -18,7 +18,8 @@ import asyncpg
 import httpx2
 import pytest
 
-from tests.servers import ROOT, App, Postgres, Redis, free_port, furnish, wait_until
+from tests.servers import ROOT, App, Postgres, Redis, free_port, furnish, missing, wait_until
+from webapp.listen import close, listen, reachable
 from webapp.messages.posting import TOGETHER
 
 PASSWORD = "correct horse battery"
@@ -100,6 +101,118 @@ def test_the_first_start_makes_everything_and_says_where_it_is(here: Installatio
         assert f"http://127.0.0.1:{server.port}" in said
         assert "createsuperuser" in said
         assert str(data) in said
+        assert f"This is a new installation: there was no database in {data}/parley.sqlite3 yet." in said
+        assert [path.name for path in (data, *data.iterdir()) if path.stat().st_mode & 0o077] == []
+        server.terminate()
+        server.log.unlink()
+        server.start()
+        assert "Parley is at" in server.log.read_text()
+        assert "new installation" not in server.log.read_text()
+
+
+def test_what_older_versions_left_open_is_closed_at_the_start(migrated: Installation) -> None:
+    (migrated.data / "pictures").mkdir()
+    ours = [migrated.data, migrated.data / "pictures", migrated.data / "parley.sqlite3"]
+    for path in ours:
+        path.chmod(0o755)
+    assert lines(migrated.run("check", code=1))["disk"].startswith("bad")
+    migrated.run("migrate")
+    assert [path.name for path in ours if path.stat().st_mode & 0o077] == []
+    assert lines(migrated.run("check"))["disk"].startswith("ok")
+
+
+def test_a_folder_that_holds_other_things_too_stays_as_open_as_it_is(migrated: Installation) -> None:
+    (migrated.data / "letters").mkdir()
+    migrated.data.chmod(0o755)
+    (migrated.data / "parley.sqlite3").chmod(0o644)
+    migrated.run("migrate")
+    assert stat.S_IMODE(migrated.data.stat().st_mode) == 0o755
+    assert stat.S_IMODE((migrated.data / "parley.sqlite3").stat().st_mode) == 0o600
+
+
+# Where it listens.
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_everywhere_is_reached_by_either_kind_of_address(workers: str, request: pytest.FixtureRequest) -> None:
+    env = {"WORKERS": workers}
+    if workers == "2":
+        postgres, redis = request.getfixturevalue("postgres_server"), request.getfixturevalue("redis_server")
+        env |= {"DATABASE_URL": postgres.create(), "REDIS_URL": redis.url}
+    server = App(env)
+    server.words = ("--host", "::")
+    with server:
+        assert f"Parley is at http://127.0.0.1:{server.port}\n" in server.log.read_text()
+        for host in ("127.0.0.1", "[::1]"):
+            assert httpx2.get(f"http://{host}:{server.port}/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "kinds"),
+    [
+        ("::1", "http://[::1]", {socket.AF_INET6}),
+        ("127.0.0.1", "http://127.0.0.1", {socket.AF_INET}),
+        ("0.0.0.0", "http://127.0.0.1", {socket.AF_INET}),  # noqa: S104
+        ("::", "http://127.0.0.1", {socket.AF_INET, socket.AF_INET6}),
+    ],
+)
+def test_the_address_that_is_shown_is_one_that_can_be_reached(
+    host: str, shown: str, kinds: set[socket.AddressFamily]
+) -> None:
+    port = free_port()
+    sockets = listen(host, port)
+    try:
+        assert reachable(sockets) == f"{shown}:{port}"
+        assert {one.family for one in sockets} == kinds
+        # Of one kind each: the other would be called ::ffff:127.0.0.1.
+        assert all(
+            one.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) for one in sockets if one.family == socket.AF_INET6
+        )
+        with pytest.raises(OSError, match="in use"):
+            listen(host, port)
+    finally:
+        close(sockets)
+    close(listen(host, port))
+
+
+# How it ends.
+
+
+def test_a_terminal_that_closes_does_not_end_it() -> None:
+    with App() as server:
+        os.kill(server.pid, signal.SIGHUP)
+        os.kill(server.pid, signal.SIGHUP)
+        assert server.is_healthy()
+        server.terminate()
+        assert not server.is_running()
+
+
+def test_the_first_process_of_a_container_ends_while_it_starts(here: Installation) -> None:
+    alone = ["unshare", "--fork", "--pid", "--kill-child"]
+    if subprocess.run([*alone, "true"], capture_output=True).returncode:
+        missing("unshare must be allowed to make a first process")
+    # In place of the database there is somebody who answers nothing.
+    with socket.create_server(("127.0.0.1", 0)) as database:
+        url = f"postgres://postgres@127.0.0.1:{database.getsockname()[1]}/parley"
+        process = subprocess.Popen(
+            [*alone, sys.executable, "-m", "webapp", "serve", "--port", str(free_port())],
+            cwd=here.folder, env=here.env | {"DATABASE_URL": url}, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            with database.accept()[0]:
+                [first] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                os.kill(int(first), signal.SIGTERM)
+                assert "Traceback" not in process.communicate(timeout=20)[1]
+            assert process.returncode == 143
+        finally:
+            process.kill()
+
+
+def test_names_in_the_file_that_are_not_ours_are_told_of(migrated: Installation) -> None:
+    (migrated.folder / ".env").write_text("POSTGRES_PASSWORD=s3cret\n")
+    said = migrated.run("check")
+    assert "POSTGRES_PASSWORD in .env is no setting of Parley's" in said
+    assert "s3cret" not in said
 
 
 def test_without_a_command_it_serves(here: Installation) -> None:
@@ -229,7 +342,7 @@ def test_a_socket_that_is_not_there_is_the_database_being_away(here: Installatio
     assert said.startswith("Error: The database does not answer")
 
 
-def test_a_role_that_may_not_make_tables_is_told_so(here: Installation, postgres_server: Postgres) -> None:
+def test_a_schema_that_is_not_there_is_a_sentence(here: Installation, postgres_server: Postgres) -> None:
     url = postgres_server.create()
     queried(url, "CREATE SCHEMA talk")
     said = here.run("migrate", code=1, DATABASE_URL=f"{url}?options=-csearch_path%3Dnowhere")

@@ -16,6 +16,7 @@ PLUMBING = (
     "env_file",
     "database_url",
     "settings",
+    "listen",
     "data_folder",
     "text",
     "clock",

@@ -4,9 +4,12 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.requests import Request
+from starlette.routing import Route
 
 from tests.conftest import Person
 from webapp import database, faults, health, settings
@@ -197,6 +200,20 @@ async def test_health_says_when_the_database_is_away_slow_or_was_a_moment_ago(
     answer = await visitor.get("/health")
     assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (200, "degraded", "failing")
     faults.data.over()
+    assert (await visitor.get("/health")).json()["status"] == "ok"
+
+
+async def test_a_file_that_is_missing_is_our_fault_and_not_the_databases(alice: Person, visitor: Person) -> None:
+    def open_missing(_: Request) -> None:
+        Path("/no/such/file").read_text()
+
+    route = Route("/missing", open_missing)
+    the_app.router.routes.insert(0, route)
+    try:
+        assert (await alice.get("/missing")).status_code == 500
+    finally:
+        the_app.router.routes.remove(route)
+    assert not faults.data.is_on
     assert (await visitor.get("/health")).json()["status"] == "ok"
 
 

@@ -1,7 +1,10 @@
 """The command line: `python -m webapp` serves; the other commands look after an installation."""
 
 import asyncio
+import contextlib
+import os
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Coroutine
@@ -18,6 +21,8 @@ except ValueError as error:  # a setting that can't be used: its sentence is eno
 import tortoise.models
 
 from webapp import __version__, data_folder, database, schema
+from webapp.listen import BACKLOG, listen, reachable
+from webapp.postgresql import Shared, check_sessions
 from webapp.text import fold
 
 # Tortoise parses the source of each model for comments of its own (`#:`), a third of the time of a start. We have none.
@@ -51,6 +56,9 @@ def _away(error: BaseException) -> click.ClickException:
 @click.pass_context
 def main(context: click.Context) -> None:
     """Parley, a chat server that renders HTML. Without a command: serve."""
+    os.umask(0o077)
+    if os.getpid() == 1:  # of a container: the kernel ends the first process of a machine only if it wants to end
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if context.invoked_subcommand is None:
         context.invoke(serve)
 
@@ -64,24 +72,31 @@ def main(context: click.Context) -> None:
 def serve(host: str, port: int, workers: int) -> None:
     """Bring the database up to date, and serve."""
     import uvicorn  # here, so that the other commands start without it
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
 
     if workers > 1 and settings.ON_SQLITE:
         raise click.ClickException("SQLite serves one process. Set DATABASE_URL to a PostgreSQL database for more.")
     if workers > 1 and not settings.REDIS_URL:
         raise click.ClickException("Several processes need Redis to hear of each other. Set REDIS_URL.")
-    _check_place(host, port)
-    _migrate()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a closed terminal, or of who turns logs over: no reason to end
+    for warning in settings.WARNINGS:
+        click.echo(warning, err=True)
+    for place in _listen(host, port):  # before anything is touched, to learn whether it is possible
+        place.close()
+    applied = _migrate()
     _secret()
+    if settings.POSTGRES:
+        _check_sessions()
     if settings.ON_SQLITE and not data_folder.claim():
         raise click.ClickException(f"Another Parley serves the data in {settings.DATA_DIR}. Stop it, or set DATA_DIR.")
     files = settings.most_files()
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    click.echo(_greeting(host, port))
-    uvicorn.run(
+    sockets = _listen(host, port)
+    click.echo(_greeting(sockets, is_new="0001_initial" in applied))
+    config = uvicorn.Config(
         "webapp.app:app",
         http="webapp.security.protocol:BoundedProtocol",
-        host=host,
-        port=port,
         workers=workers,
         log_config=_logging(uvicorn.config.LOGGING_CONFIG),
         log_level="debug" if settings.DEBUG else "warning",
@@ -89,8 +104,16 @@ def serve(host: str, port: int, workers: int) -> None:
         proxy_headers=False,  # ours, with TRUSTED_PROXIES
         server_header=False,
         timeout_graceful_shutdown=5,
-        backlog=4096,
+        backlog=BACKLOG,
     )
+    if workers > 1:
+        config.load_app()  # what is wrong with it is said once, and not by each worker
+        return Multiprocess(config, sockets).run()
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets)
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def _logging(config: dict[str, Any]) -> dict[str, Any]:
@@ -100,14 +123,21 @@ def _logging(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"formatters": config["formatters"] | {"default": line}, "root": root}
 
 
-def _check_place(host: str, port: int) -> None:
-    """Before anything is touched, and not after the greeting: whether it is possible to listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listen(host: str, port: int) -> list[socket.socket]:
     try:
-        socket.create_server((host, port), family=family).close()
+        return listen(host, port)
     except OSError as error:
         reason = error.strerror or str(error)
         raise click.ClickException(f"Parley can't listen on {host}, port {port}: {reason}. Choose others.") from None
+
+
+def _check_sessions() -> None:
+    try:
+        asyncio.run(check_sessions())
+    except Shared as error:
+        raise click.ClickException(str(error)) from None
+    except database.DOWN as error:
+        raise _away(error) from None
 
 
 def _secret() -> None:
@@ -117,23 +147,25 @@ def _secret() -> None:
         raise click.ClickException(f"There is no secret key to sign with: {error}") from None
 
 
-def _greeting(host: str, port: int) -> str:
-    name = f"[{host}]" if ":" in host else host
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else name  # noqa: S104
+def _greeting(sockets: list[socket.socket], is_new: bool) -> str:
+    new = f"This is a new installation: there was no database in {settings.DATABASE_PLACE} yet.\n" if is_new else ""
     return (
-        f"{settings.SITE_NAME} is at http://{shown}:{port}\n"
+        f"{settings.SITE_NAME} is at {reachable(sockets)}\n{new}"
         "Create an account there, then make a room. `python -m webapp createsuperuser` makes an administrator.\n"
         f"Data is kept in {settings.DATA_DIR}. Stop with Ctrl+C."
     )
 
 
-def _migrate() -> None:
+def _migrate() -> list[str]:
+    """Bring the database up to date, and close to others what is ours; return the migrations that were applied."""
     try:
-        asyncio.run(schema.migrate())
+        applied = asyncio.run(schema.migrate())
     except (schema.TooNew, schema.Stuck, data_folder.Unusable) as error:
         raise click.ClickException(str(error)) from None
     except database.DOWN as error:
         raise _away(error) from None
+    data_folder.close_to_others()
+    return applied
 
 
 @main.command()

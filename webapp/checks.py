@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 from redis import asyncio as redis
 
-from webapp import database, schema, settings
+from webapp import data_folder, database, schema, settings
 from webapp.postgresql import Shared, check_sessions
 
 PATIENCE_SECONDS = 3.0
@@ -65,7 +65,7 @@ async def _secret() -> str:
 
 
 async def _database() -> str:
-    place = _place_of_database()
+    place = settings.DATABASE_PLACE
     if settings.ON_SQLITE and not _exists(place):
         raise Bad(f"there is no SQLite file at {place} yet: python -m webapp migrate makes it, and so does serve.")
     shown = f"{'SQLite' if settings.ON_SQLITE else 'PostgreSQL'} at {place}"
@@ -82,10 +82,6 @@ async def _database() -> str:
     if waiting:
         raise Bad(f"{shown} is not up to date (it lacks {', '.join(waiting)}): python -m webapp migrate")
     return f"{shown}, up to date"
-
-
-def _place_of_database() -> str:
-    return settings.POSTGRES.place if settings.POSTGRES else settings.DATABASE_URL.removeprefix("sqlite://")
 
 
 async def _redis() -> str:
@@ -110,6 +106,8 @@ async def _disk() -> str:
             pass
     except OSError as error:
         raise Bad(f"{existing} can't be written to ({error.strerror}). Check DATA_DIR.") from None
+    if is_open := data_folder.open_to_others():
+        raise Bad(f"{is_open[0]} can be read by others: chmod go= {is_open[0]}, or start it as its owner.")
     free = shutil.disk_usage(existing).free // 2**20
     if free < LEAST_FREE_MB:
         raise Bad(f"{folder} has {free:,} MB left: messages will soon be refused. Make room.")

@@ -32,7 +32,7 @@ def close_to_others() -> None:
     A folder that holds other things as well is not ours to close, but what is ours in it is.
     """
     with contextlib.suppress(PermissionError):  # of another user, who has to see to it: `check` says so
-        if all(entry.name.startswith(OURS) for entry in FOLDER.iterdir()):
+        if FOLDER.is_dir() and all(entry.name.startswith(OURS) for entry in FOLDER.iterdir()):
             FOLDER.chmod(0o700)
         for path in _private_paths():
             path.chmod(0o700 if path.is_dir() else 0o600)

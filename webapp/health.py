@@ -74,7 +74,7 @@ async def disk_takes() -> bool:
 
 def _probe() -> bool:
     try:
-        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)  # nobody may have needed it yet
+        settings.DATA_DIR.mkdir(0o700, parents=True, exist_ok=True)  # nobody may have needed it yet
         with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:
             file.write(PROBE)
             file.flush()

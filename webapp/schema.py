@@ -37,9 +37,9 @@ class Stuck(Exception):
         )
 
 
-async def migrate(config: dict[str, Any] | None = None, until: str | None = None) -> int:
+async def migrate(config: dict[str, Any] | None = None, until: str | None = None) -> list[str]:
     """
-    Apply what is missing, at most up to the migration `until`; return how many there were. Raises TooNew and Stuck.
+    Apply what is missing, at most up to the migration `until`; return their names. Raises TooNew and Stuck.
 
     Whenever the process is killed, the next start continues behind the last whole migration. Two that start together
     take turns.
@@ -52,10 +52,10 @@ async def migrate(config: dict[str, Any] | None = None, until: str | None = None
         try:
             migrator = _Migrator(config["apps"])
             while await migrator.apply_next(until):
-                migrator.count += 1
+                pass
         finally:
             await Tortoise.close_connections()
-    return migrator.count
+    return migrator.names
 
 
 class _Migrator:
@@ -63,7 +63,7 @@ class _Migrator:
 
     def __init__(self, apps: dict[str, Any]) -> None:
         self.apps = apps
-        self.count = 0
+        self.names: list[str] = []
         # What the models are like when these have been applied; to find out takes longer than to apply them.
         self._applied: set[MigrationKey] = set()
         self._state: State | None = None
@@ -87,6 +87,7 @@ class _Migrator:
                 raise
             except Exception as error:
                 raise Stuck(name, error) from error
+        self.names.append(name)
         return True
 
     async def _apply(self, executor: MigrationExecutor, migration: Migration, applied: set[MigrationKey]) -> None:

@@ -104,7 +104,8 @@ def _networks(text: str) -> list[str]:
     for network in _words(text):
         if network != "*":
             ip_network(network)
-    return _words(text)
+    # A proxy that is told of `localhost` comes by either.
+    return [*_words(text), "::1"] if "127.0.0.1" in _words(text) else _words(text)
 
 
 def _rates(count: int) -> Callable[[str], list[RateLimitItem]]:
@@ -146,6 +147,8 @@ DATABASE_URL, POSTGRES = _read(
     database_url.WANTED,
 )
 ON_SQLITE = POSTGRES is None
+# For people: without user and password.
+DATABASE_PLACE = POSTGRES.place if POSTGRES else DATABASE_URL.removeprefix("sqlite://")
 REDIS_URL = _read("REDIS_URL", "", _redis_url, "redis://HOST:PORT, or empty for one process")
 ALLOWED_HOSTS = _read(
     "ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between, like chat.example,[::1]"
