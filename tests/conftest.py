@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,15 @@ from tortoise.apps import Apps  # noqa: E402
 from tests.cluster import enter  # noqa: E402, F401
 from tests.servers import own_redis, postgres_server, redis_server  # noqa: E402, F401
 from webapp import schema, settings  # noqa: E402
-from webapp.accounts.models import User  # noqa: E402
+from webapp.accounts import passwords  # noqa: E402
+from webapp.accounts.models import Profile, User  # noqa: E402
 from webapp.accounts.sessions import Session  # noqa: E402
 from webapp.app import app as the_app  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
 from webapp.rooms import access, members  # noqa: E402
 from webapp.rooms.models import Room  # noqa: E402
 from webapp.security import cookie  # noqa: E402
+from webapp.uploads import Picture  # noqa: E402
 
 PASSWORD = "correct horse battery"
 COOKIE = cookie.name("http")
@@ -149,6 +152,30 @@ async def empty() -> None:
             await connection.execute(f"DELETE FROM {table}")
     finally:
         await connection.close()
+
+
+@cache
+def hashed() -> str:
+    """PASSWORD, hashed once."""
+    return passwords._hasher.hash(PASSWORD)
+
+
+async def known_password(person: "Person") -> "Person":
+    """Their password is PASSWORD from now on."""
+    assert person.user
+    await User.filter(id=person.user.id).update(password_hash=hashed())
+    return person
+
+
+async def introduce(user: User, shown: str, bio: str = "") -> None:
+    """What others see of them is this from now on."""
+    await user.set_profile(Profile.checked(shown, bio, user.language, user.saves_data))
+
+
+async def show(user: User, picture: Picture | None) -> None:
+    """They take this picture, or none."""
+    profile = Profile(user.display_name, user.bio, user.language, user.saves_data)
+    await user.set_profile(profile, picture, keeps_picture=False)
 
 
 class Person:

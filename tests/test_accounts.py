@@ -887,7 +887,8 @@ async def test_a_household_of_ipv6_is_counted_as_one(app: object, throttled: Non
 
 async def test_guessing_the_present_password_is_throttled_too(dora: Person, throttled: None) -> None:
     await enter(dora)
-    assert (await change(dora, "a wrong guess", NEW_PASSWORD)).status_code == 422
+    for _ in range(2):
+        assert (await change(dora, "a wrong guess", NEW_PASSWORD)).status_code == 422
     answer = await change(dora, PASSWORD, NEW_PASSWORD)
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) >= 1

@@ -13,7 +13,7 @@ from tests.conftest import Person, account, bodies, person
 from webapp import settings
 from webapp.accounts.models import EVERYONE, User
 from webapp.app import app as the_app
-from webapp.friends.models import Block, Friendship
+from webapp.friends.models import Block
 from webapp.language import speaking
 from webapp.live import Reader, hub
 from webapp.messages import receipts
@@ -57,9 +57,8 @@ async def write(one: Person, other: Person, body: str = "Hello", nonce: str = ""
 
 
 async def befriend(one: Person, other: Person) -> None:
-    await Friendship.ask(who(one), who(other))
-    await Friendship.accept(who(other), who(one))
-    await chats.befriend(who(one), who(other))
+    await chats.ask(who(one), who(other))
+    await chats.accept(who(other), who(one))
 
 
 async def block(one: Person, other: Person) -> None:

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.conftest import Person, person
+from tests.conftest import PASSWORD, Person, introduce, known_password, person, show
 from webapp import database, settings, uploads
 from webapp.accounts.models import User
 from webapp.app import _tidy as at_start
@@ -62,9 +62,13 @@ async def made(one: Person, state: str = READY) -> Export:
     return found
 
 
+async def press(one: Person) -> httpx2.Response:
+    return await (await known_password(one)).post(PAGE, {"password": PASSWORD})
+
+
 async def ask(one: Person) -> Export:
     """Press the button, and wait for the file."""
-    assert (await one.post(PAGE)).status_code == 303
+    assert (await press(one)).status_code == 303
     return await made(one)
 
 
@@ -120,7 +124,7 @@ async def set_picture(one: Person, colour: str) -> str:
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
     picture = await uploads.prepared(Upload("me.png", "image/png", len(content), content))
-    await who(one).show(picture)
+    await show(who(one), picture)
     return picture.digest
 
 
@@ -155,7 +159,7 @@ async def test_another_site_begins_nothing(alice: Person) -> None:
 
 async def test_pressed_it_is_made_and_given_to_whom_it_belongs(alice: Person, room: Room, folder: Path) -> None:
     await alice.say(room, "Scones are *best* warm")
-    answer = await alice.post(PAGE)
+    answer = await press(alice)
     assert (answer.status_code, answer.headers["location"]) == (303, PAGE)
     found = await made(alice)
     page = await alice.get(PAGE)
@@ -208,7 +212,7 @@ async def test_that_it_failed_is_said_and_it_can_be_tried_again(
     await notebook(alice, 3)
     with monkeypatch.context() as patch:
         patch.setattr(Message, "after", broken)
-        await alice.post(PAGE)
+        await press(alice)
         await made(alice, FAILED)
     page = await alice.get(PAGE)
     assert "Your file could not be made." in page.text
@@ -218,12 +222,20 @@ async def test_that_it_failed_is_said_and_it_can_be_tried_again(
     assert len(files(folder)) == 1
 
 
+async def test_it_is_made_only_with_the_password(alice: Person) -> None:
+    await known_password(alice)
+    answer = await alice.post(PAGE, {"password": "a wrong guess"})
+    assert answer.status_code == 422
+    assert "That is not your password." in answer.text
+    assert await Export.all().count() == 0
+
+
 async def test_a_few_a_day_are_enough(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     forget_limits()
     for _ in range(settings.RATE_EXPORT.amount):
         await ask(alice)
-    answer = await alice.post(PAGE)
+    answer = await press(alice)
     assert answer.status_code == 429
     assert "Wait 24 hours and try again." in answer.text
     assert (await Export.get(user_id=who(alice).id)).state == READY, "the last one is still there"
@@ -236,7 +248,7 @@ async def test_it_holds_the_profile_the_devices_and_the_people(
     app: object, alice: Person, bob: Person, charlie: Person
 ) -> None:
     dora, emil = await person(app, "dora"), await person(app, "emil")
-    await who(alice).introduce("Alice Liddell", "Down the\nrabbit hole")
+    await introduce(who(alice), "Alice Liddell", "Down the\nrabbit hole")
     await befriend(alice, bob)
     await Friendship.ask(who(charlie), who(alice))
     await Friendship.ask(who(alice), who(dora))
@@ -503,7 +515,7 @@ async def begun(one: Person) -> Export:
 
 
 async def test_pressed_twice_at_once_it_is_made_once(alice: Person, folder: Path) -> None:
-    answers: list[httpx2.Response] = await asyncio.gather(*(alice.post(PAGE) for _ in range(4)))
+    answers: list[httpx2.Response] = await asyncio.gather(*(press(alice) for _ in range(4)))
     assert {answer.status_code for answer in answers} == {303}
     found = await made(alice)
     assert found.attempts == 1
@@ -548,7 +560,7 @@ async def test_what_a_crash_left_is_begun_anew_at_the_start(alice: Person, folde
 
 async def test_what_a_crash_left_is_begun_anew_by_the_next_press(alice: Person, folder: Path) -> None:
     run = await leftover(alice, folder)
-    assert (await alice.post(PAGE)).status_code == 303
+    assert (await press(alice)).status_code == 303
     assert (await made(alice)).run != run
 
 

@@ -12,7 +12,7 @@ import pytest
 from limits import parse
 from tortoise.transactions import in_transaction
 
-from tests.conftest import Person, account, person
+from tests.conftest import Person, account, introduce, person
 from webapp import database, settings
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import search_names
@@ -553,7 +553,7 @@ def test_letters_that_no_code_has_are_read_as_the_digits_they_look_like() -> Non
 
 async def called(app: object, username: str, shown: str) -> Person:
     somebody = await person(app, username)
-    await someone(somebody).introduce(shown, "")
+    await introduce(someone(somebody), shown, "")
     return somebody
 
 
@@ -588,7 +588,7 @@ async def test_a_new_name_is_found_and_the_old_one_is_not(alice: Person, charlie
     await charlie.post("/settings/profile", {"display_name": "Zara", "bio": ""})
     assert names(await alice.get("/people?q=zar")) == ["Zara"]
     assert names(await alice.get("/people?q=charlie")) == ["Zara"], "still the user name"
-    await someone(alice).introduce("Alicia", "")
+    await introduce(someone(alice), "Alicia", "")
     assert names(await charlie.get("/people?q=alicia")) == ["Alicia"]
 
 
@@ -600,7 +600,7 @@ async def test_who_registers_is_found_at_once(visitor: Person, alice: Person) ->
 
 
 async def test_two_changes_of_a_name_at_once_leave_one_of_them(alice: Person, charlie: Person) -> None:
-    await asyncio.gather(*(someone(charlie).introduce(name, "") for name in ("Yara One", "Zara Two", "Xara Three")))
+    await asyncio.gather(*(introduce(someone(charlie), name, "") for name in ("Yara One", "Zara Two", "Xara Three")))
     row = await User.get(id=someone(charlie).id)
     kept = set(await SearchName.filter(user_id=row.id).values_list("folded", flat=True))
     assert kept == search_names("charlie", row.display_name)
@@ -681,7 +681,7 @@ async def test_what_begins_with_a_prefix_is_one_range_on_every_engine(app: objec
     shown = ["co-op", "coop", "co op", "Coöp", "cooz", "coo", "co", "cp", "c", "山田", "山", "ﬁn", "\U0001f680 go"]
     for number, name in enumerate(shown):
         somebody = await account(f"x{number:02}")
-        await somebody.introduce(name, "")
+        await introduce(somebody, name, "")
     ordered = [row.folded for row in await SearchName.all().order_by("folded")]
     assert ordered == sorted(ordered)
     for prefix in ("co", "coo", "co-", "co ", "山", "fin", "\U0001f680"):

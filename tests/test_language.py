@@ -13,7 +13,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from tests.conftest import Person
+from tests.conftest import PASSWORD, Person, known_password
 from tests.servers import ROOT
 from webapp import render
 from webapp.accounts.models import User
@@ -332,7 +332,7 @@ async def test_a_language_that_nobody_reads_is_not_rendered(
 async def test_the_file_of_what_is_mine_is_in_the_language_of_the_page_that_asked(alice: Person, room: Room) -> None:
     assert alice.user
     await alice.say(room, "one")
-    await alice.post("/settings/export", **GERMAN)
+    await (await known_password(alice)).post("/settings/export", {"password": PASSWORD}, **GERMAN)
     export = await Export.get(user_id=alice.user.id)
     assert export.language == "de"
     while (export := await Export.get(user_id=alice.user.id)).is_under_way:

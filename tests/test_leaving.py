@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.conftest import PASSWORD, Person, bodies, person
+from tests.conftest import PASSWORD, Person, bodies, person, show
 from webapp import database, settings, uploads
 from webapp.accounts import passwords
 from webapp.accounts.models import SearchName, User
@@ -77,7 +77,7 @@ async def set_picture(one: Person, colour: str = "red") -> str:
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
     picture = await uploads.prepared(Upload("me.png", "image/png", len(content), content))
-    await who(one).show(picture)
+    await show(who(one), picture)
     return picture.digest
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Person
+from tests.conftest import Person, introduce
 from webapp import database, purge, settings
 from webapp.accounts.bans import AddressBan
 from webapp.accounts.models import User
@@ -171,7 +171,7 @@ async def test_of_a_removed_message_nothing_is_left_in_any_file(alice: Person, r
 
 @only_sqlite
 async def test_of_an_account_that_is_gone_nothing_is_left_in_any_file(alice: Person, bob: Person, room: Room) -> None:
-    await who(alice).introduce(f"{SECRET}", f"{SECRET} is what I am")
+    await introduce(who(alice), f"{SECRET}", f"{SECRET} is what I am")
     assert in_files(SECRET)
     user = await User.get(id=who(alice).id)
     await begin(user)

@@ -729,6 +729,10 @@ async def test_links_in_first_messages_lead_to_a_question(app: object, guest: Pe
     answered = await guest.post("/strangers/question", {"answer": right, "seal": seal})
     assert answered.headers["Location"] == "/strangers"
     assert (await stranger(guest)).is_waiting
+    await conduct.Conduct.add((await stranger(guest)).person, conduct.QUESTION_AT)
+    again = await guest.post("/strangers/question", {"answer": right, "seal": seal})
+    assert again.status_code == 200, "an answer is good for one question, once"
+    assert (await conduct.Conduct.get(person=(await stranger(guest)).person)).points >= conduct.QUESTION_AT
 
 
 async def test_a_wrong_answer_begins_a_pause(guest: Person, chat: str) -> None:

@@ -6,7 +6,10 @@ from starlette.requests import HTTPConnection, Request
 from webapp import database, faults, language
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session, used
-from webapp.errors import AmongStrangers, SignedOut, Unavailable
+from webapp.errors import AmongStrangers, Invalid, SignedOut, TooMany, Unavailable
+from webapp.language import _
+from webapp.security import events
+from webapp.security.limiter import throttle_guess
 
 OPEN_PATHS = ("/static/", "/pictures/", "/health", "/metrics", "/favicon.ico")
 # What somebody who is kept out may still do: take what is theirs, and go.
@@ -30,7 +33,7 @@ class SessionBackend(AuthenticationBackend):
             # Told by the view, which has what was typed, and not from here, where it would be lost.
             conn.state.is_away = True
             return None
-        if session is None or (session.user.is_guest and session.is_of_yesterday):
+        if session is None or session.is_over:
             return None
         used.note(session)
         session.user.session_id = session.id
@@ -62,3 +65,19 @@ def signed_in(request: Request) -> User:
     if user.is_guest:
         raise AmongStrangers
     return user
+
+
+async def confirm(request: Request, user: User, password: str, field: str = "password") -> None:
+    """
+    Check the password of somebody who is signed in; raises Invalid, by that field, and TooMany.
+
+    Counted apart from signing in, or who guesses from elsewhere would also keep the owner from changing it.
+    """
+    try:
+        await throttle_guess("confirm", str(user.id))
+    except TooMany:
+        events.record(request, "password_throttled", user.code)
+        raise
+    if await User.with_password(user.username or "", password) is None:
+        events.record(request, "password_wrong", user.code)
+        raise Invalid(**{field: _("That is not your password.")})

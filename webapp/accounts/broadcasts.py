@@ -9,6 +9,11 @@ def signed_out(*sessions: int) -> None:
         hub.dismiss("signed_out", session=session)
 
 
+def renewed(session: int) -> None:
+    """The session goes on under another token: streams that were opened with the one before end."""
+    hub.dismiss("renewed", session=session)
+
+
 def changed(person: User) -> None:
     """They have another name or picture, or have gone: what shows them is made anew."""
-    hub.note("person", user=person.id)
+    hub.note("person", code=person.code)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from zlib import crc32
 
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import F
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -46,6 +47,23 @@ class Avatar(NamedTuple):
         initials = "".join(text.clusters(word)[0] for word in (words if len(words) == 1 else (words[0], words[-1])))
         sizes = [uploads.path(picture, size) for size in (uploads.SMALL, uploads.LARGE)] if picture else []
         return cls(initials.upper(), crc32(code.encode()) % HUES, *sizes)
+
+
+class Profile(NamedTuple):
+    """What people set about themselves, by the names of the columns, but for the picture."""
+
+    display_name: str
+    bio: str
+    language: str
+    saves_data: bool
+
+    @classmethod
+    def checked(cls, shown: str, bio: str, language: str, saves_data: bool) -> "Profile":
+        """What was typed; raises Invalid. A word that is no language stands for the browser's."""
+        about = text.block(bio)
+        if len(about) > BIO_LENGTH:
+            raise Invalid(bio=_("Use at most %(most)s characters.", most=BIO_LENGTH))
+        return cls(display_name(shown), about, language if language in LANGUAGES else "", saves_data)
 
 
 class User(Model):
@@ -157,6 +175,12 @@ class User(Model):
         return found
 
     @classmethod
+    async def code_of(cls, username: str) -> str:
+        """The code of the person with that user name, empty when there is none."""
+        found = await cls.filter(username=username).values_list("code", flat=True)
+        return str(found[0]) if found else ""
+
+    @classmethod
     async def _taken(cls, name: str) -> Words | None:
         exists = await cls.exists(skeleton=skeleton(name))
         return _("That name, or one that looks like it, is taken. Choose another.") if exists else None
@@ -210,37 +234,38 @@ class User(Model):
         self.language = code if code in LANGUAGES else ""
         await User.filter(id=self.id).update(language=self.language)
 
-    async def introduce(self, shown: str, bio: str) -> None:
-        """Change what others see of this person; raises Invalid."""
-        self.display_name, self.bio = display_name(shown), text.block(bio)
-        if len(self.bio) > BIO_LENGTH:
-            raise Invalid(bio=_("Use at most %(most)s characters.", most=BIO_LENGTH))
+    async def set_profile(
+        self, profile: Profile, picture: uploads.Picture | None = None, keeps_picture: bool = True
+    ) -> bool:
+        """
+        Change all of the profile, or nothing of it; whether others see this person otherwise now.
 
-        async def write() -> None:
-            await User.filter(id=self.id).update(display_name=self.display_name, bio=self.bio)
-            await SearchName.write(self)
-
-        await database.transact(write)
-
-    async def save_data(self, saves: bool) -> None:
-        self.saves_data = saves
-        await User.filter(id=self.id).update(saves_data=saves)
-
-    async def show(self, picture: uploads.Picture | None) -> None:
-        """Take this picture in place of the one before, or none; raises Unavailable when it can't be kept."""
+        Raises Unavailable when the picture can't be stored.
+        """
+        values: dict[str, Any] = {name: new for name, new in profile._asdict().items() if new != getattr(self, name)}
+        if picture or not keeps_picture:
+            values["picture"] = picture.digest if picture else None
+        if not values or values == {"picture": self.picture}:
+            return False
         if picture:
             await uploads.store(picture)
-        before, after = self.picture, picture.digest if picture else None
-        while not await User.filter(id=self.id, picture=before).update(picture=after):
-            row = await User.get_or_none(id=self.id)  # another window of theirs was faster, or they have just left
-            if row is None or row.picture == after:
-                break
-            before = row.picture
-        self.picture = after
+        before = await database.transact(self._write_profile, values)
+        self.update_from_dict(values)
         if picture:
             await uploads.store(picture)  # again: somebody who had the same may have let go of it meanwhile
-        if before and before != after:
+        if before and "picture" in values and before != self.picture:
             await uploads.let_go(before, User.pictures)
+        return not values.keys().isdisjoint(("display_name", "picture"))
+
+    async def _write_profile(self, values: dict[str, Any]) -> str | None:
+        """Within a transaction; the picture until now, as another window of theirs may have changed it."""
+        await User.filter(id=self.id).update(saves_data=F("saves_data"))  # locks the row before it is read
+        before = await User.filter(id=self.id).values_list("picture", flat=True)
+        await User.filter(id=self.id).update(**values)
+        if before and "display_name" in values:
+            self.display_name = values["display_name"]
+            await SearchName.write(self)
+        return str(before[0]) if before and before[0] else None
 
     @classmethod
     async def pictures(cls, digests: Collection[str]) -> set[str]:

@@ -14,6 +14,8 @@ from webapp.security import cookie
 
 USED_AGAIN = timedelta(minutes=5)
 GUEST_LIFE = timedelta(hours=24)
+# As long as the browser has the cookie.
+MAX_LIFETIME = timedelta(seconds=cookie.LIFE_SECONDS)
 WRITE_SECONDS = 30.0
 
 
@@ -47,6 +49,11 @@ class Session(Model):
         return await cls.create(digest=cookie.digest(token), user=user, user_agent=agent, address=address)
 
     @classmethod
+    async def renew(cls, number: int, token: str) -> None:
+        """Go on under another token: the one from before is worth nothing any more."""
+        await cls.filter(id=number).update(digest=cookie.digest(token), created_at=datetime.now(UTC))
+
+    @classmethod
     async def forget(cls, unused: timedelta) -> int:
         """Delete the sessions that were not used for so long, in small batches; how many."""
         return await database.delete_where(cls.filter(used_at__lt=datetime.now(UTC) - unused))
@@ -58,9 +65,9 @@ class Session(Model):
         return await old.update(address=None)
 
     @property
-    def is_of_yesterday(self) -> bool:
-        """Whether it began so long ago that a guest's is over."""
-        return datetime.now(UTC) - self.created_at > GUEST_LIFE
+    def is_over(self) -> bool:
+        """Whether it began so long ago that it ends, however much it is used."""
+        return datetime.now(UTC) - self.created_at > (GUEST_LIFE if self.user.is_guest else MAX_LIFETIME)
 
     @property
     def device(self) -> Words:

@@ -9,17 +9,17 @@ from starlette.responses import Response
 
 from webapp import language, render, settings, text, uploads
 from webapp.accounts import broadcasts
-from webapp.accounts.authentication import anyone, recognised, signed_in
+from webapp.accounts.authentication import anyone, confirm, recognised, signed_in
 from webapp.accounts.bans import check_address
-from webapp.accounts.models import User
+from webapp.accounts.models import Profile, User
 from webapp.accounts.sessions import Session
-from webapp.errors import Invalid, Missing, Problem, Refused
+from webapp.errors import Invalid, Missing, Problem, Refused, TooMany
 from webapp.friends.models import Block
 from webapp.language import _
-from webapp.security import client, cookie
+from webapp.security import client, cookie, events, known
 from webapp.security.forms import Upload, form, form_with_file
 from webapp.security.guard import inner_path
-from webapp.security.limiter import throttle
+from webapp.security.limiter import throttle, throttle_guess
 
 RESET_SECONDS = 24 * 3600
 NO_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": "", "picture": ""}
@@ -50,8 +50,8 @@ async def register(request: Request) -> Response:
         user = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
         return again(request, "accounts/register.html", error, form=typed)
-    await _begin(request, user)
-    return render.see_other("/lobby")
+    events.record(request, "registered", user.code)
+    return await _begin(request, user, "/lobby")
 
 
 def register_form(request: Request, **context: Any) -> Response:
@@ -72,25 +72,37 @@ async def login(request: Request) -> Response:
         user = await _authenticate(request, typed["username"], typed["password"])
     except Problem as error:
         return again(request, "accounts/login.html", error, form=typed, next=target)
-    await _begin(request, user)
-    return render.see_other(target)
+    events.record(request, "signed_in", user.code)
+    return await _begin(request, user, target)
 
 
 async def _authenticate(request: Request, username: str, password: str) -> User:
-    await throttle(settings.RATE_SIGN_IN_ADDRESS, "sign-in-address", client.address(request))
-    await throttle(settings.RATE_SIGN_IN, "sign-in", text.fold(username)[:30])
+    name = text.fold(username)[:30]
+    try:
+        if browser := known.token(request, name):
+            await throttle_guess("sign-in-known", browser)
+        else:
+            await throttle(settings.RATE_SIGN_IN_ADDRESS, "sign-in-address", client.address(request))
+            await throttle_guess("sign-in", name)
+    except TooMany:
+        events.record(request, "sign_in_throttled")
+        raise
     user = await User.with_password(username, password)
     if user is None:
+        events.record(request, "sign_in_failed", await User.code_of(name))
         raise Invalid(password=_("The user name or the password is not right."))
     return user
 
 
-async def _begin(request: Request, user: User) -> Session:
-    """Sign the person in with a new session; the one that this browser had until now ends."""
+async def _begin(request: Request, user: User, goto: str) -> Response:
+    """Sign the person in with a new session, and go on; the one that this browser had until now ends."""
     if anyone(request):
         await _end(request.user.session_id)
     token = cookie.start_session(request)
-    return await Session.begin(user, token, request.headers.get("user-agent", ""), client.address_hash(request))
+    await Session.begin(user, token, request.headers.get("user-agent", ""), client.address_hash(request))
+    response = render.see_other(goto)
+    known.remember(request, response, user.username or "")
+    return response
 
 
 async def _end(*sessions: int) -> None:
@@ -99,8 +111,9 @@ async def _end(*sessions: int) -> None:
 
 
 async def logout(request: Request) -> Response:
-    if anyone(request):
-        await _end(request.user.session_id)
+    if user := anyone(request):
+        events.record(request, "signed_out", user.code)
+        await _end(user.session_id)
     cookie.end_session(request)
     return render.see_other("/")
 
@@ -108,6 +121,7 @@ async def logout(request: Request) -> Response:
 async def heed(request: Request) -> Response:
     """The warning has been read: back to the page that it stood on."""
     if user := anyone(request):
+        await throttle(settings.RATE_CHANGE, "warning", str(user.id))
         await user.heed()
     return render.see_other(inner_path(urlsplit(request.headers.get("referer", "")).path))
 
@@ -117,6 +131,7 @@ async def speak(request: Request) -> Response:
     typed = await form(request, "language")
     back = render.see_other(inner_path(urlsplit(request.headers.get("referer", "")).path or "/"))
     if user := anyone(request):
+        await throttle(settings.RATE_CHANGE, "language", str(user.id))
         await user.speak(typed["language"])
     elif typed["language"] in language.LANGUAGES:
         cookie.remember(request, back, language.COOKIE, typed["language"])
@@ -147,14 +162,11 @@ async def profile(request: Request) -> Response:
     names = ("display_name", "bio", "language", "remove_picture", "saves_data")
     typed, upload = await form_with_file(request, "picture", *names)
     try:
+        await throttle(settings.RATE_PROFILE, "profile", str(user.id))
         picture = await _picture(user, upload) if upload else None
-        await user.introduce(typed["display_name"], typed["bio"])
-        await user.speak(typed["language"])
-        await user.save_data(bool(typed["saves_data"]))
-        if picture or typed["remove_picture"]:
-            await user.show(picture)
+        profile = Profile.checked(typed["display_name"], typed["bio"], typed["language"], bool(typed["saves_data"]))
+        is_seen = await user.set_profile(profile, picture, keeps_picture=not typed["remove_picture"])
     except Problem as error:
-        await user.refresh_from_db()
         problems = {"picture": PICTURE_LOST if upload else ""}
         problems |= error.problems if isinstance(error, Invalid) else {"picture": error.message}
         response = _settings(
@@ -162,7 +174,8 @@ async def profile(request: Request) -> Response:
         )
         response.headers.update(error.headers)
         return response
-    broadcasts.changed(user)
+    if is_seen:
+        broadcasts.changed(user)
     return render.see_other("/settings/profile?done=profile")
 
 
@@ -177,14 +190,17 @@ async def password(request: Request) -> Response:
         return _settings(request, "accounts/password.html", problems=NO_PROBLEMS)
     typed = await form(request, "current", "password")
     try:
-        await throttle(settings.RATE_SIGN_IN, "sign-in", user.username or "")
-        if await User.with_password(user.username or "", typed["current"]) is None:
-            raise Invalid(current=_("That is not your password."))
+        await confirm(request, user, typed["current"], field="current")
         await user.set_password(typed["password"])
     except Invalid as error:
         return _settings(request, "accounts/password.html", error.status, problems=NO_PROBLEMS | error.problems)
+    events.record(request, "password_changed", user.code)
     await _end_others(user)
-    return render.see_other("/settings/password?done=password")
+    await Session.renew(user.session_id, cookie.start_session(request))
+    broadcasts.renewed(user.session_id)
+    response = render.see_other("/settings/password?done=password")
+    known.remember(request, response, user.username or "")
+    return response
 
 
 async def _end_others(user: User) -> None:
@@ -200,11 +216,13 @@ async def sessions(request: Request) -> Response:
 
 async def end_session(request: Request) -> Response:
     user = signed_in(request)
+    await throttle(settings.RATE_CHANGE, "sessions", str(user.id))
     own = await Session.filter(user_id=user.id)
     session = next((session for session in own if session.id == request.path_params["id"]), None)
     if session is None:
         raise Missing(_("That device is signed out already."))
     await _end(session.id)
+    events.record(request, "session_ended", user.code)
     if session.id == user.session_id:
         cookie.end_session(request)
         return render.see_other("/")
@@ -212,7 +230,10 @@ async def end_session(request: Request) -> Response:
 
 
 async def end_other_sessions(request: Request) -> Response:
-    await _end_others(signed_in(request))
+    user = signed_in(request)
+    await throttle(settings.RATE_CHANGE, "sessions", str(user.id))
+    await _end_others(user)
+    events.record(request, "sessions_ended", user.code)
     return render.see_other("/settings/sessions?done=ended")
 
 
@@ -233,14 +254,15 @@ async def reset(request: Request) -> Response:
     if request.method != "POST":
         return render.page(request, "accounts/reset.html", username=user.username, problems=NO_PROBLEMS)
     typed = await form(request, "password")
+    await throttle(settings.RATE_CHANGE, "reset", str(user.id))
     try:
         await user.set_password(typed["password"])
     except Invalid as error:
         problems = NO_PROBLEMS | error.problems
         return render.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)
+    events.record(request, "password_reset", user.code)
     await _end_others(user)
-    await _begin(request, user)
-    return render.see_other("/lobby")
+    return await _begin(request, user, "/lobby")
 
 
 async def _by_reset(token: str) -> User:

@@ -111,12 +111,13 @@ class Friendship(Model):
 
         Raises Missing where either has blocked the other, Refused to one with too many requests waiting.
         """
-        if user.id == other.id:
-            raise Refused(_("You are your own friend already."))
-        return await database.transact(cls._ask, user, other)
+        return await database.transact(cls.ask_now, user, other)
 
     @classmethod
-    async def _ask(cls, user: User, other: User) -> Tie:
+    async def ask_now(cls, user: User, other: User) -> Tie:
+        """The same within a transaction."""
+        if user.id == other.id:
+            raise Refused(_("You are your own friend already."))
         await _hold(user, other)
         await Block.check(user, other)
         now = datetime.now(UTC)

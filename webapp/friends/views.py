@@ -65,8 +65,13 @@ async def index(request: Request) -> Response:
 
 
 async def _two(request: Request) -> tuple[User, User, Tie]:
-    """Who asks, whom it is about, and what they are to each other; raises Missing, or Refused about oneself."""
+    """
+    Who asks, whom it is about, and what they are to each other.
+
+    Raises Missing, Refused about oneself, and TooMany: every act between two people is counted here.
+    """
     user = signed_in(request)
+    await throttle(settings.RATE_CHANGE, "people", str(user.id))
     other, tie = await meet(user, request.path_params["code"])
     if tie is Tie.SELF:
         raise Refused(_("That is you."))
@@ -90,16 +95,14 @@ async def ask(request: Request) -> Response:
     user, other, tie = await _two(request)
     if tie is Tie.BLOCKED:
         raise Refused(_("You have blocked this person. Unblock them first."))
-    if await Friendship.ask(user, other) is Tie.FRIENDS:
-        await chats.befriend(user, other)
+    await chats.ask(user, other)
     broadcasts.changed(user, other)
     return await _back(request, other)
 
 
 async def accept(request: Request) -> Response:
     user, other, _ = await _two(request)
-    await Friendship.accept(user, other)
-    await chats.befriend(user, other)
+    await chats.accept(user, other)
     broadcasts.changed(user, other)
     return await _back(request, other)
 
@@ -126,7 +129,6 @@ async def remove(request: Request) -> Response:
 
 
 async def block(request: Request) -> Response:
-    await throttle(settings.RATE_POST, "block", str(signed_in(request).id))
     user, other, tie = await _two(request)
     await Block.put(user, other)
     rooms.parted(user.id, other.id)
@@ -135,7 +137,6 @@ async def block(request: Request) -> Response:
 
 
 async def unblock(request: Request) -> Response:
-    await throttle(settings.RATE_POST, "block", str(signed_in(request).id))
     user, other, _ = await _two(request)
     await Block.lift(user, other)
     broadcasts.changed(user)
@@ -145,7 +146,7 @@ async def unblock(request: Request) -> Response:
 async def lift(request: Request) -> Response:
     """Lift a block that has no name."""
     user = signed_in(request)
-    await throttle(settings.RATE_POST, "block", str(user.id))
+    await throttle(settings.RATE_CHANGE, "people", str(user.id))
     await VeiledBlock.lift(user, request.path_params["id"])
     return render.see_other("/friends")
 
@@ -161,6 +162,7 @@ async def privacy(request: Request) -> Response:
     typed = await form(request, "found_by", "written_by", *SHOWS)
     shows = {name: bool(typed[name]) for name in SHOWS}
     try:
+        await throttle(settings.RATE_CHANGE, "privacy", str(user.id))
         await user.choose(typed["found_by"], typed["written_by"], **shows)
     except Invalid as error:
         return _privacy(request, error.status, form=typed, problems=NO_PROBLEMS | error.problems)

@@ -7,9 +7,9 @@ from starlette.responses import FileResponse, Response
 
 from webapp import render, settings
 from webapp.accounts import broadcasts as accounts
-from webapp.accounts.authentication import signed_in
+from webapp.accounts.authentication import confirm, signed_in
 from webapp.accounts.models import User
-from webapp.errors import Invalid, Missing, Problem
+from webapp.errors import Missing, Problem
 from webapp.language import Words, _
 from webapp.leaving.export import Export
 from webapp.leaving.maker import maker
@@ -19,7 +19,7 @@ from webapp.messages import typing
 from webapp.messages.models import erase_closed
 from webapp.presence.attendance import attendance
 from webapp.rooms import broadcasts as rooms
-from webapp.security import cookie
+from webapp.security import cookie, events
 from webapp.security.forms import form
 from webapp.security.limiter import throttle
 
@@ -32,11 +32,12 @@ async def delete(request: Request) -> Response:
         return _form(request)
     typed = await form(request, "password")
     try:
-        await _check(user, typed["password"])
+        await confirm(request, user, typed["password"])
     except Problem as error:
         response = _form(request, error.status, error.message)
         response.headers.update(error.headers)
         return response
+    events.record(request, "account_deleted", user.code)
     await _leave(user)
     cookie.end_session(request)
     return render.see_other("/?left=1")
@@ -44,12 +45,6 @@ async def delete(request: Request) -> Response:
 
 def _form(request: Request, status: int = 200, problem: Words = "") -> Response:
     return render.page(request, "leaving/delete.html", status, here=request.scope["path"], done="", problem=problem)
-
-
-async def _check(user: User, password: str) -> None:
-    await throttle(settings.RATE_SIGN_IN, "sign-in", user.username or "")
-    if await User.with_password(user.username or "", password) is None:
-        raise Invalid(password=_("That is not your password."))
 
 
 async def _leave(user: User) -> None:
@@ -69,15 +64,26 @@ async def _leave(user: User) -> None:
 async def export(request: Request) -> Response:
     user = signed_in(request)
     found = await Export.of(user)
-    if request.method == "POST":
-        if not (found and found.is_under_way):
+    if request.method != "POST":
+        return _export(request, found)
+    typed = await form(request, "password")
+    if not (found and found.is_under_way):
+        try:
+            await confirm(request, user, typed["password"])
             await throttle(settings.RATE_EXPORT, "export", str(user.id))
-            await Export.begin(user)
-        maker.wake()
-        return render.see_other(request.scope["path"])
-    response = render.page(
-        request, "leaving/export.html", is_kept=False, here=request.scope["path"], done="", export=found
-    )
+        except Problem as error:
+            response = _export(request, found, error.status, error.message)
+            response.headers.update(error.headers)
+            return response
+        await Export.begin(user)
+        events.record(request, "export_begun", user.code)
+    maker.wake()
+    return render.see_other(request.scope["path"])
+
+
+def _export(request: Request, found: Export | None, status: int = 200, problem: Words = "") -> Response:
+    shown = {"here": request.scope["path"], "done": "", "export": found, "problem": problem}
+    response = render.page(request, "leaving/export.html", status, is_kept=False, **shown)
     if found and found.is_under_way:
         response.headers["Refresh"] = str(REFRESH_SECONDS)
     return response

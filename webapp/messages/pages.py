@@ -1,7 +1,7 @@
 """What pages show of a room's log: its newest messages, read once for all who look, and each message, rendered once."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Generic, TypeVar
 
 from markupsafe import Markup
@@ -40,6 +40,10 @@ class _Shelf(Generic[V]):
 
     def _drop(self, key: tuple[object, ...]) -> None:
         self._size -= self._kept.pop(key, (None, 0, 0.0))[1]
+
+    def drop_where(self, is_stale: Callable[[V], bool]) -> None:
+        for key in [key for key, (value, _, _) in self._kept.items() if is_stale(value)]:
+            self._drop(key)
 
     def clear(self) -> None:
         self._kept.clear()
@@ -103,8 +107,16 @@ def shown(
 
 
 @sources.news("person")
-def forget(user: int = 0) -> None:
-    """Somebody has another name or picture, or has gone: any page may show them."""
+def forget(code: str = "") -> None:
+    """
+    Drop what shows this person, who has another name or picture or has gone; without a code, everything.
+
+    Single messages stay: they are found by their author's name and picture.
+    """
+    if code:
+        _newest.drop_where(lambda kept: any(line.author_code == code for line in kept[1]))
+        _logs.drop_where(lambda html: f'data-author="{code}"' in html)
+        return
     _messages.clear()
     _newest.clear()
     _logs.clear()

@@ -184,6 +184,7 @@ async def read(request: Request) -> Response:
 async def read_in(request: Request, find: Find) -> Response:
     typed = await form(request, "number")
     user, room = await find(request)
+    await throttle(settings.RATE_SIGNAL, "read", str(user.id))
     number = int(typed["number"]) if re.fullmatch("[0-9]{1,15}", typed["number"]) else 0
     if room.membership and room.is_open:
         await _read_to(user, room, min(number, room.last_number))
@@ -287,6 +288,7 @@ async def write_to(request: Request) -> Response:
 async def type(request: Request) -> Response:
     """The person is typing in the room."""
     user, room = await _room(request)
+    await throttle(settings.RATE_SIGNAL, "typing", str(user.id))
     room.check_lock(user)
     typing.begun(room.id, user)
     return Response(status_code=204)
@@ -329,7 +331,7 @@ async def edit(request: Request) -> Response:
     if message.author_id != user.id:
         raise Missing(_("This message is not yours. You can remove it."))
     try:
-        await throttle(settings.RATE_POST, "edit", str(user.id))
+        await throttle(settings.RATE_POST, "post", str(user.id))
         room.check_lock(user)
         version = await message.edit(typed["body"])
     except Problem as error:
@@ -354,6 +356,7 @@ def _edit(request: Request, user: User, room: Room, message: Message, status: in
 
 async def remove(request: Request) -> Response:
     user, room = await _room(request)
+    await throttle(settings.RATE_POST, "post", str(user.id))
     message = await Message.for_changing(room, user, _numbered(request, room))
     version = await message.remove()
     broadcasts.changed(room, version)

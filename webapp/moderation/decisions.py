@@ -18,6 +18,7 @@ from webapp.errors import Invalid, Refused
 from webapp.language import _
 
 NOTE_LENGTH = 500
+PLACE_LENGTH = 80
 PAGE = 30
 TERMS = {"1": _("an hour"), "24": _("a day"), "168": _("a week"), "720": _("30 days")}
 
@@ -130,6 +131,8 @@ class AuditEntry(Model):
     )
     name = fields.CharField(NAME_LENGTH)
     code = fields.CharField(9)
+    # The room, where it is about one.
+    place = fields.CharField(PLACE_LENGTH, default="", db_default="")
     report = fields.BigIntField(null=True, db_index=True)
     until = fields.DatetimeField(null=True)
     told = fields.CharField(TOLD_LENGTH, default="")

@@ -17,6 +17,7 @@ from webapp.moderation.decisions import PAGE, TERMS, Action, AuditEntry, kept_ou
 from webapp.moderation.evidence import find
 from webapp.moderation.models import REASONS, Report
 from webapp.rooms.models import STRANGER
+from webapp.security import events
 from webapp.security.forms import form
 from webapp.security.limiter import throttle
 from webapp.strangers import broadcasts as strangers
@@ -126,6 +127,7 @@ async def show(request: Request) -> Response:
     if request.method != "POST":
         return await _show(request, found)
     typed = await form(request, "do", "hours", "told", "note", "address")
+    await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
     try:
         if typed["do"] not in DECISIONS:
             raise Invalid(do=_("This can't be done here."))
@@ -133,6 +135,8 @@ async def show(request: Request) -> Response:
     except Problem as error:
         await found.refresh_from_db()
         return await _show(request, found, error, typed)
+    whom = person.code if person else found.code
+    events.record(request, "moderated", admin.code, action=typed["do"], person=whom, report=found.id)
     if person and person.is_banned:
         await _send_away(person)
     return render.see_other(f"/moderation/reports/{found.id}?done=1")
@@ -177,12 +181,14 @@ async def out(request: Request) -> Response:
     if request.method != "POST":
         return _list(request, "moderation/out.html", await kept_out(_page(request)), problem="")
     typed = await form(request, "who", "note")
+    await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
     try:
         person = await User.get_or_none(code=typed["who"][:9])
         await lift(person.id if person else 0, admin, typed["note"])
     except (Invalid, Refused) as error:
         found = await kept_out(_page(request))
         return _list(request, "moderation/out.html", found, error.status, problem=error.message)
+    events.record(request, "moderated", admin.code, action="lift", person=typed["who"][:9] if person else "")
     return render.see_other("/moderation/out")
 
 

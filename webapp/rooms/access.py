@@ -56,6 +56,11 @@ async def for_writing(user: User, key: str) -> Room:
     return room
 
 
+async def exists(name: str) -> bool:
+    """Whether there is a public room of that name; raises Invalid when there can't be."""
+    return await Room.exists(folded=text.fold(room_name(name)))
+
+
 async def enter(user: User, name: str, topic: str = "") -> Room:
     """
     Join the public room of that name, or create and own it.

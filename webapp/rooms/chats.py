@@ -7,7 +7,7 @@ from tortoise.queryset import QuerySet
 from webapp import database
 from webapp.accounts.models import User
 from webapp.errors import Refused
-from webapp.friends.models import Block, pair
+from webapp.friends.models import Block, Friendship, Tie, pair
 from webapp.prepared import Prepared
 from webapp.rooms import members
 from webapp.rooms.models import (
@@ -93,19 +93,35 @@ async def begin(user: User, other: User, is_request: bool) -> Room:
     return room
 
 
-async def befriend(one: User, other: User) -> None:
-    """The two are friends now: what either has written to the other is a request no more, though ignored."""
-    low, high = pair(one, other)
-    room = await Room.get_or_none(low=low, high=high, closed_at=None)
-    if room is None:
-        return
+async def ask(user: User, other: User) -> Tie:
+    """Ask to be friends as `Friendship.ask` does; where they become it, their chat is no request any more."""
+
+    async def write() -> Tie:
+        tie = await Friendship.ask_now(user, other)
+        if tie is Tie.FRIENDS:
+            await _lift_requests(user, other)
+        return tie
+
+    return await database.transact(write)
+
+
+async def accept(user: User, other: User) -> None:
+    """Accept a request as `Friendship.accept` does; their chat is no request any more."""
 
     async def write() -> None:
+        await Friendship.accept(user, other)
+        await _lift_requests(user, other)
+
+    await database.transact(write)
+
+
+async def _lift_requests(one: User, other: User) -> None:
+    """What either has written to the other is a request no more, though ignored; within a transaction."""
+    low, high = pair(one, other)
+    if room := await Room.get_or_none(low=low, high=high, closed_at=None):
         for person in (one, other):
             await members.join_now(room, person)
         await Membership.filter(room_id=room.id, is_request=True).update(is_request=False)
-
-    await database.transact(write)
 
 
 async def check_post(room: Room, author_id: int, number: int) -> None:

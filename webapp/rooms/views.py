@@ -98,7 +98,9 @@ async def _list(
 async def _enter(request: Request, user: User) -> Response:
     typed = await form(request, "name", "topic")
     try:
-        await throttle(settings.RATE_POST, "enter", str(user.id))
+        await throttle(settings.RATE_JOIN, "join", str(user.id))
+        if not await access.exists(typed["name"]):
+            await throttle(settings.RATE_ROOM, "room", str(user.id))
         room = await access.enter(user, typed["name"], typed["topic"])
         broadcasts.placed(room, user.id)
     except Invalid as error:
@@ -109,6 +111,7 @@ async def _enter(request: Request, user: User) -> Response:
 
 async def join(request: Request) -> Response:
     user = signed_in(request)
+    await throttle(settings.RATE_JOIN, "join", str(user.id))
     room = await access.for_reading(user, request.path_params["key"])
     await members.join(room, user)
     broadcasts.placed(room, user.id)
@@ -119,6 +122,7 @@ async def join(request: Request) -> Response:
 
 async def leave(request: Request) -> Response:
     user = signed_in(request)
+    await throttle(settings.RATE_JOIN, "join", str(user.id))
     room = await access.for_reading(user, request.path_params["key"])
     if room.membership:
         await members.leave(room, user)
@@ -157,6 +161,7 @@ async def show_settings(request: Request) -> Response:
     room = await access.for_reading(user, request.path_params["key"])
     if request.method != "POST":
         return await _settings(request, user, room)
+    await throttle(settings.RATE_CHANGE, "room", str(user.id))
     typed = await form(request, "do", "topic", "who", "minutes", "name", "number")
     if typed["do"] not in OWN and not room.is_owned_by(user):
         raise Refused(_("Only the owner of the room can do that."))

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from webapp import settings
 from webapp.errors import Problem, Refused, SignedOut, Stalled, TooLarge, Unavailable
 from webapp.language import _
-from webapp.security import cookie, forms
+from webapp.security import cookie, events, forms
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # More of a file is read than is taken, so that who sends a photo that is too large is told beside the field, with what
@@ -66,6 +66,7 @@ def _check_host(request: Request) -> None:
     allowed = {name.strip("[]").lower() for name in settings.ALLOWED_HOSTS}
     if host in allowed or "*" in allowed:
         return
+    events.record(request, "host_refused")
     wrong = Problem(_("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS."))
     wrong.status, wrong.title = 400, _("Wrong address")
     raise wrong
@@ -157,6 +158,7 @@ async def _check_origin(request: Request) -> None:
     else:
         same = await _has_token(request)
     if not same:
+        events.record(request, "origin_refused", path=request.scope["path"][:100])
         raise Refused(
             _("This came from another site, or from a page that is too old. Open it again and try once more.")
         )

@@ -66,6 +66,12 @@ async def throttle(rate: RateLimitItem, *who: str) -> None:
         raise TooMany(seconds)
 
 
+async def throttle_guess(*who: str) -> None:
+    """Raise TooMany when passwords were tried too often by or against `who`: within a minute, or within an hour."""
+    await throttle(settings.RATE_SIGN_IN, *who)
+    await throttle(settings.RATE_GUESS, *who)
+
+
 def forget_limits() -> None:
     """Begin to count anew, with a new connection: at every start of the application."""
     global _limiter

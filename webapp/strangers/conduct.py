@@ -58,6 +58,8 @@ class Conduct(Model):
     points = fields.IntField(default=0)
     pause_until = fields.BigIntField(default=0)
     firsts = fields.CharField(160, default="")
+    # When the question was made whose right answer counted last, in seconds since 1970.
+    answered = fields.BigIntField(default=0, db_default=0)
     changed_at = fields.BigIntField(db_index=True)
 
     class Meta:
@@ -89,6 +91,17 @@ class Conduct(Model):
             raise Paused(rows[0]["left_ms"] // 1000 + 1)
         if rows and rows[0]["points"] >= QUESTION_AT and not is_asked:
             raise Questioned
+
+    @classmethod
+    async def forgive(cls, person: int, made_at: int) -> bool:
+        """
+        Forget the points for the right answer to a question that was made at this second; whether that counts.
+
+        No question made at or before the last one that was answered is worth anything: each seal is spent once.
+        """
+        if await cls.filter(person=person, answered__lt=made_at).update(points=0, answered=made_at):
+            return True
+        return not await cls.exists(person=person)
 
     @classmethod
     async def _count_skips(cls, person: int) -> None:
@@ -147,11 +160,10 @@ async def answer(person: int, typed: str, seal: str) -> bool:
     if word.isascii() and word.isdigit():
         number = int(word[:4])
     try:
-        who, right, nonce = _signer().loads(seal, max_age=ANSWER_SECONDS)
+        (who, right, nonce), made_at = _signer().loads(seal, max_age=ANSWER_SECONDS, return_timestamp=True)
     except (BadSignature, ValueError):
         return False
     if who == person and secrets.compare_digest(right, _sealed(number, nonce)):
-        await Conduct.filter(person=person).update(points=0)
-        return True
+        return await Conduct.forgive(person, int(made_at.timestamp()))
     await Conduct.add(person, pause_ms=WRONG_MS)
     return False

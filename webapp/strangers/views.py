@@ -20,7 +20,7 @@ from webapp.language import _
 from webapp.messages import typing
 from webapp.messages.views import Shown, composer_in, is_plain, post_in, read_in, remember_plain, show_in
 from webapp.rooms.models import Room
-from webapp.security import client, cookie
+from webapp.security import client, cookie, events, known
 from webapp.security.forms import form
 from webapp.security.limiter import throttle
 from webapp.strangers import broadcasts, conduct, keeping
@@ -132,6 +132,7 @@ async def question(request: Request) -> Response:
     """Somebody did what few do who want to talk: a machine would not know the answer, or not so soon."""
     found = await masked(request)
     if request.method == "POST":
+        await throttle(settings.RATE_CHANGE, "stranger", str(found.person))
         typed = await form(request, "answer", "seal")
         if await conduct.answer(found.person, typed["answer"], typed["seal"]):
             return await _find(found)
@@ -152,8 +153,15 @@ async def _enter(request: Request) -> Stranger:
     return found
 
 
-async def stop(request: Request) -> Response:
+async def _changing(request: Request) -> Stranger:
+    """The stranger who asks, for what changes something; raises AmongStrangers and TooMany."""
     found = await masked(request)
+    await throttle(settings.RATE_CHANGE, "stranger", str(found.person))
+    return found
+
+
+async def stop(request: Request) -> Response:
+    found = await _changing(request)
     await found.stop()
     return render.see_other(HOME)
 
@@ -187,12 +195,16 @@ async def composer(request: Request) -> Response:
 async def post(request: Request) -> Response:
     response = await post_in(request, talking, _page)
     if response.status_code < 400:
-        await Conduct.note_first(request.user.id, request.path_params["chat"])
+        try:
+            await Conduct.note_first(request.user.id, request.path_params["chat"])
+        except Exception as error:  # everybody reads the message: its author must not be told otherwise
+            log.warning("what was said first to a stranger is not counted: %r", error)
     return response
 
 
 async def type(request: Request) -> Response:
     mask, room = await talking(request)
+    await throttle(settings.RATE_SIGNAL, "typing", str(mask.id))
     room.check_lock(mask)
     typing.begun(room.id, mask)
     return Response(status_code=204)
@@ -217,7 +229,7 @@ async def me_css(request: Request) -> Response:
 
 
 async def leave(request: Request) -> Response:
-    await _leave(await masked(request))
+    await _leave(await _changing(request))
     return render.see_other(HOME)
 
 
@@ -233,6 +245,7 @@ async def next(request: Request) -> Response:
     room = await found.chat()
     if request.method != "POST":
         return render.page(request, "strangers/next.html", room=room) if room else render.see_other(HOME)
+    await throttle(settings.RATE_CHANGE, "stranger", str(found.person))
     typed = await form(request, "sure")
     if room and not typed["sure"] and _is_young(room):
         return render.see_other(f"{HOME}/next")
@@ -246,7 +259,7 @@ def _is_young(room: Room) -> bool:
 
 async def block(request: Request) -> Response:
     """Never be brought together again: the people behind the masks, who stay unknown to each other."""
-    found = await masked(request)
+    found = await _changing(request)
     room = await found.chat()
     if room is None or room.other is None:
         raise Missing(_("You are in no chat any more."))
@@ -261,7 +274,7 @@ async def block(request: Request) -> Response:
 
 
 async def keep(request: Request) -> Response:
-    found = await masked(request)
+    found = await _changing(request)
     room = await found.chat()
     if room is None:
         raise Missing(_("This chat is gone."))
@@ -305,7 +318,10 @@ async def register(request: Request) -> Response:
         account = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
         return again(request, "accounts/register.html", error, form=typed, action=REGISTER)
-    return await _grow_up(found, account)
+    events.record(request, "registered", account.code)
+    response = await _grow_up(found, account)
+    known.remember(request, response, account.username or "")
+    return response
 
 
 async def _grow_up(found: Stranger, account: User) -> Response:

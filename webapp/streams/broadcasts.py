@@ -17,6 +17,7 @@ AT_ONCE = 250
 REASONS = {
     "paused": (_("This page is paused, because you have opened others since."), "{page}", _("Use this page")),
     "signed_out": (_("You are signed out."), "/login?next={page}", _("Sign in")),
+    "renewed": (_("Your password was changed in another window."), "{page}", _("Load this page again")),
     "banned": (_("You are kept out."), "{page}", _("Why, and until when")),
     "kicked": (_("The owner of the room has sent you away for a while."), "/lobby", _("Go to the lobby")),
     "parted": (PARTED, "/lobby", _("Go to the lobby")),
