@@ -752,6 +752,57 @@ async def test_two_edits_at_once_leave_one_of_them_whole(bob: Person, room: Room
     assert changed.version == (await now(room)).version == 5
 
 
+def version_in(page: httpx2.Response) -> str:
+    [version] = re.findall(r'name="version" value="(\d+)"', page.text)
+    return version
+
+
+async def test_the_second_of_two_tabs_that_edit_a_message_sees_both_texts(bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    path = f"{room.path}/messages/1/edit"
+    first, second = version_in(await bob.get(path)), version_in(await bob.get(path))
+    assert (await bob.post(path, {"body": "from the *first*", "version": first})).status_code == 303
+    refused = await bob.post(path, {"body": "from the second", "version": second})
+    assert refused.status_code == 409
+    assert "This message was edited while you wrote." in words(refused)
+    assert "What it says now: from the first" in words(refused)
+    assert draft(refused) == "from the second"
+    assert await bodies(room) == ["from the *first*"]
+    assert (await now(room)).version == 2
+    again = {"body": "from both", "version": version_in(refused)}
+    assert (await bob.post(path, again)).status_code == 303
+    assert await bodies(room) == ["from both"]
+    assert (await bob.post(path, again)).status_code == 303  # the same once more
+    await bob.post(f"{room.path}/messages/1/remove")
+    assert (await bob.post(path, {"body": "too late", "version": first})).status_code == 404
+
+
+async def test_of_edits_at_once_that_began_from_the_same_words_one_is_stored(bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    path = f"{room.path}/messages/1/edit"
+    answers = await asyncio.gather(*(bob.post(path, {"body": text, "version": "1"}) for text in "abcd"))
+    assert sorted(answer.status_code for answer in answers) == [303, 409, 409, 409]
+    assert [draft(answer) for answer in answers if answer.status_code == 409] == [
+        text for text in "abcd" if [text] != await bodies(room)
+    ]
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 50, "\u0663"])
+async def test_an_edit_that_names_no_version_is_stored(bob: Person, room: Room, version: str) -> None:
+    """So do pages that were served before there was one."""
+    await fill(room, bob, 1)
+    answer = await bob.post(f"{room.path}/messages/1/edit", {"body": "changed", "version": version})
+    assert answer.status_code == 303
+    assert await bodies(room) == ["changed"]
+
+
+async def test_what_is_read_after_a_number_has_the_address_of_its_message(bob: Person, room: Room) -> None:
+    await fill(room, bob, 2)
+    found = await Message.after(await now(room), 1, 10)
+    assert [line.path for line in found] == [f"{room.path}/messages/2"]
+    assert (await bob.get(found[0].path)).status_code == 303
+
+
 # Removing.
 
 
@@ -884,10 +935,10 @@ async def test_characters_that_do_harm_are_left_out_and_the_rest_is_kept(bob: Pe
     await bob.say(room, "one\r\ntwo\rthree\n\n\n\n\n\nfour\ttab  ")
     await bob.say(room, "👩\u200d👩\u200d👧 🏳️\u200d🌈 می\u200cخواهم e\u0301")
     stored = await bodies(room)
-    assert stored[0] == "abc[31mdef"
+    assert stored[0] == "abcdef"
     assert stored[1] == "one\ntwo\nthree\n\n\nfour\ttab"
     assert stored[2] == "👩\u200d👩\u200d👧 🏳️\u200d🌈 می\u200cخواهم é"
-    assert said(await bob.get(room.path))[1] == "abc[31mdef"
+    assert said(await bob.get(room.path))[1] == "abcdef"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tortoise.models import Model
 from webapp import database, text
 from webapp.accounts.models import Avatar, User
 from webapp.clock import clock, local
-from webapp.errors import Invalid, Missing
+from webapp.errors import Invalid, Missing, Problem
 from webapp.language import Words, _
 from webapp.messages.markdown import first_line, rendered
 from webapp.rooms.models import LINE_LENGTH, NOBODY, Room
@@ -20,6 +20,17 @@ from webapp.rooms.models import LINE_LENGTH, NOBODY, Room
 LONGEST = 4000
 PAGE = 50
 MOST_CHANGES = 500
+
+
+class Changed(Problem):
+    """The words to be edited are not those that the edit began from."""
+
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This message was edited while you wrote. Saving puts your words in the place of those above.")
+        )
 
 
 def new_nonce() -> str:
@@ -75,27 +86,36 @@ class Message(Model):
         [(version, number)] = await Room.filter(id=room_id).values_list("version", "last_number")
         return version, number
 
-    async def edit(self, body: str) -> int:
-        """Change the words; the room's new version, or the old one when nothing changed. Raises Invalid, Missing."""
+    async def edit(self, body: str, began_at: int | None = None) -> int:
+        """
+        Change the words; the room's new version, or the old one when nothing changed. Raises Invalid and Missing.
+
+        `began_at` is the version of the words that the edit began from, None where that is not known; raises Changed
+        when the message has others by now.
+        """
         body = checked(body)
         if body == self.body:
             return int(self.version)
-        return await self._change(body=body, html=rendered(body), edited_at=datetime.now(UTC))
+        values = {"body": body, "html": rendered(body), "edited_at": datetime.now(UTC)}
+        return await self._change(began_at, **values)
 
     async def remove(self) -> int:
         """Take the words away for everyone; the room's new version. Removing twice is as good as once."""
         try:
-            return await self._change(body="", html="", removed_at=datetime.now(UTC))
+            return await self._change(None, body="", html="", removed_at=datetime.now(UTC))
         except Missing:
             return int(self.version)
 
-    async def _change(self, **values: object) -> int:
+    async def _change(self, began_at: int | None, **values: object) -> int:
         is_removal = "removed_at" in values
 
         async def write() -> int:
             version, last_number = await Message._advance(self.room_id, int(is_removal))
-            if not await Message.filter(id=self.id, removed_at=None).update(version=version, **values):
-                raise Missing(_("This message has been removed."))
+            there = Message.filter(id=self.id, removed_at=None)
+            # Only words take a version: posting, editing, removing.
+            same = there if began_at is None else there.filter(version=began_at)
+            if not await same.update(version=version, **values):
+                raise Changed if await there.exists() else Missing(_("This message has been removed."))
             if self.number == last_number:
                 line = first_line(str(values["html"]), LINE_LENGTH)
                 await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)
@@ -148,7 +168,7 @@ class Message(Model):
         if author_id is not None:
             wanted &= Q(author_id=author_id)
         found = await cls.filter(wanted).order_by("number").limit(most).values(*FIELDS, **JOINED)
-        return [Line(row, room.key) for row in found]
+        return [Line(row, room.path) for row in found]
 
     @classmethod
     async def since(cls, room: Room, version: int) -> list["Line"]:

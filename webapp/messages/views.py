@@ -16,7 +16,7 @@ from webapp.friends.models import Block, Friendship
 from webapp.language import _
 from webapp.live import hub
 from webapp.messages import broadcasts, pages, posting, receipts, typing
-from webapp.messages.models import PAGE, Line, Message, new_nonce
+from webapp.messages.models import PAGE, Changed, Line, Message, new_nonce
 from webapp.presence.attendance import attendance
 from webapp.presence.models import last_seen, people_in
 from webapp.rooms import access, chats
@@ -156,6 +156,11 @@ def _number(request: Request, name: str) -> int | None:
     if not 0 < number < LARGEST_NUMBER:
         raise Missing(NO_MESSAGE)
     return number
+
+
+def _whole(typed: str) -> int | None:
+    """A version as a form carries it; None where it carries none."""
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 17 else None
 
 
 def _numbered(request: Request, room: Room) -> int:
@@ -320,7 +325,7 @@ async def _unposted(
 
 async def edit(request: Request) -> Response:
     """The page of one message, with all that the person may do about it; and changing its words."""
-    typed = await form(request, "body")
+    typed = await form(request, "body", "version")
     user, room = await _room(request)
     message = await Message.get_or_none(room_id=room.id, number=_numbered(request, room))
     if message is None or message.removed_at:
@@ -333,9 +338,12 @@ async def edit(request: Request) -> Response:
     try:
         await throttle(settings.RATE_POST, "post", str(user.id))
         room.check_lock(user)
-        version = await message.edit(typed["body"])
+        version = await message.edit(typed["body"], _whole(typed["version"]))
     except Problem as error:
-        response = _edit(request, user, room, message, error.status, draft=typed["body"], problem=error.message)
+        if isinstance(error, Changed):
+            await message.refresh_from_db()
+        context = {"draft": typed["body"], "problem": error.message, "is_changed": isinstance(error, Changed)}
+        response = _edit(request, user, room, message, error.status, **context)
         response.headers.update(error.headers)
         return response
     broadcasts.changed(room, version)
@@ -347,11 +355,12 @@ def _edit(request: Request, user: User, room: Room, message: Message, status: in
     shown = {
         "path": message.path_in(room),
         "html": message.safe_html,
+        "version": message.version,
         "can_edit": is_own,
         "can_remove": is_own or room.is_owned_by(user),
         "about": f"message:{room.key}:{message.number}",
     }
-    return render.page(request, "messages/edit.html", status, message=shown, **context)
+    return render.page(request, "messages/edit.html", status, message=shown, **({"is_changed": False} | context))
 
 
 async def remove(request: Request) -> Response:
