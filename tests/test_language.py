@@ -243,6 +243,18 @@ def test_each_language_writes_days_times_and_numbers_in_its_way() -> None:
     assert (english.size(1_530_000), german.size(1_530_000)) == ("1.5 MB", "1,5 MB")
 
 
+def test_equal_sentences_have_one_hash_in_every_language() -> None:
+    removed, count = _("Removed"), ngettext("%(count)s room", "%(count)s rooms", 2)
+    same = {_("Removed"), ngettext("%(count)s room", "%(count)s rooms", 2)}
+    for code in LANGUAGES:
+        with speaking(code):
+            assert {removed, count} == same
+            assert removed not in {"Removed", "Entfernt"}
+            assert removed not in ("Removed", "Entfernt")
+            assert count not in {ngettext("%(count)s room", "%(count)s rooms", 1), _("%(count)s rooms", count=2)}
+            assert _("Use at most %(most)s characters.", most=1) != _("Use at most %(most)s characters.", most=2)
+
+
 def test_a_sentence_is_said_in_the_language_of_the_moment() -> None:
     until = _("The owner keeps you out of this room until %(until)s.", until=Moment(WHEN))
     many = TooMany(61)

@@ -93,6 +93,32 @@ async def test_each_of_a_group_gets_its_own_answer(
     assert groups[1:] in ([3], [2, 1])
 
 
+async def test_a_post_let_in_before_the_lock_is_not_stored_after_it(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    """The owner's is, in the same transaction; who has handed the room over is its owner no more."""
+    await members.join(await access.for_reading(who(bob), room.key), who(bob))
+    inside = {one: await access.for_reading(who(one), room.key) for one in (alice, bob, charlie)}
+    await room.lock(True)
+
+    async def at_once(words: str) -> list[Any]:
+        return await together(*(posting.post(inside[one], who(one), words, "") for one in (bob, alice, charlie)))
+
+    refused, stored, outside = await at_once("locked")
+    assert isinstance(refused, Refused)
+    assert isinstance(outside, Refused)
+    assert stored == Posted(1, 1, is_repeat=False)
+    await members.hand_over(room, await members.by_code(room, who(bob).code))
+    stored, refused, outside = await at_once("handed over")
+    assert stored == Posted(2, 2, is_repeat=False)
+    assert isinstance(refused, Refused)
+    assert isinstance(outside, Refused)
+    await room.lock(False)
+    assert [answer.number for answer in await at_once("open")] == [3, 4, 5]
+    assert await bodies(room) == ["locked", "handed over", *["open"] * 3]
+    await assert_gapless(room, 5)
+
+
 async def assert_gapless_without(room: Room, kicked: Person, count: int) -> None:
     """The kicked one is kept in the list of members, but not counted among them."""
     await Membership.filter(room_id=room.id, user_id=who(kicked).id).delete()

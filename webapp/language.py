@@ -164,11 +164,17 @@ class Sentence:
     def __repr__(self) -> str:
         return f"Sentence({self._text!r})"
 
+    # It equals no text: what it says depends on who reads it, and equal things must have one hash for good.
+
     def __eq__(self, other: object) -> bool:
-        return str(self) == str(other) if isinstance(other, str | Sentence) else NotImplemented
+        return self._facts == other._facts if isinstance(other, Sentence) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self._text, self._count))
+        return hash((self._text, self._many, self._count))
+
+    @property
+    def _facts(self) -> tuple[object, ...]:
+        return self._text, self._many, self._count, self._values
 
 
 # What may stand where a sentence is told: what people wrote is as it is in every language.

@@ -380,6 +380,20 @@ async def test_what_waits_for_a_crowd_does_not_wait_for_ever(
         await page.hears("<nobody>")
 
 
+async def test_a_right_that_ended_while_a_crowd_came_in_is_found_within_a_second(
+    hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.live.crowd.MOMENT_SECONDS", 3600)
+
+    async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+        return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
+
+    hub.sources.access(check)
+    pages = [Page(hub, session=number) for number in range(MANY)]
+    async with asyncio.timeout(1):
+        await pages[2].ends()
+
+
 async def test_a_few_who_come_in_are_no_crowd(hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webapp.live.crowd.MOMENT_SECONDS", 3600)
     hub.sources.state("people")(log.states)

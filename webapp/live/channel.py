@@ -17,6 +17,8 @@ RETRY_SECONDS = 1.0
 # everything at once, a crowd once a second.
 EACH_SECONDS = 0.02
 STATE_SECONDS = 1.0
+# The longest that a crowd delays the look at the rights of those who have come in.
+RIGHTS_SECONDS = 0.5
 # Of those who come back together, so many are gathered: one reading of the log serves them all.
 GATHER_SECONDS = 0.05
 
@@ -217,7 +219,7 @@ class Channel:
 
     async def _check_access(self) -> None:
         """Between the look at their rights and their coming in these may have ended; from then on they are told."""
-        await self._crowd.passed()
+        await self._crowd.passed(RIGHTS_SECONDS)
         unchecked, self._unchecked = self._unchecked, []
         try:
             async with asyncio.timeout(READ_SECONDS):

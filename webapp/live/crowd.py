@@ -23,9 +23,9 @@ class Crowd:
         if len(self._came) == MANY and now - self._came[0] < TOGETHER_SECONDS:
             self._until = now + MOMENT_SECONDS
 
-    async def passed(self) -> None:
-        """Wait until they are in, but not for too long."""
+    async def passed(self, seconds: float | None = None) -> None:
+        """Wait until they are in, but not for longer than this, or PATIENCE_SECONDS."""
         clock = asyncio.get_running_loop().time
-        patience = clock() + PATIENCE_SECONDS
+        patience = clock() + (PATIENCE_SECONDS if seconds is None else seconds)
         while (pause := min(self._until, patience) - clock()) > 0:  # noqa: ASYNC110  the moment moves
             await asyncio.sleep(pause)

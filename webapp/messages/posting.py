@@ -17,7 +17,7 @@ from webapp.language import _
 from webapp.messages.markdown import first_line, plain, rendered
 from webapp.messages.models import checked, new_nonce
 from webapp.rooms import chats, members
-from webapp.rooms.models import LINE_LENGTH, Membership, Room
+from webapp.rooms.models import LINE_LENGTH, MEMBER, Membership, Room
 
 TOGETHER = timedelta(minutes=5)
 
@@ -118,12 +118,16 @@ async def _take_places(drafts: Sequence[Draft]) -> Posted:
     count, newest = len(drafts), drafts[-1]
     taken = await database.rows(
         "UPDATE room SET version = version + ?, last_number = last_number + ?, last_at = ?, last_line = ?, "
-        "is_last_removed = FALSE, last_author = ? WHERE id = ? AND closed_at IS NULL RETURNING version, last_number",
+        "is_last_removed = FALSE, last_author = ? WHERE id = ? AND closed_at IS NULL "
+        "RETURNING version, last_number, locked_at",
         count, count, database.stored(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author.id,
         newest.room.id,
     )  # fmt: skip
     if not taken:
         raise Missing(_("The room has been deleted."))
+    locked_at = taken[0]["locked_at"]
+    for draft in drafts:
+        draft.room.locked_at = database.moment(locked_at) if locked_at else None
     return Posted(taken[0]["version"] - count + 1, taken[0]["last_number"] - count + 1, is_repeat=False)
 
 
@@ -160,17 +164,23 @@ async def _admit(drafts: Sequence[Draft], posted: Sequence[Posted]) -> None:
     """
     Let those write who still may, and let in who is not in the room.
 
-    Asked here, under the lock, and not before: they may have left or been sent away since they were let in.
+    Asked here, under the lock, and not before: they may have left or been sent away, or the room been locked, since
+    they were let in.
     """
     refused: dict[int, Problem] = {}
     numbers = {draft.author.id: one.number for draft, one in zip(drafts, posted, strict=True)}
-    inside = await Membership.have_posted(drafts[0].room.id, numbers)
+    roles = await Membership.have_posted(drafts[0].room.id, numbers)
     for place, draft in enumerate(drafts):
         try:
-            await chats.check_post(draft.room, draft.author.id, posted[place].number)
-            if draft.author.id not in inside:
+            if draft.room.is_chat:
+                await chats.check_post(draft.room, draft.author.id, posted[place].number)
+            else:
+                if draft.room.membership:
+                    draft.room.membership.role = roles.get(draft.author.id, MEMBER)
+                draft.room.check_lock(draft.author)
+            if draft.author.id not in roles:
                 draft.room.membership = await members.join_now(draft.room, draft.author)
-                inside.add(draft.author.id)
+                roles[draft.author.id] = draft.room.membership.role
         except Problem as problem:
             refused[place] = problem
     if refused:

@@ -255,19 +255,20 @@ class Membership(Model):
         return bool(new)
 
     @staticmethod
-    async def have_posted(room_id: int, numbers: Mapping[int, int]) -> set[int]:
+    async def have_posted(room_id: int, numbers: Mapping[int, int]) -> dict[int, str]:
         """
         These people have written the messages of these numbers, and so read what was before.
 
-        Answers who of them is in the room. Who answers a request accepts it.
+        Answers the roles of those of them who are in the room. Who answers a request accepts it.
         """
         read = " ".join(["WHEN ? THEN CAST(? AS BIGINT)"] * len(numbers))
         found = await database.rows(
             f"UPDATE membership SET read_number = CASE user_id {read} END, is_request = FALSE "
-            f"WHERE room_id = ? AND user_id IN ({database.marks(numbers)}) AND role <> 'kicked' RETURNING user_id",
+            f"WHERE room_id = ? AND user_id IN ({database.marks(numbers)}) AND role <> 'kicked' "
+            "RETURNING user_id, role",
             *itertools.chain(*numbers.items()), room_id, *numbers,
         )  # fmt: skip
-        return {row["user_id"] for row in found}
+        return {row["user_id"]: row["role"] for row in found}
 
     @classmethod
     async def read_to(cls, user_id: int, room_id: int, number: int) -> bool:
