@@ -21,7 +21,7 @@ from webapp import settings
 STATIC = Path(__file__).parent.parent / "static"
 
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
-SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js", "js/times.js")
+SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js", "js/times.js", "js/drafts.js")
 
 # The ground of every page; what rooms need besides, and what all other pages do.
 STYLES = {"app.css": "css", "room.css": "css/room", "pages.css": "css/pages"}

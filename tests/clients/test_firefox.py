@@ -75,6 +75,20 @@ def test_an_edit_and_a_removal_change_the_message_where_it_stands(browser: Firef
     sees(browser, "Removed", "The first", "The second")
 
 
+def test_a_draft_is_there_again_and_today_is_named(browser: Firefox, irene: Writer, room: str, site: App) -> None:
+    browser.type("#text", "half a thought")
+    browser.open(site.url + irene.make_room(f"Room {next(NUMBERS)}"))
+    assert browser.value("#text") == ""
+    browser.open(site.url + room)
+    browser.until(lambda: browser.value("#text") == "half a thought")
+    assert browser.text(".message__day") == "Today"
+    browser.type("#text", ENTER)
+    sees(browser, "Who is there?", "half a thought")
+    browser.open(site.url + room)
+    sees(browser, "Who is there?", "half a thought")
+    assert browser.value("#text") == ""
+
+
 def test_nothing_goes_wrong_unseen(browser: Firefox, irene: Writer, room: str) -> None:
     irene.say(room, "All well?")
     sees(browser, "All well?")

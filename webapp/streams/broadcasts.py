@@ -33,7 +33,8 @@ def goodbye(reader: Reader, reason: str) -> bytes:
     # A frame whose document ended would ask for it anew every three seconds.
     reader.is_parked = reader.framing == "html"
     with speaking(reader.language):
-        html = render.fragment("streams/_ended.html", reason=words, way=way.format(page=reader.page), way_name=way_name)
+        goto = way.format(page=reader.page)
+        html = render.fragment("streams/_ended.html", code=reason, reason=words, way=goto, way_name=way_name)
     if reader.framing == "sse":
         return frames.event(frames.partial("#stream", "outerHTML", html))
     return f'<li class="ended">{html}</li>'.encode()
