@@ -1,17 +1,20 @@
 """Markdown-light: what is formatted, what stays as it was typed, and that nothing else of HTML ever comes out."""
 
 import re
+import unicodedata
 from html import escape, unescape
 from html.parser import HTMLParser
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webapp import text
-from webapp.messages.markdown import _WORDS, _formatted, rendered
+from webapp.messages.links import ADDRESS, _in_ascii
+from webapp.messages.markdown import _WORDS, LARGE, _formatted, first_line, plain, rendered
 
-TAGS = {"p", "br", "strong", "em", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
+TAGS = {"p", "br", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 REL = 'rel="nofollow noopener noreferrer"'
 # What a browser would take for the beginning of a tag.
 TAG_BEGINS = re.compile(r"<[/!?]?[a-zA-Z]")
@@ -68,6 +71,34 @@ PIECES = st.sampled_from(
         ),
         *("[a](https://example.com ", '<a href="/" title="t" class="c" id="i" style="s">'),
         *("hello", " ", "é", "🎉", "[x]", "\u202e", "\x00", "\ufffd", "\u2028"),
+        *(
+            "1. a\n",
+            "2. b\n",
+            "07. c\n",
+            "3) d\n",
+            "\n- 5",
+            "~~",
+            "\\*",
+            "__",
+            "[a b](",
+            "xn--80ak6aa92e.com",
+            "%E2%80%AE",
+        ),
+        *(
+            "（",
+            "」",
+            "漢字",
+            "한",
+            "。",
+            "\n```\n",
+            "```a b\n",
+            "mailto:a@b.c",
+            "\\\\",
+            "\n>",
+            "\n> > ",
+            "\n  - ",
+            "\n\\- ",
+        ),
     ]
 )
 # No deadline: how long it takes is no test's business.
@@ -84,6 +115,7 @@ class Reading(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.words = ""
+        self.pieces: list[tuple[str, str]] = []
         self.others: list[str] = []
         self.feed(html)
         self.close()
@@ -98,6 +130,7 @@ class Reading(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words += data
+        self.pieces.append((self.open[-1] if self.open else "", data))
 
     def handle_comment(self, data: str) -> None:
         self.others.append(data)
@@ -118,7 +151,7 @@ class Reading(HTMLParser):
         ("hello", "<p>hello</p>"),
         ("**bold** and *italic* and _italic_", "<p><strong>bold</strong> and <em>italic</em> and <em>italic</em></p>"),
         ("***both***", "<p><em><strong>both</strong></em></p>"),
-        ("snake_case_name and 2*3*4", "<p>snake_case_name and 2<em>3</em>4</p>"),
+        ("snake_case_name and 2*3*4", "<p>snake_case_name and 2*3*4</p>"),
         ("`a < b`", "<p><code>a &lt; b</code></p>"),
         ("```\n**as** <typed>\n  it is\n```", "<pre><code>**as** &lt;typed&gt;\n  it is\n</code></pre>"),
         ("```js\nalert(1)\n```", "<pre><code>alert(1)\n</code></pre>"),
@@ -127,8 +160,8 @@ class Reading(HTMLParser):
         ("1. a\n2. b", "<ol>\n<li>a</li>\n<li>b</li>\n</ol>"),
         ("3. c\n4. d", '<ol start="3">\n<li>c</li>\n<li>d</li>\n</ol>'),
         ("one\ntwo\n\nthree", "<p>one<br>\ntwo</p>\n<p>three</p>"),
-        (r"\*not italic\* and \<b\>", "<p>*not italic* and &lt;b&gt;</p>"),
-        ("~~struck~~", "<p>~~struck~~</p>"),
+        (r"\*not italic\* and \<b\>", r"<p>*not italic* and \&lt;b\&gt;</p>"),
+        ("~~struck~~", "<p><del>struck</del></p>"),
         ("a | b\n--|--\nc | d", "<p>a | b<br>\n--|--<br>\nc | d</p>"),
     ],
 )
@@ -140,7 +173,8 @@ def test_what_people_type_is_formatted(typed: str, html: str) -> None:
     ("typed", "href", "words"),
     [
         ("[tea](https://example.com/tea)", "https://example.com/tea", "tea"),
-        ('[tea](https://example.com "a title")', "https://example.com", "tea"),
+        ('[tea](https://example.com "a title")', "https://example.com", '[tea](https://example.com "a title")'),
+        ("[](https://example.com)", "https://example.com", "[](https://example.com)"),
         ("<https://example.com>", "https://example.com", "https://example.com"),
         ("https://example.com/a?b=c&d=e#f", "https://example.com/a?b=c&d=e#f", "https://example.com/a?b=c&d=e#f"),
         ("http://example.com.", "http://example.com", "http://example.com"),
@@ -290,7 +324,7 @@ def test_a_message_that_is_made_to_be_slow_is_answered(typed: str) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    [">", "> ", "+", "-", "*", "- - - -", "* * *", "1.", "> >", "```", "``` hello", "[](https://example.com)", "- >"],
+    [">", "> ", "+", "-", "*", "- - - -", "* * *", "1.", "> >", "```", "``` hello", "- >"],
 )
 def test_signs_that_would_leave_nothing_to_see_are_shown_as_they_were_typed(typed: str) -> None:
     assert Reading(rendered(f"{typed}\n\nwords")).words.strip()
@@ -323,7 +357,9 @@ def test_nothing_but_the_few_tags_ever_comes_out(typed: str) -> None:
     assert reading.others == []
     for tag, attributes in reading.tags:
         assert tag in TAGS
-        assert set(attributes) <= {"a": {"href", "rel"}, "ol": {"start"}}.get(tag, set())
+        assert set(attributes) <= {"a": {"href", "rel"}, "ol": {"start"}}.get(tag, set()) | (
+            {"class"} & {*attributes} if attributes == {"class": LARGE} else set()
+        )
         if tag == "a" and (href := attributes.get("href")) is not None:
             scheme = re.match(r"\s*([a-zA-Z][\w+.-]*):", unescape(href))
             assert scheme is None or scheme[1].lower() in ("http", "https", "mailto")
@@ -354,3 +390,317 @@ def test_the_same_text_is_always_rendered_the_same(typed: str) -> None:
 @given(st.from_regex(_WORDS, fullmatch=True) | st.text(st.sampled_from("ab1 .,;!?'%-ä名\u3164"), max_size=12))
 def test_words_alone_come_out_as_the_parser_would_have_them(words: str) -> None:
     assert rendered(body := text.block(words)) == _formatted(body)
+
+
+def letters(words: str) -> str:
+    return "".join(c for c in words if unicodedata.category(c)[0] in "LN")
+
+
+class Told(Reading):
+    """What a person can read or look up: also the numbers of lists, and where a link with a name leads."""
+
+    def __init__(self, typed: str) -> None:
+        self.lists, self.link, self.name = list[int | None](), "", ""
+        # Addresses in other letters are shown as they are, and only where they lead is spelt otherwise.
+        self.typed = {_in_ascii(found[0]): found[0] for found in regex.finditer(ADDRESS, typed, regex.V1)}
+        super().__init__(rendered(typed))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        super().handle_starttag(tag, attrs)
+        if tag in ("ol", "ul"):
+            self.lists.append(int(dict(attrs).get("start") or 1) if tag == "ol" else None)
+        elif tag == "li" and (number := self.lists[-1]) is not None:
+            self.words += f"{number} "
+            self.lists[-1] = number + 1
+        elif tag == "a":
+            href = dict(attrs)["href"] or ""
+            self.link, self.name = self.typed.get(href, href), self.words
+
+    def handle_endtag(self, tag: str) -> None:
+        super().handle_endtag(tag)
+        if tag in ("ol", "ul"):
+            self.lists.pop()
+        elif tag == "a" and _in_ascii(self.words.removeprefix(self.name)) != _in_ascii(self.link):
+            self.words += f"({self.link})"
+
+
+WITHOUT_FENCES = TYPED.map(text.block).filter(lambda typed: "```" not in typed)
+LANGUAGE = re.compile(r"`{3,}([^\W_][\w+#.-]*)$", re.MULTILINE)
+
+
+@at_ease
+@given(WITHOUT_FENCES)
+def test_every_letter_and_digit_is_shown_in_its_order(typed: str) -> None:
+    assert letters(Told(typed).words) == letters(typed)
+
+
+@at_ease
+@given(TYPED.map(text.block) | st.text(max_size=200).map(text.block))
+def test_only_the_languages_of_fences_are_not_shown(typed: str) -> None:
+    shown, languages = letters(Told(typed).words), "".join(LANGUAGE.findall(typed))
+    rest = iter(letters(typed))
+    assert all(c in rest for c in shown)
+    assert len(letters(typed)) - len(shown) <= len(letters(languages))
+
+
+@at_ease
+@given(TYPED.map(text.block) | st.text(max_size=200).map(text.block))
+def test_no_sign_is_shown_that_was_not_typed(typed: str) -> None:
+    rest, shown = iter(typed), Reading(rendered(typed)).words
+    assert all(c in rest for c in shown if not c.isspace())
+    assert text.block(shown).split() == shown.split()
+
+
+@at_ease
+@given(st.text(max_size=200).map(text.block))
+def test_in_an_anonymous_chat_nothing_is_markup(typed: str) -> None:
+    assert Reading(plain(typed)).words.split() == typed.split()
+
+
+# One of each kind, in both directions: what is markup, and what is none.
+@pytest.mark.parametrize(
+    ("typed", "html"),
+    [
+        # Fences: what is not one word is code, and where it ends doesn't matter.
+        ("```SELECT 1\nFROM t\n```", "<pre><code>SELECT 1\nFROM t\n</code></pre>"),
+        ("``` SELECT 1\nFROM t```", "<pre><code>SELECT 1\nFROM t\n</code></pre>"),
+        ("```\n  a\n``` and b", "<pre><code>  a\n</code></pre>\n<p>and b</p>"),
+        ("```c++\na\n```", "<pre><code>a\n</code></pre>"),
+        ("```python\n```", "<pre><code>python\n</code></pre>"),
+        ("````\n```\na\n```\n````", "<pre><code>```\na\n```\n</code></pre>"),
+        ("```a b\nnever closed", "<p>```a b<br>\nnever closed</p>"),
+        ("> ```\n> a\n> ```", "<blockquote>\n<pre><code>a\n</code></pre>\n</blockquote>"),
+        # Quotes and lists end where their signs do.
+        ("> is it done?\nyes", "<blockquote>\n<p>is it done?</p>\n</blockquote>\n<p>yes</p>"),
+        (
+            "> > old\n> newer",
+            "<blockquote>\n<blockquote>\n<p>old</p>\n</blockquote>\n<p>newer</p>\n</blockquote>",
+        ),
+        (">quoted\n>\n>too", "<blockquote>\n<p>quoted</p>\n<p>too</p>\n</blockquote>"),
+        ("- a\n- b\nThat is all.", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n<p>That is all.</p>"),
+        ("- a\n- b\n  more\n  - c", "<ul>\n<li>a</li>\n<li>b<br>\nmore\n<ul>\n<li>c</li>\n</ul></li>\n</ul>"),
+        ("To buy:\n* a\n\n* b", "<p>To buy:</p>\n<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
+        (r"\> no quote", "<p>&gt; no quote</p>"),
+        *(
+            (f"{line}", f"<p>{escape(line, quote=False)}</p>")
+            for line in (">:(", ">_<", ">>> print(1)", ">5 people", "> >")
+        ),
+        # Numbers are as they were typed.
+        ("3. c\n4. d", '<ol start="3">\n<li>c</li>\n<li>d</li>\n</ol>'),
+        ("98. a\n99. b", '<ol start="98">\n<li>a</li>\n<li>b</li>\n</ol>'),
+        *(
+            (f"{a}\n{b}", f"<p>{a}<br>\n{b}</p>")
+            for a, b in (
+                *(
+                    ("3. yes", "7. no"),
+                    ("1. a", "1. b"),
+                    ("007. Bond", "008. Bill"),
+                    ("99. a", "100. b"),
+                    ("1) a", "2) b"),
+                ),
+                *(("1999. What a year", "2000. Another"), ("- 5 °C", "- 3 °C"), ("+ 3 points", "+ 4 points")),
+                *(("- - -", "- - -"), ("* * *", "* * *"), ("- a", "* b"), ("1. a", "- b")),
+            )
+        ),
+        *(
+            (line, f"<p>{line}</p>")
+            for line in ("1999. What a year", "24. Dezember", "2) x", "- 5 °C at night", "* their", "+ 3")
+        ),
+        ("\\- a\n- b", "<p>- a<br>\n- b</p>"),
+        ("1\\. a\n2\\. b", "<p>1. a<br>\n2. b</p>"),
+        # Blanks and indents.
+        ("for x in y:\n    stop()\n\tgo()", "<p>for x in y:<br>\n    stop()<br>\n\tgo()</p>"),
+        ("  first\n\n   second", "<p>  first</p>\n<p>   second</p>"),
+        ("tea      2.50\ncoffee   3.10", "<p>tea      2.50<br>\ncoffee   3.10</p>"),
+        ("- tea   2.50\n- milk  1.10", "<ul>\n<li><p>tea   2.50</p></li>\n<li><p>milk  1.10</p></li>\n</ul>"),
+        # Backslashes go only where there would be markup.
+        (r"\*a\* \**b\** \_c\_ \~~d~~ \`e`", "<p>*a* **b** _c_ ~~d~~ `e`</p>"),
+        *(
+            (line, f"<p>{line}</p>")
+            for line in (
+                *(
+                    r"\\\\files\\team",
+                    r"C:\temp\_old\*.log",
+                    r"¯\_(ツ)_/¯",
+                    r"$\alpha\_1 \* 2$",
+                    r"\d+\.\w*\[a-z\]",
+                    "\\",
+                ),
+                *(
+                    r"^_^ and ^_^",
+                    "-_- or -_-",
+                    "*_* and *_*",
+                    ";_; ._. ;_;",
+                    "u_u",
+                    ":* and :*",
+                    '"*" and "*"',
+                    "(*) or (*)",
+                ),
+            )
+        ),
+        # Stars, underscores, tildes.
+        ("**注意：**明日は休み", "<p><strong>注意：</strong>明日は休み</p>"),
+        ("**중요(필독)**은", "<p><strong>중요(필독)</strong>은</p>"),
+        ("これは**「重要」**です", "<p>これは<strong>「重要」</strong>です</p>"),
+        ("„*so*“, *so*; (*so*)", "<p>„<em>so</em>“, <em>so</em>; (<em>so</em>)</p>"),
+        (
+            "**a *b*** *a **b*** **a *b**",
+            "<p><strong>a <em>b</em></strong> <em>a <strong>b</strong></em> <strong>a *b</strong></p>",
+        ),
+        ("**two\nlines**", "<p><strong>two<br>\nlines</strong></p>"),
+        ("__two words__", "<p><strong>two words</strong></p>"),
+        ("~~a **b**~~", "<p><del>a <strong>b</strong></del></p>"),
+        *(
+            (line, f"<p>{escape(line, quote=False)}</p>")
+            for line in (
+                *(
+                    "f**k and s**t",
+                    "call __init__ and __main__",
+                    "2*3*4 = 24",
+                    "f(x)*g(x)*h(x)",
+                    "a_b_c",
+                    "2 ** 3 ** 4",
+                ),
+                *(
+                    "rm *.log tmp*",
+                    "/* a */ and /* b */",
+                    "int *a, *b;",
+                    "~5 to ~6",
+                    "****",
+                    "** a **",
+                    "変数_名前_です",
+                    "5* hotel*",
+                ),
+            )
+        ),
+        # Code.
+        ("`` a`b `` and `` ` ``", "<p><code> a`b </code> and <code>`</code></p>"),
+        ("使用`foo`函数", "<p>使用<code>foo</code>函数</p>"),
+        *((line, f"<p>{line}</p>") for line in ("l`école et l`hôpital", "rock `n roll `n stuff", "` `", "```")),
+        # Emoji alone are large.
+        *((few, f'<p class="{LARGE}">{few}</p>') for few in ("👍", "❤️ 🇩🇪", "👨‍👩‍👧‍👦👍🏽1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿")),
+        *((typed, f"<p>{typed}</p>") for typed in ("👍👍👍👍", "👍 yes", "12", "©", "🇩", "👍\u3164", "ツ")),
+        # Not markup at all.
+        ("x = 4 //todo.later", "<p>x = 4 //todo.later</p>"),
+        ("Amelia <a@example.com>", "<p>Amelia &lt;a@example.com&gt;</p>"),
+    ],
+)
+def test_what_was_typed_is_what_is_read(typed: str, html: str) -> None:
+    assert rendered(typed) == html
+    assert text.block(typed) == typed
+
+
+@pytest.mark.parametrize(
+    ("before", "address", "after"),
+    [
+        ("", "https://example.com/%E2%80%AEfdp.exe", ""),
+        ("", "https://example.com/a%20b.pdf%0A%07", " c"),
+        ("", "https://xn--80ak6aa92e.com/login", ""),
+        ("", "https://example.com/plan", "（第二版）です"),
+        ("見て", "https://example.com/", "、"),
+        *(
+            (a, "https://example.com/plan", b)
+            for a, b in ("“”", "„“", "«»", "»«", "「」", "‘’", "『』", "〈〉", "【】")
+        ),
+        *(
+            ("", "https://example.com/plan", after)
+            for after in ("…", "،", "؟", "۔", "।", "。", "，", "！", "—so", "?!", ".)", '"')
+        ),
+        ("(", "https://example.com/a_(b_(c))", "),so"),
+        ("", "https://example.com/straße_(köln)", ""),
+        ("", "https://example.com/日本–語", "."),
+        ("", "http://[::1]:8080/x", ""),
+        ("", "http://localhost:8000/?a=b&c=d#e", ","),
+        ("", "HTTPS://example.com", ";"),
+        ("", "mailto:tea@example.com", "."),
+    ],
+)
+def test_an_address_ends_where_the_sentence_goes_on(before: str, address: str, after: str) -> None:
+    html = rendered(f"{before}{address}{after}")
+    reading = Reading(html)
+    assert [words for tag, words in reading.pieces if tag == "a"] == [address]
+    assert reading.words == before + address + after
+    if address.isascii():
+        assert [attributes["href"] for tag, attributes in reading.tags if tag == "a"] == [address]
+
+
+@pytest.mark.parametrize("sign", ["_", "*", "**", "~~", "***"])
+def test_an_address_may_stand_in_markup(sign: str) -> None:
+    reading = Reading(rendered(f"{sign}https://example.com/a_b{sign}"))
+    assert reading.words == "https://example.com/a_b"
+    assert [words for tag, words in reading.pieces if tag == "a"] == [reading.words]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "[https://bank.example/](https://evil.example/)",
+        "[bank.example](https://evil.example/bank.example)",
+        "[bank.example/login](https://bank.example/evil)",
+        "[www.bank.example](https://evil.example)",
+        "[help@bank.example](mailto:evil@evil.example)",
+        "[see https://bank.example](https://evil.example)",
+        "[ｂａｎｋ.example](https://evil.example)",
+        "[list](ftp://example.com/list.txt)",
+        "[x](/logout)",
+        "[x](//evil.example)",
+        "[x](evil.example)",
+        "https://bank.example@evil.example/",
+        "https://a:b@evil.example/",
+        "xhttps://example.com",
+    ],
+)
+def test_an_address_in_disguise_is_shown_as_it_was_typed(typed: str) -> None:
+    reading = Reading(rendered(typed))
+    assert reading.words == typed
+    links = [words for tag, words in reading.pieces if tag == "a"]
+    assert links == [attributes["href"] for tag, attributes in reading.tags if tag == "a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("tea", "https://example.com/tea"),
+        ("a [b] c", "http://example.com"),
+        ("example.com", "https://www.example.com/"),
+        ("https://example.com/a", "https://example.com/a"),
+        ("tea@example.com", "mailto:tea@example.com"),
+        ("e.g. this", "https://example.com"),
+    ],
+)
+def test_a_link_may_have_a_name_that_is_true(name: str, address: str) -> None:
+    assert rendered(f"[{name}]({address})") == f'<p><a href="{address}" {REL}>{name}</a></p>'
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("> is it done?\n\nyes, since noon", "yes, since noon"),
+        ("> is it done?", "is it done?"),
+        ("> a\n> > b\n\n- c\n- d", "• c"),
+        ("24. Dezember", "24. Dezember"),
+        ("1. milk\n2. tea", "1. milk"),
+        ("7. milk\n8. tea", "7. milk"),
+        ("- 5 °C at night", "- 5 °C at night"),
+        ("2*3*4 = 24", "2*3*4 = 24"),
+        ("a < b & c", "a < b & c"),
+        ("```\n\n  x = 1\n```", "x = 1"),
+        ("tea      2.50\nmilk", "tea 2.50"),
+        ("https://example.com/%E2%80%AEfdp.exe", "https://example.com/%E2%80%AEfdp.exe"),
+        ("**a**\nb", "a"),
+    ],
+)
+def test_the_list_at_the_side_says_what_the_message_says(typed: str, line: str) -> None:
+    assert first_line(rendered(typed), 120) == line
+
+
+def test_what_was_stored_before_is_listed_by_the_same_rule() -> None:
+    stored = '<blockquote>\n<p>old</p>\n</blockquote>\n<ol start="24">\n<li>\n<p>Dezember</p>\n</li>\n</ol>'
+    assert first_line(stored, 120) == "24. Dezember"
+    assert first_line("", 120) == ""
+
+
+def test_quotes_deeper_than_a_phone_is_wide_are_shown_as_they_were_typed() -> None:
+    html = rendered("> " * 15 + "deep")
+    assert html.count("<blockquote>") == 5
+    assert Reading(html).words.split() == [*[">"] * 10, "deep"]

@@ -1,38 +1,49 @@
-"""Markdown-light: bold, italic, code, quotes, lists and links; nothing else of HTML comes through."""
+"""
+Message bodies as HTML, by one rule: what was typed is what is read; markup only where it was surely meant.
+
+- Every letter and digit is shown, in its order, with its blanks, indents and backslashes. Only the language of a fence
+  and the address behind a link's name are not. Nothing is shown that was not typed.
+- `**bold**`, `*italic*`, `_italic_`, `~~struck~~`: with borders of words outside and words inside, so not `2*3*4`.
+- `code` on one or more lines, and ``` fences that are closed.
+- `> quote`: a blank or a letter after the sign, which every line has. A line without it is the answer.
+- Lists: two lines or more, `- `, `* `, `+ `, or numbers that count up by one (to 99). What is not indented, ends them.
+- Links: `https://`, `http://` and `mailto:` in full. `[name](address)`, unless the name is another address.
+- A backslash before markup shows the signs, and is then the only thing that is not shown.
+
+CommonMark decides in doubt for markup, a chat must decide in doubt for the words: hence no parser of Markdown. All of
+it takes a time that grows with the length alone (tests/test_markdown_cost.py). The allow-list of nh3 is a second lock.
+"""
 
 import re
-from html import unescape
+from collections.abc import Iterator
+from html import escape, unescape
 
 import nh3
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+import regex
 
 from webapp import text
+from webapp.messages.blocks import Blocks, broken
 
-TAGS = {"p", "br", "strong", "em", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
-RULES = ["emphasis", "backticks", "fence", "blockquote", "list", "link", "linkify", "autolink", "newline", "escape"]
+TAGS = {"p", "br", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
+# The class of one to three emoji and nothing else.
+LARGE = "message__emoji"
 
-# Quotes and lists in each other; what is deeper, the parser leaves out.
-DEEPEST = 20
-
-_markdown = MarkdownIt("zero", {"linkify": True, "breaks": True, "html": False, "maxNesting": DEEPEST}).enable(RULES)
-# To look for addresses takes a quarter of all that a message takes.
-_linkless = MarkdownIt("zero", {"breaks": True, "html": False, "maxNesting": DEEPEST}).enable(RULES)
 _cleaner = nh3.Cleaner(
     tags=TAGS,
     # Said outright: without `*`, every tag may have a title.
     attributes={"*": set(), "a": {"href"}, "ol": {"start"}},
+    allowed_classes={"p": {LARGE}},
     url_schemes={"http", "https", "mailto"},
     link_rel="nofollow noopener noreferrer",
 )
-_plain = MarkdownIt("zero", {"breaks": True, "html": False}).enable("newline")
-# `example.com` and `name@example.com` stay words: only a full address is a link.
-assert _markdown.linkify is not None
-_markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
 
-
-# Nothing in it is markup: what most people write most of the time, and the parser answers as it is.
+# Nothing in it is markup: what most people write most of the time.
 _WORDS = re.compile(r"[^\W\d_](?:(?:[^\W_]|[ .,;!?'%-])*(?:[^\W_]|[.,;!?'%-]))?")
+# What a body is read from for lists, and what of it is within a line.
+_PIECES = re.compile(r"<[^>]*>|[^<\n]+|\n")
+_WITHIN = re.compile(r"</?(?:strong|em|del|code|a)\b")
+_EMOJI = r"[\p{Emoji_Presentation}--\p{RI}]|\p{Extended_Pictographic}\ufe0f|\p{RI}{2}|[0-9#*]\ufe0f?\u20e3"
+_FEW_EMOJI = regex.compile(rf"(?:(?:(?={_EMOJI})\X) ?){{1,3}}", regex.V1)
 
 
 def rendered(body: str) -> str:
@@ -41,37 +52,54 @@ def rendered(body: str) -> str:
 
 
 def _formatted(body: str) -> str:
-    """
-    The body as safe HTML; as it was typed when its words would get lost (`>`, `- - - -`, a link without a name).
-
-    The allow-list is the second lock: should the parser let a tag through, it ends here.
-    """
-    markdown = _markdown if "//" in body or "mailto:" in body.lower() else _linkless
-    tokens = markdown.parse(body)
-    html = _cleaned(markdown.renderer.render(tokens, markdown.options, {}))
-    return _cleaned(_plain.render(body)) if _is_too_deep(tokens) or not _shows(html) else html
+    if _FEW_EMOJI.fullmatch(body):
+        return _cleaned(f'<p class="{LARGE}">{escape(body)}</p>')
+    return _cleaned("\n".join(Blocks([line.rstrip() for line in body.split("\n")]).html()))
 
 
 def plain(body: str) -> str:
     """The body as safe HTML in which nothing but the breaks of its lines is anything: a link is its letters."""
-    return _cleaned(_plain.render(body))
+    paragraphs = re.split(r"\n(?:[ \t]*\n)+", body)
+    return _cleaned("\n".join(f"<p>{broken(escape(paragraph, quote=False))}</p>" for paragraph in paragraphs))
 
 
 def first_line(html: str, length: int) -> str:
-    """The first line that there is to read in a rendered body, for lists; cut to so many characters."""
-    for line in unescape(re.sub(r"<[^>]*>", "", html)).split("\n"):
+    """
+    The first line that there is to read in a rendered body, for lists; cut to so many characters.
+
+    A quote is somebody else's words: it counts only when there is nothing else. An item of a list has its number.
+    """
+    quoted = ""
+    for line, is_quoted in _lines(html):
         if text.visible(line):
-            return text.shorten(" ".join(line.split()), length)
-    return ""
+            line = text.shorten(" ".join(line.split()), length)
+            if not is_quoted:
+                return line
+            quoted = quoted or line
+    return quoted
 
 
-def _is_too_deep(tokens: list[Token]) -> bool:
-    return any(token.nesting == 1 and token.level >= DEEPEST - 1 for token in tokens)
-
-
-def _shows(html: str) -> bool:
-    return text.visible(unescape(re.sub(r"<[^>]*>", "", html)))
+def _lines(html: str) -> Iterator[tuple[str, bool]]:
+    """The lines of a rendered body as they are read, and whether each stands in a quote."""
+    line, number, depth, lists = "", "", 0, list[int]()
+    for found in _PIECES.finditer(html):
+        piece = found[0]
+        if piece[0] not in "<\n":
+            line += piece
+        elif line.strip() and not _WITHIN.match(piece):
+            yield unescape(number + line), depth > 0
+            line, number = "", ""
+        if piece.startswith(("<blockquote", "</blockquote")):
+            depth += 1 if piece[1] == "b" else -1
+        elif piece.startswith(("<ol", "<ul")):
+            lists.append(int(re.sub(r"\D", "", piece) or 1) if piece[1] == "o" else -1)
+        elif piece in ("</ol>", "</ul>"):
+            lists.pop()
+        elif piece == "<li>":
+            number = f"{lists[-1]}. " if lists[-1] >= 0 else "• "
+            lists[-1] += lists[-1] >= 0
+    yield unescape(number + line), depth > 0
 
 
 def _cleaned(html: str) -> str:
-    return _cleaner.clean(html.strip())
+    return _cleaner.clean(html)

@@ -1,0 +1,62 @@
+"""Addresses in what people type: where one begins and ends, where it leads, and whether its name tells the truth."""
+
+import re
+from html import escape
+from urllib.parse import quote
+
+import regex
+
+from webapp import text
+
+# Letters of any script, but of signs only those that addresses have: what closes a sentence in Chinese, a quotation in
+# German or a question in Arabic ends the address, too.
+_LETTER = r"\p{L}\p{M}\p{N}"
+_HOST = rf"(?:\[[0-9a-fA-F:.]{{2,45}}+\]|[{_LETTER}][{_LETTER}._-]{{0,252}}+)"
+_SIGN = rf"[[{_LETTER}\p{{S}}/?#\-._~:@!$&'*+,;=%|\^\u00b7\u200c\u200d\u2010-\u2013]--[<>`\u3000-\u303f\uff00-\uff65]]"
+# Brackets only in pairs: "(see https://example.com/tea_(drink))".
+_PATH = rf"(?:{_SIGN}|\((?:{_SIGN}|\({_SIGN}*+\))*+\)|\[{_SIGN}*+\]|\{{{_SIGN}*+\}})*+"
+# No name before the host: https://bank.example@evil.example is read for what it is not.
+_WEB = rf"(?i:https?)://{_HOST}(?::\d{{1,5}}+)?+(?!(?::[\w%!$&*+=.~-]*+)?+@)(?:[/?#]{_PATH})?+"
+_MAIL = rf"(?i:mailto):[\w.!#$%&*+/=?\^{{|}}~-]++@{_HOST}(?:\?{_PATH})?+"
+
+ADDRESS = rf"(?:{_WEB}|{_MAIL})"
+# What ends a sentence rather than an address.
+CLOSING = ".,;:!?'|"
+
+_PARTS = regex.compile(r"(?P<scheme>(?i:https?://|mailto:))(?P<host>[^/?#]*)(?P<rest>.*)", regex.V1)
+_LIKE_AN_ADDRESS = regex.compile(
+    rf"\w+:.*|www\..*|(?:[^\s/@]+@)?(?:[{_LETTER}_-]+\.)+\p{{L}}{{2,}}(?:[:/?#].*)?", regex.V1 | regex.DOTALL
+)
+
+
+def link(address: str, name: str) -> str:
+    """The HTML of a link, whose name is HTML already."""
+    return f'<a href="{escape(_in_ascii(address))}">{name}</a>'
+
+
+def is_true(name: str, address: str) -> bool:
+    """Whether a link may have that name: one that looks like an address has to be the one that it leads to."""
+    shown = text.fold(name)
+    if "://" not in shown and not _LIKE_AN_ADDRESS.fullmatch(shown):
+        return True
+    parts = _PARTS.fullmatch(address)
+    return parts is not None and _core(shown) in (_core(text.fold(address)), _core(text.fold(parts["host"])))
+
+
+def _core(address: str) -> str:
+    return re.sub(r"^(?:https?://|mailto:)?(?:www\.)?|/$", "", address)
+
+
+def _in_ascii(address: str) -> str:
+    """The address as it is requested (Punycode, percent signs): not every browser makes that of letters."""
+    if address.isascii() or not (parts := _PARTS.fullmatch(address)):
+        return address
+    host = ".".join(_label(label) for label in parts["host"].split("."))
+    return f"{parts['scheme']}{host}" + quote(parts["rest"], safe="/?#-._~:@!$&'()*+,;=%|^[]{}", errors="replace")
+
+
+def _label(label: str) -> str:
+    # 63 is what a label may have (RFC 1035); the codec takes the square of what it is given.
+    if label.isascii() or len(label) > 63:
+        return label
+    return "xn--" + label.lower().encode("punycode", "replace").decode("ascii")
