@@ -80,7 +80,7 @@ def test_the_limits_are_on_and_as_the_contract_has_them(read: Read) -> None:
     assert str(fresh.RATE_FRIEND) == "30 per 1 hour"
     assert str(fresh.RATE_EXPORT) == "5 per 1 day"
     assert str(fresh.RATE_STREAM) == "60 per 1 minute"
-    assert fresh.MAX_STREAMS_PER_SESSION == 6
+    assert fresh.MAX_STREAMS_PER_SESSION == 5
 
 
 def test_what_is_set_is_what_counts(read: Read) -> None:

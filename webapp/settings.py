@@ -184,7 +184,7 @@ RATE_FIND = _rate("RATE_FIND", "30/minute")
 RATE_REPORT = _rate("RATE_REPORT", "10/hour")
 RATE_STREAM = _rate("RATE_STREAM", "60/minute")
 MAX_STREAMS = _read("MAX_STREAMS", str(_most_streams()), _positive, "a whole number of 1 or more")
-MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "6", _positive, "a whole number of 1 or more")
+MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "5", _positive, "a whole number of 1 or more")
 
 LOG_ADDRESSES = _read("LOG_ADDRESSES", "off", _switch, "on or off")
 DIRECT_WRITES = _read("DIRECT_WRITES", "on", _switch, "on or off")

@@ -6,6 +6,7 @@ import logging
 import random
 import socket
 import zlib
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
@@ -32,6 +33,8 @@ PARKED_SECONDS = 1800
 BRIEF_SECONDS, BRIEF_AFTER_NEWS_SECONDS = 10.0, 1.0
 # Who saves data gets what comes within so long in one piece.
 SPARE_SECONDS = 2.0
+# Connections that stay open, silent, after their last frame: to the browser they count like all others.
+parked_by_session: Counter[int] = Counter()
 # By which a chunk with something of the log is told from signs of life and states.
 MESSAGE = b'<li id="message-'
 
@@ -145,9 +148,13 @@ class Stream(EventSourceResponse):
                     viewers.hear_place(user, room)
             if is_read:
                 note_soon(user, room)
-        if self.reader.is_parked:
-            async for chunk in parked():
-                yield chunk
+        if reader.is_parked:
+            parked_by_session[reader.labels["session"]] += 1
+            try:
+                async for chunk in parked():
+                    yield chunk
+            finally:
+                _unpark(reader.labels["session"])
 
     def _end_in(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self.reader.outbox.close)
@@ -186,6 +193,12 @@ async def note_reading(user: int, room: int) -> None:
             hub.note("place", user=user, room=room)
     except database.DOWN as error:
         log.debug("what was read could not be written; the next page that is served says it again: %r", error)
+
+
+def _unpark(session: int) -> None:
+    parked_by_session[session] -= 1
+    if not parked_by_session[session]:
+        del parked_by_session[session]
 
 
 async def parked() -> AsyncIterator[bytes]:

@@ -21,7 +21,7 @@ from webapp.security.limiter import throttle
 from webapp.strangers.authentication import masked, talking
 from webapp.strangers.broadcasts import MOVED
 from webapp.strangers.models import LOUNGE
-from webapp.streams.stream import Stream
+from webapp.streams.stream import Stream, parked_by_session
 
 MOST_DIGITS = 18
 LONGEST_DIGEST = 40
@@ -57,6 +57,8 @@ async def live(request: Request) -> Response:
 
 
 async def _live(request: Request, user: User, room: Room) -> Response:
+    if _must_wait(request, user):
+        return _waiting(request, plain=f"{room.path}?plain=1")
     reader = await _reader(request, user, room, None, "html")
     return _document(request, reader, user, "messages/live.html", room=room, moderates=room.is_owned_by(user))
 
@@ -67,10 +69,27 @@ async def own_live(request: Request) -> Response:
         return _supervisor(request)
     render.frame(request)
     user = signed_in(request)
+    if _must_wait(request, user):
+        return _waiting(request, plain="")
     reader = await _reader(request, user, None, None, "html")
     waiting = (await Friendship.asking([user.id]))[user.id]
     shown = {"viewer": user, "waiting": waiting, "token": render.token(request)}
     return _document(request, reader, user, "rooms/live.html", sidebar="", **shown)
+
+
+def _must_wait(request: Request, user: User) -> bool:
+    """
+    Whether one more endless document would leave the browser without a connection for anything else.
+
+    Over HTTP/1.1, which is all that browsers speak without TLS, they have six for a host. To end the oldest, as for
+    pages with script, would not help: a frame whose document ended would load it anew, so its connection stays open.
+    """
+    held = len(hub.readers(session=user.session_id)) + parked_by_session[user.session_id]
+    return request.url.scheme == "http" and held >= settings.MAX_STREAMS_PER_SESSION
+
+
+def _waiting(request: Request, plain: str) -> Response:
+    return render.page(request, "streams/waiting.html", is_kept=False, plain=plain)
 
 
 def _document(
