@@ -706,7 +706,8 @@ async def answer_of(page: str) -> tuple[str, str]:
     one, other = re.search(r"What is (\w+) plus (\w+)\?", page).groups()  # type: ignore[union-attr]
     seal = re.search(r'name="seal" value="([^"]+)"', page)
     assert seal
-    return str(conduct.NUMBERS.index(one) + conduct.NUMBERS.index(other)), seal[1]
+    numbers = [str(number) for number in conduct.NUMBERS]
+    return str(numbers.index(one) + numbers.index(other)), seal[1]
 
 
 async def meets_somebody_new(app: object, who: Person) -> str:
