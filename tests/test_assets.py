@@ -188,6 +188,12 @@ def test_the_script_bundle_is_htmx_then_its_extension_then_ours(client: TestClie
     assert body(client, "app.js").startswith("var htmx = 1;\nsse();\nchat('// stays');")
 
 
+def test_spaces_of_our_script_go_where_signs_part_the_words(client: TestClient, folder: Path) -> None:
+    (folder / "js/chat.js").write_text("if (a + +b > c - 1) say('x + y', \"(z) : q\");\nreturn -1;\n")
+    assets.load(folder)
+    assert "\nif(a + +b>c-1)say('x + y',\"(z) : q\");\nreturn -1;" in body(client, "app.js")
+
+
 def test_a_missing_script_stops_the_start_and_keeps_what_was_loaded(client: TestClient, folder: Path) -> None:
     assets.load(folder)
     (folder / "js/chat.js").unlink()

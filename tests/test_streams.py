@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Person
 from tests.test_chats import who
-from webapp import settings
+from webapp import render, settings
 from webapp.live import Frame, Reader, hub
 from webapp.live.frames import BEGIN_ANEW, STYLE_NONCE
 from webapp.messages import broadcasts, posting
@@ -263,6 +263,34 @@ async def test_the_sixth_stream_of_a_session_ends_the_oldest(alice: Person, bob:
     assert room.path.encode() in last
 
 
+@pytest.mark.parametrize(
+    ("query", "is_told"),
+    [
+        (f"page={render.PAGE_VERSION}&sidebar=-", False),
+        ("page=00000000&sidebar=-", True),
+        ("sidebar=-", True),  # of before pages had a version
+        ("", False),  # none of our pages
+    ],
+)
+async def test_the_stream_of_a_page_of_another_version_begins_with_that(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch, query: str, is_told: bool
+) -> None:
+    openings: list[bytes] = []
+    begin = Stream.__init__
+
+    def wrapped(self: Stream, reader: Reader, opening: bytes, *args: Any, **kwargs: Any) -> None:
+        openings.append(opening)
+        begin(self, reader, opening, *args, **kwargs)
+
+    monkeypatch.setattr(Stream, "__init__", wrapped)
+    for path in (room.path, ""):
+        await alice.client.head(f"{path}/events?{query}")
+        opening = openings.pop().decode()
+        assert opening.startswith(": ok\n")
+        assert ("\nevent: outdated\ndata: " in opening) == is_told
+        assert ("Parley has been updated." in opening) == is_told
+
+
 async def test_signing_out_ends_the_streams_of_that_session_alone(alice: Person, bob: Person, room: Room) -> None:
     hers = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=1)
     framed = Reader(room.id, None, "html", room.path, session=alice.session.id, user=1)
@@ -306,9 +334,10 @@ async def test_deleting_a_room_ends_its_streams(alice: Person, bob: Person, room
 
 
 async def test_the_frame_around_the_endless_document_is_kept_and_leads_to_its_twin(visitor: Person, room: Room) -> None:
-    first = await visitor.get(f"{room.path}/live?frame=a")
-    assert f'content="3;url={room.path}/live?frame=b"' in first.text
-    assert re.search(f'<link rel="preload"[^>]* href="{room.path}/live.frame=b"', first.text)
+    page = f"page={render.PAGE_VERSION}"
+    first = await visitor.get(f"{room.path}/live?frame=a&{page}")
+    assert f'content="3;url={room.path}/live?frame=b&amp;{page}"' in first.text
+    assert re.search(f'<link rel="preload"[^>]* href="{room.path}/live.frame=b&amp;{page}"', first.text)
     assert "immutable" in first.headers["cache-control"]
-    second = await visitor.get(f"{room.path}/live?frame=b")
-    assert f'content="3;url={room.path}/live?frame=a"' in second.text
+    second = await visitor.get(f"{room.path}/live?frame=b&{page}")
+    assert f'content="3;url={room.path}/live?frame=a&amp;{page}"' in second.text

@@ -21,7 +21,7 @@ from webapp import settings
 STATIC = Path(__file__).parent.parent / "static"
 
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
-SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js", "js/times.js", "js/drafts.js")
+SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js", "js/times.js", "js/drafts.js", "js/upgrade.js")
 
 # The ground of every page; what rooms need besides, and what all other pages do.
 STYLES = {"app.css": "css", "room.css": "css/room", "pages.css": "css/pages"}
@@ -186,9 +186,10 @@ def _strip_css_spaces(text: str) -> str:
 
 
 def _strip_js_spaces(text: str) -> str:
-    """Drop the spaces around signs within a line, but not in strings; `+` and `-` keep theirs, for `a + +b`."""
+    """Drop the spaces around signs within a line, but not in strings; `a + +b` keeps its own."""
     string = r"""(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
-    return re.sub(f"{string}| *(?P<sign>[=<>?:;,{{}}()|&!*]+) *", lambda match: match["string"] or match["sign"], text)
+    signs = " *(?P<sign>[=<>?:;,{}()|&!*]+|[+-](?= +[^ +-])) *"
+    return re.sub(f"{string}|{signs}", lambda match: match["string"] or match["sign"], text)
 
 
 def _strip_lines(text: str) -> str:

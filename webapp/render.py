@@ -37,6 +37,22 @@ _templates.globals.update(max_upload_mb=settings.MAX_UPLOAD_MB, site_zone=str(se
 _templates.globals.update(language=language.current, site_languages=list(language.LANGUAGES.values()))
 
 
+def _version() -> str:
+    """Changes with what pages are made of (script, styles, templates, languages), and not with every release."""
+    digest = blake2b(digest_size=4)
+    for name in ("app.js", "app.css", "room.css", "pages.css", "icons.svg"):
+        digest.update(assets.url(name).encode())
+    files = [*settings.TEMPLATES.rglob("*.html"), *language.CATALOGUES.glob("*.po")]
+    for file in sorted(files):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+# What an open page tells its stream of: of another than this it is told that it is outdated.
+PAGE_VERSION = _version()
+_templates.globals["page_version"] = PAGE_VERSION
+
+
 # Sentences of templates. Jinja's own way to them takes three times as long, and a page has a hundred of them.
 
 
@@ -154,7 +170,7 @@ def supervisor(request: Request, path: str) -> str:
     """
     if "Chrome/" not in request.headers.get("user-agent", ""):
         return ""
-    return fragment("streams/supervisor.html", path=path, twin="")
+    return fragment("streams/supervisor.html", path=f"{path}?page={PAGE_VERSION}", twin="")
 
 
 def page(request: Request, name: str, status: int = 200, is_kept: bool = True, **context: Any) -> Response:

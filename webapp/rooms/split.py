@@ -41,6 +41,7 @@ async def split(
             hub.touch(entry.room_id, "receipts")
     seen = digest(shown, streamed.id if streamed else None) if sidebar_page == 1 else OLDER
     query = {"sidebar": seen if online is None else f"{seen}.{digest_of(online, waiting)}"}
+    query["page"] = render.PAGE_VERSION
     stream = f"{streamed.path}/events?after={streamed.version}&" if streamed else "/events?"
     defaults: dict[str, Any] = {
         "sidebar": shown,

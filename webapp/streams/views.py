@@ -1,5 +1,6 @@
 """Opening a stream: Server-Sent Events for pages with script, an endless document for those without."""
 
+import random
 from typing import Any
 from urllib.parse import quote
 
@@ -21,10 +22,13 @@ from webapp.security.limiter import throttle
 from webapp.strangers.authentication import masked, talking
 from webapp.strangers.broadcasts import MOVED
 from webapp.strangers.models import LOUNGE
+from webapp.streams.doorway import Doorway
 from webapp.streams.stream import Stream, parked_by_session
 
 MOST_DIGITS = 18
 LONGEST_DIGEST = 40
+# Pages that come back after an upgrade load themselves anew, so many milliseconds apart on average.
+RELOAD_MS = 10
 # The first bytes of an endless document: some browsers show nothing before a kilobyte has come.
 FIRST_BYTES = 1024
 
@@ -45,7 +49,23 @@ async def _events(request: Request, user: User, room: Room | None) -> Response:
     # A page among strangers has no sidebar.
     sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER)[:LONGEST_DIGEST]
     reader.is_spare = render.is_spare(request)
-    return Stream(reader, frames.BEGIN, "text/event-stream", sidebar=sidebar, is_brief=_is_brief(request))
+    return Stream(reader, _opening(request), "text/event-stream", sidebar=sidebar, is_brief=_is_brief(request))
+
+
+def _opening(request: Request) -> bytes:
+    """The first events; a page of another version learns that it is one, and when to load itself anew."""
+    if not _is_outdated(request):
+        return frames.BEGIN
+    note = render.fragment("streams/_outdated.html")
+    told = frames.event(frames.partial("#outdated", "delete", "") + frames.partial("#status", "afterend", note))
+    delay = random.randint(0, Doorway.open_now * RELOAD_MS)
+    return frames.BEGIN + told + f"event: outdated\ndata: {delay}\n\n".encode()
+
+
+def _is_outdated(request: Request) -> bool:
+    """Whether the page is of another version. Those from before pages had one tell their sidebar's digest alone."""
+    query = request.query_params
+    return query.get("page", "" if "sidebar" in query else render.PAGE_VERSION) != render.PAGE_VERSION
 
 
 async def live(request: Request) -> Response:
@@ -96,7 +116,7 @@ def _document(
     request: Request, reader: Reader, user: User, name: str, sidebar: str | None = None, **context: Any
 ) -> Response:
     reader.is_spare = render.is_spare(request)
-    context |= {"me_css": user.stylesheet, "spare": reader.is_spare}
+    context |= {"me_css": user.stylesheet, "spare": reader.is_spare, "outdated": _is_outdated(request)}
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
     policy = POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.
@@ -120,7 +140,10 @@ def _supervisor(request: Request) -> Response:
     """
     path = quote(request.scope["path"])
     twin = "a" if request.query_params["frame"] == "b" else "b"
-    html = render.fragment("streams/supervisor.html", path=path, twin=f"{path}?frame={twin}")
+    page = quote(request.query_params.get("page", render.PAGE_VERSION)[:MOST_DIGITS])
+    html = render.fragment(
+        "streams/supervisor.html", path=f"{path}?page={page}", twin=f"{path}?frame={twin}&page={page}"
+    )
     # The preload of the twin is measured by connect-src, which is default-src here.
     policy = "default-src 'self'; script-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     headers = {"Cache-Control": "private, max-age=31536000, immutable", "Content-Security-Policy": policy}
@@ -162,7 +185,7 @@ async def strangers_events(request: Request) -> Response:
     await _make_way(stranger.mask)
     labels = {"session": stranger.mask.session_id, "user": stranger.mask_id, "stranger": 1}
     reader = Reader(LOUNGE, None, "sse", "/strangers", current().code, **labels)
-    return Stream(reader, frames.BEGIN, "text/event-stream", is_brief=_is_brief(request))
+    return Stream(reader, _opening(request), "text/event-stream", is_brief=_is_brief(request))
 
 
 async def chat_events(request: Request) -> Response:

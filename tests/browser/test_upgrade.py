@@ -1,0 +1,106 @@
+"""Pages that are open while Parley is upgraded: an older one learns it, says it, and loads itself anew when it can."""
+
+from playwright.sync_api import Route
+
+from tests.browser.conftest import Meet
+from tests.browser.reader import Reader
+from webapp import render
+
+SCRIPT, PLAIN = True, False
+NOTE = "Parley has been updated."
+
+
+def open_older(reader: Reader, address: str) -> None:
+    """Open the page as a server of another version has made it; loaded again, it is that of this server."""
+
+    def older(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace(f"page={render.PAGE_VERSION}", "page=00000000"))
+
+    reader.page.route(address, older, times=1)
+    reader.page.goto(address, wait_until="commit")
+
+
+def is_older(reader: Reader) -> bool:
+    return "page=00000000" in reader.page.content()
+
+
+def test_a_page_of_an_older_version_says_so_and_loads_itself_anew_once_nothing_is_being_written(meet: Meet) -> None:
+    alice, ben = meet("alice"), meet("ben")
+    room = alice.make_room("Upgrade")
+    alice.page.clock.install()
+    open_older(alice, room)
+    alice.text.press_sequentially("half a thought")
+    alice.page.locator("#outdated", has_text=NOTE).wait_for()
+    for _ in range(3):  # it would have looked
+        alice.page.clock.run_for(3100)
+    assert is_older(alice)
+    # Meanwhile it works as before.
+    ben.send(f"{room}/messages", body="news", nonce="1")
+    alice.sees("news")
+    alice.send_it()
+    alice.sees("half a thought")
+    alice.page.clock.run_for(3100)
+    assert is_older(alice), "the field has the focus still"
+    alice.text.blur()
+    alice.page.clock.run_for(3100)
+    alice.until(lambda: not is_older(alice), "today's page")
+    alice.reads("news", "half a thought")
+    assert not alice.page.locator("#outdated").count()
+
+
+def test_a_page_that_is_read_further_up_is_left_alone(meet: Meet) -> None:
+    alice = meet("alice")
+    room = alice.make_room("Further up")
+    for number in range(40):
+        alice.send(f"{room}/messages", body=f"message {number}", nonce=str(number))
+    alice.page.clock.install()
+    alice.open(room)
+    alice.text.fill("a draft, which keeps the page until it is scrolled")
+    open_older(alice, room)
+    alice.page.locator("#outdated").wait_for()
+    alice.page.evaluate("document.querySelector('.scroller').scrollTop = -500")
+    alice.text.fill("")
+    alice.text.blur()
+    alice.page.clock.run_for(7000)
+    assert is_older(alice)
+    alice.page.evaluate("document.querySelector('.scroller').scrollTop = 0")
+    alice.page.clock.run_for(3100)
+    alice.until(lambda: not is_older(alice), "today's page")
+
+
+def test_two_versions_that_answer_in_turns_do_not_load_a_page_for_ever(meet: Meet) -> None:
+    alice = meet("alice")
+    room = alice.make_room("In turns")
+    open_older(alice, room)
+    alice.until(lambda: not is_older(alice), "today's page")
+    open_older(alice, room)
+    alice.page.locator("#outdated", has_text=NOTE).wait_for()
+    alice.pause(1000)  # nothing tells that nothing more is asked
+    assert is_older(alice)
+    alice.page.locator("#outdated").get_by_role("link").click()
+    alice.until(lambda: not is_older(alice), "today's page")
+
+
+def test_a_lobby_and_a_chat_with_a_stranger_learn_it_too(meet: Meet) -> None:
+    alice, bob = meet("alice"), meet("bob")
+    for one in (alice, bob):
+        chat = one.send("/strangers/find", language="de", rules="1").url
+    for address in (f"{alice.site.url}/lobby", chat):
+        alice.page = alice.context.new_page()
+        open_older(alice, address)
+        alice.until(lambda: not is_older(alice), f"today's {address}")
+
+
+def test_without_script_the_endless_document_shows_the_way_to_the_page_of_today(meet: Meet) -> None:
+    alice = meet("alice", PLAIN)
+    room = alice.make_room("Plain upgrade")
+    open_older(alice, room)
+    link = alice.log.locator(".plain", has_text=NOTE).get_by_role("link")
+    link.wait_for()
+    alice.say("still works")
+    alice.sees("still works")
+    link.click(no_wait_after=True)
+    alice.until(lambda: not is_older(alice) and alice.log.locator("#log").count(), "today's page")
+    alice.sees("still works")
+    assert not alice.log.locator(".plain", has_text=NOTE).count()
