@@ -123,7 +123,7 @@ async def set_picture(one: Person, colour: str) -> str:
     file = BytesIO()
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
-    picture = await uploads.prepared(Upload("me.png", "image/png", len(content), content))
+    picture = await uploads.prepared(Upload(len(content), content))
     await show(who(one), picture)
     return picture.digest
 

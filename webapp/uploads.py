@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,15 +35,10 @@ MOST_SCANS = 100
 STALE_SECONDS = 3600
 AT_ONCE = 500
 
-# The formats that are read, with the endings and types that a file of each may have.
-FORMATS = {
-    "PNG": ({"png", "apng"}, {"image/png", "image/apng", "image/x-png", "image/vnd.mozilla.apng"}),
-    "JPEG": ({"jpg", "jpeg", "jpe", "jfif"}, {"image/jpeg", "image/jpg", "image/pjpeg"}),
-    "WEBP": ({"webp"}, {"image/webp"}),
-    "GIF": ({"gif"}, {"image/gif"}),
-}
-NAMES = {"PNG": "PNG", "JPEG": "JPEG", "WEBP": "WebP", "GIF": "GIF"}
-NO_TYPE = ("", "application/octet-stream", "binary/octet-stream")
+# The formats that are read, whatever the file is called: it is drawn anew, so its name and type mean nothing.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+# A JPEG with more pictures behind the first (a preview, a depth map) is opened by the same reader under another name.
+OPENED_AS = {*FORMATS, "MPO"}
 # What makes a file something else as well. Cameras append things of their own to a photo, but none of these.
 OTHER_MARKS = re.compile(rb"(?i)<script|<\?php|<!doctype|<html|<iframe")
 PDF_MARK, PDF_WITHIN = b"%PDF-", 1024
@@ -53,6 +48,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
+
+SRGB = ImageCms.createProfile("sRGB")
 
 # One at a time: a picture may take a core for a second and 100 MB, and messages must flow meanwhile.
 _thread = ThreadPoolExecutor(1, "picture")
@@ -101,7 +98,6 @@ async def prepared(upload: Upload) -> Picture:
 
 def _prepared(upload: Upload) -> Picture:
     with _opened(upload.content) as image:
-        _check_name(image.format or "", upload)
         _check_rest(image, upload.content)
         try:
             square = _square(image)
@@ -115,44 +111,26 @@ def _opened(content: bytes) -> Image.Image:
     """The image with its head read and nothing decoded."""
     if not content:
         raise Invalid(picture=_("That file is empty."))
+    not_ours = Invalid(picture=_("Only PNG, JPEG, WebP and GIF pictures can be used."))
     too_many = Invalid(
         picture=_("That picture has too many pixels; %(most)s million are the most.", most=MOST_PIXELS // 10**6)
     )
     try:
-        image = Image.open(BytesIO(content), formats=tuple(FORMATS))
+        image = Image.open(BytesIO(content), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise too_many from None
     except Exception:  # not only UnidentifiedImageError: readers stumble over half a head
-        raise Invalid(picture=_("Only PNG, JPEG, WebP and GIF pictures can be used.")) from None
+        raise not_ours from None
+    if image.format not in OPENED_AS:
+        raise not_ours
     if image.width * image.height > MOST_PIXELS:
         raise too_many
     return image
 
 
-def _check_name(kind: str, upload: Upload) -> None:
-    """What a file says that it is must not contradict what it is."""
-    endings, types = FORMATS[kind]
-    ending = upload.name.rpartition(".")[2].strip().lower()[:10] if "." in upload.name else ""
-    declared = upload.declared.partition(";")[0].strip().lower()
-    facts = {"ending": ending, "kind": NAMES[kind]}
-    if ending and ending not in endings:
-        raise Invalid(
-            picture=_(
-                "That file is called .%(ending)s, but it holds a %(kind)s picture. Rename it and try again.", **facts
-            )
-        )
-    if declared not in NO_TYPE and declared not in types:
-        raise Invalid(
-            picture=_(
-                "That file was sent as something else, but it holds a %(kind)s picture. Save a copy and try that.",
-                **facts,
-            )
-        )
-
-
 def _check_rest(image: Image.Image, content: bytes) -> None:
     """Whether the file is only a picture, and one that can be read in reasonable time."""
-    if image.format == "JPEG" and content.count(b"\xff\xda") > MOST_SCANS:
+    if image.format in ("JPEG", "MPO") and content.count(b"\xff\xda") > MOST_SCANS:
         raise Invalid(picture=_("That picture is too complicated. Save a copy with a picture program, and try that."))
     is_more = OTHER_MARKS.search(content) or PDF_MARK in content[:PDF_WITHIN] or zipfile.is_zipfile(BytesIO(content))
     if is_more:
@@ -166,7 +144,7 @@ def _square(image: Image.Image) -> Image.Image:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
-    small = _plain(image).resize((LARGE, LARGE), Image.Resampling.LANCZOS, box, reducing_gap=3.0)
+    small = _in_srgb(_plain(image)).resize((LARGE, LARGE), Image.Resampling.LANCZOS, box, reducing_gap=3.0)
     small = _upright(small).convert("RGBA")
     clean = Image.new("RGBA", small.size, "white")
     clean.alpha_composite(small)
@@ -180,6 +158,22 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode in ("RGB", "RGBA", "L"):
         return image
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """
+    The image in the colours that a browser takes it for, as its profile is not stored: phones use Display P3.
+
+    Before it is made small, which would mix colours of the other space. A profile that can't be used is ignored.
+    """
+    if not (content := image.info.get("icc_profile")):
+        return image
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(content))
+        return ImageCms.profileToProfile(image, profile, SRGB, outputMode=mode) or image
+    except (OSError, ValueError, ImageCms.PyCMSError):
+        return image
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -25,10 +25,8 @@ BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 
 
 class Upload(NamedTuple):
-    """A file as it was sent: its name and type as the browser tells them, and no more of it than is taken."""
+    """A file as it was sent, and no more of it than is taken. Its name and type are the sender's, and mean nothing."""
 
-    name: str
-    declared: str
     size: int
     content: bytes
 
@@ -52,7 +50,7 @@ async def form_with_file(request: Request, field: str, *names: str) -> tuple[dic
     if file is None or not (file.filename or file.size):
         return typed, None
     content = await file.read(MAX_UPLOAD_BYTES)
-    return typed, Upload(_utf8(file.filename or ""), file.content_type or "", file.size or 0, content)
+    return typed, Upload(file.size or 0, content)
 
 
 async def parsed(request: Request) -> FormData:
