@@ -88,6 +88,15 @@ class Identity(TypedDict, total=False):
     extra_groups: list[int]
 
 
+def nobody(folder: Path) -> Identity:
+    """For root: who may do nothing but own this folder."""
+    if os.geteuid() != 0:
+        return {}
+    user = pwd.getpwnam("nobody")
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
 class Server:
     """A program in a temporary folder that can be killed, frozen and started again."""
 
@@ -294,9 +303,7 @@ class Postgres(Server):
 
     def _become_unprivileged(self) -> None:
         """PostgreSQL refuses root, so it runs as nobody, who may have no way to a wheel below /root."""
-        nobody = pwd.getpwnam("nobody")
-        self.identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+        self.identity = nobody(self.folder)
         if not can_run(self._binaries / "postgres", self.identity):
             self._binaries = copy_of_wheel(self._binaries, self.folder)
 

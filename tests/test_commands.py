@@ -428,6 +428,11 @@ def test_a_new_administrator_can_be_made_on_a_machine_that_has_nothing_yet(here:
     assert here.rows('SELECT username, is_admin FROM "user"') == [("ada", 1)]
 
 
+def test_a_system_without_a_coding_reads_our_files_as_what_they_are(migrated: Installation) -> None:
+    bare = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    migrated.run("createsuperuser", "--username", "ada", "--password", PASSWORD, **bare)
+
+
 def test_an_existing_account_becomes_an_administrator_and_keeps_its_password(migrated: Installation) -> None:
     migrated.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
     with closing(sqlite3.connect(migrated.data / "parley.sqlite3")) as database, database:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from webapp import settings
 
-STATIC = Path(__file__).parent.parent / "static"
+STATIC = settings.STATIC
 
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
 SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js", "js/times.js", "js/drafts.js", "js/upgrade.js")

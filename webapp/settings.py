@@ -23,9 +23,11 @@ from webapp.env_file import Malformed as Malformed
 
 T = TypeVar("T")
 
-ROOT = Path(__file__).parent.parent
-TEMPLATES = ROOT / "templates"
-STATIC = ROOT / "static"
+# Beside the package in a checkout, inside it when it was installed from a wheel.
+_PACKAGE = Path(__file__).parent
+_ROOT = _PACKAGE if (_PACKAGE / "templates").is_dir() else _PACKAGE.parent
+TEMPLATES = _ROOT / "templates"
+STATIC = _ROOT / "static"
 MOST_FILES = 65_536
 
 
@@ -229,6 +231,9 @@ def installation() -> str:
     """A name that tells this installation's things from others' in a Redis that they share."""
     return f"parley:{sha256(secret_key().encode()).hexdigest()[:12]}"
 
+
+if not (TEMPLATES.is_dir() and STATIC.is_dir()):
+    raise Malformed(f"Parley is not all there: {TEMPLATES} and {STATIC} must be. Install it again.")
 
 # Names in the file that are not ours: other programs may read it too (honcho, compose), so `serve` and `check` say so.
 WARNINGS = env_file.check_names(_file, _names)

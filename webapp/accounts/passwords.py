@@ -22,7 +22,7 @@ _threads = ThreadPoolExecutor(2, "password")
 
 @cache
 def _common() -> frozenset[str]:
-    return frozenset((Path(__file__).parent / "common_passwords.txt").read_text().split())
+    return frozenset((Path(__file__).parent / "common_passwords.txt").read_text("utf-8").split())
 
 
 def check(password: str, username: str) -> None:
