@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 from tortoise.migrations.autodetector import MigrationAutodetector
+from tortoise.models import Model
 
 from tests.servers import ROOT, Postgres
 from webapp import database, schema
@@ -83,6 +85,18 @@ async def changes(migrations: str) -> list[str]:
 
 async def test_the_migrations_lead_to_the_models() -> None:
     assert await changes("webapp.migrations") == []
+
+
+def test_no_docstring_of_a_model_is_part_of_the_schema() -> None:
+    """Tortoise would take its first line for a comment on the table, and rewording it would need a migration."""
+    models = [
+        model
+        for name in database.MODELS
+        for model in vars(import_module(name)).values()
+        if isinstance(model, type) and issubclass(model, Model) and model.__module__ == name
+    ]
+    assert len(models) > 15
+    assert [model.__name__ for model in models if model.__doc__ and not hasattr(model.Meta, "table_description")] == []
 
 
 async def test_a_field_or_an_index_without_a_migration_would_be_found(

@@ -24,6 +24,7 @@ class AddressBan(Model):
 
     class Meta:
         table = "address_ban"
+        table_description = "Nobody new from there. The hash means nothing once its day is over, and the row goes."
 
     @classmethod
     async def put(cls, hash: str, until: datetime) -> None:

@@ -296,6 +296,10 @@ class SearchName(Model):
 
     class Meta:
         table = "search_name"
+        table_description = (
+            "One of the texts that begin where a search may begin: what is typed is a prefix of them, so "
+            "that an index finds it."
+        )
         unique_together = (("user", "folded"),)
 
     @classmethod

@@ -35,6 +35,7 @@ class Session(Model):
 
     class Meta:
         table = "session"
+        table_description = "One browser that is signed in. The browser has the token, the row only its digest."
         indexes = (("used_at",),)
 
     @classmethod

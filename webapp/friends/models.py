@@ -81,6 +81,7 @@ class Friendship(Model):
 
     class Meta:
         table = "friendship"
+        table_description = "A pair of people, one of whom asked. Friends when `accepted_at` is set."
         unique_together = (("low", "high"),)
 
     @classmethod
@@ -263,6 +264,7 @@ class Block(Model):
 
     class Meta:
         table = "block"
+        table_description = "One person wants nothing of another, both ways, and without telling."
         unique_together = (("blocker", "blocked"),)
 
     @classmethod

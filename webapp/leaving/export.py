@@ -57,6 +57,10 @@ class Export(Model):
 
     class Meta:
         table = "export"
+        table_description = (
+            "Somebody's file, of which there is one at a time. `since` is when it came to be asked for, "
+            "ready or failed."
+        )
         indexes = (("state", "since"),)
 
     @property

@@ -141,6 +141,7 @@ class AuditEntry(Model):
 
     class Meta:
         table = "audit_entry"
+        table_description = "One decision: who did what about whom, when, and why. Names are kept as they were."
 
     @classmethod
     async def write(

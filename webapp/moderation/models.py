@@ -69,6 +69,10 @@ class Report(Model):
 
     class Meta:
         table = "report"
+        table_description = (
+            "Something that somebody found wrong, frozen as it was then: what it was about may be changed "
+            "or gone by now."
+        )
         unique_together = (("reporter", "about"),)
         indexes = (("handled_at", "created_at"),)
 

@@ -91,6 +91,7 @@ class Chore(Model):
 
     class Meta:
         table = "chore"
+        table_description = "Something that one of the processes does from time to time, whichever of them comes first."
 
     @classmethod
     async def claim(cls, name: str, seconds: int) -> bool:
@@ -115,6 +116,7 @@ class Visit(Model):
 
     class Meta:
         table = "visit"
+        table_description = "A person's open page (or pages) in a process: which room it shows, or none."
         unique_together = (("process", "user", "room_id"),)
 
     @classmethod

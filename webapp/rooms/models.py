@@ -108,6 +108,7 @@ class Room(Model):
 
     class Meta:
         table = "room"
+        table_description = "A place with a log. `version` counts the changes of the log, `last_number` its messages."
         indexes = (("kind", "last_at"),)
 
     @property
@@ -234,6 +235,7 @@ class Membership(Model):
 
     class Meta:
         table = "membership"
+        table_description = "Who is in which room, and how far they have read."
         unique_together = (("room", "user"),)
 
     async def mute(self, is_muted: bool) -> None:

@@ -64,6 +64,9 @@ class Conduct(Model):
 
     class Meta:
         table = "conduct"
+        table_description = (
+            "What is remembered of a person. `firsts` are the chats with the digests of what they said first there."
+        )
 
     @classmethod
     async def add(cls, person: int, points: int = 0, pause_ms: int = 0, firsts: str | None = None) -> None:

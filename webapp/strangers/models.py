@@ -64,6 +64,9 @@ class Stranger(Model):
 
     class Meta:
         table = "stranger"
+        table_description = (
+            "A person as strangers know them: a mask, which is a user of its own with nothing of the person in it."
+        )
 
     @property
     def is_guest(self) -> bool:
@@ -243,6 +246,10 @@ class Met(Model):
 
     class Meta:
         table = "met"
+        table_description = (
+            "Two people who were brought together, when, and who of them was left within seconds. Forgotten "
+            "after an hour."
+        )
         unique_together = (("low", "high"),)
 
     @classmethod
