@@ -161,7 +161,8 @@ class _Inline:
     def _close(self, sign: _Sign) -> None:
         while sign.count and (opening := self._opening(sign)):
             count = min(sign.count, opening.count, 2)
-            self.open = {key: one for key, one in self.open.items() if one.start < opening.start}
+            for key in [key for key, one in self.open.items() if one.start >= opening.start]:
+                del self.open[key]
             if not self._is_meant(opening, sign, count):
                 return
             if opening.is_escaped or sign.is_escaped:
@@ -181,15 +182,17 @@ class _Inline:
         """What these signs close: as many of them, or else a part of three."""
         if same := self.open.get((sign.kind, sign.count)):
             return same
-        others = [self.open.get((sign.kind, count)) for count in ((1, 2) if sign.count == 3 else (3,))]
-        return max((one for one in others if one), key=lambda one: one.start, default=None)
+        parts = (1, 2) if sign.count == 3 else (3,)
+        others = [self.open[sign.kind, count] for count in parts if (sign.kind, count) in self.open]
+        return max(others, key=lambda one: one.start, default=None)
 
     def _is_meant(self, opening: _Sign, sign: _Sign, count: int) -> bool:
         """Not around signs alone; and `__init__` is a name."""
         if (opening.is_escaped or sign.is_escaped) and opening.count != sign.count:
             return False
-        is_name = sign.kind == "_" and count == 2 and not _BLANK.search(self.source, opening.end, sign.start)
-        return not is_name and bool(_WORD.search(self.source, opening.end, sign.start))
+        if sign.kind == "_" and count == 2 and not _BLANK.search(self.source, opening.end, sign.start):
+            return False
+        return self.source[opening.end].isalnum() or bool(_WORD.search(self.source, opening.end, sign.start))
 
 
 def _groups(run: str) -> Iterable[tuple[str, str]]:

@@ -1,0 +1,66 @@
+"""What was typed is what is read: in a browser, as it looks and as it is copied."""
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.browser.conftest import Meet
+from tests.browser.reader import Reader
+
+CODE = "for x in y:\n    stop()\n\n  so   that      blanks stay\n\tand a tab"
+LINES = "one\ntwo\nthree"
+NUMBER, NUMBERS = "99. is no list", "98. ninety-eight\n99. ninety-nine"
+HEBREW = "שלום, מה שלומך?"
+HEAP = "Z" + "\u0301\u0317" * 30
+TYPED = [CODE, LINES, NUMBER, NUMBERS, f"Hello\n{HEBREW}", f"```\n{HEBREW}\n```", "👍", HEAP, "that is all"]
+
+# Where the first three and the last two characters of a message stand.
+MEASURE = """body => {
+    const walk = document.createTreeWalker(body, NodeFilter.SHOW_TEXT), nodes = [];
+    while (walk.nextNode()) if (walk.currentNode.data.trim()) nodes.push(walk.currentNode);
+    const at = (node, start, end) => {
+        const range = document.createRange();
+        range.setStart(node, start);
+        range.setEnd(node, end);
+        return range.getBoundingClientRect();
+    };
+    const bubble = body.getBoundingClientRect(), first = nodes[0], last = nodes.at(-1);
+    const end = last.data.trimEnd().length, head = at(first, 0, Math.min(3, first.data.length));
+    const [before, sign] = [at(last, Math.max(0, end - 2), end - 1), at(last, end - 1, end)];
+    return [head.left - bubble.left, head.width, bubble.height, sign.left < before.left ? 1 : 0];
+}"""
+
+
+class Look(NamedTuple):
+    """In pixels: the room before the words, their first three characters, the height; whether it ends at the left."""
+
+    room: float
+    width: float
+    height: float
+    ends_left: float
+
+
+def look(reader: Reader, number: int) -> Look:
+    return Look(*reader.log.locator(".message__body").nth(number).evaluate(MEASURE))
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
+def test_a_message_looks_as_it_was_typed(meet: Meet, script: bool) -> None:
+    alice, bob = meet("alice"), meet("bob", script, viewport={"width": 390, "height": 900})
+    room = alice.make_room(f"Words with script: {script}")
+    for words in TYPED:
+        alice.send(f"{room}/messages", body=words)
+    bob.open(room)
+    bob.until(lambda: len(bob.messages()) == len(TYPED), "every message")
+    assert bob.messages()[:3] == [CODE, LINES, NUMBER]
+    _, lines, number, numbers, hebrew, code, emoji, heap, line = (look(bob, place) for place in range(len(TYPED)))
+    # <br> and the newline after it are one break.
+    assert lines.height < 3.5 * line.height
+    # Numbers stand within the bubble.
+    assert numbers.room >= number.width
+    assert hebrew.ends_left
+    assert not code.ends_left
+    assert emoji.height > 1.4 * line.height
+    # No other message is written over.
+    assert heap.height <= line.height + 1
+    assert bob.log.locator(".message__body").last.evaluate("body => getComputedStyle(body).overflow") == "clip"
