@@ -268,6 +268,11 @@ def test_half_an_archive_and_what_is_none_are_refused_and_a_link_is_not_followed
     assert "not possible" in command(saved, "backup", str(saved.folder / "no/such/folder/file"), code=1)
 
 
+def test_a_data_folder_that_can_not_be_made_is_a_sentence(saved: App) -> None:
+    said = command(saved, "restore", str(saved.folder / "saved"), code=1, DATA_DIR=str(saved.folder / "saved/data"))
+    assert "can't be made: Not a directory. Set DATA_DIR to another." in said
+
+
 def test_an_archive_of_more_than_there_is_room_for_is_refused_before_it_is_unpacked(saved: App) -> None:
     archive, entry = saved.folder / "changed", tarfile.TarInfo("parley.sqlite3")
     entry.size = 2**60

@@ -176,6 +176,11 @@ def test_names_of_other_programs_in_the_file_are_only_warned_of(read: Read, tmp_
     assert [f"{name} in .env is no setting of Parley's, and changes nothing."] == read().WARNINGS
 
 
+def test_a_proxy_on_this_machine_may_come_by_either_kind_of_address(read: Read) -> None:
+    assert read(TRUSTED_PROXIES="127.0.0.1").TRUSTED_PROXIES == ["127.0.0.1", "::1"]
+    assert read(TRUSTED_PROXIES="10.0.0.7").TRUSTED_PROXIES == ["10.0.0.7"]
+
+
 def test_started_in_the_root_folder_the_data_need_a_whole_path(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
     sentence = why_not(read)

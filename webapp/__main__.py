@@ -86,8 +86,6 @@ def serve(host: str, port: int, workers: int) -> None:
         place.close()
     applied = _migrate()
     _secret()
-    if settings.POSTGRES:
-        _check_sessions()
     if settings.ON_SQLITE and not data_folder.claim():
         raise click.ClickException(f"Another Parley serves the data in {settings.DATA_DIR}. Stop it, or set DATA_DIR.")
     files = settings.most_files()
@@ -131,15 +129,6 @@ def _listen(host: str, port: int) -> list[socket.socket]:
         raise click.ClickException(f"Parley can't listen on {host}, port {port}: {reason}. Choose others.") from None
 
 
-def _check_sessions() -> None:
-    try:
-        asyncio.run(check_sessions())
-    except Shared as error:
-        raise click.ClickException(str(error)) from None
-    except database.DOWN as error:
-        raise _away(error) from None
-
-
 def _secret() -> None:
     try:
         settings.secret_key()
@@ -159,8 +148,9 @@ def _greeting(sockets: list[socket.socket], is_new: bool) -> str:
 def _migrate() -> list[str]:
     """Bring the database up to date, and close to others what is ours; return the migrations that were applied."""
     try:
+        asyncio.run(check_sessions())
         applied = asyncio.run(schema.migrate())
-    except (schema.TooNew, schema.Stuck, data_folder.Unusable) as error:
+    except (Shared, schema.TooNew, schema.Stuck, data_folder.Unusable) as error:
         raise click.ClickException(str(error)) from None
     except database.DOWN as error:
         raise _away(error) from None

@@ -131,7 +131,8 @@ def restore(file: Path, force: bool) -> list[str]:
 
     The archive is looked through first. With `force`, what was here is kept beside it, in a folder of its own.
     """
-    data_folder.make()
+    with _problems():
+        data_folder.make()
     with _problems(), tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="restore-") as folder:
         work = Path(folder)
         about = _unpack(file, work)

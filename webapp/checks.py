@@ -71,10 +71,9 @@ async def _database() -> str:
     shown = f"{'SQLite' if settings.ON_SQLITE else 'PostgreSQL'} at {place}"
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
+            await check_sessions()
             async with database.opened():
                 waiting = await schema.missing()
-            if settings.POSTGRES:
-                await check_sessions()
     except (schema.TooNew, Shared) as error:
         raise Bad(str(error)) from None
     except Exception as error:  # whatever it is, the answer is no

@@ -31,21 +31,22 @@ class Shared(Exception):
 
 async def check_sessions() -> None:
     """Raise Shared where a pgbouncer gives each transaction another session, and asyncpg has not been told so."""
-    assert settings.POSTGRES
-    if settings.POSTGRES.statement_cache_size == 0:
+    if not settings.POSTGRES or settings.POSTGRES.statement_cache_size == 0:
         return
     name = f"parley_{secrets.token_hex(4)}"
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(2):
-            connection = await connect(timeout=settings.POSTGRES.connect_seconds)
+        connections = [await connect(timeout=settings.POSTGRES.connect_seconds) for _ in range(2)]
+        for connection in connections:
             stack.push_async_callback(connection.close)
-            try:
-                await connection.prepare("SELECT 1", name=name)
-            except (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError):
-                raise Shared(
-                    "The database is behind a pgbouncer that shares its connections (pool_mode=transaction). "
-                    "Add ?statement_cache_size=0 to DATABASE_URL, or use pool_mode=session."
-                ) from None
+        try:
+            for connection in connections:
+                statement = await connection.prepare("SELECT 1", name=name)
+                await statement.fetchval()  # only now is its session free for the other to be handed
+        except (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError):
+            raise Shared(
+                "The database is behind a pgbouncer that shares its connections (pool_mode=transaction). "
+                "Add ?statement_cache_size=0 to DATABASE_URL, or use pool_mode=session."
+            ) from None
 
 
 class Client(AsyncpgDBClient):
