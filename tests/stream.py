@@ -18,7 +18,7 @@ MESSAGE = re.compile(
     r'.*?<div class="message__body" dir="auto">(?P<body>.*?)</div>.*?</li>',
     re.S,
 )
-PERSON = re.compile(r'<span class="people__name"[^>]*>[:,] <bdi>(.*?)</bdi></span>')
+PERSON = re.compile(r'<span class="people__name"[^>]*> · <bdi>(.*?)</bdi></span>')
 TAG = re.compile(r"<[^>]+>")
 
 

@@ -306,7 +306,7 @@ async def test_signing_in_leads_on_to_where_one_wanted(dora: Person) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/rooms?q=tea&page=2")
     assert await is_signed_in(dora)
     row = await Session.get(user_id=dora.user.id)
-    assert row.device == "Firefox on Linux"
+    assert str(row.device) == "Firefox on Linux"
     assert row.digest not in cookie_of(dora)
 
 

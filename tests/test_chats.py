@@ -284,7 +284,7 @@ async def test_until_there_is_an_answer_nothing_of_the_other_is_told(
     assert (await alice.get(f"{request_of_charlie.path}/live")).status_code == 403
     page = words(await charlie.get(request_of_charlie.path))
     assert "Alice (" not in page
-    assert "here: Alice" not in page
+    assert "here · Alice" not in page
 
 
 @pytest.mark.parametrize("setting", [EVERYONE, "friend"])

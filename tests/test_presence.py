@@ -107,6 +107,17 @@ async def is_recent(user: User) -> bool:
     return datetime.now(UTC) - await seen_at(user) < timedelta(minutes=1)
 
 
+async def gather(room: Room, *names: str) -> Attendance:
+    """People of these names in a room, and whose pages are open."""
+    here = await process()
+    for number, name in enumerate(names):
+        user = await account(f"guest_{number}")
+        await User.filter(id=user.id).update(display_name=name)
+        here.enter(user.id, room.id)
+    await here._write_changes()
+    return here
+
+
 async def hide(user: User) -> None:
     await User.filter(id=user.id).update(shows_presence=False)
 
@@ -126,6 +137,38 @@ async def test_a_page_that_shows_no_room_is_a_visit_in_no_room(
     assert await broadcasts.people([NO_ROOM]) == {}
     assert touched == []
     assert told == [{who(alice).id}]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_crowded_room_counts_all_and_reads_the_names_that_it_shows(
+    room: Room, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    names = [f"{'person' if number % 2 else 'Person'} {number:02}" for number in range(30)]
+    await gather(room, *reversed(names))
+    read: list[dict[str, Any]] = []
+    rows = database.rows
+
+    async def noted(query: str, *values: object) -> list[dict[str, Any]]:
+        found = await rows(query, *values)
+        read.extend(found)
+        return found
+
+    monkeypatch.setattr(database, "rows", noted)
+    found = await people_in([room.id, room.id + 1][:count])
+    assert len(read) == 24
+    here = found.pop(room.id)
+    assert (here.total, here.others) == (30, 6)
+    assert [person["display_name"] for person in here.shown] == names[:24]
+    assert [(people.total, people.shown) for people in found.values()] == [(0, [])] * (count - 1)
+
+
+async def test_a_name_that_a_style_hides_takes_its_separator_along(room: Room, alice: Person) -> None:
+    """Also the first: the names of people whom the viewer has blocked are hidden by `/me.css`."""
+    await gather(room, "Ada", "Ben")
+    page = (await alice.get(room.path)).text
+    [shown] = re.findall(r'<p id="people".*?</p>', page)
+    names = re.findall(r'<span class="people__name".*?</bdi></span>', shown)
+    assert [re.sub("<.*?>", "", shown.replace(name, "")) for name in names] == ["2 here · Ben", "2 here · Ada"]
 
 
 async def test_it_is_one_visit_however_often_it_is_written(alice: Person, clock: Clock) -> None:
@@ -221,18 +264,18 @@ MONDAY = datetime(2026, 6, 1, 12, tzinfo=UTC)
     ],
 )
 def test_when_somebody_was_here_is_told_in_coarse_words(ago: timedelta, words: str) -> None:
-    assert seen(MONDAY - ago, MONDAY) == words
+    assert str(seen(MONDAY - ago, MONDAY)) == words
 
 
 def test_a_day_is_the_sites_own(monkeypatch: pytest.MonkeyPatch) -> None:
     evening, night = datetime(2026, 6, 1, 21, tzinfo=UTC), datetime(2026, 6, 1, 23, tzinfo=UTC)
-    assert seen(evening, night) == "Last seen today"
+    assert str(seen(evening, night)) == "Last seen today"
     monkeypatch.setattr(settings, "SITE_TIMEZONE", ZoneInfo("Europe/Berlin"))
-    assert seen(evening, night) == "Last seen yesterday"
+    assert str(seen(evening, night)) == "Last seen yesterday"
 
 
 async def test_who_does_not_show_it_was_never_seen(alice: Person) -> None:
-    assert last_seen(who(alice)) == "Last seen today"
+    assert str(last_seen(who(alice))) == "Last seen today"
     await hide(who(alice))
     assert last_seen(await User.get(id=who(alice).id)) == ""
 
@@ -390,16 +433,16 @@ async def test_who_does_not_show_it_is_in_no_list_and_no_number_not_even_their_o
     for person in (alice, bob):
         await person.get(room.path)
     await attendance._write_changes()
-    assert said(await alice.get(room.path)) == "2 here: Alice, Bob"
+    assert said(await alice.get(room.path)) == "2 here · Alice · Bob"
     await choose(bob)
     for person in (alice, bob):
-        assert said(await person.get(room.path)) == "1 here: Alice"
+        assert said(await person.get(room.path)) == "1 here · Alice"
     frame = (await broadcasts.people([room.id]))[room.id].said("en")
     assert b"Bob" not in frame.sse + frame.html
     assert b"1 here" in frame.sse
     assert b"1 here" in frame.html
     await choose(bob, shows_presence="1")
-    assert said(await alice.get(room.path)) == "2 here: Alice, Bob"
+    assert said(await alice.get(room.path)) == "2 here · Alice · Bob"
 
 
 async def test_the_choice_is_told_once_and_only_where_it_changes(

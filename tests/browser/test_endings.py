@@ -80,6 +80,9 @@ def test_the_page_says_why_and_shows_a_way_on(
         end(owner, member, room)
         member.until(lambda: words in notice(member), "reason")  # noqa: B023
         assert member.log.locator(".notice").get_by_role("link", name=way).is_visible()
+        if script:
+            # Where they may write no more there is nothing to write with; the others find their words again.
+            assert member.page.locator("#composer").count() == (way == "Sign in")
         place = member.log.locator(".notice").bounding_box()
         assert place
         assert 0 <= place["y"] <= 700, "it is out of sight"

@@ -29,10 +29,10 @@ def test_who_chooses_german_reads_german_live_and_others_what_they_chose(meet: M
     ben.open(room)
     anna.open(room)
     anna.say("Guten Morgen")
-    for reader, count, others in ((anna, "2 hier", "Anna (du), Ben"), (ben, "2 here", "Anna, Ben (you)")):
+    for reader, count, others in ((anna, "2 hier · ", "Anna (du) · Ben"), (ben, "2 here · ", "Anna · Ben (you)")):
         reader.sees("Guten Morgen")
         reader.until(lambda reader=reader, count=count: here(reader).startswith(count), count)  # type: ignore[misc]
-        assert "".join(reader.page.locator("#people .people__name").evaluate_all(NAMES)).removeprefix(": ") == others
+        assert "".join(reader.page.locator("#people .people__name").evaluate_all(NAMES)).removeprefix(" · ") == others
     assert anna.page.locator(".message__day").inner_text() == "Heute"
     assert anna.page.get_by_placeholder("Nachricht").is_visible()
     clock = anna.page.locator("time.clock").last

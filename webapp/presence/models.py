@@ -1,7 +1,7 @@
 """The rules of presence: whose page is open where, as long as the process that holds it is alive."""
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -245,24 +245,35 @@ class People(NamedTuple):
     def others(self) -> int:
         return self.total - len(self.shown)
 
-    @classmethod
-    def of(cls, rows: Iterable[dict[str, Any]]) -> "People":
-        people = sorted(rows, key=lambda row: (row["display_name"].casefold(), row["code"]))
-        return cls(len(people), people[:NAMES_SHOWN])
+
+# Only the names that are shown are read. Of one room, as it is asked most, in the way that costs least.
+_IN_ROOM = (
+    'SELECT code, display_name, COUNT(*) OVER () AS total FROM "user" WHERE shows_presence AND id IN ('
+    f"SELECT user_id FROM visit JOIN process ON process.id = visit.process_id WHERE room_id = ? AND {IS_ALIVE}) "
+    f"ORDER BY LOWER(display_name), code LIMIT {NAMES_SHOWN}"
+)
+_IN_ROOMS = f"""
+SELECT room_id, code, display_name, total FROM (
+    SELECT here.room_id, "user".code, "user".display_name, COUNT(*) OVER (PARTITION BY here.room_id) AS total,
+        ROW_NUMBER() OVER (PARTITION BY here.room_id ORDER BY LOWER("user".display_name), "user".code) AS place
+    FROM (SELECT DISTINCT visit.room_id, visit.user_id FROM visit JOIN process ON process.id = visit.process_id
+        WHERE visit.room_id IN ({{rooms}}) AND {IS_ALIVE}) AS here
+    JOIN "user" ON "user".id = here.user_id WHERE "user".shows_presence
+) AS person WHERE place <= {NAMES_SHOWN} ORDER BY room_id, place"""
 
 
 async def people_in(rooms: Collection[int]) -> dict[int, People]:
     """Who is in each of these rooms and shows it, in one query; a page that shows no room has no people."""
     by_room: dict[int, list[dict[str, Any]]] = {room: [] for room in rooms if room != NO_ROOM}
-    if not by_room:
-        return {}
-    marks = database.marks(by_room)
-    rows = await database.rows(
-        'SELECT DISTINCT visit.room_id, "user".code, "user".display_name FROM visit '
-        'JOIN process ON process.id = visit.process_id JOIN "user" ON "user".id = visit.user_id '
-        f'WHERE visit.room_id IN ({marks}) AND {IS_ALIVE} AND "user".shows_presence',
-        *by_room,
-    )
-    for row in rows:
-        by_room[row["room_id"]].append(row)
-    return {room: People.of(found) for room, found in by_room.items()}
+    if len(by_room) == 1:
+        [room] = by_room
+        by_room[room] = await database.rows(_IN_ROOM, room)
+    elif by_room:
+        for row in await database.rows(_IN_ROOMS.format(rooms=database.marks(by_room)), *by_room):
+            by_room[row.pop("room_id")].append(row)
+    return {room: _people(found) for room, found in by_room.items()}
+
+
+def _people(rows: list[dict[str, Any]]) -> People:
+    total = rows[0]["total"] if rows else 0
+    return People(total, [{"code": row["code"], "display_name": row["display_name"]} for row in rows])

@@ -25,6 +25,9 @@ REASONS = {
     "gone": (_("This room has been deleted."), "/lobby", _("Go to the lobby")),
 }
 
+# For these the person may not write here either: what they had begun to write is kept by the script, as a draft.
+ENDS_WRITING = ("kicked", "parted", "gone")
+
 
 @sources.goodbye
 def goodbye(reader: Reader, reason: str) -> bytes:
@@ -36,7 +39,8 @@ def goodbye(reader: Reader, reason: str) -> bytes:
         goto = way.format(page=reader.page)
         html = render.fragment("streams/_ended.html", code=reason, reason=words, way=goto, way_name=way_name)
     if reader.framing == "sse":
-        return frames.event(frames.partial("#stream", "outerHTML", html))
+        removed = frames.partial("#composer", "delete", "") if reason in ENDS_WRITING else ""
+        return frames.event(frames.partial("#stream", "outerHTML", html) + removed)
     return f'<li class="ended">{html}</li>'.encode()
 
 
