@@ -62,6 +62,17 @@ async def test_with_a_token_they_are_for_who_has_it(app: object, monkeypatch: py
     assert (await scrape()).status_code == 404
 
 
+@pytest.mark.parametrize("hosts", [["chat.example"], ["localhost", "chat.example"], ["*"], ["192.168.1.20"]])
+async def test_a_site_with_a_name_has_metrics_for_a_token_alone(
+    app: object, monkeypatch: pytest.MonkeyPatch, hosts: list[str]
+) -> None:
+    monkeypatch.setattr(settings, "ALLOWED_HOSTS", hosts)
+    host = {"Host": hosts[-1].replace("*", "localhost")}
+    assert (await scrape(**host)).status_code == 404, "a bare proxy_pass looks like this machine"
+    monkeypatch.setattr(settings, "METRICS_TOKEN", TOKEN)
+    assert (await scrape(**host, Authorization=f"Bearer {TOKEN}")).status_code == 200
+
+
 async def test_metrics_are_read_only(app: object) -> None:
     transport = httpx2.ASGITransport(app=the_app, client=("127.0.0.1", 5000))  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -189,6 +200,7 @@ async def test_health_says_when_other_processes_cannot_be_heard(
 async def test_health_says_when_the_database_is_away_slow_or_was_a_moment_ago(
     visitor: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(health, "CACHE_SECONDS", 0)
     with monkeypatch.context() as patch:
         patch.setattr(health, "SLOW_SECONDS", 0)
         answer = await visitor.get("/health")
@@ -215,6 +227,33 @@ async def test_a_file_that_is_missing_is_our_fault_and_not_the_databases(alice: 
         the_app.router.routes.remove(route)
     assert not faults.data.is_on
     assert (await visitor.get("/health")).json()["status"] == "ok"
+
+
+async def test_health_asks_the_database_once_for_all_who_ask_within_a_second(
+    visitor: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, rows = list[str](), database.rows
+
+    async def count(query: str, *values: object) -> list[dict[str, object]]:
+        asked.append(query)
+        return await rows(query, *values)
+
+    monkeypatch.setattr(database, "rows", count)
+    answers = [*await asyncio.gather(*(visitor.get("/health") for _ in range(20))), await visitor.get("/health")]
+    assert {answer.status_code for answer in answers} == {200}
+    assert asked.count("SELECT 1") == 1
+    monkeypatch.setattr(health, "CACHE_SECONDS", 0)
+    await visitor.get("/health")
+    assert asked.count("SELECT 1") == 2
+
+
+async def test_only_the_operator_reads_the_version(visitor: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "version" in (await visitor.get("/health")).json()
+    monkeypatch.setattr(settings, "ALLOWED_HOSTS", ["localhost", "chat.example"])
+    assert "version" not in (await visitor.get("/health")).json()
+    monkeypatch.setattr(settings, "METRICS_TOKEN", TOKEN)
+    assert "version" not in (await visitor.get("/health")).json()
+    assert "version" in (await visitor.get("/health", Authorization=f"Bearer {TOKEN}")).json()
 
 
 @pytest.mark.parametrize(("on_sqlite", "status"), [(True, (503, "down")), (False, (200, "degraded"))])

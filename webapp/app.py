@@ -191,6 +191,7 @@ presence.listeners.append(viewers.hear_people)
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     forget_limits()
     pages.forget()
+    health.forget()
     Doorway.begin()
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(RegisterTortoise(app, config=database.config()))

@@ -10,9 +10,11 @@ from starlette.responses import JSONResponse, Response
 
 from webapp import __version__, database, faults, settings
 from webapp.live import hub
+from webapp.security import client
 
 PATIENCE_SECONDS = 3.0
 SLOW_SECONDS = 1.0
+CACHE_SECONDS = 1.0
 # What is written to see whether anything can be; and how often at most, because anybody may ask.
 PROBE = bytes(16 * 1024)
 PROBE_SECONDS = 1.0
@@ -20,18 +22,39 @@ PROBE_SECONDS = 1.0
 
 async def show(request: Request) -> Response:
     """
-    200 when messages can be posted, 503 when not.
+    200 when messages can be posted, 503 when not. Which version this is, only the operator reads.
 
     `degraded` is: a link to Redis that is down (other processes hear of things a little later), a database that
     is slow or failed a moment ago, a data folder that can't be written to while the database is elsewhere.
     """
+    state = await _state()
+    own = {"version": __version__} if client.is_operator(request) else {}
+    return JSONResponse(state | own, 503 if state["status"] == "down" else 200, {"Cache-Control": "no-store"})
+
+
+_checked: tuple[float, asyncio.Task[dict[str, str]]] | None = None
+
+
+async def _state() -> dict[str, str]:
+    """The state of a second ago at most: anybody may ask, and each check asks the database."""
+    global _checked
+    if _checked is None or (_checked[1].done() and monotonic() - _checked[0] > CACHE_SECONDS):
+        _checked = monotonic(), asyncio.create_task(_check())
+    return await asyncio.shield(_checked[1])
+
+
+def forget() -> None:
+    """At every start: a task belongs to its event loop."""
+    global _checked
+    _checked = None
+
+
+async def _check() -> dict[str, str]:
     stored, disk = await asyncio.gather(_database(), _disk())
     parts = {"database": stored, "broadcaster": "ok" if hub.is_linked else "down", "disk": disk}
     is_down = stored == "down" or (disk != "ok" and settings.ON_SQLITE)
     is_well = set(parts.values()) == {"ok"}
-    status = "down" if is_down else "ok" if is_well else "degraded"
-    state = {"status": status, **parts, "version": __version__}
-    return JSONResponse(state, 503 if is_down else 200, {"Cache-Control": "no-store"})
+    return {"status": "down" if is_down else "ok" if is_well else "degraded", **parts}
 
 
 async def _database() -> str:

@@ -2,44 +2,27 @@
 
 import asyncio
 import os
-import secrets
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import __version__, faults, settings
+from webapp import __version__, faults
 from webapp.errors import Missing
 from webapp.live import hub
 from webapp.live.counts import BUCKETS, Histogram
+from webapp.security import client
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 async def show(request: Request) -> Response:
-    """For this machine itself, or for who has METRICS_TOKEN; for anybody else there is nothing here."""
-    if not (_has_token(request) or _is_local(request)):
+    """For the operator; for anybody else there is nothing here."""
+    if not client.is_operator(request):
         raise Missing
     return Response("\n".join([*_lines(), ""]), 200, {"Cache-Control": "no-store"}, TEXT)
-
-
-def _has_token(request: Request) -> bool:
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    known, given = settings.METRICS_TOKEN.encode(), token.encode()
-    return bool(known) and kind.lower() == "bearer" and secrets.compare_digest(known, given)
-
-
-def _is_local(request: Request) -> bool:
-    """Not what a proxy on this machine passes on, also where TRUSTED_PROXIES does not name it."""
-    if not settings.METRICS_TOKEN and not {"x-forwarded-for", "forwarded", "via"} & set(request.headers.keys()):
-        try:
-            return request.client is not None and ip_address(request.client.host).is_loopback
-        except ValueError:  # a socket of the file system
-            return False
-    return False
 
 
 def _lines() -> Iterator[str]:

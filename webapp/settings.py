@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from hashlib import sha256
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TypeVar
@@ -200,6 +200,17 @@ KEEP_REPORTS = timedelta(days=_read("KEEP_REPORTS_DAYS", "90", _positive, "a who
 _SECRET_KEY = _value("SECRET_KEY")
 if 0 < len(_SECRET_KEY) < 32:  # not by _read, whose message would show it
     raise Malformed("SECRET_KEY is too short: it must have 32 characters or more.")
+
+
+def is_local_only() -> bool:
+    """Whether people open the site under names of this machine alone."""
+    return all(_is_local(host.strip("[]").lower()) for host in ALLOWED_HOSTS)
+
+
+def _is_local(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 @cache
