@@ -4,6 +4,7 @@ import asyncio
 import html
 import re
 from collections.abc import AsyncIterator, Callable
+from urllib.parse import unquote
 
 import httpx2
 import pytest
@@ -13,7 +14,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.types import Message
 from tortoise.exceptions import OperationalError
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import webapp.app as the_map
 from tests.conftest import COOKIE, PASSWORD, Person
@@ -25,8 +25,9 @@ from webapp.rooms.models import Room
 from webapp.security import cookie
 from webapp.security.client import address
 from webapp.security.cookie import form_token
-from webapp.security.guard import inner_path
+from webapp.security.guard import foreign_host, inner_path
 from webapp.security.limiter import Limiter
+from webapp.security.proxies import ProxyHeaders, untrusted
 
 LARGE = 10 * 1024 * 1024
 # Written out, so that a change of one word is seen here too.
@@ -60,20 +61,26 @@ async def straight(
     person: Person, method: str, path: bytes, body: Message, *headers: tuple[bytes, bytes], query: bytes = b""
 ) -> list[int]:
     """The statuses that a request has as a socket gives it: a client of good manners would encode more, and wait."""
-    statuses: list[int] = []
+    return [answer["status"] for answer in await answers(person, method, path, body, *headers, query=query)]
+
+
+async def answers(
+    person: Person, method: str, path: bytes, body: Message, *headers: tuple[bytes, bytes], query: bytes = b""
+) -> list[Message]:
+    begun: list[Message] = []
 
     async def receive() -> Message:
         return body
 
     async def keep(message: Message) -> None:
         if message["type"] == "http.response.start":
-            statuses.append(message["status"])
+            begun.append(message)
 
     cookie = f"{COOKIE}={person.client.cookies.get(COOKIE) or ''}".encode()
     scope = {
         "type": "http",
         "method": method,
-        "path": path.decode("utf-8", "replace"),
+        "path": unquote(path.decode("utf-8", "replace")),
         "raw_path": path,
         "query_string": query,
         "headers": [(b"host", b"localhost"), (b"cookie", cookie), *headers],
@@ -83,7 +90,7 @@ async def straight(
         "http_version": "1.1",
     }
     await the_map.app(scope, receive, keep)
-    return statuses
+    return begun
 
 
 def _bytes(text: str | bytes) -> bytes:
@@ -130,6 +137,7 @@ SAME = [
     {"Origin": "http://[::1]:8000", "Host": "[::1]:8000"},
     {"Referer": "http://localhost/settings/profile?x=1"},
     {"Referer": "https://localhost:8000/", "Host": "localhost:8000"},
+    {"Origin": "http://localhost:8000", "Host": "LOCALHOST.:8000"},
 ]
 FOREIGN = [
     {"Sec_Fetch_Site": "cross-site"},
@@ -145,6 +153,8 @@ FOREIGN = [
     {"Origin": "http://localhost@evil.example"},
     {"Origin": "http://evil.example#localhost"},
     {"Origin": "localhost"},
+    {"Origin": "http://localhost:x"},
+    {"Origin": "http://localhost", "Host": "localhost:8000"},
     {"Origin": "http://["},
     {"Origin": "http://evil.example", "Referer": "http://localhost/"},
     {"Referer": "https://evil.example/http://localhost/"},
@@ -242,11 +252,67 @@ async def test_somebody_new_registers_with_a_browser_that_says_nothing(visitor: 
     assert await rename(visitor, "Dora D.", await token_of(visitor)) == 303
 
 
+# A proxy that changes the Host header.
+
+
+async def test_where_a_proxy_drops_the_port_the_token_decides(
+    alice: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(foreign_host, "is_said", False)
+    for header in ({"Origin": "http://localhost:8138"}, {"Referer": "http://localhost:8138/settings/profile"}):
+        assert await rename(alice, "Mallory", **header) == 403
+        assert await rename(alice, "Mallory", "wrong", **header) == 403
+        assert await rename(alice, "Alicia", await token_of(alice), **header) == 303
+    assert await rename(alice, "Mallory", await token_of(alice), Origin="http://evil.example:8138") == 403
+    assert await name_of(alice) == "Alicia"
+    assert caplog.text.count("let the proxy pass on Host with its port") == 1, "once, for whoever runs it"
+    assert "'http://localhost:8138', but the Host header says 'localhost'" in caplog.text
+
+
+async def test_the_refusal_names_both_addresses(alice: Person) -> None:
+    headers = {"Origin": "http://chat.example<b>:8138", "Content_Type": URLENCODED}
+    answer = await send(alice, "POST", "/settings/profile", b"", **headers)
+    assert says(answer, "This came from another site, or from a page that is too old."), "that is no address"
+    answer = await send(alice, "POST", "/settings/profile", b"", **headers | {"Origin": "http://chat.example:8138"})
+    assert answer.status_code == 403
+    assert says(answer, "This form came from chat.example:8138, but reached this server as localhost.")
+
+
+@pytest.mark.parametrize("path", ["/language", "/warning"])
+async def test_a_page_before_that_is_no_address_is_no_mistake_of_ours(alice: Person, path: str) -> None:
+    answer = await alice.post(path, {"language": "de"}, Referer="http://[")
+    assert answer.status_code == 303
+    assert answer.headers["location"] in ("/", "/lobby")
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [("/lobby/", "/lobby"), ("/lobby//?q=a%20b", "/lobby?q=a%20b"), ("//evil.example/", "/evil.example"),
+     ("/%5Cevil.example/", "/%5Cevil.example"), ("/none/", "/none"), ("//", "/")],
+)  # fmt: skip
+async def test_a_slash_too_many_leads_to_the_address_without(alice: Person, path: str, target: str) -> None:
+    raw, _, query = path.partition("?")
+    (answer,) = await answers(alice, "GET", raw.encode(), NOTHING, query=query.encode())
+    assert (answer["status"], dict(answer["headers"])[b"location"]) == (307, target.encode())
+
+
 # Which server was meant.
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST", "localhost:8000", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:8000"]
+    "host",
+    [
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "localhost.:8000",
+        "localhost:",
+        "localhost:8000",
+        "127.0.0.1",
+        "127.0.0.1:80",
+        "[::1]",
+        "[::1]:8000",
+    ],
 )
 async def test_the_names_of_this_server_are_answered(visitor: Person, host: str) -> None:
     assert (await send(visitor, "GET", "/", Host=host)).status_code == 200
@@ -254,7 +320,9 @@ async def test_the_names_of_this_server_are_answered(visitor: Person, host: str)
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "localhost.evil.example", "evil.example:localhost", "127.0.0.2", "[::2]", "::1", "[", "[::1", "",
+    ["evil@127.0.0.1", "127.0.0.1:8111.evil", "127.0.0.1/evil", "user:pw@127.0.0.1", "localhost..", ".",
+     "localhost:1e3", "localhost:123456", "127.0.0.1?", "127.0.0.1#", "evil.example", "localhost.evil.example",
+     "evil.example:localhost", "127.0.0.2", "[::2]", "::1", "[", "[::1", "",
      "localhost,evil.example", "evil.example/localhost", b"\xff"],
 )  # fmt: skip
 async def test_any_other_name_is_refused_on_a_page(visitor: Person, host: str | bytes) -> None:
@@ -278,7 +346,7 @@ async def test_the_names_are_those_of_the_settings(visitor: Person, monkeypatch:
 def behind(*trusted: str) -> Starlette:
     """The application as it is with these proxies in the settings."""
     middleware = [
-        Middleware(each.cls, trusted_hosts=list(trusted)) if each.cls is ProxyHeadersMiddleware else each  # type: ignore[comparison-overlap,arg-type]
+        Middleware(each.cls, trusted_hosts=list(trusted)) if each.cls is ProxyHeaders else each  # type: ignore[arg-type]
         for each in the_map.middleware
     ]
     return the_map.Parley(routes=the_map.routes, middleware=middleware, exception_handlers=the_map.handlers)
@@ -306,6 +374,18 @@ async def test_a_trusted_proxy_is_believed_where_the_visitor_is(one_registration
     assert (await registered(app, 2, "192.0.2.1")).status_code == 429
     assert (await registered(app, 3, "192.0.2.2")).status_code == 303
     assert (await registered(app, 4, "192.0.2.3, 192.0.2.1")).status_code == 429, "the last that no proxy vouches for"
+
+
+async def test_a_proxy_that_is_not_trusted_is_named_once_in_the_log(
+    app: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(untrusted, "is_said", False)
+    await Person(behind("127.0.0.1")).get("/login", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
+    await Person(behind()).get("/login")
+    assert "TRUSTED_PROXIES" not in caplog.text
+    for header in ("X_Forwarded_For", "X_Forwarded_Proto"):
+        await Person(behind("10.0.0.1")).get("/login", **{header: "https"})
+    assert caplog.text.count("127.0.0.1 passes on requests") == 1
 
 
 @pytest.mark.parametrize("trusted", [(), ("10.0.0.0/8",)])

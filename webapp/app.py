@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from webapp import assets, database, errors, faults, health, language, metrics, purge, settings, uploads
 from webapp.accounts import views as accounts
@@ -43,6 +42,7 @@ from webapp.security import cookie
 from webapp.security.guard import FormGuard, Guard
 from webapp.security.headers import stamped
 from webapp.security.limiter import forget_limits
+from webapp.security.proxies import ProxyHeaders
 from webapp.strangers import views as strangers
 from webapp.strangers.watch import watch
 from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
@@ -172,7 +172,7 @@ handlers: Any = {
 middleware = [
     # Outside the guard too, so that what it refuses becomes a page.
     Middleware(ExceptionMiddleware, handlers=handlers, debug=settings.DEBUG),
-    Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.TRUSTED_PROXIES),
+    Middleware(ProxyHeaders, trusted_hosts=settings.TRUSTED_PROXIES),
     Middleware(Guard),
     Middleware(Doorway, routes=routes),
     Middleware(AuthenticationMiddleware, backend=SessionBackend()),
@@ -220,6 +220,10 @@ async def _tidy() -> None:
 
 
 class Parley(Starlette):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.router.redirect_slashes = False  # which leads to http where TLS ends at a proxy; see errors.py
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         spoken = language.ENGLISH.code
         if scope["type"] == "http":

@@ -164,6 +164,8 @@ WORDS = {
 
 async def problem(request: Request, error: Exception) -> Response:
     """Starlette's handler for all of the above, its own HTTP errors, and whatever nobody expected."""
+    if isinstance(error, HTTPException) and error.status_code == 404 and request.scope["path"].endswith("/"):
+        return RedirectResponse(_here(request, "/" + request.scope["path"].strip("/")), 307)
     told = _told(error)
     if isinstance(told, SignedOut) and _is_page(request):
         target = _here(request) if request.method == "GET" else "/lobby"
@@ -207,10 +209,14 @@ def _told(error: Exception) -> Problem:
     return told
 
 
-def _here(request: Request) -> str:
-    """The path and query that were asked for. Not by `request.url`, which raises where they are not UTF-8."""
+def _here(request: Request, path: str = "") -> str:
+    """
+    The path and query that were asked for, or another path with that query.
+
+    Not by `request.url`, which raises where they are not UTF-8.
+    """
     query = request.scope["query_string"].decode("latin-1")
-    return quote(request.scope["path"]) + (f"?{query}" if query else "")
+    return quote(path or request.scope["path"]) + (f"?{query}" if query else "")
 
 
 def _is_page(request: Request) -> bool:

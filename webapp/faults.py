@@ -49,6 +49,18 @@ class Fault:
                     self.over()
 
 
+class Note:
+    """What only the operator can mend: one line in the log of a process, however often it is seen."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.is_said = text, False
+
+    def once(self, *values: object) -> None:
+        if not self.is_said:
+            self.is_said = True
+            log.warning(self.text, *values)
+
+
 data = Fault("the database does not answer", "the database answers again")
 streams = Fault("as many streams are open as MAX_STREAMS allows", "there is room for streams again")
 disk = Fault("the data folder can't be written to", "the data folder can be written to again")

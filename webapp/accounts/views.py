@@ -1,7 +1,6 @@
 """Registering, signing in and out, and what people set about themselves."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
@@ -18,7 +17,7 @@ from webapp.friends.models import Block
 from webapp.language import _
 from webapp.security import client, cookie, events, known
 from webapp.security.forms import Upload, form, form_with_file
-from webapp.security.guard import inner_path
+from webapp.security.guard import inner_path, referring_path
 from webapp.security.limiter import throttle, throttle_guess
 
 RESET_SECONDS = 24 * 3600
@@ -123,13 +122,13 @@ async def heed(request: Request) -> Response:
     if user := anyone(request):
         await throttle(settings.RATE_CHANGE, "warning", str(user.id))
         await user.heed()
-    return render.see_other(inner_path(urlsplit(request.headers.get("referer", "")).path))
+    return render.see_other(inner_path(referring_path(request)))
 
 
 async def speak(request: Request) -> Response:
     """The language of the pages: kept with the account, or in a cookie; back to the page on which it was chosen."""
     typed = await form(request, "language")
-    back = render.see_other(inner_path(urlsplit(request.headers.get("referer", "")).path or "/"))
+    back = render.see_other(inner_path(referring_path(request) or "/"))
     if user := anyone(request):
         await throttle(settings.RATE_CHANGE, "language", str(user.id))
         await user.speak(typed["language"])

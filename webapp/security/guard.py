@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import re
 import secrets
-from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import settings
 from webapp.errors import Problem, Refused, SignedOut, Stalled, TooLarge, Unavailable
+from webapp.faults import Note
 from webapp.language import _
 from webapp.security import cookie, events, forms
 
@@ -20,6 +22,14 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MAX_READ_BYTES = 5 * settings.MAX_UPLOAD_MB * 2**20
 # A body may take as long as a slow link needs, but must go on.
 IDLE_SECONDS = 15.0
+# RFC 9110, 7.2, of names as they are registered and used in containers.
+HOST = re.compile(r"(?P<name>\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,252}?)\.?(?::(?P<port>[0-9]{1,5})?)?")
+USUAL_PORTS = ("80", "443")
+MAX_SHOWN = 100
+
+foreign_host = Note(
+    "a form came from %r, but the Host header says %r: if both are this site, let the proxy pass on Host with its port"
+)
 
 
 class Guard:
@@ -62,9 +72,9 @@ class FormGuard:
 
 
 def _check_host(request: Request) -> None:
-    host = _hostname(request.headers.get("host", ""))
+    name = _named(request.headers.get("host", "")).name
     allowed = {name.strip("[]").lower() for name in settings.ALLOWED_HOSTS}
-    if host in allowed or "*" in allowed:
+    if name and (name in allowed or "*" in allowed):
         return
     events.record(request, "host_refused")
     wrong = Problem(_("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS."))
@@ -72,10 +82,18 @@ def _check_host(request: Request) -> None:
     raise wrong
 
 
-@lru_cache(100)
-def _hostname(host: str) -> str:
-    """The name without the port."""
-    return _split(f"//{host}").hostname or ""
+class Host(NamedTuple):
+    """A host by name, without brackets and a dot at the end, and port: empty where a scheme has its usual one."""
+
+    name: str = ""
+    port: str = ""
+
+
+def _named(text: str) -> Host:
+    """The host in a header or an address; one without a name when it is none."""
+    found = HOST.fullmatch(text.lower())
+    port = (found and found["port"]) or ""
+    return Host(found["name"].strip("[]"), "" if port in USUAL_PORTS else port) if found else Host()
 
 
 def _most_bytes(request: Request) -> int:
@@ -133,15 +151,6 @@ def _split(url: str) -> SplitResult:
         return urlsplit("")
 
 
-def _same_host(request: Request, url: str) -> bool:
-    """Whether the address names the host that was asked. Schemes are not compared: TLS may end at a proxy."""
-
-    def plain(host: str) -> str:
-        return host.lower().removesuffix(":80").removesuffix(":443")
-
-    return bool(url) and plain(_split(url).netloc) == plain(request.headers.get("host", ""))
-
-
 async def _check_origin(request: Request) -> None:
     """
     Refuse an unsafe request that another site made.
@@ -154,7 +163,7 @@ async def _check_origin(request: Request) -> None:
     if site is not None:
         same = site in ("same-origin", "none")
     elif origin is not None:
-        same = _same_host(request, origin)
+        same = await _same_host(request, origin)
     else:
         same = await _has_token(request)
     if not same:
@@ -164,10 +173,38 @@ async def _check_origin(request: Request) -> None:
         )
 
 
+async def _same_host(request: Request, origin: str) -> bool:
+    """
+    Whether the address names the host that was asked. Schemes are not compared: TLS may end at a proxy.
+
+    Many a proxy drops the port from Host (nginx: `$host`), and then the form's token decides. Raises Refused with both
+    names, because only the operator can mend what else a proxy makes of Host.
+    """
+    ours, theirs = _named(request.headers.get("host", "")), _named(_split(origin).netloc)
+    if ours == theirs or not theirs.name:
+        return bool(theirs.name)
+    foreign_host.once(origin[:MAX_SHOWN], request.headers.get("host", ""))
+    if theirs.name == ours.name and not ours.port and await _has_token(request):
+        return True
+    raise Refused(
+        _(
+            "This form came from %(origin)s, but reached this server as %(host)s. If both are this site, whoever runs "
+            "it must let the proxy pass on the Host header with its port.",
+            origin=_split(origin).netloc[:MAX_SHOWN],
+            host=request.headers.get("host", ""),
+        )
+    )
+
+
 async def _has_token(request: Request) -> bool:
     value = (await forms.parsed(request)).get("token")
     given = value if isinstance(value, str) and value.isascii() else ""
     return secrets.compare_digest(given, request.state.token())
+
+
+def referring_path(request: Request) -> str:
+    """The path of the page that a request comes from, as it says itself; empty when it does not."""
+    return _split(request.headers.get("referer", "")).path
 
 
 def inner_path(target: str) -> str:
