@@ -463,7 +463,7 @@ def test_a_reset_link_is_printed_for_an_account_and_for_nobody_else(migrated: In
 def test_check_finds_a_migrated_installation_good(here: Installation) -> None:
     here.run("migrate")
     checked = lines(here.run("check"))
-    assert list(checked) == ["settings", "secret", "database", "redis", "disk"]
+    assert list(checked) == ["settings", "secret", "database", "redis", "disk", "proxy"]
     assert all(line.startswith("ok  ") for line in checked.values())
     assert str(here.data / "parley.sqlite3") in checked["database"]
     assert "one process" in checked["redis"]
@@ -474,6 +474,7 @@ def test_check_touches_nothing_on_a_machine_that_has_nothing_yet(here: Installat
     assert checked["database"].startswith("bad")
     assert "webapp migrate" in checked["database"]
     assert checked["disk"].startswith("ok")
+    assert checked["proxy"].startswith("ok")
     assert not here.data.exists()
 
 
@@ -518,6 +519,15 @@ def test_check_warns_of_a_secret_that_others_can_read(migrated: Installation) ->
     assert "chmod 600" in lines(migrated.run("check", code=1))["secret"]
     secret.chmod(0o600)
     assert lines(migrated.run("check"))["secret"].startswith("ok")
+
+
+def test_check_warns_of_plain_http_and_of_a_proxy_that_is_not_trusted(migrated: Installation) -> None:
+    doubt = lines(migrated.run("check", ALLOWED_HOSTS="chat.example"))["proxy"]
+    assert doubt.startswith("?? ")
+    assert "plain http" in doubt
+    assert "TRUSTED_PROXIES" in doubt
+    known = {"ALLOWED_HOSTS": "chat.example", "TRUSTED_PROXIES": "10.0.0.1"}
+    assert lines(migrated.run("check", **known))["proxy"].startswith("ok")
 
 
 def test_check_says_which_settings_do_not_go_together(migrated: Installation) -> None:

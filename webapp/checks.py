@@ -22,9 +22,14 @@ class Bad(Exception):
     """What is wrong, and what to do about it."""
 
 
+class Doubt(str):
+    """What can't be known from here, and may be wrong: printed, but no failure."""
+
+
 async def everything() -> list[bool]:
     """Print a line for each thing that Parley stands on; whether each is all right."""
     checks = {"settings": _settings, "secret": _secret, "database": _database, "redis": _redis, "disk": _disk}
+    checks |= {"proxy": _proxy}
     found = await asyncio.gather(*(check() for check in checks.values()), return_exceptions=True)
     return [_tell(name, result) for name, result in zip(checks, found, strict=True)]
 
@@ -33,7 +38,8 @@ def _tell(name: str, found: str | BaseException) -> bool:
     if isinstance(found, BaseException) and not isinstance(found, Bad):
         raise found
     is_good = isinstance(found, str)
-    click.echo(f"{'ok ' if is_good else 'bad'} {name:<9} {found}")
+    mark = "?? " if isinstance(found, Doubt) else "ok " if is_good else "bad"
+    click.echo(f"{mark} {name:<9} {found}")
     return is_good
 
 
@@ -47,6 +53,17 @@ async def _settings() -> str:
     for warning in settings.WARNINGS:
         click.echo(f"    {warning}")
     return f"{settings.SITE_NAME}, for {', '.join(settings.ALLOWED_HOSTS)}; read from {source}"
+
+
+async def _proxy() -> str:
+    if settings.is_local_only():
+        return "not needed: for this machine alone"
+    if settings.TRUSTED_PROXIES:
+        return f"{', '.join(settings.TRUSTED_PROXIES)} is believed; it has to speak https to visitors"
+    return Doubt(
+        "none in TRUSTED_PROXIES: people come by plain http, and what they type can be read on the way; or by a proxy "
+        "that is not believed, and then they all count as one address, and cookies are not marked as secure."
+    )
 
 
 async def _secret() -> str:
