@@ -287,13 +287,15 @@ async def test_a_page_before_that_is_no_address_is_no_mistake_of_ours(alice: Per
 
 @pytest.mark.parametrize(
     ("path", "target"),
-    [("/lobby/", "/lobby"), ("/lobby//?q=a%20b", "/lobby?q=a%20b"), ("//evil.example/", "/evil.example"),
-     ("/%5Cevil.example/", "/%5Cevil.example"), ("/none/", "/none"), ("//", "/")],
+    [("/lobby/", "/lobby"), ("/lobby//?q=a%20b", "/lobby?q=a%20b"), ("//lobby", "/lobby"),
+     ("/rooms/a%20b%5C/", "/rooms/a%20b%5C"), ("//", "/"),
+     ("/none/", ""), ("//evil.example/", ""), ("/%5Cevil.example/", ""), ("/pictures/", "")],
 )  # fmt: skip
 async def test_a_slash_too_many_leads_to_the_address_without(alice: Person, path: str, target: str) -> None:
     raw, _, query = path.partition("?")
     (answer,) = await answers(alice, "GET", raw.encode(), NOTHING, query=query.encode())
-    assert (answer["status"], dict(answer["headers"])[b"location"]) == (307, target.encode())
+    location = dict(answer["headers"]).get(b"location", b"")
+    assert (answer["status"], location) == (307 if target else 404, target.encode())
 
 
 # Which server was meant.

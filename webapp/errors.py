@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
 
 from webapp import faults, render
 from webapp.clock import Moment
@@ -164,8 +165,8 @@ WORDS = {
 
 async def problem(request: Request, error: Exception) -> Response:
     """Starlette's handler for all of the above, its own HTTP errors, and whatever nobody expected."""
-    if isinstance(error, HTTPException) and error.status_code == 404 and request.scope["path"].endswith("/"):
-        return RedirectResponse(_here(request, "/" + request.scope["path"].strip("/")), 307)
+    if isinstance(error, HTTPException) and error.status_code == 404 and (path := _without_slash(request)):
+        return RedirectResponse(_here(request, path), 307)
     told = _told(error)
     if isinstance(told, SignedOut) and _is_page(request):
         target = _here(request) if request.method == "GET" else "/lobby"
@@ -207,6 +208,14 @@ def _told(error: Exception) -> Problem:
     told = Problem(WORDS.get(status, HTTPStatus(status).phrase), dict(getattr(error, "headers", None) or {}))
     told.status = status
     return told
+
+
+def _without_slash(request: Request) -> str:
+    """The path without slashes at its ends, where there is one with them and a page without; else empty."""
+    path = "/" + request.scope["path"].strip("/")
+    scope = {**request.scope, "path": path}
+    is_there = any(route.matches(scope)[0] is not Match.NONE for route in request.app.routes)
+    return path if is_there and path != request.scope["path"] else ""
 
 
 def _here(request: Request, path: str = "") -> str:
