@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,12 +18,18 @@ from uvicorn.server import ServerState
 from tests.cluster import memory
 from tests.conftest import Person
 from tests.servers import App
+from webapp import uploads
+from webapp.accounts import passwords
+from webapp.errors import Unavailable
+from webapp.live.redis import BACK, LOST, RedisBackend
+from webapp.pool import Pool
 from webapp.security import guard, protocol
 from webapp.security.protocol import BoundedProtocol
 
 # Python needs time that grows with the square of the length to decode it.
 PUNYCODE = ("a" * 64_000 + "\U00010000" * 3).encode("punycode") + b"a" * 66_000
 URLENCODED = "application/x-www-form-urlencoded"
+ACCOUNT = {"username": "dora", "password": "correct horse battery", "display_name": ""}
 FORM = "multipart/form-data; boundary=b"
 
 
@@ -127,10 +134,11 @@ def test_escaped_cookies_take_no_time(server: App) -> None:
     assert time.monotonic() - begun < 1, "it was seven seconds"
 
 
-def test_a_heap_of_accents_takes_no_time(server: App) -> None:
+@pytest.mark.parametrize("path", ["/login", "/register"])
+def test_a_heap_of_accents_takes_no_time(server: App, path: str) -> None:
     begun = time.monotonic()
     body = b"username=" + "\u0300\u0316".encode() * 30_000
-    assert status(answered(server, request("/login", body, Content_Type=URLENCODED, Sec_Fetch_Site="none"))) == 422
+    assert status(answered(server, request(path, body, Content_Type=URLENCODED, Sec_Fetch_Site="none"))) == 422
     assert time.monotonic() - begun < 1, "it was three seconds for each time that they were normalised"
 
 
@@ -212,3 +220,60 @@ async def test_trailers_have_a_bound(port: int) -> None:
 async def test_a_long_body_in_one_piece_with_its_head_is_no_long_head(port: int) -> None:
     sent = b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 70000\r\n\r\n" + LONG
     assert (await exchange(port, sent)).endswith(b"\r\n70000")
+
+
+# What waits has bounds.
+
+
+async def test_more_work_than_is_done_soon_is_refused() -> None:
+    pool, may_end = Pool("test", 1, 3, "Try again."), threading.Event()
+    begun = [asyncio.create_task(pool.run(may_end.wait, 5)) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="Try again"):
+        await pool.run(may_end.wait, 5)
+    may_end.set()
+    assert await asyncio.gather(*begun) == [True] * 3
+    assert await pool.run(may_end.wait, 5), "there is room again"
+
+
+async def test_who_waits_no_longer_makes_room() -> None:
+    pool, may_end = Pool("test", 1, 2, "Try again."), threading.Event()
+    begun = [asyncio.create_task(pool.run(may_end.wait, 5)) for _ in range(2)]
+    await asyncio.sleep(0)
+    begun[1].cancel()
+    await asyncio.gather(begun[1], return_exceptions=True)
+    last = asyncio.create_task(pool.run(may_end.wait, 5))
+    may_end.set()
+    assert await asyncio.gather(begun[0], last) == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("pool", "path", "fields"),
+    [(passwords._pool, "/login", {"username": "a", "password": "b" * 9}), (passwords._pool, "/register", ACCOUNT)],
+)
+async def test_where_too_many_sign_in_the_form_comes_back_with_a_sentence(
+    visitor: Person, monkeypatch: pytest.MonkeyPatch, pool: Pool, path: str, fields: dict[str, str]
+) -> None:
+    monkeypatch.setattr(pool, "most", 0)
+    answer = await visitor.post(path, fields)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "Very many people sign in right now." in answer.text
+    assert f'value="{fields["username"]}"' in answer.text
+
+
+async def test_a_picture_that_finds_no_room_is_asked_for_again(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads._pool, "most", 0)
+    files = {"picture": ("a.png", b"x", "image/png")}
+    answer = await alice.client.post("/settings/profile", data={"display_name": "Alicia"}, files=files)
+    assert answer.status_code == 503
+    assert "Many pictures come in right now." in answer.text
+
+
+async def test_a_flood_from_redis_is_a_break_and_not_a_queue_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.live.redis.MOST_HEARD", 5)
+    backend = RedisBackend("redis://127.0.0.1:1")
+    for number in range(8):
+        backend._tell(str(number))
+    heard = [(await backend.next_published()).message for _ in range(5)]
+    assert heard == [LOST, BACK, "5", "6", "7"]
+    await backend.disconnect()

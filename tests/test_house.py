@@ -31,6 +31,7 @@ PLUMBING = (
     "security",
     "assets",
     "render",
+    "pool",
     "uploads",
     "live",
     "faults",

@@ -7,7 +7,6 @@ import time
 import warnings
 import zipfile
 from collections.abc import Awaitable, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +20,7 @@ from starlette.responses import Response
 from webapp import faults, settings
 from webapp.errors import Invalid, Missing, Unavailable
 from webapp.language import _
+from webapp.pool import Pool
 from webapp.security.forms import Upload
 
 FOLDER = settings.DATA_DIR / "pictures"
@@ -51,8 +51,8 @@ HEADERS = {
 
 SRGB = ImageCms.createProfile("sRGB")
 
-# One at a time: a picture may take a core for a second and 100 MB, and messages must flow meanwhile.
-_thread = ThreadPoolExecutor(1, "picture")
+# One at a time: a picture may take a core for a second and 100 MB. Each that waits is held, with up to 5 MB.
+_pool = Pool("picture", 1, 8, _("Many pictures come in right now. Try again in a moment."))
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
@@ -93,7 +93,7 @@ async def prepared(upload: Upload) -> Picture:
     if upload.size > MOST_BYTES:
         size, most = round(upload.size / 2**20, 1), settings.MAX_UPLOAD_MB
         raise Invalid(picture=_("That picture has %(size)s MB; %(most)s MB is the most.", size=size, most=most))
-    return await asyncio.get_running_loop().run_in_executor(_thread, _prepared, upload)
+    return await _pool.run(_prepared, upload)
 
 
 def _prepared(upload: Upload) -> Picture:

@@ -1,8 +1,6 @@
 """Passwords: what may be one, and how it is kept (argon2id; OWASP's figures of 19 MiB, two passes, one lane)."""
 
-import asyncio
 import unicodedata
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -11,13 +9,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from webapp.errors import Invalid
 from webapp.language import _
+from webapp.pool import Pool
 from webapp.text import fold
 
 SHORTEST, LONGEST = 8, 200
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# A hash takes a core for 65 ms: never more than two at once, however many sign in, so that messages still flow.
-_threads = ThreadPoolExecutor(2, "password")
+# A hash takes a core for 65 ms, so the last of sixty waits for two seconds.
+_pool = Pool("password", 2, 60, _("Very many people sign in right now. Try again in a moment."))
 
 
 @cache
@@ -37,14 +36,14 @@ def check(password: str, username: str) -> None:
 
 
 async def hashed(password: str) -> str:
-    return await asyncio.get_running_loop().run_in_executor(_threads, _hasher.hash, composed(password))
+    return await _pool.run(_hasher.hash, composed(password))
 
 
 async def matches(password: str, kept: str | None) -> bool:
     """Whether the password is the one kept. Takes the same time when there is none to compare with."""
     if len(password) > LONGEST:
         password, kept = password[:LONGEST], None
-    return await asyncio.get_running_loop().run_in_executor(_threads, _verify, composed(password), kept)
+    return await _pool.run(_verify, composed(password), kept)
 
 
 def composed(password: str) -> str:

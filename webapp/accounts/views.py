@@ -11,6 +11,7 @@ from webapp.accounts import broadcasts
 from webapp.accounts.authentication import anyone, confirm, recognised, signed_in
 from webapp.accounts.bans import check_address
 from webapp.accounts.models import Profile, User
+from webapp.accounts.names import MAX_TYPED
 from webapp.accounts.sessions import Session
 from webapp.errors import Invalid, Missing, Problem, Refused, TooMany
 from webapp.friends.models import Block
@@ -76,6 +77,9 @@ async def login(request: Request) -> Response:
 
 
 async def _authenticate(request: Request, username: str, password: str) -> User:
+    wrong = Invalid(password=_("The user name or the password is not right."))
+    if len(username) > MAX_TYPED:
+        raise wrong
     name = text.fold(username)[:30]
     try:
         if browser := known.token(request, name):
@@ -89,7 +93,7 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
     user = await User.with_password(username, password)
     if user is None:
         events.record(request, "sign_in_failed", await User.code_of(name))
-        raise Invalid(password=_("The user name or the password is not right."))
+        raise wrong
     return user
 
 

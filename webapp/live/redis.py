@@ -25,6 +25,8 @@ PUBLISH_SECONDS = 2.0
 # A server that is frozen must be noticed about as soon as one that is dead: until then rights that end go on.
 PING_SECONDS = 1.0
 SILENCE_SECONDS = 2.5
+# What waits to be heard. The queue of broadcaster behind it is emptied at once, by Bell.listen, which never waits.
+MOST_HEARD = 10_000
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
@@ -41,7 +43,7 @@ class RedisBackend(BroadcastBackend):
         options: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS}
         self._listening = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
         self._publishing = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **options)
-        self._heard: asyncio.Queue[Event] = asyncio.Queue()
+        self._heard: asyncio.Queue[Event] = asyncio.Queue(MOST_HEARD)
         self._channel = ""
         self._supervisor: asyncio.Task[None] | None = None
         self._last_heard = 0.0
@@ -72,6 +74,12 @@ class RedisBackend(BroadcastBackend):
         return await self._heard.get()
 
     def _tell(self, message: str) -> None:
+        if self._heard.full():
+            # Whoever floods the channel: what was missed is found as after a break.
+            while not self._heard.empty():
+                self._heard.get_nowait()
+            self._heard.put_nowait(Event(self._channel, LOST))
+            self._heard.put_nowait(Event(self._channel, BACK))
         self._heard.put_nowait(Event(self._channel, message))
 
     async def _supervise(self) -> None:
