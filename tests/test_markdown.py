@@ -704,3 +704,9 @@ def test_quotes_deeper_than_a_phone_is_wide_are_shown_as_they_were_typed() -> No
     html = rendered("> " * 15 + "deep")
     assert html.count("<blockquote>") == 5
     assert Reading(html).words.split() == [*[">"] * 10, "deep"]
+
+
+def test_markup_beyond_all_measure_is_shown_as_it_was_typed() -> None:
+    reading = Reading(rendered("*漢" * 2000))
+    assert 100 < len(reading.tags) < 1000
+    assert reading.words.endswith("*漢*漢")

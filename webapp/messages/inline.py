@@ -33,6 +33,8 @@ _TOKEN = regex.compile(
     rf"(?P<angled><(?P<inside>{ADDRESS})>))|(?<![A-Za-z0-9])(?P<bare>{ADDRESS})",
     regex.V1,
 )
+# Words and markup of one paragraph; the rest of it is shown as it was typed. Nobody writes so many: it bounds the time.
+MOST_PIECES = 1000
 _PIECES = re.compile(r"\\?[*_~]")
 _TICKS = regex.compile("`+")
 _TAGS = {("*", 1): "em", ("_", 1): "em", ("*", 2): "strong", ("_", 2): "strong", ("~", 2): "del"}
@@ -79,7 +81,7 @@ class _Inline:
 
     def html(self) -> str:
         at = 0
-        while found := _TOKEN.search(self.source, at):
+        while len(self.out) < MOST_PIECES and (found := _TOKEN.search(self.source, at)):
             at = self._signs(found) if found.lastgroup == "signs" else self._token(found)
         self._put("", len(self.source), len(self.source))
         return "".join(map(str, self.out))
