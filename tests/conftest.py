@@ -169,7 +169,7 @@ async def known_password(person: "Person") -> "Person":
 
 async def introduce(user: User, shown: str, bio: str = "") -> None:
     """What others see of them is this from now on."""
-    await user.set_profile(Profile.checked(shown, bio, user.language, user.saves_data))
+    await user.set_profile(Profile.checked(user, shown, bio, user.language, user.saves_data))
 
 
 async def show(user: User, picture: Picture | None) -> None:

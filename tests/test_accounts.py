@@ -1,6 +1,7 @@
 """Accounts: getting one, signing in and out of it, and what people set about themselves."""
 
 import asyncio
+import gzip
 import html
 import re
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from itsdangerous import TimestampSigner
 from limits import parse
 
 from tests.conftest import COOKIE, PASSWORD, Person
-from webapp import render, settings
+from webapp import render, settings, text
 from webapp.accounts import passwords
 from webapp.accounts.models import HUES, Avatar, User
 from webapp.accounts.names import skeleton
@@ -152,6 +153,16 @@ FOR_NOBODY = "That name is not for people. Choose another."
         ("username", "-support_", FOR_NOBODY),
         ("username", "adm1n", FOR_NOBODY),
         ("username", "r00t", FOR_NOBODY),
+        ("username", "security-team", FOR_NOBODY),
+        ("username", "parley_team", FOR_NOBODY),
+        ("username", "admin2", FOR_NOBODY),
+        ("username", "ad.min", FOR_NOBODY),
+        ("username", "administration", FOR_NOBODY),
+        ("username", "service", FOR_NOBODY),
+        ("display_name", "Administrator", FOR_NOBODY),
+        ("display_name", "\N{CYRILLIC CAPITAL LETTER A}dm1n", FOR_NOBODY),
+        ("display_name", "Par ley", FOR_NOBODY),
+        ("display_name", "someone  WHO left", FOR_NOBODY),
         ("display_name", "   ", "Write a name that others can see."),
         ("display_name", "\u200b\u202e\u2066", "Write a name that others can see."),
         ("display_name", "\u3164", "Write a name that others can see."),
@@ -163,6 +174,10 @@ FOR_NOBODY = "That name is not for people. Choose another."
         ("password", "PassWord1", GUESSED),
         ("password", "aaaaaaaaaaaa", GUESSED),
         ("password", "abababababab", GUESSED),
+        ("password", "dragon123", GUESSED),
+        ("password", "Maverick", GUESSED),
+        ("password", "parleychat", GUESSED),
+        ("password", "Parley2026", GUESSED),
     ],
 )
 async def test_what_cannot_be_used_is_said_beside_its_field(
@@ -191,6 +206,42 @@ async def test_all_that_is_wrong_is_said_at_once(visitor: Person, dora: Person) 
 async def test_passwords_from_8_to_200_characters_work(visitor: Person, app: object, password: str) -> None:
     assert (await visitor.post("/register", NEWCOMER | {"password": password})).status_code == 303
     assert (await enter(Person(app), password)).status_code == 303
+
+
+@pytest.mark.parametrize("username", ["teamwork", "steam", "rooted", "me.too", "stafford"])
+async def test_a_name_that_only_sounds_official_is_free(visitor: Person, username: str) -> None:
+    assert (await visitor.post("/register", NEWCOMER | {"username": username})).status_code == 303
+
+
+async def test_who_is_made_by_the_operator_may_speak_for_the_site(app: object) -> None:
+    admin = await User.register("admin", PASSWORD, is_admin=True)
+    assert (admin.username, admin.display_name) == ("admin", "admin")
+
+
+async def test_a_name_that_was_free_when_it_was_taken_stays(alice: Person) -> None:
+    assert alice.user
+    await User.filter(id=alice.user.id).update(display_name="System")
+    typed = {"display_name": "System", "bio": "Hello", "language": "", "saves_data": ""}
+    assert (await alice.post("/settings/profile", typed)).status_code == 303
+    assert (await User.get(id=alice.user.id)).bio == "Hello"
+
+
+def test_the_commonest_passwords_are_all_there_and_none_stays_in_memory() -> None:
+    words = gzip.decompress(passwords.COMMON.read_bytes()).decode().split()
+    assert len(words) > 10_000
+    assert min(map(len, words)) >= passwords.SHORTEST
+    assert words == sorted(map(text.fold, words)), "what is typed is folded before it is looked for"
+    assert passwords.COMMON.stat().st_size < 40_000
+
+
+async def test_the_form_of_a_new_password_names_the_account_and_no_keyboard_capitalises_it(
+    dora: Person, visitor: Person
+) -> None:
+    user = await User.get(username="dora")
+    page = (await visitor.get(reset_path(user))).text
+    assert re.search(r'<input [^>]*name="username" value="dora" autocomplete="username"', page)
+    for address in ("/login", "/register"):
+        assert re.search(r'<input id="username"[^>]* autocapitalize="none"', (await visitor.get(address)).text)
 
 
 @pytest.mark.parametrize(("username", "password"), [("dora.dora", "Dora.Dora"), ("dorothea", "aehtorod")])
@@ -804,6 +855,11 @@ def test_a_colour_belongs_to_the_person_and_not_to_the_name() -> None:
 def test_a_skeleton_never_outgrows_its_column() -> None:
     assert len(skeleton("w" * 30)) <= 30
     assert skeleton("vvvvvv") == skeleton("www")
+
+
+@pytest.mark.parametrize("name", ["ann.x.", "ann__x", "_ann-x", "ann._-x"])
+def test_dividers_make_no_other_name(name: str) -> None:
+    assert skeleton(name) == skeleton("ann_x")
 
 
 async def test_a_code_that_is_taken_is_drawn_again(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:

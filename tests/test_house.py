@@ -194,6 +194,16 @@ def test_only_live_and_the_map_know_the_broadcaster() -> None:
     assert knowing == {"app", "live"}
 
 
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_a_text_file_is_never_read_in_whatever_encoding_the_system_has(name: str) -> None:
+    """Under LC_ALL=POSIX that is ASCII, and the first umlaut is an error."""
+    for call in ast.walk(ast.parse(KNOWN[name].read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute | ast.Name):
+            function = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
+            if function == "read_text":
+                assert call.args or call.keywords, f"line {call.lineno}"
+
+
 # Templates. The policy of the pages forbids the first four, so they would not even work; the others turn off the
 # escaping of what people wrote.
 FORBIDDEN = {

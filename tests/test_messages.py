@@ -18,7 +18,7 @@ from webapp import database, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.errors import Missing
-from webapp.messages import posting
+from webapp.messages import pages, posting
 from webapp.messages.models import LONGEST, PAGE, Message, new_nonce
 from webapp.messages.posting import Posted
 from webapp.presence.attendance import attendance
@@ -1281,3 +1281,28 @@ async def test_a_text_browser_is_served_the_page_without_frames_and_led_to_the_n
     chosen = await bob.get(f"{room.path}?plain=0", User_Agent=agent)
     assert "<iframe" in chosen.text
     assert "<iframe" in (await bob.get(room.path, User_Agent=agent)).text
+
+
+# Who speaks for the site.
+
+
+async def test_an_administrator_bears_a_mark_wherever_they_are_named(
+    admin: Person, alice: Person, bob: Person, room: Room
+) -> None:
+    assert admin.user
+    assert bob.user
+    await admin.say(room, "Welcome")
+    await bob.say(room, "Thanks")
+    mark = re.compile(r'(\w+) <span class="message__role">Administrator</span>')
+    assert mark.findall((await alice.get(room.path)).text) == ["Ada"]
+    members = (await alice.get(f"{room.path}/settings")).text
+    assert members.count('<span class="member__role">Administrator</span>') == 1
+    assert ">Administrator<" in (await alice.get(admin.user.path)).text
+    assert ">Administrator<" not in (await alice.get(bob.user.path)).text
+    # What was rendered before follows.
+    await User.filter(id=bob.user.id).update(is_admin=True)
+    pages.forget(bob.user.code)
+    assert mark.findall((await alice.get(room.path)).text) == ["Ada", "Bob"]
+    await User.filter(id=bob.user.id).update(is_admin=False)
+    pages.forget(bob.user.code)
+    assert mark.findall((await alice.get(room.path)).text) == ["Ada"]

@@ -323,18 +323,22 @@ async def migrate_blocks(migrations: str) -> dict[str, object]:
         for room, user in ((3, 1), (4, 6), (4, 7)):
             await insert("membership", CONTENT["membership"][0] | {"room_id": room, "user_id": user})
         await insert("friendship", {"low_id": 1, "high_id": 5, "asked_by": 1, "asked_at": NOW, "withdrawn": True})
+        for number, skeleton in ((1, "ann_x"), (2, "ann__x"), (3, "_bo__b_")):
+            await database.rows('UPDATE "user" SET skeleton = ? WHERE id = ? RETURNING id', skeleton, number)
         for blocker, blocked in BLOCKS:
             await insert("block", {"blocker_id": blocker, "blocked_id": blocked, "created_at": NOW})
     await migrated(migrations)
     async with database.opened():
         kept = await database.rows("SELECT blocker_id, blocked_id, created_at, 'block' AS what FROM block")
         veiled = await database.rows("SELECT *, everywhere AS what FROM veiled_block")
+        names = await database.rows('SELECT skeleton FROM "user" WHERE id <= 3 ORDER BY id')
         changed = await database.rows('SELECT id FROM "user" WHERE blocks_version > 0 ORDER BY id')
     for row in veiled:
         row["what"] = "everywhere" if row["everywhere"] else "matching"
     return {
         "blocks": sorted([row["blocker_id"], row["blocked_id"], row["what"]] for row in kept + veiled),
         "days": sorted({str(row["created_at"])[:10] for row in kept + veiled}),
+        "skeletons": [row["skeleton"] for row in names],
         "stylesheets": [row["id"] for row in changed],
     }
 
@@ -379,6 +383,8 @@ def test_older_blocks_lose_the_name_where_the_two_have_met_under_none(
     assert result["blocks"] == sorted([*pair, what] for pair, what in BLOCKS.items())
     assert result["days"] == [f"{NOW:%Y-%m-%d}"]
     assert result["stylesheets"] == [4, 5, 6, 7]
+    # Of two that are one now, the later keeps what it had.
+    assert result["skeletons"] == ["ann_x", "ann__x", "bo_b"]
 
 
 @pytest.mark.parametrize("engine", [sqlite, postgresql])

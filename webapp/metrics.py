@@ -61,7 +61,7 @@ def _lines() -> Iterator[str]:
 def _process() -> Iterator[str]:
     """Under the names that every Prometheus client gives them; only where the system tells."""
     if (own := Path("/proc/self")).exists():
-        resident = int((own / "statm").read_text().split()[1]) * PAGE_BYTES
+        resident = int((own / "statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
         yield from _gauge("process_resident_memory_bytes", "Resident memory.", resident)
         yield from _gauge("process_open_fds", "Open files and connections.", len(os.listdir(own / "fd")))
 

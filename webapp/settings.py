@@ -221,7 +221,7 @@ def secret_key() -> str:
     path = DATA_DIR / "secret"
     if not path.exists():
         _make_secret(path)
-    key = path.read_text().strip()
+    key = path.read_text(encoding="utf-8").strip()
     if len(key) < 32:
         raise Malformed(f"The file {path} holds no usable key. Remove it, and a new one is made.")
     return key

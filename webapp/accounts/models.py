@@ -58,12 +58,14 @@ class Profile(NamedTuple):
     saves_data: bool
 
     @classmethod
-    def checked(cls, shown: str, bio: str, language: str, saves_data: bool) -> "Profile":
-        """What was typed; raises Invalid. A word that is no language stands for the browser's."""
+    def checked(cls, user: "User", shown: str, bio: str, language: str, saves_data: bool) -> "Profile":
+        """What the person typed; raises Invalid. A word that is no language stands for the browser's."""
         about = text.block(bio)
         if len(about) > BIO_LENGTH:
             raise Invalid(bio=_("Use at most %(most)s characters.", most=BIO_LENGTH))
-        return cls(display_name(shown), about, language if language in LANGUAGES else "", saves_data)
+        # A name that they have already is theirs, whatever is reserved since.
+        name = shown if shown == user.display_name else display_name(shown, user.is_admin)
+        return cls(name, about, language if language in LANGUAGES else "", saves_data)
 
 
 class User(Model):
@@ -149,11 +151,14 @@ class User(Model):
         problems: dict[str, Words] = {}
         name, taken = "", None
         try:
-            name = usable_name(username)
+            name = usable_name(username, is_admin)
             taken = await cls._taken(name)
         except Invalid as error:
             problems |= error.problems
-        for checked in (lambda: display_name(shown or name or "-"), lambda: passwords.check(password, username)):
+        for checked in (
+            lambda: display_name(shown or name or "-", is_admin),
+            lambda: passwords.check(password, username),
+        ):
             try:
                 checked()
             except Invalid as error:
@@ -161,7 +166,7 @@ class User(Model):
         if problems or taken:
             raise Invalid(**({"username": taken} if taken else {}) | problems)
         return await cls._create(
-            name, display_name(shown or text.line(username)), await passwords.hashed(password), is_admin
+            name, display_name(shown or text.line(username), is_admin), await passwords.hashed(password), is_admin
         )
 
     @classmethod

@@ -2,8 +2,9 @@
 
 import re
 import secrets
+from collections.abc import Iterable
 
-from webapp import text
+from webapp import settings, text
 from webapp.errors import Invalid
 from webapp.language import _
 
@@ -11,12 +12,21 @@ from webapp.language import _
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NAME_LENGTH = 40
 SEARCHED_LENGTH = 2 * NAME_LENGTH
-RESERVED = frozenset(
-    "admin administrator root system parley support help info moderator mod staff owner security abuse postmaster "
-    "webmaster noreply everyone here all me you nobody guest anonymous deleted someone stranger null undefined".split()
+# Names that nobody has. The first ones speak for the site, also as a part of a name; the others only by themselves.
+OFFICIAL = frozenset(
+    "admin admins administrator administrators administration superuser sysadmin sysop root parley support staff team "
+    "security official moderator moderators moderation".split()
 )
+RESERVED = OFFICIAL | frozenset(
+    "system service help info mod owner abuse postmaster webmaster noreply everyone here all me you nobody guest "
+    "anonymous deleted someone stranger null undefined".split()
+)
+# What pages call people who are gone, and what only the site is called: nobody else is shown as that.
+RESERVED_SHOWN = ("Someone who left", "Deleted account", "Jemand, der gegangen ist", "Gelöschtes Konto", "System")
 # Letters and digits that look alike in many typefaces: one account for all of the ways to write them.
-_LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", ".": "_", "-": "_"})
+_LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", ".": "_", "-": "_", " ": "_"})
+# Letters of other scripts that look like Latin ones, after folding.
+_FOREIGN = str.maketrans("авеікмнорстухѕјԁӏαεικνορτυχ", "abeikmhopctyxsjdlaeiknoptux")
 
 
 def new_code() -> str:
@@ -30,29 +40,41 @@ MAX_TYPED = 100
 
 
 def skeleton(username: str) -> str:
-    """What is left of a user name when lookalikes are the same: two people may not share it."""
-    return text.fold(username).translate(_LOOKALIKES).replace("rn", "m").replace("vv", "w")
+    """What is left of a name when lookalikes and dividers are the same: two people may not share it as a user name."""
+    alike = text.fold(username).translate(_FOREIGN).translate(_LOOKALIKES).replace("rn", "m").replace("vv", "w")
+    return re.sub("_+", "_", alike).strip("_")
 
 
-def usable_name(username: str) -> str:
-    """The user name as it is kept: raises Invalid when it can't be one."""
+def _is_among(name: str, reserved: Iterable[str]) -> bool:
+    """Whether the name is one of these, however it is written and numbered."""
+    found = {skeleton(name), skeleton(text.fold(name).strip("0123456789._- "))}
+    return not {one.replace("_", "") for one in found}.isdisjoint(
+        skeleton(word).replace("_", "") for word in [*reserved, settings.SITE_NAME]
+    )
+
+
+def usable_name(username: str, is_admin: bool = False) -> str:
+    """The user name as it is kept: raises Invalid when it can't be one. An administrator may speak for the site."""
     name = text.fold(username) if len(username) <= MAX_TYPED else ""
     if not re.fullmatch(r"[a-z0-9_.-]{3,30}", name):
         raise Invalid(username=_("Use 3 to 30 letters (a to z), digits or _ . -"))
     if not re.search(r"[a-z]", name):
         raise Invalid(username=_("Use at least one letter."))
-    if skeleton(name).strip("_") in {skeleton(reserved) for reserved in RESERVED}:
+    is_official = any(_is_among(part, OFFICIAL) for part in re.split(r"[._-]+", name))
+    if not is_admin and (is_official or _is_among(name, RESERVED)):
         raise Invalid(username=_("That name is not for people. Choose another."))
     return name
 
 
-def display_name(typed: str) -> str:
-    """The name that others see: raises Invalid when it can't be one."""
+def display_name(typed: str, is_admin: bool = False) -> str:
+    """The name that others see: raises Invalid when it can't be one. An administrator may speak for the site."""
     name = text.line(typed)
     if not text.visible(name):
         raise Invalid(display_name=_("Write a name that others can see."))
     if len(name) > NAME_LENGTH:
         raise Invalid(display_name=_("Use at most %(most)s characters.", most=NAME_LENGTH))
+    if not is_admin and _is_among(name, OFFICIAL.union(RESERVED_SHOWN)):
+        raise Invalid(display_name=_("That name is not for people. Choose another."))
     return name
 
 

@@ -167,7 +167,9 @@ async def profile(request: Request) -> Response:
     try:
         await throttle(settings.RATE_PROFILE, "profile", str(user.id))
         picture = await _picture(user, upload) if upload else None
-        profile = Profile.checked(typed["display_name"], typed["bio"], typed["language"], bool(typed["saves_data"]))
+        profile = Profile.checked(
+            user, typed["display_name"], typed["bio"], typed["language"], bool(typed["saves_data"])
+        )
         is_seen = await user.set_profile(profile, picture, keeps_picture=not typed["remove_picture"])
     except Problem as error:
         problems = {"picture": PICTURE_LOST if upload else ""}

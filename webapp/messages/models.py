@@ -190,13 +190,19 @@ FIELDS = (
     "room_id", "number", "posted_version", "version", "html", "continues", "opens_day",
     "created_at", "edited_at", "removed_at",
 )  # fmt: skip
-JOINED = {"author_code": "author__code", "author_name": "author__display_name", "author_picture": "author__picture"}
+JOINED = {
+    "author_code": "author__code",
+    "author_name": "author__display_name",
+    "author_picture": "author__picture",
+    "author_is_admin": "author__is_admin",
+}
 
 
 # What is read with every page and every change, without the ORM: it takes longer to ask than the database to answer.
 _LINES = f"""
 SELECT {", ".join(f"message.{name}" for name in FIELDS)},
-    author.code AS author_code, author.display_name AS author_name, author.picture AS author_picture
+    author.code AS author_code, author.display_name AS author_name, author.picture AS author_picture,
+    author.is_admin AS author_is_admin
 FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
 
 
@@ -221,6 +227,7 @@ class Line:
     author_code: str
     author_name: Words
     author_picture: str | None
+    author_is_admin: bool | None
 
     def __init__(self, row: dict[str, Any], room_path: str) -> None:
         for name, value in row.items():

@@ -96,7 +96,7 @@ def shown(
 
     `is_again` marks what replaces an earlier form of it in an endless document.
     """
-    author = line.author_code, line.author_name, line.author_picture
+    author = line.author_code, line.author_name, line.author_picture, bool(line.author_is_admin)
     looks = is_changeable, is_hidden, is_spare, is_again, language.current().code
     key = line.path, line.version, author, looks, line.room_id
     if (html := _messages.get(*key)) is None:

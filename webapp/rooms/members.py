@@ -155,6 +155,7 @@ def people(memberships: list[Membership]) -> list[dict[str, Any]]:
             "display_name": one.user.display_name,
             "avatar": one.user.avatar,
             "role": one.role,
+            "is_admin": one.user.is_admin,
             "kicked_until": one.kicked_until,
         }
         for one in memberships
