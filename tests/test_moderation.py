@@ -22,7 +22,7 @@ from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.moderation.decisions import PAGE, AuditEntry
 from webapp.moderation.models import DONE_ALREADY, Report
-from webapp.rooms.access import for_reading
+from webapp.rooms.access import enter, for_reading
 from webapp.rooms.models import Room
 from webapp.security.client import address_hash
 from webapp.security.limiter import forget_limits
@@ -668,3 +668,52 @@ async def test_a_guest_reads_a_warning(app: object, admin: Person) -> None:
     answer = await troll.post("/warning", Referer=f"http://localhost{chat}")
     assert answer.headers["location"] == chat
     assert "Mind your words" not in words(await troll.get(chat))
+
+
+# What administrators do in rooms that are not theirs.
+
+
+@pytest.mark.parametrize(
+    ("typed", "entry"),
+    [
+        ({"do": "topic", "topic": "New"}, "Ada changed the topic of Tea & Cake"),
+        ({"do": "lock"}, "Ada locked Tea & Cake"),
+        ({"do": "unlock"}, "Ada unlocked Tea & Cake"),
+        ({"do": "kick", "who": "bob"}, "Ada kicked Bob {code} from Tea & Cake"),
+        ({"do": "hand_over", "who": "bob"}, "Ada made Bob {code} the owner of Tea & Cake"),
+        ({"do": "delete", "name": "Tea & Cake"}, "Ada deleted Tea & Cake"),
+    ],
+)
+async def test_what_an_administrator_does_in_a_room_of_others_is_in_the_log(
+    admin: Person, alice: Person, bob: Person, room: Room, typed: dict[str, str], entry: str
+) -> None:
+    code = who(bob).code
+    fields = typed | ({"who": code} if "who" in typed else {})
+    assert (await admin.post(f"{room.path}/settings", fields)).status_code == 303
+    assert entry.format(code=code) in words(await admin.get("/moderation/log"))
+    assert await AuditEntry.all().count() == 1
+
+
+async def test_a_message_that_an_administrator_removed_is_in_the_log_once(
+    admin: Person, alice: Person, bob: Person, room: Room
+) -> None:
+    await bob.say(room, "A rude word")
+    await admin.say(room, "Mine")
+    for number in (1, 1, 2):
+        await admin.post(f"{room.path}/messages/{number}/remove")
+    log = words(await admin.get("/moderation/log"))
+    assert f"Ada removed a message by Bob {who(bob).code} in Tea & Cake" in log
+    assert await AuditEntry.all().count() == 1
+
+
+async def test_what_owners_and_administrators_do_in_their_own_rooms_is_not_in_the_log(
+    admin: Person, alice: Person, bob: Person, room: Room
+) -> None:
+    own = await enter(who(admin), "Own room")
+    for owner, place in ((alice, room), (admin, own)):
+        await bob.say(place, "Hello")
+        await owner.post(f"{place.path}/messages/1/remove")
+        await owner.post(f"{place.path}/settings", {"do": "lock"})
+        await owner.post(f"{place.path}/settings", {"do": "mute"})
+    await admin.post(f"{room.path}/settings", {"do": "mute"})
+    assert await AuditEntry.all().count() == 0

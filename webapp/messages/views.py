@@ -17,6 +17,7 @@ from webapp.language import _
 from webapp.live import hub
 from webapp.messages import broadcasts, pages, posting, receipts, typing
 from webapp.messages.models import PAGE, Changed, Line, Message, new_nonce
+from webapp.moderation.models import is_on_behalf, record_act
 from webapp.presence.attendance import attendance
 from webapp.presence.models import last_seen, people_in
 from webapp.rooms import access, chats
@@ -367,6 +368,10 @@ async def remove(request: Request) -> Response:
     user, room = await _room(request)
     await throttle(settings.RATE_POST, "post", str(user.id))
     message = await Message.for_changing(room, user, _numbered(request, room))
+    was_there = message.removed_at is None
     version = await message.remove()
     broadcasts.changed(room, version)
+    if was_there and message.author_id != user.id and is_on_behalf(user, room):
+        author = await User.get_or_none(id=message.author_id) if message.author_id else None
+        await record_act(request, user, "remove", room, author)
     return render.see_other(message.path_in(room))

@@ -29,6 +29,15 @@ class Action(StrEnum):
     SUSPEND = "suspend"
     BAN = "ban"
     LIFT = "lift"
+    # In rooms that are not the administrator's own.
+    REMOVE = "remove"
+    TOPIC = "topic"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    KICK = "kick"
+    PARDON = "pardon"
+    OWNER = "owner"
+    DELETE = "delete"
 
 
 def bounded(typed: str, length: int, field: str, block: bool = False) -> str:

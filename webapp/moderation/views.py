@@ -27,7 +27,7 @@ from webapp.strangers.models import Stranger
 MOST_PAGES = 1000
 STRANGERS = "/strangers"
 NO_PROBLEMS = {"reason": "", "text": "", "told": "", "note": "", "hours": ""}
-DECISIONS = {action.value: action for action in Action if action is not Action.LIFT}
+DECISIONS = {action.value: action for action in (Action.DISMISS, Action.WARN, Action.SUSPEND, Action.BAN)}
 
 
 # For everybody.

@@ -17,6 +17,7 @@ from webapp.language import _
 from webapp.live import hub
 from webapp.messages import broadcasts as talk
 from webapp.messages.models import erase_closed
+from webapp.moderation.models import is_on_behalf, record_act
 from webapp.presence.attendance import attendance
 from webapp.presence.models import online
 from webapp.rooms import access, broadcasts, members
@@ -168,11 +169,15 @@ async def show_settings(request: Request) -> Response:
     action = (OWN | ACTIONS).get(typed["do"])
     if action is None:
         raise Invalid(do=_("This can't be done here."))
+    is_act = typed["do"] in ACTIONS and is_on_behalf(user, room)
     try:
         goto = await action(room, user, typed)
     except Invalid as error:
         kept = typed if typed["do"] == "topic" else typed | {"topic": room.topic}
         return await _settings(request, user, room, error.status, form=kept, problems=NO_FORM | error.problems)
+    if is_act:
+        person = await User.get_or_none(code=typed["who"][:9]) if typed["who"] else None
+        await record_act(request, user, typed["do"], room, person)
     return render.see_other(goto or f"{room.path}/settings?done={typed['do']}")
 
 
