@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from types import FrameType
 
 import httpx2
 import pytest
@@ -18,11 +20,12 @@ from uvicorn.server import ServerState
 from tests.cluster import memory
 from tests.conftest import Person
 from tests.servers import App
-from webapp import uploads
+from webapp import settings, uploads
 from webapp.accounts import passwords
 from webapp.errors import Unavailable
 from webapp.live.redis import BACK, LOST, RedisBackend
 from webapp.pool import Pool
+from webapp.rooms.models import Room
 from webapp.security import guard, protocol
 from webapp.security.protocol import BoundedProtocol
 
@@ -122,6 +125,41 @@ async def test_a_body_that_stops_half_way_ends_after_a_while(
         assert (answer.status_code, answer.headers["connection"]) == (408, "close")
         assert "stopped half-way" in answer.text
     assert not caplog.records
+
+
+@pytest.mark.sqlite  # drivers have cycles of their own
+async def test_what_is_refused_leaves_no_frame_with_its_request_behind(
+    visitor: Person, alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that its own frame refers to holds all of the request, up to 5 MB, until the collector comes."""
+    monkeypatch.setattr(settings, "MAX_STREAMS", 0)
+    picture = {"picture": ("a.png", b"no picture", "image/png")}
+
+    async def refuse_all() -> list[int]:
+        answers = [
+            await visitor.get("/", Host="elsewhere.example"),
+            await visitor.post("/login", {"username": "a" * 200, "password": "x"}),
+            await visitor.post("/login", {"username": "nobody", "password": "x"}),
+            await visitor.post("/login", {}, Sec_Fetch_Site="cross-site"),
+            await alice.client.head(f"{room.path}/events"),
+            await alice.client.post("/settings/profile", data={"display_name": "Alicia"}, files=picture),
+            await alice.say(room, ""),
+        ]
+        return [answer.status_code for answer in answers]
+
+    assert await refuse_all() == [400, 422, 422, 403, 503, 422, 422]
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        await refuse_all()
+        gc.collect()
+    finally:
+        gc.set_debug(0)
+        gc.enable()
+    left = [found.f_code.co_qualname for found in gc.garbage if isinstance(found, FrameType)]
+    gc.garbage.clear()
+    assert left == []
 
 
 # The head of a request.

@@ -49,6 +49,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 
+NOT_OURS = _("Only PNG, JPEG, WebP and GIF pictures can be used.")
+TOO_MANY_PIXELS = _("That picture has too many pixels; %(most)s million are the most.", most=MOST_PIXELS // 10**6)
 SRGB = ImageCms.createProfile("sRGB")
 
 # One at a time: a picture may take a core for a second and 100 MB. Each that waits is held, with up to 5 MB.
@@ -111,20 +113,16 @@ def _opened(content: bytes) -> Image.Image:
     """The image with its head read and nothing decoded."""
     if not content:
         raise Invalid(picture=_("That file is empty."))
-    not_ours = Invalid(picture=_("Only PNG, JPEG, WebP and GIF pictures can be used."))
-    too_many = Invalid(
-        picture=_("That picture has too many pixels; %(most)s million are the most.", most=MOST_PIXELS // 10**6)
-    )
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise too_many from None
+        raise Invalid(picture=TOO_MANY_PIXELS) from None
     except Exception:  # not only UnidentifiedImageError: readers stumble over half a head
-        raise not_ours from None
+        raise Invalid(picture=NOT_OURS) from None
     if image.format not in OPENED_AS:
-        raise not_ours
+        raise Invalid(picture=NOT_OURS)
     if image.width * image.height > MOST_PIXELS:
-        raise too_many
+        raise Invalid(picture=TOO_MANY_PIXELS)
     return image
 
 

@@ -21,7 +21,10 @@ from webapp.security.forms import Upload, form, form_with_file
 from webapp.security.guard import inner_path, referring_path
 from webapp.security.limiter import throttle, throttle_guess
 
+NOT_RIGHT = _("The user name or the password is not right.")
+LINK_USED = _("This link has been used, or it is older than a day. Ask for a new one.")
 RESET_SECONDS = 24 * 3600
+MAX_RESET_LENGTH = 200
 NO_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": "", "picture": ""}
 
 
@@ -77,9 +80,9 @@ async def login(request: Request) -> Response:
 
 
 async def _authenticate(request: Request, username: str, password: str) -> User:
-    wrong = Invalid(password=_("The user name or the password is not right."))
     if len(username) > MAX_TYPED:
-        raise wrong
+        events.record(request, "sign_in_failed")
+        raise Invalid(password=NOT_RIGHT)
     name = text.fold(username)[:30]
     try:
         if browser := known.token(request, name):
@@ -93,7 +96,7 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
     user = await User.with_password(username, password)
     if user is None:
         events.record(request, "sign_in_failed", await User.code_of(name))
-        raise wrong
+        raise Invalid(password=NOT_RIGHT)
     return user
 
 
@@ -271,14 +274,14 @@ async def reset(request: Request) -> Response:
 
 
 async def _by_reset(token: str) -> User:
-    gone = Missing(_("This link has been used, or it is older than a day. Ask for a new one."))
     try:
-        identity, tail = _resets().loads(token, max_age=RESET_SECONDS)
+        # itsdangerous refers to what it raises, and so keeps a token that is none until the collector comes.
+        identity, tail = _resets().loads(token[:MAX_RESET_LENGTH], max_age=RESET_SECONDS)
     except (BadSignature, ValueError) as error:
-        raise gone from error
+        raise Missing(LINK_USED) from error
     user = await User.get_or_none(id=identity)
     if user is None or (user.password_hash or "")[-16:] != tail:
-        raise gone
+        raise Missing(LINK_USED)
     return user
 
 

@@ -32,6 +32,14 @@ foreign_host = Note(
 )
 
 
+class WrongHost(Problem):
+    status = 400
+    title = _("Wrong address")
+
+    def __init__(self) -> None:
+        super().__init__(_("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS."))
+
+
 class Guard:
     """ASGI middleware: reads the session cookie, and lets a request through only when it means this server."""
 
@@ -77,9 +85,7 @@ def _check_host(request: Request) -> None:
     if name and (name in allowed or "*" in allowed):
         return
     events.record(request, "host_refused")
-    wrong = Problem(_("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS."))
-    wrong.status, wrong.title = 400, _("Wrong address")
-    raise wrong
+    raise WrongHost
 
 
 class Host(NamedTuple):

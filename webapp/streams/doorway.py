@@ -57,8 +57,8 @@ class Doorway:
             return await self.app(scope, receive, send)
         scope["is_stream"] = True
         if Doorway.open_now >= settings.MAX_STREAMS:
-            faults.streams.notice(full := Full())
-            raise full
+            faults.streams.notice(Full())
+            raise Full
         Doorway.open_now += 1
         try:
             await self._enter(scope, receive, send)
