@@ -4,14 +4,18 @@
   const { session, draft } = document.currentScript.dataset;
   const on = (names, act) => names.split(" ").forEach(name => document.addEventListener(name, act));
   const find = css => document.querySelector(css);
-  const room = form => (/(.+)\/messages$/.exec(form.getAttribute("action")) || [])[1];
+  const room = form => /(.+)\/messages$/.exec(form?.getAttribute("action"))?.[1];
   // Where a browser stores nothing for a site, the field is as the browser has it.
   let kept = {}, isOver;
   const write = () => isOver || (sessionStorage.drafts = JSON.stringify(kept));
-  const read = () => {
+  const read = isBack => {
     try {
       kept = JSON.parse(sessionStorage.drafts || "{}");
-      if (kept.session != session) kept = { session };
+      if (kept.session == session) return;
+      // A page that the browser had put aside, and shows again to who has signed out since, or to somebody else.
+      if (isOver = isBack) return location.reload();
+      kept = { session };
+      write();
     } catch { isOver = true; }
   };
   const field = act => () => {
@@ -37,7 +41,7 @@
   const settle = () => {
     const { sent } = kept, text = find("#composer textarea");
     delete kept.sent;
-    if (sent && location.hash != "#composer" && !(text && text.defaultValue)) kept[sent[0]] = sent[1];
+    if (sent && location.hash != "#composer" && !text?.defaultValue) kept[sent[0]] = sent[1];
   };
   const forget = (start, but) => {
     Object.keys(kept).forEach(key => key.startsWith(start) && key != but && delete kept[key]);
@@ -45,9 +49,9 @@
   };
   // Where a chat with a stranger has ended, or another has begun, or is looked for.
   const part = () => {
-    const composer = find("#composer"), here = composer ? room(composer) : "";
+    const here = room(find("#composer"));
     const isEnd = find(".company__over, #stream[data-reason=went_on], #wait, [action='/strangers/find']");
-    if (isEnd || here.startsWith("/strangers")) forget("/strangers", isEnd || here);
+    if (isEnd || here?.startsWith("/strangers")) forget("/strangers", isEnd || here);
     if (isEnd) isOver = true;
   };
   const leave = () => {
@@ -57,10 +61,9 @@
     if (text) text.value = "";
   };
   const mark = () => document.querySelectorAll("#entries .entry").forEach(entry => {
-    const composer = find("#composer"), path = entry.getAttribute("href"), old = entry.querySelector(".entry__draft");
-    const words = (!composer || room(composer) != path) && kept[path];
+    const path = entry.getAttribute("href"), words = room(find("#composer")) != path && kept[path];
     entry.classList.toggle("entry--draft", !!words);
-    if (old) old.remove();
+    entry.querySelector(".entry__draft")?.remove();
     if (!words) return;
     const line = document.createElement("span"), name = document.createElement("b");
     line.className = "entry__line entry__draft";
@@ -69,16 +72,16 @@
     line.append(name, " " + words);
     entry.append(line);
   });
-  const begin = () => {
-    read();
+  const begin = isBack => {
+    read(isBack);
     settle();
     part();
     fill();
     mark();
   };
   begin();
-  // After the browser has filled in the form, and when it shows a page again that it had put aside.
-  addEventListener("pageshow", begin);
+  // After the browser has filled in the form.
+  addEventListener("pageshow", event => begin(event.persisted));
   // The field is emptied when it is sent, and what did not get through comes back (see chat.js).
   on("input htmx:config:request htmx:finally:request", save);
   on("submit", ({ target }) => {
@@ -98,6 +101,6 @@
     mark();
   });
   on("htmx:response:error htmx:sse:error", ({ detail: { status, ctx } }) => {
-    if ((status || ctx && ctx.response.status) == 401) leave();
+    if ((status || ctx?.response?.status) == 401) leave();
   });
 })();

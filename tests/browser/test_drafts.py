@@ -205,6 +205,19 @@ def test_the_next_person_at_the_tab_finds_nothing(meet: Meet, learns: bool) -> N
     assert alice.page.locator("#text").count() == 0 or alice.text.input_value() == ""
 
 
+def test_a_page_that_the_browser_had_put_aside_is_not_shown_to_the_next_person(meet: Meet) -> None:
+    """Playwright's Chromium puts no page aside: it is told to the page as a browser would."""
+    alice = meet("alice")
+    alice.open(alice.make_room("Put aside"))
+    alice.text.fill(SECRET)
+    show = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    alice.page.evaluate(show)
+    assert alice.text.input_value() == SECRET
+    theirs = '{"session":"0","/rooms/tea":"theirs"}'
+    with alice.page.expect_navigation():
+        alice.page.evaluate(f"sessionStorage.drafts = '{theirs}'; {show}")
+
+
 def test_a_draft_in_a_chat_with_a_stranger_outlasts_a_look_elsewhere_and_not_the_chat(meet: Meet) -> None:
     alice, chat = strangers(meet)
     alice.text.fill(SECRET)

@@ -164,7 +164,7 @@ def test_a_first_visit_without_script_is_light(meet: Meet, demo_site: App, figur
     assert scale.total <= 45 * KILO
 
 
-@pytest.mark.parametrize(("script", "most"), [(SCRIPT, 35), (PLAIN, 45)], ids=["script", "plain"])
+@pytest.mark.parametrize(("script", "most"), [(SCRIPT, 36), (PLAIN, 45)], ids=["script", "plain"])
 def test_a_first_visit_of_a_chat_with_a_stranger_is_light(
     meet: Meet, demo_site: App, figure: list[str], script: bool, most: int
 ) -> None:
