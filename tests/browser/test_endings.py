@@ -144,6 +144,12 @@ def test_without_script_and_http_2_the_sixth_page_says_what_it_waits_for(meet: M
         alice.log.locator(".notice").get_by_role("link").get_attribute("href")
         == f"{room.removeprefix(alice.site.url)}?plain=1"
     )
+    alice.page.goto("/lobby", wait_until="commit")
+    alice.until(lambda: alice.frames("/live", without="frame="), "the list's frame")
+    alice.until(lambda: "waits until you close" in notice(alice), "the reason")
+    alice.log.locator(".notice").get_by_role("link").click()
+    alice.page.locator(".entry", has_text="Six plain").click()
+    alice.until(lambda: "waits until you close" in notice(alice), "the reason")
     alice.composer.locator("#text").fill("from the eighth")
     alice.send_it()
     alice.page = pages[0]

@@ -12,7 +12,7 @@ from webapp.accounts.authentication import signed_in
 from webapp.accounts.models import User
 from webapp.errors import AmongStrangers, Refused
 from webapp.friends.models import Friendship
-from webapp.language import _, current
+from webapp.language import Words, _, current
 from webapp.live import Reader, frames, hub
 from webapp.rooms import access
 from webapp.rooms.models import PARTED, Room
@@ -78,7 +78,7 @@ async def live(request: Request) -> Response:
 
 async def _live(request: Request, user: User, room: Room) -> Response:
     if _must_wait(request, user):
-        return _waiting(request, plain=f"{room.path}?plain=1")
+        return _waiting(request, f"{room.path}?plain=1", _("Page without the endless log"))
     reader = await _reader(request, user, room, None, "html")
     return _document(request, reader, user, "messages/live.html", room=room, moderates=room.is_owned_by(user))
 
@@ -90,7 +90,7 @@ async def own_live(request: Request) -> Response:
     render.frame(request)
     user = signed_in(request)
     if _must_wait(request, user):
-        return _waiting(request, plain="")
+        return _waiting(request, "/sidebar", _("Your chats and rooms"))
     reader = await _reader(request, user, None, None, "html")
     waiting = (await Friendship.asking([user.id]))[user.id]
     shown = {"viewer": user, "waiting": waiting, "token": render.token(request)}
@@ -108,8 +108,8 @@ def _must_wait(request: Request, user: User) -> bool:
     return request.url.scheme == "http" and held >= settings.MAX_STREAMS_PER_SESSION
 
 
-def _waiting(request: Request, plain: str) -> Response:
-    return render.page(request, "streams/waiting.html", is_kept=False, plain=plain)
+def _waiting(request: Request, way: str, way_name: Words) -> Response:
+    return render.page(request, "streams/waiting.html", is_kept=False, way=way, way_name=way_name)
 
 
 def _document(
