@@ -32,7 +32,7 @@ from webapp.streams.stream import Stream
 
 ENTRY = re.compile(r'<li id="entry-(\d+)".*?</li>', re.S)
 PARTIAL = re.compile(r'<hx-partial hx-target="([^"]*)" hx-swap="([^"]*)">(.*?)</hx-partial>', re.S)
-STREAM = re.compile(r'hx-sse:connect="[^"]*[?;]sidebar=([^"]*)"')
+STREAM = re.compile(r'hx-sse:connect="[^"]*[?;]sidebar=([^"&]*)')
 UNREAD = re.compile(r'class="unread"[^>]*>(\d+\+?)')
 NAME = re.compile(r'class="entry__name"[^>]*>(.*?)</span>', re.S)
 LINE = re.compile(r'class="entry__line">(.*?)</span>(?=\s|<)', re.S)
