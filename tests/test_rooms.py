@@ -108,6 +108,18 @@ async def test_a_room_is_found_by_any_part_of_its_name_in_any_case(alice: Person
     assert await names(charlie, "itche") == ["Kitchen"]
 
 
+async def test_a_search_reads_the_latest_rooms_and_a_whole_name_opens_any(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.rooms.models.MAX_SEARCHED", 2)
+    rooms = [await access.enter(who(alice), f"Tea {number}") for number in range(4)]
+    await Room.filter(id=rooms[3].id).update(closed_at=datetime.now(UTC))
+    assert [room.name for room in await Room.search("tea")] == ["Tea 2", "Tea 1"]
+    await alice.say(rooms[0], "news")
+    assert [room.name for room in await Room.search("tea")] == ["Tea 0", "Tea 2"]
+    assert (await access.enter(who(alice), "tea 1")).id == rooms[1].id
+
+
 async def test_accents_are_found_however_they_are_written(alice: Person, charlie: Person) -> None:
     await enter(alice, "Café Müller")
     for written in ("Café Müller", "CAFÉ MÜLLER", "Cafe\u0301", "mu\u0308ll", "ＣＡＦÉ"):

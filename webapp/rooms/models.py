@@ -7,6 +7,7 @@ from urllib.parse import quote
 from zlib import crc32
 
 from tortoise import fields
+from tortoise.expressions import RawSQL
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -26,6 +27,8 @@ PUBLIC, DIRECT, STRANGER = "public", "direct", "stranger"
 OWNER, MEMBER, KICKED = "owner", "member", "kicked"
 LATELY = timedelta(minutes=1)
 MOST_LATEST = 1000
+# Of so many rooms, the latest, names are searched: to look into 5,000 takes 2 ms, in the event loop on SQLite.
+MAX_SEARCHED = 5000
 # Every key that can't be guessed begins with it: no slug of a name does.
 RANDOM = "~"
 # How much somebody who is no friend may write before there is an answer.
@@ -158,12 +161,19 @@ class Room(Model):
 
     @classmethod
     async def search(cls, words: str = "", page: int = 1) -> list["Room"]:
-        """Public rooms whose name contains the words, latest message first: a page and one more to show there is."""
+        """
+        Public rooms whose name contains the words, latest message first: a page and one more to show there is.
+
+        A room that has been quiet for longer than MAX_SEARCHED others is opened by its whole name (access.enter).
+        """
         if not words and page == 1:
             return await _LATEST.all()
         found = _latest()
         if words:
-            found = found.filter(folded__contains=text.fold(words))
+            public = f"SELECT last_at FROM room WHERE kind = '{PUBLIC}' AND closed_at IS NULL ORDER BY last_at"
+            # The last that is searched, or the very last where there are fewer.
+            last = f"COALESCE(({public} DESC LIMIT 1 OFFSET {MAX_SEARCHED - 1}), ({public} LIMIT 1))"
+            found = found.filter(folded__contains=text.fold(words), last_at__gte=RawSQL(last))
         return await found.offset((page - 1) * PAGE)
 
     @classmethod
