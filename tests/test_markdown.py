@@ -180,6 +180,7 @@ def test_what_people_type_is_formatted(typed: str, html: str) -> None:
         ("http://example.com.", "http://example.com", "http://example.com"),
         ("(see https://example.com/a_(b))", "https://example.com/a_(b)", "https://example.com/a_(b)"),
         ("[write](mailto:tea@example.com)", "mailto:tea@example.com", "write"),
+        ("mailto:tea@例え.jp", "mailto:tea@xn--r8jz45g.jp", "mailto:tea@例え.jp"),
         ("https://例え.jp/お茶", "https://xn--r8jz45g.jp/%E3%81%8A%E8%8C%B6", "https://例え.jp/お茶"),
     ],
 )
@@ -648,6 +649,12 @@ def test_an_address_may_stand_in_markup(sign: str) -> None:
         "https://bank.example@evil.example/",
         "https://a:b@evil.example/",
         "xhttps://example.com",
+        "http://example.com¹",
+        "http://example.comſ",
+        "httpſ://example.com",
+        "http://example.com:99999/",
+        "http://xn--a/",
+        "[x](http://256.256.256.256)",
     ],
 )
 def test_an_address_in_disguise_is_shown_as_it_was_typed(typed: str) -> None:

@@ -11,7 +11,7 @@ from itertools import groupby
 import regex
 
 from webapp import text
-from webapp.messages.links import ADDRESS, CLOSING, is_true, link
+from webapp.messages.links import ADDRESS, CLOSING, href, is_true, link
 
 # Scripts without blanks between words: a star beside one of their letters stands at the border of a word.
 _UNSPACED = regex.compile(
@@ -116,12 +116,13 @@ class _Inline:
         """The HTML of a link and where it ends; none when it is not surely meant."""
         if not self.has_links:
             return "", begin
-        if found["named"]:
-            name, target = found["name"], found["target"]
-            is_meant = text.visible(name) and is_true(name, target)
+        if name := found["name"]:
+            is_meant = text.visible(name) and is_true(name, found["target"]) and (target := href(found["target"]))
             return (link(target, inline(name, has_links=False)) if is_meant else ""), found.end()
         address = found["inside"] or self._ended(found["bare"], begin)
-        return link(address, escape(address, quote=False)), begin + len(address) + 2 * bool(found["angled"])
+        target = href(address)
+        end = begin + len(address) + 2 * bool(found["inside"])
+        return (link(target, escape(address, quote=False)) if target else ""), end
 
     def _ended(self, address: str, begin: int) -> str:
         """Without what ends the sentence, or what stands around the address: `_https://example.com/_`."""

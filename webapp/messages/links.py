@@ -4,6 +4,7 @@ import re
 from html import escape
 from urllib.parse import quote
 
+import nh3
 import regex
 
 from webapp import text
@@ -16,22 +17,34 @@ _SIGN = rf"[[{_LETTER}\p{{S}}/?#\-._~:@!$&'*+,;=%|\^\u00b7\u200c\u200d\u2010-\u2
 # Brackets only in pairs: "(see https://example.com/tea_(drink))".
 _PATH = rf"(?:{_SIGN}|\((?:{_SIGN}|\({_SIGN}*+\))*+\)|\[{_SIGN}*+\]|\{{{_SIGN}*+\}})*+"
 # No name before the host: https://bank.example@evil.example is read for what it is not.
-_WEB = rf"(?i:https?)://{_HOST}(?::\d{{1,5}}+)?+(?!(?::[\w%!$&*+=.~-]*+)?+@)(?:[/?#]{_PATH})?+"
-_MAIL = rf"(?i:mailto):[\w.!#$%&*+/=?\^{{|}}~-]++@{_HOST}(?:\?{_PATH})?+"
+_WEB = rf"[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(?::\d{{1,5}}+)?+(?!(?::[\w%!$&*+=.~-]*+)?+@)(?:[/?#]{_PATH})?+"
+_MAIL = rf"[Mm][Aa][Ii][Ll][Tt][Oo]:[\w.!#$%&*+/=?\^{{|}}~-]++@{_HOST}(?:\?{_PATH})?+"
 
 ADDRESS = rf"(?:{_WEB}|{_MAIL})"
 # What ends a sentence rather than an address.
 CLOSING = ".,;:!?'|"
 
-_PARTS = regex.compile(r"(?P<scheme>(?i:https?://|mailto:))(?P<host>[^/?#]*)(?P<rest>.*)", regex.V1)
+_PARTS = regex.compile(r"(?P<scheme>\w+:(?://)?)(?P<host>[^/?#]*)(?P<rest>.*)", regex.V1)
 _LIKE_AN_ADDRESS = regex.compile(
     rf"\w+:.*|www\..*|(?:[^\s/@]+@)?(?:[{_LETTER}_-]+\.)+\p{{L}}{{2,}}(?:[:/?#].*)?", regex.V1 | regex.DOTALL
 )
 
 
-def link(address: str, name: str) -> str:
+_checker = nh3.Cleaner(tags={"a"}, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"}, link_rel=None)
+# What needs no second look.
+_USUAL = re.compile(r"https?://(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*(?::\d{1,4})?(?:[/?#]|$)", re.IGNORECASE | re.ASCII)
+
+
+def href(address: str) -> str:
+    """Where the address leads; nowhere for `http://example.com¹`, `http://a:99999` or `http://xn--a`."""
+    found = _in_ascii(address)
+    is_usual = _USUAL.match(address) and "xn--" not in found
+    return found if is_usual or "href" in _checker.clean(link(found, "")) else ""
+
+
+def link(target: str, name: str) -> str:
     """The HTML of a link, whose name is HTML already."""
-    return f'<a href="{escape(_in_ascii(address))}">{name}</a>'
+    return f'<a href="{escape(target)}">{name}</a>'
 
 
 def is_true(name: str, address: str) -> bool:
@@ -51,7 +64,8 @@ def _in_ascii(address: str) -> str:
     """The address as it is requested (Punycode, percent signs): not every browser makes that of letters."""
     if address.isascii() or not (parts := _PARTS.fullmatch(address)):
         return address
-    host = ".".join(_label(label) for label in parts["host"].split("."))
+    person, at, host = parts["host"].rpartition("@")
+    host = person + at + ".".join(_label(label) for label in host.split("."))
     return f"{parts['scheme']}{host}" + quote(parts["rest"], safe="/?#-._~:@!$&'()*+,;=%|^[]{}", errors="replace")
 
 
