@@ -169,7 +169,7 @@ def test_a_first_visit_of_a_chat_with_a_stranger_is_light(
     meet: Meet, demo_site: App, figure: list[str], script: bool, most: int
 ) -> None:
     visitor = meet("visitor", script, site=demo_site, locale="de-DE")
-    scale = first_visit(visitor, chat_of(visitor, meet("stranger", site=demo_site)))
+    scale = first_visit(visitor, chat_of(visitor, meet("steve", site=demo_site)))
     figure.append(scale.table(f"first visit of a chat with a stranger{'' if script else ' without script'}"))
     assert scale.weights["document"] <= 10 * KILO
     assert scale.weights["stylesheet"] <= 6.25 * KILO
