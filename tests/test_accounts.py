@@ -208,7 +208,7 @@ async def test_passwords_from_8_to_200_characters_work(visitor: Person, app: obj
     assert (await enter(Person(app), password)).status_code == 303
 
 
-@pytest.mark.parametrize("username", ["teamwork", "steam", "rooted", "me.too", "stafford"])
+@pytest.mark.parametrize("username", ["teamwork", "steam", "rooted", "me.too", "stafford", "stranger2"])
 async def test_a_name_that_only_sounds_official_is_free(visitor: Person, username: str) -> None:
     assert (await visitor.post("/register", NEWCOMER | {"username": username})).status_code == 303
 

@@ -61,7 +61,8 @@ def usable_name(username: str, is_admin: bool = False) -> str:
     if not re.search(r"[a-z]", name):
         raise Invalid(username=_("Use at least one letter."))
     is_official = any(_is_among(part, OFFICIAL) for part in re.split(r"[._-]+", name))
-    if not is_admin and (is_official or _is_among(name, RESERVED)):
+    is_reserved = skeleton(name).replace("_", "") in {skeleton(word) for word in RESERVED}
+    if not is_admin and (is_official or is_reserved or _is_among(name, OFFICIAL)):
         raise Invalid(username=_("That name is not for people. Choose another."))
     return name
 
