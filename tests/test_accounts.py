@@ -631,12 +631,12 @@ async def test_when_a_session_was_used_is_written_at_most_every_five_minutes(ali
     earlier = datetime.now(UTC) - timedelta(minutes=4)
     await Session.filter(id=alice.session.id).update(used_at=earlier)
     await alice.get("/lobby")
-    await used.write()
+    await used().write()
     assert (await Session.get(id=alice.session.id)).used_at == earlier
 
     await Session.filter(id=alice.session.id).update(used_at=earlier - timedelta(minutes=2))
     await alice.get("/lobby")
-    await used.write()
+    await used().write()
     assert (await Session.get(id=alice.session.id)).used_at > earlier
 
 

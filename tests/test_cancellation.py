@@ -64,10 +64,10 @@ async def cancelled(work: Coroutine[Any, Any, Any], step: int) -> bool:
 async def nothing_is_left() -> None:
     await database.settle()
     async with asyncio.timeout(5):
-        while hub.readers() or attendance._streams:
+        while hub().readers() or attendance()._streams:
             await asyncio.sleep(0)
-    assert not hub._labelled
-    assert not hub.channels
+    assert not hub()._labelled
+    assert not hub().channels
     assert not database._writing
     async with asyncio.timeout(5):
         await asyncio.gather(*(database.rows("SELECT 1") for _ in range(database.POOL_SIZE + 1)))

@@ -23,7 +23,6 @@ from webapp.rooms import broadcasts, chats
 from webapp.rooms.access import for_reading
 from webapp.rooms.models import DIRECT, PARTED, UNANSWERED, Membership, Room
 from webapp.rooms.sidebar import entries as sidebar_entries
-from webapp.streams.broadcasts import access
 from webapp.streams.stream import Stream
 
 NOBODY = "0000-0000"
@@ -346,7 +345,7 @@ async def test_a_request_can_be_ignored_and_nobody_is_told(
     alice: Person, charlie: Person, request_of_charlie: Room
 ) -> None:
     await charlie.get(request_of_charlie.path)
-    await attendance._write_changes()
+    await attendance()._write_changes()
     shown = words(await charlie.get(request_of_charlie.path))
     assert (await alice.post(f"{request_of_charlie.path}/leave")).status_code == 303
     assert sidebar(await alice.get("/lobby")) == []
@@ -444,7 +443,7 @@ async def opened(one: Person, room: Room) -> Reader:
     seen = await for_reading(who(one), room.key)
     other = {"other": seen.other.id} if seen.other else {}
     reader = Reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id, **other)
-    hub.join(reader)
+    hub().join(reader)
     return reader
 
 
@@ -462,23 +461,23 @@ async def test_the_streams_of_the_two_end_with_a_block_and_no_others(
         assert str(PARTED).encode() in b"".join([chunk async for chunk in reader.outbox]).replace(b"&#39;", b"'")
     assert not any(reader.outbox.is_closed for reader in kept)
     for reader in ended + kept:
-        hub.leave(reader)
+        hub().leave(reader)
 
 
 async def test_a_block_that_was_made_elsewhere_is_found_by_the_heartbeat(
     alice: Person, bob: Person, charlie: Person, chat: Room, room: Room
 ) -> None:
     readers = [await opened(alice, chat), await opened(bob, chat), await opened(alice, room)]
-    assert await access(readers) == []
+    assert await hub().providers.check_access(readers) == []
     await Block.put(who(alice), who(charlie))
-    assert await access(readers) == []
+    assert await hub().providers.check_access(readers) == []
     await Block.put(who(alice), who(bob))
-    assert sorted(await access(readers), key=lambda one: one[0].since) == [
+    assert sorted(await hub().providers.check_access(readers), key=lambda one: one[0].since) == [
         (readers[0], "parted"),
         (readers[1], "parted"),
     ]
     for reader in readers:
-        hub.leave(reader)
+        hub().leave(reader)
 
 
 async def test_the_reader_of_a_chat_is_labelled_with_the_other(
@@ -751,11 +750,11 @@ def receipt(page: httpx2.Response) -> str:
 async def shown(one: Person, room: Room) -> str:
     """What an open page of theirs says of the newest message, and whose it is."""
     reader = await opened(one, room)
-    while not reader.outbox.is_empty or reader not in hub.channels[room.id].readers:
+    while not reader.outbox.is_empty or reader not in hub().channels[room.id].readers:
         await asyncio.sleep(0)
         reader.outbox._chunks.clear()
     frame = (await receipts.receipts([room.id]))[room.id].said("en")
-    hub.leave(reader)
+    hub().leave(reader)
     [(code, number, said)] = re.findall(
         r'<p id="receipt" class="receipt" data-author="([^"]*)" data-number="(\d+)">(.*?)</p>', frame.sse.decode()
     )
@@ -828,7 +827,7 @@ async def test_what_is_written_to_an_endless_document_is_seen(alice: Person, bob
     assert receipt(await alice.get(chat.path)) == "Seen"
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    hub.leave(reader)
+    hub().leave(reader)
 
 
 async def test_in_a_room_of_many_there_are_no_receipts(alice: Person, bob: Person, room: Room) -> None:
@@ -837,4 +836,4 @@ async def test_in_a_room_of_many_there_are_no_receipts(alice: Person, bob: Perso
     reader = await opened(alice, room)
     await asyncio.sleep(0.05)
     assert await receipts.receipts([room.id]) == {}
-    hub.leave(reader)
+    hub().leave(reader)

@@ -32,7 +32,6 @@ from webapp.presence.models import Process
 from webapp.rooms import access
 from webapp.rooms.models import KICKED, Membership, Room
 from webapp.security.forms import Upload
-from webapp.security.limiter import forget_limits
 
 PAGE = "/settings/export"
 PATIENCE_SECONDS = 30
@@ -232,7 +231,6 @@ async def test_it_is_made_only_with_the_password(alice: Person) -> None:
 
 async def test_a_few_a_day_are_enough(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
-    forget_limits()
     for _ in range(settings.RATE_EXPORT.amount):
         await ask(alice)
     answer = await press(alice)
@@ -509,7 +507,7 @@ async def begun(one: Person) -> Export:
     """It is asked for, and this process's to make, without its maker, who might have begun it anew."""
     await stop_making()
     await Export.begin(who(one))
-    claimed = await Export.claim(attendance.process)
+    claimed = await Export.claim(attendance().process)
     assert claimed
     return claimed
 
@@ -533,7 +531,7 @@ async def test_asked_for_again_while_it_is_made_it_goes_on(alice: Person) -> Non
 
 async def stop_making() -> None:
     """In a process one is at it: a second one would take what the first has begun for what a crash left."""
-    await tasks.end({task for task in hub._tasks if "keep_making" in repr(task)})
+    await tasks.end({task for task in hub()._tasks if "keep_making" in repr(task)})
 
 
 async def leftover(one: Person, folder: Path, attempts: int = 1) -> str:
@@ -566,7 +564,7 @@ async def test_what_a_crash_left_is_begun_anew_by_the_next_press(alice: Person, 
 
 async def test_what_ends_every_process_is_given_up(alice: Person, folder: Path) -> None:
     await leftover(alice, folder, attempts=export.MOST_ATTEMPTS)
-    assert await Export.claim(attendance.process) is None
+    assert await Export.claim(attendance().process) is None
     assert "could not be made" in (await alice.get(PAGE)).text
     assert files(folder) == []
 
@@ -574,9 +572,9 @@ async def test_what_ends_every_process_is_given_up(alice: Person, folder: Path) 
 async def test_what_another_process_makes_is_left_alone_as_long_as_it_lives(alice: Person, folder: Path) -> None:
     await leftover(alice, folder)
     await Process.renew("dead")
-    assert await Export.claim(attendance.process) is None
+    assert await Export.claim(attendance().process) is None
     await Process.filter(id="dead").update(seen_at=0)
-    assert await Export.claim(attendance.process)
+    assert await Export.claim(attendance().process)
 
 
 async def test_of_two_processes_one_makes_it(alice: Person) -> None:
@@ -591,7 +589,7 @@ async def test_of_two_processes_one_makes_it(alice: Person) -> None:
 async def test_who_was_taken_for_dead_and_wakes_up_spoils_nothing(alice: Person, folder: Path) -> None:
     await notebook(alice, 3)
     thawed = await begun(alice)
-    current = await Export.claim(attendance.process)
+    current = await Export.claim(attendance().process)
     assert current
     await maker.make(current)
     await maker.make(thawed)

@@ -307,14 +307,14 @@ async def test_two_languages_in_one_room_are_rendered_once_each(
         for framing, language in [("sse", "de"), ("html", "en"), ("sse", "en")]
     ]
     for reader in readers:
-        hub.join(reader)
+        hub().join(reader)
     async with asyncio.timeout(30):
-        while hub.channels[room.id].readers != set(readers):
+        while hub().channels[room.id].readers != set(readers):
             await asyncio.sleep(0)
     rendered.clear()
     posted = await posting.post(room, alice.user, "Words of a person", "")
     message = await Message.get(room_id=room.id, number=posted.number)
-    hub.ring(room.id, await message.remove())
+    hub().ring(room.id, await message.remove())
     told = [await heard(reader, "message__body") for reader in readers]
     assert ["Entfernt" in text for text in told] == [True, False, False]
     assert ["Removed" in text for text in told] == [False, True, True]
@@ -323,10 +323,10 @@ async def test_two_languages_in_one_room_are_rendered_once_each(
         ("messages/_message.html", "en"),
     ]
     for reader in readers:
-        hub.end(reader, "gone")
+        hub().end(reader, "gone")
         words = "Dieser Raum wurde gelöscht." if reader.language == "de" else "This room has been deleted."
         assert words in await heard(reader, words)
-        hub.leave(reader)
+        hub().leave(reader)
 
 
 async def test_a_language_that_nobody_reads_is_not_rendered(

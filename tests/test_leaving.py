@@ -30,7 +30,6 @@ from webapp.presence.models import Visit, people_in
 from webapp.rooms import access, members
 from webapp.rooms.models import KICKED, MEMBER, OWNER, Membership, Room
 from webapp.security.forms import Upload
-from webapp.security.limiter import forget_limits
 
 FORM = "/settings/delete"
 NO_HASH = "no hash at all"  # as conftest makes accounts
@@ -147,7 +146,6 @@ async def test_another_site_deletes_nobody(alice: Person) -> None:
 
 async def test_passwords_are_not_tried_out_here(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
-    forget_limits()
     statuses = [(await leave(alice, f"guess number {number}")).status_code for number in range(10)]
     assert statuses == [422] * 10
     answer = await leave(alice)
@@ -186,7 +184,7 @@ async def test_nothing_in_the_database_says_their_name(
     await VeiledBlock.put(user, who(charlie))
     await posting.post(room, user, "Tea?", "")
     await join(charlie, room)
-    await Visit.write(attendance._process, [(user.id, room.id)], [])
+    await Visit.write(attendance()._process, [(user.id, room.id)], [])
     before = await left_of(user)
     assert sum(1 for count in before.values() if count) >= 7, before
     assert (await leave(alice)).status_code == 303
@@ -232,10 +230,10 @@ async def test_who_is_kept_out_inherits_nothing(alice: Person, bob: Person, room
 async def test_a_room_of_theirs_with_nobody_else_is_deleted(alice: Person, charlie: Person, room: Room) -> None:
     await alice.say(room, "Anybody there?")
     page = Reader(room.id, 0, "sse", room.path, session=charlie.session.id, user=who(charlie).id)
-    hub.join(page)
+    hub().join(page)
     await leave(alice)
     assert page.outbox.is_closed
-    hub.leave(page)
+    hub().leave(page)
     await erase_closed()
     assert not await Room.exists(id=room.id)
     assert await bodies(room) == []
@@ -297,25 +295,25 @@ async def test_every_page_of_theirs_ends_at_once_and_nobody_elses(alice: Person,
     ]
     his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     for reader in (*hers, his):
-        hub.join(reader)
-        attendance.enter(reader.labels["user"], room.id)
+        hub().join(reader)
+        attendance().enter(reader.labels["user"], room.id)
     await leave(alice)
     assert [reader.outbox.is_closed for reader in (*hers, his)] == [True, True, False]
     for reader in (*hers, his):
-        hub.leave(reader)
-        attendance.leave(reader.labels["user"], room.id)
-    assert not attendance._present() & {(who(alice).id, room.id)}, "without the grace of a page that changes"
+        hub().leave(reader)
+        attendance().leave(reader.labels["user"], room.id)
+    assert not attendance()._present() & {(who(alice).id, room.id)}, "without the grace of a page that changes"
     assert "Alice" not in str((await people_in([room.id]))[room.id].shown)
 
 
 async def test_who_left_types_no_more(alice: Person, bob: Person, room: Room) -> None:
     page = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
-    hub.join(page)
+    hub().join(page)
     typing.begun(room.id, who(alice))
     assert b"Alice" in (await typing.typing([room.id]))[room.id].said("en").sse
     await leave(alice)
     assert b"Alice" not in (await typing.typing([room.id]))[room.id].said("en").sse
-    hub.leave(page)
+    hub().leave(page)
 
 
 async def test_a_link_for_a_new_password_is_worth_nothing_any_more(

@@ -18,7 +18,6 @@ from webapp.app import routes
 from webapp.messages import pages
 from webapp.rooms.models import Room
 from webapp.security import events
-from webapp.security.limiter import forget_limits
 
 # What needs no limit: it ends something, once.
 FREE = {"/logout"}
@@ -32,7 +31,6 @@ def low(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     for name in RATES:
         monkeypatch.setattr(settings, name, parse("1/hour"))
-    forget_limits()
 
 
 def writing() -> set[str]:
@@ -84,7 +82,6 @@ def guessed(app: object, alice: Person, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     monkeypatch.setattr(settings, "RATE_SIGN_IN", parse("2/second"))
     monkeypatch.setattr(settings, "RATE_GUESS", parse("2/hour"))
-    forget_limits()
 
 
 async def test_guesses_are_few_in_an_hour_however_slowly_they_come(
@@ -222,12 +219,12 @@ async def test_a_profile_that_is_saved_unchanged_empties_nothing(
     await alice.get(room.path)
     typed = {"display_name": "Alice", "bio": "", "language": "", "saves_data": ""}
     assert (await alice.post("/settings/profile", typed)).status_code == 303
-    assert pages._logs._kept
+    assert pages.caches().logs
     await alice.post("/settings/profile", typed | {"display_name": "Alicia"})
-    assert pages._logs._kept, "nothing of Alice's stands there"
+    assert pages.caches().logs, "nothing of Alice's stands there"
     assert bob.user
     await bob.post("/settings/profile", typed | {"display_name": "Robert"})
-    assert not pages._logs._kept
+    assert not pages.caches().logs
     assert "Robert" in (await alice.get(room.path)).text
 
 

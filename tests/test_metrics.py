@@ -4,6 +4,7 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -93,13 +94,13 @@ async def test_every_metric_is_explained_and_says_what_it_is(app: object) -> Non
 async def test_they_count_what_happens(alice: Person, room: Room) -> None:
     assert alice.user
     await posting.post(room, alice.user, "before", "")
-    before, waited = await metrics(), hub.counts.delays.total
+    before, waited = await metrics(), hub().counts.delays.total
     reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
-    hub.join(reader)
+    hub().join(reader)
     await until(lambda: not reader.outbox.is_empty)
     await alice.say(room, "hello")
     # The counts go on for as long as the process lives, which other tests were in.
-    await until(lambda: hub.counts.delays.total > waited)
+    await until(lambda: hub().counts.delays.total > waited)
     now = await metrics()
     assert now['parley_streams{kind="sse"}'] == 1
     assert now['parley_streams{kind="html"}'] == 0
@@ -112,24 +113,24 @@ async def test_they_count_what_happens(alice: Person, room: Room) -> None:
     assert grown["parley_log_reads_total"] >= 2
     assert grown["parley_delivery_seconds_count"] == 1
     assert grown['parley_delivery_seconds_bucket{le="+Inf"}'] == 1
-    hub.leave(reader)
+    hub().leave(reader)
     assert (await metrics())['parley_streams{kind="sse"}'] == 0
 
 
 async def test_a_ring_that_was_lost_is_counted(alice: Person, room: Room) -> None:
     assert alice.user
     reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
-    hub.join(reader)
-    await until(lambda: hub.channels[room.id].version == 0)
-    await hub.check()
-    lost = hub.counts.rings_lost
+    hub().join(reader)
+    await until(lambda: hub().channels[room.id].version == 0)
+    await hub().check()
+    lost = hub().counts.rings_lost
     await posting.post(room, alice.user, "nobody was told", "")
-    await hub.check()
-    assert hub.counts.rings_lost == lost + 1
-    await until(lambda: hub.channels[room.id].version == 1)
-    await hub.check()
-    assert hub.counts.rings_lost == lost + 1
-    hub.leave(reader)
+    await hub().check()
+    assert hub().counts.rings_lost == lost + 1
+    await until(lambda: hub().channels[room.id].version == 1)
+    await hub().check()
+    assert hub().counts.rings_lost == lost + 1
+    hub().leave(reader)
 
 
 # Faults.
@@ -164,15 +165,16 @@ async def away(*args: object) -> object:
 async def test_whoever_finds_the_database_away_it_is_one_line(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(hub.sources, "check_access", away)
+    monkeypatch.setattr(hub(), "providers", replace(hub().providers, access_checks=[away]))
     monkeypatch.setattr(database, "rows", away)
     monkeypatch.setattr(Message, "page", away)
     for _ in range(5):
         assert (await alice.get(room.path)).status_code == 503
         assert (await alice.get("/health")).status_code == 503
-    failures = hub.counts.read_failures
-    hub._must_check.set()
-    await until(lambda: hub.counts.read_failures > failures)
+    hub().join(Reader(None, None, "sse", session=alice.session.id))
+    failures = hub().counts.read_failures
+    hub()._must_check.set()
+    await until(lambda: hub().counts.read_failures > failures)
     errors = [record for record in caplog.records if record.levelname != "DEBUG"]
     assert [record.getMessage().partition(":")[0] for record in errors] == ["the database does not answer"]
     assert all(record.exc_info is None for record in errors)
@@ -192,7 +194,7 @@ async def test_health_is_for_everybody_and_says_ok(visitor: Person) -> None:
 async def test_health_says_when_other_processes_cannot_be_heard(
     visitor: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "is_linked", False)
+    monkeypatch.setattr(hub(), "is_linked", False)
     answer = await visitor.get("/health")
     assert (answer.status_code, answer.json()["status"], answer.json()["broadcaster"]) == (200, "degraded", "down")
 
@@ -264,10 +266,9 @@ async def test_health_says_when_the_disk_is_full(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(settings, "ON_SQLITE", on_sqlite)
-    monkeypatch.setattr(health, "_probed", (0.0, True))
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     answer = await visitor.get("/health")
     assert answer.json()["disk"] == "full"
     assert (answer.status_code, answer.json()["status"]) == status
-    monkeypatch.setattr(health, "_probed", (0.0, True))
+    health.last_check().probed_at = 0.0
     faults.disk.over()

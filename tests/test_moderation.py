@@ -25,8 +25,6 @@ from webapp.moderation.models import DONE_ALREADY, Report
 from webapp.rooms.access import enter, for_reading
 from webapp.rooms.models import Room
 from webapp.security.client import address_hash
-from webapp.security.limiter import forget_limits
-from webapp.streams.broadcasts import access
 
 RUDE = "You are a <b>turnip</b>"
 
@@ -193,7 +191,6 @@ async def test_reports_are_throttled_and_the_words_kept(
 ) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     monkeypatch.setattr(settings, "RATE_REPORT", parse("1/hour"))
-    forget_limits()
     assert (await report(alice, rude)).status_code == 303
     answer = await report(alice, f"message:{room.key}:1", text="My words")
     assert answer.status_code == 429
@@ -500,23 +497,23 @@ async def test_their_open_pages_end_at_once(alice: Person, bob: Person, admin: P
     theirs = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     other = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=who(alice).id)
     for reader in (theirs, other):
-        hub.join(reader)
+        hub().join(reader)
     await decide(admin, await reported(alice, rude), "ban")
     async with asyncio.timeout(2):
         said = b"".join([chunk async for chunk in theirs.outbox])
     assert b"You are kept out." in said
     assert f'href="{room.path}"'.encode() in said, "the page itself says why"
     assert not other.outbox.is_closed
-    hub.leave(other)
+    hub().leave(other)
 
 
 async def test_another_process_asks_the_database_who_is_kept_out(alice: Person, bob: Person, room: Room) -> None:
     readers = [Reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id) for one in (alice, bob)]
-    assert await access(readers) == []
+    assert await hub().providers.check_access(readers) == []
     await User.filter(id=who(bob).id).update(banned_until=datetime.now(UTC) + timedelta(hours=1))
-    assert await access(readers) == [(readers[1], "banned")]
+    assert await hub().providers.check_access(readers) == [(readers[1], "banned")]
     await User.filter(id=who(bob).id).update(banned_until=datetime.now(UTC) - timedelta(hours=1))
-    assert await access(readers) == []
+    assert await hub().providers.check_access(readers) == []
 
 
 # Addresses.
@@ -628,7 +625,7 @@ async def test_a_mask_is_reported_and_the_account_behind_it_kept_out(app: object
     assert "Alice" not in thanks
     assert who(alice).code not in thanks
     theirs = Reader(-1, None, "sse", "/strangers", session=alice.session.id, user=who(alice).id)
-    hub.join(theirs)
+    hub().join(theirs)
     await decide(admin, found, "ban", told="Not like this.")
     assert theirs.outbox.is_closed
     for path in (chat, "/strangers", "/lobby", f"{chat}/events"):

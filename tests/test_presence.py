@@ -3,7 +3,6 @@
 import asyncio
 import html
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,6 +31,7 @@ from webapp.presence.models import (
     seen,
 )
 from webapp.rooms.models import Room
+from webapp.rooms.viewers import viewers
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -57,19 +57,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def told() -> Iterator[list[set[int]]]:
+def told(app: object, monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     """Whose presence was told to have changed, and when."""
     told: list[set[int]] = []
-    broadcasts.listeners.append(told.append)
-    yield told
-    broadcasts.listeners.remove(told.append)
+    monkeypatch.setattr(viewers(), "hear_people", told.append)
+    return told
 
 
 @pytest.fixture
 def touched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
     """The states that were touched."""
     touched: list[tuple[int, str]] = []
-    monkeypatch.setattr(hub, "touch", lambda number, kind: touched.append((number, kind)))
+    monkeypatch.setattr(hub(), "touch", lambda number, kind: touched.append((number, kind)))
     return touched
 
 
@@ -374,21 +373,21 @@ async def test_only_the_first_place_and_the_last_are_told(
     assert told[1:] == [{who(alice).id, who(bob).id}]
 
 
-def test_it_is_told_to_every_process_in_slices(monkeypatch: pytest.MonkeyPatch, told: list[set[int]]) -> None:
+async def test_it_is_told_to_every_process_in_slices(monkeypatch: pytest.MonkeyPatch, told: list[set[int]]) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(hub._bell, "ring", lambda text, key="": rung.append(text))
+    monkeypatch.setattr(hub()._bell, "ring", lambda text, key="": rung.append(text))
     broadcasts.changed(range(1, 2 * AT_ONCE + 2))
     assert [len(users) for users in told] == [AT_ONCE, AT_ONCE, 1]
     assert len(rung) == 3
     told.clear()
     for text in rung:
-        hub._hear(text)
+        hub()._hear(text)
     assert set().union(*told) == set(range(1, 2 * AT_ONCE + 2))
 
 
 @pytest.mark.parametrize("text", ['{"news": "presence"}', '{"news": "presence", "users": "1,x"}'])
-def test_news_that_can_not_be_read_harm_nobody(told: list[set[int]], text: str) -> None:
-    hub._hear(text)
+async def test_news_that_can_not_be_read_harm_nobody(told: list[set[int]], text: str) -> None:
+    hub()._hear(text)
     assert told == []
 
 
@@ -403,13 +402,12 @@ async def test_a_dead_process_is_told_of(
     told.clear()
     touched.clear()
     heard = asyncio.Event()
-    broadcasts.listeners.append(hear := lambda users: heard.set())
+    monkeypatch.setattr(viewers(), "hear_people", lambda users: (told.append(users), heard.set()))
     monkeypatch.setattr(attendances, "RENEW_SECONDS", 0.01)
     renewing = asyncio.create_task(one._renew())
     async with asyncio.timeout(5):
         await heard.wait()
     renewing.cancel()
-    broadcasts.listeners.remove(hear)
     assert told == [{who(alice).id}]
     assert touched == [(room.id, "people")]
 
@@ -432,7 +430,7 @@ async def test_who_does_not_show_it_is_in_no_list_and_no_number_not_even_their_o
 ) -> None:
     for person in (alice, bob):
         await person.get(room.path)
-    await attendance._write_changes()
+    await attendance()._write_changes()
     assert said(await alice.get(room.path)) == "2 here · Alice · Bob"
     await choose(bob)
     for person in (alice, bob):
@@ -462,9 +460,9 @@ async def test_the_choice_is_told_once_and_only_where_it_changes(
 
 
 async def test_open_pages_show_the_choice_within_seconds(alice: Person, bob: Person, room: Room) -> None:
-    attendance.enter(who(bob).id, room.id)
+    attendance().enter(who(bob).id, room.id)
     page = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=who(alice).id)
-    hub.join(page)
+    hub().join(page)
     shown: list[str] = []
 
     async def until(text: str) -> None:
@@ -479,8 +477,8 @@ async def test_open_pages_show_the_choice_within_seconds(alice: Person, bob: Per
     await choose(bob)
     await until("0 here")
     assert "Bob" not in shown[-1]
-    hub.leave(page)
-    attendance.leave(who(bob).id, room.id)
+    hub().leave(page)
+    attendance().leave(who(bob).id, room.id)
 
 
 # Writing.
@@ -601,7 +599,7 @@ async def test_the_writing_task_wakes_when_the_first_grace_is_over(
     monkeypatch.setattr(attendances, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(attendances, "WRITE_SECONDS", 0.01)
     heard: asyncio.Queue[set[int]] = asyncio.Queue()
-    broadcasts.listeners.append(heard.put_nowait)
+    monkeypatch.setattr(viewers(), "hear_people", heard.put_nowait)
     here = Attendance()
     async with here.running(), asyncio.timeout(4):  # a renewal would take longer
         here.enter(who(alice).id, room.id)
@@ -609,4 +607,3 @@ async def test_the_writing_task_wakes_when_the_first_grace_is_over(
         here.leave(who(alice).id, room.id)
         assert await heard.get() == {who(alice).id}
         assert await names(room) == []
-    broadcasts.listeners.remove(heard.put_nowait)

@@ -69,12 +69,12 @@ async def become_friends(one: Person, other: Person) -> None:
 
 
 async def comes(one: Person) -> None:
-    await Visit.write(attendance.process, [(who(one).id, 0)], [])
+    await Visit.write(attendance().process, [(who(one).id, 0)], [])
     presence.changed([who(one).id])
 
 
 async def goes(one: Person) -> None:
-    await Visit.write(attendance.process, [], [(who(one).id, 0)])
+    await Visit.write(attendance().process, [], [(who(one).id, 0)])
     await note_seen({who(one).id}, datetime.now(UTC) + timedelta(hours=1))
     presence.changed([who(one).id])
 
@@ -102,7 +102,7 @@ def nobody_else_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing() -> None:
         return None
 
-    monkeypatch.setattr(attendance, "_write_changes", nothing)
+    monkeypatch.setattr(attendance(), "_write_changes", nothing)
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ async def test_a_friend_who_does_not_show_it_looks_the_same_there_and_away(
 
 
 async def test_who_does_not_show_it_is_not_counted_in_a_room(alice: Person, bob: Person, room: Room) -> None:
-    await Visit.write(attendance.process, [(who(one).id, room.id) for one in (alice, bob)], [])
+    await Visit.write(attendance().process, [(who(one).id, room.id) for one in (alice, bob)], [])
     assert (await people_in([room.id]))[room.id].total == 2
     await User.filter(id=who(alice).id).update(shows_presence=False)
     here = (await people_in([room.id]))[room.id]

@@ -216,7 +216,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
 
     room = await Room.get(id=1)
     here = await User.all().limit(HERE).values_list("id", flat=True)
-    await Visit.write(attendance._process, [(user, room.id) for user in here], [])
+    await Visit.write(attendance()._process, [(user, room.id) for user in here], [])
 
     async def get(path: str, **headers: str) -> None:
         answer = await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
@@ -271,7 +271,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     }
     many = range(first.id, first.id + 100)
     places = [(user, room) for user in many for room in (0, 2)]
-    process = attendance._process
+    process = attendance()._process
     works |= {
         "who of many is online": lambda: online(many),
         "who is online at all": everyone_online,
@@ -387,7 +387,7 @@ async def measure(size: str) -> Report:
             for table in await scanned(query, values)
         ]
         # Whoever was here is still here, however long all that has taken.
-        await Process.renew(attendance.process)
+        await Process.renew(attendance().process)
         costs = {what: await cost_of_all(queries) for what, queries in heard.items()}
         costs["control"] = await cost("SELECT count(*) FROM message WHERE room_id = 1 AND body = ''", [])
         everything = [f'SELECT count(*) FROM "{table}" WHERE id + 1 = 7' for table in GROWING]

@@ -669,7 +669,7 @@ async def test_the_open_page_of_whoever_is_sent_away_ends(alice: Person, bob: Pe
         one: Reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id) for one in (alice, bob)
     }
     for page in pages.values():
-        hub.join(page)
+        hub().join(page)
     assert not pages[bob].outbox.is_closed
     await kick(alice, room, bob)
     assert pages[bob].outbox.is_closed
@@ -895,7 +895,7 @@ async def test_a_deleted_room_is_gone_for_everybody(
 
 async def test_the_open_pages_of_a_deleted_room_end(alice: Person, bob: Person, room: Room) -> None:
     page = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
-    hub.join(page)
+    hub().join(page)
     await change(alice, room, "delete", name="Tea & Cake")
     assert page.outbox.is_closed
     assert b"This room has been deleted." in b"".join([chunk async for chunk in page.outbox])

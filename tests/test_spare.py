@@ -58,7 +58,7 @@ async def test_who_saves_data_hears_what_is_said_in_pieces_and_not_who_types_and
     labels = {"session": alice.session.id, "user": alice.user.id}
     spare, full = (Reader(room.id, room.version, "sse", room.path, **labels) for _ in range(2))
     spare.is_spare = True
-    hub.join(full)
+    hub().join(full)
     chunks = stream.Stream(spare, b": ok\n\n", "text/event-stream")._chunks()
     assert await anext(chunks) == b": ok\n\n"
     first = asyncio.ensure_future(anext(chunks))
@@ -102,15 +102,15 @@ async def test_who_saves_data_hears_what_friends_say_and_not_that_they_come(alic
     spare, full = (Reader(None, None, "sse", "/lobby", **labels) for _ in range(2))
     spare.is_spare = True
     for reader in (spare, full):
-        hub.join(reader)
-        viewers.join(reader, "")
+        hub().join(reader)
+        viewers().join(reader, "")
     await heard(full, b"#entries")
-    await Visit.write(attendance.process, [(bob.user.id, 0)], [])
+    await Visit.write(attendance().process, [(bob.user.id, 0)], [])
     presence.changed([bob.user.id])
     await heard(full, b"#dot-friend-")
     await write(bob, alice, "Supper is ready")
     assert b"Supper is ready" in (told := await heard(spare, b"Supper is ready"))
     assert b"#dot-" not in told
     for reader in (spare, full):
-        hub.leave(reader)
-        viewers.leave(reader)
+        hub().leave(reader)
+        viewers().leave(reader)

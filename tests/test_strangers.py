@@ -242,7 +242,7 @@ async def test_the_page_of_one_who_waits_becomes_the_chat(guest: Person, other: 
     await find(guest)
     mask = await stranger(guest)
     reader = Reader(LOUNGE, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id, stranger=1)
-    hub.join(reader)
+    hub().join(reader)
     path = await find(other)
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
@@ -259,10 +259,10 @@ async def test_a_ring_that_was_lost_is_made_up_for(
     await find(guest)
     mask = await stranger(guest)
     reader = Reader(LOUNGE, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id, stranger=1)
-    hub.join(reader)
-    await watch.look()
+    hub().join(reader)
+    await watch().look()
     await find(other)
-    await watch.look()
+    await watch().look()
     heard = b""
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
@@ -293,7 +293,7 @@ async def test_words_cannot_be_changed_and_say_so_nowhere(guest: Person, other: 
     assert (await guest.get(f"{chat}/messages/1/edit")).status_code == 404
     room = await Room.get(kind=STRANGER)
     reader = Reader(room.id, 0, "sse", stranger=1, user=(await stranger(other)).mask_id)
-    hub.join(reader)
+    hub().join(reader)
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
             assert b"/edit" not in chunk
@@ -373,7 +373,7 @@ async def test_the_one_who_is_left_is_told_at_once(guest: Person, other: Person,
     reader = Reader(
         room.id, 0, "sse", session=(await session_of(other)).id, user=(await stranger(other)).mask_id, stranger=1
     )
-    hub.join(reader)
+    hub().join(reader)
     await guest.post("/strangers/leave")
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
@@ -386,14 +386,14 @@ async def test_one_who_is_gone_is_away_and_then_has_left(guest: Person, other: P
     gone = await stranger(guest)
     stays = await stranger(other)
     reader = Reader(room.id, 0, "sse", session=(await session_of(other)).id, user=stays.mask_id, stranger=1)
-    hub.join(reader)
+    hub().join(reader)
     [now] = await models.database.rows(f"SELECT {models.CLOCK} AS now")
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - 1000)
-    await watch.look()
+    await watch().look()
     seen = await models.presence([room.id])
     assert seen[room.id] == models.Presence(False, (gone.mask.code,))
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - models.GRACE_MS - 1000)
-    await watch.look()
+    await watch().look()
     heard = b""
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
@@ -678,9 +678,9 @@ async def test_nothing_of_an_account_shows_among_strangers(app: object, guest: P
     await hidden.post(f"{chat}/typing")
     room = await chat_of(guest)
     reader = Reader(room.id, 0, "sse", user=(await stranger(guest)).mask_id, stranger=1)
-    hub.join(reader)
+    hub().join(reader)
     live = Reader(room.id, None, "html", user=(await stranger(guest)).mask_id, stranger=1)
-    hub.join(live)
+    hub().join(live)
     seen = [(await guest.get(path)).text for path in (chat, f"{chat}/composer", "/strangers/me.css")]
     seen += [(await hidden.get(path)).text for path in (chat, f"{chat}/composer", "/strangers/me.css")]
     for each in (reader, live):

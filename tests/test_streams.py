@@ -253,7 +253,7 @@ async def test_the_sixth_stream_of_a_session_ends_the_oldest(alice: Person, bob:
     readers = [Reader(room.id, 0, "sse", room.path, **labels) for _ in range(5)]
     other = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
     for reader in [other, *readers]:
-        hub.join(reader)
+        hub().join(reader)
     await alice.client.head(f"{room.path}/events?after=0")
     assert [reader.outbox.is_closed for reader in readers] == [True] + [False] * 4
     assert not other.outbox.is_closed
@@ -296,7 +296,7 @@ async def test_signing_out_ends_the_streams_of_that_session_alone(alice: Person,
     framed = Reader(room.id, None, "html", room.path, session=alice.session.id, user=1)
     his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
     for reader in (hers, framed, his):
-        hub.join(reader)
+        hub().join(reader)
     await alice.post("/logout")
     assert hers.outbox.is_closed
     assert framed.outbox.is_closed
@@ -308,9 +308,9 @@ async def test_a_session_that_ended_elsewhere_is_found_by_the_heartbeat(alice: P
     hers = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=1)
     his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
     for reader in (hers, his):
-        hub.join(reader)
+        hub().join(reader)
     await alice.session.delete()
-    await hub.check()
+    await hub().check()
     assert hers.outbox.is_closed
     assert not his.outbox.is_closed
 
@@ -318,7 +318,7 @@ async def test_a_session_that_ended_elsewhere_is_found_by_the_heartbeat(alice: P
 async def test_one_who_is_kicked_loses_the_stream_and_is_told(alice: Person, bob: Person, room: Room) -> None:
     assert bob.user
     his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=bob.user.id)
-    hub.join(his)
+    hub().join(his)
     fields = {"do": "kick", "who": bob.user.code, "minutes": "10"}
     assert (await alice.post(f"{room.path}/settings", fields)).status_code == 303
     assert his.outbox.is_closed
@@ -327,7 +327,7 @@ async def test_one_who_is_kicked_loses_the_stream_and_is_told(alice: Person, bob
 
 async def test_deleting_a_room_ends_its_streams(alice: Person, bob: Person, room: Room) -> None:
     his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
-    hub.join(his)
+    hub().join(his)
     await alice.post(f"{room.path}/settings", {"do": "delete", "name": room.name})
     assert b"deleted" in b"".join([chunk async for chunk in his.outbox])
     assert (await bob.get(f"{room.path}/events")).status_code == 404

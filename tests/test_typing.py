@@ -15,9 +15,8 @@ from webapp.rooms.models import Room
 async def page(alice: Person, room: Room) -> Reader:
     """Alice's open page, which reads along."""
     assert alice.user
-    typing._typing.clear()  # the first room of every test has the same id
     reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
-    hub.join(reader)
+    hub().join(reader)
     return reader
 
 
@@ -76,14 +75,14 @@ async def test_one_who_does_not_want_it_is_not_shown(bob: Person, room: Room, pa
     assert bob.user
     await User.filter(id=bob.user.id).update(shows_typing=False)
     assert (await bob.post(f"{room.path}/typing")).status_code == 204
-    assert not typing._typing.get(room.id)
+    assert not typing.typists().get(room.id)
 
 
 async def test_signals_that_come_too_often_are_passed_over(
     bob: Person, room: Room, page: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[object] = []
-    monkeypatch.setattr(hub, "tell", lambda kind, **facts: (told.append(kind), typing.heard(**facts)))
+    monkeypatch.setattr(hub(), "tell", lambda kind, **facts: (told.append(kind), typing.heard(**facts)))
     for _ in range(10):
         await bob.post(f"{room.path}/typing")
     assert told == ["typing"]
@@ -107,4 +106,4 @@ async def test_in_a_locked_room_nobody_but_the_owner_types(alice: Person, bob: P
 
 async def test_a_room_that_nobody_has_open_keeps_nothing(bob: Person, room: Room) -> None:
     await bob.post(f"{room.path}/typing")
-    assert not typing._typing.get(room.id)
+    assert not typing.typists().get(room.id)

@@ -23,7 +23,6 @@ from webapp.accounts.models import User
 from webapp.errors import Invalid, Unavailable
 from webapp.rooms.models import Room
 from webapp.security.forms import MAX_BODY_BYTES, Upload
-from webapp.security.limiter import forget_limits
 
 FORM = "/settings/profile"
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 60)
@@ -462,7 +461,6 @@ async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatc
 
 async def test_too_many_pictures_are_too_many(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
-    forget_limits()
     statuses = [(await send(alice, plain())).status_code for _ in range(21)]
     assert statuses == [303] * 20 + [429]
     answer = await send(alice, plain(), display_name="Alicia")

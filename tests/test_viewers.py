@@ -27,7 +27,7 @@ from webapp.rooms import access, members
 from webapp.rooms import sidebar as sidebars
 from webapp.rooms import viewers as module
 from webapp.rooms.models import DIRECT, Membership, Room
-from webapp.rooms.viewers import viewers
+from webapp.rooms.viewers import Viewers, viewers
 from webapp.streams.stream import Stream
 
 ENTRY = re.compile(r'<li id="entry-(\d+)".*?</li>', re.S)
@@ -65,9 +65,9 @@ class Window:
         self.ties = 0
         labels = {"session": one.session.id, "user": self.user.id}
         self.reader = Reader(room.id if room else None, room.version if room else None, framing, "/lobby", **labels)
-        hub.join(self.reader)
-        viewers.join(self.reader, seen)
-        attendance.enter(self.user.id, room.id if room else 0)
+        hub().join(self.reader)
+        viewers().join(self.reader, seen)
+        attendance().enter(self.user.id, room.id if room else 0)
 
     @classmethod
     async def open(
@@ -110,30 +110,30 @@ class Window:
         return [shown(entry) for entry in self.entries.values()]
 
     def close(self) -> None:
-        hub.leave(self.reader)
-        viewers.leave(self.reader)
-        attendance.leave(self.user.id, self.room.id if self.room else 0)
+        hub().leave(self.reader)
+        viewers().leave(self.reader)
+        attendance().leave(self.user.id, self.room.id if self.room else 0)
         if self.room:
-            viewers.hear_place(self.user.id, self.room.id)
+            viewers().hear_place(self.user.id, self.room.id)
 
 
 async def told() -> None:
     """Until everything that was heard has been told."""
     async with asyncio.timeout(10):
-        while viewers._has_news.is_set() or viewers._rooms:
-            await viewers._has_news.wait()
-            viewers._has_news.clear()
-            await viewers._pass()
+        while viewers()._has_news.is_set() or viewers()._rooms:
+            await viewers()._has_news.wait()
+            viewers()._has_news.clear()
+            await viewers()._pass()
 
 
 @pytest.fixture(autouse=True)
 def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass is made when the test says so, and a busy room need not wait for its turn."""
 
-    async def run() -> None:
-        viewers._begin()
+    async def run(_: Viewers) -> None:
+        pass
 
-    monkeypatch.setattr(viewers, "run", run)
+    monkeypatch.setattr(Viewers, "run", run)
     monkeypatch.setattr(module, "LONGEST_SECONDS", 0.0)
 
 
@@ -151,12 +151,14 @@ async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
 
 
 def nobody_is_left() -> bool:
-    there = viewers._audience
-    return not (there.people or there.in_room or there.friends_of or viewers._joining)
+    there = viewers()._audience
+    return not (there.people or there.in_room or there.friends_of or viewers()._joining)
 
 
 def nothing_waits() -> bool:
-    return not (viewers._joining or viewers._rooms or viewers._places or viewers._people or viewers._must_look)
+    return not (
+        viewers()._joining or viewers()._rooms or viewers()._places or viewers()._people or viewers()._must_look
+    )
 
 
 # The addresses.
@@ -369,10 +371,10 @@ async def test_more_rooms_than_one_pass_takes_are_told_in_their_turn(
     await alice.say(room, "a cup")
     await alice.say(soup, "a ladle")
     for said in ("a cup", "a ladle"):
-        await viewers._pass()
+        await viewers()._pass()
         window.look()
         assert [words for words in ("a cup", "a ladle") if words in window.text] == [said]
-        viewers._next_at.clear()
+        viewers()._next_at.clear()
         await alice.say(room, "another cup")
 
 
@@ -383,7 +385,7 @@ async def test_on_sqlite_what_sidebars_ask_waits_for_no_thread(
     """There it would wait for those who write, and they for it."""
     window = await Window.open(bob)
     await alice.say(room, "a cup")
-    viewers.hear_place(who(bob).id, soup.id)
+    viewers().hear_place(who(bob).id, soup.id)
     asked: list[str] = []
     execute = SqliteClient.execute_query
 
@@ -500,7 +502,7 @@ async def test_a_change_that_no_line_shows_is_sent_to_no_sidebar(
     document.look()
     await alice.post(f"{room.path}/messages/1/edit", {"body": "an older message"})
     await told()
-    viewers.hear_place(who(bob).id, soup.id)
+    viewers().hear_place(who(bob).id, soup.id)
     await told()
     for one in (window, document):
         one.look()
@@ -512,7 +514,7 @@ async def test_windows_that_show_different_lines_come_to_show_the_same(alice: Pe
     await alice.say(room, "one")
     first = await Window.open(bob)
     await bob.read(room)
-    viewers._places.clear()  # nobody has told the first one yet
+    viewers()._places.clear()  # nobody has told the first one yet
     second = await Window.open(bob)
     assert (first.sidebar[0].unread, second.sidebar[0].unread) == ("1", "")
     await bob.post(f"{room.path}/settings", {"do": "unread", "number": "1"})
@@ -552,7 +554,7 @@ async def test_who_is_sent_away_loses_the_room_and_hears_no_more_of_it(
     await told()
     window.look()
     assert window.text == ""
-    assert who(bob).id not in viewers._audience.in_room[room.id]
+    assert who(bob).id not in viewers()._audience.in_room[room.id]
 
 
 async def test_a_message_between_the_kick_and_the_news_of_it_is_not_told(
@@ -704,7 +706,7 @@ async def test_the_endless_document_begins_with_everything_and_hides_what_is_old
     alice: Person, bob: Person, room: Room, soup: Room
 ) -> None:
     reader = Reader(None, None, "html", "/lobby", session=bob.session.id, user=who(bob).id)
-    viewers.join(reader, "")
+    viewers().join(reader, "")
     await told()
     first = b"".join(reader.outbox._chunks).decode()
     reader.outbox._chunks.clear()
@@ -722,13 +724,13 @@ async def test_the_endless_document_begins_with_everything_and_hides_what_is_old
 
 
 async def comes(one: Person) -> None:
-    await Visit.write(attendance.process, [(who(one).id, 0)], [])
+    await Visit.write(attendance().process, [(who(one).id, 0)], [])
     presence.changed([who(one).id])
     await told()
 
 
 async def goes(one: Person) -> None:
-    await Visit.write(attendance.process, [], [(who(one).id, 0)])
+    await Visit.write(attendance().process, [], [(who(one).id, 0)])
     presence.changed([who(one).id])
     await told()
 
@@ -759,7 +761,7 @@ async def test_news_that_comes_while_people_are_read_is_not_lost(
 
     async def meanwhile(people: Any, there: Any) -> Any:
         monkeypatch.setattr(module, "dots", dots)
-        await Visit.write(attendance.process, [], [(who(bob).id, 0)])
+        await Visit.write(attendance().process, [], [(who(bob).id, 0)])
         presence.changed([who(bob).id])
         return await dots(people, there)
 
@@ -785,7 +787,7 @@ async def test_a_friend_who_hides_is_gone_and_one_who_is_no_friend_any_more_says
     window.look()
     await comes(bob)
     assert dot(window, bob) is None
-    assert who(bob).id not in viewers._audience.friends_of
+    assert who(bob).id not in viewers()._audience.friends_of
 
 
 async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
@@ -793,13 +795,13 @@ async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
 ) -> None:
     await befriend(alice, bob)
     window = await Window.open(alice)
-    await Visit.write(attendance.process, [(who(bob).id, 0)], [])
+    await Visit.write(attendance().process, [(who(bob).id, 0)], [])
     await posting.post(room, who(bob), "nobody rings", "nonce")
-    viewers.look_again()
+    viewers().look_again()
     await told()
     assert dot(window, bob) is True
     assert window.sidebar[0] == Shown("Tea & Cake", "nobody rings", "1")
-    viewers.look_again()
+    viewers().look_again()
     await told()
     assert window.look() == []
     assert window.text == ""
@@ -808,13 +810,13 @@ async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
 async def test_after_the_link_broke_everything_is_told_anew(alice: Person, bob: Person, soup: Room) -> None:
     window = await Window.open(bob)
     await befriend(alice, bob)  # told elsewhere, while this process was deaf
-    hub._notice(False)
-    hub._notice(True)
-    viewers.look_again()
+    hub()._notice(False)
+    hub()._notice(True)
+    viewers().look_again()
     await told()
     assert window.look() == ["#entries"]
     assert window.ties == 1
-    assert viewers._audience.friends_of[who(alice).id] == {who(bob).id}
+    assert viewers()._audience.friends_of[who(alice).id] == {who(bob).id}
 
 
 async def test_who_was_online_long_ago_is_not_remembered_so(alice: Person, bob: Person) -> None:
@@ -854,9 +856,9 @@ async def test_what_could_not_be_read_is_read_again(
     if not is_here:
         await told_at_last()
     await bob.say(soup, "and more")
-    await Visit.write(attendance.process, [(who(bob).id, 0)], [])
+    await Visit.write(attendance().process, [(who(bob).id, 0)], [])
     presence.changed([who(bob).id])
-    viewers.look_again()
+    viewers().look_again()
     await told_at_last()
     assert failed
     window.look()
@@ -872,7 +874,7 @@ async def told_at_last() -> None:
         try:
             return await told()
         except OSError:
-            viewers._has_news.set()
+            viewers()._has_news.set()
 
 
 async def test_the_task_itself_goes_on_after_a_failure(
@@ -880,10 +882,10 @@ async def test_the_task_itself_goes_on_after_a_failure(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
-    hub.start(viewers.run())
+    hub().start(viewers().run())
     await asyncio.sleep(0)
     reader = Reader(None, None, "sse", "/lobby", session=bob.session.id, user=who(bob).id)
-    viewers.join(reader, "")
+    viewers().join(reader, "")
     read, failed = module.entries_of, []
 
     async def fails(users: Any) -> Any:
@@ -915,7 +917,7 @@ async def test_a_message_that_is_rung_while_a_page_is_welcomed_is_not_lost(
     assert page
     window = Window(bob, {}, html.unescape(page[1]), None, "sse")
     monkeypatch.setattr(Friendship, "asking", meanwhile)
-    await viewers._pass()
+    await viewers()._pass()
     monkeypatch.setattr(module, "LONGEST_SECONDS", 0.0)
     await told()
     assert window.sidebar[0] == Shown("Tea & Cake", "just now", "1")
@@ -931,18 +933,18 @@ async def test_a_reader_may_leave_while_it_is_told(
 
     async def meanwhile(*arguments: Any) -> Any:
         for window in windows:
-            if window.reader in hub._open:
+            if window.reader in hub()._open:
                 window.close()
         return await read(*arguments)
 
     monkeypatch.setattr(module, name, meanwhile)
-    viewers.hear_ties(who(bob).id)
+    viewers().hear_ties(who(bob).id)
     await told()
     await alice.say(room, "anybody there?")
-    viewers.hear_people({who(alice).id, who(bob).id})
+    viewers().hear_people({who(alice).id, who(bob).id})
     await told()
     for window in windows:
-        if window.reader in hub._open:
+        if window.reader in hub()._open:
             window.close()
     await told()
     assert nobody_is_left()
@@ -958,14 +960,14 @@ async def test_nothing_is_left_of_people_who_have_gone(alice: Person, bob: Perso
         window.close()
     await alice.say(room, "hello again")
     presence.changed([who(alice).id])
-    viewers.look_again()
+    viewers().look_again()
     await told()
     assert nobody_is_left()
     assert nothing_waits()
     readers = [window.reader for window in windows]
     windows.clear()
     gc.collect()
-    assert not any(isinstance(one, dict) and viewers._audience.people is one for one in gc.get_referrers(*readers))
+    assert not any(isinstance(one, dict) and viewers()._audience.people is one for one in gc.get_referrers(*readers))
 
 
 async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_look_at(
@@ -973,7 +975,7 @@ async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_l
 ) -> None:
     window = await Window.open(bob)
     for _ in range(100):
-        viewers.hear_ties(who(bob).id)
+        viewers().hear_ties(who(bob).id)
     await told()
     assert window.look() == ["#entries"]
     assert not window.reader.outbox.is_closed
@@ -1043,7 +1045,7 @@ async def crowd(room: Room, count: int) -> list[Reader]:
     await Membership.bulk_create([Membership(room_id=room.id, user_id=user.id) for user in people])
     readers = [Reader(None, None, "sse", "/lobby", session=user.id, user=user.id) for user in people]
     for reader in readers:
-        viewers.join(reader, "")
+        viewers().join(reader, "")
     await told()
     for reader in readers:
         reader.outbox._chunks.clear()
@@ -1056,7 +1058,7 @@ async def test_a_message_costs_no_query_per_viewer(
 ) -> None:
     readers = await crowd(room, count)
     asked = await queries(monkeypatch)
-    hub.ring(room.id, (await posting.post(room, who(alice), "for everybody", "nonce")).version)
+    hub().ring(room.id, (await posting.post(room, who(alice), "for everybody", "nonce")).version)
     asked.clear()
     await told()
     # A heartbeat may come in between, and asks something else.
@@ -1070,7 +1072,7 @@ async def test_as_many_as_come_at_once_are_welcomed_in_turns(
 ) -> None:
     monkeypatch.setattr(module, "MOST_JOINING", 7)
     readers = await crowd(room, 20)
-    assert len(viewers._audience.in_room[room.id]) == 20
+    assert len(viewers()._audience.in_room[room.id]) == 20
     await alice.say(room, "for everybody")
     await told()
     assert all(b"for everybody" in b"".join(reader.outbox._chunks) for reader in readers)

@@ -2,7 +2,8 @@
 
 import contextlib
 import gc
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from broadcaster._backends.base import BroadcastBackend
@@ -19,36 +20,42 @@ from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 
 from webapp import assets, database, errors, faults, health, language, metrics, purge, settings, uploads
+from webapp.accounts import stream_access as account_access
 from webapp.accounts import views as accounts
 from webapp.accounts.authentication import SessionBackend
 from webapp.accounts.models import User
-from webapp.accounts.sessions import used
+from webapp.accounts.sessions import Used, used
 from webapp.friends import views as friends
 from webapp.leaving import views as leaving
 from webapp.leaving.export import Export
-from webapp.leaving.maker import maker
+from webapp.leaving.maker import Maker, maker
 from webapp.leaving.models import finish_all
-from webapp.live import hub
+from webapp.live import Hub, Providers, hub
 from webapp.live.redis import RedisBackend
-from webapp.messages import pages
+from webapp.messages import broadcasts as changes
+from webapp.messages import pages, receipts, typing
 from webapp.messages import views as messages
 from webapp.messages.models import erase_closed
 from webapp.moderation import views as moderation
 from webapp.presence import broadcasts as presence
-from webapp.presence.attendance import attendance
+from webapp.presence.attendance import Attendance, attendance
+from webapp.rooms import broadcasts as conversations
+from webapp.rooms import stream_access as room_access
 from webapp.rooms import views as rooms
-from webapp.rooms.viewers import viewers
+from webapp.rooms.viewers import Viewers, viewers
 from webapp.security import cookie
 from webapp.security.guard import FormGuard, Guard
 from webapp.security.headers import stamped
-from webapp.security.limiter import forget_limits
+from webapp.security.limiter import Limiter, limiter
 from webapp.security.proxies import ProxyHeaders
+from webapp.strangers import broadcasts as company
 from webapp.strangers import views as strangers
-from webapp.strangers.watch import watch
-from webapp.streams import broadcasts as endings  # noqa: F401  what streams end by
+from webapp.strangers import watch as strangers_watch
+from webapp.strangers.watch import Matchmaker, Watch, matchmaker, watch
+from webapp.streams import broadcasts as endings
 from webapp.streams import views as streams
-from webapp.streams.doorway import Doorway, StreamRoute
-from webapp.streams.stream import say_farewell
+from webapp.streams.doorway import Admitted, Doorway, StreamRoute, admitted
+from webapp.streams.stream import noting, parked_by_session, say_farewell
 from webapp.streams.wire import Wire, connection
 
 BOTH = ["GET", "POST"]
@@ -184,30 +191,77 @@ def broadcaster() -> BroadcastBackend:
     return RedisBackend(settings.REDIS_URL) if settings.REDIS_URL else MemoryBackend("memory://")
 
 
-presence.listeners.append(viewers.hear_people)
+def providers() -> Providers:
+    """What the domains bring to the live engine: every log, state, news, right and ending."""
+    return Providers(
+        read_log=changes.log,
+        read_versions=changes.versions,
+        states={
+            "people": presence.people,
+            "about": conversations.about,
+            "typing": typing.typing,
+            "receipts": receipts.receipts,
+            "company": company.company,
+        },
+        dispensable=frozenset({"people", "typing"}),
+        news={
+            "person": pages.forget,
+            "presence": viewers().hear_presence,
+            "room": viewers().hear_room,
+            "place": viewers().hear_place,
+            "ties": viewers().hear_ties,
+            "typing": typing.heard,
+            "moved": company.heard,
+        },
+        on_version=[viewers().hear_room],
+        on_heartbeat=[viewers().look_again],
+        on_closed=[strangers_watch.closed],
+        access_checks=[account_access.check_access, room_access.check_access, strangers_watch.check_access],
+        last_frame=endings.goodbye,
+        on_failure=faults.read,
+    )
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    forget_limits()
-    pages.forget()
-    health.forget()
-    Doorway.begin()
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(RegisterTortoise(app, config=database.config()))
         stack.push_async_callback(database.settle)
-        await stack.enter_async_context(hub.running(broadcaster(), settings.installation()))
-        await stack.enter_async_context(attendance.running())
-        hub.start(say_farewell())
-        hub.start(viewers.run())
-        hub.start(used.keep_writing())
-        hub.start(maker.keep_making())
+        stack.enter_context(_objects())
+        await stack.enter_async_context(hub().running(broadcaster(), settings.installation()))
+        await stack.enter_async_context(attendance().running())
+        hub().start(say_farewell())
+        hub().start(viewers().run())
+        hub().start(used().keep_writing())
+        hub().start(maker().keep_making())
         if settings.STRANGERS:
-            hub.start(watch.keep())
-        hub.start(_tidy())
-        hub.start(faults.data.watch(health.database_answers))
-        hub.start(faults.disk.watch(health.disk_takes))
-        hub.start(purge.keep())
+            hub().start(watch().keep())
+        hub().start(_tidy())
+        hub().start(faults.data.watch(health.database_answers))
+        hub().start(faults.disk.watch(health.disk_takes))
+        hub().start(purge.keep())
+        yield
+
+
+@contextlib.contextmanager
+def _objects() -> Iterator[None]:
+    """What lives as long as the application, and no longer."""
+    with contextlib.ExitStack() as stack:
+        hold = stack.enter_context
+        hold(limiter.holding(Limiter(settings.REDIS_URL)))
+        hold(health.last_check.holding(health.LastCheck()))
+        hold(admitted.holding(Admitted()))
+        hold(pages.caches.holding(pages.Caches()))
+        hold(typing.typists.holding({}))
+        hold(noting.holding(set()))
+        hold(parked_by_session.holding(Counter()))
+        hold(used.holding(Used()))
+        hold(attendance.holding(Attendance()))
+        hold(maker.holding(Maker()))
+        hold(matchmaker.holding(Matchmaker()))
+        hold(watch.holding(Watch()))
+        hold(viewers.holding(Viewers()))
+        hold(hub.holding(Hub(providers())))
         yield
 
 

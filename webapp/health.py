@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webapp import __version__, database, faults, settings
+from webapp.lifetime import Slot
 from webapp.live import hub
 from webapp.security import client
 
@@ -32,26 +33,29 @@ async def show(request: Request) -> Response:
     return JSONResponse(state | own, 503 if state["status"] == "down" else 200, {"Cache-Control": "no-store"})
 
 
-_checked: tuple[float, asyncio.Task[dict[str, str]]] | None = None
+class LastCheck:
+    """What was found when somebody last asked: anybody may, and each check asks the database and writes to the disk."""
+
+    def __init__(self) -> None:
+        self.checking: asyncio.Task[dict[str, str]] | None = None
+        self.checked_at = self.probed_at = 0.0
+        self.is_writable = True
+
+
+last_check = Slot[LastCheck]("last check of health")
 
 
 async def _state() -> dict[str, str]:
-    """The state of a second ago at most: anybody may ask, and each check asks the database."""
-    global _checked
-    if _checked is None or (_checked[1].done() and monotonic() - _checked[0] > CACHE_SECONDS):
-        _checked = monotonic(), asyncio.create_task(_check())
-    return await asyncio.shield(_checked[1])
-
-
-def forget() -> None:
-    """At every start: a task belongs to its event loop."""
-    global _checked
-    _checked = None
+    """The state of a second ago at most."""
+    last = last_check()
+    if last.checking is None or (last.checking.done() and monotonic() - last.checked_at > CACHE_SECONDS):
+        last.checked_at, last.checking = monotonic(), asyncio.create_task(_check())
+    return await asyncio.shield(last.checking)
 
 
 async def _check() -> dict[str, str]:
     stored, disk = await asyncio.gather(_database(), _disk())
-    parts = {"database": stored, "broadcaster": "ok" if hub.is_linked else "down", "disk": disk}
+    parts = {"database": stored, "broadcaster": "ok" if hub().is_linked else "down", "disk": disk}
     is_down = stored == "down" or (disk != "ok" and settings.ON_SQLITE)
     is_well = set(parts.values()) == {"ok"}
     return {"status": "down" if is_down else "ok" if is_well else "degraded", **parts}
@@ -82,17 +86,13 @@ async def _disk() -> str:
     return "ok" if await disk_takes() else "full"
 
 
-_probed: tuple[float, bool] = (0.0, True)
-
-
 async def disk_takes() -> bool:
     """Whether the data folder can be written to."""
-    global _probed
-    asked_at, answer = _probed
-    if monotonic() - asked_at > PROBE_SECONDS:
-        answer = await asyncio.to_thread(_probe)
-        _probed = (monotonic(), answer)
-    return answer
+    last = last_check()
+    if monotonic() - last.probed_at > PROBE_SECONDS:
+        last.is_writable = await asyncio.to_thread(_probe)
+        last.probed_at = monotonic()
+    return last.is_writable
 
 
 def _probe() -> bool:

@@ -26,15 +26,15 @@ async def show(request: Request) -> Response:
 
 
 def _lines() -> Iterator[str]:
-    counts = hub.counts
+    counts = hub().counts
     yield from _gauge("parley_info", "Always 1.", 1, f'version="{__version__}"')
     yield "# HELP parley_streams Pages that are open on this process."
     yield "# TYPE parley_streams gauge"
-    readers = hub.readers()
+    readers = hub().readers()
     for framing in ("sse", "html"):
         yield f'parley_streams{{kind="{framing}"}} {sum(reader.framing == framing for reader in readers)}'
     sizes = [reader.outbox.size for reader in readers]
-    yield from _gauge("parley_channels", "Rooms and lists that they are open on.", len(hub.channels))
+    yield from _gauge("parley_channels", "Rooms and lists that they are open on.", len(hub().channels))
     yield from _gauge("parley_outbox_bytes", "What waits to be written to all of them.", sum(sizes))
     yield from _gauge("parley_outbox_bytes_max", "What waits for the slowest.", max(sizes, default=0))
     yield from _counter("parley_streams_opened", "Streams that were opened.", counts.streams)
@@ -48,7 +48,7 @@ def _lines() -> Iterator[str]:
     yield from _counter("parley_rings_lost", "Changes that only the heartbeat found.", counts.rings_lost)
     yield from _counter("parley_publish_failures", "Rings that had to be sent again.", counts.publish_failures)
     yield from _counter("parley_links_lost", "How often Redis was lost.", counts.links_lost)
-    yield from _gauge("parley_link_up", "Whether the other processes can be heard.", int(hub.is_linked))
+    yield from _gauge("parley_link_up", "Whether the other processes can be heard.", int(hub().is_linked))
     yield from _histogram("parley_delivery_seconds", "From the ring to the last outbox.", counts.delays)
     yield from _counter("parley_changes", "Messages posted, edited and removed here.", counts.changes)
     yield from _counter("parley_database_errors", "Times that the database did not answer.", faults.data.count)

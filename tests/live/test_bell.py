@@ -8,7 +8,8 @@ from broadcaster import Event
 from broadcaster._backends.base import BroadcastBackend
 from broadcaster._backends.memory import MemoryBackend
 
-from webapp.live import Frame, Hub, Reader, Sources, tasks
+from tests.live.providing import providers
+from webapp.live import Frame, Hub, Reader, tasks
 from webapp.live.bell import MOST_WAITING
 from webapp.live.redis import BACK, LOST
 
@@ -55,7 +56,7 @@ def wire() -> Wire:
 
 
 async def test_rings_that_wait_together_are_sent_joined_and_only_the_latest_of_a_room(wire: Wire) -> None:
-    hub = Hub(Sources())
+    hub = Hub(providers())
     async with hub.running(wire, "test"):
         for version in range(1, 10):
             hub.ring(1, version)
@@ -69,7 +70,7 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.live.bell.RETRY_SECONDS", 0)
-    hub = Hub(Sources())
+    hub = Hub(providers())
     wire.is_broken = True
     async with hub.running(wire, "test"):
         hub.ring(1, 1)
@@ -85,7 +86,7 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
 
 
 async def test_what_waits_is_bounded(wire: Wire) -> None:
-    hub = Hub(Sources())
+    hub = Hub(providers())
     for room in range(MOST_WAITING + 10):
         hub.ring(room, 1)
     assert len(hub._bell._waiting) == MOST_WAITING
@@ -93,14 +94,12 @@ async def test_what_waits_is_bounded(wire: Wire) -> None:
 
 async def test_a_message_that_makes_no_sense_is_passed_over(wire: Wire) -> None:
     seen: list[set[int | None]] = []
-    sources = Sources()
 
-    @sources.log
     async def read(channel: int, cursors: Any) -> Any:
         seen.append(set(cursors))
         return 3, dict.fromkeys(cursors, wire_frame())
 
-    hub = Hub(sources)
+    hub = Hub(providers(read_log=read))
     async with hub.running(wire, "test"):
         hub.join(Reader(1, 2, "sse"))
         await until(lambda: len(seen) == 1)
@@ -116,18 +115,15 @@ def wire_frame() -> Any:
 
 async def test_losing_and_finding_the_link_makes_the_hub_look_at_every_open_room(wire: Wire) -> None:
     looked: list[list[int]] = []
-    sources = Sources()
 
-    @sources.log
     async def read(channel: int, cursors: Any) -> Any:
         return 1, dict.fromkeys(cursors, wire_frame())
 
-    @sources.versions
     async def versions(channels: Any) -> Any:
         looked.append(list(channels))
         return dict.fromkeys(channels, 1)
 
-    hub = Hub(sources)
+    hub = Hub(providers(read_log=read, read_versions=versions))
     async with hub.running(wire, "test"):
         hub.join(Reader(1, 0, "sse"))
         await wire.subscribed.wait()
@@ -140,7 +136,7 @@ async def test_losing_and_finding_the_link_makes_the_hub_look_at_every_open_room
 
 
 async def test_after_it_has_stopped_nothing_of_it_is_left(wire: Wire) -> None:
-    hub = Hub(Sources())
+    hub = Hub(providers())
     before = asyncio.all_tasks()
     async with hub.running(wire, "test"):
         hub.join(Reader(1, 0, "sse"))
@@ -151,7 +147,7 @@ async def test_after_it_has_stopped_nothing_of_it_is_left(wire: Wire) -> None:
 
 async def test_what_does_not_hear_that_it_is_over_is_told_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.01)
-    hub, told = Hub(Sources()), []
+    hub, told = Hub(providers()), []
 
     async def goes_on() -> None:
         """As where a connection breaks at the moment at which its task is cancelled."""
@@ -172,7 +168,7 @@ async def test_what_ends_at_the_moment_at_which_it_is_told_again_is_not_waited_f
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.0)
-    hub = Hub(Sources())
+    hub = Hub(providers())
 
     async def ends_a_turn_later() -> None:
         await asyncio.create_task(asyncio.Event().wait())
@@ -185,7 +181,7 @@ async def test_what_ends_at_the_moment_at_which_it_is_told_again_is_not_waited_f
 
 
 async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_own_are_not_heard_twice() -> None:
-    hub = Hub(Sources())
+    hub = Hub(providers())
     heard: list[str] = []
     backend = MemoryBackend("memory://")
     async with hub.running(backend, "test"):

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 import pytest
 from broadcaster._backends.memory import MemoryBackend
 
-from webapp.live import Frame, Hub, Reader, Sources, Told
+from tests.live.providing import provide
+from webapp.live import Frame, Hub, Providers, Reader, Told
 from webapp.live.crowd import MANY
 from webapp.live.frames import Spoken
 from webapp.live.outbox import LIMIT_BYTES
@@ -59,11 +60,13 @@ def log() -> Log:
 
 @pytest.fixture
 async def hub(log: Log) -> AsyncIterator[Hub]:
-    sources = Sources()
-    sources.log(log.read)
-    sources.versions(log.versions)
-    sources.goodbye(lambda reader, reason: f"({reason})".encode())
-    hub = Hub(sources)
+    hub = Hub(
+        Providers(
+            read_log=log.read,
+            read_versions=log.versions,
+            last_frame=lambda reader, reason: f"({reason})".encode(),
+        )
+    )
     async with hub.running(MemoryBackend("memory://"), "test"):
         yield hub
 
@@ -305,7 +308,7 @@ async def test_a_state_is_not_put_into_words_to_find_that_nothing_has_changed(hu
     async def states(channels: Collection[int]) -> dict[int, Told]:
         return {channel: told() for channel in channels}
 
-    hub.sources.state("people")(states)
+    provide(hub, states={"people": states})
     reader = Reader(7, 0, "sse")
     hub.join(reader)
     await still(hub)
@@ -340,7 +343,7 @@ async def test_rights_that_ended_are_found_by_the_heartbeat(hub: Hub) -> None:
     async def check(readers: object) -> list[tuple[Reader, str]]:
         return [(page.reader, "signed_out")]
 
-    hub.sources.access(check)
+    provide(hub, access_checks=[check])
     await hub.check()
     await page.ends()
     assert page.heard == "(signed_out)"
@@ -348,14 +351,14 @@ async def test_rights_that_ended_are_found_by_the_heartbeat(hub: Hub) -> None:
 
 
 async def test_while_many_come_in_messages_go_first_and_what_can_wait_waits(hub: Hub, log: Log) -> None:
-    hub.sources.state("people")(log.states)
+    provide(hub, states={"people": log.states})
     checked: list[list[Reader]] = []
 
     async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
         checked.append(list(readers))
         return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
 
-    hub.sources.access(check)
+    provide(hub, access_checks=[check])
     pages = [Page(hub, session=number) for number in range(2 * MANY)]
     for number, words in enumerate("ab", 1):
         log.entries.append(words)
@@ -374,7 +377,7 @@ async def test_what_waits_for_a_crowd_does_not_wait_for_ever(
 ) -> None:
     monkeypatch.setattr("webapp.live.crowd.MOMENT_SECONDS", 3600)
     monkeypatch.setattr("webapp.live.crowd.PATIENCE_SECONDS", 0.05)
-    hub.sources.state("people")(log.states)
+    provide(hub, states={"people": log.states})
     pages = [Page(hub) for _ in range(MANY)]
     for page in pages:
         await page.hears("<nobody>")
@@ -388,7 +391,7 @@ async def test_a_right_that_ended_while_a_crowd_came_in_is_found_within_a_second
     async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
         return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
 
-    hub.sources.access(check)
+    provide(hub, access_checks=[check])
     pages = [Page(hub, session=number) for number in range(MANY)]
     async with asyncio.timeout(1):
         await pages[2].ends()
@@ -396,7 +399,7 @@ async def test_a_right_that_ended_while_a_crowd_came_in_is_found_within_a_second
 
 async def test_a_few_who_come_in_are_no_crowd(hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webapp.live.crowd.MOMENT_SECONDS", 3600)
-    hub.sources.state("people")(log.states)
+    provide(hub, states={"people": log.states})
     pages = [Page(hub) for _ in range(MANY - 1)]
     for page in pages:
         await page.hears("<nobody>")
@@ -407,7 +410,7 @@ class TestStates:
 
     @pytest.fixture
     def people(self, hub: Hub, log: Log) -> Log:
-        hub.sources.state("people")(log.states)
+        provide(hub, states={"people": log.states})
         return log
 
     async def test_the_first_reader_is_shown_the_state(self, hub: Hub, people: Log) -> None:

@@ -9,7 +9,8 @@ import pytest
 from broadcaster._backends.memory import MemoryBackend
 
 from tests.conftest import Person
-from webapp.live import Frame, Hub, Reader, Sources
+from tests.live.providing import provide
+from webapp.live import Frame, Hub, Providers, Reader
 from webapp.live import hub as the_hub
 from webapp.live.outbox import LIMIT_BYTES, Outbox
 from webapp.messages import broadcasts, posting
@@ -53,29 +54,29 @@ class TestOneLargeFrame:
         for number in range(51):
             await posting.post(room, alice.user, f"{number} {LONG}", "")
         reader = Reader(room.id, cursor, "sse", session=alice.session.id, user=alice.user.id)
-        the_hub.join(reader)
+        the_hub().join(reader)
         async with asyncio.timeout(5):
             got = await anext(aiter(reader.outbox))
         assert len(got) > LIMIT_BYTES
         assert got.count(b'class="message ') + got.count(b'class="message"') == 50
         assert not reader.outbox.is_overrun
-        the_hub.leave(reader)
+        the_hub().leave(reader)
 
     async def test_the_states_of_the_room_may_follow_it_at_once(self, alice: Person, room: Room) -> None:
         assert alice.user
         for number in range(50):
             await posting.post(room, alice.user, f"{number} {LONG}", "")
         early, late = (Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id) for _ in range(2))
-        the_hub.join(early)
-        await until(lambda: the_hub.channels[room.id]._states)
-        the_hub.join(late)
+        the_hub().join(early)
+        await until(lambda: the_hub().channels[room.id]._states)
+        the_hub().join(late)
         await until(lambda: late.outbox._chunks or late.outbox.is_closed)
         await quiet()
         async with asyncio.timeout(5):
             assert len(await anext(aiter(late.outbox))) > LIMIT_BYTES
         assert not late.outbox.is_overrun
         for reader in (early, late):
-            the_hub.leave(reader)
+            the_hub().leave(reader)
 
     async def test_a_long_last_page_does_not_make_the_endless_document_begin_anew(
         self, alice: Person, room: Room
@@ -101,19 +102,19 @@ class TestRightsThatEnded:
     ) -> None:
         assert bob.user
         reader = Reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
-        the_hub.join(reader)
+        the_hub().join(reader)
         await quiet()
-        the_hub._hear(json.dumps({"channel": room.id, "user": bob.user.id}))
+        the_hub()._hear(json.dumps({"channel": room.id, "user": bob.user.id}))
         await quiet()
-        await the_hub.check()
+        await the_hub().check()
         assert not reader.outbox.is_closed
 
     async def test_a_true_ring_about_a_session_ends_its_streams(self, bob: Person, room: Room) -> None:
         assert bob.user
         reader = Reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
-        the_hub.join(reader)
+        the_hub().join(reader)
         await bob.session.delete()
-        the_hub._hear(json.dumps({"session": bob.session.id}))
+        the_hub()._hear(json.dumps({"session": bob.session.id}))
         await until(lambda: reader.outbox.is_closed)
 
     async def test_one_who_is_kicked_while_the_stream_opens_does_not_read_on(
@@ -124,7 +125,7 @@ class TestRightsThatEnded:
         reader = Reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
         fields = {"do": "kick", "who": bob.user.code, "minutes": "10"}
         assert (await alice.post(f"{room.path}/settings", fields)).status_code == 303
-        the_hub.join(reader)
+        the_hub().join(reader)
         await until(lambda: reader.outbox.is_closed)
 
 
@@ -158,10 +159,7 @@ def slow() -> Slow:
 
 @pytest.fixture
 async def hub(slow: Slow) -> AsyncIterator[Hub]:
-    sources = Sources()
-    sources.log(slow.log)
-    sources.versions(slow.versions)
-    hub = Hub(sources)
+    hub = Hub(Providers(read_log=slow.log, read_versions=slow.versions))
     async with hub.running(MemoryBackend("memory://"), "test"):
         yield hub
 
@@ -170,7 +168,7 @@ async def test_an_older_reading_of_a_state_does_not_replace_a_newer_one(
     hub: Hub, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.live.channel.STATE_SECONDS", 0)
-    hub.sources.state("people")(slow.states)
+    provide(hub, states={"people": slow.states})
     reader = Reader(7, 0, "sse")
     hub.join(reader)
     await until(lambda: b"<old>" in b"".join(reader.outbox._chunks))
@@ -212,7 +210,7 @@ async def test_a_look_at_the_database_that_fails_is_repeated_soon(
             raise ConnectionError("the database is away too")
         return dict.fromkeys(channels, 1)
 
-    hub.sources.versions(versions)
+    provide(hub, read_versions=versions)
     hub.join(Reader(7, 0, "sse"))
     hub._notice(True)
     await until(lambda: looks == 3)
@@ -230,12 +228,12 @@ async def test_who_is_written_while_the_process_is_taken_for_dead_is_written_ane
         await write(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Visit, "write", slowly)
-    attendance.enter(alice.user.id, room.id)
+    attendance().enter(alice.user.id, room.id)
     async with asyncio.timeout(5):
         await begun.wait()
-    forgotten = attendance._written = set()  # what happens when our own row was gone
-    attendance._has_changed.set()
+    forgotten = attendance()._written = set()  # what happens when our own row was gone
+    attendance()._has_changed.set()
     gate.set()
-    await until(lambda: attendance._written is not forgotten)
-    assert attendance._written == {(alice.user.id, room.id)}
-    attendance.leave(alice.user.id, room.id)
+    await until(lambda: attendance()._written is not forgotten)
+    assert attendance()._written == {(alice.user.id, room.id)}
+    attendance().leave(alice.user.id, room.id)

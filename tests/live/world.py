@@ -18,7 +18,7 @@ import pytest
 from broadcaster import Event
 from broadcaster._backends.base import BroadcastBackend
 
-from webapp.live import Frame, Hub, Reader, Sources
+from webapp.live import Frame, Hub, Providers, Reader
 from webapp.live.bell import RETRY_SECONDS
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
@@ -248,13 +248,15 @@ class Process:
 
     def __init__(self, world: "World") -> None:
         self.world = world
-        sources = Sources()
-        sources.log(world.store.read_log)
-        sources.versions(world.store.read_versions)
-        sources.access(world.store.check_access)
-        sources.state("people")(world.store.read_people)
-        sources.goodbye(lambda reader, reason: f"{reader.framing} ! {reader.channel} {reason}\n".encode())
-        self.hub = Hub(sources)
+        self.hub = Hub(
+            Providers(
+                read_log=world.store.read_log,
+                read_versions=world.store.read_versions,
+                states={"people": world.store.read_people},
+                access_checks=[world.store.check_access],
+                last_frame=lambda reader, reason: f"{reader.framing} ! {reader.channel} {reason}\n".encode(),
+            )
+        )
         self.wire = Wire(world.network)
         self.is_up = True
         self.is_serving, self._is_over = asyncio.Event(), asyncio.Event()

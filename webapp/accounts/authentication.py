@@ -35,7 +35,7 @@ class SessionBackend(AuthenticationBackend):
             return None
         if session is None or session.is_over:
             return None
-        used.note(session)
+        used().note(session)
         session.user.session_id = session.id
         language.choose(session.user.language)
         if not conn.scope["path"].startswith(LAST_PATHS):

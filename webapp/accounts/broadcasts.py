@@ -6,14 +6,14 @@ from webapp.live import hub
 
 def signed_out(*sessions: int) -> None:
     for session in sessions:
-        hub.dismiss("signed_out", session=session)
+        hub().dismiss("signed_out", session=session)
 
 
 def renewed(session: int) -> None:
     """The session goes on under another token: streams that were opened with the one before end."""
-    hub.dismiss("renewed", session=session)
+    hub().dismiss("renewed", session=session)
 
 
 def changed(person: User) -> None:
     """They have another name or picture, or have gone: what shows them is made anew."""
-    hub.note("person", code=person.code)
+    hub().note("person", code=person.code)

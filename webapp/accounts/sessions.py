@@ -9,6 +9,7 @@ from tortoise.models import Model
 from webapp import database, faults, text
 from webapp.accounts.models import User
 from webapp.language import Words, _
+from webapp.lifetime import Slot
 from webapp.prepared import Prepared
 from webapp.security import cookie
 
@@ -112,4 +113,4 @@ class Used:
                 faults.read("when sessions were used could not be written", error)
 
 
-used = Used()
+used = Slot[Used]("uses of sessions")

@@ -7,4 +7,4 @@ from webapp.live import hub
 def changed(*people: User) -> None:
     """What these people are to somebody has changed: their pages have something else to show."""
     for person in people:
-        hub.note("ties", user=person.id)
+        hub().note("ties", user=person.id)

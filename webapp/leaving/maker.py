@@ -8,6 +8,7 @@ from webapp import faults
 from webapp.language import speaking
 from webapp.leaving.archive import Archive, Book
 from webapp.leaving.export import Export, Superseded
+from webapp.lifetime import Slot
 from webapp.presence.attendance import attendance
 
 log = logging.getLogger(__name__)
@@ -27,11 +28,10 @@ class Maker:
         self._asked.set()
 
     async def keep_making(self) -> None:
-        self._asked = asyncio.Event()
         while True:
             try:
                 await Export.forget()
-                while export := await Export.claim(attendance.process):
+                while export := await Export.claim(attendance().process):
                     await make(export)
             except Exception as error:  # the rows are still there
                 faults.read("files for people could not be made", error)
@@ -66,4 +66,4 @@ async def make(export: Export) -> None:
         raise
 
 
-maker = Maker()
+maker = Slot[Maker]("maker of exports")

@@ -49,13 +49,13 @@ def _form(request: Request, status: int = 200, problem: Words = "") -> Response:
 
 async def _leave(user: User) -> None:
     accounts.signed_out(*await begin(user))
-    attendance.forget_all(user.id)
+    attendance().forget_all(user.id)
     for room in await finish(user):
         typing.ended(room.id, user)
         if room.closed_at:
             rooms.closed(room)
     accounts.changed(user)
-    hub.start(erase_closed())
+    hub().start(erase_closed())
 
 
 # A file of everything that is one's own.
@@ -77,7 +77,7 @@ async def export(request: Request) -> Response:
             return response
         await Export.begin(user)
         events.record(request, "export_begun", user.code)
-    maker.wake()
+    maker().wake()
     return render.see_other(request.scope["path"])
 
 

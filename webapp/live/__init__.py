@@ -5,12 +5,12 @@ The database is the truth, the broadcaster a doorbell: a ring says only that a c
 version, and each process reads what it missed. So a ring that is lost, repeated or late costs nothing.
 """
 
+from webapp.lifetime import Slot
 from webapp.live.frames import Frame, Told
 from webapp.live.hub import Hub
 from webapp.live.reader import Reader
-from webapp.live.sources import Sources
+from webapp.live.sources import Providers
 
-sources = Sources()
-hub = Hub(sources)
+hub = Slot[Hub]("hub")
 
-__all__ = ["Frame", "Hub", "Reader", "Sources", "Told", "hub", "sources"]
+__all__ = ["Frame", "Hub", "Providers", "Reader", "Told", "hub"]

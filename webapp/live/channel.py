@@ -9,7 +9,7 @@ from webapp.live.counts import Counts
 from webapp.live.crowd import Crowd
 from webapp.live.frames import Told
 from webapp.live.reader import Reader, deliver
-from webapp.live.sources import Sources
+from webapp.live.sources import Providers
 
 READ_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -34,7 +34,7 @@ class Channel:
     def __init__(
         self,
         number: int,
-        sources: Sources,
+        providers: Providers,
         start: Callable[[Coroutine[object, object, None]], None],
         counts: Counts,
         crowd: Crowd,
@@ -42,7 +42,7 @@ class Channel:
         self.number = number
         self.version: int | None = None
         self.readers: set[Reader] = set()
-        self._sources = sources
+        self._providers = providers
         self._start = start
         self._counts = counts
         self._crowd = crowd
@@ -148,7 +148,7 @@ class Channel:
             await deliver([reader for reader in self.readers if self._wants(reader, kind)], frame)
 
     def _wants(self, reader: Reader, kind: str) -> bool:
-        return not (reader.is_spare and kind in self._sources.dispensable)
+        return not (reader.is_spare and kind in self._providers.dispensable)
 
     async def _pass_log(self) -> None:
         joining, rung = list(self._joining), self._rung
@@ -157,7 +157,7 @@ class Channel:
         if self.version is not None and self.readers:
             cursors.add(self.version)
         async with asyncio.timeout(READ_SECONDS):
-            found = await self._sources.read_log(self.number, cursors)
+            found = await self._providers.read_log(self.number, cursors)
         if found:
             self._make([found[1][self.version]] if self.version is not None and self.readers else [])
             for reader in joining:
@@ -167,7 +167,7 @@ class Channel:
         del self._joining[: len(joining)]
         if found is None:
             for reader in self._present:
-                reader.outbox.close(self._sources.say_goodbye(reader, "gone"))
+                reader.outbox.close(self._providers.last_frame(reader, "gone"))
             self._rung = 0  # nothing more will come of it
             return
         version, frames = found
@@ -210,12 +210,12 @@ class Channel:
         if joining and not self._unchecked:
             self._start(self._check_access())
         self._unchecked += joining
-        for kind in self._sources.read_states.keys() - self._states.keys():
+        for kind in self._providers.states.keys() - self._states.keys():
             self.ask(kind)
 
     def _failed(self, what: str, error: Exception) -> None:
         self._counts.read_failures += 1
-        self._sources.note_failure(what, error)
+        self._providers.on_failure(what, error)
 
     async def _check_access(self) -> None:
         """Between the look at their rights and their coming in these may have ended; from then on they are told."""
@@ -223,12 +223,12 @@ class Channel:
         unchecked, self._unchecked = self._unchecked, []
         try:
             async with asyncio.timeout(READ_SECONDS):
-                ended = await self._sources.check_access(unchecked)
+                ended = await self._providers.check_access(unchecked)
         except Exception as error:  # the next heartbeat looks again
             self._failed("the rights of readers could not be read", error)
             return
         for reader, reason in ended:
-            reader.outbox.close(self._sources.say_goodbye(reader, reason))
+            reader.outbox.close(self._providers.last_frame(reader, reason))
 
     async def _read_state(self, kind: str) -> None:
         clock = asyncio.get_running_loop().time
@@ -240,7 +240,7 @@ class Channel:
         asked_at = self._asked_at[kind] = clock()
         try:
             async with asyncio.timeout(READ_SECONDS):
-                frames = await self._sources.read_states[kind]([self.number])
+                frames = await self._providers.states[kind]([self.number])
         except Exception as error:  # the next heartbeat reads it again
             self._failed(f"the state {kind} of a room could not be read", error)
             return

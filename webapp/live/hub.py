@@ -17,7 +17,7 @@ from webapp.live.counts import Counts
 from webapp.live.crowd import Crowd
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.reader import Reader, deliver
-from webapp.live.sources import Sources
+from webapp.live.sources import Providers
 from webapp.live.tasks import end
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ CHANNELS_AT_ONCE = 500
 class Hub:
     """Every committed change of a channel reaches every reader of it, in the order of the versions, once."""
 
-    def __init__(self, sources: Sources) -> None:
-        self.sources = sources
+    def __init__(self, providers: Providers) -> None:
+        self.providers = providers
         self.counts = Counts()
         self.crowd = Crowd()
         self.channels: dict[int, Channel] = {}
@@ -96,7 +96,7 @@ class Hub:
             channel = self.channels.get(reader.channel)
             if channel is None:
                 channel = self.channels[reader.channel] = Channel(
-                    reader.channel, self.sources, self.start, self.counts, self.crowd
+                    reader.channel, self.providers, self.start, self.counts, self.crowd
                 )
             channel.join(reader)
         self.counts.streams += 1
@@ -126,7 +126,7 @@ class Hub:
 
     def end(self, reader: Reader, reason: str) -> None:
         """Say goodbye to one reader and close its stream."""
-        reader.outbox.close(self.sources.say_goodbye(reader, reason))
+        reader.outbox.close(self.providers.last_frame(reader, reason))
 
     # Rings.
 
@@ -143,12 +143,12 @@ class Hub:
 
     def tell(self, kind: str, **facts: int | str) -> None:
         """Tell every process something of which nothing is stored: it is worth nothing when it comes late."""
-        self.sources.hear_news[kind](**facts)
+        self.providers.news[kind](**facts)
         self._bell.ring(json.dumps({"news": kind, **facts}))
 
     def note(self, kind: str, **facts: int | str) -> None:
         """Tell every process that something stored has changed: while the link is away, what it tells is kept."""
-        self.sources.hear_news[kind](**facts)
+        self.providers.news[kind](**facts)
         text = json.dumps({"news": kind, **facts})
         self._bell.ring(text, text)
 
@@ -177,17 +177,18 @@ class Hub:
 
     def _hear_message(self, message: dict[str, Any]) -> None:
         if kind := message.pop("news", None):
-            self.sources.hear_news[kind](**message)
+            self.providers.news[kind](**message)
         else:
             self.start(self._recheck(message))
 
     def _hear_version(self, number: int, version: int) -> None:
-        self.sources.hear_ring(number)
+        for hear in self.providers.on_version:
+            hear(number)
         if channel := self.channels.get(number):
             channel.hear(version)
 
     def _hear_state(self, number: int, kind: str) -> None:
-        if kind in self.sources.read_states and (channel := self.channels.get(number)):
+        if kind in self.providers.states and (channel := self.channels.get(number)):
             channel.ask(kind)
 
     def _dismiss(self, reason: str, labels: Mapping[str, int]) -> None:
@@ -212,7 +213,7 @@ class Hub:
 
     def _failed(self, what: str, error: Exception) -> None:
         self.counts.read_failures += 1
-        self.sources.note_failure(what, error)
+        self.providers.on_failure(what, error)
 
     # Keeping watch.
 
@@ -233,7 +234,7 @@ class Hub:
 
     async def check(self) -> None:
         """Compare every open channel, its states and the rights of its readers with the database."""
-        for look in self.sources.look_again:
+        for look in self.providers.on_heartbeat:
             look()
         numbers = list(self.channels)
         for start in range(0, len(numbers), CHANNELS_AT_ONCE):
@@ -241,18 +242,18 @@ class Hub:
         await self._end_rights(self.readers())
 
     async def _end_rights(self, readers: list[Reader]) -> None:
-        for reader, reason in await self.sources.check_access(readers):
+        for reader, reason in await self.providers.check_access(readers):
             self.end(reader, reason)
 
     async def _check(self, numbers: list[int]) -> None:
-        versions = await self.sources.read_versions(numbers)
+        versions = await self.providers.read_versions(numbers)
         for number in numbers:
             if number in versions:
                 self._count_lost(number, versions[number])
                 self._hear_version(number, versions[number])
             else:
                 self._dismiss("gone", {"channel": number})
-        for kind, read in self.sources.read_states.items():
+        for kind, read in self.providers.states.items():
             begun = asyncio.get_running_loop().time()
             for number, frame in (await read(numbers)).items():
                 if channel := self.channels.get(number):

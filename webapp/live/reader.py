@@ -25,6 +25,7 @@ class Reader:
         "channel",
         "cursor",
         "framing",
+        "is_brief",
         "is_parked",
         "is_spare",
         "labels",
@@ -48,6 +49,8 @@ class Reader:
         # Whether its connection stays open, silent, after its last frame.
         self.is_parked = False
         self.is_spare = False
+        # Whether its stream ends soon, as an answer, because none gets through to the page.
+        self.is_brief = False
         self.channel = channel
         self.cursor = cursor
         self.framing = framing

@@ -1,107 +1,65 @@
-"""What the domains bring to the engine: how a log, a state and a right are read. Registered once, at import."""
+"""What the domains bring to the engine: how a log, a state and a right are read. app.py lists it, by name."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from webapp.live.frames import Told
 from webapp.live.reader import Reader
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+
+# How many readers one query asks about, and how long others may work in between.
+BATCH_SIZE = 250
+YIELD_SECONDS = 0.02
 
 # The versions that readers hold (None: nothing yet) to the frame that each needs, all of them leading to the one
 # version that comes first; None when the channel has ceased to exist.
 Log = tuple[int, Mapping[int | None, Told]] | None
 ReadLog = Callable[[int, Collection[int | None]], Awaitable[Log]]
+# Of many channels; one that is missing has ceased to exist.
 ReadVersions = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
+# A state without a version (who is here), of many channels.
 ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Told]]]
+# Which of these readers may read no more, each with the reason.
 CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, str]]]]
-HearNews = Callable[..., None]
-HearRing = Callable[[int], None]
-LookAgain = Callable[[], None]
-SayGoodbye = Callable[[Reader, str], bytes]
-NoteFailure = Callable[[str, Exception], None]
 
 
-async def _no_log(channel: int, cursors: Collection[int | None]) -> Log:
-    return None
+def log_failure(what: str, error: Exception) -> None:
+    logger.warning("%s, trying again: %r", what, error)
 
 
-async def _no_versions(channels: Collection[int]) -> Mapping[int, int]:
-    return {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Providers:
+    """The engine calls these; each is a function of a domain, which knows the engine, while the engine knows none."""
 
+    read_log: ReadLog
+    read_versions: ReadVersions
+    states: Mapping[str, ReadState] = field(default_factory=dict)
+    # Those that pages of people who save data do without.
+    dispensable: frozenset[str] = frozenset()
+    # By kind: called in every process with the facts that were broadcast.
+    news: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+    # Called with a channel whose log has changed, whether it is open here or not.
+    on_version: Sequence[Callable[[int], None]] = ()
+    # Called at every heartbeat, for what no ring announced.
+    on_heartbeat: Sequence[Callable[[], None]] = ()
+    # Called when a stream has ended.
+    on_closed: Sequence[Callable[[Reader], None]] = ()
+    access_checks: Sequence[CheckAccess] = ()
+    # The last bytes for a reader whose stream ends for this reason.
+    last_frame: Callable[[Reader, str], bytes] = lambda reader, reason: b""
+    # Hears of an error of a reading, which is tried again.
+    on_failure: Callable[[str, Exception], None] = log_failure
 
-async def _all_may(readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
-    return []
-
-
-def _log_failure(what: str, error: Exception) -> None:
-    log.warning("%s, trying again: %r", what, error)
-
-
-class Sources:
-    def __init__(self) -> None:
-        self.read_log: ReadLog = _no_log
-        self.read_versions: ReadVersions = _no_versions
-        self.read_states: dict[str, ReadState] = {}
-        self.dispensable: set[str] = set()
-        self.hear_news: dict[str, HearNews] = {}
-        self.hear_ring: HearRing = lambda channel: None
-        self.look_again: list[LookAgain] = []
-        self.check_access: CheckAccess = _all_may
-        self.say_goodbye: SayGoodbye = lambda reader, reason: b""
-        self.note_failure: NoteFailure = _log_failure
-
-    def log(self, read: ReadLog) -> ReadLog:
-        """Decorator: how the log of a channel is read."""
-        self.read_log = read
-        return read
-
-    def versions(self, read: ReadVersions) -> ReadVersions:
-        """Decorator: how the versions of many channels are read; one that is missing has ceased to exist."""
-        self.read_versions = read
-        return read
-
-    def state(self, kind: str, is_dispensable: bool = False) -> Callable[[ReadState], ReadState]:
-        """Decorator: how a state without a version (who is here) is read, for many channels."""
-
-        def register(read: ReadState) -> ReadState:
-            self.read_states[kind] = read
-            if is_dispensable:
-                self.dispensable.add(kind)
-            return read
-
-        return register
-
-    def news(self, kind: str) -> Callable[[HearNews], HearNews]:
-        """Decorator: what becomes of news of this kind, in every process, called with the facts that were told."""
-
-        def register(hear: HearNews) -> HearNews:
-            self.hear_news[kind] = hear
-            return hear
-
-        return register
-
-    def ring(self, hear: HearRing) -> HearRing:
-        """Decorator: what else becomes of the log of a channel having changed, whether it is open here or not."""
-        self.hear_ring = hear
-        return hear
-
-    def heartbeat(self, look: LookAgain) -> LookAgain:
-        """Decorator: what else is to be looked at again, in case that it was not told."""
-        self.look_again.append(look)
-        return look
-
-    def access(self, check: CheckAccess) -> CheckAccess:
-        """Decorator: which of the readers may read no more, and why."""
-        self.check_access = check
-        return check
-
-    def failure(self, note: NoteFailure) -> NoteFailure:
-        """Decorator: what becomes of an error of a reading, which is tried again."""
-        self.note_failure = note
-        return note
-
-    def goodbye(self, say: SayGoodbye) -> SayGoodbye:
-        """Decorator: the last bytes for a reader whose stream ends for a reason."""
-        self.say_goodbye = say
-        return say
+    async def check_access(self, readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+        """Which of these readers may read no more, each with the first reason that is found."""
+        ended: dict[Reader, str] = {}
+        for start in range(0, len(readers), BATCH_SIZE):
+            batch = readers[start : start + BATCH_SIZE]
+            for check in self.access_checks:
+                ended |= dict(await check([reader for reader in batch if reader not in ended]))
+            if start + BATCH_SIZE < len(readers):
+                await asyncio.sleep(YIELD_SECONDS)
+        return list(ended.items())

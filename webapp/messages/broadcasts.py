@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from webapp import render
 from webapp.accounts.models import User
-from webapp.live import Frame, Told, frames, hub, sources
+from webapp.live import Frame, Told, frames, hub
 from webapp.messages import pages, typing
 from webapp.messages.models import MOST_CHANGES, Line, Message
 from webapp.rooms.models import BY_ID, Room
@@ -12,7 +12,7 @@ from webapp.rooms.models import BY_ID, Room
 
 def changed(room: Room, version: int) -> None:
     """Something was posted, edited or removed: the log has reached this version."""
-    hub.ring(room.id, version)
+    hub().ring(room.id, version)
 
 
 def left(room: Room, user: User) -> None:
@@ -20,13 +20,11 @@ def left(room: Room, user: User) -> None:
     typing.ended(room.id, user)
 
 
-@sources.versions
 async def versions(rooms: Collection[int]) -> Mapping[int, int]:
     known = dict(await Room.filter(id__in=rooms, closed_at=None).values_list("id", "version"))
     return known | {number: 0 for number in rooms if number < 0}  # no rooms, and without a log
 
 
-@sources.log
 async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Told]] | None:
     """
     What each of these cursors lacks, as frames that all lead to one version.

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from webapp import render
 from webapp.accounts.models import User
 from webapp.language import Words, _
-from webapp.live import Frame, Told, frames, hub, sources
+from webapp.live import Frame, Told, frames, hub
 from webapp.rooms.models import Membership, Room
 
 # Whoever has the chat open has seen it within this time: then "Sent" is not said first.
@@ -17,12 +17,12 @@ SENT, DELIVERED, SEEN = _("Sent"), _("Delivered"), _("Seen")
 def posted(room: Room) -> None:
     """Something was posted in the chat: what is said of the one before holds no more."""
     if room.is_chat:
-        hub.start(_tell_later(room.id))
+        hub().start(_tell_later(room.id))
 
 
 async def _tell_later(room_id: int) -> None:
     await asyncio.sleep(PATIENCE_SECONDS)
-    hub.touch(room_id, "receipts")
+    hub().touch(room_id, "receipts")
 
 
 def receipt(room: Room, author: User | None) -> Words:
@@ -41,7 +41,6 @@ def _said(room: Room, author: User, theirs: Membership) -> Words:
     return DELIVERED if theirs.delivered_number >= room.last_number else SENT
 
 
-@sources.state("receipts")
 async def receipts(rooms: Collection[int]) -> dict[int, Told]:
     """Of the chats among them: what is said to the author of the newest message, in the bytes that both get."""
     chats = [room for room in rooms if _is_chat(room)]
@@ -56,7 +55,7 @@ async def receipts(rooms: Collection[int]) -> dict[int, Told]:
 
 def _is_chat(number: int) -> bool:
     """Told by any reader of the channel, so that no room but a chat is asked about."""
-    channel = hub.channels.get(number)
+    channel = hub().channels.get(number)
     reader = next(iter(channel.readers), None) if channel else None
     return reader is not None and "other" in reader.labels
 

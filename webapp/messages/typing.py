@@ -6,54 +6,53 @@ from itertools import islice
 
 from webapp import render
 from webapp.accounts.models import User
-from webapp.live import Frame, Told, frames, hub, sources
+from webapp.lifetime import Slot
+from webapp.live import Frame, Told, frames, hub
 
 SHOWN_SECONDS = 5.0
 EVERY_SECONDS = 3.0
 NAMES_SHOWN = 3
 
 # By room: the codes of those who type to their names, and until when (on the loop's clock) each is shown.
-_typing: dict[int, dict[str, tuple[str, float]]] = {}
+typists = Slot[dict[int, dict[str, tuple[str, float]]]]("memory of who types")
 
 
 def begun(room_id: int, user: User) -> None:
     """The person is typing. Said again too soon, it says nothing new."""
-    _, until = _typing.get(room_id, {}).get(user.code, ("", 0.0))
+    _, until = typists().get(room_id, {}).get(user.code, ("", 0.0))
     is_fresh = until - asyncio.get_running_loop().time() > SHOWN_SECONDS - EVERY_SECONDS
     if user.shows_typing and not is_fresh:
-        hub.tell("typing", room=room_id, code=user.code, name=user.display_name)
+        hub().tell("typing", room=room_id, code=user.code, name=user.display_name)
 
 
 def ended(room_id: int, user: User) -> None:
     """The person has sent it, or has left. Most people who post were not seen typing: that needs no telling."""
-    if room_id in hub.channels and user.code not in _typing.get(room_id, {}):
+    if room_id in hub().channels and user.code not in typists().get(room_id, {}):
         return
-    hub.tell("typing", room=room_id, code=user.code, name="")
+    hub().tell("typing", room=room_id, code=user.code, name="")
 
 
-@sources.news("typing")
 def heard(room: int, code: str, name: str) -> None:
-    for gone in _typing.keys() - hub.channels.keys():
-        del _typing[gone]
-    if room not in hub.channels:
+    for gone in typists().keys() - hub().channels.keys():
+        del typists()[gone]
+    if room not in hub().channels:
         return
     if name:
         loop = asyncio.get_running_loop()
-        _typing.setdefault(room, {})[code] = (name, loop.time() + SHOWN_SECONDS)
-        loop.call_later(SHOWN_SECONDS, hub.ask, room, "typing")
-    elif _typing.get(room, {}).pop(code, None) is None:
+        typists().setdefault(room, {})[code] = (name, loop.time() + SHOWN_SECONDS)
+        loop.call_later(SHOWN_SECONDS, hub().ask, room, "typing")
+    elif typists().get(room, {}).pop(code, None) is None:
         return
-    hub.ask(room, "typing")
+    hub().ask(room, "typing")
 
 
-@sources.state("typing", is_dispensable=True)
 async def typing(rooms: Collection[int]) -> dict[int, Told]:
     """Rooms in which nobody has typed since they were opened have no such state at all."""
     now = asyncio.get_running_loop().time()
     found = {}
     for room in rooms:
-        if room in _typing:
-            people = _typing[room] = {code: seen for code, seen in _typing[room].items() if seen[1] > now}
+        if room in typists():
+            people = typists()[room] = {code: seen for code, seen in typists()[room].items() if seen[1] > now}
             found[room] = framed({code: name for code, (name, _) in people.items()})
     return found
 

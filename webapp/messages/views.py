@@ -64,7 +64,7 @@ async def show_in(request: Request, user: User, room: Room, page: Show) -> Respo
     new = _first_new(user, room, messages)
     if is_newest:
         if room.is_open and not room.is_stranger:
-            attendance.look(user.id, room.id)
+            attendance().look(user.id, room.id)
         if is_plain(request) or not room.is_open:
             await _read(user, room)
     shown = await _shown(request, user, room, messages, is_newest and room.is_open, new)
@@ -73,7 +73,7 @@ async def show_in(request: Request, user: User, room: Room, page: Show) -> Respo
 
 def _first_new(user: User, room: Room, messages: list[Line]) -> int:
     """The number of the first of the messages that is unread; 0 when none is, when all are or when it is not here."""
-    if not room.membership or attendance.has_open(user.id, room.id):
+    if not room.membership or attendance().has_open(user.id, room.id):
         return 0
     read = room.membership.read_number
     if not read or not messages or messages[0].number > read + 1:
@@ -201,7 +201,7 @@ async def _read_to(user: User, room: Room, number: int) -> None:
     if await Membership.read_to(user.id, room.id, number):
         rooms.placed(room, user.id)
         if room.is_chat:
-            hub.touch(room.id, "receipts")
+            hub().touch(room.id, "receipts")
 
 
 async def permalink(request: Request) -> Response:

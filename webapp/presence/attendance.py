@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from time import monotonic
 
 from webapp import faults, settings
+from webapp.lifetime import Slot
 from webapp.live import hub
 from webapp.live.tasks import end
 from webapp.presence import broadcasts
@@ -23,9 +24,6 @@ class Attendance:
     """`room` is NO_ROOM for a page that shows none: it makes somebody present, but in no room."""
 
     def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
         self._streams: Counter[Place] = Counter()
         self._until: dict[Place, float] = {}
         self._forgotten: set[Place] = set()
@@ -79,7 +77,6 @@ class Attendance:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Hold this process's lease and write its visits until the block ends; then they are gone at once."""
-        self._begin()
         self._process = await Process.begin()
         if settings.ON_SQLITE:
             # One process at a time: whatever another has left behind is from before a crash.
@@ -107,7 +104,7 @@ class Attendance:
                 async with asyncio.timeout(self._patience()):
                     await self._has_changed.wait()
             self._has_changed.clear()
-            await hub.crowd.passed()
+            await hub().crowd.passed()
             try:
                 await self._write_changes()
             except Exception as error:
@@ -150,4 +147,4 @@ def _people(places: Collection[Place]) -> set[int]:
     return {user for user, _ in places}
 
 
-attendance = Attendance()
+attendance = Slot[Attendance]("presence of this process")

@@ -1,34 +1,23 @@
 """Telling a room who is in it, and everybody who is online."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from webapp import render
-from webapp.live import Frame, Told, frames, hub, sources
+from webapp.live import Frame, Told, frames, hub
 from webapp.presence.models import AT_ONCE, NO_ROOM, People, people_in, rooms_of
-
-# Who wants to know, in this process, of people who may have come online or gone, or begun or ceased to show it.
-# Each is called with their ids and reads what is so now; news may be lost, so it looks by itself now and then too.
-listeners: list[Callable[[set[int]], None]] = []
 
 
 def changed(users: Collection[int]) -> None:
-    """Whether these people are online may have changed: tell every process."""
+    """Broadcast that these people may have come online or gone, or begun or ceased to show it. News may be lost."""
     ordered = sorted(users)
     for start in range(0, len(ordered), AT_ONCE):
-        hub.tell("presence", users=",".join(map(str, ordered[start : start + AT_ONCE])))
-
-
-@sources.news("presence")
-def heard(users: str) -> None:
-    ids = {int(user) for user in users.split(",")}
-    for listen in listeners:
-        listen(ids)
+        hub().tell("presence", users=",".join(map(str, ordered[start : start + AT_ONCE])))
 
 
 def moved(rooms: Collection[int]) -> None:
     """The people of these rooms may be others now."""
     for room in set(rooms) - {NO_ROOM}:
-        hub.touch(room, "people")
+        hub().touch(room, "people")
 
 
 async def chosen(user: int) -> None:
@@ -37,10 +26,9 @@ async def chosen(user: int) -> None:
     changed([user])
 
 
-@sources.state("people", is_dispensable=True)
 async def people(rooms: Collection[int]) -> dict[int, Told]:
     """Of public rooms: of two who talk in private friends alone see who is there, and in another way."""
-    private = {reader.channel for reader in hub.readers(private=1)}
+    private = {reader.channel for reader in hub().readers(private=1)}
     return {room: framed(people) for room, people in (await people_in(set(rooms) - private)).items()}
 
 

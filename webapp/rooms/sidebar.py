@@ -98,7 +98,7 @@ class Entry:
         self.is_request, self.muted = bool(row["is_request"]), bool(row["muted"])
         self.is_friend, self.is_online = bool(row["is_friend"]), bool(row["is_online"])
         self.unread = min(MAX_UNREAD, max(0, self.last_number - row["read_number"] - row["removed_unread"]))
-        if self.muted or attendance.has_open(self.user_id, self.room_id):
+        if self.muted or attendance().has_open(self.user_id, self.room_id):
             self.unread = 0
         # Whether the one who wrote can be told that it has come to the viewer.
         is_mine = row["last_author"] == self.user_id

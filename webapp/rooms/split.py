@@ -38,7 +38,7 @@ async def split(
     if come := [entry for entry in shown if entry.is_to_come]:
         await Membership.delivered([entry.membership_id for entry in come])
         for entry in come:
-            hub.touch(entry.room_id, "receipts")
+            hub().touch(entry.room_id, "receipts")
     seen = digest(shown, streamed.id if streamed else None) if sidebar_page == 1 else OLDER
     query = {"sidebar": seen if online is None else f"{seen}.{digest_of(online, waiting)}"}
     query["page"] = render.PAGE_VERSION

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from webapp import faults
 from webapp.friends.models import Friendship
-from webapp.live import Reader, hub, sources
+from webapp.lifetime import Slot
+from webapp.live import Reader, hub
 from webapp.presence.models import everyone_online, online
 from webapp.rooms.audience import Audience
 from webapp.rooms.entries import TIES, Shown, dots, waiting
@@ -49,9 +50,6 @@ class Viewers:
     """
 
     def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
         self._audience = Audience()
         # What is to be looked at, in the order in which it was heard: a part at a time, so that nothing waits for ever.
         self._joining: dict[Reader, None] = {}
@@ -59,7 +57,7 @@ class Viewers:
         self._places: dict[Place, None] = {}
         self._people: dict[int, None] = {}
         self._must_look = False
-        self._links_lost = hub.counts.links_lost
+        self._links_lost = 0
         # What has been told: when a room may be told again, the number of its newest message, who is online.
         self._next_at: dict[int, float] = {}
         self._told: dict[int, int] = {}
@@ -99,6 +97,10 @@ class Viewers:
             self._joining |= dict.fromkeys(viewer.readers)
             self._has_news.set()
 
+    def hear_presence(self, users: str) -> None:
+        """News of people, by their ids with commas between."""
+        self.hear_people({int(user) for user in users.split(",")})
+
     def hear_people(self, people: Collection[int]) -> None:
         """Whether these people are here may have changed."""
         if watched := self._audience.friends_of.keys() & people:
@@ -108,8 +110,8 @@ class Viewers:
     def look_again(self) -> None:
         """The heartbeat: what is so is compared with what was told; after the link broke, everything is told anew."""
         self._must_look = bool(self._audience.people)
-        if hub.is_linked and hub.counts.links_lost != self._links_lost:
-            self._links_lost = hub.counts.links_lost
+        if hub().is_linked and hub().counts.links_lost != self._links_lost:
+            self._links_lost = hub().counts.links_lost
             for user in self._audience.people:
                 self.hear_ties(user)
         self._has_news.set()
@@ -118,11 +120,10 @@ class Viewers:
 
     async def run(self) -> None:
         """Tell the pages what changes, until cancelled."""
-        self._begin()
         while True:
             await self._has_news.wait()
             self._has_news.clear()
-            await hub.crowd.passed()
+            await hub().crowd.passed()
             begun = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(READ_SECONDS):
@@ -270,7 +271,7 @@ class Viewers:
         if come := [one for one in found if one.is_to_come and one.user_id in self._audience.people]:
             await Membership.delivered([one.membership_id for one in come])
             for one in come:
-                hub.touch(one.room_id, "receipts")
+                hub().touch(one.room_id, "receipts")
 
     async def _tell_people(self, people: set[int]) -> None:
         """Dots: made once for a person, for the pages of all their friends but those that save data."""
@@ -296,22 +297,4 @@ def _taken(queue: dict[T, None], some: Collection[T]) -> Iterator[None]:
         raise
 
 
-viewers = Viewers()
-
-sources.ring(viewers.hear_room)
-sources.heartbeat(viewers.look_again)
-
-
-@sources.news("room")
-def _hear_room(room: int) -> None:
-    viewers.hear_room(room)
-
-
-@sources.news("place")
-def _hear_place(user: int, room: int) -> None:
-    viewers.hear_place(user, room)
-
-
-@sources.news("ties")
-def _hear_ties(user: int) -> None:
-    viewers.hear_ties(user)
+viewers = Slot[Viewers]("sidebars of open pages")

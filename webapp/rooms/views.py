@@ -117,7 +117,7 @@ async def join(request: Request) -> Response:
     await members.join(room, user)
     broadcasts.placed(room, user.id)
     if room.is_chat:
-        hub.touch(room.id, "receipts")  # whoever waits for the answer learns of it
+        hub().touch(room.id, "receipts")  # whoever waits for the answer learns of it
     return render.see_other(f"{room.path}#composer" if room.is_chat else room.path)
 
 
@@ -128,7 +128,7 @@ async def leave(request: Request) -> Response:
     if room.membership:
         await members.leave(room, user)
         broadcasts.placed(room, user.id)
-        attendance.forget(user.id, room.id)
+        attendance().forget(user.id, room.id)
         talk.left(room, user)
     return render.see_other("/lobby")
 
@@ -244,7 +244,7 @@ async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
     if member.user.is_admin:
         raise Refused(_("An administrator can't be sent away."))
     await members.kick(room, member, _count(typed["minutes"], default=60))
-    attendance.forget(member.user_id, room.id)
+    attendance().forget(member.user_id, room.id)
     talk.left(room, member.user)
     broadcasts.kicked(room, member.user_id)
     broadcasts.placed(room, member.user_id)
@@ -266,7 +266,7 @@ async def _delete(room: Room, user: User, typed: dict[str, str]) -> str:
         raise Invalid(name=_("That is not the name of this room."))
     await room.close()
     broadcasts.closed(room)
-    hub.start(erase_closed())
+    hub().start(erase_closed())
     return "/lobby"
 
 

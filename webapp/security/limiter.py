@@ -12,6 +12,7 @@ from limits.storage import storage_from_string
 from webapp import settings
 from webapp.errors import TooMany
 from webapp.faults import Fault
+from webapp.lifetime import Slot
 
 
 class Limiter:
@@ -53,16 +54,14 @@ def _redis_storage(url: str) -> Storage:
     return storage  # type: ignore[no-any-return]
 
 
-_limiter: Limiter | None = None
+limiter = Slot[Limiter]("limiter")
 
 
 async def throttle(rate: RateLimitItem, *who: str) -> None:
     """Raise TooMany when `who` did this more often than the rate allows."""
-    global _limiter
     if not settings.RATE_LIMITS:
         return
-    _limiter = _limiter or Limiter(settings.REDIS_URL)
-    if seconds := await _limiter.hit(rate, *who):
+    if seconds := await limiter().hit(rate, *who):
         raise TooMany(seconds)
 
 
@@ -70,9 +69,3 @@ async def throttle_guess(*who: str) -> None:
     """Raise TooMany when passwords were tried too often by or against `who`: within a minute, or within an hour."""
     await throttle(settings.RATE_SIGN_IN, *who)
     await throttle(settings.RATE_GUESS, *who)
-
-
-def forget_limits() -> None:
-    """Begin to count anew, with a new connection: at every start of the application."""
-    global _limiter
-    _limiter = None

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from webapp import render
-from webapp.live import Frame, Told, frames, hub, sources
+from webapp.live import Frame, Told, frames, hub
 from webapp.rooms.models import Room
 from webapp.strangers.models import Presence, presence
 
@@ -17,23 +17,21 @@ def moved(masks: Iterable[int]) -> None:
     """These people are somewhere else now: in a chat, or in a chat with a friend. Their open pages follow."""
     names = [str(mask) for mask in masks]
     for start in range(0, len(names), MASKS_AT_ONCE):
-        hub.tell("moved", masks=" ".join(names[start : start + MASKS_AT_ONCE]))
+        hub().tell("moved", masks=" ".join(names[start : start + MASKS_AT_ONCE]))
 
 
-@sources.news("moved")
 def heard(masks: str) -> None:
     for mask in masks.split():
-        for reader in hub.readers(user=int(mask), stranger=1):
+        for reader in hub().readers(user=int(mask), stranger=1):
             reader.put(MOVED)
 
 
 def left(room: Room, mask: int) -> None:
     """Somebody has left the chat: the other is told, and their own other windows go on."""
-    hub.touch(room.id, "company")
-    hub.dismiss("went_on", user=mask, channel=room.id)
+    hub().touch(room.id, "company")
+    hub().dismiss("went_on", user=mask, channel=room.id)
 
 
-@sources.state("company")
 async def company(rooms: Collection[int]) -> dict[int, Told]:
     """Of the chats between strangers among them: whether the two are there."""
     chats = [room for room in rooms if _is_ours(room)]
@@ -42,7 +40,7 @@ async def company(rooms: Collection[int]) -> dict[int, Told]:
 
 def _is_ours(number: int) -> bool:
     """Told by any reader of the channel, so that no other room is asked about."""
-    channel = hub.channels.get(number)
+    channel = hub().channels.get(number)
     reader = next(iter(channel.readers), None) if channel and number > 0 else None
     return reader is not None and "stranger" in reader.labels
 

@@ -78,7 +78,7 @@ async def _wait(request: Request, found: Stranger) -> Response:
 async def _match_now(found: Stranger) -> bool:
     """Look for somebody for those who wait; whether this person waits no more."""
     try:
-        await matchmaker.work()
+        await matchmaker().work()
     except database.DOWN as error:
         log.warning("nobody could be matched, and is in a moment: %r", error)
     return not await Stranger.exists(id=found.id, since__not_isnull=True)

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
 
 from webapp import database, faults
+from webapp.lifetime import Slot
 from webapp.live import Reader, hub
 from webapp.strangers.broadcasts import MOVED, moved, waits
 from webapp.strangers.matching import match
@@ -37,7 +39,7 @@ class Matchmaker:
             self._served = serving
 
 
-matchmaker = Matchmaker()
+matchmaker = Slot[Matchmaker]("matchmaker")
 
 
 class Watch:
@@ -48,7 +50,6 @@ class Watch:
         self._seen: dict[int, Presence] = {}
 
     async def keep(self) -> None:
-        matchmaker.turns = asyncio.Lock()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
@@ -59,7 +60,7 @@ class Watch:
     async def look(self) -> None:
         waiting: defaultdict[int, list[Reader]] = defaultdict(list)
         talking: set[tuple[int, int]] = set()
-        for reader in hub.readers(stranger=1):
+        for reader in hub().readers(stranger=1):
             if reader.channel == LOUNGE:
                 waiting[reader.labels["user"]].append(reader)
             elif reader.channel is not None:
@@ -68,7 +69,7 @@ class Watch:
         if (waiting or talking) and self._turn % RENEW_EVERY == 0:
             await Stranger.renew(waiting, {mask for mask, _ in talking})
         if waiting:
-            await matchmaker.work()
+            await matchmaker().work()
             await self._tell(waiting)
         await self._see({room for _, room in talking})
 
@@ -86,19 +87,36 @@ class Watch:
         seen = await presence(rooms) if rooms else {}
         for room, now in seen.items():
             if now.is_abandoned and await Stranger.end_abandoned(room):
-                hub.touch(room, "company")
+                hub().touch(room, "company")
             elif now != self._seen.get(room):
-                hub.ask(room, "company")
+                hub().ask(room, "company")
         self._seen = seen
 
 
-watch = Watch()
+watch = Slot[Watch]("watch over strangers")
 
 
-async def gone(mask: int) -> None:
+def closed(reader: Reader) -> None:
+    """A stream has ended. One that ends after each answer is back at once."""
+    if "stranger" in reader.labels and not reader.is_brief:
+        hub().start(_gone(reader.labels["user"]))
+
+
+async def _gone(mask: int) -> None:
     """A page of somebody in a chat has closed."""
-    if not hub.readers(user=mask, stranger=1):
+    if not hub().readers(user=mask, stranger=1):
         try:
             await Stranger.be_gone(mask)
         except database.DOWN as error:
             log.debug("that a page closed could not be written; it is noticed a little later: %r", error)
+
+
+async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+    """Whose masks are not in the chat, or where people wait, any more."""
+    masks = {reader.labels["user"] for reader in readers if "stranger" in reader.labels}
+    if not masks:
+        return []
+    rows = await Stranger.filter(mask_id__in=masks).values("mask_id", "room_id")
+    seated = {(row["mask_id"], row["room_id"]) for row in rows} | {(mask, LOUNGE) for mask in masks}
+    strangers = [reader for reader in readers if "stranger" in reader.labels]
+    return [(reader, "went_on") for reader in strangers if (reader.labels["user"], reader.channel) not in seated]

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import faults, settings
 from webapp.errors import Full
+from webapp.lifetime import Slot
 
 OPENING_AT_ONCE = 8
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -29,6 +30,17 @@ class StreamRoute(Route):
         return not is_frame and self.path_regex.match(scope["path"]) is not None
 
 
+class Admitted:
+    """How many streams this process has open, and the few that may open at one moment."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.opening = asyncio.Semaphore(OPENING_AT_ONCE)
+
+
+admitted = Slot[Admitted]("count of streams")
+
+
 class Doorway:
     """
     ASGI middleware, before anything asks the database.
@@ -40,26 +52,18 @@ class Doorway:
     Marks the scope with `is_stream`.
     """
 
-    open_now = 0
-    places = asyncio.Semaphore(OPENING_AT_ONCE)
-
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self.app = app
         self.routes = [route for route in routes if isinstance(route, StreamRoute)]
-
-    @classmethod
-    def begin(cls) -> None:
-        """At every start: a semaphore belongs to its event loop."""
-        cls.open_now, cls.places = 0, asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not any(route.opens(scope) for route in self.routes):
             return await self.app(scope, receive, send)
         scope["is_stream"] = True
-        if Doorway.open_now >= settings.MAX_STREAMS:
+        if admitted().count >= settings.MAX_STREAMS:
             faults.streams.notice(Full())
             raise Full
-        Doorway.open_now += 1
+        admitted().count += 1
         try:
             await self._enter(scope, receive, send)
         except asyncio.CancelledError:
@@ -69,12 +73,12 @@ class Doorway:
             transport.abort()
             await asyncio.sleep(0)
         finally:
-            Doorway.open_now -= 1
-            if Doorway.open_now < settings.MAX_STREAMS * ROOM_AGAIN:
+            admitted().count -= 1
+            if admitted().count < settings.MAX_STREAMS * ROOM_AGAIN:
                 faults.streams.over()
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        places = Doorway.places
+        places = admitted().opening
         await places.acquire()
         is_in_the_way = True
 

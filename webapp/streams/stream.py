@@ -13,12 +13,12 @@ from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from webapp import database
+from webapp.lifetime import Slot
 from webapp.live import Reader, frames, hub
 from webapp.presence.attendance import attendance
 from webapp.presence.models import NO_ROOM
 from webapp.rooms.models import Membership
 from webapp.rooms.viewers import viewers
-from webapp.strangers.watch import gone
 from webapp.streams.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ BRIEF_SECONDS, BRIEF_AFTER_NEWS_SECONDS = 10.0, 1.0
 # Who saves data gets what comes within so long in one piece.
 SPARE_SECONDS = 2.0
 # Connections that stay open, silent, after their last frame: to the browser they count like all others.
-parked_by_session: Counter[int] = Counter()
+parked_by_session = Slot[Counter[int]]("count of parked streams")
 # By which a chunk with something of the log is told from signs of life and states.
 MESSAGE = b'<li id="message-'
 
@@ -50,11 +50,9 @@ class Stream(EventSourceResponse):
         headers: dict[str, str] | None = None,
         packed: bool = False,
         sidebar: str | None = None,
-        is_brief: bool = False,
     ) -> None:
         """`sidebar` is the digest of the one that the page shows, None where the page shows none."""
         self.reader = reader
-        self.is_brief = is_brief
         self.sidebar = sidebar
         self.opening = opening
         coding = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if packed else {}
@@ -73,7 +71,7 @@ class Stream(EventSourceResponse):
         transport: asyncio.Transport | None = scope.get("transport")
         wire: Wire | None = scope.get("wire")
         _limit_silence(transport)
-        is_common = self.reader.framing == "sse" and not (self.is_brief or self.reader.is_spare)
+        is_common = self.reader.framing == "sse" and not (self.reader.is_brief or self.reader.is_spare)
         try:
             if wire and is_common and scope["method"] == "GET":
                 await self._go_straight(wire, send)
@@ -112,19 +110,19 @@ class Stream(EventSourceResponse):
         is_stranger = "stranger" in reader.labels  # who is never said to be in a room, or anywhere
         yield self.opening
         sent: int | None = None
-        hub.join(reader)
+        hub().join(reader)
         if self.sidebar is not None:
-            viewers.join(reader, self.sidebar)
+            viewers().join(reader, self.sidebar)
         if not is_stranger:
-            attendance.enter(user, room)
-        if self.is_brief:
+            attendance().enter(user, room)
+        if reader.is_brief:
             self._end_in(BRIEF_SECONDS)
         try:
             async for chunk in reader.outbox:
                 yield chunk
                 if reader.framing == "html" and frames.BEGIN_ANEW in chunk:
                     return
-                if self.is_brief and b"id: " in chunk:
+                if reader.is_brief and b"id: " in chunk:
                     self._end_in(BRIEF_AFTER_NEWS_SECONDS)
                 if is_read and (sent is None or ("other" in reader.labels and MESSAGE in chunk)):
                     note_soon(user, room)
@@ -136,20 +134,19 @@ class Stream(EventSourceResponse):
                 if reader.is_spare and not reader.outbox.is_closed:
                     await asyncio.sleep(SPARE_SECONDS)
         finally:
-            hub.leave(reader)
-            viewers.leave(reader)
-            if is_stranger:
-                if not self.is_brief:  # else they are back at once
-                    hub.start(gone(user))
-            else:
-                attendance.leave(user, room)
+            hub().leave(reader)
+            viewers().leave(reader)
+            for hear in hub().providers.on_closed:
+                hear(reader)
+            if not is_stranger:
+                attendance().leave(user, room)
                 if room != NO_ROOM:
                     # While it was open, nothing in it counted as unread: other pages of theirs count again.
-                    viewers.hear_place(user, room)
+                    viewers().hear_place(user, room)
             if is_read:
                 note_soon(user, room)
         if reader.is_parked:
-            parked_by_session[reader.labels["session"]] += 1
+            parked_by_session()[reader.labels["session"]] += 1
             try:
                 async for chunk in parked():
                     yield chunk
@@ -174,31 +171,32 @@ async def pack(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
         yield packer.flush()
 
 
-_noting: set[tuple[int, int]] = set()
+# Of whom it is about to be written that they have read a room.
+noting = Slot[set[tuple[int, int]]]("marks of reading")
 
 
 def note_soon(user: int, room: int) -> None:
     """Once for all that happens until it is written: many pages may close together."""
-    if (user, room) not in _noting:
-        _noting.add((user, room))
-        hub.start(note_reading(user, room))
+    if (user, room) not in noting():
+        noting().add((user, room))
+        hub().start(note_reading(user, room))
 
 
 async def note_reading(user: int, room: int) -> None:
     """What came while the page was open has been read."""
-    _noting.discard((user, room))
+    noting().discard((user, room))
     try:
         if await Membership.read_all(user, room):
-            hub.touch(room, "receipts")
-            hub.note("place", user=user, room=room)
+            hub().touch(room, "receipts")
+            hub().note("place", user=user, room=room)
     except database.DOWN as error:
         log.debug("what was read could not be written; the next page that is served says it again: %r", error)
 
 
 def _unpark(session: int) -> None:
-    parked_by_session[session] -= 1
-    if not parked_by_session[session]:
-        del parked_by_session[session]
+    parked_by_session()[session] -= 1
+    if not parked_by_session()[session]:
+        del parked_by_session()[session]
 
 
 async def parked() -> AsyncIterator[bytes]:
@@ -211,7 +209,7 @@ async def parked() -> AsyncIterator[bytes]:
 async def say_farewell() -> None:
     """Wait until the server is about to go, and tell the pages whose streams sse-starlette does not watch over."""
     await EventSourceResponse._listen_for_exit_signal()
-    for reader in hub.readers():
+    for reader in hub().readers():
         Farewell(reader).set()
 
 

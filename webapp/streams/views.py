@@ -22,7 +22,7 @@ from webapp.security.limiter import throttle
 from webapp.strangers.authentication import masked, talking
 from webapp.strangers.broadcasts import MOVED
 from webapp.strangers.models import LOUNGE
-from webapp.streams.doorway import Doorway
+from webapp.streams.doorway import admitted
 from webapp.streams.stream import Stream, parked_by_session
 
 MOST_DIGITS = 18
@@ -48,8 +48,8 @@ async def _events(request: Request, user: User, room: Room | None) -> Response:
     reader = await _reader(request, user, room, _cursor(request, room) if room else None, "sse")
     # A page among strangers has no sidebar.
     sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER)[:LONGEST_DIGEST]
-    reader.is_spare = render.is_spare(request)
-    return Stream(reader, _opening(request), "text/event-stream", sidebar=sidebar, is_brief=_is_brief(request))
+    reader.is_spare, reader.is_brief = render.is_spare(request), _is_brief(request)
+    return Stream(reader, _opening(request), "text/event-stream", sidebar=sidebar)
 
 
 def _opening(request: Request) -> bytes:
@@ -58,7 +58,7 @@ def _opening(request: Request) -> bytes:
         return frames.BEGIN
     note = render.fragment("streams/_outdated.html")
     told = frames.event(frames.partial("#outdated", "delete", "") + frames.partial("#status", "afterend", note))
-    delay = random.randint(0, Doorway.open_now * RELOAD_MS)
+    delay = random.randint(0, admitted().count * RELOAD_MS)
     return frames.BEGIN + told + f"event: outdated\ndata: {delay}\n\n".encode()
 
 
@@ -104,7 +104,7 @@ def _must_wait(request: Request, user: User) -> bool:
     Over HTTP/1.1, which is all that browsers speak without TLS, they have six for a host. To end the oldest, as for
     pages with script, would not help: a frame whose document ended would load it anew, so its connection stays open.
     """
-    held = len(hub.readers(session=user.session_id)) + parked_by_session[user.session_id]
+    held = len(hub().readers(session=user.session_id)) + parked_by_session()[user.session_id]
     return request.url.scheme == "http" and held >= settings.MAX_STREAMS_PER_SESSION
 
 
@@ -169,9 +169,9 @@ async def _reader(request: Request, user: User, room: Room | None, cursor: int |
 async def _make_way(user: User) -> None:
     """The session's oldest streams end when there would be too many."""
     await throttle(settings.RATE_STREAM, "stream", str(user.session_id))
-    open_already = hub.readers(session=user.session_id)
+    open_already = hub().readers(session=user.session_id)
     for oldest in open_already[: max(0, len(open_already) + 1 - settings.MAX_STREAMS_PER_SESSION)]:
-        hub.end(oldest, "paused")
+        hub().end(oldest, "paused")
 
 
 # Strangers.
@@ -185,7 +185,8 @@ async def strangers_events(request: Request) -> Response:
     await _make_way(stranger.mask)
     labels = {"session": stranger.mask.session_id, "user": stranger.mask_id, "stranger": 1}
     reader = Reader(LOUNGE, None, "sse", "/strangers", current().code, **labels)
-    return Stream(reader, _opening(request), "text/event-stream", is_brief=_is_brief(request))
+    reader.is_brief = _is_brief(request)
+    return Stream(reader, _opening(request), "text/event-stream")
 
 
 async def chat_events(request: Request) -> Response:

@@ -1,0 +1,24 @@
+"""Which streams end because of an account: its session has ended, or an administrator keeps it out."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from webapp import database
+from webapp.live import Reader
+
+
+async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+    banned = await _banned_by_session({reader.labels["session"] for reader in readers})
+    signed_out = [(reader, "signed_out") for reader in readers if reader.labels["session"] not in banned]
+    return signed_out + [(reader, "banned") for reader in readers if banned.get(reader.labels["session"])]
+
+
+async def _banned_by_session(sessions: set[int]) -> dict[int, bool]:
+    """Those of the sessions that have not ended, and whether an administrator keeps their person out."""
+    now = datetime.now(UTC)
+    rows = await database.rows(
+        'SELECT session.id, banned_until > ? AS is_banned FROM session JOIN "user" ON "user".id = user_id '
+        f"WHERE session.id IN ({database.marks(sessions)})",
+        database.stored(now), *sessions,
+    )  # fmt: skip
+    return {row["id"]: bool(row["is_banned"]) for row in rows}
