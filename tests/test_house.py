@@ -18,6 +18,7 @@ PLUMBING = (
     "settings",
     "listen",
     "data_folder",
+    "lifetime",
     "text",
     "clock",
     "language",
@@ -62,7 +63,7 @@ def may_import(importer: str, imported: str) -> bool:
     if who in COMMANDS:
         return piece != "views"
     if who == "live":
-        return whom == "live"
+        return whom in ("live", "lifetime")
     if who in PLUMBING:
         return whom in PLUMBING
     if who not in DOMAINS:

@@ -28,7 +28,7 @@ BODIES = [*((unit * LONGEST)[:LONGEST] for unit in DEAR), *(body[:LONGEST] for b
 
 
 def is_dear(body: str) -> bool:
-    return cost(body) > MOST_YARDSTICKS * min(yardstick() for _ in range(3))
+    return cost(body, 9) > MOST_YARDSTICKS * min(yardstick() for _ in range(9))
 
 
 @pytest.mark.parametrize(

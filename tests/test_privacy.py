@@ -14,7 +14,7 @@ from webapp.accounts.models import User
 from webapp.app import app as the_app
 from webapp.friends.models import Block
 from webapp.presence import broadcasts as presence
-from webapp.presence.attendance import attendance
+from webapp.presence.attendance import Attendance, attendance
 from webapp.presence.models import Visit, note_seen, people_in
 from webapp.rooms import access, members
 from webapp.rooms.models import Membership, Room
@@ -99,10 +99,10 @@ FACTS: dict[str, Callable[[Person, Person], Awaitable[object]]] = {
 def nobody_else_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for a page is here for a while. Only those are who the test says."""
 
-    async def nothing() -> None:
+    async def nothing(_: Attendance) -> None:
         return None
 
-    monkeypatch.setattr(attendance(), "_write_changes", nothing)
+    monkeypatch.setattr(Attendance, "_write_changes", nothing)
 
 
 @pytest.fixture
