@@ -432,8 +432,8 @@ async def test_how_much_somebody_wrote_is_counted_without_reading_it(alice: Pers
     with listening() as heard:
         await archive.places(who(alice))
     [count] = [query for query in heard if "count(*)" in query]
-    sql = count.split(": ")[0]
-    plan = await database.rows(f"EXPLAIN QUERY PLAN {sql}", who(alice).id)
+    query = count.split(": ")[0]
+    plan = await database.rows(f"EXPLAIN QUERY PLAN {query}", who(alice).id)
     assert "USING COVERING INDEX" in plan[0]["detail"]
 
 

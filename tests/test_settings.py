@@ -18,7 +18,7 @@ from tests.servers import ROOT
 from webapp import settings
 
 Read = Callable[..., ModuleType]
-SOURCE = (ROOT / "webapp/settings.py").read_text()
+SOURCE = (ROOT / "webapp/settings/__init__.py").read_text()
 NAMES = [*re.findall(r'_(?:read|rate)\(\s*"([A-Z_]+)"', SOURCE), "SECRET_KEY", "METRICS_TOKEN"]
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.conftest import COOKIE, Person, bodies, person
-from webapp import settings
+from webapp import database, settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.friends.models import Block, Friendship, VeiledBlock
@@ -387,7 +387,7 @@ async def test_one_who_is_gone_is_away_and_then_has_left(guest: Person, other: P
     stays = await stranger(other)
     reader = Reader(room.id, 0, "sse", session=(await session_of(other)).id, user=stays.mask_id, stranger=1)
     hub().join(reader)
-    [now] = await models.database.rows(f"SELECT {models.CLOCK} AS now")
+    [now] = await database.rows(f"SELECT {models.CLOCK} AS now")
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - 1000)
     await watch().look()
     seen = await models.presence([room.id])

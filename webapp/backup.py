@@ -21,7 +21,7 @@ from typing import IO, Any
 import click
 
 from webapp import __version__, data_folder, database, schema, settings, uploads
-from webapp.database_url import Postgres
+from webapp.settings.database_url import Postgres
 
 FORMAT = 1
 ABOUT, DATABASE, SECRET, PICTURES = "parley.json", "parley.sqlite3", "secret", "pictures"

@@ -17,7 +17,7 @@ from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from webapp import settings
-from webapp.database_url import Postgres
+from webapp.settings.database_url import Postgres
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -81,12 +81,12 @@ class Prepared(Generic[M]):
         query = self._make(*stand_ins)
         query._db = database.connection()
         query._make_query()
-        sql, found = query.query.get_parameterized_sql()
+        text, found = query.query.get_parameterized_sql()
         places: list[tuple[int | None, Any]] = [
             (stand_ins.index(value), None) if value in stand_ins else (None, value) for value in found
         ]
         assert {number for number, _ in places if number is not None} == set(range(self._count))
-        return _Built(sql, places, _parts(query))
+        return _Built(text, places, _parts(query))
 
 
 def _parts(query: QuerySet[Any]) -> list[_Part]:

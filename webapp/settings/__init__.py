@@ -17,14 +17,14 @@ from zoneinfo import ZoneInfo
 
 from limits import RateLimitItem, parse_many
 
-from webapp import database_url, env_file
-from webapp.database_url import Unusable
-from webapp.env_file import Malformed as Malformed
+from webapp.settings import database_url, env_file
+from webapp.settings.database_url import Unusable
+from webapp.settings.env_file import Malformed as Malformed
 
 T = TypeVar("T")
 
 # Beside the package in a checkout, inside it when it was installed from a wheel.
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 _ROOT = _PACKAGE if (_PACKAGE / "templates").is_dir() else _PACKAGE.parent
 TEMPLATES = _ROOT / "templates"
 STATIC = _ROOT / "static"
