@@ -27,16 +27,18 @@ from tortoise.apps import Apps  # noqa: E402
 
 from tests.cluster import enter  # noqa: E402, F401
 from tests.servers import own_redis, postgres_server, redis_server  # noqa: E402, F401
-from webapp import schema, settings  # noqa: E402
+from webapp import settings  # noqa: E402
 from webapp.accounts import passwords  # noqa: E402
 from webapp.accounts.models import Profile, User  # noqa: E402
 from webapp.accounts.sessions import Session  # noqa: E402
 from webapp.app import app as the_app  # noqa: E402
+from webapp.conversations import access, members  # noqa: E402
+from webapp.conversations.models import Room  # noqa: E402
+from webapp.db import migrate as schema  # noqa: E402
+from webapp.http import cookie  # noqa: E402
+from webapp.media.store import Picture  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
-from webapp.rooms import access, members  # noqa: E402
-from webapp.rooms.models import Room  # noqa: E402
-from webapp.security import cookie  # noqa: E402
-from webapp.uploads import Picture  # noqa: E402
+from webapp.rooms import opening  # noqa: E402
 
 PASSWORD = "correct horse battery"
 COOKIE = cookie.name("http")
@@ -259,7 +261,7 @@ async def admin(app: object) -> Person:
 @pytest.fixture
 async def room(alice: Person) -> Room:
     assert alice.user
-    return await access.enter(alice.user, "Tea & Cake", "What goes with what")
+    return await opening.enter(alice.user, "Tea & Cake", "What goes with what")
 
 
 async def bodies(room: Room) -> list[str]:

@@ -17,14 +17,17 @@ from itsdangerous import TimestampSigner
 from limits import parse
 
 from tests.conftest import COOKIE, PASSWORD, Person
-from webapp import render, settings, text
+from webapp import settings
 from webapp.accounts import passwords
-from webapp.accounts.models import HUES, Avatar, User
+from webapp.accounts.models import User
 from webapp.accounts.names import skeleton
+from webapp.accounts.reset import RESET_SECONDS, reset_path
 from webapp.accounts.sessions import Session, used
-from webapp.accounts.views import RESET_SECONDS, reset_path
-from webapp.errors import Invalid
-from webapp.security.cookie import form_token
+from webapp.accounts.viewer import HUES, Avatar
+from webapp.core import text
+from webapp.core.errors import Invalid
+from webapp.http import render
+from webapp.http.cookie import form_token
 
 NEW_PASSWORD = "battery staple"
 NEWCOMER = {"username": "dora", "password": PASSWORD, "display_name": "Dora D."}

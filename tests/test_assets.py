@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from webapp import assets
+from webapp.http import assets
 
 # The budget for htmx, hx-sse and our own script together: compressed, on a first visit.
 SCRIPT_BYTES = 18_000
@@ -109,8 +109,8 @@ def test_an_address_from_before_an_upgrade_still_works_but_is_not_kept(client: T
         "nothing.0123456789.css",
         "vendor/LICENSE",
         "js/chat.js",
-        "../webapp/assets.py",
-        "%2e%2e/webapp/assets.py",
+        "../webapp/http/assets.py",
+        "%2e%2e/webapp/http/assets.py",
         "",
     ],
 )

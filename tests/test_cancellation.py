@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from tests.conftest import COOKIE, Person, bodies
-from webapp import database, settings
+from webapp import settings
 from webapp.app import app as the_app
+from webapp.conversations.models import Room
+from webapp.db import engine, sql, transaction
 from webapp.live import hub
 from webapp.messages.models import new_nonce
-from webapp.presence.attendance import attendance
-from webapp.rooms.models import Room
+from webapp.presence.tracker import attendance
 
 # More steps than any of these requests takes, and for a stream, all until it waits for something to happen.
 MOST_STEPS = 400
@@ -62,18 +63,18 @@ async def cancelled(work: Coroutine[Any, Any, Any], step: int) -> bool:
 
 
 async def nothing_is_left() -> None:
-    await database.settle()
+    await transaction.settle()
     async with asyncio.timeout(5):
         while hub().readers() or attendance()._streams:
             await asyncio.sleep(0)
     assert not hub()._labelled
     assert not hub().channels
-    assert not database._writing
+    assert not transaction._writing
     async with asyncio.timeout(5):
-        await asyncio.gather(*(database.rows("SELECT 1") for _ in range(database.POOL_SIZE + 1)))
+        await asyncio.gather(*(sql.rows("SELECT 1") for _ in range(engine.POOL_SIZE + 1)))
     # Others in the background (who is here, what was read) may hold one for a moment.
     async with asyncio.timeout(5):
-        while is_busy(database.connection()):
+        while is_busy(sql.connection()):
             await asyncio.sleep(0.001)
 
 
@@ -127,7 +128,7 @@ async def test_a_post_that_was_cancelled_is_stored_once_when_it_is_sent_again(al
     for step in range(1, MOST_STEPS):
         nonce = new_nonce()
         was_cancelled = await cancelled(alice.say(room, f"message {step}", nonce), step)
-        await database.settle()
+        await transaction.settle()
         assert (await alice.say(room, f"message {step}", nonce)).status_code == 303
         if not was_cancelled:
             break

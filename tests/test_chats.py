@@ -13,16 +13,16 @@ from tests.conftest import Person, account, bodies, person
 from webapp import settings
 from webapp.accounts.models import EVERYONE, User
 from webapp.app import app as the_app
-from webapp.friends.models import Block
-from webapp.language import speaking
+from webapp.conversations import broadcasts, direct
+from webapp.conversations.access import for_reading
+from webapp.conversations.models import DIRECT, PARTED, UNANSWERED, Membership, Room
+from webapp.core.i18n import speaking
 from webapp.live import Reader, hub
 from webapp.messages import receipts
 from webapp.messages.models import Message, new_nonce
-from webapp.presence.attendance import attendance
-from webapp.rooms import broadcasts, chats
-from webapp.rooms.access import for_reading
-from webapp.rooms.models import DIRECT, PARTED, UNANSWERED, Membership, Room
-from webapp.rooms.sidebar import entries as sidebar_entries
+from webapp.presence.tracker import attendance
+from webapp.relationships.models import Block
+from webapp.sidebar.queries import entries as sidebar_entries
 from webapp.streams.stream import Stream
 
 NOBODY = "0000-0000"
@@ -56,8 +56,8 @@ async def write(one: Person, other: Person, body: str = "Hello", nonce: str = ""
 
 
 async def befriend(one: Person, other: Person) -> None:
-    await chats.ask(who(one), who(other))
-    await chats.accept(who(other), who(one))
+    await direct.ask(who(one), who(other))
+    await direct.accept(who(other), who(one))
 
 
 async def block(one: Person, other: Person) -> None:

@@ -19,7 +19,7 @@ import httpx2
 import pytest
 
 from tests.servers import ROOT, App, Postgres, Redis, free_port, furnish, missing, wait_until
-from webapp.listen import close, listen, reachable
+from webapp.cli.listen import close, listen, reachable
 from webapp.messages.posting import TOGETHER
 
 PASSWORD = "correct horse battery"

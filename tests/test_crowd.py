@@ -18,9 +18,9 @@ import pytest
 from tests.servers import App, Postgres, Redis
 from tests.stream import PERSON
 from webapp import settings
-from webapp.presence.attendance import GRACE_SECONDS
+from webapp.http import cookie
 from webapp.presence.models import LEASE_SECONDS
-from webapp.security import cookie
+from webapp.presence.tracker import GRACE_SECONDS
 
 pytestmark = pytest.mark.slow
 

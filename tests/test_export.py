@@ -18,20 +18,24 @@ import pytest
 from PIL import Image
 
 from tests.conftest import PASSWORD, Person, introduce, known_password, person, show
-from webapp import database, settings, uploads
+from webapp import settings
 from webapp.accounts.models import User
 from webapp.app import _tidy as at_start
-from webapp.friends.models import Block, Friendship, VeiledBlock
-from webapp.leaving import archive, export, maker, models
-from webapp.leaving.export import FAILED, MAKING, READY, WAITING, Export
-from webapp.live import hub, tasks
-from webapp.messages import posting
+from webapp.chats import first_message
+from webapp.conversations.models import KICKED, Membership, Room
+from webapp.core import tasks
+from webapp.db import sql
+from webapp.deletion import steps
+from webapp.exports import archive, jobs, worker
+from webapp.exports.jobs import FAILED, MAKING, READY, WAITING, Export
+from webapp.http.forms import Upload
+from webapp.live import hub
+from webapp.media import store
 from webapp.messages.models import Message
-from webapp.presence.attendance import attendance
 from webapp.presence.models import Process
-from webapp.rooms import access
-from webapp.rooms.models import KICKED, Membership, Room
-from webapp.security.forms import Upload
+from webapp.presence.tracker import attendance
+from webapp.relationships.models import Block, Friendship, VeiledBlock
+from webapp.rooms import opening
 
 PAGE = "/settings/export"
 PATIENCE_SECONDS = 30
@@ -39,8 +43,8 @@ PATIENCE_SECONDS = 30
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(uploads, "FOLDER", tmp_path / "pictures")
-    monkeypatch.setattr(export, "FOLDER", tmp_path / "exports")
+    monkeypatch.setattr(store, "FOLDER", tmp_path / "pictures")
+    monkeypatch.setattr(jobs, "FOLDER", tmp_path / "exports")
     return tmp_path / "exports"
 
 
@@ -101,7 +105,7 @@ async def fill(room: Room, author: User, count: int) -> None:
 
 
 async def notebook(one: Person, count: int) -> Room:
-    room, _ = await posting.write_to(who(one), who(one), "A note", "")
+    room, _ = await first_message.write_to(who(one), who(one), "A note", "")
     await Message.filter(room_id=room.id).delete()
     await fill(room, who(one), count)
     return room
@@ -114,7 +118,7 @@ async def befriend(one: Person, other: Person) -> None:
 
 async def chat(one: Person, other: Person, *bodies: str) -> Room:
     for body in bodies:
-        room, _ = await posting.write_to(who(one), who(other), body, "")
+        room, _ = await first_message.write_to(who(one), who(other), body, "")
     return room
 
 
@@ -122,7 +126,7 @@ async def set_picture(one: Person, colour: str) -> str:
     file = BytesIO()
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
-    picture = await uploads.prepared(Upload(len(content), content))
+    picture = await store.prepared(Upload(len(content), content))
     await show(who(one), picture)
     return picture.digest
 
@@ -353,7 +357,7 @@ async def test_what_people_wrote_is_escaped(alice: Person, bob: Person) -> None:
     await User.filter(id=who(bob).id).update(display_name=evil)
     await User.filter(id=who(alice).id).update(display_name=evil, bio=evil)
     await befriend(alice, bob)
-    await access.enter(who(alice), evil, evil)
+    await opening.enter(who(alice), evil, evil)
     await chat(alice, bob, evil, "<img src=x onerror=alert(1)>")
     html = await page_of(alice)
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 7
@@ -433,7 +437,7 @@ async def test_how_much_somebody_wrote_is_counted_without_reading_it(alice: Pers
         await archive.places(who(alice))
     [count] = [query for query in heard if "count(*)" in query]
     query = count.split(": ")[0]
-    plan = await database.rows(f"EXPLAIN QUERY PLAN {query}", who(alice).id)
+    plan = await sql.rows(f"EXPLAIN QUERY PLAN {query}", who(alice).id)
     assert "USING COVERING INDEX" in plan[0]["detail"]
 
 
@@ -476,7 +480,7 @@ async def test_a_file_that_is_not_there_any_more_is_missing(alice: Person) -> No
 
 async def test_with_the_account_it_goes_at_once(alice: Person, folder: Path) -> None:
     found = await ask(alice)
-    await models.begin(who(alice))
+    await steps.begin(who(alice))
     assert files(folder) == []
     assert not await Export.exists(id=found.id)
 
@@ -490,12 +494,12 @@ async def test_an_account_that_goes_while_it_is_made_leaves_nothing(
     async def leave_meanwhile(room: Room, number: int, *rest: Any) -> Any:
         if number == 2 * archive.AT_ONCE:
             assert len(files(folder)) == 1
-            await models.finish(who(alice))
+            await steps.finish(who(alice))
         return await after(room, number, *rest)
 
     monkeypatch.setattr(Message, "after", leave_meanwhile)
     claimed = await begun(alice)
-    await maker.make(claimed)
+    await worker.make(claimed)
     assert files(folder) == []
     assert await Export.all().count() == 0
 
@@ -525,7 +529,7 @@ async def test_asked_for_again_while_it_is_made_it_goes_on(alice: Person) -> Non
     await Export.begin(who(alice))
     found = await Export.get(user_id=who(alice).id)
     assert (found.state, found.run) == (MAKING, claimed.run)
-    await maker.make(claimed)
+    await worker.make(claimed)
     assert (await Export.get(user_id=who(alice).id)).state == READY
 
 
@@ -548,7 +552,7 @@ async def leftover(one: Person, folder: Path, attempts: int = 1) -> str:
 async def test_what_a_crash_left_is_begun_anew_at_the_start(alice: Person, folder: Path) -> None:
     await stop_making()
     run = await leftover(alice, folder)
-    at_the_start = asyncio.create_task(maker.Maker().keep_making())
+    at_the_start = asyncio.create_task(worker.Maker().keep_making())
     found = await made(alice)
     await tasks.end({at_the_start})
     assert found.run != run
@@ -563,7 +567,7 @@ async def test_what_a_crash_left_is_begun_anew_by_the_next_press(alice: Person, 
 
 
 async def test_what_ends_every_process_is_given_up(alice: Person, folder: Path) -> None:
-    await leftover(alice, folder, attempts=export.MOST_ATTEMPTS)
+    await leftover(alice, folder, attempts=jobs.MOST_ATTEMPTS)
     assert await Export.claim(attendance().process) is None
     assert "could not be made" in (await alice.get(PAGE)).text
     assert files(folder) == []
@@ -591,8 +595,8 @@ async def test_who_was_taken_for_dead_and_wakes_up_spoils_nothing(alice: Person,
     thawed = await begun(alice)
     current = await Export.claim(attendance().process)
     assert current
-    await maker.make(current)
-    await maker.make(thawed)
+    await worker.make(current)
+    await worker.make(thawed)
     found = await Export.get(user_id=who(alice).id)
     assert (found.state, found.run) == (READY, current.run)
     assert files(folder) == [f"{current.run}.zip"]
@@ -608,7 +612,7 @@ async def test_a_process_that_stops_lets_go_of_it(alice: Person, folder: Path, m
     await notebook(alice, 3)
     claimed = await begun(alice)
     monkeypatch.setattr(Message, "after", endless)
-    task = asyncio.create_task(maker.make(claimed))
+    task = asyncio.create_task(worker.make(claimed))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await reached.wait()
     task.cancel()
@@ -626,8 +630,8 @@ async def test_it_is_not_made_for_ever(alice: Person, folder: Path, monkeypatch:
     await notebook(alice, 3)
     claimed = await begun(alice)
     monkeypatch.setattr(Message, "after", endless)
-    monkeypatch.setattr(maker, "MOST_SECONDS", 0.05)
-    await maker.make(claimed)
+    monkeypatch.setattr(worker, "MOST_SECONDS", 0.05)
+    await worker.make(claimed)
     assert (await Export.get(user_id=who(alice).id)).state == FAILED
     assert files(folder) == []
 
@@ -646,7 +650,7 @@ async def test_a_database_that_is_away_does_not_end_the_maker(alice: Person, mon
         looked.set()
         raise OSError("the database is away")
 
-    another = maker.Maker()
+    another = worker.Maker()
     with monkeypatch.context() as patch:
         patch.setattr(Export, "claim", away)
         task = asyncio.create_task(another.keep_making())

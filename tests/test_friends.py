@@ -13,14 +13,15 @@ from limits import parse
 from tortoise.transactions import in_transaction
 
 from tests.conftest import Person, account, introduce, person
-from webapp import database, settings
+from webapp import settings
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import search_names
-from webapp.friends import broadcasts
-from webapp.friends.models import COOLING_OFF, MOST_OUTSTANDING, Block, Friendship, Tie, VeiledBlock, pair
-from webapp.friends.search import MOST_FOUND, code_in
-from webapp.friends.ties import tie
-from webapp.rooms.models import Room
+from webapp.conversations.models import Room
+from webapp.db import sql
+from webapp.relationships import broadcasts
+from webapp.relationships.models import COOLING_OFF, MOST_OUTSTANDING, Block, Friendship, Tie, VeiledBlock, pair
+from webapp.relationships.queries import tie
+from webapp.relationships.search import MOST_FOUND, code_in
 
 NOBODY = "0000-0000"
 ACTIONS = {
@@ -673,7 +674,7 @@ async def test_names_are_looked_up_in_an_index_in_their_order(app: object) -> No
 async def test_what_begins_with_a_prefix_is_one_range_on_every_engine(app: object) -> None:
     """In most collations of PostgreSQL, a name with a space, a hyphen or an accent would stand elsewhere."""
     if not settings.ON_SQLITE:
-        [column] = await database.rows(
+        [column] = await sql.rows(
             "SELECT collation_name FROM information_schema.columns WHERE table_name = ? AND column_name = ?",
             "search_name", "folded",
         )  # fmt: skip

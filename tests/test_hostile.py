@@ -20,14 +20,15 @@ from uvicorn.server import ServerState
 from tests.cluster import memory
 from tests.conftest import Person
 from tests.servers import App
-from webapp import settings, uploads
+from webapp import settings
 from webapp.accounts import passwords
-from webapp.errors import Unavailable
+from webapp.conversations.models import Room
+from webapp.core.errors import Unavailable
+from webapp.core.pool import Pool
+from webapp.http import origin, protocol
+from webapp.http.protocol import BoundedProtocol
 from webapp.live.redis import BACK, LOST, RedisBackend
-from webapp.pool import Pool
-from webapp.rooms.models import Room
-from webapp.security import guard, protocol
-from webapp.security.protocol import BoundedProtocol
+from webapp.media import store
 
 # Python needs time that grows with the square of the length to decode it.
 PUNYCODE = ("a" * 64_000 + "\U00010000" * 3).encode("punycode") + b"a" * 66_000
@@ -110,7 +111,7 @@ def test_a_thousand_hostile_requests_leave_nothing_in_memory(server: App) -> Non
 async def test_a_body_that_stops_half_way_ends_after_a_while(
     visitor: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(guard, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(origin, "IDLE_SECONDS", 0.01)
 
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(10):
@@ -300,7 +301,7 @@ async def test_where_too_many_sign_in_the_form_comes_back_with_a_sentence(
 
 
 async def test_a_picture_that_finds_no_room_is_asked_for_again(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads._pool, "most", 0)
+    monkeypatch.setattr(store._pool, "most", 0)
     files = {"picture": ("a.png", b"x", "image/png")}
     answer = await alice.client.post("/settings/profile", data={"display_name": "Alicia"}, files=files)
     assert answer.status_code == 503

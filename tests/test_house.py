@@ -1,8 +1,9 @@
-"""The rules of the house: who imports whom, what a template may not hold, what stands at the top."""
+"""The rules of the house: which package imports which, what a template may not hold, what stands at the top."""
 
 import ast
 import re
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,76 +11,11 @@ import pytest
 from tests.servers import ROOT
 
 WEBAPP = ROOT / "webapp"
-# A domain knows those to its left.
-DOMAINS = ("accounts", "presence", "friends", "rooms", "messages", "strangers", "moderation", "leaving", "streams")
-PLUMBING = (
-    "env_file",
-    "database_url",
-    "settings",
-    "listen",
-    "data_folder",
-    "lifetime",
-    "text",
-    "clock",
-    "language",
-    "database",
-    "schema",
-    "prepared",
-    "group_commit",
-    "sqlite",
-    "postgresql",
-    "errors",
-    "security",
-    "assets",
-    "render",
-    "pool",
-    "uploads",
-    "live",
-    "faults",
-    "health",
-    "metrics",
-)
-RULES = ("models", "chats")  # those that views of every domain may use
-TELLING = ("render", "live")  # what rules do without, and broadcasts and views have
-COMMANDS = ("backup", "checks", "demo", "demo_words", "purge")
-
-
-def may_import(importer: str, imported: str) -> bool:
-    """
-    Whether a module of webapp may import another; both are named within webapp, as `rooms.views`.
-
-    Views may use the rules and broadcasts of any domain, and the frame that every page has with the sidebar in it
-    (`rooms.split`). Pages are made of each other (the front page is the home of who is signed out): so views may use
-    views to their left.
-    """
-    who, _, part = importer.partition(".")
-    whom, _, piece = imported.partition(".")
-    if whom in ("app", "__main__"):
-        return False
-    if who in ("app", "__main__"):
-        return True
-    if whom in COMMANDS:
-        return who in COMMANDS
-    if who in COMMANDS:
-        return piece != "views"
-    if who == "live":
-        return whom in ("live", "lifetime")
-    if who in PLUMBING:
-        return whom in PLUMBING
-    if who not in DOMAINS:
-        return False
-    if whom in PLUMBING:
-        return part != "models" or whom not in TELLING
-    if whom not in DOMAINS:
-        return False
-    if who == whom:
-        return piece != "views" and not (part == "models" and piece == "broadcasts")
-    is_left = DOMAINS.index(whom) < DOMAINS.index(who)
-    if piece == "views":
-        return part == "views" and is_left
-    if piece in ("broadcasts", "split"):
-        return part == "views"
-    return is_left or (part == "views" and piece in RULES)
+# A package imports only from its left.
+ORDER = (
+    "settings core db live http media accounts presence relationships conversations sidebar messages streams people "
+    "rooms chats strangers moderation exports deletion home ops app cli __main__"
+).split()
 
 
 def modules() -> dict[str, Path]:
@@ -109,62 +45,76 @@ def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
 
 
 KNOWN = modules()
+IMPORTS = {name: sorted(set(imports(path, KNOWN))) for name, path in KNOWN.items()}
+
+
+def package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def rises(importer: str, imported: str) -> bool:
+    """Whether the imported module stands to the right of the one that imports it."""
+    return ORDER.index(package(imported)) > ORDER.index(package(importer))
+
+
+def is_view(module: str) -> bool:
+    return module.endswith((".views", "_views"))
+
+
+def circle(start: str, imports: Mapping[str, Sequence[str]]) -> list[str]:
+    """A way from the module back to itself by imports within its package; empty when there is none."""
+    ways = [[start]]
+    seen = set[str]()
+    while ways:
+        way = ways.pop()
+        for other in imports.get(way[-1], ()):
+            if other == start:
+                return [*way, other]
+            if package(other) == package(start) and other not in seen:
+                seen.add(other)
+                ways.append([*way, other])
+    return []
+
+
+def test_every_package_has_its_place() -> None:
+    assert {package(name) for name in KNOWN} - {""} == set(ORDER)
 
 
 @pytest.mark.parametrize("name", sorted(set(KNOWN) - {""}))
-def test_a_module_imports_only_what_it_may(name: str) -> None:
-    package = name.split(".")[0]
-    assert package in (*DOMAINS, *PLUMBING, *COMMANDS, "app", "__main__"), "where does it belong?"
-    breaches = [other for other in imports(KNOWN[name], KNOWN) if other and not may_import(name, other)]
-    assert breaches == []
+def test_a_module_imports_only_from_the_left(name: str) -> None:
+    assert [other for other in IMPORTS[name] if other and rises(name, other)] == []
 
 
-@pytest.mark.parametrize(
-    ("importer", "imported", "may"),
-    [
-        ("rooms.models", "accounts.models", True),
-        ("accounts.models", "rooms.models", False),
-        ("rooms.models", "render", False),
-        ("messages.models", "rooms.chats", True),
-        ("rooms.models", "live.hub", False),
-        ("rooms.models", "rooms.broadcasts", False),
-        ("rooms.models", "rooms.views", False),
-        ("rooms.broadcasts", "live", True),
-        ("rooms.broadcasts", "messages.models", False),
-        ("rooms.views", "messages.models", True),
-        ("friends.views", "rooms.chats", True),
-        ("friends.models", "rooms.chats", False),
-        ("rooms.views", "messages.broadcasts", True),
-        ("messages.views", "rooms.views", True),
-        ("rooms.views", "messages.views", False),
-        ("presence.attendance", "live", True),
-        ("presence.attendance", "rooms.models", False),
-        ("streams.stream", "presence.attendance", True),
-        ("streams.stream", "rooms.views", False),
-        ("streams.stream", "strangers.watch", True),
-        ("streams.stream", "strangers.broadcasts", False),
-        ("live.hub", "database", False),
-        ("live.hub", "live.bell", True),
-        ("security.cookie", "accounts.models", False),
-        ("render", "assets", True),
-        ("demo", "messages.models", True),
-        ("rooms.models", "demo", False),
-        ("rooms.views", "app", False),
-        ("app", "streams.views", True),
-    ],
-)
-def test_the_rule_of_imports_tells_left_from_right(importer: str, imported: str, may: bool) -> None:
-    assert may_import(importer, imported) is may
+@pytest.mark.parametrize("name", sorted(set(KNOWN) - {""}))
+def test_no_modules_of_a_package_import_each_other_in_a_circle(name: str) -> None:
+    assert circle(name, IMPORTS) == []
+
+
+def test_views_are_imported_by_the_map_alone() -> None:
+    importers = {name for name, others in IMPORTS.items() if any(map(is_view, others))}
+    assert importers == {"app"}
+
+
+def test_the_rules_of_imports_find_what_breaks_them() -> None:
+    assert rises("accounts.models", "rooms.views")
+    assert not rises("rooms.views", "accounts.models")
+    assert not rises("rooms.views", "rooms.opening")
+    assert circle("db.a", {"db.a": ["db.b", "core.text"], "db.b": ["db.c"], "db.c": ["db.a"]})
+    assert circle("db.a", {"db.a": ["db.a"]})
+    assert not circle("db.a", {"db.a": ["db.b", "db.c"], "db.b": ["db.c"]})
+    assert is_view("rooms.views")
+    assert is_view("rooms.settings_views")
+    assert not is_view("accounts.viewer")
 
 
 def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
     file = tmp_path / "rooms.py"
     file.write_text(
-        "import webapp.render\nfrom webapp import database, live\nfrom webapp.messages.models import PAGE, Message\n"
-        "import os\n\ndef late():\n    from webapp.messages import broadcasts\n"
+        "import webapp.settings\nfrom webapp import live, settings\nfrom webapp.messages.models import Message, a\n"
+        "import os\n\ndef late():\n    from webapp.messages import changes\n"
     )
     found = list(imports(file, KNOWN))
-    assert found == ["render", "database", "live", "messages.models", "messages.models", "messages.broadcasts"]
+    assert found == ["settings", "live", "settings", "messages.models", "messages.models", "messages.changes"]
 
 
 def uses(path: Path, *names: str) -> bool:
@@ -185,7 +135,7 @@ def test_only_settings_reads_the_environment() -> None:
 
 
 def test_only_render_knows_jinja() -> None:
-    assert [name for name, path in KNOWN.items() if uses(path, "jinja2")] == ["render"]
+    assert [name for name, path in KNOWN.items() if uses(path, "jinja2")] == ["http.render"]
 
 
 def test_only_live_and_the_map_know_the_broadcaster() -> None:
@@ -249,7 +199,6 @@ def test_every_template_is_html_or_says_what_else_it_is() -> None:
 
 
 def test_at_the_top_stands_what_a_reader_expects_and_nothing_else() -> None:
-    expected = {"pyproject.toml", "Procfile", "README.md", "LICENSE", "webapp", "templates", "static", "tests"}
-    made = {"var", "build"}  # by running and building it; .gitignore knows them
-    found = {path.name for path in ROOT.iterdir() if path.name[0] != "." and path.suffix != ".egg-info"}
-    assert found - made == expected
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = {line.partition("/")[0] for line in tracked.splitlines() if not line.startswith(".")}
+    assert found == {"pyproject.toml", "Procfile", "README.md", "LICENSE", "webapp", "templates", "static", "tests"}

@@ -24,7 +24,9 @@ import pytest
 
 from tests.servers import ROOT, Postgres
 from tests.test_migrations import CONTENT, insert
-from webapp import __main__, database, schema, settings
+from webapp import __main__, settings
+from webapp.db import engine
+from webapp.db import migrate as schema
 
 assert __main__  # imported for what it takes out of Tortoise, as it is in the command
 
@@ -126,7 +128,7 @@ def migrate() -> None:
 async def seed() -> None:
     """The first schema that there was, with people in it."""
     await schema.migrate(until="0001_initial")
-    async with database.opened():
+    async with engine.opened():
         for table, rows in CONTENT.items():
             for row in rows:
                 await insert(table, row)

@@ -15,16 +15,17 @@ from babel.messages.pofile import read_po
 
 from tests.conftest import PASSWORD, Person, known_password
 from tests.servers import ROOT
-from webapp import render
 from webapp.accounts.models import User
-from webapp.clock import Moment
-from webapp.errors import TooMany
-from webapp.language import LANGUAGES, _, asked_for, current, ngettext, speaking
-from webapp.leaving.export import Export
+from webapp.conversations.models import NO_ROOM, Room
+from webapp.core.clock import Moment
+from webapp.core.errors import TooMany
+from webapp.core.i18n import LANGUAGES, _, current, ngettext, speaking
+from webapp.exports.jobs import Export
+from webapp.http import render
+from webapp.http.negotiate import asked_for
 from webapp.live import Reader, hub
-from webapp.messages import broadcasts, posting
+from webapp.messages import changes, posting
 from webapp.messages.models import Message
-from webapp.rooms.models import NO_ROOM, Room
 
 GERMAN = {"Accept_Language": "de-AT,de;q=0.9,en;q=0.5"}
 METHODS = [("webapp/**.py", "python"), ("templates/**.*", "jinja2")]
@@ -334,7 +335,7 @@ async def test_a_language_that_nobody_reads_is_not_rendered(
 ) -> None:
     await alice.say(room, "one", **GERMAN)
     rendered.clear()
-    found = await broadcasts.log(room.id, {0})
+    found = await changes.log(room.id, {0})
     assert found
     assert rendered == []
     assert "Mehr" in found[1][0].said("de").sse.decode()

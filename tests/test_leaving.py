@@ -14,22 +14,28 @@ import pytest
 from PIL import Image
 
 from tests.conftest import PASSWORD, Person, bodies, person, show
-from webapp import database, settings, uploads
+from webapp import settings
 from webapp.accounts import passwords
 from webapp.accounts.models import SearchName, User
+from webapp.accounts.reset import reset_path
 from webapp.accounts.sessions import Session
-from webapp.accounts.views import reset_path
 from webapp.app import _tidy as at_start
-from webapp.friends.models import Block, Friendship, VeiledBlock
-from webapp.leaving import models
+from webapp.chats import first_message
+from webapp.conversations import access, members
+from webapp.conversations.models import KICKED, MEMBER, OWNER, Membership, Room
+from webapp.db import sql, transaction
+from webapp.deletion import steps
+from webapp.http.forms import Upload
 from webapp.live import Reader, hub
+from webapp.media import store
 from webapp.messages import posting, typing
-from webapp.messages.models import Message, erase_closed
-from webapp.presence.attendance import attendance
-from webapp.presence.models import Visit, people_in
-from webapp.rooms import access, members
-from webapp.rooms.models import KICKED, MEMBER, OWNER, Membership, Room
-from webapp.security.forms import Upload
+from webapp.messages.models import Message
+from webapp.messages.retention import erase_closed
+from webapp.presence.models import Visit
+from webapp.presence.queries import people_in
+from webapp.presence.tracker import attendance
+from webapp.relationships.models import Block, Friendship, VeiledBlock
+from webapp.rooms import opening
 
 FORM = "/settings/delete"
 NO_HASH = "no hash at all"  # as conftest makes accounts
@@ -43,7 +49,7 @@ def hashed() -> str:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(uploads, "FOLDER", tmp_path / "pictures")
+    monkeypatch.setattr(store, "FOLDER", tmp_path / "pictures")
     return tmp_path / "pictures"
 
 
@@ -75,7 +81,7 @@ async def set_picture(one: Person, colour: str = "red") -> str:
     file = BytesIO()
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
-    picture = await uploads.prepared(Upload(len(content), content))
+    picture = await store.prepared(Upload(len(content), content))
     await show(who(one), picture)
     return picture.digest
 
@@ -87,15 +93,15 @@ def words(page: httpx2.Response) -> str:
 async def left_of(user: User) -> dict[str, int]:
     """How many rows of every table still say this id; but for what says nothing about a person."""
     if settings.ON_SQLITE:
-        tables = await database.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        tables = await sql.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         references = {
             (table["name"], column["from"])
             for table in tables
-            for column in await database.rows(f'PRAGMA foreign_key_list("{table["name"]}")')
+            for column in await sql.rows(f'PRAGMA foreign_key_list("{table["name"]}")')
             if column["table"] == "user"
         }
     else:
-        found = await database.rows(
+        found = await sql.rows(
             "SELECT conrelid::regclass::text AS name, attname AS column FROM pg_constraint "
             "JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1] "
             "WHERE contype = 'f' AND confrelid = '\"user\"'::regclass"
@@ -104,7 +110,7 @@ async def left_of(user: User) -> dict[str, int]:
     assert len(references) >= 8
     counts = {}
     for table, column in [*sorted(references), ("user", "id")]:
-        [row] = await database.rows(f'SELECT count(*) AS n FROM "{table}" WHERE "{column}" = ?', user.id)
+        [row] = await sql.rows(f'SELECT count(*) AS n FROM "{table}" WHERE "{column}" = ?', user.id)
         counts[f"{table}.{column}"] = row["n"]
     return counts
 
@@ -258,7 +264,7 @@ async def test_a_member_is_counted_out_and_one_who_is_kept_out_is_not(
 async def test_a_chat_stays_for_the_other_side_and_goes_with_the_second(alice: Person, bob: Person) -> None:
     await Friendship.ask(who(alice), who(bob))
     await Friendship.ask(who(bob), who(alice))
-    room, _ = await posting.write_to(who(alice), who(bob), "Between us", "")
+    room, _ = await first_message.write_to(who(alice), who(bob), "Between us", "")
     await leave(alice)
     page = await bob.get(room.path)
     assert page.status_code == 200
@@ -271,7 +277,7 @@ async def test_a_chat_stays_for_the_other_side_and_goes_with_the_second(alice: P
 
 
 async def test_notes_to_oneself_go(alice: Person) -> None:
-    room, _ = await posting.write_to(who(alice), who(alice), "Buy tea", "")
+    room, _ = await first_message.write_to(who(alice), who(alice), "Buy tea", "")
     await leave(alice)
     await erase_closed()
     assert not await Room.exists(id=room.id)
@@ -322,7 +328,7 @@ async def test_a_link_for_a_new_password_is_worth_nothing_any_more(
     await who(alice).refresh_from_db()
     link = reset_path(who(alice))
     assert (await visitor.get(link)).status_code == 200
-    monkeypatch.setattr(models, "_erase", broken)  # the row is still there
+    monkeypatch.setattr(steps, "_erase", broken)  # the row is still there
     await leave(alice)
     assert await User.exists(id=who(alice).id)
     assert (await visitor.get(link)).status_code == 404
@@ -354,24 +360,24 @@ async def test_a_request_that_was_let_in_before_leaves_no_wrong_count(
     alice: Person, charlie: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """He joins and writes between the last look and the end of his account."""
-    erase, late = models._erase, 0
+    erase, late = steps._erase, 0
 
     async def after_a_late_join(user: User) -> bool:
         nonlocal late
         late += 1
         return await erase(user)
 
-    transact = database.transact
+    transact = transaction.transact
 
     async def join_first(write: Any, *args: Any) -> Any:
-        if write is models._erase and not late:
+        if write is steps._erase and not late:
             await posting.post(room, who(charlie), "Late", "")
             assert (await now(room)).member_count == 2
-            monkeypatch.setattr(models, "_erase", after_a_late_join)
+            monkeypatch.setattr(steps, "_erase", after_a_late_join)
             return await transact(after_a_late_join, *args)
         return await transact(write, *args)
 
-    monkeypatch.setattr(database, "transact", join_first)
+    monkeypatch.setattr(transaction, "transact", join_first)
     assert (await leave(charlie)).status_code == 303
     assert late == 2, "the first time there was something left"
     monkeypatch.undo()
@@ -406,11 +412,11 @@ async def broken(*_: object) -> Any:
 
 
 STEPS: dict[str, tuple[object, str]] = {
-    "before the picture is let go": (uploads, "let_go"),
-    "before the rooms": (models, "_leave_rooms"),
+    "before the picture is let go": (store, "let_go"),
+    "before the rooms": (steps, "_leave_rooms"),
     "between two rooms": (members, "lose"),
-    "before the messages": (models, "_leave_messages"),
-    "before the row": (models, "_erase"),
+    "before the messages": (steps, "_leave_messages"),
+    "before the row": (steps, "_erase"),
 }
 
 
@@ -418,7 +424,7 @@ STEPS: dict[str, tuple[object, str]] = {
 async def test_after_a_crash_the_account_is_nobodys_and_the_next_start_finishes(
     alice: Person, bob: Person, folder: Path, room: Room, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    second = await access.enter(who(alice), "Second room")
+    second = await opening.enter(who(alice), "Second room")
     await join(bob, second)
     await set_picture(alice)
     await alice.say(room, "Tea?")
@@ -451,14 +457,14 @@ async def test_after_a_crash_the_account_is_nobodys_and_the_next_start_finishes(
 async def test_nobody_else_is_taken_for_somebody_who_leaves(app: object, alice: Person) -> None:
     guest = await person(app, "guest-of-honour")
     await User.filter(id=who(guest).id).update(username=None, skeleton=None, is_guest=True)
-    await models.finish_all()
+    await steps.finish_all()
     assert await User.all().count() == 2
 
 
 async def test_long_histories_are_left_in_small_steps(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "MESSAGES_AT_ONCE", 3)
+    monkeypatch.setattr(steps, "MESSAGES_AT_ONCE", 3)
     for number in range(8):
         await posting.post(room, who(alice), f"Number {number}", "")
     await leave(alice)

@@ -15,9 +15,9 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.app import routes
-from webapp.messages import pages
-from webapp.rooms.models import Room
-from webapp.security import events
+from webapp.conversations.models import Room
+from webapp.http import security_log
+from webapp.messages import rendering
 
 # What needs no limit: it ends something, once.
 FREE = {"/logout"}
@@ -193,12 +193,12 @@ async def test_a_flood_is_no_flood_of_lines(
 ) -> None:
     caplog.set_level(logging.INFO, "parley.security")
     now = 100.0
-    monkeypatch.setattr(events.time, "monotonic", lambda: now)
-    for _ in range(events.MAX_PER_SECOND + 7):
-        events.record(_request(), "host_refused")
-    assert len(lines(caplog)) == events.MAX_PER_SECOND
+    monkeypatch.setattr(security_log.time, "monotonic", lambda: now)
+    for _ in range(security_log.MAX_PER_SECOND + 7):
+        security_log.record(_request(), "host_refused")
+    assert len(lines(caplog)) == security_log.MAX_PER_SECOND
     now = 101.0
-    events.record(_request(), "host_refused")
+    security_log.record(_request(), "host_refused")
     assert lines(caplog)[-1]["left_out"] == 7
 
 
@@ -219,12 +219,12 @@ async def test_a_profile_that_is_saved_unchanged_empties_nothing(
     await alice.get(room.path)
     typed = {"display_name": "Alice", "bio": "", "language": "", "saves_data": ""}
     assert (await alice.post("/settings/profile", typed)).status_code == 303
-    assert pages.caches().logs
+    assert rendering.caches().logs
     await alice.post("/settings/profile", typed | {"display_name": "Alicia"})
-    assert pages.caches().logs, "nothing of Alice's stands there"
+    assert rendering.caches().logs, "nothing of Alice's stands there"
     assert bob.user
     await bob.post("/settings/profile", typed | {"display_name": "Robert"})
-    assert not pages.caches().logs
+    assert not rendering.caches().logs
     assert "Robert" in (await alice.get(room.path)).text
 
 

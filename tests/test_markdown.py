@@ -10,7 +10,7 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webapp import text
+from webapp.core import text
 from webapp.messages.links import ADDRESS, _in_ascii
 from webapp.messages.markdown import _WORDS, LARGE, _formatted, first_line, plain, rendered
 

@@ -10,13 +10,15 @@ from hypothesis import settings as told
 from hypothesis import strategies as st
 
 from tests.conftest import Person, account
-from webapp import database, settings
+from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.names import new_code
-from webapp.friends.models import Block, Friendship
-from webapp.rooms.models import STRANGER, Membership, Room
+from webapp.conversations.models import STRANGER, Membership, Room
+from webapp.db import sql
+from webapp.db.sql import CLOCK
+from webapp.relationships.models import Block, Friendship
 from webapp.strangers.matching import Wish, match, matches, ordered
-from webapp.strangers.models import CLOCK, Stranger
+from webapp.strangers.models import Stranger
 
 LIKES = ("", "jazz", "chess", "jazz chess", "film")
 LANGUAGES = ("en", "de")
@@ -157,7 +159,7 @@ async def test_whatever_people_do_at_the_same_moment_nobody_sits_wrongly(
 ) -> None:
     await Stranger.all().update(since=None, room_id=None, here_until=0)
     await Room.all().delete()
-    await database.rows("DELETE FROM met WHERE 1 = 1 RETURNING id")
+    await sql.rows("DELETE FROM met WHERE 1 = 1 RETURNING id")
     apart = {(crowd[0].person, crowd[1].person), (crowd[2].person, crowd[3].person)}
     for moment, seconds in schedule:
         waiting_here = set(
@@ -175,7 +177,7 @@ async def test_whatever_people_do_at_the_same_moment_nobody_sits_wrongly(
 
 async def pass_time(seconds: int) -> None:
     """So many seconds later, with every page open all the while."""
-    await database.rows(
+    await sql.rows(
         f"UPDATE stranger SET since = since - ?, here_until = CASE WHEN here_until = 0 THEN 0 ELSE {CLOCK} + 10000 END "
         "WHERE since IS NOT NULL RETURNING id",
         seconds * 1000,

@@ -14,16 +14,18 @@ import pytest
 from tortoise.exceptions import OperationalError
 
 from tests.conftest import Person, bodies, person
-from webapp import database, settings
+from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.errors import Missing
-from webapp.messages import pages, posting
+from webapp.conversations import access
+from webapp.conversations.models import Membership, Room
+from webapp.core.errors import Missing
+from webapp.db import sql, transaction
+from webapp.messages import posting, rendering
 from webapp.messages.models import LONGEST, PAGE, Message, new_nonce
 from webapp.messages.posting import Posted
-from webapp.presence.attendance import attendance
-from webapp.rooms import access
-from webapp.rooms.models import Membership, Room
+from webapp.presence.tracker import attendance
+from webapp.rooms import opening
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -243,7 +245,7 @@ async def test_a_used_form_with_other_words_is_another_message(bob: Person, room
 
 
 async def test_a_nonce_belongs_to_one_person_in_one_room(alice: Person, bob: Person, room: Room) -> None:
-    other = await access.enter(who(alice), "Another")
+    other = await opening.enter(who(alice), "Another")
     for one, where in ((alice, room), (bob, room), (bob, other)):
         assert (await one.say(where, "hello", "the same")).status_code == 303
     assert await bodies(room) == ["hello", "hello"]
@@ -334,7 +336,7 @@ async def cancel_at_every_moment(start: Callable[[int], Coroutine[Any, Any, obje
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await database.settle()
+        await transaction.settle()
         if is_done:
             return count
     raise AssertionError("it never ended")
@@ -367,7 +369,7 @@ async def test_after_every_post_that_is_cancelled_the_next_one_works(alice: Pers
             await task
         async with asyncio.timeout(10):
             assert (await alice.say(room, f"sure {ticks}")).status_code == 303
-    await database.settle()
+    await transaction.settle()
     found = await bodies(room)
     assert [text for text in found if "sure" in text] == [f"sure {ticks}" for ticks in range(12)]
     await assert_gapless(room, len(found))
@@ -722,7 +724,7 @@ async def test_only_the_author_changes_the_words(
 
 
 async def test_a_message_is_edited_in_its_own_room_only(alice: Person, bob: Person, room: Room) -> None:
-    other = await access.enter(who(bob), "Another")
+    other = await opening.enter(who(bob), "Another")
     await fill(room, bob, 2)
     assert (await bob.post(f"{room.path}/messages/2/edit", {"body": "here"})).status_code == 303
     for way in ("edit", "remove"):
@@ -824,7 +826,7 @@ async def test_the_author_the_owner_and_an_administrator_may_remove(
     assert (removed.body, removed.html) == ("", "")
     assert removed.removed_at
     assert (removed.number, removed.posted_version, removed.version) == (1, 1, 3)
-    for row in await database.rows("SELECT * FROM message WHERE number = 1"):
+    for row in await sql.rows("SELECT * FROM message WHERE number = 1"):
         assert not [value for value in row.values() if "secret" in str(value)]
 
 
@@ -1145,7 +1147,7 @@ async def test_while_the_database_is_away_the_draft_is_kept(
     async def fail(*_: object, **__: object) -> None:
         raise error
 
-    for target, name in ((database, "alone"), (access, "for_reading")):
+    for target, name in ((transaction, "alone"), (access, "for_reading")):
         with monkeypatch.context() as away:
             away.setattr(target, name, fail)
             page = await bob.say(room, "a <long> thought", "my nonce")
@@ -1301,8 +1303,8 @@ async def test_an_administrator_bears_a_mark_wherever_they_are_named(
     assert ">Administrator<" not in (await alice.get(bob.user.path)).text
     # What was rendered before follows.
     await User.filter(id=bob.user.id).update(is_admin=True)
-    pages.forget(bob.user.code)
+    rendering.forget(bob.user.code)
     assert mark.findall((await alice.get(room.path)).text) == ["Ada", "Bob"]
     await User.filter(id=bob.user.id).update(is_admin=False)
-    pages.forget(bob.user.code)
+    rendering.forget(bob.user.code)
     assert mark.findall((await alice.get(room.path)).text) == ["Ada"]

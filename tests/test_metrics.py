@@ -13,12 +13,15 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from tests.conftest import Person
-from webapp import database, faults, health, settings
+from webapp import settings
 from webapp.app import app as the_app
+from webapp.conversations.models import Room
+from webapp.core import faults
+from webapp.db import engine, sql
 from webapp.live import Reader, hub
 from webapp.messages import posting
 from webapp.messages.models import Message
-from webapp.rooms.models import Room
+from webapp.ops import health
 
 TOKEN = "a token for those who may look"
 
@@ -159,14 +162,14 @@ async def test_a_fault_is_one_line_when_it_begins_and_one_when_it_is_over(
 
 
 async def away(*args: object) -> object:
-    raise database.OperationalError("connection refused")
+    raise engine.OperationalError("connection refused")
 
 
 async def test_whoever_finds_the_database_away_it_is_one_line(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(hub(), "providers", replace(hub().providers, access_checks=[away]))
-    monkeypatch.setattr(database, "rows", away)
+    monkeypatch.setattr(sql, "rows", away)
     monkeypatch.setattr(Message, "page", away)
     for _ in range(5):
         assert (await alice.get(room.path)).status_code == 503
@@ -208,7 +211,7 @@ async def test_health_says_when_the_database_is_away_slow_or_was_a_moment_ago(
         answer = await visitor.get("/health")
         assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (200, "degraded", "slow")
     with monkeypatch.context() as patch:
-        patch.setattr(database, "rows", away)
+        patch.setattr(sql, "rows", away)
         answer = await visitor.get("/health")
         assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (503, "down", "down")
     answer = await visitor.get("/health")
@@ -234,13 +237,13 @@ async def test_a_file_that_is_missing_is_our_fault_and_not_the_databases(alice: 
 async def test_health_asks_the_database_once_for_all_who_ask_within_a_second(
     visitor: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, rows = list[str](), database.rows
+    asked, rows = list[str](), sql.rows
 
     async def count(query: str, *values: object) -> list[dict[str, object]]:
         asked.append(query)
         return await rows(query, *values)
 
-    monkeypatch.setattr(database, "rows", count)
+    monkeypatch.setattr(sql, "rows", count)
     answers = [*await asyncio.gather(*(visitor.get("/health") for _ in range(20))), await visitor.get("/health")]
     assert {answer.status_code for answer in answers} == {200}
     assert asked.count("SELECT 1") == 1

@@ -23,7 +23,8 @@ from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
 from tests.servers import ROOT, Postgres
-from webapp import database, schema
+from webapp.db import engine, sql
+from webapp.db import migrate as schema
 
 FOLDER = ROOT / "webapp" / "migrations"
 # AlterField and RemoveField rebuild a table on SQLite, and with it every row that refers to one of its rows is gone.
@@ -72,7 +73,7 @@ def test_operations_that_lose_rows_would_be_found() -> None:
 
 async def changes(migrations: str) -> list[str]:
     """What `makemigrations` would write, after these migrations, to arrive at the models."""
-    config = database.config()
+    config = engine.config()
     config["apps"]["parley"]["migrations"] = migrations
     await Tortoise.init(config=config, init_connections=False)
     try:
@@ -91,7 +92,7 @@ def test_no_docstring_of_a_model_is_part_of_the_schema() -> None:
     """Tortoise would take its first line for a comment on the table, and rewording it would need a migration."""
     models = [
         model
-        for name in database.MODELS
+        for name in engine.MODELS
         for model in vars(import_module(name)).values()
         if isinstance(model, type) and issubclass(model, Model) and model.__module__ == name
     ]
@@ -200,21 +201,21 @@ CONTENT: dict[str, list[dict[str, object]]] = {
 
 
 async def migrated(migrations: str, until: str | None = None) -> None:
-    config = database.config()
+    config = engine.config()
     config["apps"]["parley"]["migrations"] = migrations
     await schema.migrate(config, until)
 
 
 async def insert(table: str, row: dict[str, object]) -> None:
     columns, marks = ", ".join(row), ", ".join("?" * len(row))
-    await database.connection().execute_insert(
-        database.sql(f'INSERT INTO "{table}" ({columns}) VALUES ({marks}) RETURNING *'), list(row.values())
+    await sql.connection().execute_insert(
+        sql.for_engine(f'INSERT INTO "{table}" ({columns}) VALUES ({marks}) RETURNING *'), list(row.values())
     )
 
 
 async def everything() -> dict[str, list[dict[str, Any]]]:
     """Every row; a moment as the text that SQLite keeps, whichever way it came."""
-    found = {table: await database.rows(f'SELECT * FROM "{table}" ORDER BY id') for table in CONTENT}
+    found = {table: await sql.rows(f'SELECT * FROM "{table}" ORDER BY id') for table in CONTENT}
     return {
         table: [{name: str(value) if name.endswith("_at") else value for name, value in row.items()} for row in rows]
         for table, rows in found.items()
@@ -233,13 +234,13 @@ async def refused(table: str, **values: object) -> bool:
 async def migrate_what_people_use(migrations: str) -> dict[str, object]:
     """Fill the first schema that there was, migrate it, and look at what is left and what still holds."""
     await migrated(migrations, "0001_initial")
-    async with database.opened():
+    async with engine.opened():
         for table, rows in CONTENT.items():
             for row in rows:
                 await insert(table, row)
         before = await everything()
     await migrated(migrations)
-    async with database.opened():
+    async with engine.opened():
         after = await everything()
         missing = [
             f"{table} {row['id']}: {name}"
@@ -248,7 +249,7 @@ async def migrate_what_people_use(migrations: str) -> dict[str, object]:
             for name, value in row.items()
             if now.get(name, now.get("about") if name == "bio" else None) != value
         ]
-        found_by = await database.rows("SELECT folded FROM search_name ORDER BY user_id, folded")
+        found_by = await sql.rows("SELECT folded FROM search_name ORDER BY user_id, folded")
         # CONTENT speaks of `bio`, which may have another name now.
         about = {"about": "x"} if "about" in after["user"][0] else {"bio": "x"}
         CONTENT["user"][0].pop("bio")
@@ -262,8 +263,8 @@ async def migrate_what_people_use(migrations: str) -> dict[str, object]:
             "two people of one name": await refused("user", code="BBBB-BBBB", skeleton="b", **about),
             "two rooms of one name": await refused("room", key="another"),
         }
-        await database.rows('DELETE FROM "user" WHERE id = 3 RETURNING id')
-        await database.rows("DELETE FROM room WHERE id = 2 RETURNING id")
+        await sql.rows('DELETE FROM "user" WHERE id = 3 RETURNING id')
+        await sql.rows("DELETE FROM room WHERE id = 2 RETURNING id")
         left = {table: len(rows) for table, rows in (await everything()).items()}
         return {
             "missing": missing,
@@ -310,7 +311,7 @@ BLOCKS = {
 
 async def migrate_blocks(migrations: str) -> dict[str, object]:
     await migrated(migrations, "0008_data_saver")
-    async with database.opened():
+    async with engine.opened():
         for table in ("user", "room", "membership"):
             for row in CONTENT[table]:
                 await insert(table, row)
@@ -324,15 +325,15 @@ async def migrate_blocks(migrations: str) -> dict[str, object]:
             await insert("membership", CONTENT["membership"][0] | {"room_id": room, "user_id": user})
         await insert("friendship", {"low_id": 1, "high_id": 5, "asked_by": 1, "asked_at": NOW, "withdrawn": True})
         for number, skeleton in ((1, "ann_x"), (2, "ann__x"), (3, "_bo__b_")):
-            await database.rows('UPDATE "user" SET skeleton = ? WHERE id = ? RETURNING id', skeleton, number)
+            await sql.rows('UPDATE "user" SET skeleton = ? WHERE id = ? RETURNING id', skeleton, number)
         for blocker, blocked in BLOCKS:
             await insert("block", {"blocker_id": blocker, "blocked_id": blocked, "created_at": NOW})
     await migrated(migrations)
-    async with database.opened():
-        kept = await database.rows("SELECT blocker_id, blocked_id, created_at, 'block' AS what FROM block")
-        veiled = await database.rows("SELECT *, everywhere AS what FROM veiled_block")
-        names = await database.rows('SELECT skeleton FROM "user" WHERE id <= 3 ORDER BY id')
-        changed = await database.rows('SELECT id FROM "user" WHERE blocks_version > 0 ORDER BY id')
+    async with engine.opened():
+        kept = await sql.rows("SELECT blocker_id, blocked_id, created_at, 'block' AS what FROM block")
+        veiled = await sql.rows("SELECT *, everywhere AS what FROM veiled_block")
+        names = await sql.rows('SELECT skeleton FROM "user" WHERE id <= 3 ORDER BY id')
+        changed = await sql.rows('SELECT id FROM "user" WHERE blocks_version > 0 ORDER BY id')
     for row in veiled:
         row["what"] = "everywhere" if row["everywhere"] else "matching"
     return {
@@ -346,7 +347,7 @@ async def migrate_blocks(migrations: str) -> dict[str, object]:
 async def migrate_removals(migrations: str) -> dict[str, object]:
     """In the first room a removed message is the last, in the second one is said to be."""
     await migrated(migrations, "0009_veiled_blocks")
-    async with database.opened():
+    async with engine.opened():
         for table in ("user", "room"):
             for row in CONTENT[table]:
                 await insert(table, row | {"last_line": "Removed"} if table == "room" else row)
@@ -354,8 +355,8 @@ async def migrate_removals(migrations: str) -> dict[str, object]:
             is_removed = (row["room_id"], row["number"]) in ((1, 3), (1, 20), (2, 3))
             await insert("message", row | {"removed_at": NOW if is_removed else None})
     await migrated(migrations)
-    async with database.opened():
-        return {"rooms": await database.rows("SELECT last_line, is_last_removed, removed_count FROM room ORDER BY id")}
+    async with engine.opened():
+        return {"rooms": await sql.rows("SELECT last_line, is_last_removed, removed_count FROM room ORDER BY id")}
 
 
 def sqlite(folder: Path, _: Any) -> str:

@@ -13,18 +13,20 @@ from starlette.requests import Request
 from tests.conftest import PASSWORD, Person, person
 from webapp import settings
 from webapp.accounts import bans, passwords
+from webapp.accounts.audit import PAGE, AuditEntry
 from webapp.accounts.bans import AddressBan
 from webapp.accounts.models import FOR_GOOD, User
 from webapp.accounts.sessions import Session
-from webapp.friends.models import Block
+from webapp.chats import first_message
+from webapp.conversations.access import for_reading
+from webapp.conversations.models import Room
+from webapp.http.client import address_hash
 from webapp.live import Reader, hub
 from webapp.messages import posting
 from webapp.messages.models import Message
-from webapp.moderation.decisions import PAGE, AuditEntry
 from webapp.moderation.models import DONE_ALREADY, Report
-from webapp.rooms.access import enter, for_reading
-from webapp.rooms.models import Room
-from webapp.security.client import address_hash
+from webapp.relationships.models import Block
+from webapp.rooms.opening import enter
 
 RUDE = "You are a <b>turnip</b>"
 
@@ -116,7 +118,7 @@ async def test_a_person_is_reported_from_their_profile(alice: Person, bob: Perso
 
 
 async def test_a_message_of_a_chat_is_reported_with_what_was_said_before(alice: Person, bob: Person) -> None:
-    chat, _ = await posting.write_to(who(alice), who(bob), "Hello", "")
+    chat, _ = await first_message.write_to(who(alice), who(bob), "Hello", "")
     await posting.post(await for_reading(who(bob), chat.key), who(bob), RUDE, "")
     found = await reported(alice, f"message:{chat.key}:2")
     assert [line.said for line in found.lines] == ["Hello", RUDE]
@@ -126,7 +128,7 @@ async def test_a_message_of_a_chat_is_reported_with_what_was_said_before(alice: 
 async def test_what_one_cannot_see_can_not_be_reported(
     alice: Person, bob: Person, charlie: Person, rude: str, room: Room
 ) -> None:
-    chat, _ = await posting.write_to(who(alice), who(bob), "Between us", "")
+    chat, _ = await first_message.write_to(who(alice), who(bob), "Between us", "")
     await Block.put(who(bob), who(charlie))
     assert (await charlie.get(f"/report?about={rude}")).status_code == 200
     for about in (

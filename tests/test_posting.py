@@ -9,19 +9,22 @@ from tortoise.exceptions import IntegrityError, OperationalError
 
 from tests.conftest import Person, bodies
 from tests.test_messages import assert_gapless, who
-from webapp import database, group_commit, settings
+from webapp import settings
 from webapp.accounts.models import User
-from webapp.errors import Missing, Refused
+from webapp.chats import first_message
+from webapp.conversations import access, direct, members
+from webapp.conversations.models import Membership, Room
+from webapp.core.errors import Missing, Refused
+from webapp.db import engine, group_commit, sql, transaction
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.messages.posting import Posted
-from webapp.rooms import access, chats, members
-from webapp.rooms.models import Membership, Room
+from webapp.rooms import opening
 
 
 @pytest.fixture
 async def room(alice: Person) -> Room:
-    return await access.enter(who(alice), "Busy")
+    return await opening.enter(who(alice), "Busy")
 
 
 @pytest.fixture
@@ -134,7 +137,7 @@ async def test_the_same_form_sent_twice_at_once_is_one_message(bob: Person, room
 
 
 async def test_in_a_chat_of_two_each_goes_by_itself(alice: Person, bob: Person, groups: list[int]) -> None:
-    room, _ = await posting.write_to(who(alice), who(bob), "Hello", "")
+    room, _ = await first_message.write_to(who(alice), who(bob), "Hello", "")
     both = {one: await access.for_reading(who(one), room.key) for one in (alice, bob)}
     posts = [posting.post(both[one], who(one), f"{number}", "") for number, one in enumerate((bob, alice, bob, alice))]
     assert [one.number for one in await asyncio.gather(*posts)] == [2, 3, 4, 5]
@@ -151,7 +154,7 @@ async def test_whoever_goes_away_meanwhile_has_written_all_the_same(alice: Perso
         task.cancel()
     answers = await together(*tasks)
     assert [isinstance(answer, asyncio.CancelledError) for answer in answers] == [True, False] * 5
-    await database.settle()
+    await transaction.settle()
     assert await bodies(room) == [f"line {number}" for number in range(10)]
     await assert_gapless(room, 10)
 
@@ -181,14 +184,14 @@ async def test_while_the_database_is_away_everybody_is_told_at_once(
 async def test_transactions_that_cannot_begin_do_not_keep_the_others_from_it(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turn: Any = database.connection()._in_transaction()  # type: ignore[attr-defined]
+    turn: Any = sql.connection()._in_transaction()  # type: ignore[attr-defined]
 
     async def begin(self: object) -> None:
         raise sqlite3.OperationalError("disk I/O error") if settings.ON_SQLITE else TimeoutError("a frozen server")
 
     with monkeypatch.context() as patch:
         patch.setattr(type(turn.connection if settings.ON_SQLITE else turn.client), "begin", begin)
-        for _ in range(database.POOL_SIZE + 1):
+        for _ in range(engine.POOL_SIZE + 1):
             async with asyncio.timeout(5):
                 assert (await alice.say(room, "lost")).status_code == 503
     async with asyncio.timeout(5):
@@ -212,7 +215,7 @@ async def test_who_has_waited_too_long_is_told_so_and_finds_the_message_when_the
         for _ in range(2):
             with pytest.raises(TimeoutError):
                 await posting.post(found, who(alice), "late", "nonce")
-    assert issubclass(TimeoutError, database.DOWN)
+    assert issubclass(TimeoutError, engine.DOWN)
     go_on.set()
     assert await posting.post(found, who(alice), "late", "nonce") == Posted(1, 1, is_repeat=True)
     await assert_gapless(room, 1)
@@ -233,7 +236,7 @@ async def test_nobody_suffers_for_the_one_whose_account_goes_at_that_moment(
 
 
 async def test_who_writes_into_a_room_that_is_deleted_at_that_moment_is_told(alice: Person, bob: Person) -> None:
-    room = await access.enter(who(alice), "Short")
+    room = await opening.enter(who(alice), "Short")
     found = await access.for_reading(who(bob), room.key)
     await room.close()
     answers = await together(*(posting.post(found, who(bob), f"line {number}", "") for number in range(3)))
@@ -247,7 +250,7 @@ async def test_the_first_message_to_somebody_who_blocks_at_that_moment_makes_no_
     async def refuse(*_: object) -> None:
         raise Refused("You can't write to this person.")
 
-    monkeypatch.setattr(chats, "check_post", refuse)
+    monkeypatch.setattr(direct, "check_post", refuse)
     with pytest.raises(Refused):
-        await posting.write_to(who(alice), who(bob), "Hello", "")
+        await first_message.write_to(who(alice), who(bob), "Hello", "")
     assert not await Room.exists(kind="direct")

@@ -10,28 +10,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.conftest import Person, account
-from webapp import database, settings
+from webapp import settings
 from webapp.accounts.models import User
+from webapp.conversations.models import Room
+from webapp.db import sql
+from webapp.db.sql import AT_ONCE
 from webapp.live import Reader, hub
-from webapp.presence import attendance as attendances
 from webapp.presence import broadcasts
-from webapp.presence.attendance import GRACE_SECONDS, READING_SECONDS, WRITE_SECONDS, Attendance, attendance
-from webapp.presence.models import (
-    AT_ONCE,
-    LEASE_SECONDS,
-    NO_ROOM,
-    Process,
-    Visit,
-    everyone_online,
-    is_online,
-    last_seen,
-    note_seen,
-    online,
-    people_in,
-    seen,
-)
-from webapp.rooms.models import Room
-from webapp.rooms.viewers import viewers
+from webapp.presence import tracker as attendances
+from webapp.presence.last_seen import last_seen, note_seen, seen
+from webapp.presence.models import LEASE_SECONDS, NO_ROOM, Process, Visit
+from webapp.presence.queries import everyone_online, is_online, online, people_in
+from webapp.presence.tracker import GRACE_SECONDS, READING_SECONDS, WRITE_SECONDS, Attendance, attendance
+from webapp.sidebar.viewers import viewers
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -81,7 +72,7 @@ async def process() -> Attendance:
 
 async def dies(process: Attendance) -> None:
     """Its lease has ended."""
-    await database.rows("UPDATE process SET seen_at = seen_at - ? WHERE id = ?", LEASE_SECONDS + 1, process._process)
+    await sql.rows("UPDATE process SET seen_at = seen_at - ? WHERE id = ?", LEASE_SECONDS + 1, process._process)
 
 
 def who(person: Person) -> User:
@@ -94,7 +85,7 @@ async def names(room: Room) -> list[str]:
 
 
 async def visits(process: Attendance) -> set[tuple[int, int]]:
-    rows = await database.rows("SELECT user_id, room_id FROM visit WHERE process_id = ?", process._process)
+    rows = await sql.rows("SELECT user_id, room_id FROM visit WHERE process_id = ?", process._process)
     return {(row["user_id"], row["room_id"]) for row in rows}
 
 
@@ -145,14 +136,14 @@ async def test_a_crowded_room_counts_all_and_reads_the_names_that_it_shows(
     names = [f"{'person' if number % 2 else 'Person'} {number:02}" for number in range(30)]
     await gather(room, *reversed(names))
     read: list[dict[str, Any]] = []
-    rows = database.rows
+    rows = sql.rows
 
     async def noted(query: str, *values: object) -> list[dict[str, Any]]:
         found = await rows(query, *values)
         read.extend(found)
         return found
 
-    monkeypatch.setattr(database, "rows", noted)
+    monkeypatch.setattr(sql, "rows", noted)
     found = await people_in([room.id, room.id + 1][:count])
     assert len(read) == 24
     here = found.pop(room.id)
@@ -228,9 +219,9 @@ async def test_the_condition_of_being_online_fits_into_a_query_of_another_domain
         f"SELECT membership.user_id, {is_online('other')} AS is_online FROM membership "
         'LEFT JOIN "user" AS other ON other.id = membership.user_id AND other.id <> ?'
     )
-    rows = {row["user_id"]: row["is_online"] for row in await database.rows(query, 0)}
+    rows = {row["user_id"]: row["is_online"] for row in await sql.rows(query, 0)}
     assert {user: bool(found) for user, found in rows.items()} == {who(alice).id: True, who(bob).id: False}
-    rows = {row["user_id"]: row["is_online"] for row in await database.rows(query, who(alice).id)}
+    rows = {row["user_id"]: row["is_online"] for row in await sql.rows(query, who(alice).id)}
     assert not rows[who(alice).id]
 
 

@@ -12,12 +12,14 @@ from tests.test_chats import befriend, chat_of, who, write
 from tests.test_viewers import Window, by_hand, opened, told  # noqa: F401  by_hand is a fixture
 from webapp.accounts.models import User
 from webapp.app import app as the_app
-from webapp.friends.models import Block
+from webapp.conversations import access, members
+from webapp.conversations.models import Membership, Room
 from webapp.presence import broadcasts as presence
-from webapp.presence.attendance import Attendance, attendance
-from webapp.presence.models import Visit, note_seen, people_in
-from webapp.rooms import access, members
-from webapp.rooms.models import Membership, Room
+from webapp.presence.last_seen import note_seen
+from webapp.presence.models import Visit
+from webapp.presence.queries import people_in
+from webapp.presence.tracker import Attendance, attendance
+from webapp.relationships.models import Block
 
 # The address that the chat will have: asked for before there is one, too.
 KEY = "~" + "k" * 22

@@ -7,17 +7,19 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Person, introduce
-from webapp import database, purge, settings
+from webapp import settings
+from webapp.accounts.audit import AuditEntry
 from webapp.accounts.bans import AddressBan
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.leaving.models import begin, finish
+from webapp.conversations.models import Room
+from webapp.db import sql
+from webapp.deletion.steps import begin, finish
 from webapp.messages import posting
 from webapp.messages.models import Message
-from webapp.moderation.decisions import AuditEntry
 from webapp.moderation.models import Report
-from webapp.presence.models import Chore
-from webapp.rooms.models import Room
+from webapp.ops import purge
+from webapp.ops.chores import Chore
 
 SECRET = "xylophone-marmalade-quixotic"
 
@@ -94,7 +96,7 @@ async def test_with_nothing_due_nothing_goes(alice: Person, bob: Person, room: R
 
 
 async def test_it_works_in_small_batches(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BATCH", 2)
+    monkeypatch.setattr(sql, "BATCH", 2)
     for number in range(5):
         session = await Session.begin(who(alice), f"token {number}", "")
         await Session.filter(id=session.id).update(used_at=ago(days=1000))
@@ -114,7 +116,7 @@ async def test_one_process_in_an_hour_does_it(app: object) -> None:
     assert sorted(claims) == [False] * 5 + [True]
     assert not await Chore.claim("purge", 3600)
     assert await Chore.claim("another", 3600)
-    await database.rows("UPDATE chore SET done_at = done_at - 3601 WHERE name = ? RETURNING name", "purge")
+    await sql.rows("UPDATE chore SET done_at = done_at - 3601 WHERE name = ? RETURNING name", "purge")
     claims = await asyncio.gather(*[Chore.claim("purge", 3600) for _ in range(6)])
     assert sorted(claims) == [False] * 5 + [True]
 

@@ -166,53 +166,60 @@ async def hear(work: Awaitable[object]) -> list[tuple[str, list[Any]]]:
 
 async def fill(users: int, messages: int) -> None:
     """The sample data, with everything in the first room but a few messages in each of the other nineteen."""
-    from webapp import database, demo, schema
     from webapp.accounts.models import User
+    from webapp.cli import demo
+    from webapp.db import engine, sql, transaction
+    from webapp.db import migrate as schema
 
     demo._shares = lambda rooms, total: [total, *[10] * (rooms - 1)]
     await schema.migrate()
-    async with database.opened():
+    async with engine.opened():
         await demo.fill(users, 20, messages)
         people = list(await User.all().order_by("id").values_list("id", flat=True))
         signed_in = [
             (f"digest {user}", user, "", demo.datetime.now(demo.UTC), demo.datetime.now(demo.UTC)) for user in people
         ]
-        await database.transact(demo._write, "session", "digest, user_id, user_agent, created_at, used_at", signed_in)
+        await transaction.transact(
+            demo._write, "session", "digest, user_id, user_agent, created_at, used_at", signed_in
+        )
         await tie(people)
-        if not database.settings.ON_SQLITE:
+        if not engine.settings.ON_SQLITE:
             # The server would do so once more in the middle, and plan differently after it.
             still = "".join(f'ALTER TABLE "{table}" SET (autovacuum_enabled = false);' for table in GROWING)
-            await database.connection().execute_script(f"{still} ANALYZE")
+            await sql.connection().execute_script(f"{still} ANALYZE")
 
 
 async def tie(people: list[int]) -> None:
     """Everybody is friends with the next, has asked the one after that, and has blocked the one beyond."""
-    from webapp import database, demo
+    from webapp.cli import demo
+    from webapp.db import transaction
 
     now = demo.datetime.now(demo.UTC)
     pairs = list(zip(people, people[1:], people[2:], people[3:], strict=False))
     friends: list[Any] = [(one, other, one, now, now, False) for one, other, _, _ in pairs]
     asked: list[Any] = [(one, other, one, now, None, False) for one, _, other, _ in pairs]
     columns = "low_id, high_id, asked_by, asked_at, accepted_at, withdrawn"
-    await database.transact(demo._write, "friendship", columns, friends + asked)
+    await transaction.transact(demo._write, "friendship", columns, friends + asked)
     blocks: list[Any] = [(one, other, now) for one, _, _, other in pairs]
-    await database.transact(demo._write, "block", "blocker_id, blocked_id, created_at", blocks)
+    await transaction.transact(demo._write, "block", "blocker_id, blocked_id, created_at", blocks)
     veiled = [(*block, True) for block in blocks]
-    await database.transact(demo._write, "veiled_block", "blocker_id, blocked_id, created_at, everywhere", veiled)
+    await transaction.transact(demo._write, "veiled_block", "blocker_id, blocked_id, created_at, everywhere", veiled)
 
 
 async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     """Everything in MOST, once, and what was asked for it."""
     from tortoise.expressions import F
 
-    from webapp import database
     from webapp.accounts.models import User
-    from webapp.friends.models import Block
-    from webapp.messages import broadcasts, posting
+    from webapp.chats import first_message
+    from webapp.conversations.models import Membership, Room
+    from webapp.db import sql
+    from webapp.messages import changes, posting
     from webapp.messages.models import Message
-    from webapp.presence.attendance import attendance
-    from webapp.presence.models import Visit, everyone_online, online, rooms_of
-    from webapp.rooms.models import Membership, Room
+    from webapp.presence.models import Visit
+    from webapp.presence.queries import everyone_online, online, rooms_of
+    from webapp.presence.tracker import attendance
+    from webapp.relationships.models import Block
 
     room = await Room.get(id=1)
     here = await User.all().limit(HERE).values_list("id", flat=True)
@@ -238,7 +245,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     assert first
     assert last
     free = User.filter(id__not_in=[first.id, last.id, *await Block.around(first)]).order_by("id")
-    rooms = [(await posting.write_to(first, person, "Hello", ""))[0] for person in await free.limit(30)]
+    rooms = [(await first_message.write_to(first, person, "Hello", ""))[0] for person in await free.limit(30)]
     chat = rooms[-1]
     await get(chat.path)
     await get(room.path)  # whatever is read once in the life of a process
@@ -251,8 +258,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a chat in which nothing was said": lambda: get(f"/chat/{last.code}"),
         "an earlier page": lambda: get(f"{room.path}?before={middle}", HX_Request="true"),
         "the page around a message": lambda: get(f"{room.path}?around={middle}"),
-        "a resume": lambda: broadcasts.log(room.id, [room.version - 10, room.version - 3]),
-        "a resume that gets the last page": lambda: broadcasts.log(room.id, [None]),
+        "a resume": lambda: changes.log(room.id, [room.version - 10, room.version - 3]),
+        "a resume that gets the last page": lambda: changes.log(room.id, [None]),
         "a post": lambda: post(room),
         "a post in a chat": lambda: post(chat),
         "sixteen posts at once": post_many,
@@ -286,8 +293,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "the stylesheet for who has blocked somebody": lambda: get("/me.css"),
     }
     heard |= {what: await hear(work()) for what, work in works.items()}
-    await database.rows("UPDATE message SET removed_at = created_at WHERE number % 2 = 0 RETURNING id")
-    await database.rows("UPDATE room SET removed_count = last_number / 2 RETURNING id")
+    await sql.rows("UPDATE message SET removed_at = created_at WHERE number % 2 = 0 RETURNING id")
+    await sql.rows("UPDATE room SET removed_count = last_number / 2 RETURNING id")
     await Membership.filter(user_id=first.id, room_id=room.id).update(read_number=F("read_number") - 90)
     works = {"the sidebar where much was removed": lambda: get("/sidebar")}
     return heard | {what: await hear(work()) for what, work in works.items()}
@@ -295,12 +302,13 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
 
 async def scanned(query: str, values: list[Any]) -> set[str]:
     """The growing tables that the engine would read from end to end for the query."""
-    from webapp import database, settings
+    from webapp import settings
+    from webapp.db import sql
 
     if not query.lstrip().upper().startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
         return set()
     if settings.ON_SQLITE:
-        plan = await database.connection().execute_query_dict(f"EXPLAIN QUERY PLAN {query}", values)
+        plan = await sql.connection().execute_query_dict(f"EXPLAIN QUERY PLAN {query}", values)
         scans = [str(step["detail"]).replace(" TABLE ", " ").split()[1] for step in plan if "SCAN " in step["detail"]]
         # By the name that the query gives it, which may be an alias; what is scanned by number are rows of values,
         # a subquery is read whole when what it is made of was found.
@@ -355,14 +363,14 @@ def read_whole(node: dict[str, Any]) -> set[str]:
 async def measure(size: str) -> Report:
     import httpx2
 
-    from webapp import database
     from webapp.accounts.models import User
     from webapp.accounts.sessions import Session
     from webapp.app import app
+    from webapp.db import engine, sql
+    from webapp.http import cookie
     from webapp.messages.models import new_nonce
-    from webapp.presence.attendance import attendance
     from webapp.presence.models import Process
-    from webapp.security import cookie
+    from webapp.presence.tracker import attendance
 
     await fill(*SIZES[size])
     log = logging.getLogger("tortoise.db_client")
@@ -392,11 +400,11 @@ async def measure(size: str) -> Report:
         costs["control"] = await cost("SELECT count(*) FROM message WHERE room_id = 1 AND body = ''", [])
         everything = [f'SELECT count(*) FROM "{table}" WHERE id + 1 = 7' for table in GROWING]
         control = [table for query in everything for table in await scanned(query, [])]
-        rows = {table: (await database.rows(f'SELECT count(*) AS n FROM "{table}"'))[0]["n"] for table in GROWING}
-        rows["room 1"] = (await database.rows("SELECT last_number AS n FROM room WHERE id = 1"))[0]["n"]
+        rows = {table: (await sql.rows(f'SELECT count(*) AS n FROM "{table}"'))[0]["n"] for table in GROWING}
+        rows["room 1"] = (await sql.rows("SELECT last_number AS n FROM room WHERE id = 1"))[0]["n"]
     return {
         "asked": {what: [query for query, _ in queries] for what, queries in heard.items()},
-        "engine": "sqlite" if database.settings.ON_SQLITE else "postgresql",
+        "engine": "sqlite" if engine.settings.ON_SQLITE else "postgresql",
         "costs": costs,
         "scans": scans,
         "control": control,

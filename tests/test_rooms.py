@@ -11,12 +11,14 @@ import pytest
 
 from tests.conftest import Person, bodies, person
 from webapp.accounts.models import User
-from webapp.errors import Missing, Refused
+from webapp.conversations import access, members
+from webapp.conversations.models import KICKED, MEMBER, OWNER, PAGE, Membership, Room
+from webapp.core.errors import Missing, Refused
 from webapp.live import Reader, hub
 from webapp.messages import posting
-from webapp.messages.models import Message, erase_closed
-from webapp.rooms import access, members, views
-from webapp.rooms.models import KICKED, MEMBER, OWNER, PAGE, Membership, Room
+from webapp.messages.models import Message
+from webapp.messages.retention import erase_closed
+from webapp.rooms import opening, views
 
 # What the owner does, with the fields of the form. `who` is filled in with a member's code.
 ACTIONS: dict[str, dict[str, str]] = {
@@ -111,13 +113,13 @@ async def test_a_room_is_found_by_any_part_of_its_name_in_any_case(alice: Person
 async def test_a_search_reads_the_latest_rooms_and_a_whole_name_opens_any(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.rooms.models.MAX_SEARCHED", 2)
-    rooms = [await access.enter(who(alice), f"Tea {number}") for number in range(4)]
+    monkeypatch.setattr("webapp.conversations.models.MAX_SEARCHED", 2)
+    rooms = [await opening.enter(who(alice), f"Tea {number}") for number in range(4)]
     await Room.filter(id=rooms[3].id).update(closed_at=datetime.now(UTC))
     assert [room.name for room in await Room.search("tea")] == ["Tea 2", "Tea 1"]
     await alice.say(rooms[0], "news")
     assert [room.name for room in await Room.search("tea")] == ["Tea 0", "Tea 2"]
-    assert (await access.enter(who(alice), "tea 1")).id == rooms[1].id
+    assert (await opening.enter(who(alice), "tea 1")).id == rooms[1].id
 
 
 async def test_accents_are_found_however_they_are_written(alice: Person, charlie: Person) -> None:
@@ -164,14 +166,14 @@ async def test_the_list_counts_people_as_they_come_and_go(alice: Person, charlie
 
 
 async def test_the_room_that_spoke_last_is_first(alice: Person) -> None:
-    rooms = [await access.enter(who(alice), name) for name in ("One", "Two", "Three")]
+    rooms = [await opening.enter(who(alice), name) for name in ("One", "Two", "Three")]
     await alice.say(rooms[0], "hello")
     assert [name for name, _ in listed(await alice.get("/rooms"))] == ["One", "Three", "Two"]
 
 
 async def test_thirty_one_rooms_are_two_pages(alice: Person, charlie: Person) -> None:
     for number in range(PAGE + 1):
-        await access.enter(who(alice), f"Room {number:02}")
+        await opening.enter(who(alice), f"Room {number:02}")
     first, second = await charlie.get("/rooms"), await charlie.get("/rooms?page=2")
     assert len(listed(first)) == PAGE
     assert 'rel="next" href="/rooms?q=&amp;page=2"' in first.text
@@ -342,7 +344,7 @@ async def test_a_room_that_is_deleted_while_somebody_enters_is_made_anew(
             await erase_closed()
         return found
 
-    monkeypatch.setattr(access, "for_reading", find_too_late)
+    monkeypatch.setattr(opening, "for_reading", find_too_late)
     answer = await enter(charlie, "Tea & Cake")
     assert answer.status_code == 303
     [anew] = await Room.all()
@@ -845,7 +847,7 @@ async def test_handing_over_to_oneself_changes_nothing(alice: Person, room: Room
 
 async def test_handing_over_to_several_at_the_same_moment_leaves_one_owner(app: object, alice: Person) -> None:
     for attempt in range(5):
-        room = await access.enter(who(alice), f"Room {attempt}")
+        room = await opening.enter(who(alice), f"Room {attempt}")
         heirs = [await person(app, f"heir{attempt}{number}") for number in range(4)]
         for heir in heirs:
             await heir.post(f"{room.path}/join")
@@ -904,8 +906,8 @@ async def test_the_open_pages_of_a_deleted_room_end(alice: Person, bob: Person, 
 async def test_what_was_in_a_deleted_room_is_erased(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.database.BATCH", 2)
-    other = await access.enter(who(alice), "Another")
+    monkeypatch.setattr("webapp.db.sql.BATCH", 2)
+    other = await opening.enter(who(alice), "Another")
     for number in range(5):
         await bob.say(room, f"secret {number}")
     await bob.say(other, "this stays")
@@ -959,7 +961,7 @@ async def test_a_room_that_is_deleted_while_people_write_and_join_is_missing_not
 
 async def test_joining_a_room_that_has_just_been_erased_finds_nothing(alice: Person, charlie: Person) -> None:
     for is_erased in (False, True):
-        found = await access.for_reading(who(charlie), (await access.enter(who(alice), f"Room {is_erased}")).key)
+        found = await access.for_reading(who(charlie), (await opening.enter(who(alice), f"Room {is_erased}")).key)
         await found.close()
         if is_erased:
             await erase_closed()

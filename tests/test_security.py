@@ -18,16 +18,16 @@ from tortoise.exceptions import OperationalError
 import webapp.app as the_map
 from tests.conftest import COOKIE, PASSWORD, Person
 from tests.servers import Redis
-from webapp import assets, settings
+from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.rooms.models import Room
-from webapp.security import cookie
-from webapp.security.client import address
-from webapp.security.cookie import form_token
-from webapp.security.guard import foreign_host, inner_path
-from webapp.security.limiter import Limiter
-from webapp.security.proxies import ProxyHeaders, untrusted
+from webapp.conversations.models import Room
+from webapp.http import assets, cookie
+from webapp.http.client import address
+from webapp.http.cookie import form_token
+from webapp.http.limits import Limiter
+from webapp.http.origin import foreign_host, inner_path
+from webapp.http.proxies import ProxyHeaders, untrusted
 
 LARGE = 10 * 1024 * 1024
 # Written out, so that a change of one word is seen here too.

@@ -8,13 +8,13 @@ from starlette.responses import PlainTextResponse, Response
 from tests.conftest import Person
 from tests.test_chats import befriend, write
 from webapp.accounts.models import User
+from webapp.conversations.models import Room
 from webapp.live import Reader, hub
 from webapp.presence import broadcasts as presence
-from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit
-from webapp.rooms.models import Room
-from webapp.rooms.viewers import viewers
-from webapp.streams import stream, views
+from webapp.presence.tracker import attendance
+from webapp.sidebar.viewers import viewers
+from webapp.streams import opening, stream
 
 FORM = "/settings/profile"
 
@@ -42,7 +42,7 @@ async def test_a_stream_is_spare_by_choice_or_by_header(
     def told(reader: Reader, *_: object, **__: object) -> Response:
         return PlainTextResponse(str(reader.is_spare))
 
-    monkeypatch.setattr(views, "Stream", told)
+    monkeypatch.setattr(opening, "Stream", told)
     for path in (f"{room.path}/events", f"{room.path}/live", "/events"):
         assert (await alice.get(path)).text == "False"
         assert (await alice.get(path, Save_Data="on")).text == "True"

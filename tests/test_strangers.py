@@ -10,18 +10,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.conftest import COOKIE, Person, bodies, person
-from webapp import database, settings
+from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.friends.models import Block, Friendship, VeiledBlock
-from webapp.leaving import models as leaving
+from webapp.conversations.models import DIRECT, STRANGER, Membership, Room
+from webapp.db import sql
+from webapp.deletion import steps as leaving
+from webapp.http import cookie
 from webapp.live import Reader, hub
 from webapp.messages.models import Message
-from webapp.rooms.models import DIRECT, STRANGER, Membership, Room
-from webapp.security import cookie
+from webapp.relationships.models import Block, Friendship, VeiledBlock
 from webapp.strangers import conduct, models, retention
+from webapp.strangers.company import watch
 from webapp.strangers.models import LOUNGE, Met, Stranger
-from webapp.strangers.watch import watch
 
 WISHES = {"interests": "", "language": "en", "rules": "1"}
 
@@ -255,7 +256,7 @@ async def test_the_page_of_one_who_waits_becomes_the_chat(guest: Person, other: 
 async def test_a_ring_that_was_lost_is_made_up_for(
     guest: Person, other: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.strangers.watch.moved", lambda masks: None)
+    monkeypatch.setattr("webapp.strangers.company.moved", lambda masks: None)
     await find(guest)
     mask = await stranger(guest)
     reader = Reader(LOUNGE, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id, stranger=1)
@@ -344,7 +345,7 @@ async def test_typing_is_said(guest: Person, chat: str) -> None:
 
 
 async def test_a_chat_has_room_for_so_many_messages(guest: Person, chat: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.rooms.models.MOST_WITH_STRANGERS", 2)
+    monkeypatch.setattr("webapp.conversations.models.MOST_WITH_STRANGERS", 2)
     answers = [await guest.post(f"{chat}/messages", {"body": f"{number}"}) for number in range(3)]
     assert [answer.status_code for answer in answers] == [303, 303, 403]
     room = await Room.get(kind=STRANGER)
@@ -387,7 +388,7 @@ async def test_one_who_is_gone_is_away_and_then_has_left(guest: Person, other: P
     stays = await stranger(other)
     reader = Reader(room.id, 0, "sse", session=(await session_of(other)).id, user=stays.mask_id, stranger=1)
     hub().join(reader)
-    [now] = await database.rows(f"SELECT {models.CLOCK} AS now")
+    [now] = await sql.rows(f"SELECT {sql.CLOCK} AS now")
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - 1000)
     await watch().look()
     seen = await models.presence([room.id])
@@ -788,7 +789,7 @@ def test_with_strangers_off_there_are_none() -> None:
     """In a process of its own, because settings are read once."""
     env = os.environ | {"STRANGERS": "off"}
     program = (
-        "from webapp.app import routes; from webapp.render import _templates;"
+        "from webapp.app import routes; from webapp.http.render import _templates;"
         "assert not [route.path for route in routes if route.path.startswith('/strangers')];"
         "assert _templates.globals['strangers_open'] is False"
     )

@@ -8,20 +8,21 @@ import pytest
 
 from tests.conftest import Person
 from tests.test_chats import who
-from webapp import render, settings
+from webapp import settings
+from webapp.conversations.models import Room
+from webapp.http import render
 from webapp.live import Frame, Reader, hub
 from webapp.live.frames import BEGIN_ANEW, STYLE_NONCE
-from webapp.messages import broadcasts, posting
+from webapp.messages import changes, posting
 from webapp.messages.models import Message
-from webapp.rooms import access
-from webapp.rooms.models import Room
+from webapp.rooms import opening
 from webapp.streams.stream import Stream
 
 NUMBER = re.compile(r'<li id="message-\d+-(\d+)"')
 
 
 async def frame(room: Room, cursor: int | None) -> tuple[int, Frame]:
-    found = await broadcasts.log(room.id, {cursor})
+    found = await changes.log(room.id, {cursor})
     assert found
     version, frames = found
     return version, frames[cursor].said("en")
@@ -87,7 +88,7 @@ async def test_what_was_posted_and_edited_while_away_comes_once_and_as_new(alice
 
 async def test_many_versions_are_served_from_one_reading(alice: Person, room: Room) -> None:
     await say(alice, room, "one", "two", "three")
-    found = await broadcasts.log(room.id, {0, 1, 2, 3})
+    found = await changes.log(room.id, {0, 1, 2, 3})
     assert found
     version, frames = found
     assert version == 3
@@ -111,7 +112,7 @@ async def test_without_a_version_or_with_one_of_another_time_the_last_page_repla
 
 async def test_after_more_than_500_changes_the_last_page_replaces_the_log(alice: Person, room: Room) -> None:
     await say(alice, room, *map(str, range(502)))
-    found = await broadcasts.log(room.id, {1, 2})
+    found = await changes.log(room.id, {1, 2})
     assert found
     _, frames = found
     assert b'hx-target="#log" hx-swap="innerHTML"' in frames[1].said("en").sse
@@ -121,7 +122,7 @@ async def test_after_more_than_500_changes_the_last_page_replaces_the_log(alice:
 
 async def test_a_room_that_is_gone_has_no_log(room: Room) -> None:
     await room.close()
-    assert await broadcasts.log(room.id, {0}) is None
+    assert await changes.log(room.id, {0}) is None
 
 
 async def test_without_script_a_style_puts_each_message_in_its_place_and_hides_what_it_was(
@@ -150,7 +151,7 @@ async def test_an_endless_document_ends_where_the_log_is_sent_anew(alice: Person
             pass
         await Room.filter(id=room.id).update(version=1000)
         await say(alice, room, "three")
-        broadcasts.changed(room, 1001)
+        changes.changed(room, 1001)
         rest = [chunk async for chunk in chunks]
     assert rest[-1].endswith(BEGIN_ANEW)
     assert b"three" not in b"".join(rest)
@@ -164,7 +165,7 @@ async def test_a_room_with_the_name_of_a_stream_is_a_room(
     visitor: Person, alice: Person, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     assert alice.user
-    room = await access.enter(alice.user, name, "")
+    room = await opening.enter(alice.user, name, "")
     assert room.path == f"/rooms/{name.lower()}"
     answer = await visitor.get(room.path)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next=%2Frooms%2F{name.lower()}")

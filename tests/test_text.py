@@ -8,7 +8,7 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webapp import text
+from webapp.core import text
 
 # The characters that normalising, folding and trimming stumble over; and any.
 TRICKY = "\0\a\x7f\x85\xad \t\r\n\u0301\u0345\u034f\u061c\u1160\u200b\u200d\u200e\u202e\u2028\u2066\u3164\ufdfa\ufeff"

@@ -6,9 +6,9 @@ import pytest
 
 from tests.conftest import Person
 from webapp.accounts.models import User
+from webapp.conversations.models import Room
 from webapp.live import Reader, hub
 from webapp.messages import typing
-from webapp.rooms.models import Room
 
 
 @pytest.fixture

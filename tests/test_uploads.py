@@ -18,11 +18,12 @@ import pytest
 from PIL import Image, ImageCms
 
 from tests.conftest import Person, person
-from webapp import settings, uploads
+from webapp import settings
 from webapp.accounts.models import User
-from webapp.errors import Invalid, Unavailable
-from webapp.rooms.models import Room
-from webapp.security.forms import MAX_BODY_BYTES, Upload
+from webapp.conversations.models import Room
+from webapp.core.errors import Invalid, Unavailable
+from webapp.http.forms import MAX_BODY_BYTES, Upload
+from webapp.media import store
 
 FORM = "/settings/profile"
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 60)
@@ -34,7 +35,7 @@ BOUNDARY = "picture-boundary"
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of its own for the pictures of each test."""
-    monkeypatch.setattr(uploads, "FOLDER", tmp_path / "pictures")
+    monkeypatch.setattr(store, "FOLDER", tmp_path / "pictures")
     return tmp_path / "pictures"
 
 
@@ -66,8 +67,8 @@ def upload(content: bytes) -> Upload:
 
 
 async def large(content: bytes) -> Image.Image:
-    picture = await uploads.prepared(upload(content))
-    return Image.open(BytesIO(picture.sizes[uploads.LARGE]))
+    picture = await store.prepared(upload(content))
+    return Image.open(BytesIO(picture.sizes[store.LARGE]))
 
 
 def is_near(pixel: object, colour: tuple[int, ...]) -> bool:
@@ -355,7 +356,7 @@ async def test_of_a_photo_with_a_second_picture_in_it_the_first_is_taken(alice: 
     assert (await send(alice, mpo(striped()), "me.jpg")).status_code == 303
     assert is_near((await large(mpo(striped()))).getpixel((128, 128)), GREEN)
     with pytest.raises(Invalid) as caught:
-        await uploads.prepared(upload(mpo(noise(99, 99))[:2000]))
+        await store.prepared(upload(mpo(noise(99, 99))[:2000]))
     assert str(caught.value.problems["picture"]) in (DAMAGED, PICTURES)
 
 
@@ -369,7 +370,7 @@ async def test_a_format_that_nobody_asked_for_is_refused(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Image, "open", renamed)
     with pytest.raises(Invalid) as caught:
-        await uploads.prepared(upload(plain()))
+        await store.prepared(upload(plain()))
     assert str(caught.value.problems["picture"]) == PICTURES
 
 
@@ -415,7 +416,7 @@ async def test_a_profile_that_can_not_be_used_is_ignored(profile: bytes, mode: s
 async def test_half_a_webp_is_refused() -> None:
     whole = encoded(noise(99, 99), "WEBP")
     with pytest.raises(Invalid) as caught:
-        await uploads.prepared(upload(whole[: len(whole) // 2]))
+        await store.prepared(upload(whole[: len(whole) // 2]))
     assert str(caught.value.problems["picture"]) in (DAMAGED, PICTURES)
 
 
@@ -425,7 +426,7 @@ async def test_any_cut_of_a_file_is_refused_or_read_but_never_breaks() -> None:
         whole = encoded(noise(20, 20), kind)
         for length in range(1, len(whole), 37):
             try:
-                await uploads.prepared(upload(whole[:length]))
+                await store.prepared(upload(whole[:length]))
             except Invalid as error:
                 sentences.add(str(error.problems["picture"]))
     assert sentences == {DAMAGED, PICTURES}
@@ -436,7 +437,7 @@ async def test_a_bomb_is_refused_by_its_head_alone() -> None:
     assert len(content) < 60_000
     started = time.monotonic()
     with pytest.raises(Invalid):
-        await uploads.prepared(upload(content))
+        await store.prepared(upload(content))
     assert time.monotonic() - started < 5, "nothing was decoded, not even slowly"
 
 
@@ -447,7 +448,7 @@ async def test_what_cameras_append_to_a_photo_is_no_reason_to_refuse() -> None:
 
 
 async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, work = Lock(), uploads._square
+    lock, work = Lock(), store._square
 
     def alone(image: Image.Image) -> Image.Image:
         assert lock.acquire(blocking=False), "another one is being worked on"
@@ -455,8 +456,8 @@ async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatc
         lock.release()
         return work(image)
 
-    monkeypatch.setattr(uploads, "_square", alone)
-    await asyncio.gather(*(uploads.prepared(upload(plain())) for _ in range(4)))
+    monkeypatch.setattr(store, "_square", alone)
+    await asyncio.gather(*(store.prepared(upload(plain())) for _ in range(4)))
 
 
 async def test_too_many_pictures_are_too_many(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -679,27 +680,27 @@ async def test_a_crash_while_writing_leaves_no_half_file(
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", cut)
         with pytest.raises(Unavailable):
-            await uploads.store(await uploads.prepared(upload(plain())))
+            await store.store(await store.prepared(upload(plain())))
     assert list(folder.iterdir()) == []
 
 
 async def test_what_a_crash_left_is_swept_away(alice: Person, folder: Path) -> None:
     await send(alice, plain())
     kept = sorted(path.name for path in folder.iterdir())
-    lost = await uploads.prepared(upload(plain("PNG", BLUE)))
-    await uploads.store(lost)  # and nobody has it: the crash came before that
+    lost = await store.prepared(upload(plain("PNG", BLUE)))
+    await store.store(lost)  # and nobody has it: the crash came before that
     (folder / "new-old").write_bytes(b"half")
     os.utime(folder / "new-old", (1, 1))
     (folder / "new-now").write_bytes(b"half")
     (folder / "notes.txt").write_text("of whoever runs the server")
     hidden = await picture_of(alice)
     os.rename(folder / f"{hidden}.webp", folder / f"{hidden}.webp.gone")  # a crash between out of sight and back
-    await uploads.sweep(User.pictures)
+    await store.sweep(User.pictures)
     assert sorted(path.name for path in folder.iterdir()) == sorted([*kept, "new-now", "notes.txt"])
 
 
 async def test_there_is_nothing_to_sweep_without_a_folder() -> None:
-    await uploads.sweep(User.pictures)
+    await store.sweep(User.pictures)
 
 
 # Serving.

@@ -14,20 +14,22 @@ from tortoise.backends.sqlite.client import SqliteClient
 from tests.conftest import Person, account, person
 from tests.test_chats import befriend, chat_of, who, write
 from tests.test_queries import Ear, hear
-from webapp import database
 from webapp.accounts.models import User
 from webapp.app import app as the_app
-from webapp.friends.models import Friendship
+from webapp.chats import first_message
+from webapp.conversations import access, members
+from webapp.conversations.models import DIRECT, Membership, Room
+from webapp.db import sql
 from webapp.live import Reader, frames, hub
 from webapp.messages import posting
 from webapp.presence import broadcasts as presence
-from webapp.presence.attendance import attendance
 from webapp.presence.models import Visit
-from webapp.rooms import access, members
-from webapp.rooms import sidebar as sidebars
-from webapp.rooms import viewers as module
-from webapp.rooms.models import DIRECT, Membership, Room
-from webapp.rooms.viewers import Viewers, viewers
+from webapp.presence.tracker import attendance
+from webapp.relationships.models import Friendship
+from webapp.rooms import opening
+from webapp.sidebar import queries as sidebars
+from webapp.sidebar import viewers as module
+from webapp.sidebar.viewers import Viewers, viewers
 from webapp.streams.stream import Stream
 
 ENTRY = re.compile(r'<li id="entry-(\d+)".*?</li>', re.S)
@@ -140,13 +142,13 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
     """From now on, what is asked of the database by raw SQL."""
     asked: list[str] = []
-    rows = database.rows
+    rows = sql.rows
 
     async def counted(query: str, *values: object) -> list[dict[str, Any]]:
         asked.append(query)
         return await rows(query, *values)
 
-    monkeypatch.setattr(database, "rows", counted)
+    monkeypatch.setattr(sql, "rows", counted)
     return asked
 
 
@@ -315,7 +317,7 @@ async def test_who_was_sent_away_or_is_signed_out_says_nothing(
 @pytest.fixture
 async def soup(alice: Person, bob: Person) -> Room:
     """Another room that both are in, with the later message."""
-    soup = await access.enter(who(alice), "Soup")
+    soup = await opening.enter(who(alice), "Soup")
     await members.join(soup, who(bob))
     await members.join(await access.for_reading(who(bob), soup.key), who(bob))
     await alice.say(await Room.get(name="Tea & Cake"), "in tea")
@@ -523,7 +525,7 @@ async def test_windows_that_show_different_lines_come_to_show_the_same(alice: Pe
 
 
 async def test_a_room_comes_when_one_joins_it_and_goes_when_one_leaves(alice: Person, bob: Person, soup: Room) -> None:
-    await access.enter(who(alice), "Bread")
+    await opening.enter(who(alice), "Bread")
     bread = await Room.get(name="Bread")
     window = await Window.open(bob)
     for path, is_in in (("join", True), ("leave", False), ("join", True)):
@@ -675,7 +677,7 @@ async def test_a_stream_that_ends_lets_the_other_pages_count_again(alice: Person
 
 async def test_the_second_page_of_the_list_stays_the_second(alice: Person, bob: Person) -> None:
     for number in range(65):
-        await access.enter(who(bob), f"Room {number}")
+        await opening.enter(who(bob), f"Room {number}")
     first, second = await Window.open(bob), await Window.open(bob, "/lobby?page=2")
     assert (first.text, second.text) == ("", "")
     assert (len(first.entries), len(second.entries)) == (50, 16)
@@ -1020,9 +1022,9 @@ async def test_many_rooms_and_many_friends_are_listed_in_a_few_queries(
     )
     chats = people[:100]
     for one in chats:
-        await posting.write_to(who(alice), one, "Hello", "")
+        await first_message.write_to(who(alice), one, "Hello", "")
     for number in range(100):
-        await access.enter(who(alice), f"Room {number}")
+        await opening.enter(who(alice), f"Room {number}")
     log = logging.getLogger("tortoise.db_client")
     monkeypatch.setattr(log, "propagate", False)
     ear = Ear()

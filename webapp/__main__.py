@@ -20,10 +20,13 @@ except ValueError as error:  # a setting that can't be used: its sentence is eno
 
 import tortoise.models
 
-from webapp import __version__, data_folder, database, schema
-from webapp.listen import BACKLOG, listen, reachable
-from webapp.postgresql import Shared, check_sessions
-from webapp.text import fold
+from webapp import __version__
+from webapp.cli.listen import BACKLOG, listen, reachable
+from webapp.core import data_folder
+from webapp.core.text import fold
+from webapp.db import engine
+from webapp.db import migrate as schema
+from webapp.db.postgresql import Shared, check_sessions
 
 # Tortoise parses the source of each model for comments of its own (`#:`), a third of the time of a start. We have none.
 tortoise.models._get_comments = lambda cls: {}
@@ -31,17 +34,17 @@ tortoise.models._get_comments = lambda cls: {}
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a command's work with the database open; a problem becomes a sentence."""
-    from webapp.errors import Invalid  # here, so that what needs no pages starts without them
+    from webapp.core.errors import Invalid  # here, so that what needs no pages starts without them
 
     async def opened() -> Any:
-        async with database.opened():
+        async with engine.opened():
             return await work
 
     try:
         return asyncio.run(opened())
     except Invalid as error:
         raise click.ClickException(str(error)) from None
-    except database.DOWN as error:
+    except engine.DOWN as error:
         raise _away(error) from None
     except OSError as error:
         raise click.ClickException(f"The system refuses it: {error}") from None
@@ -94,7 +97,7 @@ def serve(host: str, port: int, workers: int) -> None:
     click.echo(_greeting(sockets, is_new="0001_initial" in applied))
     config = uvicorn.Config(
         "webapp.app:app",
-        http="webapp.security.protocol:BoundedProtocol",
+        http="webapp.http.protocol:BoundedProtocol",
         workers=workers,
         log_config=_logging(uvicorn.config.LOGGING_CONFIG),
         log_level="debug" if settings.DEBUG else "warning",
@@ -152,7 +155,7 @@ def _migrate() -> list[str]:
         applied = asyncio.run(schema.migrate())
     except (Shared, schema.TooNew, schema.Stuck, data_folder.Unusable) as error:
         raise click.ClickException(str(error)) from None
-    except database.DOWN as error:
+    except engine.DOWN as error:
         raise _away(error) from None
     data_folder.close_to_others()
     return applied
@@ -188,7 +191,7 @@ def createsuperuser(username: str, password: str) -> None:
 def reset_link(username: str) -> None:
     """Print a link that sets a new password for USERNAME, once, within a day."""
     from webapp.accounts.models import User
-    from webapp.accounts.views import reset_path
+    from webapp.accounts.reset import reset_path
 
     async def link() -> str:
         user = await User.get_or_none(username=fold(username))
@@ -207,7 +210,7 @@ def reset_link(username: str) -> None:
 @click.option("--messages", default=5_000, show_default=True, type=click.IntRange(0, 10_000_000))
 def demo(users: int, rooms: int, messages: int) -> None:
     """Fill an empty installation with sample data."""
-    from webapp.demo import fill
+    from webapp.cli.demo import fill
 
     _migrate()
     run(fill(users, rooms, messages))
@@ -217,7 +220,7 @@ def demo(users: int, rooms: int, messages: int) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def backup(file: Path) -> None:
     """Save database, pictures and secret in FILE, also while Parley serves."""
-    from webapp.backup import back_up
+    from webapp.cli.backup import back_up
 
     for line in back_up(file):
         click.echo(line)
@@ -228,7 +231,7 @@ def backup(file: Path) -> None:
 @click.option("--force", is_flag=True, help="Also where there are people already; they are put aside.")
 def restore(file: Path, force: bool) -> None:
     """Bring back what FILE holds, while Parley is stopped. On PostgreSQL: after pg_restore."""
-    from webapp import backup
+    from webapp.cli import backup
 
     for line in backup.restore(file, force):
         click.echo(line)
@@ -240,7 +243,7 @@ def restore(file: Path, force: bool) -> None:
 @main.command()
 def purge() -> None:
     """Forget what is due, as a server does every hour by itself."""
-    from webapp.purge import everything
+    from webapp.ops.purge import everything
 
     _migrate()
     click.echo(run(everything()))
@@ -249,7 +252,7 @@ def purge() -> None:
 @main.command()
 def check() -> None:
     """Look at settings, database, Redis and disk: a line each; exit 1 if something is wrong."""
-    from webapp.checks import everything
+    from webapp.cli.check import everything
 
     if not all(asyncio.run(everything())):
         sys.exit(1)

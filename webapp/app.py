@@ -19,44 +19,51 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 
-from webapp import assets, database, errors, faults, health, language, metrics, purge, settings, uploads
+from webapp import settings
 from webapp.accounts import stream_access as account_access
 from webapp.accounts import views as accounts
 from webapp.accounts.authentication import SessionBackend
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Used, used
-from webapp.friends import views as friends
-from webapp.leaving import views as leaving
-from webapp.leaving.export import Export
-from webapp.leaving.maker import Maker, maker
-from webapp.leaving.models import finish_all
+from webapp.chats import views as chats
+from webapp.conversations import broadcasts as conversations
+from webapp.conversations import stream_access as room_access
+from webapp.core import errors, faults, i18n
+from webapp.db import engine, transaction
+from webapp.deletion import views as deletion
+from webapp.deletion.steps import finish_all
+from webapp.exports import views as leaving
+from webapp.exports.jobs import Export
+from webapp.exports.worker import Maker, maker
+from webapp.home import views as home
+from webapp.http import assets, cookie, error_pages, negotiate
+from webapp.http.headers import stamped
+from webapp.http.limits import Limiter, limiter
+from webapp.http.origin import FormGuard, Guard
+from webapp.http.proxies import ProxyHeaders
 from webapp.live import Hub, Providers, hub
+from webapp.live.admission import Admitted, Doorway, StreamRoute, admitted
 from webapp.live.redis import RedisBackend
-from webapp.messages import broadcasts as changes
-from webapp.messages import pages, receipts, typing
+from webapp.live.wire import Wire, connection
+from webapp.media import store
+from webapp.messages import changes, receipts, rendering, typing
 from webapp.messages import views as messages
-from webapp.messages.models import erase_closed
+from webapp.messages.retention import erase_closed
 from webapp.moderation import views as moderation
+from webapp.ops import health, metrics, purge
+from webapp.people import views as friends
 from webapp.presence import broadcasts as presence
-from webapp.presence.attendance import Attendance, attendance
-from webapp.rooms import broadcasts as conversations
-from webapp.rooms import stream_access as room_access
+from webapp.presence.tracker import Attendance, attendance
 from webapp.rooms import views as rooms
-from webapp.rooms.viewers import Viewers, viewers
-from webapp.security import cookie
-from webapp.security.guard import FormGuard, Guard
-from webapp.security.headers import stamped
-from webapp.security.limiter import Limiter, limiter
-from webapp.security.proxies import ProxyHeaders
+from webapp.sidebar import views as sidebar
+from webapp.sidebar.viewers import Viewers, viewers
 from webapp.strangers import broadcasts as company
+from webapp.strangers import company as strangers_watch
 from webapp.strangers import views as strangers
-from webapp.strangers import watch as strangers_watch
-from webapp.strangers.watch import Matchmaker, Watch, matchmaker, watch
-from webapp.streams import broadcasts as endings
+from webapp.strangers.company import Matchmaker, Watch, matchmaker, watch
+from webapp.streams import endings
 from webapp.streams import views as streams
-from webapp.streams.doorway import Admitted, Doorway, StreamRoute, admitted
 from webapp.streams.stream import noting, parked_by_session, say_farewell
-from webapp.streams.wire import Wire, connection
 
 BOTH = ["GET", "POST"]
 
@@ -85,10 +92,10 @@ routes = [
     StreamRoute("/rooms/{key}/live", streams.live, has_frame=True),
     Route("/rooms/{key}/composer", messages.composer),
     Route("/static/{name:path}", assets.serve),
-    Route("/pictures/{name}", uploads.serve),
-    Route("/me.css", accounts.me_css),
+    Route("/pictures/{name}", store.serve),
+    Route("/me.css", home.me_css),
     #
-    Route("/", rooms.home),
+    Route("/", home.home),
     Route("/favicon.ico", assets.favicon),
     Route("/manifest.webmanifest", assets.manifest),
     Route("/health", health.show),
@@ -102,7 +109,7 @@ routes = [
     Route("/reset/{token}", accounts.reset, methods=BOTH),
     Route("/settings/profile", accounts.profile, methods=BOTH),
     Route("/settings/password", accounts.password, methods=BOTH),
-    Route("/settings/delete", leaving.delete, methods=BOTH),
+    Route("/settings/delete", deletion.delete, methods=BOTH),
     Route("/settings/export", leaving.export, methods=BOTH),
     Route("/settings/export/{run}.zip", leaving.download),
     Route("/settings/sessions", accounts.sessions),
@@ -122,8 +129,8 @@ routes = [
     Route("/friends/{code}/remove", friends.remove, methods=["POST"]),
     Route("/settings/privacy", friends.privacy, methods=BOTH),
     #
-    Route("/lobby", rooms.lobby),
-    Route("/sidebar", rooms.sidebar),
+    Route("/lobby", home.lobby),
+    Route("/sidebar", sidebar.sidebar),
     Route("/rooms", rooms.index, methods=BOTH),
     Route("/rooms/{key}/join", rooms.join, methods=["POST"]),
     Route("/rooms/{key}/leave", rooms.leave, methods=["POST"]),
@@ -133,8 +140,8 @@ routes = [
     Route("/rooms/{key}/messages/{number:number}/edit", messages.edit, methods=BOTH),
     Route("/rooms/{key}/messages/{number:number}/remove", messages.remove, methods=["POST"]),
     #
-    Route("/chat/{code}", messages.chat),
-    Route("/chat/{code}/messages", messages.write_to, methods=["POST"]),
+    Route("/chat/{code}", chats.chat),
+    Route("/chat/{code}/messages", chats.write_to, methods=["POST"]),
     #
     Route("/report", moderation.report, methods=BOTH),
     Route("/moderation", moderation.index),
@@ -157,23 +164,23 @@ meeting = [
     Route("/strangers/register", strangers.register, methods=BOTH),
     Route("/strangers/question", strangers.question, methods=BOTH),
     Route("/strangers/me.css", strangers.me_css),
-    StreamRoute("/strangers/events", streams.strangers_events),
+    StreamRoute("/strangers/events", strangers.strangers_events),
     Route("/strangers/chat/{chat:number}", strangers.chat),
     Route("/strangers/chat/{chat:number}/composer", strangers.composer),
     Route("/strangers/chat/{chat:number}/messages", strangers.post, methods=["POST"]),
     Route("/strangers/chat/{chat:number}/messages/{number:number}", strangers.permalink),
     Route("/strangers/chat/{chat:number}/typing", strangers.type, methods=["POST"]),
     Route("/strangers/chat/{chat:number}/read", strangers.read, methods=["POST"]),
-    StreamRoute("/strangers/chat/{chat:number}/events", streams.chat_events),
-    StreamRoute("/strangers/chat/{chat:number}/live", streams.chat_live, has_frame=True),
+    StreamRoute("/strangers/chat/{chat:number}/events", strangers.chat_events),
+    StreamRoute("/strangers/chat/{chat:number}/live", strangers.chat_live, has_frame=True),
 ]
 if settings.STRANGERS:
     routes += meeting
 
 handlers: Any = {
-    errors.Problem: errors.problem,
-    HTTPException: errors.problem,
-    **{error: errors.unavailable for error in database.DOWN},
+    errors.Problem: error_pages.problem,
+    HTTPException: error_pages.problem,
+    **{error: error_pages.unavailable for error in engine.DOWN},
 }
 
 middleware = [
@@ -205,7 +212,7 @@ def providers() -> Providers:
         },
         dispensable=frozenset({"people", "typing"}),
         news={
-            "person": pages.forget,
+            "person": rendering.forget,
             "presence": viewers().hear_presence,
             "room": viewers().hear_room,
             "place": viewers().hear_place,
@@ -218,15 +225,15 @@ def providers() -> Providers:
         on_closed=[strangers_watch.closed],
         access_checks=[account_access.check_access, room_access.check_access, strangers_watch.check_access],
         last_frame=endings.goodbye,
-        on_failure=faults.read,
+        on_failure=engine.read,
     )
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(RegisterTortoise(app, config=database.config()))
-        stack.push_async_callback(database.settle)
+        await stack.enter_async_context(RegisterTortoise(app, config=engine.config()))
+        stack.push_async_callback(transaction.settle)
         stack.enter_context(_objects())
         await stack.enter_async_context(hub().running(broadcaster(), settings.installation()))
         await stack.enter_async_context(attendance().running())
@@ -251,7 +258,7 @@ def _objects() -> Iterator[None]:
         hold(limiter.holding(Limiter(settings.REDIS_URL)))
         hold(health.last_check.holding(health.LastCheck()))
         hold(admitted.holding(Admitted()))
-        hold(pages.caches.holding(pages.Caches()))
+        hold(rendering.caches.holding(rendering.Caches()))
         hold(typing.typists.holding({}))
         hold(noting.holding(set()))
         hold(parked_by_session.holding(Counter()))
@@ -270,7 +277,7 @@ async def _tidy() -> None:
     await finish_all()
     await Export.forget()
     await erase_closed()
-    await uploads.sweep(User.pictures)
+    await store.sweep(User.pictures)
 
 
 class Parley(Starlette):
@@ -279,14 +286,14 @@ class Parley(Starlette):
         self.router.redirect_slashes = False  # which leads to http where TLS ends at a proxy; see errors.py
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        spoken = language.ENGLISH.code
+        spoken = i18n.ENGLISH.code
         if scope["type"] == "http":
             scope["transport"], scope["wire"] = connection(send), Wire.below(send)
             cookie.drop_escaped(scope)
             request = Request(scope)
             # Around everything, so that the page of an error has the headers too.
             send, spoken = stamped(request, send), _asked(request)
-        with language.speaking(spoken):
+        with i18n.speaking(spoken):
             try:
                 await super().__call__(scope, receive, send)
             finally:
@@ -296,17 +303,17 @@ class Parley(Starlette):
 
 def _asked(request: Request) -> str:
     """The language of a request, until it is known who asks, and what they have chosen for their account."""
-    chosen = request.cookies.get(language.COOKIE, "")
-    if chosen in language.LANGUAGES:
+    chosen = request.cookies.get(i18n.COOKIE, "")
+    if chosen in i18n.LANGUAGES:
         return chosen
-    return language.asked_for(request.headers.get("accept-language", ""))
+    return negotiate.asked_for(request.headers.get("accept-language", ""))
 
 
 app = Parley(
     debug=False,
     routes=routes,
     middleware=middleware,
-    exception_handlers=handlers | {500: errors.problem},
+    exception_handlers=handlers | {500: error_pages.problem},
     lifespan=lifespan,
 )
 

@@ -1,6 +1,6 @@
 // All the script of our own. Everything works without it; each listener says why it is worth having.
 // It listens on document, so that what htmx swaps in later is covered too. Lines are stripped when it
-// is bundled (see webapp/assets.py): comments stand on lines of their own, no text runs over two lines.
+// is bundled (see webapp/http/assets.py): comments stand on lines of their own, no text runs over two lines.
 (() => {
   const byId = id => document.getElementById(id);
   const on = (where, names, act) => names.split(" ").forEach(name => where.addEventListener(name, act));

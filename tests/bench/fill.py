@@ -15,13 +15,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from webapp import database
 from webapp.accounts.models import User
 from webapp.accounts.names import new_code
-from webapp.demo import BATCH, _write
+from webapp.cli.demo import BATCH, _write
+from webapp.conversations.models import MEMBER, OWNER, PUBLIC, Room
+from webapp.db import engine, transaction
+from webapp.http import cookie
 from webapp.messages.markdown import rendered
-from webapp.rooms.models import MEMBER, OWNER, PUBLIC, Room
-from webapp.security import cookie
 
 NOW = datetime.now(UTC)
 BODIES = [
@@ -41,7 +41,7 @@ MESSAGES = "room_id, number, posted_version, version, author_id, body, html, con
 async def write(table: str, columns: str, rows: Iterable[Any]) -> None:
     left = iter(rows)
     while batch := list(islice(left, BATCH)):
-        await database.transact(_write, table, columns, batch)
+        await transaction.transact(_write, table, columns, batch)
 
 
 async def people(count: int, friends: int) -> list[int]:
@@ -87,7 +87,7 @@ def token(person: int) -> str:
 
 async def main() -> None:
     count, friends, everywhere, *messages = map(int, sys.argv[1:])
-    async with database.opened():
+    async with engine.opened():
         await rooms(await people(count, friends), messages, bool(everywhere))
     signer = cookie.signer("session")
     print(json.dumps([f"{cookie.name('http')}={signer.sign(token(person)).decode()}" for person in range(count)]))

@@ -29,12 +29,12 @@ def measure() -> None:
 
 
 async def fill() -> None:
-    from webapp import database
     from webapp.accounts.models import User
     from webapp.accounts.names import new_code
+    from webapp.db import engine
     from webapp.strangers.models import Stranger
 
-    async with database.opened():
+    async with engine.opened():
         await User.bulk_create([User(code=new_code(), display_name="G", is_guest=True) for _ in range(PEOPLE)])
         masks = await User.all().values_list("id", flat=True)
         await Stranger.bulk_create([Stranger(mask_id=mask, person=mask) for mask in masks])
@@ -42,7 +42,7 @@ async def fill() -> None:
 
 async def run(number: int) -> None:
     """Every second fifty of this process's half leave and look for somebody new."""
-    from webapp import database
+    from webapp.db import engine
     from webapp.strangers.matching import match
     from webapp.strangers.models import Stranger
 
@@ -63,7 +63,7 @@ async def run(number: int) -> None:
         await who.find()
         asked.set()
 
-    async with database.opened():
+    async with engine.opened():
         mine = (await Stranger.all().select_related("mask").order_by("id"))[number::2]
         matcher = asyncio.create_task(matching())
         begun, sent = time.monotonic(), 0

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import Reader
-from webapp.language import LANGUAGES
+from webapp.core.i18n import LANGUAGES
 
 # With what the viewer's own stylesheet adds to theirs.
 NAMES = """names => names.map(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import Reader
-from webapp.language import LANGUAGES
+from webapp.core.i18n import LANGUAGES
 
 SCRIPT, PLAIN = True, False
 # UTC+14 and UTC-11: whenever the test runs, in one of them it is another day than at the site.

@@ -4,7 +4,7 @@ from playwright.sync_api import Route
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import Reader
-from webapp import render
+from webapp.http import render
 
 SCRIPT, PLAIN = True, False
 NOTE = "Parley has been updated."

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person, bodies
-from webapp import database
+from webapp.conversations.models import Room
+from webapp.db import engine, sql
 from webapp.messages import posting
-from webapp.rooms.models import Room
 
 
 async def post(alice: Person, room: Room, words: str) -> object:
@@ -19,14 +19,14 @@ async def post(alice: Person, room: Room, words: str) -> object:
 async def test_what_could_not_be_committed_is_not_committed_with_the_next(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrapper: Any = type(database.connection()._in_transaction().connection)  # type: ignore[attr-defined]
+    wrapper: Any = type(sql.connection()._in_transaction().connection)  # type: ignore[attr-defined]
 
     async def full(self: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
         patch.setattr(wrapper, "commit", full)
-        with pytest.raises(database.OperationalError, match="full"):
+        with pytest.raises(engine.OperationalError, match="full"):
             await post(alice, room, "lost")
         assert (await alice.say(room, "lost as well")).status_code == 503
     await post(alice, room, "kept")

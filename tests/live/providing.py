@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from webapp.live import Hub, Providers
-from webapp.live.sources import Log
+from webapp.live.providers import Log
 
 
 async def no_log(channel: int, cursors: Collection[int | None]) -> Log:

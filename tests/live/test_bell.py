@@ -9,8 +9,9 @@ from broadcaster._backends.base import BroadcastBackend
 from broadcaster._backends.memory import MemoryBackend
 
 from tests.live.providing import providers
-from webapp.live import Frame, Hub, Reader, tasks
-from webapp.live.bell import MOST_WAITING
+from webapp.core import tasks
+from webapp.live import Frame, Hub, Reader
+from webapp.live.bridge import MOST_WAITING
 from webapp.live.redis import BACK, LOST
 
 
@@ -69,7 +70,7 @@ async def test_rings_that_wait_together_are_sent_joined_and_only_the_latest_of_a
 async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.live.bell.RETRY_SECONDS", 0)
+    monkeypatch.setattr("webapp.live.bridge.RETRY_SECONDS", 0)
     hub = Hub(providers())
     wire.is_broken = True
     async with hub.running(wire, "test"):

@@ -8,7 +8,7 @@ from broadcaster._backends.memory import MemoryBackend
 
 from tests.live.providing import provide
 from webapp.live import Frame, Hub, Providers, Reader, Told
-from webapp.live.crowd import MANY
+from webapp.live.admission import MANY
 from webapp.live.frames import Spoken
 from webapp.live.outbox import LIMIT_BYTES
 
@@ -375,8 +375,8 @@ async def test_while_many_come_in_messages_go_first_and_what_can_wait_waits(hub:
 async def test_what_waits_for_a_crowd_does_not_wait_for_ever(
     hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.live.crowd.MOMENT_SECONDS", 3600)
-    monkeypatch.setattr("webapp.live.crowd.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("webapp.live.admission.MOMENT_SECONDS", 3600)
+    monkeypatch.setattr("webapp.live.admission.PATIENCE_SECONDS", 0.05)
     provide(hub, states={"people": log.states})
     pages = [Page(hub) for _ in range(MANY)]
     for page in pages:
@@ -386,7 +386,7 @@ async def test_what_waits_for_a_crowd_does_not_wait_for_ever(
 async def test_a_right_that_ended_while_a_crowd_came_in_is_found_within_a_second(
     hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.live.crowd.MOMENT_SECONDS", 3600)
+    monkeypatch.setattr("webapp.live.admission.MOMENT_SECONDS", 3600)
 
     async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
         return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
@@ -398,7 +398,7 @@ async def test_a_right_that_ended_while_a_crowd_came_in_is_found_within_a_second
 
 
 async def test_a_few_who_come_in_are_no_crowd(hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.live.crowd.MOMENT_SECONDS", 3600)
+    monkeypatch.setattr("webapp.live.admission.MOMENT_SECONDS", 3600)
     provide(hub, states={"people": log.states})
     pages = [Page(hub) for _ in range(MANY - 1)]
     for page in pages:

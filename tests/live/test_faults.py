@@ -10,13 +10,13 @@ from broadcaster._backends.memory import MemoryBackend
 
 from tests.conftest import Person
 from tests.live.providing import provide
+from webapp.conversations.models import Room
 from webapp.live import Frame, Hub, Providers, Reader
 from webapp.live import hub as the_hub
 from webapp.live.outbox import LIMIT_BYTES, Outbox
-from webapp.messages import broadcasts, posting
-from webapp.presence.attendance import attendance
+from webapp.messages import changes, posting
 from webapp.presence.models import Visit
-from webapp.rooms.models import Room
+from webapp.presence.tracker import attendance
 from webapp.streams.stream import LONGEST_DOCUMENT, Stream
 
 LONG = "漢" * 3900
@@ -90,7 +90,7 @@ class TestOneLargeFrame:
             assert await anext(chunks) == b"opening"
             assert len(await anext(chunks)) > LONGEST_DOCUMENT
             await posting.post(room, alice.user, "one more", "")
-            broadcasts.changed(room, 51)
+            changes.changed(room, 51)
             while b"one more" not in (chunk := await anext(chunks)):
                 assert b"http-equiv" not in chunk
         await chunks.aclose()

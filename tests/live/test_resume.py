@@ -7,11 +7,11 @@ import pytest
 
 from tests.conftest import Person
 from tests.stream import Event, Page
+from webapp.conversations.models import Room
 from webapp.live import Frame
-from webapp.messages import broadcasts, posting
+from webapp.messages import changes, posting
 from webapp.messages.models import PAGE, Message
-from webapp.rooms import access
-from webapp.rooms.models import Room
+from webapp.rooms import opening
 
 STORIES = 25
 MOST_CHANGES = 15
@@ -22,7 +22,7 @@ NOBODY = httpx2.AsyncClient()
 
 @pytest.fixture(autouse=True)
 def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("webapp.messages.models.MOST_CHANGES", "webapp.messages.broadcasts.MOST_CHANGES"):
+    for name in ("webapp.messages.models.MOST_CHANGES", "webapp.messages.changes.MOST_CHANGES"):
         monkeypatch.setattr(name, MOST_CHANGES)
 
 
@@ -60,13 +60,13 @@ async def test_from_every_version_a_page_comes_to_show_the_log(alice: Person, ro
     assert alice.user
     for seed in range(STORIES):
         chance, history = Random(seed), list[Shown]()
-        room = await access.enter(alice.user, f"Room {seed}")
+        room = await opening.enter(alice.user, f"Room {seed}")
         history.append({})
         for _ in range(chance.randint(1, 30)):
             await change(alice, room, chance)
             history.append(await shown(room))
         newest = len(history) - 1
-        found = await broadcasts.log(room.id, {None, newest + 1, newest + 10**15, *range(len(history))})
+        found = await changes.log(room.id, {None, newest + 1, newest + 10**15, *range(len(history))})
         assert found
         version, frames = found
         assert version == newest, seed
@@ -87,7 +87,7 @@ async def test_many_changes_of_one_message_are_many_changes(alice: Person, room:
     await posting.post(room, alice.user, "first", "")
     for number in range(MOST_CHANGES):
         await (await Message.get(room_id=room.id, number=1)).edit(f"word {number}")
-    found = await broadcasts.log(room.id, {0, 1})
+    found = await changes.log(room.id, {0, 1})
     assert found
     assert b'hx-target="#log"' in found[1][0].said("en").sse
     assert b'hx-target="#message-' in found[1][1].said("en").sse
@@ -104,7 +104,7 @@ async def test_after_a_leap_of_the_versions_every_page_gets_the_log_anew(alice: 
     await Room.filter(id=room.id).update(version=PAGE + 5 + 2 + leap)
     for posted in range(3):
         cursors = (None, 1, PAGE + 5, PAGE + 6, PAGE + 7)
-        found = await broadcasts.log(room.id, cursors)
+        found = await changes.log(room.id, cursors)
         assert found
         for cursor in cursors:
             page = after(lost, found[1][cursor].said("en"))

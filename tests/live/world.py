@@ -19,7 +19,7 @@ from broadcaster import Event
 from broadcaster._backends.base import BroadcastBackend
 
 from webapp.live import Frame, Hub, Providers, Reader
-from webapp.live.bell import RETRY_SECONDS
+from webapp.live.bridge import RETRY_SECONDS
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
 from webapp.live.redis import BACK, LOST
@@ -34,7 +34,7 @@ BOUNDS = {
     "webapp.live.outbox.LIMIT_BYTES": 60,
     "webapp.live.reader.SLICE": 2,
     "webapp.live.hub.CHANNELS_AT_ONCE": 2,
-    "webapp.live.bell.MOST_WAITING": 4,
+    "webapp.live.bridge.MOST_WAITING": 4,
 }
 SEND_SECONDS = 15.0
 MOST_TURNS = 20_000

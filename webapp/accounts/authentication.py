@@ -3,13 +3,14 @@
 from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
 from starlette.requests import HTTPConnection, Request
 
-from webapp import database, faults, language
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session, used
-from webapp.errors import AmongStrangers, Invalid, SignedOut, TooMany, Unavailable
-from webapp.language import _
-from webapp.security import events
-from webapp.security.limiter import throttle_guess
+from webapp.core import faults, i18n
+from webapp.core.errors import AmongStrangers, Invalid, SignedOut, TooMany, Unavailable
+from webapp.core.i18n import _
+from webapp.db import engine
+from webapp.http import security_log
+from webapp.http.limits import throttle_guess
 
 OPEN_PATHS = ("/static/", "/pictures/", "/health", "/metrics", "/favicon.ico")
 # What somebody who is kept out may still do: take what is theirs, and go.
@@ -28,7 +29,7 @@ class SessionBackend(AuthenticationBackend):
             return None
         try:
             session = await Session.of(conn.state.session_token)
-        except database.DOWN as error:
+        except engine.DOWN as error:
             faults.data.notice(error)
             # Told by the view, which has what was typed, and not from here, where it would be lost.
             conn.state.is_away = True
@@ -37,7 +38,7 @@ class SessionBackend(AuthenticationBackend):
             return None
         used().note(session)
         session.user.session_id = session.id
-        language.choose(session.user.language)
+        i18n.choose(session.user.language)
         if not conn.scope["path"].startswith(LAST_PATHS):
             conn.scope["user"] = session.user  # for the page that says so
             session.user.check_ban()
@@ -76,8 +77,8 @@ async def confirm(request: Request, user: User, password: str, field: str = "pas
     try:
         await throttle_guess("confirm", str(user.id))
     except TooMany:
-        events.record(request, "password_throttled", user.code)
+        security_log.record(request, "password_throttled", user.code)
         raise
     if await User.with_password(user.username or "", password) is None:
-        events.record(request, "password_wrong", user.code)
+        security_log.record(request, "password_wrong", user.code)
         raise Invalid(**{field: _("That is not your password.")})

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp import database
-from webapp.errors import Refused
-from webapp.language import _
-from webapp.security.client import address_hash
+from webapp.core.errors import Refused
+from webapp.core.i18n import _
+from webapp.db import sql
+from webapp.http.client import address_hash
 
 # A hash is made with the salt of its day. The day before counts too, or a ban would end at every midnight.
 DAYS = 2
@@ -34,7 +34,7 @@ class AddressBan(Model):
 
     @classmethod
     async def forget(cls) -> int:
-        return await database.delete_where(cls.filter(until__lt=datetime.now(UTC)))
+        return await sql.delete_where(cls.filter(until__lt=datetime.now(UTC)))
 
 
 async def check_address(request: Request) -> None:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
-from zlib import crc32
 
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
@@ -12,7 +11,6 @@ from tortoise.expressions import F
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from webapp import database, text, uploads
 from webapp.accounts import passwords
 from webapp.accounts.names import (
     NAME_LENGTH,
@@ -23,30 +21,23 @@ from webapp.accounts.names import (
     skeleton,
     usable_name,
 )
-from webapp.errors import Banned, Invalid, Missing, Refused
-from webapp.language import LANGUAGES, Words, _, current
+from webapp.accounts.viewer import Avatar
+from webapp.core import text
+from webapp.core.errors import Banned, Invalid, Missing, Refused
+from webapp.core.i18n import LANGUAGES, Words, _, current
+from webapp.db import transaction
+from webapp.media import store
 
-HUES = 12
 EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
+
+
 BIO_LENGTH = 300
+
+
 TOLD_LENGTH = 300
+
+
 FOR_GOOD = datetime(9000, 1, 1, tzinfo=UTC)
-
-
-class Avatar(NamedTuple):
-    """Initials on one of a dozen colours, and over them the addresses of the picture in two sizes, if there is one."""
-
-    initials: str
-    hue: int
-    small: str = ""
-    large: str = ""
-
-    @classmethod
-    def of(cls, name: str, code: str, picture: str | None = None) -> "Avatar":
-        words = [word for word in re.split(r"[\s._-]+", name) if word[:1].isalnum()] or ["?"]
-        initials = "".join(text.clusters(word)[0] for word in (words if len(words) == 1 else (words[0], words[-1])))
-        sizes = [uploads.path(picture, size) for size in (uploads.SMALL, uploads.LARGE)] if picture else []
-        return cls(initials.upper(), crc32(code.encode()) % HUES, *sizes)
 
 
 class Profile(NamedTuple):
@@ -206,7 +197,7 @@ class User(Model):
 
         for _attempt in range(5):  # a code that is taken already comes once in a trillion
             try:
-                return await database.transact(insert)
+                return await transaction.transact(insert)
             except IntegrityError:
                 if taken := await cls._taken(name):
                     raise Invalid(username=taken) from None
@@ -240,7 +231,7 @@ class User(Model):
         await User.filter(id=self.id).update(language=self.language)
 
     async def set_profile(
-        self, profile: Profile, picture: uploads.Picture | None = None, keeps_picture: bool = True
+        self, profile: Profile, picture: store.Picture | None = None, keeps_picture: bool = True
     ) -> bool:
         """
         Change all of the profile, or nothing of it; whether others see this person otherwise now.
@@ -253,13 +244,13 @@ class User(Model):
         if not values or values == {"picture": self.picture}:
             return False
         if picture:
-            await uploads.store(picture)
-        before = await database.transact(self._write_profile, values)
+            await store.store(picture)
+        before = await transaction.transact(self._write_profile, values)
         self.update_from_dict(values)
         if picture:
-            await uploads.store(picture)  # again: somebody who had the same may have let go of it meanwhile
+            await store.store(picture)  # again: somebody who had the same may have let go of it meanwhile
         if before and "picture" in values and before != self.picture:
-            await uploads.let_go(before, User.pictures)
+            await store.let_go(before, User.pictures)
         return not values.keys().isdisjoint(("display_name", "picture"))
 
     async def _write_profile(self, values: dict[str, Any]) -> str | None:

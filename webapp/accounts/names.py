@@ -4,9 +4,10 @@ import re
 import secrets
 from collections.abc import Iterable
 
-from webapp import settings, text
-from webapp.errors import Invalid
-from webapp.language import _
+from webapp import settings
+from webapp.core import text
+from webapp.core.errors import Invalid
+from webapp.core.i18n import _
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -10,10 +10,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from webapp import settings
-from webapp.errors import Invalid
-from webapp.language import _
-from webapp.pool import Pool
-from webapp.text import fold
+from webapp.core.errors import Invalid
+from webapp.core.i18n import _
+from webapp.core.pool import Pool
+from webapp.core.text import fold
 
 SHORTEST, LONGEST = 8, 200
 

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp import database, faults, text
 from webapp.accounts.models import User
-from webapp.language import Words, _
-from webapp.lifetime import Slot
-from webapp.prepared import Prepared
-from webapp.security import cookie
+from webapp.core import text
+from webapp.core.i18n import Words, _
+from webapp.core.lifetime import Slot
+from webapp.db import engine, sql
+from webapp.db.prepared import Prepared
+from webapp.http import cookie
 
 USED_AGAIN = timedelta(minutes=5)
 GUEST_LIFE = timedelta(hours=24)
@@ -58,7 +59,7 @@ class Session(Model):
     @classmethod
     async def forget(cls, unused: timedelta) -> int:
         """Delete the sessions that were not used for so long, in small batches; how many."""
-        return await database.delete_where(cls.filter(used_at__lt=datetime.now(UTC) - unused))
+        return await sql.delete_where(cls.filter(used_at__lt=datetime.now(UTC) - unused))
 
     @classmethod
     async def forget_addresses(cls, age: timedelta) -> int:
@@ -110,7 +111,7 @@ class Used:
             try:
                 await self.write()
             except Exception as error:  # it is noted again with the next request
-                faults.read("when sessions were used could not be written", error)
+                engine.read("when sessions were used could not be written", error)
 
 
 used = Slot[Used]("uses of sessions")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from webapp import database
+from webapp.db import sql
 from webapp.live import Reader
 
 
@@ -16,9 +16,9 @@ async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
 async def _banned_by_session(sessions: set[int]) -> dict[int, bool]:
     """Those of the sessions that have not ended, and whether an administrator keeps their person out."""
     now = datetime.now(UTC)
-    rows = await database.rows(
+    rows = await sql.rows(
         'SELECT session.id, banned_until > ? AS is_banned FROM session JOIN "user" ON "user".id = user_id '
-        f"WHERE session.id IN ({database.marks(sessions)})",
-        database.stored(now), *sessions,
+        f"WHERE session.id IN ({sql.marks(sessions)})",
+        sql.stored(now), *sessions,
     )  # fmt: skip
     return {row["id"]: bool(row["is_banned"]) for row in rows}

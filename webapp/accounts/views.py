@@ -2,43 +2,28 @@
 
 from typing import Any
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import language, render, settings, text, uploads
+from webapp import settings
 from webapp.accounts import broadcasts
 from webapp.accounts.authentication import anyone, confirm, recognised, signed_in
 from webapp.accounts.bans import check_address
+from webapp.accounts.forms import NO_PROBLEMS, again, register_form
 from webapp.accounts.models import Profile, User
 from webapp.accounts.names import MAX_TYPED
+from webapp.accounts.reset import _by_reset
 from webapp.accounts.sessions import Session
-from webapp.errors import Invalid, Missing, Problem, Refused, TooMany
-from webapp.friends.models import Block
-from webapp.language import _
-from webapp.security import client, cookie, events, known
-from webapp.security.forms import Upload, form, form_with_file
-from webapp.security.guard import inner_path, referring_path
-from webapp.security.limiter import throttle, throttle_guess
+from webapp.core import i18n, text
+from webapp.core.errors import Invalid, Missing, Problem, Refused, TooMany
+from webapp.core.i18n import _
+from webapp.http import client, cookie, known_browser, render, security_log
+from webapp.http.forms import Upload, form, form_with_file
+from webapp.http.limits import throttle, throttle_guess
+from webapp.http.origin import inner_path, referring_path
+from webapp.media import store
 
 NOT_RIGHT = _("The user name or the password is not right.")
-LINK_USED = _("This link has been used, or it is older than a day. Ask for a new one.")
-RESET_SECONDS = 24 * 3600
-MAX_RESET_LENGTH = 200
-NO_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": "", "picture": ""}
-
-
-async def front(request: Request) -> Response:
-    return render.page(request, "front.html", has_left="left" in request.query_params)
-
-
-def again(request: Request, name: str, error: Problem, **context: Any) -> Response:
-    """The same form, with what was typed and what is wrong with it."""
-    problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
-    problem = "" if isinstance(error, Invalid) else error.message
-    response = render.page(request, name, error.status, problems=problems, problem=problem, **context)
-    response.headers.update(error.headers)
-    return response
 
 
 async def register(request: Request) -> Response:
@@ -53,13 +38,8 @@ async def register(request: Request) -> Response:
         user = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
         return again(request, "accounts/register.html", error, form=typed)
-    events.record(request, "registered", user.code)
+    security_log.record(request, "registered", user.code)
     return await _begin(request, user, "/lobby")
-
-
-def register_form(request: Request, **context: Any) -> Response:
-    empty = {"username": "", "display_name": ""}
-    return render.page(request, "accounts/register.html", form=empty, problems=NO_PROBLEMS, problem="", **context)
 
 
 async def login(request: Request) -> Response:
@@ -75,27 +55,27 @@ async def login(request: Request) -> Response:
         user = await _authenticate(request, typed["username"], typed["password"])
     except Problem as error:
         return again(request, "accounts/login.html", error, form=typed, next=target)
-    events.record(request, "signed_in", user.code)
+    security_log.record(request, "signed_in", user.code)
     return await _begin(request, user, target)
 
 
 async def _authenticate(request: Request, username: str, password: str) -> User:
     if len(username) > MAX_TYPED:
-        events.record(request, "sign_in_failed")
+        security_log.record(request, "sign_in_failed")
         raise Invalid(password=NOT_RIGHT)
     name = text.fold(username)[:30]
     try:
-        if browser := known.token(request, name):
+        if browser := known_browser.token(request, name):
             await throttle_guess("sign-in-known", browser)
         else:
             await throttle(settings.RATE_SIGN_IN_ADDRESS, "sign-in-address", client.address(request))
             await throttle_guess("sign-in", name)
     except TooMany:
-        events.record(request, "sign_in_throttled")
+        security_log.record(request, "sign_in_throttled")
         raise
     user = await User.with_password(username, password)
     if user is None:
-        events.record(request, "sign_in_failed", await User.code_of(name))
+        security_log.record(request, "sign_in_failed", await User.code_of(name))
         raise Invalid(password=NOT_RIGHT)
     return user
 
@@ -107,7 +87,7 @@ async def _begin(request: Request, user: User, goto: str) -> Response:
     token = cookie.start_session(request)
     await Session.begin(user, token, request.headers.get("user-agent", ""), client.address_hash(request))
     response = render.see_other(goto)
-    known.remember(request, response, user.username or "")
+    known_browser.remember(request, response, user.username or "")
     return response
 
 
@@ -118,7 +98,7 @@ async def _end(*sessions: int) -> None:
 
 async def logout(request: Request) -> Response:
     if user := anyone(request):
-        events.record(request, "signed_out", user.code)
+        security_log.record(request, "signed_out", user.code)
         await _end(user.session_id)
     cookie.end_session(request)
     return render.see_other("/")
@@ -139,14 +119,14 @@ async def speak(request: Request) -> Response:
     if user := anyone(request):
         await throttle(settings.RATE_CHANGE, "language", str(user.id))
         await user.speak(typed["language"])
-    elif typed["language"] in language.LANGUAGES:
-        cookie.remember(request, back, language.COOKIE, typed["language"])
+    elif typed["language"] in i18n.LANGUAGES:
+        cookie.remember(request, back, i18n.COOKIE, typed["language"])
     return back
 
 
-# What people set about themselves.
-
 PICTURE_LOST = _("Choose the picture again: it was not kept, because something else was not right.")
+
+
 DONE = {
     "profile": _("Saved."),
     "password": _("Your password is changed. Other devices are signed out."),
@@ -187,9 +167,9 @@ async def profile(request: Request) -> Response:
     return render.see_other("/settings/profile?done=profile")
 
 
-async def _picture(user: User, upload: Upload) -> uploads.Picture:
+async def _picture(user: User, upload: Upload) -> store.Picture:
     await throttle(settings.RATE_PICTURE, "picture", str(user.id))
-    return await uploads.prepared(upload)
+    return await store.prepared(upload)
 
 
 async def password(request: Request) -> Response:
@@ -202,12 +182,12 @@ async def password(request: Request) -> Response:
         await user.set_password(typed["password"])
     except Invalid as error:
         return _settings(request, "accounts/password.html", error.status, problems=NO_PROBLEMS | error.problems)
-    events.record(request, "password_changed", user.code)
+    security_log.record(request, "password_changed", user.code)
     await _end_others(user)
     await Session.renew(user.session_id, cookie.start_session(request))
     broadcasts.renewed(user.session_id)
     response = render.see_other("/settings/password?done=password")
-    known.remember(request, response, user.username or "")
+    known_browser.remember(request, response, user.username or "")
     return response
 
 
@@ -230,7 +210,7 @@ async def end_session(request: Request) -> Response:
     if session is None:
         raise Missing(_("That device is signed out already."))
     await _end(session.id)
-    events.record(request, "session_ended", user.code)
+    security_log.record(request, "session_ended", user.code)
     if session.id == user.session_id:
         cookie.end_session(request)
         return render.see_other("/")
@@ -241,20 +221,8 @@ async def end_other_sessions(request: Request) -> Response:
     user = signed_in(request)
     await throttle(settings.RATE_CHANGE, "sessions", str(user.id))
     await _end_others(user)
-    events.record(request, "sessions_ended", user.code)
+    security_log.record(request, "sessions_ended", user.code)
     return render.see_other("/settings/sessions?done=ended")
-
-
-# A new password without the old one: by a link that whoever runs the server passes on.
-
-
-def _resets() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(settings.secret_key(), salt="parley.reset")
-
-
-def reset_path(user: User) -> str:
-    """A link that sets a new password once: it names the hash that it replaces."""
-    return f"/reset/{_resets().dumps([user.id, (user.password_hash or '')[-16:]])}"
 
 
 async def reset(request: Request) -> Response:
@@ -268,27 +236,6 @@ async def reset(request: Request) -> Response:
     except Invalid as error:
         problems = NO_PROBLEMS | error.problems
         return render.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)
-    events.record(request, "password_reset", user.code)
+    security_log.record(request, "password_reset", user.code)
     await _end_others(user)
     return await _begin(request, user, "/lobby")
-
-
-async def _by_reset(token: str) -> User:
-    try:
-        # itsdangerous refers to what it raises, and so keeps a token that is none until the collector comes.
-        identity, tail = _resets().loads(token[:MAX_RESET_LENGTH], max_age=RESET_SECONDS)
-    except (BadSignature, ValueError) as error:
-        raise Missing(LINK_USED) from error
-    user = await User.get_or_none(id=identity)
-    if user is None or (user.password_hash or "")[-16:] != tail:
-        raise Missing(LINK_USED)
-    return user
-
-
-# What others see.
-
-
-async def me_css(request: Request) -> Response:
-    """What the viewer's own stylesheet decides: which messages are theirs, and may be edited, and which are hidden."""
-    user = signed_in(request)
-    return render.stylesheet(request, "accounts/me.css", viewer=user, blocked=await Block.by(user))

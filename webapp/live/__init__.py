@@ -5,11 +5,11 @@ The database is the truth, the broadcaster a doorbell: a ring says only that a c
 version, and each process reads what it missed. So a ring that is lost, repeated or late costs nothing.
 """
 
-from webapp.lifetime import Slot
+from webapp.core.lifetime import Slot
 from webapp.live.frames import Frame, Told
 from webapp.live.hub import Hub
+from webapp.live.providers import Providers
 from webapp.live.reader import Reader
-from webapp.live.sources import Providers
 
 hub = Slot[Hub]("hub")
 

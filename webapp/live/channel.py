@@ -5,11 +5,11 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-from webapp.live.counts import Counts
-from webapp.live.crowd import Crowd
+from webapp.live.admission import Crowd
+from webapp.live.counters import Counts
 from webapp.live.frames import Told
+from webapp.live.providers import Providers
 from webapp.live.reader import Reader, deliver
-from webapp.live.sources import Providers
 
 READ_SECONDS = 10.0
 RETRY_SECONDS = 1.0

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
+from webapp.core import i18n
+
 KEEP_ALIVE_SSE = b":\n\n"
 KEEP_ALIVE_HTML = b"<!---->"
 # At once, so that the page sees that something gets through to it.
@@ -90,3 +92,16 @@ def partial(target: str, swap: str, html: str) -> str:
 def style(rules: str) -> str:
     """Rules for the endless document: what has been sent can't be changed, but it can be hidden and ordered."""
     return f'<style nonce="{STYLE_NONCE}">{rules}</style>'
+
+
+def spoken(make: Callable[[], Frame], facts: object = None) -> Spoken:
+    """
+    A frame for the pages of many: `make` is called once for each language of theirs, and in it. `facts` are what it is
+    made of, if it may be left unmade when they are the same as before.
+    """
+
+    def made(code: str) -> Frame:
+        with i18n.speaking(code):
+            return make()
+
+    return Spoken(made, facts)

@@ -11,14 +11,14 @@ from typing import Any
 from broadcaster import Broadcast
 from broadcaster._backends.base import BroadcastBackend
 
-from webapp.live.bell import Bell
+from webapp.core.tasks import end
+from webapp.live.admission import Crowd
+from webapp.live.bridge import Bell
 from webapp.live.channel import Channel
-from webapp.live.counts import Counts
-from webapp.live.crowd import Crowd
+from webapp.live.counters import Counts
 from webapp.live.frames import KEEP_ALIVE
+from webapp.live.providers import Providers
 from webapp.live.reader import Reader, deliver
-from webapp.live.sources import Providers
-from webapp.live.tasks import end
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from webapp.live.tasks import end
+from webapp.core.tasks import end
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import re
 import sys
 from html import escape
 
-from webapp import text
+from webapp.core import text
 from webapp.messages.inline import inline
 
 # Quotes and lists in each other. More would leave no room for words on a phone, and is shown as it was typed.

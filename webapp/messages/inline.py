@@ -10,7 +10,7 @@ from itertools import groupby
 
 import regex
 
-from webapp import text
+from webapp.core import text
 from webapp.messages.links import ADDRESS, CLOSING, href, is_true, link
 
 # Scripts without blanks between words: a star beside one of their letters stands at the border of a word.

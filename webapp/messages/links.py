@@ -7,7 +7,7 @@ from urllib.parse import quote
 import nh3
 import regex
 
-from webapp import text
+from webapp.core import text
 
 # Letters of any script, but of signs only those that addresses have: what closes a sentence in Chinese, a quotation in
 # German or a question in Arabic ends the address, too.

@@ -21,7 +21,7 @@ from html import escape, unescape
 import nh3
 import regex
 
-from webapp import text
+from webapp.core import text
 from webapp.messages.blocks import Blocks, broken
 
 TAGS = {"p", "br", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}

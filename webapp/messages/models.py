@@ -9,16 +9,22 @@ from tortoise import fields
 from tortoise.expressions import F, Q
 from tortoise.models import Model
 
-from webapp import database, text
-from webapp.accounts.models import Avatar, User
-from webapp.clock import clock, local
-from webapp.errors import Invalid, Missing, Problem
-from webapp.language import Words, _
+from webapp.accounts.models import User
+from webapp.accounts.viewer import Avatar
+from webapp.conversations.models import LINE_LENGTH, NOBODY, Room
+from webapp.core import text
+from webapp.core.clock import clock, local
+from webapp.core.errors import Invalid, Missing, Problem
+from webapp.core.i18n import Words, _
+from webapp.db import sql, transaction
 from webapp.messages.markdown import first_line, rendered
-from webapp.rooms.models import LINE_LENGTH, NOBODY, Room
 
 LONGEST = 4000
+
+
 PAGE = 50
+
+
 MOST_CHANGES = 500
 
 
@@ -121,7 +127,7 @@ class Message(Model):
                 await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)
             return version
 
-        return await database.transact(write)
+        return await transaction.transact(write)
 
     def path_in(self, room: Room) -> str:
         return f"{room.path}/messages/{self.number}"
@@ -190,6 +196,8 @@ FIELDS = (
     "room_id", "number", "posted_version", "version", "html", "continues", "opens_day",
     "created_at", "edited_at", "removed_at",
 )  # fmt: skip
+
+
 JOINED = {
     "author_code": "author__code",
     "author_name": "author__display_name",
@@ -207,7 +215,7 @@ FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE""
 
 
 async def _lines(room: Room, where: str, *values: object) -> list["Line"]:
-    return [Line(row, room.path) for row in await database.rows(f"{_LINES} {where}", *values)]
+    return [Line(row, room.path) for row in await sql.rows(f"{_LINES} {where}", *values)]
 
 
 class Line:
@@ -232,7 +240,7 @@ class Line:
     def __init__(self, row: dict[str, Any], room_path: str) -> None:
         for name, value in row.items():
             setattr(self, name, value)
-        self.created_at = database.moment(row["created_at"])
+        self.created_at = sql.moment(row["created_at"])
         self.html = Markup(row["html"])  # noqa: S704  made safe by `rendered` when it was stored
         self.room_path = room_path
         if row["author_code"] is None:
@@ -257,12 +265,3 @@ class Line:
     @property
     def day(self) -> date:
         return local(self.created_at).date()
-
-
-async def erase_closed() -> int:
-    """Erase the rooms that were deleted, in small batches, so that nobody else waits for it; how many."""
-    closed = await Room.filter(closed_at__not_isnull=True).values_list("id", flat=True)
-    for room_id in closed:
-        await database.delete_where(Message.filter(room_id=room_id))
-        await Room.filter(id=room_id).delete()
-    return len(closed)

@@ -3,23 +3,22 @@
 import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from tortoise.exceptions import IntegrityError
-
-from webapp import database, text
-from webapp.accounts.models import FRIENDS, User
-from webapp.clock import local
-from webapp.errors import Missing, Problem
-from webapp.friends.models import Friendship
-from webapp.group_commit import Decided, GroupCommit
-from webapp.language import _
+from webapp.accounts.models import User
+from webapp.conversations import direct, members
+from webapp.conversations.models import LINE_LENGTH, MEMBER, Membership, Room
+from webapp.core import text
+from webapp.core.clock import local
+from webapp.core.errors import Missing, Problem
+from webapp.core.i18n import _
+from webapp.db import sql
+from webapp.db.group_commit import Decided, GroupCommit
 from webapp.messages.markdown import first_line, plain, rendered
 from webapp.messages.models import checked, new_nonce
-from webapp.rooms import chats, members
-from webapp.rooms.models import LINE_LENGTH, MEMBER, Membership, Room
 
 TOGETHER = timedelta(minutes=5)
+
 
 _Row = dict[str, Any]
 
@@ -59,44 +58,6 @@ async def post(room: Room, author: User, typed: str, nonce: str) -> Posted:
     return await _waiting.add(room.id, Draft.checked(room, author, typed, nonce))
 
 
-async def write_to(author: User, other: User, typed: str, nonce: str) -> tuple[Room, Posted]:
-    """
-    Post to the one chat of two people, which the first message makes; raises Invalid, Missing and Refused.
-
-    Whoever else writes the first message at the same moment ends in the same room.
-    """
-    for _attempt in range(3):
-        room = await chats.between(author, other)
-        if not room.key and (made := await Room.get_or_none(low=room.low, high=room.high)):
-            room = made  # they have ignored what the other wrote, and write now
-        draft = Draft.checked(room, author, typed, nonce)
-        if room.key:
-            return room, await _waiting.add(room.id, draft)
-        is_request = author.id != other.id and await _must_ask(author, other)
-        try:
-            return await database.transact(_begin, draft, other, is_request)
-        except IntegrityError:
-            continue
-    raise Missing(_("Nobody has that code."))  # any more
-
-
-async def _must_ask(author: User, other: User) -> bool:
-    """Whether the first message is a request."""
-    if other.written_by != FRIENDS:
-        return False
-    friendship = await Friendship.between(author, other)
-    return friendship is None or friendship.accepted_at is None
-
-
-async def _begin(draft: Draft, other: User, is_request: bool) -> tuple[Room, Posted]:
-    room = await chats.begin(draft.author, other, is_request)
-    try:
-        [posted] = await _store([draft._replace(room=room)])
-    except Decided as decided:
-        raise cast(Problem, decided.outcomes[0]) from None
-    return room, posted
-
-
 async def _store(drafts: Sequence[Draft]) -> list[Posted]:
     """Store messages of one room in their order, within a transaction; raises Missing, and Decided."""
     first = await _take_places(drafts)
@@ -116,18 +77,18 @@ async def _store(drafts: Sequence[Draft]) -> list[Posted]:
 async def _take_places(drafts: Sequence[Draft]) -> Posted:
     """Lock the room and take its next versions and numbers, of which this is the first. Lists show the last message."""
     count, newest = len(drafts), drafts[-1]
-    taken = await database.rows(
+    taken = await sql.rows(
         "UPDATE room SET version = version + ?, last_number = last_number + ?, last_at = ?, last_line = ?, "
         "is_last_removed = FALSE, last_author = ? WHERE id = ? AND closed_at IS NULL "
         "RETURNING version, last_number, locked_at",
-        count, count, database.stored(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author.id,
+        count, count, sql.stored(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author.id,
         newest.room.id,
     )  # fmt: skip
     if not taken:
         raise Missing(_("The room has been deleted."))
     locked_at = taken[0]["locked_at"]
     for draft in drafts:
-        draft.room.locked_at = database.moment(locked_at) if locked_at else None
+        draft.room.locked_at = sql.moment(locked_at) if locked_at else None
     return Posted(taken[0]["version"] - count + 1, taken[0]["last_number"] - count + 1, is_repeat=False)
 
 
@@ -135,13 +96,13 @@ async def _before(drafts: Sequence[Draft], number: int) -> tuple[_Row | None, di
     """The message before this number, and those that the authors have sent with these nonces, if there are any."""
     # The room with each of them: by anything shorter SQLite would read the whole room.
     theirs = " OR room_id = ? AND author_id = ? AND nonce = ?" * len(drafts)
-    found = await database.rows(
+    found = await sql.rows(
         "SELECT number, version, author_id, body, nonce, created_at, removed_at FROM message "
         f"WHERE room_id = ? AND number = ?{theirs}",
         drafts[0].room.id, number - 1, *itertools.chain(*((draft.room.id, *draft.identity) for draft in drafts)),
     )  # fmt: skip
     for row in found:
-        row["created_at"] = database.moment(row["created_at"])
+        row["created_at"] = sql.moment(row["created_at"])
     last = next((row for row in found if row["number"] == number - 1), None)
     return last, {(row["author_id"], row["nonce"]): row for row in found}
 
@@ -173,7 +134,7 @@ async def _admit(drafts: Sequence[Draft], posted: Sequence[Posted]) -> None:
     for place, draft in enumerate(drafts):
         try:
             if draft.room.is_chat:
-                await chats.check_post(draft.room, draft.author.id, posted[place].number)
+                await direct.check_post(draft.room, draft.author.id, posted[place].number)
             else:
                 if draft.room.membership:
                     draft.room.membership.role = roles.get(draft.author.id, MEMBER)
@@ -207,12 +168,12 @@ def _continues(last: _Row | None, author: User, now: datetime) -> bool:
 
 async def _insert(messages: list[_Row]) -> None:
     values = [
-        database.stored(value) if isinstance(value, datetime) else value
+        sql.stored(value) if isinstance(value, datetime) else value
         for message in messages
         for value in message.values()
     ]
-    names, rows = ", ".join(messages[0]), ", ".join([f"({database.marks(messages[0])})"] * len(messages))
-    await database.rows(f"INSERT INTO message ({names}) VALUES {rows}", *values)
+    names, rows = ", ".join(messages[0]), ", ".join([f"({sql.marks(messages[0])})"] * len(messages))
+    await sql.rows(f"INSERT INTO message ({names}) VALUES {rows}", *values)
 
 
 def _likeness(draft: Draft) -> object:

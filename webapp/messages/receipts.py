@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Collection
 
-from webapp import render
 from webapp.accounts.models import User
-from webapp.language import Words, _
+from webapp.conversations.models import Membership, Room
+from webapp.core.i18n import Words, _
+from webapp.http import render
 from webapp.live import Frame, Told, frames, hub
-from webapp.rooms.models import Membership, Room
 
 # Whoever has the chat open has seen it within this time: then "Sent" is not said first.
 PATIENCE_SECONDS = 0.2
@@ -80,4 +80,4 @@ def framed(said: Words, author: str, number: int) -> Told:
         line = f'<li class="receipt" data-author="{author}" data-number="{number}">{said}</li>'
         return Frame(frames.event(frames.partial("#receipt", "outerHTML", html)), line.encode())
 
-    return render.spoken(made)
+    return frames.spoken(made)

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Collection
 from itertools import islice
 
-from webapp import render
 from webapp.accounts.models import User
-from webapp.lifetime import Slot
+from webapp.core.lifetime import Slot
+from webapp.http import render
 from webapp.live import Frame, Told, frames, hub
 
 SHOWN_SECONDS = 5.0
@@ -65,4 +65,4 @@ def framed(people: dict[str, str]) -> Told:
         line = f'<li class="now now--typing">{html}</li>'
         return Frame(frames.event(frames.partial("#typing", "innerHTML", html)), line.encode())
 
-    return render.spoken(made)
+    return frames.spoken(made)

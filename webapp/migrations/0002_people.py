@@ -1,3 +1,5 @@
+import re
+import unicodedata
 from typing import Any
 
 from tortoise import migrations
@@ -5,7 +7,20 @@ from tortoise.migrations import operations as ops
 from tortoise.fields.base import OnDelete
 from tortoise import fields
 
-from webapp.accounts.names import search_names
+
+
+def bare(text: str) -> str:
+    """The text without case, accents and double spaces, as names are searched for."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    letters = unicodedata.normalize("NFD", " ".join(folded.split()))
+    return unicodedata.normalize("NFC", "".join(c for c in letters if not "\u0300" <= c <= "\u036f"))
+
+
+def search_names(username: str, shown: str) -> set[str]:
+    """What people are found by: the user name, and the display name from each of its words on."""
+    name = bare(shown)
+    parts = {name[word.start() :] for word in re.finditer(r"[^\s()._'’-]+", name)}
+    return {part[:80] for part in parts | {name, bare(username)} if part}
 
 
 async def order_by_code_point(apps: Any, editor: Any) -> None:

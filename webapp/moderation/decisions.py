@@ -1,43 +1,20 @@
 """What administrators decide about people, and the log of it: each decision once, and nothing of it is changed."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tortoise import fields
 from tortoise.expressions import F
-from tortoise.models import Model
 
-from webapp import database, text
+from webapp.accounts.audit import NOTE_LENGTH, PAGE, Action, AuditEntry
 from webapp.accounts.bans import DAYS, AddressBan
 from webapp.accounts.models import FOR_GOOD, TOLD_LENGTH, User
-from webapp.accounts.names import NAME_LENGTH
 from webapp.accounts.sessions import Session
-from webapp.errors import Invalid, Refused
-from webapp.language import _
+from webapp.core import text
+from webapp.core.errors import Invalid, Refused
+from webapp.core.i18n import _
+from webapp.db import transaction
 
-NOTE_LENGTH = 500
-PLACE_LENGTH = 80
-PAGE = 30
 TERMS = {"1": _("an hour"), "24": _("a day"), "168": _("a week"), "720": _("30 days")}
-
-
-class Action(StrEnum):
-    DISMISS = "dismiss"
-    WARN = "warn"
-    SUSPEND = "suspend"
-    BAN = "ban"
-    LIFT = "lift"
-    # In rooms that are not the administrator's own.
-    REMOVE = "remove"
-    TOPIC = "topic"
-    LOCK = "lock"
-    UNLOCK = "unlock"
-    KICK = "kick"
-    PARDON = "pardon"
-    OWNER = "owner"
-    DELETE = "delete"
 
 
 def bounded(typed: str, length: int, field: str, block: bool = False) -> str:
@@ -117,61 +94,10 @@ async def lift(person_id: int, admin: User, note: str) -> bool:
         await AuditEntry.write(admin, Action.LIFT, whom, note=kept)
         return True
 
-    return await database.transact(write)
+    return await transaction.transact(write)
 
 
 async def kept_out(page: int = 1) -> list[User]:
     """Whom administrators keep out, those who come back first at the top: a page and one more."""
     banned = User.filter(banned_until__gt=datetime.now(UTC)).order_by("banned_until", "id")
     return await banned.offset((page - 1) * PAGE).limit(PAGE + 1)
-
-
-class AuditEntry(Model):
-    """One decision: who did what about whom, when, and why. Names are kept as they were."""
-
-    id = fields.IntField(primary_key=True)
-    admin: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
-        "parley.User", "decisions", null=True, on_delete=fields.SET_NULL, db_index=True
-    )
-    admin_name = fields.CharField(NAME_LENGTH)
-    action = fields.CharField(8)
-    person: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
-        "parley.User", "decided", null=True, on_delete=fields.SET_NULL, db_index=True
-    )
-    name = fields.CharField(NAME_LENGTH)
-    code = fields.CharField(9)
-    # The room, where it is about one.
-    place = fields.CharField(PLACE_LENGTH, default="", db_default="")
-    report = fields.BigIntField(null=True, db_index=True)
-    until = fields.DatetimeField(null=True)
-    told = fields.CharField(TOLD_LENGTH, default="")
-    note = fields.CharField(NOTE_LENGTH, default="")
-    created_at = fields.DatetimeField(auto_now_add=True)
-
-    class Meta:
-        table = "audit_entry"
-        table_description = "One decision: who did what about whom, when, and why. Names are kept as they were."
-
-    @classmethod
-    async def write(
-        cls,
-        admin: User,
-        action: Action,
-        whom: Mapping[str, Any],
-        until: datetime | None = None,
-        told: str = "",
-        note: str = "",
-    ) -> None:
-        """Within the transaction of what it says; `whom` is about whom, by the names of the fields."""
-        await cls.create(
-            admin_id=admin.id, admin_name=admin.display_name, action=action, until=until, told=told, note=note, **whom
-        )
-
-    @classmethod
-    async def page(cls, page: int = 1) -> "list[AuditEntry]":
-        """The log, the latest first: a page and one more to show there is."""
-        return await cls.all().order_by("-id").offset((page - 1) * PAGE).limit(PAGE + 1)
-
-    @property
-    def is_for_good(self) -> bool:
-        return self.until is not None and self.until >= FOR_GOOD

@@ -3,23 +3,26 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from webapp import text
+from webapp.accounts.audit import LEFT, REMOVED
 from webapp.accounts.models import User
-from webapp.errors import Missing, Refused
-from webapp.friends.models import Tie
-from webapp.friends.ties import meet
-from webapp.language import Words, _
+from webapp.conversations import access
+from webapp.conversations.models import NOBODY, PUBLIC, STRANGER
+from webapp.core import text
+from webapp.core.errors import Missing, Refused
+from webapp.core.i18n import Words, _
 from webapp.messages.models import Message
-from webapp.rooms import access
-from webapp.rooms.models import NOBODY, PUBLIC, STRANGER
+from webapp.relationships.models import Tie
+from webapp.relationships.queries import meet
 from webapp.strangers.models import Stranger, behind, latest, transcript
 
 # How much around a message is kept: in a chat what was said before says more than in a room of many.
 AROUND, AROUND_IN_CHAT = 5, 20
+
+
 # What stands around is shortened, so that a report stays a few dozen kilobytes.
 SHORTENED = 1000
-# What is written down is read by others later, and is in one language.
-LEFT, REMOVED = "someone who left", "Removed"
+
+
 NOT_FOUND = _("This does not exist, or it is not for you.")
 
 

@@ -4,22 +4,22 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from starlette.requests import Request
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
-from webapp import database
+from webapp.accounts.audit import NOTE_LENGTH, PAGE, Action, AuditEntry
 from webapp.accounts.models import User
 from webapp.accounts.names import NAME_LENGTH
-from webapp.errors import Invalid, Refused
-from webapp.language import ENGLISH, Words, _, speaking
-from webapp.moderation.decisions import NOTE_LENGTH, PAGE, Action, AuditEntry, Decision, bounded, hold
-from webapp.moderation.evidence import LEFT, Evidence, Line
-from webapp.rooms.models import OWNER, Room
-from webapp.security import events
+from webapp.core.errors import Invalid, Refused
+from webapp.core.i18n import ENGLISH, Words, _, speaking
+from webapp.db import sql, transaction
+from webapp.moderation.decisions import Decision, bounded, hold
+from webapp.moderation.evidence import Evidence, Line
 
 TEXT_LENGTH = 1000
+
+
 REASONS = {
     "spam": _("Advertising, or the same again and again"),
     "insult": _("Insults or threats"),
@@ -28,28 +28,15 @@ REASONS = {
     "minor": _("Someone may be in danger, or too young to be here"),
     "other": _("Something else"),
 }
+
+
 BECAME = {"dismiss": _("dismissed"), "warn": _("warned"), "suspend": _("kept out for a time"), "ban": _("kept out")}
+
+
 DONE_ALREADY = _("Someone has dealt with this already. What was decided is below.")
+
+
 OPEN = _("open")
-NOBODY = {"name": LEFT, "code": ""}
-
-
-# What the form of a room's settings calls otherwise than the log, whose column is shorter.
-ROOM_ACTIONS = {"hand_over": Action.OWNER}
-
-
-def is_on_behalf(user: User, room: Room) -> bool:
-    """Whether what this person may do in the room is theirs to do as an administrator, and not as its owner."""
-    return user.is_admin and not (room.membership and room.membership.role == OWNER)
-
-
-async def record_act(request: Request, admin: User, do: str, room: Room, person: User | None) -> None:
-    """Write down what an administrator has done in a room that is not theirs, in the operator's log too."""
-    action = ROOM_ACTIONS.get(do) or Action(do)
-    whom = {"person_id": person.id, "name": person.display_name, "code": person.code} if person else NOBODY
-    await AuditEntry.write(admin, action, {**whom, "place": room.name})
-    code = person.code if person else ""
-    events.record(request, "moderated", admin.code, action=action.value, room=room.key, person=code)
 
 
 class Case(NamedTuple):
@@ -119,7 +106,7 @@ class Report(Model):
             "transcript": json.dumps([line._asdict() for line in evidence.lines], ensure_ascii=False),
         }
         try:
-            await database.transact(cls.create, **row)
+            await transaction.transact(cls.create, **row)
         except IntegrityError:
             return False
         return True
@@ -147,7 +134,7 @@ class Report(Model):
     @classmethod
     async def queue(cls, page: int = 1) -> list[Case]:
         """What waits, by whom it is about, the oldest first: a page and one more to show there is."""
-        found = await database.rows(
+        found = await sql.rows(
             "SELECT min(id) AS first, count(*) AS reports, count(DISTINCT COALESCE(reporter_id, -id)) AS reporters "
             "FROM report WHERE handled_at IS NULL GROUP BY COALESCE(person_id, -id) ORDER BY min(id) LIMIT ? OFFSET ?",
             PAGE + 1, (page - 1) * PAGE,
@@ -168,7 +155,7 @@ class Report(Model):
         """How often the person has been reported, and by how many people."""
         if self.person_id is None:
             return {"reports": 1, "reporters": 1}
-        [row] = await database.rows(
+        [row] = await sql.rows(
             "SELECT count(*) AS reports, count(DISTINCT COALESCE(reporter_id, -id)) AS reporters "
             "FROM report WHERE person_id = ?",
             self.person_id,
@@ -190,9 +177,9 @@ class Report(Model):
         administrators.
         """
         if action is Action.DISMISS:
-            return await database.transact(self._dismiss, admin, bounded(typed["note"], NOTE_LENGTH, "note"))
+            return await transaction.transact(self._dismiss, admin, bounded(typed["note"], NOTE_LENGTH, "note"))
         decision = Decision.of(action, typed["hours"], typed["told"], typed["note"], typed["address"])
-        return await database.transact(self._act, admin, decision)
+        return await transaction.transact(self._act, admin, decision)
 
     async def _dismiss(self, admin: User, note: str) -> None:
         await self._take(Action.DISMISS)
@@ -216,4 +203,4 @@ class Report(Model):
     @classmethod
     async def forget(cls, age: timedelta) -> int:
         """Delete what was decided so long ago, with all that was frozen into it; the log stays."""
-        return await database.delete_where(cls.filter(handled_at__lt=datetime.now(UTC) - age))
+        return await sql.delete_where(cls.filter(handled_at__lt=datetime.now(UTC) - age))

@@ -6,20 +6,21 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import render, settings
+from webapp import settings
+from webapp.accounts.audit import PAGE, Action, AuditEntry
 from webapp.accounts.authentication import anyone, signed_in
 from webapp.accounts.models import User
-from webapp.errors import Invalid, Missing, Problem, Refused
-from webapp.friends.models import Block
-from webapp.language import _
+from webapp.conversations.models import STRANGER
+from webapp.core.errors import Invalid, Missing, Problem, Refused
+from webapp.core.i18n import _
+from webapp.http import render, security_log
+from webapp.http.forms import form
+from webapp.http.limits import throttle
 from webapp.moderation import broadcasts
-from webapp.moderation.decisions import PAGE, TERMS, Action, AuditEntry, kept_out, lift
+from webapp.moderation.decisions import TERMS, kept_out, lift
 from webapp.moderation.evidence import find
 from webapp.moderation.models import REASONS, Report
-from webapp.rooms.models import STRANGER
-from webapp.security import events
-from webapp.security.forms import form
-from webapp.security.limiter import throttle
+from webapp.relationships.models import Block
 from webapp.strangers import broadcasts as strangers
 from webapp.strangers.conduct import reported
 from webapp.strangers.models import Stranger
@@ -136,7 +137,7 @@ async def show(request: Request) -> Response:
         await found.refresh_from_db()
         return await _show(request, found, error, typed)
     whom = person.code if person else found.code
-    events.record(request, "moderated", admin.code, action=typed["do"], person=whom, report=found.id)
+    security_log.record(request, "moderated", admin.code, action=typed["do"], person=whom, report=found.id)
     if person and person.is_banned:
         await _send_away(person)
     return render.see_other(f"/moderation/reports/{found.id}?done=1")
@@ -188,7 +189,7 @@ async def out(request: Request) -> Response:
     except (Invalid, Refused) as error:
         found = await kept_out(_page(request))
         return _list(request, "moderation/out.html", found, error.status, problem=error.message)
-    events.record(request, "moderated", admin.code, action="lift", person=typed["who"][:9] if person else "")
+    security_log.record(request, "moderated", admin.code, action="lift", person=typed["who"][:9] if person else "")
     return render.see_other("/moderation/out")
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 
-from webapp import render
+from webapp.db.sql import AT_ONCE
+from webapp.http import render
 from webapp.live import Frame, Told, frames, hub
-from webapp.presence.models import AT_ONCE, NO_ROOM, People, people_in, rooms_of
+from webapp.presence.models import NO_ROOM
+from webapp.presence.queries import People, people_in, rooms_of
 
 
 def changed(users: Collection[int]) -> None:
@@ -39,4 +41,4 @@ def framed(people: People) -> Told:
         line = render.fragment("presence/_now.html", people=people)
         return Frame(frames.event(frames.partial("#people", "outerHTML", html)), line.encode())
 
-    return render.spoken(made, people)
+    return frames.spoken(made, people)

@@ -6,67 +6,33 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import render, settings, text
-from webapp.accounts.authentication import recognised, signed_in
+from webapp import settings
+from webapp.accounts.authentication import signed_in
 from webapp.accounts.models import User
-from webapp.accounts.views import front
-from webapp.errors import Invalid, Refused
-from webapp.friends.models import Friendship
-from webapp.friends.search import is_name, search
-from webapp.language import _
+from webapp.conversations import access, broadcasts, members
+from webapp.conversations.audit import is_on_behalf, record_act
+from webapp.conversations.members import people
+from webapp.conversations.models import OWNER, PAGE, Membership, Room
+from webapp.core import text
+from webapp.core.errors import Invalid, Refused
+from webapp.core.i18n import _
+from webapp.http import render
+from webapp.http.forms import form
+from webapp.http.limits import throttle
+from webapp.http.params import page_number, whole
 from webapp.live import hub
-from webapp.messages import broadcasts as talk
-from webapp.messages.models import erase_closed
-from webapp.moderation.models import is_on_behalf, record_act
-from webapp.presence.attendance import attendance
-from webapp.presence.models import online
-from webapp.rooms import access, broadcasts, members
-from webapp.rooms.members import people
-from webapp.rooms.models import OWNER, PAGE, Membership, Room
-from webapp.rooms.split import NO_FORM, split
-from webapp.security.forms import form
-from webapp.security.limiter import throttle
+from webapp.messages import changes as talk
+from webapp.messages.retention import erase_closed
+from webapp.presence.tracker import attendance
+from webapp.relationships.search import is_name, search
+from webapp.rooms import opening
+from webapp.sidebar.layout import NO_FORM, split
 
 # What a form of the room's settings does, and where it leads when that is not back to them.
 Action = Callable[[Room, User, dict[str, str]], Awaitable[str | None]]
-MOST_PAGES = 100
-LOBBY_ROOMS = 8
-LOBBY_FRIENDS = 50
+
+
 FEW_PEOPLE = 5
-
-
-async def home(request: Request) -> Response:
-    return await (lobby if recognised(request) else front)(request)
-
-
-async def lobby(request: Request) -> Response:
-    """What a messenger begins with: one's chats, who wants something, which friends are there, where people talk."""
-    user = signed_in(request)
-    friends, asking = await Friendship.friends(user), await Friendship.asking_people(user)
-    there = await online([friend.id for friend in friends])
-    friends.sort(key=lambda friend: friend.id not in there)
-    rooms = await Room.search()
-    shown: dict[str, Any] = {
-        "friends": friends[:LOBBY_FRIENDS],
-        "more_friends": len(friends) > LOBBY_FRIENDS,
-        "asking": asking[:LOBBY_FRIENDS],
-        "waiting": len(asking),
-        "rooms": rooms[:LOBBY_ROOMS],
-        "plain": render.is_text_browser(request),
-        "supervisor": render.supervisor(request, "/live"),
-    }
-    return await split(request, user, "rooms/lobby.html", online=there, sidebar_page=_page(request), **shown)
-
-
-async def sidebar(request: Request) -> Response:
-    """The sidebar as a document of its own, which renews itself in a frame."""
-    render.frame(request)
-    user = signed_in(request)
-    waiting = (await Friendship.asking([user.id]))[user.id]
-    here = request.query_params.get("here", "")
-    response = await split(request, user, "rooms/sidebar.html", here=here, waiting=waiting)
-    response.headers["Refresh"] = "20"
-    return response
 
 
 async def index(request: Request) -> Response:
@@ -74,7 +40,7 @@ async def index(request: Request) -> Response:
     if request.method == "POST":
         return await _enter(request, user)
     words = text.line(request.query_params.get("q", ""))[:60]
-    page = _page(request)
+    page = page_number(request)
     if words:
         await throttle(settings.RATE_SEARCH, "search", str(user.id))
     return await _list(request, user, words, page)
@@ -102,7 +68,7 @@ async def _enter(request: Request, user: User) -> Response:
         await throttle(settings.RATE_JOIN, "join", str(user.id))
         if not await access.exists(typed["name"]):
             await throttle(settings.RATE_ROOM, "room", str(user.id))
-        room = await access.enter(user, typed["name"], typed["topic"])
+        room = await opening.enter(user, typed["name"], typed["topic"])
         broadcasts.placed(room, user.id)
     except Invalid as error:
         problems = NO_FORM | error.problems
@@ -132,17 +98,6 @@ async def leave(request: Request) -> Response:
         talk.left(room, user)
     return render.see_other("/lobby")
 
-
-def _page(request: Request) -> int:
-    return min(MOST_PAGES, max(1, _count(request.query_params.get("page", ""), default=1)))
-
-
-def _count(typed: str, default: int) -> int:
-    """The number that was typed, up to nine digits of it."""
-    return int(typed[:9]) if typed.isascii() and typed.isdigit() else default
-
-
-# About one room.
 
 DONE = {
     "topic": _("Saved."),
@@ -182,7 +137,7 @@ async def show_settings(request: Request) -> Response:
 
 
 async def _settings(request: Request, user: User, room: Room, status: int = 200, **context: Any) -> Response:
-    page = _page(request)
+    page = page_number(request)
     found = [] if room.is_chat else await members.page(room, page)
     owns = room.is_owned_by(user)
     shown = {
@@ -201,9 +156,6 @@ async def _settings(request: Request, user: User, room: Room, status: int = 200,
     return await split(request, user, "rooms/settings.html", status, **(shown | context))
 
 
-# What everybody decides for themselves.
-
-
 async def _mute(room: Room, user: User, typed: dict[str, str]) -> None:
     await _mine(room).mute(typed["do"] == "mute")
     broadcasts.placed(room, user.id)
@@ -211,7 +163,7 @@ async def _mute(room: Room, user: User, typed: dict[str, str]) -> None:
 
 async def _unread(room: Room, user: User, typed: dict[str, str]) -> None:
     """From this message on; what is open in another window would read it at once, and is not asked."""
-    number = _count(typed["number"], default=room.last_number)
+    number = whole(typed["number"], default=room.last_number)
     await _mine(room).unread_from(number, room.last_number)
     broadcasts.placed(room, user.id)
 
@@ -223,8 +175,6 @@ def _mine(room: Room) -> Membership:
 
 
 OWN: dict[str, Action] = {"mute": _mute, "unmute": _mute, "unread": _unread}
-
-# What its owner decides.
 
 
 async def _topic(room: Room, user: User, typed: dict[str, str]) -> None:
@@ -243,7 +193,7 @@ async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
         raise Refused(_("The owner can't be sent away."))
     if member.user.is_admin:
         raise Refused(_("An administrator can't be sent away."))
-    await members.kick(room, member, _count(typed["minutes"], default=60))
+    await members.kick(room, member, whole(typed["minutes"], default=60))
     attendance().forget(member.user_id, room.id)
     talk.left(room, member.user)
     broadcasts.kicked(room, member.user_id)

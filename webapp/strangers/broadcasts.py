@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable
 
-from webapp import render
+from webapp.conversations.models import Room
+from webapp.http import render
 from webapp.live import Frame, Told, frames, hub
-from webapp.rooms.models import Room
 from webapp.strangers.models import Presence, presence
 
 # As many as one ring names.
@@ -58,7 +58,7 @@ def framed(seen: Presence) -> Told:
             sse += frames.partial("#composer", "delete", "") + frames.partial("#typing", "innerHTML", "")
         return Frame(frames.event(sse), f'<li class="now now--company">{html}</li>'.encode())
 
-    return render.spoken(made)
+    return frames.spoken(made)
 
 
 def waits(total: int, seconds: int) -> Told:
@@ -68,4 +68,4 @@ def waits(total: int, seconds: int) -> Told:
         html = render.fragment("strangers/_wait.html", total=total, seconds=seconds)
         return Frame(frames.event(frames.partial("#wait", "innerHTML", html)))
 
-    return render.spoken(made)
+    return frames.spoken(made)

@@ -8,11 +8,14 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp import database, settings, text
-from webapp.errors import Problem
-from webapp.language import Words, _, ngettext
+from webapp import settings
+from webapp.core import text
+from webapp.core.errors import Problem
+from webapp.core.i18n import Words, _, ngettext
+from webapp.db import sql
+from webapp.db.sql import CLOCK
 from webapp.messages.models import Message
-from webapp.strangers.models import CLOCK, Met, Stranger
+from webapp.strangers.models import Met, Stranger
 
 # What somebody does that few do who want to talk, in points; and how many are too many.
 LINK, SAME_WORDS, REPORTED = 2, 1, 3
@@ -72,7 +75,7 @@ class Conduct(Model):
     async def add(cls, person: int, points: int = 0, pause_ms: int = 0, firsts: str | None = None) -> None:
         """Remember more of the person, in one statement, whoever else does at the same moment."""
         pause = f"{CLOCK} + {pause_ms}" if pause_ms else "0"
-        await database.rows(
+        await sql.rows(
             "INSERT INTO conduct (person, points, pause_until, firsts, changed_at) "
             f"VALUES (?, ?, {pause}, ?, {CLOCK}) ON CONFLICT (person) DO UPDATE SET "
             "points = conduct.points + excluded.points, changed_at = excluded.changed_at, "
@@ -87,9 +90,7 @@ class Conduct(Model):
     async def check(cls, person: int, is_asked: bool = False) -> None:
         """Raise Paused or Questioned when the person may not look for anybody now."""
         await cls._count_skips(person)
-        rows = await database.rows(
-            f"SELECT points, pause_until - {CLOCK} AS left_ms FROM conduct WHERE person = ?", person
-        )
+        rows = await sql.rows(f"SELECT points, pause_until - {CLOCK} AS left_ms FROM conduct WHERE person = ?", person)
         if rows and rows[0]["left_ms"] > 0:
             raise Paused(rows[0]["left_ms"] // 1000 + 1)
         if rows and rows[0]["points"] >= QUESTION_AT and not is_asked:

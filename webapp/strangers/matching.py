@@ -4,9 +4,11 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from webapp import database, settings
-from webapp.rooms.models import RANDOM, STRANGER, Membership, Room
-from webapp.strangers.models import CLOCK, MEMORY_MS, WAITING_MS
+from webapp import settings
+from webapp.conversations.models import RANDOM, STRANGER, Membership, Room
+from webapp.db import sql, transaction
+from webapp.db.sql import CLOCK
+from webapp.strangers.models import MEMORY_MS, WAITING_MS
 
 # How many of those who wait are looked at together, the longest waiting first; there is a next time at once.
 AT_ONCE = 300
@@ -91,7 +93,7 @@ def _again(one: Wish, waiting: Sequence[Wish], free: dict[Wish, None], apart: se
 
 async def match() -> list[Match]:
     """Bring together whom it can among those who wait, and make their rooms: all of it or nothing."""
-    return await database.transact(_match)
+    return await transaction.transact(_match)
 
 
 async def _match() -> list[Match]:
@@ -109,8 +111,8 @@ async def _match() -> list[Match]:
 async def _take_turns() -> None:
     """One matching at a time. The first statement writes: on SQLite that takes the one write lock there is."""
     if not settings.ON_SQLITE:
-        await database.rows("SELECT pg_advisory_xact_lock(?, ?)", *LOCK)
-    await database.rows(f"DELETE FROM met WHERE at < {CLOCK} - {MEMORY_MS} RETURNING id")
+        await sql.rows("SELECT pg_advisory_xact_lock(?, ?)", *LOCK)
+    await sql.rows(f"DELETE FROM met WHERE at < {CLOCK} - {MEMORY_MS} RETURNING id")
 
 
 async def _waiting() -> list[Wish]:
@@ -120,7 +122,7 @@ async def _waiting() -> list[Wish]:
     Rows that are being written at this moment are left for the next time, which comes at once: so matching never
     waits for anybody who may wait for it.
     """
-    rows = await database.rows(
+    rows = await sql.rows(
         f"SELECT id, mask_id, person, interests, language, {CLOCK} - since AS waited FROM stranger "
         f"WHERE since IS NOT NULL AND here_until > {CLOCK} ORDER BY since, id LIMIT {AT_ONCE}"
         + ("" if settings.ON_SQLITE else " FOR UPDATE SKIP LOCKED")
@@ -145,8 +147,8 @@ async def _met(people: list[int]) -> set[Pair]:
 
 
 async def _pairs(table: str, one: str, other: str, people: list[int], also: str = "1 = 1") -> set[Pair]:
-    marks = database.marks(people)
-    found = await database.rows(
+    marks = sql.marks(people)
+    found = await sql.rows(
         f"SELECT {one} AS one, {other} AS other FROM {table} "
         f"WHERE {one} IN ({marks}) AND {other} IN ({marks}) AND {also}",
         *people, *people,
@@ -173,8 +175,8 @@ async def _seat(found: list[Match]) -> None:
 
 async def _stop_waiting(seats: list[tuple[int, Wish]]) -> None:
     by_room = " ".join("WHEN ? THEN CAST(? AS INTEGER)" for _ in seats)
-    marks = database.marks(seats)
-    taken = await database.rows(
+    marks = sql.marks(seats)
+    taken = await sql.rows(
         f"UPDATE stranger SET since = NULL, here_until = {CLOCK} + {WAITING_MS}, "
         f"room_id = CASE id {by_room} END "
         f"WHERE id IN ({marks}) AND since IS NOT NULL AND room_id IS NULL RETURNING id",
@@ -187,7 +189,7 @@ async def _stop_waiting(seats: list[tuple[int, Wish]]) -> None:
 
 async def _remember(found: list[Match]) -> None:
     values = ", ".join(f"(?, ?, {CLOCK})" for _ in found)
-    await database.rows(
+    await sql.rows(
         f"INSERT INTO met (low, high, at) VALUES {values} "
         "ON CONFLICT (low, high) DO UPDATE SET at = excluded.at, skipped = NULL RETURNING id",
         *[person for pair in found for person in ordered(*pair)],

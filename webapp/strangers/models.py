@@ -8,33 +8,42 @@ from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
-from webapp import database, settings
 from webapp.accounts.models import CODE, User
 from webapp.accounts.names import new_code
-from webapp.language import _
+from webapp.conversations.models import STRANGER, Membership, Room
+from webapp.core.i18n import _
+from webapp.db import sql, transaction
+from webapp.db.sql import CLOCK
 from webapp.messages.models import Message
-from webapp.rooms.models import STRANGER, Membership, Room
+from webapp.strangers.interests import LONGEST_INTEREST, MOST_INTERESTS
 from webapp.strangers.names import new_name
-from webapp.strangers.wishes import LONGEST_INTEREST, MOST_INTERESTS
 
 # The channel of everybody who waits: it is no room, and has no log. The smallest number that a column may hold.
 LOUNGE = -(2**31)
-# All times here are milliseconds since 1970 on the one clock that all processes share, which is the database's.
-CLOCK = (
-    "CAST((julianday('now') - 2440587.5) * 86400000 AS BIGINT)"
-    if settings.ON_SQLITE
-    else "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
-)
+
+
 # Somebody whose page gives no sign of life for so long waits no more.
 WAITING_MS = 10_000
+
+
 # In a chat an open page says every two seconds that it is there: after five somebody is away, after fifteen more gone.
 HERE_MS = 5_000
+
+
 GRACE_MS = 15_000
+
+
 # A page that is not live can't say so: whoever asked for it is taken to be reading and writing for a while.
 READING_MS = 120_000
+
+
 # Who goes on so soon has not talked.
 SKIP_MS = 5_000
+
+
 YOUNG_SECONDS = 30
+
+
 # For so long it is known who met whom.
 MEMORY_MS = 3_600_000
 
@@ -100,7 +109,7 @@ class Stranger(Model):
             if account and (known := await cls.of(account.id)):
                 return known
             try:
-                return await database.transact(write)
+                return await transaction.transact(write)
             except IntegrityError:
                 continue  # another window of theirs was faster; or the code is taken
         raise RuntimeError("no free code was found")
@@ -114,7 +123,7 @@ class Stranger(Model):
 
     async def find(self) -> bool:
         """Wait for somebody, as wished; whether they do now: not while they are in a chat that is not over."""
-        found = await database.rows(
+        found = await sql.rows(
             f"UPDATE stranger SET here_until = {CLOCK} + {WAITING_MS}, kept_room_id = NULL, "
             f"since = COALESCE(since, {CLOCK}), last_room_id = COALESCE(room_id, last_room_id), room_id = NULL "
             "WHERE id = ? AND (room_id IS NULL OR room_id IN (SELECT id FROM room WHERE locked_at IS NOT NULL)) "
@@ -129,7 +138,7 @@ class Stranger(Model):
     async def be_here(self, milliseconds: int) -> None:
         """They have just asked for a page: count on them for at least so long."""
         until = f"{CLOCK} + {milliseconds}"
-        await database.rows(
+        await sql.rows(
             f"UPDATE stranger SET here_until = {until} WHERE id = ? AND here_until < {until} RETURNING id", self.id
         )
 
@@ -138,8 +147,8 @@ class Stranger(Model):
         """The pages of these masks are open."""
         for masks, milliseconds in ((waiting, WAITING_MS), (talking, HERE_MS)):
             if masks:
-                marks, until = database.marks(masks), f"{CLOCK} + {milliseconds}"
-                await database.rows(
+                marks, until = sql.marks(masks), f"{CLOCK} + {milliseconds}"
+                await sql.rows(
                     f"UPDATE stranger SET here_until = {until} WHERE mask_id IN ({marks}) AND here_until < {until} "
                     "RETURNING id",
                     *masks,
@@ -149,7 +158,7 @@ class Stranger(Model):
     async def be_gone(cls, mask: int) -> None:
         """The last page of somebody in a chat has closed: they have a moment to open the next."""
         soon = f"{CLOCK} + {HERE_MS - 2000}"
-        await database.rows(
+        await sql.rows(
             f"UPDATE stranger SET here_until = {soon} WHERE mask_id = ? AND here_until > {soon} "
             f"AND here_until <= {CLOCK} + {WAITING_MS} AND room_id IS NOT NULL RETURNING id",
             mask,
@@ -158,21 +167,21 @@ class Stranger(Model):
     @classmethod
     async def waits(cls) -> int:
         """How many wait."""
-        [row] = await database.rows(
+        [row] = await sql.rows(
             f"SELECT count(*) AS total FROM stranger WHERE since IS NOT NULL AND here_until > {CLOCK}"
         )
         return int(row["total"])
 
     async def waited(self) -> int:
         """For how many seconds they have."""
-        [row] = await database.rows(f"SELECT {CLOCK} AS now")
+        [row] = await sql.rows(f"SELECT {CLOCK} AS now")
         return max(0, int(row["now"]) - (self.since or int(row["now"]))) // 1000
 
     @classmethod
     async def waited_of(cls, masks: Collection[int]) -> dict[int, int]:
         """For how many seconds those of the masks have waited who still do."""
-        marks = database.marks(masks)
-        rows = await database.rows(
+        marks = sql.marks(masks)
+        rows = await sql.rows(
             f"SELECT mask_id, ({CLOCK} - since) / 1000 AS seconds FROM stranger "
             f"WHERE since IS NOT NULL AND mask_id IN ({marks})",
             *masks,
@@ -199,7 +208,7 @@ class Stranger(Model):
         """Leave the chat, which ends it for both; the chat, when they were in one."""
         room = await self.chat()
         if room:
-            await database.transact(self._leave, room)
+            await transaction.transact(self._leave, room)
         return room
 
     async def _leave(self, room: Room) -> None:
@@ -216,7 +225,7 @@ class Stranger(Model):
         async def write() -> bool:
             # The room first, as everywhere: then the two of them.
             await Room.filter(id=room_id, kind=STRANGER).update(kind=STRANGER)
-            gone = await database.rows(
+            gone = await sql.rows(
                 "UPDATE stranger SET last_room_id = room_id, room_id = NULL "
                 f"WHERE room_id = ? AND here_until < {CLOCK} - {GRACE_MS} RETURNING id",
                 room_id,
@@ -225,7 +234,7 @@ class Stranger(Model):
                 await Room.filter(id=room_id, kind=STRANGER, locked_at=None).update(locked_at=datetime.now(UTC))
             return bool(gone)
 
-        return await database.transact(write)
+        return await transaction.transact(write)
 
     @classmethod
     async def drop(cls, person_id: int) -> None:
@@ -270,8 +279,8 @@ class Presence(NamedTuple):
 
 async def presence(rooms: Collection[int]) -> dict[int, Presence]:
     """Of these stranger chats: who is there, in one query."""
-    marks = database.marks(rooms)
-    rows = await database.rows(
+    marks = sql.marks(rooms)
+    rows = await sql.rows(
         'SELECT room.id, room.locked_at, "user".code, '
         f"stranger.here_until < {CLOCK} AS is_away, stranger.here_until < {CLOCK} - {GRACE_MS} AS is_gone "
         "FROM room LEFT JOIN stranger ON stranger.room_id = room.id "
@@ -286,9 +295,6 @@ async def presence(rooms: Collection[int]) -> dict[int, Presence]:
         is_abandoned = known.is_abandoned or (bool(row["is_gone"]) and not known.is_over)
         found[row["id"]] = Presence(known.is_over, tuple(sorted(away)), is_abandoned)
     return found
-
-
-# What others ask of strangers.
 
 
 async def behind(mask_id: int) -> User | None:

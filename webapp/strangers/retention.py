@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
-from webapp import database
 from webapp.accounts.models import User
-from webapp.messages.models import erase_closed
-from webapp.rooms.models import STRANGER, Room
-from webapp.strangers.models import CLOCK, GRACE_MS, MEMORY_MS, Stranger
+from webapp.conversations.models import STRANGER, Room
+from webapp.db import sql
+from webapp.db.sql import CLOCK
+from webapp.messages.retention import erase_closed
+from webapp.strangers.models import GRACE_MS, MEMORY_MS, Stranger
 
 # An hour is what we promise; what forgets runs every few minutes.
 KEPT_MINUTES = 30
@@ -30,13 +31,13 @@ async def forget() -> int:
     await erase_closed()
     await _drop_masks(datetime.fromtimestamp(now - GUEST_MS / 1000, UTC))
     for table, moment, age in (("met", "at", MEMORY_MS), ("conduct", "changed_at", GUEST_MS)):
-        await database.rows(f"DELETE FROM {table} WHERE {moment} < {CLOCK} - {age} RETURNING id")
+        await sql.rows(f"DELETE FROM {table} WHERE {moment} < {CLOCK} - {age} RETURNING id")
     return len(due)
 
 
 async def _end_forsaken() -> None:
     """Chats that both have gone from: nobody's page was there to notice."""
-    found = await database.rows(
+    found = await sql.rows(
         f"SELECT DISTINCT room_id FROM stranger WHERE room_id IS NOT NULL AND here_until < {CLOCK} - {GRACE_MS}"
     )
     for row in found:

@@ -7,28 +7,33 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import database, render, settings
+from webapp import settings
 from webapp.accounts.authentication import anyone
 from webapp.accounts.bans import check_address
+from webapp.accounts.forms import again, register_form
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.accounts.views import again, register_form
-from webapp.errors import Invalid, Missing, Problem, Refused
-from webapp.friends import broadcasts as friends
-from webapp.friends.models import VeiledBlock
-from webapp.language import _
+from webapp.conversations.models import Room
+from webapp.core.errors import AmongStrangers, Invalid, Missing, Problem, Refused
+from webapp.core.i18n import _, current
+from webapp.db import engine
+from webapp.http import client, cookie, known_browser, render, security_log
+from webapp.http.forms import form
+from webapp.http.limits import throttle
+from webapp.live import Reader
 from webapp.messages import typing
-from webapp.messages.views import Shown, composer_in, is_plain, post_in, read_in, remember_plain, show_in
-from webapp.rooms.models import Room
-from webapp.security import client, cookie, events, known
-from webapp.security.forms import form
-from webapp.security.limiter import throttle
-from webapp.strangers import broadcasts, conduct, keeping
-from webapp.strangers.authentication import masked, stranger, talk, talking
+from webapp.messages.page import PageContext, composer_in, is_plain, post_in, read_in, remember_plain, show_in
+from webapp.relationships import broadcasts as friends
+from webapp.relationships.models import VeiledBlock
+from webapp.strangers import broadcasts, conduct, friendship
+from webapp.strangers.broadcasts import MOVED
+from webapp.strangers.company import matchmaker
 from webapp.strangers.conduct import Conduct, Questioned
-from webapp.strangers.models import READING_MS, WAITING_MS, YOUNG_SECONDS, Stranger, behind
-from webapp.strangers.watch import matchmaker
-from webapp.strangers.wishes import LANGUAGES, checked
+from webapp.strangers.interests import LANGUAGES, checked
+from webapp.strangers.masks import masked, stranger, talk, talking
+from webapp.strangers.models import LOUNGE, READING_MS, WAITING_MS, YOUNG_SECONDS, Stranger, behind
+from webapp.streams.opening import end_oldest_streams, first_events, is_long_poll, open_events, open_log, supervisor
+from webapp.streams.stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +84,7 @@ async def _match_now(found: Stranger) -> bool:
     """Look for somebody for those who wait; whether this person waits no more."""
     try:
         await matchmaker().work()
-    except database.DOWN as error:
+    except engine.DOWN as error:
         log.warning("nobody could be matched, and is in a moment: %r", error)
     return not await Stranger.exists(id=found.id, since__not_isnull=True)
 
@@ -177,7 +182,7 @@ async def chat(request: Request) -> Response:
     return await show_in(request, found.mask, room, _page)
 
 
-async def _page(request: Request, mask: User, room: Room, shown: Shown, status: int) -> Response:
+async def _page(request: Request, mask: User, room: Room, shown: PageContext, status: int) -> Response:
     kept = "kept" in request.query_params
     shown |= {"viewer": mask, "me_css": mask.stylesheet, "company": await broadcasts.seen(room), "kept": kept}
     response = render.page(request, "strangers/chat.html", status, **shown)
@@ -222,7 +227,7 @@ async def permalink(request: Request) -> Response:
 async def me_css(request: Request) -> Response:
     """Which messages are the mask's own."""
     found = await masked(request)
-    return render.stylesheet(request, "accounts/me.css", viewer=found.mask, blocked=[])
+    return render.stylesheet(request, "home/me.css", viewer=found.mask, blocked=[])
 
 
 # Going on.
@@ -278,7 +283,7 @@ async def keep(request: Request) -> Response:
     room = await found.chat()
     if room is None:
         raise Missing(_("This chat is gone."))
-    await keeping.keep(found, room)
+    await friendship.keep(found, room)
     if found.is_guest:
         return render.see_other(REGISTER)
     return await _unite(found, room)
@@ -287,7 +292,7 @@ async def keep(request: Request) -> Response:
 async def _unite(found: Stranger, room: Room) -> Response:
     """What both have pressed happens; one alone is answered the same as before."""
     try:
-        kept = await keeping.unite(room)
+        kept = await friendship.unite(room)
     except Missing:
         kept = None  # a block stands between the two, which nobody is told
     if kept is None:
@@ -318,14 +323,48 @@ async def register(request: Request) -> Response:
         account = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
         return again(request, "accounts/register.html", error, form=typed, action=REGISTER)
-    events.record(request, "registered", account.code)
+    security_log.record(request, "registered", account.code)
     response = await _grow_up(found, account)
-    known.remember(request, response, account.username or "")
+    known_browser.remember(request, response, account.username or "")
     return response
 
 
 async def _grow_up(found: Stranger, account: User) -> Response:
-    await keeping.grow_up(found, account)
+    await friendship.grow_up(found, account)
     found.person = account.id
     room = await found.chat()
     return await _unite(found, room) if room else render.see_other(HOME)
+
+
+async def strangers_events(request: Request) -> Response:
+    """Server-Sent Events for who waits for a stranger."""
+    stranger = await masked(request)
+    if not stranger.is_waiting:
+        return _moved()
+    await end_oldest_streams(stranger.mask)
+    labels = {"session": stranger.mask.session_id, "user": stranger.mask_id, "stranger": 1}
+    reader = Reader(LOUNGE, None, "sse", "/strangers", current().code, **labels)
+    reader.is_brief = is_long_poll(request)
+    return Stream(reader, first_events(request), "text/event-stream")
+
+
+async def chat_events(request: Request) -> Response:
+    """Server-Sent Events of a chat with a stranger."""
+    try:
+        user, room = await talking(request)
+    except AmongStrangers:
+        return _moved()
+    return await open_events(request, user, room)
+
+
+def _moved() -> Response:
+    """A page that is older than what became of it: it goes on, rather than ask for its stream again and again."""
+    return Response(MOVED.sse, headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
+
+
+async def chat_live(request: Request) -> Response:
+    """The log of the chat with a stranger as a document that never ends."""
+    if "frame" in request.query_params:
+        return supervisor(request)
+    render.frame(request)
+    return await open_log(request, *await talking(request))

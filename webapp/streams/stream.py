@@ -12,14 +12,14 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from webapp import database
-from webapp.lifetime import Slot
+from webapp.conversations.models import Membership
+from webapp.core.lifetime import Slot
+from webapp.db import engine
 from webapp.live import Reader, frames, hub
-from webapp.presence.attendance import attendance
+from webapp.live.wire import Wire
 from webapp.presence.models import NO_ROOM
-from webapp.rooms.models import Membership
-from webapp.rooms.viewers import viewers
-from webapp.streams.wire import Wire
+from webapp.presence.tracker import attendance
+from webapp.sidebar.viewers import viewers
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ async def note_reading(user: int, room: int) -> None:
         if await Membership.read_all(user, room):
             hub().touch(room, "receipts")
             hub().note("place", user=user, room=room)
-    except database.DOWN as error:
+    except engine.DOWN as error:
         log.debug("what was read could not be written; the next page that is served says it again: %r", error)
 
 

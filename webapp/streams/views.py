@@ -1,128 +1,58 @@
 """Opening a stream: Server-Sent Events for pages with script, an endless document for those without."""
 
-import random
-from typing import Any
-from urllib.parse import quote
-
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import assets, render, settings
 from webapp.accounts.authentication import signed_in
 from webapp.accounts.models import User
-from webapp.errors import AmongStrangers, Refused
-from webapp.friends.models import Friendship
-from webapp.language import Words, _, current
-from webapp.live import Reader, frames, hub
-from webapp.rooms import access
-from webapp.rooms.models import PARTED, Room
-from webapp.rooms.sidebar import OLDER
-from webapp.security.headers import POLICY
-from webapp.security.limiter import throttle
-from webapp.strangers.authentication import masked, talking
-from webapp.strangers.broadcasts import MOVED
-from webapp.strangers.models import LOUNGE
-from webapp.streams.doorway import admitted
-from webapp.streams.stream import Stream, parked_by_session
-
-MOST_DIGITS = 18
-LONGEST_DIGEST = 40
-# Pages that come back after an upgrade load themselves anew, so many milliseconds apart on average.
-RELOAD_MS = 10
-# The first bytes of an endless document: some browsers show nothing before a kilobyte has come.
-FIRST_BYTES = 1024
+from webapp.conversations import access
+from webapp.conversations.models import PARTED, Room
+from webapp.core.errors import Refused
+from webapp.core.i18n import _
+from webapp.http import render
+from webapp.relationships.models import Friendship
+from webapp.streams.opening import (
+    _reader,
+    must_wait,
+    open_document,
+    open_events,
+    open_log,
+    supervisor,
+    waiting_document,
+)
 
 
 async def events(request: Request) -> Response:
     """Server-Sent Events of a room, from the version that the page holds."""
     user, room = await _room(request)
-    return await _events(request, user, room)
+    return await open_events(request, user, room)
 
 
 async def own_events(request: Request) -> Response:
     """The same for a page that shows no room."""
-    return await _events(request, signed_in(request), None)
-
-
-async def _events(request: Request, user: User, room: Room | None) -> Response:
-    reader = await _reader(request, user, room, _cursor(request, room) if room else None, "sse")
-    # A page among strangers has no sidebar.
-    sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER)[:LONGEST_DIGEST]
-    reader.is_spare, reader.is_brief = render.is_spare(request), _is_brief(request)
-    return Stream(reader, _opening(request), "text/event-stream", sidebar=sidebar)
-
-
-def _opening(request: Request) -> bytes:
-    """The first events; a page of another version learns that it is one, and when to load itself anew."""
-    if not _is_outdated(request):
-        return frames.BEGIN
-    note = render.fragment("streams/_outdated.html")
-    told = frames.event(frames.partial("#outdated", "delete", "") + frames.partial("#status", "afterend", note))
-    delay = random.randint(0, admitted().count * RELOAD_MS)
-    return frames.BEGIN + told + f"event: outdated\ndata: {delay}\n\n".encode()
-
-
-def _is_outdated(request: Request) -> bool:
-    """Whether the page is of another version. Those from before pages had one tell their sidebar's digest alone."""
-    query = request.query_params
-    return query.get("page", "" if "sidebar" in query else render.PAGE_VERSION) != render.PAGE_VERSION
+    return await open_events(request, signed_in(request), None)
 
 
 async def live(request: Request) -> Response:
     """The log as a document that never ends, for pages without script; with `frame`, the frame around it."""
     if "frame" in request.query_params:
-        return _supervisor(request)
+        return supervisor(request)
     render.frame(request)
-    return await _live(request, *await _room(request))
-
-
-async def _live(request: Request, user: User, room: Room) -> Response:
-    if _must_wait(request, user):
-        return _waiting(request, f"{room.path}?plain=1", _("Page without the endless log"))
-    reader = await _reader(request, user, room, None, "html")
-    return _document(request, reader, user, "messages/live.html", room=room, moderates=room.is_owned_by(user))
+    return await open_log(request, *await _room(request))
 
 
 async def own_live(request: Request) -> Response:
     """The sidebar as such a document, for a page that shows no room."""
     if "frame" in request.query_params:
-        return _supervisor(request)
+        return supervisor(request)
     render.frame(request)
     user = signed_in(request)
-    if _must_wait(request, user):
-        return _waiting(request, "/sidebar", _("Your chats and rooms"))
+    if must_wait(request, user):
+        return waiting_document(request, "/sidebar", _("Your chats and rooms"))
     reader = await _reader(request, user, None, None, "html")
     waiting = (await Friendship.asking([user.id]))[user.id]
     shown = {"viewer": user, "waiting": waiting, "token": render.token(request)}
-    return _document(request, reader, user, "rooms/live.html", sidebar="", **shown)
-
-
-def _must_wait(request: Request, user: User) -> bool:
-    """
-    Whether one more endless document would leave the browser without a connection for anything else.
-
-    Over HTTP/1.1, which is all that browsers speak without TLS, they have six for a host. To end the oldest, as for
-    pages with script, would not help: a frame whose document ended would load it anew, so its connection stays open.
-    """
-    held = len(hub().readers(session=user.session_id)) + parked_by_session()[user.session_id]
-    return request.url.scheme == "http" and held >= settings.MAX_STREAMS_PER_SESSION
-
-
-def _waiting(request: Request, way: str, way_name: Words) -> Response:
-    return render.page(request, "streams/waiting.html", is_kept=False, way=way, way_name=way_name)
-
-
-def _document(
-    request: Request, reader: Reader, user: User, name: str, sidebar: str | None = None, **context: Any
-) -> Response:
-    reader.is_spare = render.is_spare(request)
-    context |= {"me_css": user.stylesheet, "spare": reader.is_spare, "outdated": _is_outdated(request)}
-    opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
-    policy = POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
-    # Packed here, because a proxy that packs it holds it back.
-    packed = assets.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
-    headers = {"Content-Security-Policy": policy}
-    return Stream(reader, opening, "text/html; charset=utf-8", headers, packed, sidebar)
+    return open_document(request, reader, user, "sidebar/live.html", sidebar="", **shown)
 
 
 async def _room(request: Request) -> tuple[User, Room]:
@@ -131,95 +61,3 @@ async def _room(request: Request) -> tuple[User, Room]:
     if not room.is_open:
         raise Refused(PARTED if room.is_parted else _("You have not answered yet."))
     return user, room
-
-
-def _supervisor(request: Request) -> Response:
-    """
-    One of the twins. They hold nothing of anybody, and are kept by the browser before they are needed: a page
-    that can't be fetched while the server is away would be the last one.
-    """
-    path = quote(request.scope["path"])
-    twin = "a" if request.query_params["frame"] == "b" else "b"
-    page = quote(request.query_params.get("page", render.PAGE_VERSION)[:MOST_DIGITS])
-    html = render.fragment(
-        "streams/supervisor.html", path=f"{path}?page={page}", twin=f"{path}?frame={twin}&page={page}"
-    )
-    # The preload of the twin is measured by connect-src, which is default-src here.
-    policy = "default-src 'self'; script-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    headers = {"Cache-Control": "private, max-age=31536000, immutable", "Content-Security-Policy": policy}
-    return Response(html, 200, headers, "text/html")
-
-
-async def _reader(request: Request, user: User, room: Room | None, cursor: int | None, framing: str) -> Reader:
-    """A reader for this stream, of a room or of what is the viewer's alone."""
-    labels = {"session": user.session_id, "user": user.id}
-    if room is None:
-        await _make_way(user)
-        return Reader(None, None, framing, "/lobby", current().code, **labels)
-    if room.is_chat and room.other and not room.is_notebook:
-        labels["other"] = room.other.id
-    if room.is_stranger:
-        labels["stranger"] = 1
-    if room.is_chat:
-        labels["private"] = 1
-    await _make_way(user)
-    return Reader(room.id, cursor, framing, room.path, current().code, **labels)
-
-
-async def _make_way(user: User) -> None:
-    """The session's oldest streams end when there would be too many."""
-    await throttle(settings.RATE_STREAM, "stream", str(user.session_id))
-    open_already = hub().readers(session=user.session_id)
-    for oldest in open_already[: max(0, len(open_already) + 1 - settings.MAX_STREAMS_PER_SESSION)]:
-        hub().end(oldest, "paused")
-
-
-# Strangers.
-
-
-async def strangers_events(request: Request) -> Response:
-    """Server-Sent Events for who waits for a stranger."""
-    stranger = await masked(request)
-    if not stranger.is_waiting:
-        return _moved()
-    await _make_way(stranger.mask)
-    labels = {"session": stranger.mask.session_id, "user": stranger.mask_id, "stranger": 1}
-    reader = Reader(LOUNGE, None, "sse", "/strangers", current().code, **labels)
-    reader.is_brief = _is_brief(request)
-    return Stream(reader, _opening(request), "text/event-stream")
-
-
-async def chat_events(request: Request) -> Response:
-    """Server-Sent Events of a chat with a stranger."""
-    try:
-        user, room = await talking(request)
-    except AmongStrangers:
-        return _moved()
-    return await _events(request, user, room)
-
-
-def _moved() -> Response:
-    """A page that is older than what became of it: it goes on, rather than ask for its stream again and again."""
-    return Response(MOVED.sse, headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
-
-
-async def chat_live(request: Request) -> Response:
-    """The log of the chat with a stranger as a document that never ends."""
-    if "frame" in request.query_params:
-        return _supervisor(request)
-    render.frame(request)
-    return await _live(request, *await talking(request))
-
-
-def _is_brief(request: Request) -> bool:
-    """Whether the page wants an answer that ends soon, because a stream does not get through to it (see chat.js)."""
-    return "wait=" in request.headers.get("prefer", "")
-
-
-def _cursor(request: Request, room: Room) -> int | None:
-    """The version that the page holds: what it heard last wins over what it was served with."""
-    for text in (request.headers.get("last-event-id"), request.query_params.get("after")):
-        if text and text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
-            # A version that is still to come is of another time (a restored backup): the log is sent anew.
-            return int(text) if int(text) <= room.version else None
-    return None

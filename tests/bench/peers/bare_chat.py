@@ -21,12 +21,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from webapp import render, settings
+from webapp import settings
+from webapp.conversations.models import LINE_LENGTH
+from webapp.http import cookie, render
 from webapp.live import frames
 from webapp.messages.markdown import first_line, rendered
 from webapp.messages.models import _LINES, Line
-from webapp.rooms.models import LINE_LENGTH
-from webapp.security import cookie
 
 PERSON = 'SELECT session.*, "user".* FROM session JOIN "user" ON "user".id = user_id WHERE digest = ?'
 ROOM = (

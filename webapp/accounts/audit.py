@@ -1,0 +1,92 @@
+"""What administrators did, and about whom: entries are written once and never changed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tortoise import fields
+from tortoise.models import Model
+
+from webapp.accounts.models import FOR_GOOD, TOLD_LENGTH, User
+from webapp.accounts.names import NAME_LENGTH
+
+NOTE_LENGTH = 500
+
+
+PLACE_LENGTH = 80
+
+
+PAGE = 30
+
+
+class Action(StrEnum):
+    DISMISS = "dismiss"
+    WARN = "warn"
+    SUSPEND = "suspend"
+    BAN = "ban"
+    LIFT = "lift"
+    # In rooms that are not the administrator's own.
+    REMOVE = "remove"
+    TOPIC = "topic"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    KICK = "kick"
+    PARDON = "pardon"
+    OWNER = "owner"
+    DELETE = "delete"
+
+
+class AuditEntry(Model):
+    """One decision: who did what about whom, when, and why. Names are kept as they were."""
+
+    id = fields.IntField(primary_key=True)
+    admin: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "parley.User", "decisions", null=True, on_delete=fields.SET_NULL, db_index=True
+    )
+    admin_name = fields.CharField(NAME_LENGTH)
+    action = fields.CharField(8)
+    person: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "parley.User", "decided", null=True, on_delete=fields.SET_NULL, db_index=True
+    )
+    name = fields.CharField(NAME_LENGTH)
+    code = fields.CharField(9)
+    # The room, where it is about one.
+    place = fields.CharField(PLACE_LENGTH, default="", db_default="")
+    report = fields.BigIntField(null=True, db_index=True)
+    until = fields.DatetimeField(null=True)
+    told = fields.CharField(TOLD_LENGTH, default="")
+    note = fields.CharField(NOTE_LENGTH, default="")
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "audit_entry"
+        table_description = "One decision: who did what about whom, when, and why. Names are kept as they were."
+
+    @classmethod
+    async def write(
+        cls,
+        admin: User,
+        action: Action,
+        whom: Mapping[str, Any],
+        until: datetime | None = None,
+        told: str = "",
+        note: str = "",
+    ) -> None:
+        """Within the transaction of what it says; `whom` is about whom, by the names of the fields."""
+        await cls.create(
+            admin_id=admin.id, admin_name=admin.display_name, action=action, until=until, told=told, note=note, **whom
+        )
+
+    @classmethod
+    async def page(cls, page: int = 1) -> "list[AuditEntry]":
+        """The log, the latest first: a page and one more to show there is."""
+        return await cls.all().order_by("-id").offset((page - 1) * PAGE).limit(PAGE + 1)
+
+    @property
+    def is_for_good(self) -> bool:
+        return self.until is not None and self.until >= FOR_GOOD
+
+
+# What is written down is read by others later, and is in one language.
+LEFT, REMOVED = "someone who left", "Removed"

@@ -1,0 +1,25 @@
+"""The forms of accounts, shown again with what was typed."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.core.errors import Invalid, Problem
+from webapp.http import render
+
+NO_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": "", "picture": ""}
+
+
+def again(request: Request, name: str, error: Problem, **context: Any) -> Response:
+    """The same form, with what was typed and what is wrong with it."""
+    problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
+    problem = "" if isinstance(error, Invalid) else error.message
+    response = render.page(request, name, error.status, problems=problems, problem=problem, **context)
+    response.headers.update(error.headers)
+    return response
+
+
+def register_form(request: Request, **context: Any) -> Response:
+    empty = {"username": "", "display_name": ""}
+    return render.page(request, "accounts/register.html", form=empty, problems=NO_PROBLEMS, problem="", **context)

@@ -1,0 +1,37 @@
+"""Links that set a new password, once."""
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from webapp import settings
+from webapp.accounts.models import User
+from webapp.core.errors import Missing
+from webapp.core.i18n import _
+
+LINK_USED = _("This link has been used, or it is older than a day. Ask for a new one.")
+
+
+RESET_SECONDS = 24 * 3600
+
+
+MAX_RESET_LENGTH = 200
+
+
+def _resets() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings.secret_key(), salt="parley.reset")
+
+
+def reset_path(user: User) -> str:
+    """A link that sets a new password once: it names the hash that it replaces."""
+    return f"/reset/{_resets().dumps([user.id, (user.password_hash or '')[-16:]])}"
+
+
+async def _by_reset(token: str) -> User:
+    try:
+        # itsdangerous refers to what it raises, and so keeps a token that is none until the collector comes.
+        identity, tail = _resets().loads(token[:MAX_RESET_LENGTH], max_age=RESET_SECONDS)
+    except (BadSignature, ValueError) as error:
+        raise Missing(LINK_USED) from error
+    user = await User.get_or_none(id=identity)
+    if user is None or (user.password_hash or "")[-16:] != tail:
+        raise Missing(LINK_USED)
+    return user

@@ -1,0 +1,1 @@
+"""Direct chats of two people who know each other."""

@@ -1,0 +1,277 @@
+"""One file that holds an installation, made while it serves; and the way back from it."""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from webapp import __version__, settings
+from webapp.core import data_folder
+from webapp.db import engine, sql
+from webapp.db import migrate as schema
+from webapp.media import store
+from webapp.settings.database_url import Postgres
+
+FORMAT = 1
+ABOUT, DATABASE, SECRET, PICTURES = "parley.json", "parley.sqlite3", "secret", "pictures"
+PICTURE = re.compile(r"([0-9a-f]{32}(?:-\d+)?\.webp)(\.gone)?")
+MEMBER = re.compile(rf"{re.escape(ABOUT)}|{re.escape(DATABASE)}|{SECRET}|{PICTURES}/[0-9a-f]{{32}}(-\d+)?\.webp")
+BLOCK = 2**20
+# What a file of an archive may have. The database may have what there is room for, and so may all of them together.
+MAX_BYTES = {ABOUT: 2**16, SECRET: 2**12, PICTURES: 2**20}
+
+
+# Making one.
+
+
+def back_up(file: Path) -> list[str]:
+    """
+    Write the archive, readable by its owner alone, in the place of whatever is there; what to say about it.
+
+    It appears whole or not at all. On SQLite the database is as of one moment, and nobody waits meanwhile.
+    """
+    file = file.resolve()
+    with _problems(), tempfile.TemporaryDirectory(dir=file.parent, prefix=".parley-") as work:
+        pictures = _write(Path(work), Path(work) / "archive")
+        os.replace(Path(work) / "archive", file)
+    said = [
+        f"{file} holds {'the database, ' if settings.ON_SQLITE else ''}{pictures} files of pictures and the secret."
+    ]
+    return [*said, *_how_to_dump(settings.POSTGRES)] if settings.POSTGRES else said
+
+
+def _write(work: Path, archive: Path) -> int:
+    names = set[str]()
+    about = {"format": FORMAT, "version": __version__, "made_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    with (
+        _created(archive) as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3) as packed,
+        tarfile.open(fileobj=packed, mode="w|") as tar,
+    ):
+        # Twice: what the database says exists was there before, or has come while it was copied.
+        _add_pictures(tar, names)
+        if settings.ON_SQLITE:
+            _copy_database(work / DATABASE)
+            about |= {"database": _digest(work / DATABASE)}
+            tar.add(work / DATABASE, DATABASE)
+            _add_pictures(tar, names)
+        if (secret := settings.DATA_DIR / SECRET).exists():
+            tar.add(secret, SECRET)
+        described = json.dumps(about | {"pictures": len(names)}).encode()
+        # Last: an archive that has it has everything.
+        tar.addfile(_entry(ABOUT, len(described)), io.BytesIO(described))
+    return len(names)
+
+
+@contextlib.contextmanager
+def _created(path: Path) -> Iterator[IO[bytes]]:
+    """A new file of one's own, on the disk when the block has ended."""
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _entry(name: str, size: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.mtime = size, 0o600, int(time.time())
+    return entry
+
+
+def _copy_database(target: Path) -> None:
+    """In one step, which in WAL mode holds up nobody who writes."""
+    with (
+        contextlib.closing(sqlite3.connect(f"{_sqlite().resolve().as_uri()}?mode=ro", uri=True)) as source,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
+        source.backup(copy)
+
+
+def _sqlite() -> Path:
+    return Path(engine.config()["connections"]["default"]["credentials"]["file_path"])
+
+
+def _add_pictures(tar: tarfile.TarFile, names: set[str]) -> None:
+    """Those that are not in it yet; one that is out of sight (uploads.let_go) may yet be wanted."""
+    if not store.FOLDER.is_dir():
+        return
+    for file in sorted(store.FOLDER.iterdir()):
+        match = PICTURE.fullmatch(file.name)
+        if match and match[1] not in names:
+            with contextlib.suppress(FileNotFoundError):  # somebody has just changed theirs
+                content = file.read_bytes()
+                tar.addfile(_entry(f"{PICTURES}/{match[1]}", len(content)), io.BytesIO(content))
+                names.add(match[1])
+
+
+def _how_to_dump(postgres: Postgres) -> list[str]:
+    return [
+        "The database is PostgreSQL's own to save. With the password in PGPASSWORD or ~/.pgpass:",
+        f"  pg_dump --format=custom --file=parley.dump {shlex.quote(postgres.url())}",
+    ]
+
+
+# The way back.
+
+
+def restore(file: Path, force: bool) -> list[str]:
+    """
+    Put what the archive holds in the place of what is here; what to say about it.
+
+    The archive is looked through first. With `force`, what was here is kept beside it, in a folder of its own.
+    """
+    with _problems():
+        data_folder.make()
+    with _problems(), tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="restore-") as folder:
+        work = Path(folder)
+        about = _unpack(file, work)
+        if (DATABASE in os.listdir(work)) != settings.ON_SQLITE:
+            raise click.ClickException("The archive is of an installation with another kind of database.")
+        _take_turns()
+        said = [f"This is as of {about['made_at']} now."]
+        if settings.ON_SQLITE:
+            _leap_on_sqlite(work / DATABASE)
+            said += _put_aside(force)
+            shutil.move(work / DATABASE, _sqlite())
+        _put_pictures(work / PICTURES)
+        if (work / SECRET).exists() and not (settings.DATA_DIR / SECRET).exists():
+            shutil.move(work / SECRET, settings.DATA_DIR / SECRET)
+    return said
+
+
+def _unpack(file: Path, work: Path) -> dict[str, Any]:
+    """The archive's files in a folder, every one of them looked at; its description."""
+    (work / PICTURES).mkdir()
+    room = shutil.disk_usage(work).free
+    with tarfile.open(file, "r:gz") as tar:
+        for entry in tar:
+            if not (entry.isreg() and MEMBER.fullmatch(entry.name)):
+                raise click.ClickException(f"{file} is no backup of Parley: it holds {entry.name!r}.")
+            if entry.size > MAX_BYTES.get(entry.name.partition("/")[0], entry.size):
+                raise click.ClickException(f"{file} is no backup of Parley: {entry.name} is too large.")
+            if (room := room - entry.size) < 0:
+                raise click.ClickException(f"There is no room in {settings.DATA_DIR} for what {file} holds.")
+            content = tar.extractfile(entry)
+            assert content
+            with _created(work / entry.name) as copy:
+                shutil.copyfileobj(content, copy, BLOCK)
+    if not (work / ABOUT).exists():
+        raise click.ClickException(f"{file} is not a whole backup of Parley.")
+    about = _description(file, (work / ABOUT).read_bytes())
+    if about["format"] != FORMAT:
+        raise click.ClickException(f"{file} is of Parley {about['version']}, which is newer than this one.")
+    if about["pictures"] != len(os.listdir(work / PICTURES)):
+        raise click.ClickException(f"{file} is damaged: pictures are missing.")
+    if "database" in about:
+        _check_copy(file, work / DATABASE, about["database"])
+    return about
+
+
+def _description(file: Path, content: bytes) -> dict[str, Any]:
+    """What is in `parley.json`, of which only the database's digest may be missing."""
+    wanted = {"format": int, "version": str, "made_at": str, "pictures": int}
+    try:
+        about = json.loads(content)
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict) or not all(isinstance(about.get(name), kind) for name, kind in wanted.items()):
+        raise click.ClickException(f"{file} is damaged: {ABOUT} can't be read.")
+    return about
+
+
+def _check_copy(file: Path, copy: Path, digest: str) -> None:
+    if not copy.exists() or _digest(copy) != digest:
+        raise click.ClickException(f"{file} is damaged: the database is not as it was saved.")
+    with contextlib.closing(sqlite3.connect(copy)) as opened:
+        [(found,)] = opened.execute("PRAGMA quick_check(1)").fetchall()
+        applied = [name for (name,) in opened.execute("SELECT name FROM tortoise_migrations").fetchall()]
+    if found != "ok":
+        raise click.ClickException(f"{file} is damaged: {found}.")
+    try:
+        schema.require_known(applied)
+    except schema.TooNew as error:
+        raise click.ClickException(f"{file} can't be restored by this Parley. {error}") from None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _take_turns() -> None:
+    if settings.ON_SQLITE and not data_folder.claim():
+        raise click.ClickException(f"Parley serves the data in {settings.DATA_DIR}. Stop it first.")
+
+
+def leap() -> int:
+    """
+    How far every room's version is set ahead: the pages that are open hold versions from after the backup, of which
+    nothing is left, and the same numbers will soon mean other things. A page that is so far behind gets its log anew.
+
+    The time in milliseconds is more than any room's changes, and more at every restore of the same archive.
+    """
+    return int(time.time() * 1000)
+
+
+def _leap_on_sqlite(copy: Path) -> None:
+    with contextlib.closing(sqlite3.connect(copy)) as opened, opened:
+        opened.execute("UPDATE room SET version = version + ?", (leap(),))
+
+
+def _put_aside(force: bool) -> list[str]:
+    """Make room for the database; what was there goes to a folder of its own."""
+    current = _sqlite()
+    if not current.exists():
+        current.parent.mkdir(0o700, parents=True, exist_ok=True)
+        return []
+    if not force and _is_lived_in(current):
+        raise click.ClickException(f"There are people in {current}. With --force they are put aside first.")
+    aside = settings.DATA_DIR / f"before-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    aside.mkdir(mode=0o700)
+    for file in (current, *(current.with_name(current.name + end) for end in ("-wal", "-shm"))):
+        if file.exists():
+            shutil.move(file, aside / file.name)
+    return [f"What was here before is in {aside}."]
+
+
+def _is_lived_in(current: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(current)) as opened:
+        try:
+            return bool(opened.execute('SELECT 1 FROM "user" UNION ALL SELECT 1 FROM room LIMIT 1').fetchone())
+        except sqlite3.OperationalError:  # without tables there is nobody
+            return False
+
+
+def _put_pictures(source: Path) -> None:
+    """They are named by what is in them: one that is here already is the same, and what nobody uses is swept."""
+    store.FOLDER.mkdir(0o700, parents=True, exist_ok=True)
+    for file in source.iterdir():
+        os.replace(file, store.FOLDER / file.name)
+
+
+async def leap_on_postgresql() -> None:
+    await sql.rows("UPDATE room SET version = version + ?", leap())
+
+
+@contextlib.contextmanager
+def _problems() -> Iterator[None]:
+    """What the system or the archive refuses becomes a sentence."""
+    try:
+        yield
+    except (data_folder.Unusable, OSError, EOFError, tarfile.TarError, sqlite3.Error, ValueError, KeyError) as error:
+        raise click.ClickException(f"That is not possible: {error}") from None

@@ -1,0 +1,146 @@
+"""What `check` looks at: whether settings, secret, database, Redis and disk are fit to serve."""
+
+import asyncio
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from redis import asyncio as redis
+
+from webapp import settings
+from webapp.core import data_folder
+from webapp.db import engine
+from webapp.db import migrate as schema
+from webapp.db.postgresql import Shared, check_sessions
+
+PATIENCE_SECONDS = 3.0
+LEAST_FREE_MB = 200
+
+
+class Bad(Exception):
+    """What is wrong, and what to do about it."""
+
+
+class Doubt(str):
+    """What can't be known from here, and may be wrong: printed, but no failure."""
+
+
+async def everything() -> list[bool]:
+    """Print a line for each thing that Parley stands on; whether each is all right."""
+    checks = {"settings": _settings, "secret": _secret, "database": _database, "redis": _redis, "disk": _disk}
+    checks |= {"proxy": _proxy}
+    found = await asyncio.gather(*(check() for check in checks.values()), return_exceptions=True)
+    return [_tell(name, result) for name, result in zip(checks, found, strict=True)]
+
+
+def _tell(name: str, found: str | BaseException) -> bool:
+    if isinstance(found, BaseException) and not isinstance(found, Bad):
+        raise found
+    is_good = isinstance(found, str)
+    mark = "?? " if isinstance(found, Doubt) else "ok " if is_good else "bad"
+    click.echo(f"{mark} {name:<9} {found}")
+    return is_good
+
+
+async def _settings() -> str:
+    """Each alone was found usable when it was read; here, whether they go together."""
+    if settings.WORKERS > 1 and settings.ON_SQLITE:
+        raise Bad(f"WORKERS is {settings.WORKERS}, but SQLite serves one process: set DATABASE_URL to PostgreSQL.")
+    if settings.WORKERS > 1 and not settings.REDIS_URL:
+        raise Bad(f"WORKERS is {settings.WORKERS}, but they can't hear of each other: set REDIS_URL.")
+    source = ".env and the environment" if _exists(".env") else "the environment (there is no .env here)"
+    for warning in settings.WARNINGS:
+        click.echo(f"    {warning}")
+    return f"{settings.SITE_NAME}, for {', '.join(settings.ALLOWED_HOSTS)}; read from {source}"
+
+
+async def _proxy() -> str:
+    if settings.is_local_only():
+        return "not needed: for this machine alone"
+    if settings.TRUSTED_PROXIES:
+        return f"{', '.join(settings.TRUSTED_PROXIES)} is believed; it has to speak https to visitors"
+    return Doubt(
+        "none in TRUSTED_PROXIES: people come by plain http, and what they type can be read on the way; or by a proxy "
+        "that is not believed, and then they all count as one address, and cookies are not marked as secure."
+    )
+
+
+async def _secret() -> str:
+    if settings._SECRET_KEY:
+        return "from SECRET_KEY"
+    path = settings.DATA_DIR / "secret"
+    if not _exists(path):  # asked before it is read: reading makes it
+        return f"none yet: the first start makes one in {path}"
+    try:
+        settings.secret_key()
+    except (settings.Malformed, OSError) as error:
+        raise Bad(str(error)) from None
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise Bad(f"{path} can be read by others: chmod 600 {path}")
+    return f"in {path}"
+
+
+async def _database() -> str:
+    place = settings.DATABASE_PLACE
+    if settings.ON_SQLITE and not _exists(place):
+        raise Bad(f"there is no SQLite file at {place} yet: python -m webapp migrate makes it, and so does serve.")
+    shown = f"{'SQLite' if settings.ON_SQLITE else 'PostgreSQL'} at {place}"
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await check_sessions()
+            async with engine.opened():
+                waiting = await schema.missing()
+    except (schema.TooNew, Shared) as error:
+        raise Bad(str(error)) from None
+    except Exception as error:  # whatever it is, the answer is no
+        raise Bad(f"{shown} does not answer ({_brief(error)}). Check DATABASE_URL.") from None
+    if waiting:
+        raise Bad(f"{shown} is not up to date (it lacks {', '.join(waiting)}): python -m webapp migrate")
+    return f"{shown}, up to date"
+
+
+async def _redis() -> str:
+    if not settings.REDIS_URL:
+        return "not set: one process"
+    parts = urlsplit(settings.REDIS_URL)
+    place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=PATIENCE_SECONDS)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS), client:
+            await client.ping()
+    except Exception as error:  # whatever it is, the answer is no
+        raise Bad(f"{place} does not answer ({_brief(error)}). Check REDIS_URL.") from None
+    return place
+
+
+async def _disk() -> str:
+    folder = settings.DATA_DIR
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise Bad(f"{existing} can't be written to ({error.strerror}). Check DATA_DIR.") from None
+    if is_open := data_folder.open_to_others():
+        raise Bad(f"{is_open[0]} can be read by others: chmod go= {is_open[0]}, or start it as its owner.")
+    free = shutil.disk_usage(existing).free // 2**20
+    if free < LEAST_FREE_MB:
+        raise Bad(f"{folder} has {free:,} MB left: messages will soon be refused. Make room.")
+    return (
+        f"{folder}, {free:,} MB free"
+        if existing == folder
+        else f"{folder} is made at the first start, {free:,} MB free"
+    )
+
+
+def _exists(path: str | Path) -> bool:
+    return os.path.exists(path)
+
+
+def _brief(error: Exception) -> str:
+    """The error on one line; a timeout has no words of its own."""
+    return " ".join(str(error).split()) or f"not within {PATIENCE_SECONDS:.0f} seconds"

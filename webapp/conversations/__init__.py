@@ -1,0 +1,1 @@
+"""Any place with a log: rooms, chats, and who is in them."""

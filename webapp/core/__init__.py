@@ -1,0 +1,1 @@
+"""What needs neither a request nor a database: errors, text, time, languages, tasks, faults."""

@@ -1,0 +1,158 @@
+"""What can go wrong with a request, and the page (or fragment, or framed document) that each becomes."""
+
+import random
+from datetime import datetime
+from math import ceil
+
+from starlette.requests import Request
+from starlette.routing import Match
+
+from webapp.core.clock import Moment
+from webapp.core.i18n import Words, _, ngettext
+
+NOT_HERE = _("This page does not exist, or it is not for you.")
+
+
+TOO_LARGE = _("That is too large to send. Go back and make it shorter.")
+
+
+AWAY = _("Parley can't read or keep anything right now. Try again in a moment.")
+
+
+class Problem(Exception):
+    """Something a person is told. `message` is a sentence in plain words."""
+
+    status = 500
+    title: Words = _("Something went wrong")
+    page = "error.html"
+
+    def __init__(self, message: Words, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.headers = headers or {}
+
+
+class Invalid(Problem):
+    """What was typed can't be taken. `problems` says why, by field."""
+
+    status = 422
+    title = _("That can't be used")
+
+    def __init__(self, **problems: Words) -> None:
+        super().__init__(" ".join(map(str, problems.values())))
+        self.problems = problems
+
+
+class Refused(Problem):
+    status = 403
+    title = _("That is not possible")
+
+
+class Banned(Refused):
+    """An administrator keeps this person out. `reason` is what they were told."""
+
+    title = _("You are kept out")
+    page = "accounts/banned.html"
+
+    def __init__(self, until: datetime | None, reason: str) -> None:
+        """For good without `until`."""
+        told = _("An administrator keeps you out of here for good. %(reason)s", reason=reason)
+        if until:
+            told = _(
+                "An administrator keeps you out of here until %(until)s. %(reason)s", until=Moment(until), reason=reason
+            )
+        super().__init__(told)
+
+
+class Missing(Problem):
+    """There is nothing here, or nothing that this person may see: nobody can tell which."""
+
+    status = 404
+    title = _("There is nothing here")
+
+    def __init__(self, message: Words = NOT_HERE) -> None:
+        super().__init__(message)
+
+
+class TooLarge(Problem):
+    """More than is read: the connection ends with the answer."""
+
+    status = 413
+    title = _("Too large")
+
+    def __init__(self, message: Words = TOO_LARGE) -> None:
+        super().__init__(message, {"Connection": "close"})
+
+
+class Stalled(Problem):
+    """The rest of what was being sent never came: the connection ends with the answer."""
+
+    status = 408
+    title = _("It did not arrive")
+
+    def __init__(self) -> None:
+        super().__init__(_("What you sent stopped half-way. Go back and send it again."), {"Connection": "close"})
+
+
+class TooMany(Problem):
+    """Too often. `seconds` is when to try again."""
+
+    status = 429
+    title = _("A little slower")
+
+    def __init__(self, seconds: int) -> None:
+        told = ngettext(
+            "That was a lot at once. Wait a second and try again.",
+            "That was a lot at once. Wait %(count)s seconds and try again.",
+            seconds,
+        )
+        if seconds >= 120:
+            told = _("That was a lot at once. Wait %(minutes)s minutes and try again.", minutes=ceil(seconds / 60))
+        if seconds >= 2 * 3600:
+            told = _("That was a lot at once. Wait %(hours)s hours and try again.", hours=ceil(seconds / 3600))
+        super().__init__(told, {"Retry-After": str(seconds)})
+
+
+class Unavailable(Problem):
+    status = 503
+    title = _("Back in a moment")
+
+    def __init__(self, message: Words = AWAY) -> None:
+        super().__init__(message, {"Retry-After": "5"})
+
+
+class Full(Problem):
+    """
+    More pages are open than this process can bear; who waited for a stream tries again by itself.
+
+    The connection ends, because idle ones would use up the files that are left for pages.
+    """
+
+    status = 503
+    title = _("Very full right now")
+
+    def __init__(self) -> None:
+        wait = {"Retry-After": str(random.randint(5, 20)), "Connection": "close"}  # not all of them at once
+        super().__init__(_("So many people are here that new messages can't come by themselves. Try again soon."), wait)
+
+
+class SignedOut(Problem):
+    """Only for people who are signed in."""
+
+    status = 401
+    title = _("Please sign in")
+
+    def __init__(self) -> None:
+        super().__init__(_("You are signed out."))
+
+
+class AmongStrangers(Missing):
+    """Not for somebody in a mask, or not any more: they are led to where they are."""
+
+
+def _without_slash(request: Request) -> str:
+    """The path without slashes at its ends, where there is one with them and a page without; else empty."""
+    path = "/" + request.scope["path"].strip("/")
+    scope = {**request.scope, "path": path}
+    is_there = any(route.matches(scope)[0] is not Match.NONE for route in request.app.routes)
+    return path if is_there and path != request.scope["path"] else ""

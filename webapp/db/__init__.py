@@ -1,0 +1,1 @@
+"""The database: Tortoise's configuration, plain SQL, transactions, migrations."""

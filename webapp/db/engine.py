@@ -1,0 +1,136 @@
+"""Tortoise configuration for SQLite and PostgreSQL, and the one way to write in a transaction."""
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+from tortoise import Tortoise
+from tortoise.exceptions import DBConnectionError, OperationalError
+
+from webapp import settings
+from webapp.core.faults import data, log
+from webapp.db.sql import connection
+from webapp.settings.database_url import Postgres
+
+MODELS = [
+    "webapp.accounts.models",
+    "webapp.accounts.sessions",
+    "webapp.accounts.bans",
+    "webapp.accounts.audit",
+    "webapp.presence.models",
+    "webapp.ops.chores",
+    "webapp.relationships.models",
+    "webapp.conversations.models",
+    "webapp.messages.models",
+    "webapp.strangers.models",
+    "webapp.strangers.conduct",
+    "webapp.exports.jobs",
+    "webapp.moderation.models",
+]
+
+
+# What a database that is away or overloaded raises. Many of asyncpg's own errors come through untranslated: while it
+# shuts down or starts, when it has no connection left, when the database or the role of the URL does not exist.
+DOWN = (
+    DBConnectionError,
+    OperationalError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    # Of a connection that breaks, and of a statement that takes too long. No other OSError: what `connect` meets is
+    # a DBConnectionError, and a file that is missing is not the database's fault.
+    ConnectionError,
+    TimeoutError,
+)
+
+
+POOL_SIZE = 10
+
+
+STATEMENT_SECONDS = 15
+
+
+def _postgres(postgres: Postgres) -> dict[str, Any]:
+    credentials: dict[str, Any] = {
+        # None is kept open for its own sake: asyncpg would say with a traceback that it can't while the server is away.
+        "minsize": 0,
+        "maxsize": POOL_SIZE,
+        "timeout": postgres.connect_seconds,
+        "command_timeout": STATEMENT_SECONDS,
+        "reset": _leave_as_it_is,
+    }
+    if postgres.statement_cache_size is not None:
+        credentials["statement_cache_size"] = postgres.statement_cache_size
+    return {"engine": "webapp.db.postgresql", "credentials": credentials}
+
+
+async def _leave_as_it_is(_: asyncpg.Connection) -> None:
+    """
+    A connection that goes back to the pool: it has no open transaction any more, and nothing else is ever set on one.
+    asyncpg would ask the database to reset it after every statement, which takes as long as most statements.
+    """
+
+
+def _sqlite() -> dict[str, Any]:
+    path = settings.DATABASE_URL.removeprefix("sqlite://")
+    pragmas = {"journal_mode": "WAL", "synchronous": "NORMAL", "foreign_keys": "ON", "busy_timeout": 10_000}
+    pragmas["secure_delete"] = "ON"  # what is deleted is written over, not only let go of
+    return {"engine": "webapp.db.sqlite", "credentials": {"file_path": path, **pragmas}}
+
+
+def config(is_patient: bool = False) -> dict[str, Any]:
+    """Tortoise's configuration for the database that the settings name; if patient, a statement may take any time."""
+    connection = _postgres(settings.POSTGRES) if settings.POSTGRES else _sqlite()
+    if is_patient and settings.POSTGRES:
+        connection["credentials"]["command_timeout"] = None
+    return {
+        "connections": {"default": connection},
+        "apps": {"parley": {"models": MODELS, "migrations": "webapp.migrations", "default_connection": "default"}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def check_file() -> None:
+    """Open the SQLite file once by itself: a first connection that fails leaves Tortoise's lock taken for ever."""
+    path = config()["connections"]["default"]["credentials"]["file_path"]
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as file:
+            file.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise DBConnectionError(f"{path}: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[None]:
+    """The database for a command: open within the block."""
+    if settings.ON_SQLITE:
+        check_file()
+    await Tortoise.init(config=config())
+    try:
+        yield
+    finally:
+        await Tortoise.close_connections()
+
+
+async def scrub() -> None:
+    """
+    On SQLite: let nothing that was deleted be left in a file. In the database it was written over when it was
+    deleted (secure_delete); the log of changes still has it, until it is written into the database and cut.
+    """
+    if settings.ON_SQLITE:
+        await connection().execute_query("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def read(what: str, error: Exception) -> None:
+    """Something could not be read or written, and is tried again: because of the database, or of a mistake of ours."""
+    if isinstance(error, DOWN):
+        data.notice(error)
+    else:
+        log.warning("%s, trying again: %r", what, error)

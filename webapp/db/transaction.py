@@ -1,0 +1,53 @@
+"""The one way to write in a transaction."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
+from tortoise.transactions import in_transaction
+
+from webapp.db.engine import STATEMENT_SECONDS
+
+P = ParamSpec("P")
+
+
+T = TypeVar("T")
+
+
+_writing: set[asyncio.Task[Any]] = set()
+
+
+async def transact(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """
+    Run `write` in a transaction of its own task, to its end even when the caller is cancelled.
+
+    A task cancelled between BEGIN and COMMIT would leave the connection locked for everybody.
+    """
+
+    return await asyncio.shield(to_its_end(alone(write, *args, **kwargs)))
+
+
+async def alone(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same in this task, which nobody may cancel."""
+    async with in_transaction("default"):
+        return await write(*args, **kwargs)
+
+
+def to_its_end(writing: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """Run it as a task that nobody cancels, and that `settle` waits for."""
+    task = asyncio.create_task(writing)
+    _writing.add(task)
+    task.add_done_callback(_written)
+    return task
+
+
+def _written(task: asyncio.Task[Any]) -> None:
+    _writing.discard(task)
+    if not task.cancelled():
+        task.exception()  # who asked may have gone, and nobody else is told: not a mistake of the program
+
+
+async def settle() -> None:
+    """Wait for the transactions whose callers have gone."""
+    if _writing:
+        await asyncio.wait(_writing, timeout=STATEMENT_SECONDS)

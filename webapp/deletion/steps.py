@@ -1,0 +1,106 @@
+"""The steps in which an account goes away: each may be repeated, so that a crash between two of them does no harm."""
+
+import asyncio
+import logging
+
+from tortoise.queryset import QuerySet
+
+from webapp.accounts.models import CODE, SearchName, User
+from webapp.accounts.names import new_code
+from webapp.accounts.sessions import Session
+from webapp.conversations import members
+from webapp.conversations.models import Membership, Room
+from webapp.db import transaction
+from webapp.exports.jobs import Export
+from webapp.media import store
+from webapp.messages.models import Message
+from webapp.strangers.models import Stranger
+
+log = logging.getLogger(__name__)
+
+MESSAGES_AT_ONCE = 500
+
+
+def leaving() -> QuerySet[User]:
+    """Who has begun to leave and is not gone yet."""
+    return User.filter(username=None, is_guest=False)
+
+
+async def begin(user: User) -> list[int]:
+    """The account is nobody's from now on; the sessions that ended with it. The rest is done by `finish`."""
+    picture = user.picture
+    ended = await _take_off(user)
+    await Stranger.drop(user.id)
+    await Export.drop(user)
+    if picture:
+        await store.let_go(picture, User.pictures)
+    return ended
+
+
+async def _take_off(user: User) -> list[int]:
+    """
+    Make of the account one that nobody can sign in to or recognise, at once; the sessions that ended.
+
+    What is left to do is found by its row: whoever has no user name and is no guest is about to go.
+    """
+
+    async def write() -> list[int]:
+        nameless = {"display_name": "Someone who left", "bio": "", "found_by": CODE, "picture": None}
+        await User.filter(id=user.id).update(
+            username=None, skeleton=None, password_hash=None, is_admin=False, is_guest=False, **nameless
+        )
+        await SearchName.filter(user_id=user.id).delete()
+        sessions = await Session.filter(user_id=user.id)
+        await Session.filter(user_id=user.id).delete()
+        return [session.id for session in sessions]
+
+    return await transaction.transact(write)
+
+
+async def finish(user: User) -> list[Room]:
+    """
+    Take the person out of every room and off every message, and their row away; the rooms that they were in.
+
+    Friendships, blocks, visits and memberships go with the row. A request that was let in before the account
+    ended may still write: so the row goes only when there is nothing left of them in any room.
+    """
+    await Export.drop(user)
+    rooms: list[Room] = []
+    while True:
+        rooms += await _leave_rooms(user)
+        await _leave_messages(user)
+        if await transaction.transact(_erase, user):
+            return rooms
+
+
+async def _leave_rooms(user: User) -> list[Room]:
+    rooms = await Room.filter(memberships__user_id=user.id)
+    for room in rooms:
+        await members.lose(room, user)
+    return rooms
+
+
+async def _leave_messages(user: User) -> None:
+    """In small batches, so that nobody else waits for it."""
+    while some := await Message.filter(author_id=user.id).limit(MESSAGES_AT_ONCE).values_list("id", flat=True):
+        await Message.filter(id__in=some).update(author_id=None)
+
+
+async def _erase(user: User) -> bool:
+    # A new value in a column with a unique index makes PostgreSQL lock the row against those that would refer to it:
+    # who is about to write a membership or a message of this person waits here, and then finds no such person.
+    await User.filter(id=user.id).update(code=new_code())
+    if await Membership.exists(user_id=user.id):
+        return False
+    await User.filter(id=user.id).delete()
+    return True
+
+
+async def finish_all() -> None:
+    """Finish what was begun before a crash or a restart."""
+    for user in await leaving():
+        try:
+            await finish(user)
+        except Exception as error:
+            log.error("account %s is not quite gone; the next start tries again: %r", user.id, error)
+        await asyncio.sleep(0)

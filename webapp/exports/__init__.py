@@ -1,0 +1,1 @@
+"""All that is somebody's, as one file."""

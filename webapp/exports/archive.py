@@ -1,0 +1,206 @@
+"""What is in the file of everything that is somebody's: a page that needs no network, and the pictures beside it."""
+
+import asyncio
+import contextlib
+import contextvars
+import os
+import time
+import zipfile
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import IO, Any, NamedTuple, ParamSpec, TypeVar
+
+from markupsafe import Markup
+
+from webapp import settings
+from webapp.accounts.models import User
+from webapp.accounts.sessions import Session
+from webapp.conversations import access
+from webapp.conversations.models import DIRECT, KICKED, PUBLIC, Room
+from webapp.core.clock import local
+from webapp.core.errors import Missing, Refused
+from webapp.core.i18n import _
+from webapp.db import sql
+from webapp.http import render
+from webapp.media import store
+from webapp.messages.models import Line, Message
+from webapp.relationships.queries import circle
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Small, so that messages flow meanwhile: a page takes some milliseconds.
+AT_ONCE = 100
+# As often as the page of progress is refreshed, twice.
+TELL_SECONDS = 1.0
+MOST_SESSIONS = 1000
+STYLES = "exports/export.css"
+
+# Rendering and packing, which take the time: away from the event loop, one at a time, and in order.
+_thread = ThreadPoolExecutor(1, "export")
+
+
+async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    here = contextvars.copy_context()  # with the language in it
+    return await asyncio.get_running_loop().run_in_executor(_thread, lambda: here.run(work, *args, **kwargs))
+
+
+class Archive:
+    """A zip that grows on the disk, readable by nobody else, and that never is in memory as a whole."""
+
+    _file: IO[bytes]
+    _zip: zipfile.ZipFile
+    _page: IO[bytes]
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._to_close: list[IO[bytes] | zipfile.ZipFile] = []
+
+    async def open(self) -> None:
+        await _in_thread(self._open)
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "w+b")
+        self._zip = zipfile.ZipFile(self._file, "w")
+        self._page = self._zip.open(_entry("index.html", zipfile.ZIP_DEFLATED), "w", force_zip64=True)
+        self._to_close = [self._page, self._zip, self._file]
+
+    async def add(self, template: str, **context: object) -> None:
+        """Write on in the page."""
+        await _in_thread(self._add, template, context)
+
+    def _add(self, template: str, context: dict[str, object]) -> None:
+        self._page.write(render.fragment(template, **context).encode())
+
+    async def close(self, pictures: set[str]) -> int:
+        """Put the pictures beside the page, and all of it on the disk; how large it is."""
+        return await _in_thread(self._close, pictures)
+
+    def _close(self, pictures: set[str]) -> int:
+        self._page.close()
+        for digest in sorted(pictures):
+            if content := store.read(digest):
+                name = store.path(digest, store.LARGE).lstrip("/")
+                self._zip.writestr(_entry(name, zipfile.ZIP_STORED), content)
+        self._zip.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return self._path.stat().st_size
+
+    async def drop(self) -> None:
+        """Nothing of it is left, however far it was."""
+        await _in_thread(self._drop)
+
+    def _drop(self) -> None:
+        self._path.unlink(missing_ok=True)
+        for part in self._to_close:
+            with contextlib.suppress(OSError):  # a full disk can't be written to, but is let go of
+                part.close()
+
+
+def _entry(name: str, compression: int) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, local(datetime.now(UTC)).timetuple()[:6])
+    entry.compress_type = compression
+    entry.external_attr = 0o600 << 16
+    return entry
+
+
+class Place(NamedTuple):
+    """A room or chat, and how many messages of it go into the file."""
+
+    key: str
+    is_chat: bool
+    size: int
+
+
+async def places(user: User) -> list[Place]:
+    """
+    The person's chats and rooms, and the public rooms that they have left but wrote in; the latest first.
+
+    How much they wrote is read from an index alone; of a chat everything is theirs to read.
+    """
+    query = "SELECT room_id, count(*) AS n FROM message WHERE author_id = ? GROUP BY room_id"
+    wrote = {row["room_id"]: int(row["n"]) for row in await sql.rows(query, user.id)}
+    mine = Room.filter(memberships__user_id=user.id, memberships__role__not=KICKED, closed_at=None)
+    rows = await mine.values("id", "key", "kind", "last_number", "last_at")
+    left = sorted(set(wrote) - {row["id"] for row in rows})
+    for start in range(0, len(left), AT_ONCE):
+        others = Room.filter(id__in=left[start : start + AT_ONCE], kind=PUBLIC, closed_at=None)
+        rows += await others.values("id", "key", "kind", "last_number", "last_at")
+    rows.sort(key=lambda row: row["last_at"], reverse=True)
+    return [
+        Place(row["key"], is_chat, row["last_number"] if is_chat else wrote.get(row["id"], 0))
+        for row in rows
+        for is_chat in [row["kind"] == DIRECT]
+    ]
+
+
+class Book:
+    """Writes everything that is one person's into an archive, a page of rows at a time, and tells how far it is."""
+
+    def __init__(self, user: User, archive: Archive, tell: Callable[[int, int], Awaitable[None]]) -> None:
+        self.user, self.archive, self._tell = user, archive, tell
+        self.pictures: set[str] = set()
+        self.done = self.total = 0
+        self._told = 0.0
+
+    async def write(self) -> None:
+        found = await places(self.user)
+        self.total = sum(place.size for place in found)
+        await self._tell(0, self.total)
+        await self._about()
+        for id, title, is_chat in (("chats", _("Chats"), True), ("rooms", _("Rooms"), False)):
+            some = [place for place in found if place.is_chat == is_chat]
+            await self.archive.add("exports/_file_part.html", id=id, title=title, count=len(some))
+            for place in some:
+                await self._place(place)
+        await self.archive.add("exports/_file_end.html")
+
+    async def _about(self) -> None:
+        people = await circle(self.user)
+        sessions = await Session.filter(user_id=self.user.id).order_by("-used_at").limit(MOST_SESSIONS)
+        self._see(self.user, *people.asking, *people.asked, *people.friends, *people.blocked)
+        about: dict[str, Any] = {
+            "styles": Markup(f"<style>\n{render.fragment(STYLES)}</style>"),  # noqa: S704  a file of ours
+            "person": self.user,
+            "sessions": sessions,
+            "zone": str(settings.SITE_TIMEZONE),
+            "now": datetime.now(UTC),
+        }
+        await self.archive.add("exports/_file_about.html", **about, **people._asdict())
+
+    def _see(self, *people: User | None) -> None:
+        self.pictures |= {person.picture for person in people if person and person.picture}
+
+    async def _place(self, place: Place) -> None:
+        try:
+            room = await access.for_reading(self.user, place.key)
+        except (Missing, Refused):
+            return  # it has gone meanwhile, or they are kept out
+        if room.is_request and room.is_parted:
+            return  # not to be seen anywhere else either
+        self._see(room.other)
+        await self.archive.add("exports/_file_place.html", room=room, count=place.size)
+        await self._messages(room, author_id=None if room.is_chat else self.user.id)
+        await self.archive.add("exports/_file_place_end.html")
+
+    async def _messages(self, room: Room, author_id: int | None) -> None:
+        number, day = 0, date.min
+        while lines := await Message.after(room, number, AT_ONCE, author_id):
+            shown, day = _by_day(lines, day)
+            await self.archive.add("exports/_file_messages.html", messages=shown, is_chat=room.is_chat)
+            number = lines[-1].number
+            self.done += len(lines)
+            if time.monotonic() - self._told > TELL_SECONDS:
+                self._told = time.monotonic()
+                await self._tell(self.done, self.total)
+
+
+def _by_day(lines: list[Line], day: date) -> tuple[list[tuple[Line, bool]], date]:
+    """The messages, each with whether it is the first of its day after that one; and the day of the last."""
+    days = [day, *(line.day for line in lines)]
+    return [(line, line.day != before) for line, before in zip(lines, days, strict=False)], days[-1]

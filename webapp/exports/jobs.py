@@ -1,0 +1,183 @@
+"""Who has asked for a file of everything that is theirs, and what has become of it, for every process to see."""
+
+import asyncio
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tortoise import fields
+from tortoise.exceptions import IntegrityError
+from tortoise.expressions import F
+from tortoise.models import Model
+
+from webapp import settings
+from webapp.accounts.models import User
+from webapp.core.errors import Missing
+from webapp.core.i18n import ENGLISH, _, current
+from webapp.db import sql
+from webapp.db.sql import NOW
+from webapp.presence.models import LEASE_SECONDS
+
+WAITING, MAKING, READY, FAILED = "waiting", "making", "ready", "failed"
+KEPT = timedelta(hours=24)
+# A file whose making ends a process (memory, disk) must not end every process after it.
+MOST_ATTEMPTS = 3
+AT_ONCE = 500
+FOLDER = settings.DATA_DIR / "exports"
+
+# What nobody makes: it waits, or the process that made it has died, or it is the one that asks, which makes one at a
+# time and has just said that it makes none.
+FREE = f"""
+SELECT id, run, attempts FROM export WHERE state = 'waiting' OR state = 'making' AND (process = ? OR NOT EXISTS (
+    SELECT 1 FROM process WHERE process.id = export.process AND process.seen_at >= {NOW} - {LEASE_SECONDS}))
+ORDER BY since LIMIT 1
+"""
+
+
+class Superseded(Exception):
+    """The file is no longer this process's to make: the account has gone, or another process has taken over."""
+
+
+class Export(Model):
+    """Somebody's file, of which there is one at a time. `since` is when it came to be asked for, ready or failed."""
+
+    id = fields.IntField(primary_key=True)
+    user: fields.OneToOneRelation[User] = fields.OneToOneField("parley.User", "export")
+    state = fields.CharField(8, default=WAITING)
+    since = fields.DatetimeField()
+    # One attempt at making it: it names the file, and who has another has been superseded.
+    run = fields.CharField(32, null=True, unique=True)
+    process = fields.CharField(16, default="")
+    attempts = fields.IntField(default=0)
+    done = fields.BigIntField(default=0)
+    total = fields.BigIntField(default=0)
+    size = fields.BigIntField(default=0)
+    # In which the file is written: that of the page on which it was asked for.
+    language = fields.CharField(8, default=ENGLISH.code, db_default=ENGLISH.code)
+
+    user_id: int
+
+    class Meta:
+        table = "export"
+        table_description = (
+            "Somebody's file, of which there is one at a time. `since` is when it came to be asked for, "
+            "ready or failed."
+        )
+        indexes = (("state", "since"),)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in (WAITING, MAKING)
+
+    @property
+    def until(self) -> datetime:
+        return self.since + KEPT
+
+    @property
+    def file(self) -> Path:
+        return _file(self.run or "none")
+
+    @property
+    def path(self) -> str:
+        """The address of the finished file."""
+        return f"/settings/export/{self.run}.zip"
+
+    # For the person.
+
+    @classmethod
+    async def of(cls, user: User) -> "Export | None":
+        """The person's own, unless its time is over."""
+        found = await cls.get_or_none(user_id=user.id)
+        return found if found and (found.is_under_way or found.until > datetime.now(UTC)) else None
+
+    @classmethod
+    async def ready(cls, user: User, run: str) -> "Export":
+        """The person's own finished file of that name; raises Missing."""
+        found = await cls.of(user)
+        if found is None or found.state != READY or found.run != run:
+            raise Missing(_("There is no such file of yours. Each is kept for a day."))
+        return found
+
+    @classmethod
+    async def begin(cls, user: User) -> None:
+        """Ask for a new file, in place of the one before; asking again while it is made changes nothing."""
+        before, now = await cls.get_or_none(user_id=user.id), datetime.now(UTC)
+        over = cls.filter(user_id=user.id, state__in=(READY, FAILED))
+        anew = {"state": WAITING, "since": now, "run": None, "attempts": 0, "done": 0, "total": 0}
+        if await over.update(**anew, language=current().code):
+            await _delete(before.run if before else None)
+            return
+        try:
+            await cls.create(user_id=user.id, since=now, language=current().code)
+        except IntegrityError:
+            return  # it is on its way already, or there is no such account any more
+
+    @classmethod
+    async def drop(cls, user: User) -> None:
+        """Their account goes: the file with it, at once. Who is still making it finds that out."""
+        rows = await cls.filter(user_id=user.id).values("run")
+        await cls.filter(user_id=user.id).delete()
+        await _delete(*(row["run"] for row in rows))
+
+    # For who makes it. Every step counts only as long as the run is the one that was claimed.
+
+    @classmethod
+    async def claim(cls, process: str) -> "Export | None":
+        """The oldest that is not being made, from now on this process's to make; None when there is none."""
+        while found := await sql.rows(FREE, process):
+            [row] = found
+            mine = cls.filter(id=row["id"], run=row["run"], state__in=(WAITING, MAKING))
+            await _delete(row["run"])
+            if row["attempts"] >= MOST_ATTEMPTS:
+                await mine.update(state=FAILED, since=datetime.now(UTC))
+                continue
+            run = secrets.token_hex(16)
+            if await mine.update(state=MAKING, run=run, process=process, attempts=F("attempts") + 1, done=0, total=0):
+                return await cls.get_or_none(run=run).select_related("user")
+        return None
+
+    async def _step(self, **values: object) -> None:
+        if not await Export.filter(id=self.id, run=self.run).update(**values):
+            raise Superseded
+
+    async def come_to(self, done: int, total: int) -> None:
+        """Say how far it is; raises Superseded."""
+        await self._step(done=done, total=total)
+
+    async def finish(self, size: int) -> None:
+        """The file is whole; raises Superseded."""
+        await self._step(state=READY, since=datetime.now(UTC), size=size)
+
+    async def fail(self) -> None:
+        await self._step(state=FAILED, since=datetime.now(UTC))
+
+    async def release(self) -> None:
+        """This process stops: another may begin at once, and the attempt does not count."""
+        await self._step(state=WAITING, run=None, attempts=F("attempts") - 1)
+
+    # For everybody.
+
+    @classmethod
+    async def forget(cls) -> int:
+        """Let go of what is older than a day, and of files that belong to nobody; how many were too old."""
+        count = await cls.filter(state__in=(READY, FAILED), since__lt=datetime.now(UTC) - KEPT).delete()
+        # Listed before the rows are read: whoever writes a file has said so in its row first.
+        stored = await asyncio.to_thread(_stored)
+        for start in range(0, len(stored), AT_ONCE):
+            some = stored[start : start + AT_ONCE]
+            rows = await cls.filter(run__in=some).values("run")
+            await _delete(*(set(some) - {row["run"] for row in rows}))
+        return count
+
+
+def _file(run: str) -> Path:
+    return FOLDER / f"{run}.zip"
+
+
+def _stored() -> list[str]:
+    return [file.stem for file in FOLDER.glob("*.zip")] if FOLDER.is_dir() else []
+
+
+async def _delete(*runs: str | None) -> None:
+    for run in filter(None, runs):
+        await asyncio.to_thread(_file(run).unlink, missing_ok=True)

@@ -1,0 +1,1 @@
+"""The front page, the lobby, and the viewer's own stylesheet."""

@@ -1,0 +1,53 @@
+"""The front page, the lobby, and the viewer's own stylesheet."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts.authentication import recognised, signed_in
+from webapp.conversations.models import Room
+from webapp.http import render
+from webapp.http.params import page_number
+from webapp.presence.queries import online
+from webapp.relationships.models import Block, Friendship
+from webapp.sidebar.layout import split
+
+
+async def front(request: Request) -> Response:
+    return render.page(request, "home/front.html", has_left="left" in request.query_params)
+
+
+async def me_css(request: Request) -> Response:
+    """What the viewer's own stylesheet decides: which messages are theirs, and may be edited, and which are hidden."""
+    user = signed_in(request)
+    return render.stylesheet(request, "home/me.css", viewer=user, blocked=await Block.by(user))
+
+
+LOBBY_ROOMS = 8
+
+
+LOBBY_FRIENDS = 50
+
+
+async def home(request: Request) -> Response:
+    return await (lobby if recognised(request) else front)(request)
+
+
+async def lobby(request: Request) -> Response:
+    """What a messenger begins with: one's chats, who wants something, which friends are there, where people talk."""
+    user = signed_in(request)
+    friends, asking = await Friendship.friends(user), await Friendship.asking_people(user)
+    there = await online([friend.id for friend in friends])
+    friends.sort(key=lambda friend: friend.id not in there)
+    rooms = await Room.search()
+    shown: dict[str, Any] = {
+        "friends": friends[:LOBBY_FRIENDS],
+        "more_friends": len(friends) > LOBBY_FRIENDS,
+        "asking": asking[:LOBBY_FRIENDS],
+        "waiting": len(asking),
+        "rooms": rooms[:LOBBY_ROOMS],
+        "plain": render.is_text_browser(request),
+        "supervisor": render.supervisor(request, "/live"),
+    }
+    return await split(request, user, "home/lobby.html", online=there, sidebar_page=page_number(request), **shown)

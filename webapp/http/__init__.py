@@ -1,0 +1,1 @@
+"""What of a request belongs to no domain: who asks, forms, origin, limits, rendering."""

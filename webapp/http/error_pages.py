@@ -1,0 +1,115 @@
+"""What becomes of a problem: a page, a fragment or a small document."""
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp.core import faults
+from webapp.core.errors import (
+    AWAY,
+    NOT_HERE,
+    AmongStrangers,
+    Missing,
+    Problem,
+    SignedOut,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    _without_slash,
+)
+from webapp.core.i18n import Words, _
+from webapp.http import render
+
+# What is over by itself after a while.
+PASSING = (TooMany, Unavailable)
+
+
+WORDS = {
+    400: _("The request could not be read."),
+    404: NOT_HERE,
+    405: _("This can't be done here in this way."),
+    500: _("That is our fault, not yours. It has been written down. Try again, or go back."),
+    503: AWAY,
+}
+
+
+async def problem(request: Request, error: Exception) -> Response:
+    """Starlette's handler for all of the above, its own HTTP errors, and whatever nobody expected."""
+    if isinstance(error, HTTPException) and error.status_code == 404 and (path := _without_slash(request)):
+        return RedirectResponse(_here(request, path), 307)
+    told = _told(error)
+    if isinstance(told, SignedOut) and _is_page(request):
+        target = _here(request) if request.method == "GET" else "/lobby"
+        return RedirectResponse("/login?" + urlencode({"next": target}), 303)
+    if isinstance(told, AmongStrangers) and _is_page(request):
+        return RedirectResponse("/strangers", 303)
+    return respond(request, told)
+
+
+def respond(request: Request, told: Problem) -> Response:
+    """The problem as the kind of document that was asked for, with the message that the person would lose."""
+    way, way_name = ("/login", _("Sign in")) if isinstance(told, SignedOut) else _way_back(request)
+    if request.headers.get("hx-request"):
+        response = render.part("_problem.html", told.status, problem=told.message)
+    else:
+        name = "error_frame.html" if render.is_framed(request) else told.page
+        said = {"title": told.title, "message": told.message, "way": way, "way_name": way_name}
+        response = render.page(request, name, told.status, **_kept(request, told) | said)
+    response.headers.update(told.headers)
+    return response
+
+
+def _kept(request: Request, told: Problem) -> dict[str, Any]:
+    """What was typed, and the address to ask once more where that may do: for a page, or with what was typed."""
+    typed = getattr(request.state, "typed", {})
+    draft = typed.get("body", "")
+    may_do = isinstance(told, PASSING) and (draft or request.method == "GET")
+    return {"draft": draft, "nonce": typed.get("nonce", ""), "again": _here(request) if may_do else ""}
+
+
+def _told(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404:
+        return Missing()
+    if status == 413:
+        return TooLarge()
+    told = Problem(WORDS.get(status, HTTPStatus(status).phrase), dict(getattr(error, "headers", None) or {}))
+    told.status = status
+    return told
+
+
+def _here(request: Request, path: str = "") -> str:
+    """
+    The path and query that were asked for, or another path with that query.
+
+    Not by `request.url`, which raises where they are not UTF-8.
+    """
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(path or request.scope["path"]) + (f"?{query}" if query else "")
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a whole page was asked for; streams, fragments and frames are told, not led away."""
+    is_stream = "is_stream" in request.scope or "text/event-stream" in request.headers.get("accept", "")
+    return not (is_stream or request.headers.get("hx-request") or render.is_framed(request))
+
+
+def _way_back(request: Request) -> tuple[str, Words]:
+    user = request.scope.get("user")
+    if getattr(user, "is_guest", False):
+        return "/strangers", _("Go on")
+    if getattr(user, "is_authenticated", False):
+        return "/lobby", _("Go to the lobby")
+    return "/", _("Go to the front page")
+
+
+async def unavailable(request: Request, error: Exception) -> Response:
+    """Starlette's handler for a database that is away."""
+    faults.data.notice(error)
+    return respond(request, Unavailable())

@@ -1,0 +1,46 @@
+"""
+Browsers that were signed in to an account before: their attempts are counted by themselves.
+
+So nobody keeps a person out by guessing at the account from elsewhere.
+"""
+
+import hmac
+import secrets
+from hashlib import sha256
+
+from itsdangerous import BadSignature
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp import settings
+from webapp.http import cookie
+
+MAX_LENGTH = 200
+
+
+def token(request: Request, username: str) -> str:
+    """What this browser's attempts at the account are counted by; empty where it was never signed in to it."""
+    value = request.cookies.get(_name(username), "")[:MAX_LENGTH]
+    try:
+        name, _, token = cookie.signer("known").unsign(value).decode().partition(".")
+    except (BadSignature, UnicodeDecodeError):
+        return ""
+    return token if name == _name(username) else ""
+
+
+def remember(request: Request, response: Response, username: str) -> None:
+    """Mark this browser as one that was signed in to the account; one that is marked keeps its token."""
+    if token(request, username):
+        return
+    name = _name(username)
+    value = cookie.signer("known").sign(f"{name}.{secrets.token_urlsafe(9)}").decode()
+    is_secure = request.scope["scheme"] == "https"
+    response.set_cookie(
+        name, value, max_age=cookie.LIFE_SECONDS, path="/login", httponly=True, samesite="lax", secure=is_secure
+    )
+
+
+def _name(username: str) -> str:
+    """Of its own for each account, and without its name: others may use the browser after them."""
+    key = settings.secret_key().encode()
+    return "known-" + hmac.new(key, f"known {username}".encode(), sha256).hexdigest()[:12]

@@ -1,0 +1,71 @@
+"""How often somebody may do something."""
+
+import asyncio
+import time
+from typing import Any
+
+from limits import RateLimitItem
+from limits.aio.storage import MemoryStorage, Storage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.storage import storage_from_string
+
+from webapp import settings
+from webapp.core.errors import TooMany
+from webapp.core.faults import Fault
+from webapp.core.lifetime import Slot
+
+
+class Limiter:
+    """How often somebody may do something: counted in Redis for all processes, here while Redis is away."""
+
+    PATIENCE_SECONDS = 0.5
+    RETRY_SECONDS = 5.0
+
+    def __init__(self, redis_url: str) -> None:
+        self.here = MovingWindowRateLimiter(MemoryStorage())
+        self.shared = MovingWindowRateLimiter(_redis_storage(redis_url)) if redis_url else None
+        self.away_until = 0.0
+        self.fault = Fault("rate limits are counted by this process alone", "rate limits are counted together again")
+
+    async def hit(self, rate: RateLimitItem, *who: str) -> int:
+        """Count one; 0 when it is within the rate, else the seconds until it would be."""
+        if self.shared and time.monotonic() > self.away_until:
+            try:
+                async with asyncio.timeout(self.PATIENCE_SECONDS):
+                    seconds = await self._hit(self.shared, rate, *who)
+                self.fault.over()
+                return seconds
+            except Exception as error:  # whatever the Redis client raises: counting must not stop the request
+                self.fault.notice(error)
+                self.away_until = time.monotonic() + self.RETRY_SECONDS
+        return await self._hit(self.here, rate, *who)
+
+    @staticmethod
+    async def _hit(limiter: MovingWindowRateLimiter, rate: RateLimitItem, *who: str) -> int:
+        if await limiter.hit(rate, *who):
+            return 0
+        stats = await limiter.get_window_stats(rate, *who)
+        return max(1, round(stats.reset_time - time.time()))
+
+
+def _redis_storage(url: str) -> Storage:
+    scheme = "async+redis+" if url.startswith("unix:") else "async+"
+    storage: Any = storage_from_string(scheme + url, implementation="redispy", key_prefix=settings.installation())
+    return storage  # type: ignore[no-any-return]
+
+
+limiter = Slot[Limiter]("limiter")
+
+
+async def throttle(rate: RateLimitItem, *who: str) -> None:
+    """Raise TooMany when `who` did this more often than the rate allows."""
+    if not settings.RATE_LIMITS:
+        return
+    if seconds := await limiter().hit(rate, *who):
+        raise TooMany(seconds)
+
+
+async def throttle_guess(*who: str) -> None:
+    """Raise TooMany when passwords were tried too often by or against `who`: within a minute, or within an hour."""
+    await throttle(settings.RATE_SIGN_IN, *who)
+    await throttle(settings.RATE_GUESS, *who)

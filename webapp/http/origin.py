@@ -1,0 +1,221 @@
+"""Lets in what is asked of this server by its own pages: the host, the origin, the length of a request."""
+
+import asyncio
+import contextlib
+import re
+import secrets
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webapp import settings
+from webapp.core.errors import Problem, Refused, SignedOut, Stalled, TooLarge, Unavailable
+from webapp.core.faults import Note
+from webapp.core.i18n import _
+from webapp.http import cookie, forms, security_log
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# More of a file is read than is taken, so that who sends a photo that is too large is told beside the field, with what
+# was typed kept.
+MAX_READ_BYTES = 5 * settings.MAX_UPLOAD_MB * 2**20
+# A body may take as long as a slow link needs, but must go on.
+IDLE_SECONDS = 15.0
+# RFC 9110, 7.2, of names as they are registered and used in containers.
+HOST = re.compile(r"(?P<name>\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,252}?)\.?(?::(?P<port>[0-9]{1,5})?)?")
+USUAL_PORTS = ("80", "443")
+MAX_SHOWN = 100
+
+foreign_host = Note(
+    "a form came from %r, but the Host header says %r: if both are this site, let the proxy pass on Host with its port"
+)
+
+
+class WrongHost(Problem):
+    status = 400
+    title = _("Wrong address")
+
+    def __init__(self) -> None:
+        super().__init__(_("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS."))
+
+
+class Guard:
+    """ASGI middleware: reads the session cookie, and lets a request through only when it means this server."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            cookie.read(request)  # here, where it is known whether this is https
+            _check_host(request)
+        await self.app(scope, receive, send)
+
+
+class FormGuard:
+    """
+    ASGI middleware, after authentication: lets a form through only when a page of ours sent it.
+
+    It comes after authentication because only a signed-in person may send a large body.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS:  # whose body nobody reads
+            return await self.app(scope, receive, send)
+        request = Request(scope)
+        most = _most_bytes(request)
+        _check_length(request, most)
+        receive = _bounded(request, receive, most)
+        with contextlib.suppress(ClientDisconnect):  # nobody is there any more who could be told
+            try:
+                await _check_origin(Request(scope, receive))
+                await self.app(scope, receive, send)
+            finally:
+                await forms.close(request)
+
+
+def _check_host(request: Request) -> None:
+    name = _named(request.headers.get("host", "")).name
+    allowed = {name.strip("[]").lower() for name in settings.ALLOWED_HOSTS}
+    if name and (name in allowed or "*" in allowed):
+        return
+    security_log.record(request, "host_refused")
+    raise WrongHost
+
+
+class Host(NamedTuple):
+    """A host by name, without brackets and a dot at the end, and port: empty where a scheme has its usual one."""
+
+    name: str = ""
+    port: str = ""
+
+
+def _named(text: str) -> Host:
+    """The host in a header or an address; one without a name when it is none."""
+    found = HOST.fullmatch(text.lower())
+    port = (found and found["port"]) or ""
+    return Host(found["name"].strip("[]"), "" if port in USUAL_PORTS else port) if found else Host()
+
+
+def _most_bytes(request: Request) -> int:
+    """How much of a request is read: as much as a file has only from a person who is signed in."""
+    if not forms.takes_file(request):
+        return forms.MAX_BODY_BYTES
+    if getattr(request.state, "is_away", False):
+        raise Unavailable
+    if not request.user.is_authenticated:
+        raise SignedOut
+    return MAX_READ_BYTES
+
+
+def _check_length(request: Request, most: int) -> None:
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > most:
+        raise _too_large(request)
+
+
+def _too_large(request: Request) -> TooLarge:
+    if forms.takes_file(request):
+        return TooLarge(
+            _("That picture is too large; %(most)s MB is the most. Go back, take another.", most=settings.MAX_UPLOAD_MB)
+        )
+    return TooLarge()
+
+
+def _bounded(request: Request, receive: Receive, most: int) -> Receive:
+    """A `receive` that raises TooLarge after so many bytes of the body, and Stalled after a time without any."""
+    size, is_whole = 0, False
+
+    async def bounded() -> Message:
+        nonlocal size, is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise Stalled from None
+        size += len(message.get("body", b""))
+        if size > most:
+            raise _too_large(request)
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return bounded
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an address, all empty when it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+async def _check_origin(request: Request) -> None:
+    """
+    Refuse an unsafe request that another site made.
+
+    Browsers say where a request comes from (Sec-Fetch-Site, else Origin, else Referer). For those that say
+    nothing (w3m, lynx, curl), the form carries a token signed for this session.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin") or request.headers.get("referer")
+    if site is not None:
+        same = site in ("same-origin", "none")
+    elif origin is not None:
+        same = await _same_host(request, origin)
+    else:
+        same = await _has_token(request)
+    if not same:
+        security_log.record(request, "origin_refused", path=request.scope["path"][:100])
+        raise Refused(
+            _("This came from another site, or from a page that is too old. Open it again and try once more.")
+        )
+
+
+async def _same_host(request: Request, origin: str) -> bool:
+    """
+    Whether the address names the host that was asked. Schemes are not compared: TLS may end at a proxy.
+
+    Many a proxy drops the port from Host (nginx: `$host`), and then the form's token decides. Raises Refused with both
+    names, because only the operator can mend what else a proxy makes of Host.
+    """
+    ours, theirs = _named(request.headers.get("host", "")), _named(_split(origin).netloc)
+    if ours == theirs or not theirs.name:
+        return bool(theirs.name)
+    foreign_host.once(origin[:MAX_SHOWN], request.headers.get("host", ""))
+    if theirs.name == ours.name and not ours.port and await _has_token(request):
+        return True
+    raise Refused(
+        _(
+            "This form came from %(origin)s, but reached this server as %(host)s. If both are this site, whoever runs "
+            "it must let the proxy pass on the Host header with its port.",
+            origin=_split(origin).netloc[:MAX_SHOWN],
+            host=request.headers.get("host", ""),
+        )
+    )
+
+
+async def _has_token(request: Request) -> bool:
+    value = (await forms.parsed(request)).get("token")
+    given = value if isinstance(value, str) and value.isascii() else ""
+    return secrets.compare_digest(given, request.state.token())
+
+
+def referring_path(request: Request) -> str:
+    """The path of the page that a request comes from, as it says itself; empty when it does not."""
+    return _split(request.headers.get("referer", "")).path
+
+
+def inner_path(target: str) -> str:
+    """A path of this site to go on to, or the lobby: never another site's address."""
+    ugly = any(ord(c) < 33 or c == "\\" for c in target)
+    if ugly or not target.startswith("/") or target.startswith("//") or urlsplit(target).netloc:
+        return "/lobby"
+    return target

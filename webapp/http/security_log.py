@@ -1,0 +1,58 @@
+"""What happens at the doors, for the operator's log: one line of JSON for each event, without secrets."""
+
+import hmac
+import json
+import logging
+import time
+from hashlib import sha256
+
+from starlette.requests import Request
+
+from webapp import settings
+from webapp.http import client
+
+logger = logging.getLogger("parley.security")
+logger.setLevel(logging.INFO)  # also where everything else is logged from warnings on
+
+# Who is refused decides how often: a flood of requests must not become a flood of lines.
+MAX_PER_SECOND = 50
+
+
+class _Budget:
+    """How many lines may still be written in this second, and how many were not."""
+
+    def __init__(self) -> None:
+        self._second = self._written = self.left_out = 0
+
+    def allows_one(self) -> bool:
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._written = second, 0
+        self._written += 1
+        self.left_out += self._written > MAX_PER_SECOND
+        return self._written <= MAX_PER_SECOND
+
+
+_budget = _Budget()
+
+
+def record(request: Request, event: str, account: str = "", **facts: str | int) -> None:
+    """
+    Write one line about this request; `account` is the code of whom it is about.
+
+    Never pass what a person typed: a password is easily typed into the wrong field.
+    """
+    if not _budget.allows_one():
+        return
+    left_out, _budget.left_out = _budget.left_out, 0
+    line: dict[str, str | int] = {"event": event, "address": _address(request), "account": account, **facts}
+    line["left_out"] = left_out
+    logger.info(json.dumps({name: value for name, value in line.items() if value != "" and value != 0}))
+
+
+def _address(request: Request) -> str:
+    """The client's address as the settings want it: as it is, or as a hash that only the secret key can make."""
+    if settings.LOG_ADDRESSES:
+        return request.client.host if request.client else ""
+    key = settings.secret_key().encode()
+    return hmac.new(key, f"log {client.address(request)}".encode(), sha256).hexdigest()[:16]

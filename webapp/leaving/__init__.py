@@ -1,1 +1,0 @@
-"""Going away, and what becomes of what was theirs."""

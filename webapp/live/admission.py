@@ -1,0 +1,129 @@
+"""When a server was away, all its pages come back at once: they go first, and what can wait waits for them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webapp import settings
+from webapp.core import faults
+from webapp.core.errors import Full
+from webapp.core.lifetime import Slot
+
+# So many within so short a time are a crowd, and it has passed when for a moment nobody else has come.
+MANY, TOGETHER_SECONDS, MOMENT_SECONDS = 20, 0.1, 0.3
+# What waits for them does so no longer than this.
+PATIENCE_SECONDS = 10.0
+
+
+class Crowd:
+    """Those who have just come in."""
+
+    def __init__(self) -> None:
+        self._came: deque[float] = deque(maxlen=MANY)
+        self._until = 0.0
+
+    def arrive(self) -> None:
+        """Somebody comes in."""
+        now = asyncio.get_running_loop().time()
+        self._came.append(now)
+        if len(self._came) == MANY and now - self._came[0] < TOGETHER_SECONDS:
+            self._until = now + MOMENT_SECONDS
+
+    async def passed(self, seconds: float | None = None) -> None:
+        """Wait until they are in, but not for longer than this, or PATIENCE_SECONDS."""
+        clock = asyncio.get_running_loop().time
+        patience = clock() + (PATIENCE_SECONDS if seconds is None else seconds)
+        while (pause := min(self._until, patience) - clock()) > 0:  # noqa: ASYNC110  the moment moves
+            await asyncio.sleep(pause)
+
+
+OPENING_AT_ONCE = 8
+Endpoint = Callable[[Request], Awaitable[Response]]
+# It has to be a little emptier before that is said.
+ROOM_AGAIN = 0.95
+
+
+class StreamRoute(Route):
+    """The address of a stream. With `frame=`, one of `has_frame` answers the document around it, which ends at once."""
+
+    def __init__(self, path: str, endpoint: Endpoint, has_frame: bool = False) -> None:
+        super().__init__(path, endpoint)
+        self.has_frame = has_frame
+
+    def opens(self, scope: Scope) -> bool:
+        is_frame = self.has_frame and scope["query_string"].startswith(b"frame=")
+        return not is_frame and self.path_regex.match(scope["path"]) is not None
+
+
+class Admitted:
+    """How many streams this process has open, and the few that may open at one moment."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.opening = asyncio.Semaphore(OPENING_AT_ONCE)
+
+
+admitted = Slot[Admitted]("count of streams")
+
+
+class Doorway:
+    """
+    ASGI middleware, before anything asks the database.
+
+    When a process was away, all its pages come back at once, and each asks three things of the database. Only few
+    do so at the same time, so that a post in between waits for those and not for thousands. More than MAX_STREAMS
+    are refused before they cost anything; what is parked counts too, because it holds a connection.
+
+    Marks the scope with `is_stream`.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        self.app = app
+        self.routes = [route for route in routes if isinstance(route, StreamRoute)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not any(route.opens(scope) for route in self.routes):
+            return await self.app(scope, receive, send)
+        scope["is_stream"] = True
+        if admitted().count >= settings.MAX_STREAMS:
+            faults.streams.notice(Full())
+            raise Full
+        admitted().count += 1
+        try:
+            await self._enter(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server ends and waits no longer: uvicorn would write a traceback for every stream.
+            if (transport := scope.get("transport")) is None:
+                raise
+            transport.abort()
+            await asyncio.sleep(0)
+        finally:
+            admitted().count -= 1
+            if admitted().count < settings.MAX_STREAMS * ROOM_AGAIN:
+                faults.streams.over()
+
+    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+        places = admitted().opening
+        await places.acquire()
+        is_in_the_way = True
+
+        def make_way() -> None:
+            nonlocal is_in_the_way
+            if is_in_the_way:
+                is_in_the_way = False
+                places.release()  # the next one, please
+
+        async def begun(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                make_way()
+            await send(message)
+
+        try:
+            await self.app(scope, receive, begun)
+        finally:
+            make_way()

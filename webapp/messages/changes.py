@@ -1,0 +1,122 @@
+"""Telling the pages of a room what was posted, edited and removed."""
+
+from collections.abc import Collection, Mapping
+
+from webapp.accounts.models import User
+from webapp.conversations.models import BY_ID, Room
+from webapp.http import render
+from webapp.live import Frame, Told, frames, hub
+from webapp.messages import rendering, typing
+from webapp.messages.models import MOST_CHANGES, Line, Message
+
+
+def changed(room: Room, version: int) -> None:
+    """Something was posted, edited or removed: the log has reached this version."""
+    hub().ring(room.id, version)
+
+
+def left(room: Room, user: User) -> None:
+    """Somebody has left the room, or was sent away: they type no more."""
+    typing.ended(room.id, user)
+
+
+async def versions(rooms: Collection[int]) -> Mapping[int, int]:
+    known = dict(await Room.filter(id__in=rooms, closed_at=None).values_list("id", "version"))
+    return known | {number: 0 for number in rooms if number < 0}  # no rooms, and without a log
+
+
+async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Told]] | None:
+    """
+    What each of these cursors lacks, as frames that all lead to one version.
+
+    The room's version is read before the rows: they may then be newer than it, which their own versions
+    tell, but nothing between can be missing. A cursor that is far behind, or of a future that did not come,
+    gets the log anew: so do, after a restore from a backup, all from before it, because it set the versions
+    far ahead. The log anew replaces what a page shows; an endless document, which can't take anything back, ends.
+    """
+    if room_id < 0:
+        return 0, dict.fromkeys(cursors, Frame())
+    room = await BY_ID.first(room_id)
+    if room is None:
+        return None
+    held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MOST_CHANGES]
+    changes = await Message.since(room, min(held)) if held else []
+    version = max(room.version, changes[0].version if changes else 0)
+    made = Fragments(room)
+    result: dict[int | None, Told] = {}
+    for cursor in cursors:
+        after = [line for line in changes if cursor in held and line.version > cursor]
+        if cursor in held and len(after) <= MOST_CHANGES:
+            result[cursor] = made.changes(after, cursor, version)
+        else:
+            newest = await _newest(room, version)
+            result[cursor] = made.page(room, newest, version, is_first=cursor is None)
+    return version, result
+
+
+async def _newest(room: Room, version: int) -> list[Line]:
+    """The last page as of the version: what has been posted since comes with the next frame."""
+    room.last_number = await Message.number_at(room, version)
+    return await Message.page(room)
+
+
+class Fragments:
+    """The messages of one reading, as they stand in streams."""
+
+    def __init__(self, room: Room) -> None:
+        self.is_chat, self.is_stranger = room.is_chat, room.is_stranger
+
+    def changes(self, lines: list[Line], cursor: int, version: int) -> Told:
+        """New messages in their order, then others in the place of what they were."""
+        return frames.spoken(lambda: self._changes(lines, cursor, version)) if lines else Frame()
+
+    def _changes(self, lines: list[Line], cursor: int, version: int) -> Frame:
+        lines = sorted(lines, key=lambda line: line.number)
+        posted = [line for line in lines if line.posted_version > cursor]
+        replaced = [line for line in lines if line.posted_version <= cursor]
+        sse = "".join(self._message(line) for line in posted) + "".join(
+            frames.partial(f"#{identity(line)}", "outerHTML", self._message(line)) for line in replaced
+        )
+        html = "".join(self._placed(line) for line in posted) + "".join(self._replacing(line) for line in replaced)
+        if posted and self.is_chat:
+            # How far the message before has come is no longer of interest.
+            sse += frames.partial("#receipt", "innerHTML", "")
+            html += '<li class="receipt"></li>'
+        return Frame(frames.event(sse, version), html.encode())
+
+    def page(self, room: Room, lines: list[Line], version: int, is_first: bool) -> Told:
+        """The newest page of the log, in the place of what a page shows, or as the first that it shows."""
+        return frames.spoken(lambda: self._page(room, lines, version, is_first))
+
+    def _page(self, room: Room, lines: list[Line], version: int, is_first: bool) -> Frame:
+        messages = "".join(self._message(line) for line in lines)
+        earlier = lines[0].number if lines and lines[0].number > 1 else 0
+        more = render.fragment("messages/_more.html", room=room, messages=lines, earlier=earlier)
+        sse = frames.partial("#log", "innerHTML", messages) + frames.partial("#earlier", "outerHTML", more)
+        html = "".join(self._placed(line) for line in lines).encode() if is_first else frames.BEGIN_ANEW
+        return Frame(frames.event(sse, version), html)
+
+    def _message(self, line: Line, is_again: bool = False) -> str:
+        return str(rendering.shown(line, is_changeable=not self.is_stranger, is_again=is_again))
+
+    # In the endless document nothing that was sent can be changed, but a style can hide it, and give each
+    # message a place: the one that comes later in the document then stands where the hidden one stood.
+
+    def _placed(self, line: Line, is_again: bool = False) -> str:
+        return frames.style(f"#{identity(line)}{{order:{line.number}}}") + self._message(line, is_again)
+
+    def _replacing(self, line: Line) -> str:
+        """
+        Hide every earlier form of the message, and render the new one where the document has its first form.
+
+        Both rules of what came again weigh the same, so that of all that were sent the last one counts.
+        """
+        message = f"#{identity(line)}"
+        again = f"{message}:not(.again)~{message}.again"
+        hidden = f"{message}[data-version],{again}[data-version]{{--shown:none}}"
+        shown = f'{again}[data-version="{line.version}"]{{--shown:initial}}'
+        return frames.style(hidden + shown) + self._placed(line, is_again=True)
+
+
+def identity(line: Line) -> str:
+    return f"message-{line.room_id}-{line.number}"

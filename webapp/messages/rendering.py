@@ -1,0 +1,99 @@
+"""What pages show of a room's log: its newest messages, read once for all who look, and each message, rendered once."""
+
+from collections.abc import Callable, Collection, Hashable, Iterator
+from typing import TypeVar
+
+from cachetools import TTLCache
+from markupsafe import Markup
+
+from webapp.conversations.models import Room
+from webapp.core import i18n
+from webapp.core.lifetime import Slot
+from webapp.http import render
+from webapp.messages.models import Line, Message
+
+# Characters of HTML that are kept of each: messages, newest pages, whole logs.
+MOST_KEPT = 8_000_000
+# It stands for the case that nobody told of a name or a picture that changed.
+LONGEST_SECONDS = 30.0
+
+V = TypeVar("V")
+
+
+class Caches:
+    """The HTML of messages and logs, and the rows of newest pages; each bounded by its characters."""
+
+    def __init__(self) -> None:
+        self.messages: TTLCache[Hashable, Markup] = TTLCache(MOST_KEPT, LONGEST_SECONDS, getsizeof=len)
+        self.newest: TTLCache[Hashable, tuple[int, list[Line]]] = TTLCache(
+            MOST_KEPT, LONGEST_SECONDS, getsizeof=lambda page: sum(len(line.html) for line in page[1])
+        )
+        self.logs: TTLCache[Hashable, Markup] = TTLCache(MOST_KEPT, LONGEST_SECONDS, getsizeof=len)
+
+
+caches = Slot[Caches]("cache of messages")
+
+
+async def newest(room: Room) -> list[Line]:
+    """The room's newest page of messages."""
+    # Two strangers who keep in touch go on in the same room, at another address and under their own names.
+    key = room.id, room.path
+    version, lines = caches().newest.get(key) or (None, [])
+    if version != room.version:
+        lines = await Message.page(room)
+        caches().newest[key] = room.version, lines
+    return lines
+
+
+def log(room: Room, lines: list[Line], new: int = 0, hidden: Collection[int] = (), is_spare: bool = False) -> Markup:
+    """
+    The messages as they stand in a log, in the language that is spoken.
+
+    `new` is the number of the first that came since the viewer's last visit, `hidden` has those by people whom they
+    have blocked, and `is_spare` leaves out the pictures.
+    """
+    ends = (lines[0].number, lines[-1].number) if lines else ()
+    key = room.path, room.version, ends, new, frozenset(hidden), is_spare, i18n.current().code
+    if (html := caches().logs.get(key)) is None:
+        html = caches().logs[key] = Markup("\n").join(_items(room, lines, new, hidden, is_spare))
+    return html
+
+
+def _items(room: Room, lines: list[Line], new: int, hidden: Collection[int], is_spare: bool) -> Iterator[Markup]:
+    for line in lines:
+        if line.number == new:
+            yield Markup(render.fragment("messages/_new.html"))  # noqa: S704
+        yield shown(line, not room.is_stranger, line.number in hidden, is_spare)
+
+
+def shown(
+    line: Line, is_changeable: bool, is_hidden: bool = False, is_spare: bool = False, is_again: bool = False
+) -> Markup:
+    """
+    One message, in the language that is spoken.
+
+    `is_again` marks what replaces an earlier form of it in an endless document.
+    """
+    author = line.author_code, line.author_name, line.author_picture, bool(line.author_is_admin)
+    looks = is_changeable, is_hidden, is_spare, is_again, i18n.current().code
+    key = line.path, line.version, author, looks, line.room_id
+    if (html := caches().messages.get(key)) is None:
+        how = {"changeable": is_changeable, "is_hidden": is_hidden, "spare": is_spare, "is_again": is_again}
+        made = render.fragment("messages/_message.html", message=line, **how)
+        html = caches().messages[key] = Markup(made.strip())  # noqa: S704
+    return html
+
+
+def forget(code: str) -> None:
+    """
+    Drop what shows this person, who has another name or picture or has gone.
+
+    Single messages stay: they are found by their author's name and picture.
+    """
+    _drop(caches().newest, lambda page: any(line.author_code == code for line in page[1]))
+    _drop(caches().logs, lambda html: f'data-author="{code}"' in html)
+
+
+def _drop(cache: TTLCache[Hashable, V], is_stale: Callable[[V], bool]) -> None:
+    for key in [key for key, value in list(cache.items()) if is_stale(value)]:
+        cache.pop(key, None)

@@ -1,0 +1,14 @@
+"""Deleting the messages of rooms that were closed."""
+
+from webapp.conversations.models import Room
+from webapp.db import sql
+from webapp.messages.models import Message
+
+
+async def erase_closed() -> int:
+    """Erase the rooms that were deleted, in small batches, so that nobody else waits for it; how many."""
+    closed = await Room.filter(closed_at__not_isnull=True).values_list("id", flat=True)
+    for room_id in closed:
+        await sql.delete_where(Message.filter(room_id=room_id))
+        await Room.filter(id=room_id).delete()
+    return len(closed)

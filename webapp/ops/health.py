@@ -1,0 +1,110 @@
+"""Whether everything that Parley stands on works at this moment: for whoever runs it, and for what watches over it."""
+
+import asyncio
+import os
+import tempfile
+from time import monotonic
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from webapp import __version__, settings
+from webapp.core import faults
+from webapp.core.lifetime import Slot
+from webapp.db import sql
+from webapp.http import client
+from webapp.live import hub
+
+PATIENCE_SECONDS = 3.0
+SLOW_SECONDS = 1.0
+CACHE_SECONDS = 1.0
+# What is written to see whether anything can be; and how often at most, because anybody may ask.
+PROBE = bytes(16 * 1024)
+PROBE_SECONDS = 1.0
+
+
+async def show(request: Request) -> Response:
+    """
+    200 when messages can be posted, 503 when not. Which version this is, only the operator reads.
+
+    `degraded` is: a link to Redis that is down (other processes hear of things a little later), a database that
+    is slow or failed a moment ago, a data folder that can't be written to while the database is elsewhere.
+    """
+    state = await _state()
+    own = {"version": __version__} if client.is_operator(request) else {}
+    return JSONResponse(state | own, 503 if state["status"] == "down" else 200, {"Cache-Control": "no-store"})
+
+
+class LastCheck:
+    """What was found when somebody last asked: anybody may, and each check asks the database and writes to the disk."""
+
+    def __init__(self) -> None:
+        self.checking: asyncio.Task[dict[str, str]] | None = None
+        self.checked_at = self.probed_at = 0.0
+        self.is_writable = True
+
+
+last_check = Slot[LastCheck]("last check of health")
+
+
+async def _state() -> dict[str, str]:
+    """The state of a second ago at most."""
+    last = last_check()
+    if last.checking is None or (last.checking.done() and monotonic() - last.checked_at > CACHE_SECONDS):
+        last.checked_at, last.checking = monotonic(), asyncio.create_task(_check())
+    return await asyncio.shield(last.checking)
+
+
+async def _check() -> dict[str, str]:
+    stored, disk = await asyncio.gather(_database(), _disk())
+    parts = {"database": stored, "broadcaster": "ok" if hub().is_linked else "down", "disk": disk}
+    is_down = stored == "down" or (disk != "ok" and settings.ON_SQLITE)
+    is_well = set(parts.values()) == {"ok"}
+    return {"status": "down" if is_down else "ok" if is_well else "degraded", **parts}
+
+
+async def _database() -> str:
+    """ok; slow; failing: it answers, but did not a moment ago; down."""
+    begun = monotonic()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await sql.rows("SELECT 1")
+            if faults.data.is_on:
+                # A database that is full or locked still answers questions.
+                await sql.rows("UPDATE process SET renewed = renewed")
+    except Exception as error:  # whatever it is, the answer is no
+        faults.data.notice(error)
+        return "down"
+    if faults.data.is_on:
+        return "failing"
+    return "slow" if monotonic() - begun > SLOW_SECONDS else "ok"
+
+
+async def database_answers() -> bool:
+    return await _database() in ("ok", "slow", "failing")
+
+
+async def _disk() -> str:
+    return "ok" if await disk_takes() else "full"
+
+
+async def disk_takes() -> bool:
+    """Whether the data folder can be written to."""
+    last = last_check()
+    if monotonic() - last.probed_at > PROBE_SECONDS:
+        last.is_writable = await asyncio.to_thread(_probe)
+        last.probed_at = monotonic()
+    return last.is_writable
+
+
+def _probe() -> bool:
+    try:
+        settings.DATA_DIR.mkdir(0o700, parents=True, exist_ok=True)  # nobody may have needed it yet
+        with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:
+            file.write(PROBE)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        faults.disk.notice(error)
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The pages about people: search, profile, friends, blocks, privacy."""

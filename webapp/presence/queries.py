@@ -1,0 +1,89 @@
+"""Who is online, and where."""
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from webapp.db import sql
+from webapp.db.sql import batches
+from webapp.presence.models import IS_ALIVE, NO_ROOM
+
+NAMES_SHOWN = 24
+
+
+def is_online(user: str = '"user"') -> str:
+    """The condition for a query that has the table of users under that name; null where a LEFT JOIN found nobody."""
+    return (
+        f"({user}.shows_presence AND EXISTS (SELECT 1 FROM visit JOIN process ON process.id = visit.process_id "
+        f"WHERE visit.user_id = {user}.id AND {IS_ALIVE}))"
+    )
+
+
+async def online(users: Collection[int]) -> set[int]:
+    """Those of the people who are online and show it; one query for each 500."""
+    found: set[int] = set()
+    for some in batches(set(users)):
+        query = f'SELECT id FROM "user" WHERE id IN ({sql.marks(some)}) AND {is_online()}'
+        rows = await sql.rows(query, *some)
+        found |= {row["id"] for row in rows}
+    return found
+
+
+async def everyone_online() -> set[int]:
+    """All who are online and show it, in one query."""
+    rows = await sql.rows(
+        'SELECT id FROM "user" WHERE shows_presence AND id IN (SELECT user_id FROM visit '
+        f"WHERE process_id IN (SELECT id FROM process WHERE {IS_ALIVE}))"
+    )
+    return {row["id"] for row in rows}
+
+
+async def rooms_of(user: int) -> list[int]:
+    """The rooms that the person's pages show, in any process."""
+    rows = await sql.rows("SELECT DISTINCT room_id FROM visit WHERE user_id = ? AND room_id > ?", user, NO_ROOM)
+    return [row["room_id"] for row in rows]
+
+
+class People(NamedTuple):
+    """Who is in a room now: how many, and the first of them by name."""
+
+    total: int
+    shown: list[dict[str, Any]]
+
+    @property
+    def others(self) -> int:
+        return self.total - len(self.shown)
+
+
+# Only the names that are shown are read. Of one room, as it is asked most, in the way that costs least.
+_IN_ROOM = (
+    'SELECT code, display_name, COUNT(*) OVER () AS total FROM "user" WHERE shows_presence AND id IN ('
+    f"SELECT user_id FROM visit JOIN process ON process.id = visit.process_id WHERE room_id = ? AND {IS_ALIVE}) "
+    f"ORDER BY LOWER(display_name), code LIMIT {NAMES_SHOWN}"
+)
+
+
+_IN_ROOMS = f"""
+SELECT room_id, code, display_name, total FROM (
+    SELECT here.room_id, "user".code, "user".display_name, COUNT(*) OVER (PARTITION BY here.room_id) AS total,
+        ROW_NUMBER() OVER (PARTITION BY here.room_id ORDER BY LOWER("user".display_name), "user".code) AS place
+    FROM (SELECT DISTINCT visit.room_id, visit.user_id FROM visit JOIN process ON process.id = visit.process_id
+        WHERE visit.room_id IN ({{rooms}}) AND {IS_ALIVE}) AS here
+    JOIN "user" ON "user".id = here.user_id WHERE "user".shows_presence
+) AS person WHERE place <= {NAMES_SHOWN} ORDER BY room_id, place"""
+
+
+async def people_in(rooms: Collection[int]) -> dict[int, People]:
+    """Who is in each of these rooms and shows it, in one query; a page that shows no room has no people."""
+    by_room: dict[int, list[dict[str, Any]]] = {room: [] for room in rooms if room != NO_ROOM}
+    if len(by_room) == 1:
+        [room] = by_room
+        by_room[room] = await sql.rows(_IN_ROOM, room)
+    elif by_room:
+        for row in await sql.rows(_IN_ROOMS.format(rooms=sql.marks(by_room)), *by_room):
+            by_room[row.pop("room_id")].append(row)
+    return {room: _people(found) for room, found in by_room.items()}
+
+
+def _people(rows: list[dict[str, Any]]) -> People:
+    total = rows[0]["total"] if rows else 0
+    return People(total, [{"code": row["code"], "display_name": row["display_name"]} for row in rows])

@@ -1,0 +1,1 @@
+"""What two people are to each other: friends, requests, blocks."""

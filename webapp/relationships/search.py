@@ -1,0 +1,80 @@
+"""Finding people: by what they are called, or by the code that they gave away."""
+
+import re
+from typing import NamedTuple
+
+from tortoise.expressions import Subquery
+from tortoise.queryset import QuerySet
+
+from webapp.accounts.models import SearchName, User
+from webapp.accounts.names import CODE_LETTERS
+from webapp.core import text
+from webapp.relationships.models import Block, Friendship, VeiledBlock
+from webapp.relationships.queries import reachable
+
+MOST_FOUND = 20
+SHORTEST = 2
+# Somebody is found once, but may have several names that begin with what was typed.
+MOST_NAMES = 5 * MOST_FOUND
+# The letters that the alphabet of codes leaves out, because they are taken for these.
+_MISREAD = str.maketrans("OIL", "011")
+
+
+class Found(NamedTuple):
+    user: User
+    is_friend: bool
+
+
+def code_in(typed: str) -> str:
+    """The code that was typed, in whatever way it was written down; empty when it is none."""
+    letters = re.sub(r"[\s-]", "", text.fold(typed)).upper().translate(_MISREAD)
+    is_code = len(letters) == 8 and set(letters) <= set(CODE_LETTERS)
+    return f"{letters[:4]}-{letters[4:]}" if is_code else ""
+
+
+def prefix_in(typed: str) -> str:
+    """What a name is to begin with; empty when it would be that of too many."""
+    name = text.bare(typed)
+    prefix = name.lstrip(" ()._'’-") or name
+    return prefix if len(prefix) >= SHORTEST else ""
+
+
+def is_name(typed: str) -> bool:
+    """Whether it is long enough to look for, as a code or the beginning of a name."""
+    return bool(code_in(typed) or prefix_in(typed))
+
+
+async def search(viewer: User, typed: str) -> list[Found]:
+    """
+    Up to MOST_FOUND people with that code or with a name that begins so, the viewer's friends first.
+
+    Nobody is among them who has blocked the viewer or was blocked: it is as if they did not exist.
+    """
+    friends = await Friendship.friends_of(viewer.id)
+    found = {user.id: user for user in await _by_code(viewer, typed)}
+    if not found and (prefix := prefix_in(typed)):
+        found = await _by_name(viewer, prefix, friends)
+    people = sorted((Found(user, user.id in friends) for user in found.values()), key=lambda one: not one.is_friend)
+    return people[:MOST_FOUND]
+
+
+async def _by_code(viewer: User, typed: str) -> list[User]:
+    if not (code := code_in(typed)):
+        return []
+    return await reachable(viewer, await User.filter(code=code, is_guest=False))
+
+
+async def _by_name(viewer: User, prefix: str, friends: set[int]) -> dict[int, User]:
+    """In the order of what was found; friends have a query of their own, or a crowd of others could hide them."""
+    names = SearchName.beginning(prefix).limit(MOST_NAMES)
+    known = await names.filter(user_id__in=friends) if friends else []
+    others = _unblocked(_unblocked(names, viewer, Block.all()), viewer, VeiledBlock.filter(everywhere=True))
+    return {name.user.id: name.user for name in [*known, *await others]}
+
+
+def _unblocked(
+    names: QuerySet[SearchName], viewer: User, blocks: QuerySet[Block] | QuerySet[VeiledBlock]
+) -> QuerySet[SearchName]:
+    theirs = Subquery(blocks.filter(blocked_id=viewer.id).values("blocker_id"))
+    mine = Subquery(blocks.filter(blocker_id=viewer.id).values("blocked_id"))
+    return names.filter(user_id__not_in=theirs).filter(user_id__not_in=mine)

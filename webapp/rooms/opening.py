@@ -1,0 +1,54 @@
+"""Joining the public room of a name, or creating it."""
+
+import secrets
+
+from tortoise.exceptions import IntegrityError
+
+from webapp.accounts.models import User
+from webapp.conversations import members
+from webapp.conversations.access import for_reading
+from webapp.conversations.models import (
+    OWNER,
+    Membership,
+    Room,
+    room_name,
+    room_topic,
+)
+from webapp.core import text
+from webapp.core.errors import Missing
+from webapp.db import transaction
+
+
+async def enter(user: User, name: str, topic: str = "") -> Room:
+    """
+    Join the public room of that name, or create and own it.
+
+    Two people who create it at the same moment are led to one room by the unique folded name.
+    """
+    name, topic = room_name(name), room_topic(topic)
+    folded = text.fold(name)
+    for attempt in range(20):
+        try:
+            if room := await Room.get_or_none(folded=folded):
+                found = await for_reading(user, room.key)
+                await members.join(found, user)
+                return found
+            return await transaction.transact(_create, user, name, folded, topic, attempt)
+        except (IntegrityError, Missing):
+            continue  # somebody made it or deleted it first, or the key is taken: look again, try another key
+    raise RuntimeError("no free key was found for a room")
+
+
+async def _create(user: User, name: str, folded: str, topic: str, attempt: int) -> Room:
+    room = await Room.create(key=_key(folded, attempt), name=name, folded=folded, topic=topic, member_count=1)
+    room.membership = await Membership.create(room=room, user=user, role=OWNER)
+    return room
+
+
+def _key(folded: str, attempt: int) -> str:
+    """A slug, numbered where it is taken. A random key begins with `~`, which no slug contains."""
+    slug = text.slug(folded)[:64] or "room"
+    if attempt == 0:
+        return slug
+    # Every name without letters is a "room": after a few, counting on would only find what is taken.
+    return f"{slug}-{attempt + 1 if attempt < 5 else secrets.randbelow(10**9)}"

@@ -1,1 +1,0 @@
-"""What stands before every request."""

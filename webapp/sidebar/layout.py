@@ -1,0 +1,57 @@
+"""The page of two halves: at the left the sidebar, the same on all of them, and the stream that keeps it live."""
+
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp.accounts.models import User
+from webapp.conversations.models import Membership, Room
+from webapp.http import render
+from webapp.live import hub
+from webapp.sidebar.queries import OLDER, PAGE, digest, digest_of, entries
+
+NO_FORM = {"name": "", "topic": ""}
+
+
+async def split(
+    request: Request,
+    user: User,
+    name: str,
+    status: int = 200,
+    *,
+    streamed: Room | None = None,
+    online: Collection[int] | None = None,
+    waiting: int = 0,
+    sidebar_page: int = 1,
+    **context: Any,
+) -> Response:
+    """
+    The page, with a stream of its own: of the room that is streamed to it, else of what is the viewer's alone.
+
+    `online` are the friends that the page shows as such, None where it lists none; `waiting` is how many want to be.
+    """
+    listed = await entries(user.id, sidebar_page)
+    shown = listed[:PAGE]
+    if come := [entry for entry in shown if entry.is_to_come]:
+        await Membership.delivered([entry.membership_id for entry in come])
+        for entry in come:
+            hub().touch(entry.room_id, "receipts")
+    seen = digest(shown, streamed.id if streamed else None) if sidebar_page == 1 else OLDER
+    query = {"sidebar": seen if online is None else f"{seen}.{digest_of(online, waiting)}"}
+    query["page"] = render.PAGE_VERSION
+    stream = f"{streamed.path}/events?after={streamed.version}&" if streamed else "/events?"
+    defaults: dict[str, Any] = {
+        "sidebar": shown,
+        "sidebar_page": sidebar_page,
+        "sidebar_more": len(listed) > PAGE,
+        "stream": stream + urlencode(query),
+        "online": online,
+        "waiting": waiting,
+        "here": "",
+        "form": NO_FORM,
+        "problems": NO_FORM,
+    }
+    return render.page(request, name, status, **(defaults | context))

@@ -1,0 +1,207 @@
+"""The rooms and chats that somebody is in, as the list at the side of every page shows them."""
+
+import asyncio
+import itertools
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, TypeVar
+from urllib.parse import quote
+from zlib import crc32
+
+from webapp.accounts.viewer import HUES, Avatar
+from webapp.conversations.models import DIRECT, NOBODY, NOTEBOOK, REMOVED
+from webapp.core.i18n import Words
+from webapp.db import sql
+from webapp.presence.queries import is_online
+from webapp.presence.tracker import attendance
+
+T = TypeVar("T")
+
+PAGE = 50
+MOST_PAGES = 100
+# People, or places of theirs, that one query asks about: what it answers is worked through in one go, for some 10 ms.
+AT_ONCE = 250
+# Between two such goes: a message that is posted meanwhile goes first, and takes several turns of the event loop.
+BREATH_SECONDS = 0.02
+# In the place of a digest, for a page that shows older entries: it is given nothing but what changes.
+OLDER = "-"
+JUST_NOW = timedelta(minutes=1)
+# As many unread messages, or more, are all the same to a badge.
+MAX_UNREAD = 100
+# Of removed messages among the unread no more are counted; beyond it the badge shows too many.
+MAX_REMOVED = 10_000
+
+# A chat has the other's name and picture, as long as there is the other; a request of somebody who is blocked is not
+# shown, nor the last line of a room when it is by somebody whom the viewer has blocked. Who is online, friends see.
+_ENTRIES = f"""
+SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
+    membership.muted, membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.low, room.high,
+    room.last_number, room.last_at, room.last_author, room.is_last_removed, room.removed_count,
+    other.code AS other_code, other.display_name AS other_name, other.picture AS other_picture,
+    friendship.id IS NOT NULL AS is_friend,
+    friendship.id IS NOT NULL AND {is_online("other")} AS is_online,
+    CASE WHEN room.kind <> 'direct' AND room.last_author IN (
+            SELECT blocked_id FROM block WHERE blocker_id = membership.user_id)
+        THEN NULL ELSE room.last_line END AS last_line{{place}}
+FROM {{membership}}
+JOIN room ON room.id = membership.room_id
+LEFT JOIN "user" AS other ON room.kind = 'direct' AND other.id = room.low + room.high - membership.user_id
+LEFT JOIN friendship ON friendship.low_id = room.low AND friendship.high_id = room.high
+    AND friendship.accepted_at IS NOT NULL
+WHERE {{whose}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
+    AND NOT (membership.is_request AND COALESCE(other.id, 0) IN (
+        SELECT blocked_id FROM block WHERE blocker_id = membership.user_id
+        UNION ALL SELECT blocker_id FROM block WHERE blocked_id = membership.user_id))
+"""
+# What was removed does not count as unread. It is counted where it makes a difference to the badge, by an index that
+# holds removed messages alone: mostly nothing was removed, or so much is unread that the badge is the same.
+_COUNTED = f"""
+SELECT entry.*, CASE
+    WHEN entry.muted OR entry.removed_count = 0 OR entry.read_number >= entry.last_number
+        OR entry.last_number - entry.read_number - entry.removed_count >= {MAX_UNREAD} THEN 0
+    ELSE (SELECT COUNT(*) FROM (SELECT 1 FROM message WHERE message.room_id = entry.room_id
+        AND message.number > entry.read_number AND message.removed_at IS NOT NULL LIMIT {MAX_REMOVED}) AS removed)
+    END AS removed_unread FROM (
+"""
+# The latest of each of these people's, from one place to another.
+_LISTED = (
+    _COUNTED
+    + _ENTRIES.format(
+        membership="membership",
+        place=", ROW_NUMBER() OVER (PARTITION BY membership.user_id ORDER BY room.last_at DESC, room.id DESC) AS place",
+        whose="membership.user_id IN ({users})",
+    )
+    + ") AS entry WHERE place > ? AND place <= ? ORDER BY user_id, place"
+)
+# What these people have of these rooms: each pair is looked up, and not each of the people in each of the rooms.
+_AT = (
+    _COUNTED
+    + _ENTRIES.format(
+        membership="(VALUES {asked}) AS asked "
+        "JOIN membership ON membership.user_id = asked.column1 AND membership.room_id = asked.column2",
+        place="",
+        whose="TRUE",
+    )
+    + ") AS entry"
+)
+
+
+class Entry:
+    """A room or a chat in somebody's sidebar."""
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.user_id, self.room_id, self.key = row["user_id"], row["room_id"], row["key"]
+        self.membership_id = row["membership_id"]
+        self.last_number = row["last_number"]
+        self.is_chat = row["kind"] == DIRECT
+        self.is_request, self.muted = bool(row["is_request"]), bool(row["muted"])
+        self.is_friend, self.is_online = bool(row["is_friend"]), bool(row["is_online"])
+        self.unread = min(MAX_UNREAD, max(0, self.last_number - row["read_number"] - row["removed_unread"]))
+        if self.muted or attendance().has_open(self.user_id, self.room_id):
+            self.unread = 0
+        # Whether the one who wrote can be told that it has come to the viewer.
+        is_mine = row["last_author"] == self.user_id
+        self.is_to_come = (
+            self.is_chat and not self.is_request and not is_mine and row["delivered_number"] < self.last_number
+        )
+        # Before anything is said it has a place among the others, and no time.
+        self.moved_at = sql.moment(row["last_at"])
+        self.at = self.moved_at if self.last_number else None
+        # No line at all where the viewer has blocked its author.
+        line = row["last_line"]
+        self.line: Words = "" if line is None else REMOVED if row["is_last_removed"] else line
+        self.is_mine = is_mine
+        self.name: Words = row["name"]
+        self.avatar: Avatar | None = None
+        self.code = row["other_code"] or ""
+        if self.is_chat:
+            is_notebook = row["low"] == row["high"]
+            self.name = NOTEBOOK if is_notebook else row["other_name"] or NOBODY
+            self.avatar = Avatar.of(row["other_name"] or "", self.code, row["other_picture"])
+
+    @property
+    def path(self) -> str:
+        return f"/rooms/{quote(self.key, safe='')}"
+
+    @property
+    def hue(self) -> int:
+        return crc32(self.key.encode()) % HUES
+
+    def is_newer_than(self, told: int | None) -> bool:
+        """Whether something was said after the message of this number, the last one that was told, if that is known."""
+        if told is not None:
+            return bool(self.last_number > told)
+        return self.at is not None and datetime.now(UTC) - self.at < JUST_NOW
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """All that it is rendered from but whether a friend is online, which pages are told by itself."""
+        chat = (self.name, self.avatar, self.is_friend) if self.is_chat else None
+        return self.room_id, self.last_number, self.unread, self.line, self.is_mine, self.is_request, chat
+
+    @property
+    def looks(self) -> tuple[object, ...]:
+        """All that it is rendered from: entries that look alike are rendered once."""
+        return self.facts, self.is_online
+
+
+def digest(entries: Iterable[Entry], here: int | None) -> str:
+    """
+    What tells whether a page shows these entries as they are.
+
+    How far the room of the page itself is read says nothing: the page is reading it.
+    """
+    facts = [
+        (one.room_id, one.last_number, one.line, one.room_id == here or one.unread, one.is_request, one.is_online)
+        for one in entries
+    ]
+    return blake2b(repr(facts).encode(), digest_size=6).hexdigest()
+
+
+def digest_of(online: Collection[int], waiting: int) -> str:
+    """The same for the friends who are online, and how many want to be friends."""
+    return blake2b(repr((sorted(online), waiting)).encode(), digest_size=6).hexdigest()
+
+
+async def entries(user_id: int, page: int = 1) -> list[Entry]:
+    """The latest of the person's rooms and chats, in one query: a page and one more to show that there is."""
+    start = (page - 1) * PAGE
+    return await _listed([user_id], start, start + PAGE + 1)
+
+
+async def entries_of(users: Collection[int]) -> dict[int, list[Entry]]:
+    """The first page of each of these people's, without the one more."""
+    found: dict[int, list[Entry]] = {user: [] for user in users}
+    for some in _slices(users):
+        for entry in await _listed(some, 0, PAGE):
+            found[entry.user_id].append(entry)
+    return found
+
+
+async def entries_at(places: Collection[tuple[int, int]]) -> list[Entry]:
+    """
+    What people have of rooms, each place a person and a room; those who have nothing of one are missing.
+
+    The latest come last: put on top of a list one after the other, they stand in their order.
+    """
+    found: list[Entry] = []
+    for some in _slices(places):
+        if found:
+            await asyncio.sleep(BREATH_SECONDS)
+        asked = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(some))
+        found += await _found(_AT.format(asked=asked), *itertools.chain(*some))
+    return sorted(found, key=lambda entry: (entry.moved_at, entry.room_id))
+
+
+def _slices(some: Collection[T]) -> Iterable[list[T]]:
+    every = list(some)
+    return (every[start : start + AT_ONCE] for start in range(0, len(every), AT_ONCE))
+
+
+async def _listed(users: Collection[int], first: int, last: int) -> list[Entry]:
+    return await _found(_LISTED.format(users=sql.marks(users)), *users, first, last)
+
+
+async def _found(query: str, *values: int) -> list[Entry]:
+    return [Entry(row) for row in await sql.rows(query, *values)]

@@ -1,0 +1,122 @@
+"""Looking after strangers: bringing them together, and noticing who is there, in every process."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+from webapp.core.lifetime import Slot
+from webapp.db import engine
+from webapp.live import Reader, hub
+from webapp.strangers.broadcasts import MOVED, moved, waits
+from webapp.strangers.matching import match
+from webapp.strangers.models import LOUNGE, Presence, Stranger, presence
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+# Every so many looks the open pages are said to be open.
+RENEW_EVERY = 2
+
+
+class Matchmaker:
+    """One matching at a time in this process: whoever asks while one is under way is served by the next."""
+
+    def __init__(self) -> None:
+        self.turns = asyncio.Lock()
+        self._asked = self._served = 0
+
+    async def work(self) -> None:
+        """Bring together whom it can, until there is nobody left, and tell them."""
+        self._asked += 1
+        mine = self._asked
+        async with self.turns:
+            if self._served >= mine:
+                return
+            serving = self._asked
+            while found := await match():
+                moved(wish.mask for pair in found for wish in pair)
+            self._served = serving
+
+
+matchmaker = Slot[Matchmaker]("matchmaker")
+
+
+class Watch:
+    """Looks once a second after those whose pages are open in this process: who waits, and who talks."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+        self._seen: dict[int, Presence] = {}
+
+    async def keep(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.look()
+            except Exception as error:
+                engine.read("strangers could not be looked after", error)
+
+    async def look(self) -> None:
+        waiting: defaultdict[int, list[Reader]] = defaultdict(list)
+        talking: set[tuple[int, int]] = set()
+        for reader in hub().readers(stranger=1):
+            if reader.channel == LOUNGE:
+                waiting[reader.labels["user"]].append(reader)
+            elif reader.channel is not None:
+                talking.add((reader.labels["user"], reader.channel))
+        self._turn += 1
+        if (waiting or talking) and self._turn % RENEW_EVERY == 0:
+            await Stranger.renew(waiting, {mask for mask, _ in talking})
+        if waiting:
+            await matchmaker().work()
+            await self._tell(waiting)
+        await self._see({room for _, room in talking})
+
+    async def _tell(self, waiting: dict[int, list[Reader]]) -> None:
+        """Everybody who waits how long they have, and who does not any more that they are expected elsewhere."""
+        total = await Stranger.waits()
+        seconds = await Stranger.waited_of(waiting)
+        for mask, readers in waiting.items():
+            frame = waits(total, seconds[mask]) if mask in seconds else MOVED
+            for reader in readers:
+                reader.put(frame)
+
+    async def _see(self, rooms: set[int]) -> None:
+        """Chats in which somebody has gone away, come back, or been away for too long."""
+        seen = await presence(rooms) if rooms else {}
+        for room, now in seen.items():
+            if now.is_abandoned and await Stranger.end_abandoned(room):
+                hub().touch(room, "company")
+            elif now != self._seen.get(room):
+                hub().ask(room, "company")
+        self._seen = seen
+
+
+watch = Slot[Watch]("watch over strangers")
+
+
+def closed(reader: Reader) -> None:
+    """A stream has ended. One that ends after each answer is back at once."""
+    if "stranger" in reader.labels and not reader.is_brief:
+        hub().start(_gone(reader.labels["user"]))
+
+
+async def _gone(mask: int) -> None:
+    """A page of somebody in a chat has closed."""
+    if not hub().readers(user=mask, stranger=1):
+        try:
+            await Stranger.be_gone(mask)
+        except engine.DOWN as error:
+            log.debug("that a page closed could not be written; it is noticed a little later: %r", error)
+
+
+async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+    """Whose masks are not in the chat, or where people wait, any more."""
+    masks = {reader.labels["user"] for reader in readers if "stranger" in reader.labels}
+    if not masks:
+        return []
+    rows = await Stranger.filter(mask_id__in=masks).values("mask_id", "room_id")
+    seated = {(row["mask_id"], row["room_id"]) for row in rows} | {(mask, LOUNGE) for mask in masks}
+    strangers = [reader for reader in readers if "stranger" in reader.labels]
+    return [(reader, "went_on") for reader in strangers if (reader.labels["user"], reader.channel) not in seated]

@@ -1,0 +1,46 @@
+"""
+From the session to the mask, and to the chat that it is in.
+
+The request is the mask's from then on: no page, error or stream can say anything of who is behind it.
+"""
+
+from starlette.requests import Request
+
+from webapp.accounts.authentication import anyone
+from webapp.accounts.models import User
+from webapp.conversations.models import Room
+from webapp.core.errors import AmongStrangers
+from webapp.strangers.models import Stranger
+
+
+async def stranger(request: Request) -> Stranger | None:
+    """The person who asks, as a stranger; None when they are none yet."""
+    user = anyone(request)
+    found = await Stranger.of(user.id) if user else None
+    if user and found:
+        found.mask.session_id = user.session_id
+        request.scope["user"] = found.mask
+    return found
+
+
+async def masked(request: Request) -> Stranger:
+    """The same; raises AmongStrangers when they are none."""
+    found = await stranger(request)
+    if found is None:
+        raise AmongStrangers
+    return found
+
+
+async def talk(request: Request) -> tuple[Stranger, Room]:
+    """The stranger, and the chat that is named, in which they are; raises AmongStrangers when they are not."""
+    found = await masked(request)
+    room = await found.chat()
+    if room is None or room.id != request.path_params["chat"]:
+        raise AmongStrangers
+    return found, room
+
+
+async def talking(request: Request) -> tuple[User, Room]:
+    """The same, with the mask alone."""
+    found, room = await talk(request)
+    return found.mask, room

@@ -1,0 +1,147 @@
+"""Opening a stream: Server-Sent Events for pages with script, an endless document for those without."""
+
+import random
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp import settings
+from webapp.accounts.models import User
+from webapp.conversations.models import Room
+from webapp.core.i18n import Words, _, current
+from webapp.http import negotiate, render
+from webapp.http.headers import POLICY
+from webapp.http.limits import throttle
+from webapp.live import Reader, frames, hub
+from webapp.live.admission import admitted
+from webapp.sidebar.queries import OLDER
+from webapp.streams.stream import Stream, parked_by_session
+
+MOST_DIGITS = 18
+
+
+LONGEST_DIGEST = 40
+
+
+# Pages that come back after an upgrade load themselves anew, so many milliseconds apart on average.
+RELOAD_MS = 10
+
+
+# The first bytes of an endless document: some browsers show nothing before a kilobyte has come.
+FIRST_BYTES = 1024
+
+
+async def open_events(request: Request, user: User, room: Room | None) -> Response:
+    reader = await _reader(request, user, room, _cursor(request, room) if room else None, "sse")
+    # A page among strangers has no sidebar.
+    sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER)[:LONGEST_DIGEST]
+    reader.is_spare, reader.is_brief = render.is_spare(request), is_long_poll(request)
+    return Stream(reader, first_events(request), "text/event-stream", sidebar=sidebar)
+
+
+def first_events(request: Request) -> bytes:
+    """The first events; a page of another version learns that it is one, and when to load itself anew."""
+    if not _is_outdated(request):
+        return frames.BEGIN
+    note = render.fragment("streams/_outdated.html")
+    told = frames.event(frames.partial("#outdated", "delete", "") + frames.partial("#status", "afterend", note))
+    delay = random.randint(0, admitted().count * RELOAD_MS)
+    return frames.BEGIN + told + f"event: outdated\ndata: {delay}\n\n".encode()
+
+
+def _is_outdated(request: Request) -> bool:
+    """Whether the page is of another version. Those from before pages had one tell their sidebar's digest alone."""
+    query = request.query_params
+    return query.get("page", "" if "sidebar" in query else render.PAGE_VERSION) != render.PAGE_VERSION
+
+
+async def open_log(request: Request, user: User, room: Room) -> Response:
+    if must_wait(request, user):
+        return waiting_document(request, f"{room.path}?plain=1", _("Page without the endless log"))
+    reader = await _reader(request, user, room, None, "html")
+    return open_document(request, reader, user, "messages/live.html", room=room, moderates=room.is_owned_by(user))
+
+
+def must_wait(request: Request, user: User) -> bool:
+    """
+    Whether one more endless document would leave the browser without a connection for anything else.
+
+    Over HTTP/1.1, which is all that browsers speak without TLS, they have six for a host. To end the oldest, as for
+    pages with script, would not help: a frame whose document ended would load it anew, so its connection stays open.
+    """
+    held = len(hub().readers(session=user.session_id)) + parked_by_session()[user.session_id]
+    return request.url.scheme == "http" and held >= settings.MAX_STREAMS_PER_SESSION
+
+
+def waiting_document(request: Request, way: str, way_name: Words) -> Response:
+    return render.page(request, "streams/waiting.html", is_kept=False, way=way, way_name=way_name)
+
+
+def open_document(
+    request: Request, reader: Reader, user: User, name: str, sidebar: str | None = None, **context: Any
+) -> Response:
+    reader.is_spare = render.is_spare(request)
+    context |= {"me_css": user.stylesheet, "spare": reader.is_spare, "outdated": _is_outdated(request)}
+    opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
+    policy = POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
+    # Packed here, because a proxy that packs it holds it back.
+    packed = negotiate.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
+    headers = {"Content-Security-Policy": policy}
+    return Stream(reader, opening, "text/html; charset=utf-8", headers, packed, sidebar)
+
+
+def supervisor(request: Request) -> Response:
+    """
+    One of the twins. They hold nothing of anybody, and are kept by the browser before they are needed: a page
+    that can't be fetched while the server is away would be the last one.
+    """
+    path = quote(request.scope["path"])
+    twin = "a" if request.query_params["frame"] == "b" else "b"
+    page = quote(request.query_params.get("page", render.PAGE_VERSION)[:MOST_DIGITS])
+    html = render.fragment(
+        "streams/supervisor.html", path=f"{path}?page={page}", twin=f"{path}?frame={twin}&page={page}"
+    )
+    # The preload of the twin is measured by connect-src, which is default-src here.
+    policy = "default-src 'self'; script-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    headers = {"Cache-Control": "private, max-age=31536000, immutable", "Content-Security-Policy": policy}
+    return Response(html, 200, headers, "text/html")
+
+
+async def _reader(request: Request, user: User, room: Room | None, cursor: int | None, framing: str) -> Reader:
+    """A reader for this stream, of a room or of what is the viewer's alone."""
+    labels = {"session": user.session_id, "user": user.id}
+    if room is None:
+        await end_oldest_streams(user)
+        return Reader(None, None, framing, "/lobby", current().code, **labels)
+    if room.is_chat and room.other and not room.is_notebook:
+        labels["other"] = room.other.id
+    if room.is_stranger:
+        labels["stranger"] = 1
+    if room.is_chat:
+        labels["private"] = 1
+    await end_oldest_streams(user)
+    return Reader(room.id, cursor, framing, room.path, current().code, **labels)
+
+
+async def end_oldest_streams(user: User) -> None:
+    """The session's oldest streams end when there would be too many."""
+    await throttle(settings.RATE_STREAM, "stream", str(user.session_id))
+    open_already = hub().readers(session=user.session_id)
+    for oldest in open_already[: max(0, len(open_already) + 1 - settings.MAX_STREAMS_PER_SESSION)]:
+        hub().end(oldest, "paused")
+
+
+def is_long_poll(request: Request) -> bool:
+    """Whether the page wants an answer that ends soon, because a stream does not get through to it (see chat.js)."""
+    return "wait=" in request.headers.get("prefer", "")
+
+
+def _cursor(request: Request, room: Room) -> int | None:
+    """The version that the page holds: what it heard last wins over what it was served with."""
+    for text in (request.headers.get("last-event-id"), request.query_params.get("after")):
+        if text and text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
+            # A version that is still to come is of another time (a restored backup): the log is sent anew.
+            return int(text) if int(text) <= room.version else None
+    return None
