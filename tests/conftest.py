@@ -36,7 +36,7 @@ from webapp.conversations import access, members  # noqa: E402
 from webapp.conversations.models import Room  # noqa: E402
 from webapp.db import migrate as schema  # noqa: E402
 from webapp.http import cookie  # noqa: E402
-from webapp.media.store import Picture  # noqa: E402
+from webapp.media.store import ProcessedImage  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
 from webapp.rooms import opening  # noqa: E402
 
@@ -174,7 +174,7 @@ async def introduce(user: User, shown: str, bio: str = "") -> None:
     await user.set_profile(Profile.checked(user, shown, bio, user.language, user.saves_data))
 
 
-async def show(user: User, picture: Picture | None) -> None:
+async def show(user: User, picture: ProcessedImage | None) -> None:
     """They take this picture, or none."""
     profile = Profile(user.display_name, user.bio, user.language, user.saves_data)
     await user.set_profile(profile, picture, keeps_picture=False)
@@ -261,7 +261,7 @@ async def admin(app: object) -> Person:
 @pytest.fixture
 async def room(alice: Person) -> Room:
     assert alice.user
-    return await opening.enter(alice.user, "Tea & Cake", "What goes with what")
+    return await opening.open_room(alice.user, "Tea & Cake", "What goes with what")
 
 
 async def bodies(room: Room) -> list[str]:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from webapp.messages.markdown import rendered
-from webapp.messages.models import LONGEST
+from webapp.messages.markdown import render_markdown
+from webapp.messages.models import MAX_LENGTH
 
 PIECES = [
     *("*", "**", "***", "_", "__", "~~", "`", "``", "```", "\\", "\\*", "\n", "\n\n", " ", "    ", "\t"),
@@ -35,7 +35,7 @@ def cost(body: str, tries: int = 3) -> float:
 
 def _once(body: str) -> float:
     begun = time.process_time()
-    rendered(body)
+    render_markdown(body)
     return time.process_time() - begun
 
 
@@ -51,7 +51,7 @@ def search(seed: int) -> Iterator[Found]:
     dice, best = random.Random(seed), list[tuple[float, list[str]]]()
     while True:
         unit = _unit(dice, [pieces for _, pieces in best])
-        body = ("".join(unit) * LONGEST)[:LONGEST] if dice.random() < 0.8 else _uneven(dice, unit)
+        body = ("".join(unit) * MAX_LENGTH)[:MAX_LENGTH] if dice.random() < 0.8 else _uneven(dice, unit)
         found = Found(cost(body, 1), body)
         best = sorted([*best, (found.seconds, unit)], reverse=True)[:12]
         yield found
@@ -71,7 +71,7 @@ def _unit(dice: random.Random, best: list[list[str]]) -> list[str]:
 def _uneven(dice: random.Random, unit: list[str]) -> str:
     """What opens at first, and closes in the end; or grows and shrinks."""
     other = dice.choices(PIECES, k=dice.randint(1, 4))
-    half = LONGEST // 2
+    half = MAX_LENGTH // 2
     return ("".join(unit) * half)[:half] + ("".join(other) * half)[:half]
 
 

@@ -22,7 +22,7 @@ from webapp.accounts import passwords
 from webapp.accounts.models import User
 from webapp.accounts.names import skeleton
 from webapp.accounts.reset import RESET_SECONDS, reset_path
-from webapp.accounts.sessions import Session, used
+from webapp.accounts.sessions import Session, session_uses
 from webapp.accounts.viewer import HUES, Avatar
 from webapp.core import text
 from webapp.core.errors import Invalid
@@ -309,7 +309,7 @@ async def test_two_who_want_one_name_at_the_same_moment(app: object, monkeypatch
             await both.wait()  # by now both have seen that the name is free
         return "a hash"
 
-    monkeypatch.setattr(passwords, "hashed", hashed)
+    monkeypatch.setattr(passwords, "hash_password", hashed)
     wishes = NEWCOMER, NEWCOMER | {"username": "d0ra"}
     first, second = await asyncio.gather(*(Person(app).post("/register", wish) for wish in wishes))
     won, lost = sorted((first, second), key=lambda answer: answer.status_code)
@@ -360,7 +360,7 @@ async def test_signing_in_leads_on_to_where_one_wanted(dora: Person) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/rooms?q=tea&page=2")
     assert await is_signed_in(dora)
     row = await Session.get(user_id=dora.user.id)
-    assert str(row.device) == "Firefox on Linux"
+    assert str(row.device_label) == "Firefox on Linux"
     assert row.digest not in cookie_of(dora)
 
 
@@ -634,12 +634,12 @@ async def test_when_a_session_was_used_is_written_at_most_every_five_minutes(ali
     earlier = datetime.now(UTC) - timedelta(minutes=4)
     await Session.filter(id=alice.session.id).update(used_at=earlier)
     await alice.get("/lobby")
-    await used().write()
+    await session_uses().write()
     assert (await Session.get(id=alice.session.id)).used_at == earlier
 
     await Session.filter(id=alice.session.id).update(used_at=earlier - timedelta(minutes=2))
     await alice.get("/lobby")
-    await used().write()
+    await session_uses().write()
     assert (await Session.get(id=alice.session.id)).used_at > earlier
 
 

@@ -13,7 +13,7 @@ from webapp.conversations.models import Room
 from webapp.db import engine, sql, transaction
 from webapp.live import hub
 from webapp.messages.models import new_nonce
-from webapp.presence.tracker import attendance
+from webapp.presence.tracker import tracker
 
 # More steps than any of these requests takes, and for a stream, all until it waits for something to happen.
 MOST_STEPS = 400
@@ -63,9 +63,9 @@ async def cancelled(work: Coroutine[Any, Any, Any], step: int) -> bool:
 
 
 async def nothing_is_left() -> None:
-    await transaction.settle()
+    await transaction.drain()
     async with asyncio.timeout(5):
-        while hub().readers() or attendance()._streams:
+        while hub().readers() or tracker()._streams:
             await asyncio.sleep(0)
     assert not hub()._labelled
     assert not hub().channels
@@ -128,7 +128,7 @@ async def test_a_post_that_was_cancelled_is_stored_once_when_it_is_sent_again(al
     for step in range(1, MOST_STEPS):
         nonce = new_nonce()
         was_cancelled = await cancelled(alice.say(room, f"message {step}", nonce), step)
-        await transaction.settle()
+        await transaction.drain()
         assert (await alice.say(room, f"message {step}", nonce)).status_code == 303
         if not was_cancelled:
             break

@@ -15,14 +15,14 @@ from webapp.accounts.models import EVERYONE, User
 from webapp.app import app as the_app
 from webapp.conversations import broadcasts, direct
 from webapp.conversations.access import for_reading
-from webapp.conversations.models import DIRECT, PARTED, UNANSWERED, Membership, Room
-from webapp.core.i18n import speaking
+from webapp.conversations.models import CANNOT_WRITE, DIRECT, UNANSWERED, Membership, Room
+from webapp.core.i18n import use_language
 from webapp.live import Reader, hub
 from webapp.messages import receipts
 from webapp.messages.models import Message, new_nonce
-from webapp.presence.tracker import attendance
+from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block
-from webapp.sidebar.queries import entries as sidebar_entries
+from webapp.sidebar.queries import list_entries as sidebar_entries
 from webapp.streams.stream import Stream
 
 NOBODY = "0000-0000"
@@ -61,8 +61,8 @@ async def befriend(one: Person, other: Person) -> None:
 
 
 async def block(one: Person, other: Person) -> None:
-    await Block.put(who(one), who(other))
-    broadcasts.parted(who(one).id, who(other).id)
+    await Block.add(who(one), who(other))
+    broadcasts.blocked(who(one).id, who(other).id)
 
 
 async def membership(one: Person, room: Room) -> Membership | None:
@@ -345,7 +345,7 @@ async def test_a_request_can_be_ignored_and_nobody_is_told(
     alice: Person, charlie: Person, request_of_charlie: Room
 ) -> None:
     await charlie.get(request_of_charlie.path)
-    await attendance()._write_changes()
+    await tracker()._write_changes()
     shown = words(await charlie.get(request_of_charlie.path))
     assert (await alice.post(f"{request_of_charlie.path}/leave")).status_code == 303
     assert sidebar(await alice.get("/lobby")) == []
@@ -404,7 +404,7 @@ async def test_a_block_in_the_middle_leaves_the_history_and_ends_the_rest(
     page = await alice.get(chat.path)
     assert page.status_code == 200
     assert "Hello Bob" in words(page)
-    assert str(PARTED) in words(page)
+    assert str(CANNOT_WRITE) in words(page)
     assert "<textarea" not in page.text
     assert "/events?after" not in page.text
     for way in ("events", "live"):
@@ -416,7 +416,7 @@ async def test_a_block_in_the_middle_leaves_the_history_and_ends_the_rest(
         await alice.post(f"{chat.path}/messages/1/edit", {"body": "Hello again"}),
     ):
         assert answer.status_code == 403
-        assert str(PARTED) in words(answer)
+        assert str(CANNOT_WRITE) in words(answer)
     assert (await alice.get(chat_of(bob))).status_code == 404
     assert await bodies(chat) == ["Hello Bob", "Hello Alice"]
     assert (await alice.post(f"{chat.path}/messages/1/remove")).status_code == 303  # what is theirs stays theirs
@@ -427,13 +427,13 @@ async def test_neither_can_tell_who_blocked(alice: Person, bob: Person, chat: Ro
     await alice.get(chat.path)
     pages = [words(await one.get(chat.path)) for one in (alice, bob)]
     named = [page.replace("Alice", "X").replace("Bob", "X") for page in pages]
-    assert str(PARTED) in named[0]
+    assert str(CANNOT_WRITE) in named[0]
     assert named[0].partition("This is where it begins.")[2] == named[1].partition("This is where it begins.")[2]
 
 
 async def test_unblocking_restores(alice: Person, bob: Person, chat: Room) -> None:
     await block(alice, bob)
-    await Block.lift(who(alice), who(bob))
+    await Block.remove(who(alice), who(bob))
     assert (await alice.say(chat, "again")).status_code == 303
     assert "/events" in (await bob.get(chat.path)).text
 
@@ -455,10 +455,10 @@ async def test_the_streams_of_the_two_end_with_a_block_and_no_others(
     another = (await Room.filter(kind=DIRECT).order_by("-id"))[0]
     ended = [await opened(alice, chat), await opened(bob, chat)]
     kept = [await opened(alice, another), await opened(charlie, another)]
-    broadcasts.parted(who(bob).id, who(alice).id)
+    broadcasts.blocked(who(bob).id, who(alice).id)
     for reader in ended:
         assert reader.outbox.is_closed
-        assert str(PARTED).encode() in b"".join([chunk async for chunk in reader.outbox]).replace(b"&#39;", b"'")
+        assert str(CANNOT_WRITE).encode() in b"".join([chunk async for chunk in reader.outbox]).replace(b"&#39;", b"'")
     assert not any(reader.outbox.is_closed for reader in kept)
     for reader in ended + kept:
         hub().leave(reader)
@@ -469,9 +469,9 @@ async def test_a_block_that_was_made_elsewhere_is_found_by_the_heartbeat(
 ) -> None:
     readers = [await opened(alice, chat), await opened(bob, chat), await opened(alice, room)]
     assert await hub().providers.check_access(readers) == []
-    await Block.put(who(alice), who(charlie))
+    await Block.add(who(alice), who(charlie))
     assert await hub().providers.check_access(readers) == []
-    await Block.put(who(alice), who(bob))
+    await Block.add(who(alice), who(bob))
     assert sorted(await hub().providers.check_access(readers), key=lambda one: one[0].since) == [
         (readers[0], "parted"),
         (readers[1], "parted"),
@@ -620,7 +620,7 @@ async def test_rooms_and_chats_are_one_list_by_the_last_message(
 async def test_the_line_follows_when_the_newest_is_edited_or_removed(alice: Person, bob: Person, chat: Room) -> None:
     async def line(language: str = "en") -> str:
         [entry] = [entry for entry in await sidebar_entries(who(alice).id) if entry.room_id == chat.id]
-        with speaking(language):
+        with use_language(language):
             return str(entry.line)
 
     assert await line() == "Hello Alice"
@@ -641,7 +641,7 @@ async def test_the_last_line_of_somebody_blocked_is_not_shown_for_a_room(
 ) -> None:
     await bob.say(room, "rude words")
     assert "rude words" in sidebar(await alice.get("/lobby"))[0]
-    await Block.put(who(alice), who(bob))
+    await Block.add(who(alice), who(bob))
     assert "rude words" not in sidebar(await alice.get("/lobby"))[0]
 
 
@@ -753,7 +753,7 @@ async def shown(one: Person, room: Room) -> str:
     while not reader.outbox.is_empty or reader not in hub().channels[room.id].readers:
         await asyncio.sleep(0)
         reader.outbox._chunks.clear()
-    frame = (await receipts.receipts([room.id]))[room.id].said("en")
+    frame = (await receipts.receipts([room.id]))[room.id].in_language("en")
     hub().leave(reader)
     [(code, number, said)] = re.findall(
         r'<p id="receipt" class="receipt" data-author="([^"]*)" data-number="(\d+)">(.*?)</p>', frame.sse.decode()

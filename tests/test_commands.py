@@ -20,7 +20,7 @@ import pytest
 
 from tests.servers import ROOT, App, Postgres, Redis, free_port, furnish, missing, wait_until
 from webapp.cli.listen import close, listen, reachable
-from webapp.messages.posting import TOGETHER
+from webapp.messages.posting import GROUPING_WINDOW
 
 PASSWORD = "correct horse battery"
 
@@ -626,7 +626,7 @@ def check_demo(rooms: list[tuple[Any, ...]], log: list[tuple[Any, ...]], members
             author, at, continues, opens_day = message[4:8]
             is_same_day = last is not None and last[5].date() == at.date()
             assert bool(opens_day) is not is_same_day
-            is_near = last is not None and timedelta(0) <= at - last[5] < TOGETHER
+            is_near = last is not None and timedelta(0) <= at - last[5] < GROUPING_WINDOW
             assert bool(continues) is bool(is_same_day and is_near and last and last[4] == author)
             assert last is None or at >= last[5]
             last = message

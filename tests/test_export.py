@@ -20,7 +20,7 @@ from PIL import Image
 from tests.conftest import PASSWORD, Person, introduce, known_password, person, show
 from webapp import settings
 from webapp.accounts.models import User
-from webapp.app import _tidy as at_start
+from webapp.app import finish_interrupted_work as at_start
 from webapp.chats import first_message
 from webapp.conversations.models import KICKED, Membership, Room
 from webapp.core import tasks
@@ -33,7 +33,7 @@ from webapp.live import hub
 from webapp.media import store
 from webapp.messages.models import Message
 from webapp.presence.models import Process
-from webapp.presence.tracker import attendance
+from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block, Friendship, VeiledBlock
 from webapp.rooms import opening
 
@@ -105,20 +105,20 @@ async def fill(room: Room, author: User, count: int) -> None:
 
 
 async def notebook(one: Person, count: int) -> Room:
-    room, _ = await first_message.write_to(who(one), who(one), "A note", "")
+    room, _ = await first_message.post_first(who(one), who(one), "A note", "")
     await Message.filter(room_id=room.id).delete()
     await fill(room, who(one), count)
     return room
 
 
 async def befriend(one: Person, other: Person) -> None:
-    await Friendship.ask(who(one), who(other))
+    await Friendship.request(who(one), who(other))
     await Friendship.accept(who(other), who(one))
 
 
 async def chat(one: Person, other: Person, *bodies: str) -> Room:
     for body in bodies:
-        room, _ = await first_message.write_to(who(one), who(other), body, "")
+        room, _ = await first_message.post_first(who(one), who(other), body, "")
     return room
 
 
@@ -126,7 +126,7 @@ async def set_picture(one: Person, colour: str) -> str:
     file = BytesIO()
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
-    picture = await store.prepared(Upload(len(content), content))
+    picture = await store.process_image(Upload(len(content), content))
     await show(who(one), picture)
     return picture.digest
 
@@ -214,7 +214,7 @@ async def test_that_it_failed_is_said_and_it_can_be_tried_again(
 
     await notebook(alice, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(Message, "after", broken)
+        patch.setattr(Message, "list_after", broken)
         await press(alice)
         await made(alice, FAILED)
     page = await alice.get(PAGE)
@@ -252,9 +252,9 @@ async def test_it_holds_the_profile_the_devices_and_the_people(
     dora, emil = await person(app, "dora"), await person(app, "emil")
     await introduce(who(alice), "Alice Liddell", "Down the\nrabbit hole")
     await befriend(alice, bob)
-    await Friendship.ask(who(charlie), who(alice))
-    await Friendship.ask(who(alice), who(dora))
-    await Block.put(who(alice), who(emil))
+    await Friendship.request(who(charlie), who(alice))
+    await Friendship.request(who(alice), who(dora))
+    await Block.add(who(alice), who(emil))
     await VeiledBlock.put(who(alice), who(await person(app, "falk")))
     html = await page_of(alice)
     text = words(html)
@@ -270,7 +270,7 @@ async def test_it_holds_the_profile_the_devices_and_the_people(
 
 async def test_whether_a_request_was_declined_is_not_in_it(alice: Person, bob: Person, charlie: Person) -> None:
     for other in (bob, charlie):
-        await Friendship.ask(who(alice), who(other))
+        await Friendship.request(who(alice), who(other))
     await Friendship.decline(who(bob), who(alice))
     text = words(await page_of(alice))
     assert re.search(rf"You have asked Charlie {who(charlie).code} Bob {who(bob).code} Chats", text)
@@ -346,7 +346,7 @@ async def test_a_request_is_in_it_until_it_is_ignored(alice: Person, charlie: Pe
 
 async def test_a_request_of_somebody_blocked_is_not_in_it(alice: Person, charlie: Person) -> None:
     await chat(charlie, alice, "May I?")
-    await Block.put(who(charlie), who(alice))
+    await Block.add(who(charlie), who(alice))
     html = await page_of(alice)
     assert "May I?" not in html
     assert "Charlie" not in html
@@ -357,7 +357,7 @@ async def test_what_people_wrote_is_escaped(alice: Person, bob: Person) -> None:
     await User.filter(id=who(bob).id).update(display_name=evil)
     await User.filter(id=who(alice).id).update(display_name=evil, bio=evil)
     await befriend(alice, bob)
-    await opening.enter(who(alice), evil, evil)
+    await opening.open_room(who(alice), evil, evil)
     await chat(alice, bob, evil, "<img src=x onerror=alert(1)>")
     html = await page_of(alice)
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 7
@@ -412,14 +412,14 @@ def listening() -> Iterator[list[str]]:
 
 async def test_what_it_asks_of_the_database_grows_by_the_page(alice: Person, room: Room, tmp_path: Path) -> None:
     asked = {}
-    for count in (10 * archive.AT_ONCE, 20 * archive.AT_ONCE):
+    for count in (10 * archive.BATCH_SIZE, 20 * archive.BATCH_SIZE):
         await Message.filter(room_id=room.id).delete()
         await fill(room, who(alice), count)
         written = archive.Archive(tmp_path / f"{count}.zip")
         await written.open()
         with listening() as heard:
-            await archive.Book(who(alice), written, nothing).write()
-        await written.drop()
+            await archive.ExportWriter(who(alice), written, nothing).write()
+        await written.discard()
         asked[count] = len(heard)
     few, many = asked.values()
     assert 0 < many - few <= 12
@@ -434,7 +434,7 @@ async def test_how_much_somebody_wrote_is_counted_without_reading_it(alice: Pers
     if not settings.ON_SQLITE:
         return  # PostgreSQL reads a small table whole, whatever index there is
     with listening() as heard:
-        await archive.places(who(alice))
+        await archive.rooms_to_export(who(alice))
     [count] = [query for query in heard if "count(*)" in query]
     query = count.split(": ")[0]
     plan = await sql.rows(f"EXPLAIN QUERY PLAN {query}", who(alice).id)
@@ -465,7 +465,7 @@ async def test_after_a_day_it_is_gone(alice: Person, bob: Person, folder: Path) 
     await Export.filter(id=found.id).update(since=datetime.now(UTC) - timedelta(hours=24, seconds=1))
     assert (await alice.get(found.path)).status_code == 404, "at once"
     assert "Make the file" in (await alice.get(PAGE)).text
-    await Export.forget()
+    await Export.delete_expired()
     assert files(folder) == [f"{his.run}.zip"]
     assert await Export.all().count() == 1
 
@@ -480,7 +480,7 @@ async def test_a_file_that_is_not_there_any_more_is_missing(alice: Person) -> No
 
 async def test_with_the_account_it_goes_at_once(alice: Person, folder: Path) -> None:
     found = await ask(alice)
-    await steps.begin(who(alice))
+    await steps.start_deletion(who(alice))
     assert files(folder) == []
     assert not await Export.exists(id=found.id)
 
@@ -488,18 +488,18 @@ async def test_with_the_account_it_goes_at_once(alice: Person, folder: Path) -> 
 async def test_an_account_that_goes_while_it_is_made_leaves_nothing(
     alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await notebook(alice, 3 * archive.AT_ONCE)
-    after = Message.after
+    await notebook(alice, 3 * archive.BATCH_SIZE)
+    after = Message.list_after
 
     async def leave_meanwhile(room: Room, number: int, *rest: Any) -> Any:
-        if number == 2 * archive.AT_ONCE:
+        if number == 2 * archive.BATCH_SIZE:
             assert len(files(folder)) == 1
             await steps.finish(who(alice))
         return await after(room, number, *rest)
 
-    monkeypatch.setattr(Message, "after", leave_meanwhile)
+    monkeypatch.setattr(Message, "list_after", leave_meanwhile)
     claimed = await begun(alice)
-    await worker.make(claimed)
+    await worker.build(claimed)
     assert files(folder) == []
     assert await Export.all().count() == 0
 
@@ -511,7 +511,7 @@ async def begun(one: Person) -> Export:
     """It is asked for, and this process's to make, without its maker, who might have begun it anew."""
     await stop_making()
     await Export.begin(who(one))
-    claimed = await Export.claim(attendance().process)
+    claimed = await Export.claim(tracker().process)
     assert claimed
     return claimed
 
@@ -529,13 +529,13 @@ async def test_asked_for_again_while_it_is_made_it_goes_on(alice: Person) -> Non
     await Export.begin(who(alice))
     found = await Export.get(user_id=who(alice).id)
     assert (found.state, found.run) == (MAKING, claimed.run)
-    await worker.make(claimed)
+    await worker.build(claimed)
     assert (await Export.get(user_id=who(alice).id)).state == READY
 
 
 async def stop_making() -> None:
     """In a process one is at it: a second one would take what the first has begun for what a crash left."""
-    await tasks.end({task for task in hub()._tasks if "keep_making" in repr(task)})
+    await tasks.cancel_and_wait({task for task in hub()._tasks if "keep_making" in repr(task)})
 
 
 async def leftover(one: Person, folder: Path, attempts: int = 1) -> str:
@@ -552,9 +552,9 @@ async def leftover(one: Person, folder: Path, attempts: int = 1) -> str:
 async def test_what_a_crash_left_is_begun_anew_at_the_start(alice: Person, folder: Path) -> None:
     await stop_making()
     run = await leftover(alice, folder)
-    at_the_start = asyncio.create_task(worker.Maker().keep_making())
+    at_the_start = asyncio.create_task(worker.ExportWorker().run())
     found = await made(alice)
-    await tasks.end({at_the_start})
+    await tasks.cancel_and_wait({at_the_start})
     assert found.run != run
     assert found.attempts == 2
     assert files(folder) == [f"{found.run}.zip"]
@@ -567,8 +567,8 @@ async def test_what_a_crash_left_is_begun_anew_by_the_next_press(alice: Person, 
 
 
 async def test_what_ends_every_process_is_given_up(alice: Person, folder: Path) -> None:
-    await leftover(alice, folder, attempts=jobs.MOST_ATTEMPTS)
-    assert await Export.claim(attendance().process) is None
+    await leftover(alice, folder, attempts=jobs.MAX_ATTEMPTS)
+    assert await Export.claim(tracker().process) is None
     assert "could not be made" in (await alice.get(PAGE)).text
     assert files(folder) == []
 
@@ -576,9 +576,9 @@ async def test_what_ends_every_process_is_given_up(alice: Person, folder: Path) 
 async def test_what_another_process_makes_is_left_alone_as_long_as_it_lives(alice: Person, folder: Path) -> None:
     await leftover(alice, folder)
     await Process.renew("dead")
-    assert await Export.claim(attendance().process) is None
+    assert await Export.claim(tracker().process) is None
     await Process.filter(id="dead").update(seen_at=0)
-    assert await Export.claim(attendance().process)
+    assert await Export.claim(tracker().process)
 
 
 async def test_of_two_processes_one_makes_it(alice: Person) -> None:
@@ -593,10 +593,10 @@ async def test_of_two_processes_one_makes_it(alice: Person) -> None:
 async def test_who_was_taken_for_dead_and_wakes_up_spoils_nothing(alice: Person, folder: Path) -> None:
     await notebook(alice, 3)
     thawed = await begun(alice)
-    current = await Export.claim(attendance().process)
+    current = await Export.claim(tracker().process)
     assert current
-    await worker.make(current)
-    await worker.make(thawed)
+    await worker.build(current)
+    await worker.build(thawed)
     found = await Export.get(user_id=who(alice).id)
     assert (found.state, found.run) == (READY, current.run)
     assert files(folder) == [f"{current.run}.zip"]
@@ -611,8 +611,8 @@ async def test_a_process_that_stops_lets_go_of_it(alice: Person, folder: Path, m
 
     await notebook(alice, 3)
     claimed = await begun(alice)
-    monkeypatch.setattr(Message, "after", endless)
-    task = asyncio.create_task(worker.make(claimed))
+    monkeypatch.setattr(Message, "list_after", endless)
+    task = asyncio.create_task(worker.build(claimed))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await reached.wait()
     task.cancel()
@@ -629,9 +629,9 @@ async def test_it_is_not_made_for_ever(alice: Person, folder: Path, monkeypatch:
 
     await notebook(alice, 3)
     claimed = await begun(alice)
-    monkeypatch.setattr(Message, "after", endless)
-    monkeypatch.setattr(worker, "MOST_SECONDS", 0.05)
-    await worker.make(claimed)
+    monkeypatch.setattr(Message, "list_after", endless)
+    monkeypatch.setattr(worker, "MAX_SECONDS", 0.05)
+    await worker.build(claimed)
     assert (await Export.get(user_id=who(alice).id)).state == FAILED
     assert files(folder) == []
 
@@ -650,13 +650,13 @@ async def test_a_database_that_is_away_does_not_end_the_maker(alice: Person, mon
         looked.set()
         raise OSError("the database is away")
 
-    another = worker.Maker()
+    another = worker.ExportWorker()
     with monkeypatch.context() as patch:
         patch.setattr(Export, "claim", away)
-        task = asyncio.create_task(another.keep_making())
+        task = asyncio.create_task(another.run())
         async with asyncio.timeout(PATIENCE_SECONDS):
             await looked.wait()
     await Export.begin(who(alice))
     another.wake()
     await made(alice)
-    await tasks.end({task})
+    await tasks.cancel_and_wait({task})

@@ -15,13 +15,21 @@ from tortoise.transactions import in_transaction
 from tests.conftest import Person, account, introduce, person
 from webapp import settings
 from webapp.accounts.models import SearchName, User
-from webapp.accounts.names import search_names
+from webapp.accounts.names import search_keys
 from webapp.conversations.models import Room
 from webapp.db import sql
 from webapp.relationships import broadcasts
-from webapp.relationships.models import COOLING_OFF, MOST_OUTSTANDING, Block, Friendship, Tie, VeiledBlock, pair
-from webapp.relationships.queries import tie
-from webapp.relationships.search import MOST_FOUND, code_in
+from webapp.relationships.models import (
+    COOLING_OFF,
+    MAX_PENDING_REQUESTS,
+    Block,
+    Friendship,
+    Relationship,
+    VeiledBlock,
+    ordered_ids,
+)
+from webapp.relationships.queries import relationship
+from webapp.relationships.search import MAX_RESULTS, parse_code
 
 NOBODY = "0000-0000"
 ACTIONS = {
@@ -85,15 +93,15 @@ async def befriend(one: Person, other: Person) -> None:
     await done(other, "accept", one)
 
 
-async def ties(one: Person, other: Person) -> tuple[Tie, Tie]:
+async def ties(one: Person, other: Person) -> tuple[Relationship, Relationship]:
     """What each is to the other."""
-    return await tie(someone(one), someone(other)), await tie(someone(other), someone(one))
+    return await relationship(someone(one), someone(other)), await relationship(someone(other), someone(one))
 
 
 async def declined(asker: Person, other: Person, ago: timedelta = timedelta()) -> None:
     await done(asker, "ask", other)
     await done(other, "decline", asker)
-    low, high = pair(someone(asker), someone(other))
+    low, high = ordered_ids(someone(asker), someone(other))
     await Friendship.filter(low_id=low, high_id=high).update(declined_at=datetime.now(UTC) - ago)
 
 
@@ -136,13 +144,13 @@ async def test_my_own_profile_has_nothing_to_ask(alice: Person) -> None:
 async def test_asking_somebody_who_has_asked_me_accepts(alice: Person, charlie: Person) -> None:
     await done(alice, "ask", charlie)
     await done(charlie, "ask", alice)
-    assert await ties(alice, charlie) == (Tie.FRIENDS, Tie.FRIENDS)
+    assert await ties(alice, charlie) == (Relationship.FRIENDS, Relationship.FRIENDS)
 
 
 async def test_a_request_that_was_taken_back_is_gone_for_both(alice: Person, charlie: Person) -> None:
     await done(alice, "ask", charlie)
     await done(alice, "cancel", charlie)
-    assert await ties(alice, charlie) == (Tie.NONE, Tie.NONE)
+    assert await ties(alice, charlie) == (Relationship.NONE, Relationship.NONE)
     assert names(await charlie.get("/friends")) == []
     answer = await do(charlie, "accept", alice)
     assert answer.status_code == 404
@@ -161,65 +169,65 @@ async def test_a_decline_is_not_told(alice: Person, charlie: Person) -> None:
 async def test_whoever_was_declined_and_asks_again_does_not_disturb(alice: Person, charlie: Person) -> None:
     await declined(alice, charlie)
     await done(alice, "cancel", charlie)
-    assert await ties(alice, charlie) == (Tie.NONE, Tie.NONE)
+    assert await ties(alice, charlie) == (Relationship.NONE, Relationship.NONE)
     await done(alice, "ask", charlie)
-    assert await ties(alice, charlie) == (Tie.ASKED, Tie.NONE)
+    assert await ties(alice, charlie) == (Relationship.ASKED, Relationship.NONE)
 
 
 async def test_after_the_cooling_off_one_may_ask_anew(alice: Person, charlie: Person) -> None:
     await declined(alice, charlie, COOLING_OFF + timedelta(minutes=1))
-    assert await ties(alice, charlie) == (Tie.NONE, Tie.NONE)
+    assert await ties(alice, charlie) == (Relationship.NONE, Relationship.NONE)
     assert names(await alice.get("/friends")) == []
     await done(alice, "ask", charlie)
-    assert await ties(alice, charlie) == (Tie.ASKED, Tie.ASKING)
+    assert await ties(alice, charlie) == (Relationship.ASKED, Relationship.ASKING)
 
 
 async def test_whoever_declined_and_asks_later_meets_the_wish_that_still_stands(alice: Person, charlie: Person) -> None:
     """Anything else would tell the one who waits that they were declined."""
     await declined(alice, charlie)
     await done(charlie, "ask", alice)
-    assert await ties(alice, charlie) == (Tie.FRIENDS, Tie.FRIENDS)
+    assert await ties(alice, charlie) == (Relationship.FRIENDS, Relationship.FRIENDS)
 
 
 async def test_a_wish_that_is_over_is_not_met(alice: Person, charlie: Person) -> None:
     await declined(alice, charlie, COOLING_OFF + timedelta(minutes=1))
     await done(charlie, "ask", alice)
-    assert await ties(alice, charlie) == (Tie.ASKING, Tie.ASKED)
+    assert await ties(alice, charlie) == (Relationship.ASKING, Relationship.ASKED)
 
 
 async def test_a_wish_that_was_taken_back_after_a_decline_is_not_met(alice: Person, charlie: Person) -> None:
     await declined(alice, charlie)
     await done(alice, "cancel", charlie)
     await done(charlie, "ask", alice)
-    assert await ties(alice, charlie) == (Tie.ASKING, Tie.ASKED)
+    assert await ties(alice, charlie) == (Relationship.ASKING, Relationship.ASKED)
 
 
 async def test_an_accept_after_a_decline_in_another_tab_still_counts(alice: Person, charlie: Person) -> None:
     await declined(alice, charlie)
     await done(charlie, "accept", alice)
-    assert await ties(alice, charlie) == (Tie.FRIENDS, Tie.FRIENDS)
+    assert await ties(alice, charlie) == (Relationship.FRIENDS, Relationship.FRIENDS)
 
 
 async def outstanding(who: Person, count: int, **values: Any) -> list[User]:
     others = [await account(f"other{number:02}") for number in range(count)]
     for other in others:
-        low, high = pair(someone(who), other)
+        low, high = ordered_ids(someone(who), other)
         asked = {"low_id": low, "high_id": high, "asked_by": someone(who).id, "asked_at": datetime.now(UTC)}
         await Friendship.create(**asked | values)
     return others
 
 
 async def test_nobody_asks_more_than_fifty_who_do_not_answer(alice: Person, charlie: Person, app: object) -> None:
-    others = await outstanding(alice, MOST_OUTSTANDING)
+    others = await outstanding(alice, MAX_PENDING_REQUESTS)
     answer = await do(alice, "ask", charlie)
     assert answer.status_code == 403
     assert "You have asked many people who have not answered yet." in words(answer)
-    assert await tie(someone(alice), someone(charlie)) is Tie.NONE
+    assert await relationship(someone(alice), someone(charlie)) is Relationship.NONE
 
     assert (await do(alice, "ask", others[0].code)).status_code == 303, "asking again is no other request"
     await done(charlie, "ask", alice)
     await done(alice, "ask", charlie)
-    assert await ties(alice, charlie) == (Tie.FRIENDS, Tie.FRIENDS), "nor is an answer"
+    assert await ties(alice, charlie) == (Relationship.FRIENDS, Relationship.FRIENDS), "nor is an answer"
 
     dora = await person(app, "dora")
     assert (await do(alice, "cancel", others[0].code)).status_code == 303
@@ -227,7 +235,7 @@ async def test_nobody_asks_more_than_fifty_who_do_not_answer(alice: Person, char
 
 
 async def test_requests_that_were_declined_long_ago_are_not_outstanding(alice: Person, charlie: Person) -> None:
-    await outstanding(alice, MOST_OUTSTANDING, declined_at=datetime.now(UTC) - COOLING_OFF - timedelta(days=1))
+    await outstanding(alice, MAX_PENDING_REQUESTS, declined_at=datetime.now(UTC) - COOLING_OFF - timedelta(days=1))
     await done(alice, "ask", charlie)
 
 
@@ -235,10 +243,10 @@ async def test_fifty_stays_fifty_when_the_last_two_are_asked_at_once(
     alice: Person, charlie: Person, app: object
 ) -> None:
     dora = await person(app, "dora")
-    await outstanding(alice, MOST_OUTSTANDING - 1)
+    await outstanding(alice, MAX_PENDING_REQUESTS - 1)
     answers = await asyncio.gather(do(alice, "ask", charlie), do(alice, "ask", dora))
     assert sorted(answer.status_code for answer in answers) == [303, 403]
-    assert await Friendship.filter(asked_by=someone(alice).id).count() == MOST_OUTSTANDING
+    assert await Friendship.filter(asked_by=someone(alice).id).count() == MAX_PENDING_REQUESTS
 
 
 # The same rungs for everything that can be done.
@@ -305,20 +313,20 @@ BEFORE: dict[str, list[tuple[str, str]]] = {
     "unblock": [("alice", "block")],
 }
 AFTER = {
-    "ask": (Tie.ASKED, Tie.ASKING),
-    "accept": (Tie.FRIENDS, Tie.FRIENDS),
-    "decline": (Tie.NONE, Tie.ASKED),
-    "cancel": (Tie.NONE, Tie.NONE),
-    "remove": (Tie.NONE, Tie.NONE),
-    "block": (Tie.BLOCKED, None),
-    "unblock": (Tie.NONE, Tie.NONE),
+    "ask": (Relationship.ASKED, Relationship.ASKING),
+    "accept": (Relationship.FRIENDS, Relationship.FRIENDS),
+    "decline": (Relationship.NONE, Relationship.ASKED),
+    "cancel": (Relationship.NONE, Relationship.NONE),
+    "remove": (Relationship.NONE, Relationship.NONE),
+    "block": (Relationship.BLOCKED, None),
+    "unblock": (Relationship.NONE, Relationship.NONE),
 }
 
 
-async def seen(who: Person, whom: Person) -> Tie | None:
+async def seen(who: Person, whom: Person) -> Relationship | None:
     """What the one is to the other, None when they can't see them."""
     answer = await profile(who, whom)
-    return None if answer.status_code == 404 else await tie(someone(who), someone(whom))
+    return None if answer.status_code == 404 else await relationship(someone(who), someone(whom))
 
 
 async def prepared(action: str, alice: Person, charlie: Person) -> None:
@@ -358,14 +366,29 @@ async def test_one_comes_back_to_where_the_button_was(alice: Person, charlie: Pe
 @pytest.mark.parametrize(
     ("mine", "theirs", "before", "ends"),
     [
-        ("ask", "ask", [], {(Tie.FRIENDS, Tie.FRIENDS)}),
-        ("cancel", "accept", [("alice", "ask")], {(Tie.FRIENDS, Tie.FRIENDS), (Tie.NONE, Tie.NONE)}),
-        ("cancel", "ask", [("alice", "ask")], {(Tie.FRIENDS, Tie.FRIENDS), (Tie.ASKING, Tie.ASKED)}),
-        ("cancel", "decline", [("alice", "ask")], {(Tie.NONE, Tie.NONE)}),
-        ("remove", "remove", [("alice", "ask"), ("charlie", "accept")], {(Tie.NONE, Tie.NONE)}),
-        ("block", "ask", [], {(Tie.BLOCKED, None)}),
-        ("block", "accept", [("alice", "ask")], {(Tie.BLOCKED, None)}),
-        ("block", "block", [], {(Tie.BLOCKED, Tie.BLOCKED), (Tie.BLOCKED, None), (None, Tie.BLOCKED)}),
+        ("ask", "ask", [], {(Relationship.FRIENDS, Relationship.FRIENDS)}),
+        (
+            "cancel",
+            "accept",
+            [("alice", "ask")],
+            {(Relationship.FRIENDS, Relationship.FRIENDS), (Relationship.NONE, Relationship.NONE)},
+        ),
+        (
+            "cancel",
+            "ask",
+            [("alice", "ask")],
+            {(Relationship.FRIENDS, Relationship.FRIENDS), (Relationship.ASKING, Relationship.ASKED)},
+        ),
+        ("cancel", "decline", [("alice", "ask")], {(Relationship.NONE, Relationship.NONE)}),
+        ("remove", "remove", [("alice", "ask"), ("charlie", "accept")], {(Relationship.NONE, Relationship.NONE)}),
+        ("block", "ask", [], {(Relationship.BLOCKED, None)}),
+        ("block", "accept", [("alice", "ask")], {(Relationship.BLOCKED, None)}),
+        (
+            "block",
+            "block",
+            [],
+            {(Relationship.BLOCKED, Relationship.BLOCKED), (Relationship.BLOCKED, None), (None, Relationship.BLOCKED)},
+        ),
     ],
 )
 async def test_two_who_act_at_the_same_moment_end_in_one_truth(
@@ -374,7 +397,7 @@ async def test_two_who_act_at_the_same_moment_end_in_one_truth(
     mine: str,
     theirs: str,
     before: list[tuple[str, str]],
-    ends: set[tuple[Tie | None, Tie | None]],
+    ends: set[tuple[Relationship | None, Relationship | None]],
 ) -> None:
     for _ in range(5):
         for who, what in before:
@@ -409,7 +432,9 @@ async def test_both_are_told_of_a_change_but_nobody_that_they_were_declined(
 ) -> None:
     await prepared(action, alice, charlie)
     heard: list[str] = []
-    monkeypatch.setattr(broadcasts, "changed", lambda *people: heard.extend(one.display_name for one in people))
+    monkeypatch.setattr(
+        broadcasts, "relationships_changed", lambda *people: heard.extend(one.display_name for one in people)
+    )
     await done(alice, action, charlie)
     assert heard == ["Alice", "Charlie"][:told]
 
@@ -430,7 +455,7 @@ async def test_a_block_closes_everything_both_ways_and_unblocking_opens_it(alice
     assert (await do(alice, "ask", charlie)).status_code == 403
 
     await done(alice, "unblock", charlie)
-    assert await ties(alice, charlie) == (Tie.NONE, Tie.NONE)
+    assert await ties(alice, charlie) == (Relationship.NONE, Relationship.NONE)
     assert names(await alice.get("/people?q=charlie")) == ["Charlie"]
     assert names(await charlie.get("/people?q=alice")) == ["Alice"]
     assert names(await alice.get("/friends")) == []
@@ -447,7 +472,7 @@ async def test_whoever_blocks_somebody_learns_nothing_when_those_block_them_too(
     await done(alice, "block", charlie)
     paths = [someone(charlie).path, "/friends", f"/people?q={someone(charlie).code}"]
     before = [(await alice.get(path)).text for path in paths]
-    await Block.put(someone(charlie), someone(alice))
+    await Block.add(someone(charlie), someone(alice))
     assert [(await alice.get(path)).text for path in paths] == before
     await done(alice, "unblock", charlie)
     assert (await profile(alice, charlie)).status_code == 404
@@ -540,16 +565,16 @@ async def test_nobody_finds_by_name_who_is_found_only_by_code(alice: Person, cha
     ["K7Q2-M9XD", "k7q2-m9xd", "K7Q2M9XD", "k7q2 m9xd", " K7q2-m9xd ", "Ｋ７Ｑ２-Ｍ９ＸＤ", "k7-q2-m9-xd"],
 )
 def test_a_code_is_read_however_it_is_written_down(typed: str) -> None:
-    assert code_in(typed) == "K7Q2-M9XD"
+    assert parse_code(typed) == "K7Q2-M9XD"
 
 
 @pytest.mark.parametrize("typed", ["", "K7Q2-M9X", "K7Q2-M9XDA", "K7Q2-M9X!", "Ada Lovelace", "uuuuuuuu", "é" * 8])
 def test_what_is_no_code_is_none(typed: str) -> None:
-    assert code_in(typed) == ""
+    assert parse_code(typed) == ""
 
 
 def test_letters_that_no_code_has_are_read_as_the_digits_they_look_like() -> None:
-    assert code_in("ol1i-0000") == "0111-0000"
+    assert parse_code("ol1i-0000") == "0111-0000"
 
 
 async def called(app: object, username: str, shown: str) -> Person:
@@ -604,7 +629,7 @@ async def test_two_changes_of_a_name_at_once_leave_one_of_them(alice: Person, ch
     await asyncio.gather(*(introduce(someone(charlie), name, "") for name in ("Yara One", "Zara Two", "Xara Three")))
     row = await User.get(id=someone(charlie).id)
     kept = set(await SearchName.filter(user_id=row.id).values_list("folded", flat=True))
-    assert kept == search_names("charlie", row.display_name)
+    assert kept == search_keys("charlie", row.display_name)
 
 
 async def test_friends_come_first_and_nobody_twice(alice: Person, app: object) -> None:
@@ -618,14 +643,14 @@ async def test_friends_come_first_and_nobody_twice(alice: Person, app: object) -
 
 
 async def test_at_most_twenty_are_found_and_a_friend_is_always_among_them(alice: Person, app: object) -> None:
-    for number in range(MOST_FOUND + 5):
+    for number in range(MAX_RESULTS + 5):
         await account(f"anna{number:02}")
     friend = await called(app, "last", "Annazzz")
-    assert len(names(await alice.get("/people?q=anna"))) == MOST_FOUND
+    assert len(names(await alice.get("/people?q=anna"))) == MAX_RESULTS
     assert "Annazzz" not in names(await alice.get("/people?q=anna"))
     await befriend(alice, friend)
     found = names(await alice.get("/people?q=anna"))
-    assert len(found) == MOST_FOUND
+    assert len(found) == MAX_RESULTS
     assert found[0] == "Annazzz"
 
 
@@ -651,7 +676,7 @@ async def plan(prefix: str) -> str:
             await connection.execute_script("ANALYZE search_name")
             for way in ("seqscan", "bitmapscan", "sort"):
                 await connection.execute_script(f"SET LOCAL enable_{way} = off")
-        steps = await SearchName.beginning(prefix).limit(100).using_db(connection).explain()
+        steps = await SearchName.starting_with(prefix).limit(100).using_db(connection).explain()
         return "\n".join(str(dict(step)) for step in steps)
 
 
@@ -686,15 +711,15 @@ async def test_what_begins_with_a_prefix_is_one_range_on_every_engine(app: objec
     ordered = [row.folded for row in await SearchName.all().order_by("folded")]
     assert ordered == sorted(ordered)
     for prefix in ("co", "coo", "co-", "co ", "山", "fin", "\U0001f680"):
-        found = {row.folded for row in await SearchName.beginning(prefix)}
+        found = {row.folded for row in await SearchName.starting_with(prefix)}
         assert found == {one for one in ordered if one.startswith(prefix)}
         assert found
 
 
 def test_a_name_has_few_and_short_beginnings() -> None:
-    assert search_names("ada", "Ada") == {"ada"}
-    assert search_names("", "?") == {"?"}
-    longest = search_names("w" * 30, "ﷺ " * 20)
+    assert search_keys("ada", "Ada") == {"ada"}
+    assert search_keys("", "?") == {"?"}
+    longest = search_keys("w" * 30, "ﷺ " * 20)
     assert max(map(len, longest)) <= 80
     assert len(longest) <= 22
 

@@ -27,7 +27,7 @@ from webapp.core.errors import Unavailable
 from webapp.core.pool import Pool
 from webapp.http import origin, protocol
 from webapp.http.protocol import BoundedProtocol
-from webapp.live.redis import BACK, LOST, RedisBackend
+from webapp.live.redis import LINK_DOWN, LINK_UP, RedisBackend
 from webapp.media import store
 
 # Python needs time that grows with the square of the length to decode it.
@@ -314,5 +314,5 @@ async def test_a_flood_from_redis_is_a_break_and_not_a_queue_without_end(monkeyp
     for number in range(8):
         backend._tell(str(number))
     heard = [(await backend.next_published()).message for _ in range(5)]
-    assert heard == [LOST, BACK, "5", "6", "7"]
+    assert heard == [LINK_DOWN, LINK_UP, "5", "6", "7"]
     await backend.disconnect()

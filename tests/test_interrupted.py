@@ -128,7 +128,7 @@ def migrate() -> None:
 async def seed() -> None:
     """The first schema that there was, with people in it."""
     await schema.migrate(until="0001_initial")
-    async with engine.opened():
+    async with engine.connected():
         for table, rows in CONTENT.items():
             for row in rows:
                 await insert(table, row)

@@ -16,13 +16,13 @@ from babel.messages.pofile import read_po
 from tests.conftest import PASSWORD, Person, known_password
 from tests.servers import ROOT
 from webapp.accounts.models import User
-from webapp.conversations.models import NO_ROOM, Room
-from webapp.core.clock import Moment
-from webapp.core.errors import TooMany
-from webapp.core.i18n import LANGUAGES, _, current, ngettext, speaking
+from webapp.conversations.models import ROOM_NOT_FOUND, Room
+from webapp.core.clock import LazyDatetime
+from webapp.core.errors import TooManyRequests
+from webapp.core.i18n import LANGUAGES, _, current_language, ngettext, use_language
 from webapp.exports.jobs import Export
 from webapp.http import render
-from webapp.http.negotiate import asked_for
+from webapp.http.negotiate import accepted_language
 from webapp.live import Reader, hub
 from webapp.messages import changes, posting
 from webapp.messages.models import Message
@@ -158,7 +158,7 @@ def language_of(page: str) -> str:
     ],
 )
 def test_the_browser_asks_for_a_language(header: str, code: str) -> None:
-    assert asked_for(header) == code
+    assert accepted_language(header) == code
 
 
 async def test_a_page_is_in_the_language_that_the_browser_asks_for(visitor: Person) -> None:
@@ -207,7 +207,7 @@ async def test_the_choice_of_an_account_counts_before_all_others(alice: Person) 
     assert 'content: " (du)"' in (await alice.get("/me.css")).text
     await alice.post("/settings/profile", {"display_name": "Alice", "bio": "", "language": ""})
     assert language_of((await alice.get("/lobby", Accept_Language="en")).text) == "en"
-    assert current().code == "en", "a request's language ends with it"
+    assert current_language().code == "en", "a request's language ends with it"
 
 
 async def test_a_signed_in_person_who_uses_the_form_keeps_the_language_with_the_account(alice: Person) -> None:
@@ -221,8 +221,8 @@ async def test_what_is_wrong_is_told_in_the_language_of_who_asked(alice: Person,
     empty = await alice.say(room, " ", **GERMAN)
     assert "Schreib erst etwas." in empty.text
     gone = await alice.get("/rooms/nowhere", **GERMAN)
-    with speaking("de"):
-        assert str(NO_ROOM) in gone.text
+    with use_language("de"):
+        assert str(ROOM_NOT_FOUND) in gone.text
     fragment = await alice.say(room, "", HX_Request="true", **GERMAN)
     assert "Schreib erst etwas." in fragment.text
 
@@ -248,7 +248,7 @@ def test_equal_sentences_have_one_hash_in_every_language() -> None:
     removed, count = _("Removed"), ngettext("%(count)s room", "%(count)s rooms", 2)
     same = {_("Removed"), ngettext("%(count)s room", "%(count)s rooms", 2)}
     for code in LANGUAGES:
-        with speaking(code):
+        with use_language(code):
             assert {removed, count} == same
             assert removed not in {"Removed", "Entfernt"}
             assert removed not in ("Removed", "Entfernt")
@@ -257,14 +257,14 @@ def test_equal_sentences_have_one_hash_in_every_language() -> None:
 
 
 def test_a_sentence_is_said_in_the_language_of_the_moment() -> None:
-    until = _("The owner keeps you out of this room until %(until)s.", until=Moment(WHEN))
-    many = TooMany(61)
+    until = _("The owner keeps you out of this room until %(until)s.", until=LazyDatetime(WHEN))
+    many = TooManyRequests(61)
     assert str(until) == "The owner keeps you out of this room until 9 March 2026, 16:05."
-    assert [str(TooMany(n).message) for n in (1, 2)] == [
+    assert [str(TooManyRequests(n).message) for n in (1, 2)] == [
         "That was a lot at once. Wait a second and try again.",
         "That was a lot at once. Wait 2 seconds and try again.",
     ]
-    with speaking("de"):
+    with use_language("de"):
         assert "9. März 2026, 16:05" in str(until)
         assert str(many.message) == "Das war viel auf einmal. Warte 61 Sekunden und versuch es noch einmal."
         people = [str(ngettext("by %(count)s person", "by %(count)s people", n)) for n in (1, 2000)]
@@ -292,7 +292,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     fragment = render.fragment
 
     def noted(name: str, **context: Any) -> str:
-        made.append((name, current().code))
+        made.append((name, current_language().code))
         return fragment(name, **context)
 
     monkeypatch.setattr(render, "fragment", noted)
@@ -315,7 +315,7 @@ async def test_two_languages_in_one_room_are_rendered_once_each(
     rendered.clear()
     posted = await posting.post(room, alice.user, "Words of a person", "")
     message = await Message.get(room_id=room.id, number=posted.number)
-    hub().ring(room.id, await message.remove())
+    hub().publish_version(room.id, await message.remove())
     told = [await heard(reader, "message__body") for reader in readers]
     assert ["Entfernt" in text for text in told] == [True, False, False]
     assert ["Removed" in text for text in told] == [False, True, True]
@@ -324,7 +324,7 @@ async def test_two_languages_in_one_room_are_rendered_once_each(
         ("messages/_message.html", "en"),
     ]
     for reader in readers:
-        hub().end(reader, "gone")
+        hub().close_stream(reader, "gone")
         words = "Dieser Raum wurde gelöscht." if reader.language == "de" else "This room has been deleted."
         assert words in await heard(reader, words)
         hub().leave(reader)
@@ -338,7 +338,7 @@ async def test_a_language_that_nobody_reads_is_not_rendered(
     found = await changes.log(room.id, {0})
     assert found
     assert rendered == []
-    assert "Mehr" in found[1][0].said("de").sse.decode()
+    assert "Mehr" in found[1][0].in_language("de").sse.decode()
     assert {code for _name, code in rendered} == {"de"}
 
 

@@ -19,7 +19,7 @@ from webapp.accounts import passwords
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.reset import reset_path
 from webapp.accounts.sessions import Session
-from webapp.app import _tidy as at_start
+from webapp.app import finish_interrupted_work as at_start
 from webapp.chats import first_message
 from webapp.conversations import access, members
 from webapp.conversations.models import KICKED, MEMBER, OWNER, Membership, Room
@@ -30,10 +30,10 @@ from webapp.live import Reader, hub
 from webapp.media import store
 from webapp.messages import posting, typing
 from webapp.messages.models import Message
-from webapp.messages.retention import erase_closed
+from webapp.messages.retention import delete_closed_rooms
 from webapp.presence.models import Visit
-from webapp.presence.queries import people_in
-from webapp.presence.tracker import attendance
+from webapp.presence.queries import presence_in
+from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block, Friendship, VeiledBlock
 from webapp.rooms import opening
 
@@ -81,7 +81,7 @@ async def set_picture(one: Person, colour: str = "red") -> str:
     file = BytesIO()
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
-    picture = await store.prepared(Upload(len(content), content))
+    picture = await store.process_image(Upload(len(content), content))
     await show(who(one), picture)
     return picture.digest
 
@@ -182,15 +182,15 @@ async def test_nothing_in_the_database_says_their_name(
     await User.filter(id=user.id).update(bio="Secret bio", display_name="Secret Alice")
     await set_picture(alice)
     for other in (bob, charlie):
-        await Friendship.ask(user, who(other))
+        await Friendship.request(user, who(other))
     await Friendship.accept(who(bob), user)
-    await Block.put(user, who(charlie))
-    await Block.put(who(charlie), user)
+    await Block.add(user, who(charlie))
+    await Block.add(who(charlie), user)
     await VeiledBlock.put(who(charlie), user)
     await VeiledBlock.put(user, who(charlie))
     await posting.post(room, user, "Tea?", "")
     await join(charlie, room)
-    await Visit.write(attendance()._process, [(user.id, room.id)], [])
+    await Visit.apply_changes(tracker()._process, [(user.id, room.id)], [])
     before = await left_of(user)
     assert sum(1 for count in before.values() if count) >= 7, before
     assert (await leave(alice)).status_code == 303
@@ -240,7 +240,7 @@ async def test_a_room_of_theirs_with_nobody_else_is_deleted(alice: Person, charl
     await leave(alice)
     assert page.outbox.is_closed
     hub().leave(page)
-    await erase_closed()
+    await delete_closed_rooms()
     assert not await Room.exists(id=room.id)
     assert await bodies(room) == []
     assert (await charlie.get(room.path)).status_code == 404
@@ -262,9 +262,9 @@ async def test_a_member_is_counted_out_and_one_who_is_kept_out_is_not(
 
 
 async def test_a_chat_stays_for_the_other_side_and_goes_with_the_second(alice: Person, bob: Person) -> None:
-    await Friendship.ask(who(alice), who(bob))
-    await Friendship.ask(who(bob), who(alice))
-    room, _ = await first_message.write_to(who(alice), who(bob), "Between us", "")
+    await Friendship.request(who(alice), who(bob))
+    await Friendship.request(who(bob), who(alice))
+    room, _ = await first_message.post_first(who(alice), who(bob), "Between us", "")
     await leave(alice)
     page = await bob.get(room.path)
     assert page.status_code == 200
@@ -272,14 +272,14 @@ async def test_a_chat_stays_for_the_other_side_and_goes_with_the_second(alice: P
     assert "Alice" not in page.text
     assert (await bob.get("/lobby")).status_code == 200
     await leave(bob)
-    await erase_closed()
+    await delete_closed_rooms()
     assert not await Room.exists(id=room.id)
 
 
 async def test_notes_to_oneself_go(alice: Person) -> None:
-    room, _ = await first_message.write_to(who(alice), who(alice), "Buy tea", "")
+    room, _ = await first_message.post_first(who(alice), who(alice), "Buy tea", "")
     await leave(alice)
-    await erase_closed()
+    await delete_closed_rooms()
     assert not await Room.exists(id=room.id)
 
 
@@ -302,23 +302,23 @@ async def test_every_page_of_theirs_ends_at_once_and_nobody_elses(alice: Person,
     his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     for reader in (*hers, his):
         hub().join(reader)
-        attendance().enter(reader.labels["user"], room.id)
+        tracker().stream_opened(reader.labels["user"], room.id)
     await leave(alice)
     assert [reader.outbox.is_closed for reader in (*hers, his)] == [True, True, False]
     for reader in (*hers, his):
         hub().leave(reader)
-        attendance().leave(reader.labels["user"], room.id)
-    assert not attendance()._present() & {(who(alice).id, room.id)}, "without the grace of a page that changes"
-    assert "Alice" not in str((await people_in([room.id]))[room.id].shown)
+        tracker().stream_closed(reader.labels["user"], room.id)
+    assert not tracker()._present() & {(who(alice).id, room.id)}, "without the grace of a page that changes"
+    assert "Alice" not in str((await presence_in([room.id]))[room.id].shown)
 
 
 async def test_who_left_types_no_more(alice: Person, bob: Person, room: Room) -> None:
     page = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     hub().join(page)
-    typing.begun(room.id, who(alice))
-    assert b"Alice" in (await typing.typing([room.id]))[room.id].said("en").sse
+    typing.started(room.id, who(alice))
+    assert b"Alice" in (await typing.typing([room.id]))[room.id].in_language("en").sse
     await leave(alice)
-    assert b"Alice" not in (await typing.typing([room.id]))[room.id].said("en").sse
+    assert b"Alice" not in (await typing.typing([room.id]))[room.id].in_language("en").sse
     hub().leave(page)
 
 
@@ -348,10 +348,10 @@ async def test_everybody_of_a_room_leaves_at_once(alice: Person, bob: Person, ch
     for one in (alice, bob, charlie):
         await one.say(room, "Bye")
     for one, other in ((alice, bob), (bob, charlie), (charlie, alice)):
-        await Friendship.ask(who(one), who(other))
+        await Friendship.request(who(one), who(other))
     answers = await asyncio.gather(*(leave(one) for one in (alice, bob, charlie)))
     assert [answer.status_code for answer in answers] == [303] * 3
-    await erase_closed()
+    await delete_closed_rooms()
     assert await User.all().count() == 0
     assert not await Room.exists(id=room.id)
 
@@ -412,7 +412,7 @@ async def broken(*_: object) -> Any:
 
 
 STEPS: dict[str, tuple[object, str]] = {
-    "before the picture is let go": (store, "let_go"),
+    "before the picture is let go": (store, "release"),
     "before the rooms": (steps, "_leave_rooms"),
     "between two rooms": (members, "lose"),
     "before the messages": (steps, "_leave_messages"),
@@ -424,19 +424,19 @@ STEPS: dict[str, tuple[object, str]] = {
 async def test_after_a_crash_the_account_is_nobodys_and_the_next_start_finishes(
     alice: Person, bob: Person, folder: Path, room: Room, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    second = await opening.enter(who(alice), "Second room")
+    second = await opening.open_room(who(alice), "Second room")
     await join(bob, second)
     await set_picture(alice)
     await alice.say(room, "Tea?")
     with monkeypatch.context() as patch:
         place, name = STEPS[step]
         if step == "between two rooms":
-            lose, calls = members.lose, iter(range(9))
+            lose, calls = members.leave_permanently, iter(range(9))
 
             async def second_breaks(room: Room, user: User) -> None:
                 await (broken() if next(calls) else lose(room, user))
 
-            patch.setattr(members, "lose", second_breaks)
+            patch.setattr(members, "leave_permanently", second_breaks)
         else:
             patch.setattr(place, name, broken)
         assert (await leave(alice)).status_code == 500
@@ -464,7 +464,7 @@ async def test_nobody_else_is_taken_for_somebody_who_leaves(app: object, alice: 
 async def test_long_histories_are_left_in_small_steps(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "MESSAGES_AT_ONCE", 3)
+    monkeypatch.setattr(steps, "MESSAGE_BATCH_SIZE", 3)
     for number in range(8):
         await posting.post(room, who(alice), f"Number {number}", "")
     await leave(alice)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from webapp.core import text
 from webapp.messages.links import ADDRESS, _in_ascii
-from webapp.messages.markdown import _WORDS, LARGE, _formatted, first_line, plain, rendered
+from webapp.messages.markdown import _WORDS, LARGE, _formatted, first_line, render_markdown, render_plain
 
 TAGS = {"p", "br", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 REL = 'rel="nofollow noopener noreferrer"'
@@ -166,7 +166,7 @@ class Reading(HTMLParser):
     ],
 )
 def test_what_people_type_is_formatted(typed: str, html: str) -> None:
-    assert rendered(typed) == html
+    assert render_markdown(typed) == html
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_what_people_type_is_formatted(typed: str, html: str) -> None:
     ],
 )
 def test_a_link_leads_out_and_says_that_nobody_vouches_for_it(typed: str, href: str, words: str) -> None:
-    html = rendered(typed)
+    html = render_markdown(typed)
     [(_, attributes)] = [found for found in Reading(html).tags if found[0] == "a"]
     assert attributes == {"href": href, "rel": "nofollow noopener noreferrer"}
     assert REL in html
@@ -211,8 +211,8 @@ def test_a_link_leads_out_and_says_that_nobody_vouches_for_it(typed: str, href: 
     ],
 )
 def test_an_address_that_acts_is_no_link(typed: str) -> None:
-    assert 'href="https://example.com"' in rendered("[x](https://example.com)")
-    reading = Reading(rendered(typed))
+    assert 'href="https://example.com"' in render_markdown("[x](https://example.com)")
+    reading = Reading(render_markdown(typed))
     assert "href" not in {name for _, attributes in reading.tags for name in attributes}
     assert reading.words.strip()
 
@@ -221,7 +221,7 @@ def test_an_address_that_acts_is_no_link(typed: str) -> None:
     "typed", ["example.com", "www.example.com", "tea@example.com", "127.0.0.1", "ftp.example.com", "v1.2.co"]
 )
 def test_words_with_dots_stay_words(typed: str) -> None:
-    assert rendered(typed) == f"<p>{typed}</p>"
+    assert render_markdown(typed) == f"<p>{typed}</p>"
 
 
 @pytest.mark.parametrize(
@@ -239,13 +239,13 @@ def test_words_with_dots_stay_words(typed: str) -> None:
     ],
 )
 def test_what_is_not_for_messages_is_shown_as_it_was_typed(typed: str) -> None:
-    reading = Reading(rendered(typed))
+    reading = Reading(render_markdown(typed))
     assert {tag for tag, _ in reading.tags} <= {"p", "br", "ul", "li"}
     assert reading.words == typed
 
 
 def test_an_image_is_a_link_at_most() -> None:
-    html = rendered("![a cat](https://example.com/cat.png)")
+    html = render_markdown("![a cat](https://example.com/cat.png)")
     assert "<img" not in html
     assert html == f'<p>!<a href="https://example.com/cat.png" {REL}>a cat</a></p>'
 
@@ -267,14 +267,16 @@ def test_an_image_is_a_link_at_most() -> None:
     ],
 )
 def test_html_is_shown_as_it_was_typed(typed: str) -> None:
-    reading = Reading(rendered(typed))
+    reading = Reading(render_markdown(typed))
     assert {tag for tag, _ in reading.tags} <= {"p", "code", "pre", "blockquote"}
     assert not [attributes for _, attributes in reading.tags if attributes]
     assert reading.words.strip() == typed.removeprefix("> ").strip("`").strip()
 
 
 def test_quotes_and_ampersands_cannot_leave_an_address() -> None:
-    html = rendered('[x](https://example.com/"onmouseover="alert(1)) https://example.com/"><script>alert(1)</script>')
+    html = render_markdown(
+        '[x](https://example.com/"onmouseover="alert(1)) https://example.com/"><script>alert(1)</script>'
+    )
     for tag, attributes in Reading(html).tags:
         assert set(attributes) <= {"href", "rel"}, tag
     assert "<script" not in html
@@ -317,7 +319,7 @@ def test_quotes_and_ampersands_cannot_leave_an_address() -> None:
 )
 def test_a_message_that_is_made_to_be_slow_is_answered(typed: str) -> None:
     assert len(typed) <= 4001
-    reading = Reading(rendered(typed))
+    reading = Reading(render_markdown(typed))
     assert {tag for tag, _ in reading.tags} <= TAGS
     assert reading.open == []
     assert len(reading.tags) <= len(typed)
@@ -328,22 +330,22 @@ def test_a_message_that_is_made_to_be_slow_is_answered(typed: str) -> None:
     [">", "> ", "+", "-", "*", "- - - -", "* * *", "1.", "> >", "```", "``` hello", "- >"],
 )
 def test_signs_that_would_leave_nothing_to_see_are_shown_as_they_were_typed(typed: str) -> None:
-    assert Reading(rendered(f"{typed}\n\nwords")).words.strip()
-    assert rendered(typed) == f"<p>{escape(typed.strip(), quote=False)}</p>"
+    assert Reading(render_markdown(f"{typed}\n\nwords")).words.strip()
+    assert render_markdown(typed) == f"<p>{escape(typed.strip(), quote=False)}</p>"
 
 
 @pytest.mark.parametrize("deep", range(1, 30))
 def test_words_are_never_lost_however_deep_they_are(deep: int) -> None:
     for sign in ("> ", "- ", "1. ", "> - ", ">"):
-        reading = Reading(rendered(sign * deep + "✂ cut here"))
+        reading = Reading(render_markdown(sign * deep + "✂ cut here"))
         assert "✂ cut here" in reading.words
         assert reading.open == []
 
 
 def test_quotes_and_lists_in_each_other_two_hundred_deep_are_shown() -> None:
-    assert rendered("> > > deep").count("<blockquote>") == 3
+    assert render_markdown("> > > deep").count("<blockquote>") == 3
     for typed in ("> " * 200 + "deep", "- " * 200 + "deep", "> - " * 100 + "deep", "*" * 200 + "deep" + "*" * 200):
-        reading = Reading(rendered(typed))
+        reading = Reading(render_markdown(typed))
         assert "deep" in reading.words
         assert len(reading.tags) < 250
         assert reading.open == []
@@ -352,7 +354,7 @@ def test_quotes_and_lists_in_each_other_two_hundred_deep_are_shown() -> None:
 @at_ease
 @given(TYPED)
 def test_nothing_but_the_few_tags_ever_comes_out(typed: str) -> None:
-    html = rendered(typed)
+    html = render_markdown(typed)
     reading = Reading(html)
     assert reading.open == []
     assert reading.others == []
@@ -371,26 +373,26 @@ def test_nothing_but_the_few_tags_ever_comes_out(typed: str) -> None:
 @at_ease
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"], exclude_characters="\\*_`>-+.)[]<&:")))
 def test_text_without_markup_comes_out_as_it_was_typed(typed: str) -> None:
-    words = Reading(rendered(f"say {typed}")).words
+    words = Reading(render_markdown(f"say {typed}")).words
     assert words == f"say {typed}".strip()
 
 
 @at_ease
-@given(TYPED.map(text.block))
+@given(TYPED.map(text.clean_text))
 def test_whatever_can_be_seen_before_can_be_seen_after(typed: str) -> None:
-    assert text.visible(Reading(rendered(typed)).words) == text.visible(typed)
+    assert text.has_visible(Reading(render_markdown(typed)).words) == text.has_visible(typed)
 
 
 @at_ease
 @given(TYPED)
 def test_the_same_text_is_always_rendered_the_same(typed: str) -> None:
-    assert rendered(typed) == rendered(typed)
+    assert render_markdown(typed) == render_markdown(typed)
 
 
 @at_ease
 @given(st.from_regex(_WORDS, fullmatch=True) | st.text(st.sampled_from("ab1 .,;!?'%-ä名\u3164"), max_size=12))
 def test_words_alone_come_out_as_the_parser_would_have_them(words: str) -> None:
-    assert rendered(body := text.block(words)) == _formatted(body)
+    assert render_markdown(body := text.clean_text(words)) == _formatted(body)
 
 
 def letters(words: str) -> str:
@@ -404,7 +406,7 @@ class Told(Reading):
         self.lists, self.link, self.name = list[int | None](), "", ""
         # Addresses in other letters are shown as they are, and only where they lead is spelt otherwise.
         self.typed = {_in_ascii(found[0]): found[0] for found in regex.finditer(ADDRESS, typed, regex.V1)}
-        super().__init__(rendered(typed))
+        super().__init__(render_markdown(typed))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)
@@ -425,7 +427,7 @@ class Told(Reading):
             self.words += f"({self.link})"
 
 
-WITHOUT_FENCES = TYPED.map(text.block).filter(lambda typed: "```" not in typed)
+WITHOUT_FENCES = TYPED.map(text.clean_text).filter(lambda typed: "```" not in typed)
 LANGUAGE = re.compile(r"`{3,}([^\W_][\w+#.-]*)$", re.MULTILINE)
 
 
@@ -436,7 +438,7 @@ def test_every_letter_and_digit_is_shown_in_its_order(typed: str) -> None:
 
 
 @at_ease
-@given(TYPED.map(text.block) | st.text(max_size=200).map(text.block))
+@given(TYPED.map(text.clean_text) | st.text(max_size=200).map(text.clean_text))
 def test_only_the_languages_of_fences_are_not_shown(typed: str) -> None:
     shown, languages = letters(Told(typed).words), "".join(LANGUAGE.findall(typed))
     rest = iter(letters(typed))
@@ -445,17 +447,17 @@ def test_only_the_languages_of_fences_are_not_shown(typed: str) -> None:
 
 
 @at_ease
-@given(TYPED.map(text.block) | st.text(max_size=200).map(text.block))
+@given(TYPED.map(text.clean_text) | st.text(max_size=200).map(text.clean_text))
 def test_no_sign_is_shown_that_was_not_typed(typed: str) -> None:
-    rest, shown = iter(typed), Reading(rendered(typed)).words
+    rest, shown = iter(typed), Reading(render_markdown(typed)).words
     assert all(c in rest for c in shown if not c.isspace())
-    assert text.block(shown).split() == shown.split()
+    assert text.clean_text(shown).split() == shown.split()
 
 
 @at_ease
-@given(st.text(max_size=200).map(text.block))
+@given(st.text(max_size=200).map(text.clean_text))
 def test_in_an_anonymous_chat_nothing_is_markup(typed: str) -> None:
-    assert Reading(plain(typed)).words.split() == typed.split()
+    assert Reading(render_plain(typed)).words.split() == typed.split()
 
 
 # One of each kind, in both directions: what is markup, and what is none.
@@ -587,8 +589,8 @@ def test_in_an_anonymous_chat_nothing_is_markup(typed: str) -> None:
     ],
 )
 def test_what_was_typed_is_what_is_read(typed: str, html: str) -> None:
-    assert rendered(typed) == html
-    assert text.block(typed) == typed
+    assert render_markdown(typed) == html
+    assert text.clean_text(typed) == typed
 
 
 @pytest.mark.parametrize(
@@ -617,7 +619,7 @@ def test_what_was_typed_is_what_is_read(typed: str, html: str) -> None:
     ],
 )
 def test_an_address_ends_where_the_sentence_goes_on(before: str, address: str, after: str) -> None:
-    html = rendered(f"{before}{address}{after}")
+    html = render_markdown(f"{before}{address}{after}")
     reading = Reading(html)
     assert [words for tag, words in reading.pieces if tag == "a"] == [address]
     assert reading.words == before + address + after
@@ -627,7 +629,7 @@ def test_an_address_ends_where_the_sentence_goes_on(before: str, address: str, a
 
 @pytest.mark.parametrize("sign", ["_", "*", "**", "~~", "***"])
 def test_an_address_may_stand_in_markup(sign: str) -> None:
-    reading = Reading(rendered(f"{sign}https://example.com/a_b{sign}"))
+    reading = Reading(render_markdown(f"{sign}https://example.com/a_b{sign}"))
     assert reading.words == "https://example.com/a_b"
     assert [words for tag, words in reading.pieces if tag == "a"] == [reading.words]
 
@@ -658,7 +660,7 @@ def test_an_address_may_stand_in_markup(sign: str) -> None:
     ],
 )
 def test_an_address_in_disguise_is_shown_as_it_was_typed(typed: str) -> None:
-    reading = Reading(rendered(typed))
+    reading = Reading(render_markdown(typed))
     assert reading.words == typed
     links = [words for tag, words in reading.pieces if tag == "a"]
     assert links == [attributes["href"] for tag, attributes in reading.tags if tag == "a"]
@@ -676,7 +678,7 @@ def test_an_address_in_disguise_is_shown_as_it_was_typed(typed: str) -> None:
     ],
 )
 def test_a_link_may_have_a_name_that_is_true(name: str, address: str) -> None:
-    assert rendered(f"[{name}]({address})") == f'<p><a href="{address}" {REL}>{name}</a></p>'
+    assert render_markdown(f"[{name}]({address})") == f'<p><a href="{address}" {REL}>{name}</a></p>'
 
 
 @pytest.mark.parametrize(
@@ -698,7 +700,7 @@ def test_a_link_may_have_a_name_that_is_true(name: str, address: str) -> None:
     ],
 )
 def test_the_list_at_the_side_says_what_the_message_says(typed: str, line: str) -> None:
-    assert first_line(rendered(typed), 120) == line
+    assert first_line(render_markdown(typed), 120) == line
 
 
 def test_what_was_stored_before_is_listed_by_the_same_rule() -> None:
@@ -708,12 +710,12 @@ def test_what_was_stored_before_is_listed_by_the_same_rule() -> None:
 
 
 def test_quotes_deeper_than_a_phone_is_wide_are_shown_as_they_were_typed() -> None:
-    html = rendered("> " * 15 + "deep")
+    html = render_markdown("> " * 15 + "deep")
     assert html.count("<blockquote>") == 5
     assert Reading(html).words.split() == [*[">"] * 10, "deep"]
 
 
 def test_markup_beyond_all_measure_is_shown_as_it_was_typed() -> None:
-    reading = Reading(rendered("*漢" * 2000))
+    reading = Reading(render_markdown("*漢" * 2000))
     assert 100 < len(reading.tags) < 1000
     assert reading.words.endswith("*漢*漢")

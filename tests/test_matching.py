@@ -13,11 +13,11 @@ from tests.conftest import Person, account
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.names import new_code
-from webapp.conversations.models import STRANGER, Membership, Room
+from webapp.conversations.models import ANONYMOUS, Membership, Room
 from webapp.db import sql
 from webapp.db.sql import CLOCK
 from webapp.relationships.models import Block, Friendship
-from webapp.strangers.matching import Wish, match, matches, ordered
+from webapp.strangers.matching import Candidate, match_waiting, ordered_pair, pair_up
 from webapp.strangers.models import Stranger
 
 LIKES = ("", "jazz", "chess", "jazz chess", "film")
@@ -27,11 +27,11 @@ LANGUAGES = ("en", "de")
 
 
 @st.composite
-def crowds(draw: st.DrawFn) -> tuple[list[Wish], set[tuple[int, int]], set[tuple[int, int]]]:
+def crowds(draw: st.DrawFn) -> tuple[list[Candidate], set[tuple[int, int]], set[tuple[int, int]]]:
     """People who wait, the longest first; those who may not meet, and those who have met."""
     waits = sorted(draw(st.lists(st.integers(0, 30_000), max_size=9)), reverse=True)
     waiting = [
-        Wish(
+        Candidate(
             number,
             number,
             number,
@@ -48,34 +48,36 @@ def crowds(draw: st.DrawFn) -> tuple[list[Wish], set[tuple[int, int]], set[tuple
 
 @given(crowds())
 def test_who_is_chosen_is_right_for_both_and_nobody_is_passed_over(
-    crowd: tuple[list[Wish], set[tuple[int, int]], set[tuple[int, int]]],
+    crowd: tuple[list[Candidate], set[tuple[int, int]], set[tuple[int, int]]],
 ) -> None:
     waiting, apart, met = crowd
-    found = matches(waiting, apart, met)
+    found = pair_up(waiting, apart, met)
     taken = [wish for pair in found for wish in pair]
     assert len(taken) == len(set(taken))
     for one, other in found:
         assert one.accepts(other)
         assert other.accepts(one)
-        assert ordered(one, other) not in apart
-        if ordered(one, other) in met:
+        assert ordered_pair(one, other) not in apart
+        if ordered_pair(one, other) in met:
             for who in (one, other):
-                assert [third for third in waiting if third != who and ordered(who, third) not in apart | met] == []
+                assert [
+                    third for third in waiting if third != who and ordered_pair(who, third) not in apart | met
+                ] == []
     left = [wish for wish in waiting if wish not in taken]
     for one, other in combinations(left, 2):
-        assert ordered(one, other) in apart | met or not (one.accepts(other) and other.accepts(one))
+        assert ordered_pair(one, other) in apart | met or not (one.accepts(other) and other.accepts(one))
     # Whoever waited longest chose first, and took who had the most in common.
     for one, other in found:
         earlier = {wish for pair in found[: found.index((one, other))] for wish in pair}
         for third in waiting:
-            is_free = third not in earlier and third != one and ordered(one, third) not in apart | met
-            if is_free and one.accepts(third) and third.accepts(one) and ordered(one, other) not in met:
+            is_free = third not in earlier and third != one and ordered_pair(one, third) not in apart | met
+            if is_free and one.accepts(third) and third.accepts(one) and ordered_pair(one, other) not in met:
                 assert len(one.interests & third.interests) <= len(one.interests & other.interests)
 
 
 def test_wishes_grow_smaller_with_time() -> None:
-    def wish(likes: str, language: str, seconds: int) -> Wish:
-        return Wish(0, 0, 0, frozenset(likes.split()), language, seconds * 1000)
+    def wish(likes: str, language: str, seconds: int) -> Candidate:
+        return Candidate(0, 0, 0, frozenset(likes.split()), language, seconds * 1000)
 
     someone = wish("chess", "en", 0)
     assert wish("chess film", "en", 0).accepts(someone)
@@ -105,27 +107,27 @@ schedules = st.lists(
 async def act(who: Stranger, what: str, likes: str, language: str) -> None:
     who = await Stranger.get(id=who.id).select_related("mask")
     if what == "find":
-        await who.wish(likes, language)
-        await who.find()
+        await who.set_preferences(likes, language)
+        await who.start_waiting()
     elif what == "stop":
-        await who.stop()
+        await who.stop_waiting()
     elif what == "leave":
         await who.leave()
     elif what == "next":
         await who.leave()
-        await who.wish(likes, language)
-        await who.find()
+        await who.set_preferences(likes, language)
+        await who.start_waiting()
     elif what == "vanish":
         await Stranger.filter(id=who.id).update(here_until=0)
     if what != "vanish":
-        await match()
+        await match_waiting()
 
 
 async def check(apart: set[tuple[int, int]]) -> None:
     """Nobody in two chats, nobody alone in one, nobody with themselves or with whom they may not meet."""
     people = {row["mask_id"]: row for row in await Stranger.all().values("mask_id", "person", "since", "room_id")}
     assert not [row for row in people.values() if row["since"] is not None and row["room_id"] is not None]
-    rooms = await Room.filter(kind=STRANGER, locked_at=None).values_list("id", flat=True)
+    rooms = await Room.filter(kind=ANONYMOUS, locked_at=None).values_list("id", flat=True)
     seated: list[int] = []
     for room in rooms:
         members = list(await Membership.filter(room_id=room).values_list("user_id", flat=True))
@@ -142,10 +144,10 @@ async def check(apart: set[tuple[int, int]]) -> None:
 async def crowd(app: object) -> list[Stranger]:
     """Four with accounts, two of whom are friends and two of whom have a block between them, and two guests."""
     users = [await account(f"person{number}") for number in range(4)]
-    await Friendship.ask(users[0], users[1])
-    await Friendship.ask(users[1], users[0])
-    await Block.put(users[2], users[3])
-    return [await Stranger.enter(user) for user in users] + [await Stranger.enter() for _ in range(2)]
+    await Friendship.request(users[0], users[1])
+    await Friendship.request(users[1], users[0])
+    await Block.add(users[2], users[3])
+    return [await Stranger.put_on_mask(user) for user in users] + [await Stranger.put_on_mask() for _ in range(2)]
 
 
 @told(
@@ -171,7 +173,7 @@ async def test_whatever_people_do_at_the_same_moment_nobody_sits_wrongly(
         gone = waiting_here - {crowd[number].mask_id for number in touched}
         assert not await Stranger.filter(mask_id__in=gone, room_id__not_isnull=True).exists() if gone else True
         await pass_time(seconds)
-        await asyncio.gather(match(), match())
+        await asyncio.gather(match_waiting(), match_waiting())
         await check(apart)
 
 
@@ -199,12 +201,12 @@ async def test_five_hundred_with_compatible_wishes_are_all_matched(app: object) 
 
     async def process() -> None:
         while not is_over.is_set():
-            await match()
+            await match_waiting()
             await asyncio.sleep(0.05)
 
     processes = [asyncio.create_task(process()) for _ in range(2)]
     for start in range(0, 500, 50):
-        await asyncio.gather(*(one.find() for one in crowd[start : start + 50]))
+        await asyncio.gather(*(one.start_waiting() for one in crowd[start : start + 50]))
     last_arrival = time.monotonic()
     while await Stranger.filter(since__not_isnull=True).exists():
         assert time.monotonic() - last_arrival < 20
@@ -212,7 +214,7 @@ async def test_five_hundred_with_compatible_wishes_are_all_matched(app: object) 
     is_over.set()
     await asyncio.gather(*processes)
     await check(set())
-    assert await Room.filter(kind=STRANGER).count() == 250
+    assert await Room.filter(kind=ANONYMOUS).count() == 250
 
 
 async def test_a_matching_that_fails_leaves_everybody_waiting(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,10 +224,10 @@ async def test_a_matching_that_fails_leaves_everybody_waiting(app: object, monke
         raise OSError("the database went away")
 
     for one in crowd:
-        await one.find()
+        await one.start_waiting()
     monkeypatch.setattr("webapp.strangers.matching._remember", fails)
     with pytest.raises(OSError, match="went away"):
-        await match()
+        await match_waiting()
     assert await Room.all().count() == 0
     assert await Stranger.filter(since__not_isnull=True, room_id=None).count() == 4
 
@@ -233,9 +235,9 @@ async def test_a_matching_that_fails_leaves_everybody_waiting(app: object, monke
 async def test_the_longest_waiting_are_served_first(app: object) -> None:
     crowd = await enter(5)
     for place, one in enumerate(crowd):
-        await one.find()
+        await one.start_waiting()
         await Stranger.filter(id=one.id).update(since=1000 + place)
-    await match()
+    await match_waiting()
     assert not (await Stranger.get(id=crowd[0].id)).is_waiting
     assert (await Stranger.get(id=crowd[4].id)).is_waiting
 
@@ -244,5 +246,5 @@ async def test_two_of_one_browser_are_one_person(app: object, visitor: Person) -
     wishes = {"interests": "", "language": "en", "rules": "1"}
     await visitor.post("/strangers/find", wishes)
     await visitor.post("/strangers/find", wishes)
-    await match()
-    assert await Room.filter(kind=STRANGER).count() == 0
+    await match_waiting()
+    assert await Room.filter(kind=ANONYMOUS).count() == 0

@@ -19,12 +19,12 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.conversations import access
 from webapp.conversations.models import Membership, Room
-from webapp.core.errors import Missing
+from webapp.core.errors import NotFound
 from webapp.db import sql, transaction
 from webapp.messages import posting, rendering
-from webapp.messages.models import LONGEST, PAGE, Message, new_nonce
+from webapp.messages.models import MAX_LENGTH, PAGE_SIZE, Message, new_nonce
 from webapp.messages.posting import Posted
-from webapp.presence.tracker import attendance
+from webapp.presence.tracker import tracker
 from webapp.rooms import opening
 
 FORM = "application/x-www-form-urlencoded"
@@ -245,7 +245,7 @@ async def test_a_used_form_with_other_words_is_another_message(bob: Person, room
 
 
 async def test_a_nonce_belongs_to_one_person_in_one_room(alice: Person, bob: Person, room: Room) -> None:
-    other = await opening.enter(who(alice), "Another")
+    other = await opening.open_room(who(alice), "Another")
     for one, where in ((alice, room), (bob, room), (bob, other)):
         assert (await one.say(where, "hello", "the same")).status_code == 303
     assert await bodies(room) == ["hello", "hello"]
@@ -336,7 +336,7 @@ async def cancel_at_every_moment(start: Callable[[int], Coroutine[Any, Any, obje
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await transaction.settle()
+        await transaction.drain()
         if is_done:
             return count
     raise AssertionError("it never ended")
@@ -369,7 +369,7 @@ async def test_after_every_post_that_is_cancelled_the_next_one_works(alice: Pers
             await task
         async with asyncio.timeout(10):
             assert (await alice.say(room, f"sure {ticks}")).status_code == 303
-    await transaction.settle()
+    await transaction.drain()
     found = await bodies(room)
     assert [text for text in found if "sure" in text] == [f"sure {ticks}" for ticks in range(12)]
     await assert_gapless(room, len(found))
@@ -495,13 +495,13 @@ async def test_before_the_first_message_there_is_the_way_back(alice: Person, roo
 
 
 async def test_a_page_has_fifty_messages_and_says_whether_there_are_more(alice: Person, room: Room) -> None:
-    await fill(room, alice, PAGE)
+    await fill(room, alice, PAGE_SIZE)
     page = await alice.get(room.path)
-    assert list(said(page)) == list(range(1, PAGE + 1))
+    assert list(said(page)) == list(range(1, PAGE_SIZE + 1))
     assert "This is where it begins." in words(page)
     await alice.say(room, "one more")
     page = await alice.get(room.path)
-    assert list(said(page)) == list(range(2, PAGE + 2))
+    assert list(said(page)) == list(range(2, PAGE_SIZE + 2))
     assert "Earlier messages" in words(page)
 
 
@@ -724,7 +724,7 @@ async def test_only_the_author_changes_the_words(
 
 
 async def test_a_message_is_edited_in_its_own_room_only(alice: Person, bob: Person, room: Room) -> None:
-    other = await opening.enter(who(bob), "Another")
+    other = await opening.open_room(who(bob), "Another")
     await fill(room, bob, 2)
     assert (await bob.post(f"{room.path}/messages/2/edit", {"body": "here"})).status_code == 303
     for way in ("edit", "remove"):
@@ -800,7 +800,7 @@ async def test_an_edit_that_names_no_version_is_stored(bob: Person, room: Room, 
 
 async def test_what_is_read_after_a_number_has_the_address_of_its_message(bob: Person, room: Room) -> None:
     await fill(room, bob, 2)
-    found = await Message.after(await now(room), 1, 10)
+    found = await Message.list_after(await now(room), 1, 10)
     assert [line.path for line in found] == [f"{room.path}/messages/2"]
     assert (await bob.get(found[0].path)).status_code == 303
 
@@ -869,7 +869,7 @@ async def test_an_edit_that_comes_after_the_removal_brings_nothing_back(alice: P
     await fill(room, bob, 1)
     held = await message(room)
     await alice.post(f"{room.path}/messages/1/remove")
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         await held.edit("back again")
     assert await bodies(room) == [""]
     assert (await now(room)).version == 2
@@ -911,7 +911,7 @@ async def test_a_message_that_nobody_can_see_is_refused(bob: Person, room: Room,
 
 
 async def test_what_is_too_long_is_refused_and_kept(bob: Person, room: Room) -> None:
-    assert LONGEST == 4000
+    assert MAX_LENGTH == 4000
     for fits in ("x" * 4000, "🎉" * 4000, "\r\n" * 3 + "é" * 4000 + " " * 100, "y" * 1999 + "\r\n" + "y" * 2000):
         assert (await bob.say(room, fits)).status_code == 303, fits[:3]
     assert [len(body) for body in await bodies(room)] == [4000, 4000, 4000, 4000]
@@ -1042,7 +1042,9 @@ async def test_a_post_from_another_site_is_refused_and_nothing_is_stored(
     ):
         refused = await raw(bob, room, "from there", **headers)
         assert refused.status_code == 403, headers
-        assert re.search(r"This came from another site|This form came from \S+, but reached this server", words(refused))
+        assert re.search(
+            r"This came from another site|This form came from \S+, but reached this server", words(refused)
+        )
     assert await bodies(room) == ["from here", "from here too"]
 
 
@@ -1147,7 +1149,7 @@ async def test_while_the_database_is_away_the_draft_is_kept(
     async def fail(*_: object, **__: object) -> None:
         raise error
 
-    for target, name in ((transaction, "alone"), (access, "for_reading")):
+    for target, name in ((transaction, "transact_here"), (access, "for_reading")):
         with monkeypatch.context() as away:
             away.setattr(target, name, fail)
             page = await bob.say(room, "a <long> thought", "my nonce")
@@ -1173,7 +1175,7 @@ async def test_while_nobody_can_be_recognised_the_draft_is_kept_too(
     async def fail(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(Session, "of", fail)
+    monkeypatch.setattr(Session, "by_token", fail)
     page = await bob.say(room, "a <long> thought")
     assert page.status_code == 503
     assert draft(page) == "a <long> thought"
@@ -1188,7 +1190,7 @@ async def test_while_nobody_can_be_recognised_the_draft_is_kept_too(
 async def settled(one: Person, path: str) -> httpx2.Response:
     """The page, once those who look at it are listed on it."""
     await one.get(path)
-    await attendance()._write_changes()
+    await tracker()._write_changes()
     return await one.get(path)
 
 
@@ -1303,8 +1305,8 @@ async def test_an_administrator_bears_a_mark_wherever_they_are_named(
     assert ">Administrator<" not in (await alice.get(bob.user.path)).text
     # What was rendered before follows.
     await User.filter(id=bob.user.id).update(is_admin=True)
-    rendering.forget(bob.user.code)
+    rendering.clear(bob.user.code)
     assert mark.findall((await alice.get(room.path)).text) == ["Ada", "Bob"]
     await User.filter(id=bob.user.id).update(is_admin=False)
-    rendering.forget(bob.user.code)
+    rendering.clear(bob.user.code)
     assert mark.findall((await alice.get(room.path)).text) == ["Ada"]

@@ -125,13 +125,13 @@ async def test_a_ring_that_was_lost_is_counted(alice: Person, room: Room) -> Non
     reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
     hub().join(reader)
     await until(lambda: hub().channels[room.id].version == 0)
-    await hub().check()
+    await hub().reconcile()
     lost = hub().counts.rings_lost
     await posting.post(room, alice.user, "nobody was told", "")
-    await hub().check()
+    await hub().reconcile()
     assert hub().counts.rings_lost == lost + 1
     await until(lambda: hub().channels[room.id].version == 1)
-    await hub().check()
+    await hub().reconcile()
     assert hub().counts.rings_lost == lost + 1
     hub().leave(reader)
 
@@ -142,8 +142,8 @@ async def test_a_ring_that_was_lost_is_counted(alice: Person, room: Room) -> Non
 async def test_a_fault_is_one_line_when_it_begins_and_one_when_it_is_over(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(faults, "LOOK_SECONDS", 0)
-    monkeypatch.setattr(faults, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(faults, "INTERVAL_SECONDS", 0)
+    monkeypatch.setattr(faults, "CLEAR_AFTER_SECONDS", 0.05)
     fault, answers = faults.Fault("it is gone", "it is back"), [False, False, True]
 
     async def is_well() -> bool:
@@ -152,7 +152,7 @@ async def test_a_fault_is_one_line_when_it_begins_and_one_when_it_is_over(
     watching = asyncio.create_task(fault.watch(is_well))
     await asyncio.sleep(0)
     for _ in range(100):
-        fault.notice(ConnectionError("refused"))
+        fault.report(ConnectionError("refused"))
     assert [record.getMessage() for record in caplog.records] == ["it is gone: ConnectionError('refused')"]
     await until(lambda: not fault.is_on)
     assert [record.getMessage() for record in caplog.records][1:] == ["it is back, after 0 seconds"]
@@ -170,7 +170,7 @@ async def test_whoever_finds_the_database_away_it_is_one_line(
 ) -> None:
     monkeypatch.setattr(hub(), "providers", replace(hub().providers, access_checks=[away]))
     monkeypatch.setattr(sql, "rows", away)
-    monkeypatch.setattr(Message, "page", away)
+    monkeypatch.setattr(Message, "list_page", away)
     for _ in range(5):
         assert (await alice.get(room.path)).status_code == 503
         assert (await alice.get("/health")).status_code == 503
@@ -197,7 +197,7 @@ async def test_health_is_for_everybody_and_says_ok(visitor: Person) -> None:
 async def test_health_says_when_other_processes_cannot_be_heard(
     visitor: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub(), "is_linked", False)
+    monkeypatch.setattr(hub(), "is_connected", False)
     answer = await visitor.get("/health")
     assert (answer.status_code, answer.json()["status"], answer.json()["broadcaster"]) == (200, "degraded", "down")
 
@@ -216,7 +216,7 @@ async def test_health_says_when_the_database_is_away_slow_or_was_a_moment_ago(
         assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (503, "down", "down")
     answer = await visitor.get("/health")
     assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (200, "degraded", "failing")
-    faults.data.over()
+    faults.database.clear()
     assert (await visitor.get("/health")).json()["status"] == "ok"
 
 
@@ -230,7 +230,7 @@ async def test_a_file_that_is_missing_is_our_fault_and_not_the_databases(alice: 
         assert (await alice.get("/missing")).status_code == 500
     finally:
         the_app.router.routes.remove(route)
-    assert not faults.data.is_on
+    assert not faults.database.is_on
     assert (await visitor.get("/health")).json()["status"] == "ok"
 
 
@@ -274,4 +274,4 @@ async def test_health_says_when_the_disk_is_full(
     assert answer.json()["disk"] == "full"
     assert (answer.status_code, answer.json()["status"]) == status
     health.last_check().probed_at = 0.0
-    faults.disk.over()
+    faults.disk.clear()

@@ -234,13 +234,13 @@ async def refused(table: str, **values: object) -> bool:
 async def migrate_what_people_use(migrations: str) -> dict[str, object]:
     """Fill the first schema that there was, migrate it, and look at what is left and what still holds."""
     await migrated(migrations, "0001_initial")
-    async with engine.opened():
+    async with engine.connected():
         for table, rows in CONTENT.items():
             for row in rows:
                 await insert(table, row)
         before = await everything()
     await migrated(migrations)
-    async with engine.opened():
+    async with engine.connected():
         after = await everything()
         missing = [
             f"{table} {row['id']}: {name}"
@@ -311,7 +311,7 @@ BLOCKS = {
 
 async def migrate_blocks(migrations: str) -> dict[str, object]:
     await migrated(migrations, "0008_data_saver")
-    async with engine.opened():
+    async with engine.connected():
         for table in ("user", "room", "membership"):
             for row in CONTENT[table]:
                 await insert(table, row)
@@ -329,7 +329,7 @@ async def migrate_blocks(migrations: str) -> dict[str, object]:
         for blocker, blocked in BLOCKS:
             await insert("block", {"blocker_id": blocker, "blocked_id": blocked, "created_at": NOW})
     await migrated(migrations)
-    async with engine.opened():
+    async with engine.connected():
         kept = await sql.rows("SELECT blocker_id, blocked_id, created_at, 'block' AS what FROM block")
         veiled = await sql.rows("SELECT *, everywhere AS what FROM veiled_block")
         names = await sql.rows('SELECT skeleton FROM "user" WHERE id <= 3 ORDER BY id')
@@ -347,7 +347,7 @@ async def migrate_blocks(migrations: str) -> dict[str, object]:
 async def migrate_removals(migrations: str) -> dict[str, object]:
     """In the first room a removed message is the last, in the second one is said to be."""
     await migrated(migrations, "0009_veiled_blocks")
-    async with engine.opened():
+    async with engine.connected():
         for table in ("user", "room"):
             for row in CONTENT[table]:
                 await insert(table, row | {"last_line": "Removed"} if table == "room" else row)
@@ -355,7 +355,7 @@ async def migrate_removals(migrations: str) -> dict[str, object]:
             is_removed = (row["room_id"], row["number"]) in ((1, 3), (1, 20), (2, 3))
             await insert("message", row | {"removed_at": NOW if is_removed else None})
     await migrated(migrations)
-    async with engine.opened():
+    async with engine.connected():
         return {"rooms": await sql.rows("SELECT last_line, is_last_removed, removed_count FROM room ORDER BY id")}
 
 

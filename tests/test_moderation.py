@@ -15,7 +15,7 @@ from webapp import settings
 from webapp.accounts import bans, passwords
 from webapp.accounts.audit import PAGE, AuditEntry
 from webapp.accounts.bans import AddressBan
-from webapp.accounts.models import FOR_GOOD, User
+from webapp.accounts.models import PERMANENT, User
 from webapp.accounts.sessions import Session
 from webapp.chats import first_message
 from webapp.conversations.access import for_reading
@@ -24,9 +24,9 @@ from webapp.http.client import address_hash
 from webapp.live import Reader, hub
 from webapp.messages import posting
 from webapp.messages.models import Message
-from webapp.moderation.models import DONE_ALREADY, Report
+from webapp.moderation.models import ALREADY_DECIDED, Report
 from webapp.relationships.models import Block
-from webapp.rooms.opening import enter
+from webapp.rooms.opening import open_room
 
 RUDE = "You are a <b>turnip</b>"
 
@@ -91,7 +91,7 @@ async def test_what_is_reported_stays_as_it_was(alice: Person, bob: Person, rude
     await bob.post(f"{room.path}/messages/1/remove")
     await User.filter(id=who(bob).id).update(display_name="Angel")
     kept = await Report.get(id=found.id)
-    assert [(line.name, line.said, line.is_it) for line in kept.lines] == [
+    assert [(line.name, line.excerpt, line.is_it) for line in kept.lines] == [
         ("Bob", "Hello", False),
         ("Bob", RUDE, True),
         ("Bob", "That is all", False),
@@ -102,8 +102,8 @@ async def test_a_report_holds_a_few_lines_around_and_is_bounded(alice: Person, b
     for number in range(20):
         await posting.post(room, who(bob), f"{number} " + "x" * 3990, "")
     found = await reported(alice, f"message:{room.key}:10")
-    assert [line.said.split()[0] for line in found.lines] == [str(number) for number in range(4, 15)]
-    assert [len(line.said) > 3990 for line in found.lines if line.is_it] == [True]
+    assert [line.excerpt.split()[0] for line in found.lines] == [str(number) for number in range(4, 15)]
+    assert [len(line.excerpt) > 3990 for line in found.lines if line.is_it] == [True]
     assert len(found.transcript) < 20_000
 
 
@@ -113,23 +113,23 @@ async def test_a_person_is_reported_from_their_profile(alice: Person, bob: Perso
     assert "/report" not in (await bob.get(who(bob).path)).text
     found = await reported(alice, f"person:{who(bob).code}")
     await User.filter(id=who(bob).id).update(bio="Nothing to see")
-    assert found.lines[0].said == "Bob\nI sell watches"
+    assert found.lines[0].excerpt == "Bob\nI sell watches"
     assert found.person_id == who(bob).id
 
 
 async def test_a_message_of_a_chat_is_reported_with_what_was_said_before(alice: Person, bob: Person) -> None:
-    chat, _ = await first_message.write_to(who(alice), who(bob), "Hello", "")
+    chat, _ = await first_message.post_first(who(alice), who(bob), "Hello", "")
     await posting.post(await for_reading(who(bob), chat.key), who(bob), RUDE, "")
     found = await reported(alice, f"message:{chat.key}:2")
-    assert [line.said for line in found.lines] == ["Hello", RUDE]
+    assert [line.excerpt for line in found.lines] == ["Hello", RUDE]
     assert found.path == "", "an administrator can't go there"
 
 
 async def test_what_one_cannot_see_can_not_be_reported(
     alice: Person, bob: Person, charlie: Person, rude: str, room: Room
 ) -> None:
-    chat, _ = await first_message.write_to(who(alice), who(bob), "Between us", "")
-    await Block.put(who(bob), who(charlie))
+    chat, _ = await first_message.post_first(who(alice), who(bob), "Between us", "")
+    await Block.add(who(bob), who(charlie))
     assert (await charlie.get(f"/report?about={rude}")).status_code == 200
     for about in (
         f"message:{chat.key}:1",
@@ -202,7 +202,7 @@ async def test_reports_are_throttled_and_the_words_kept(
 
 async def test_thanks_without_a_way_to_block_where_there_is_none(alice: Person, bob: Person, rude: str) -> None:
     await report(alice, rude)
-    await Block.put(who(alice), who(bob))
+    await Block.add(who(alice), who(bob))
     for about in (rude, "nonsense"):
         page = await alice.get(f"/report?about={about}&done=1")
         assert page.status_code == 200
@@ -336,7 +336,7 @@ async def test_a_shorter_time_does_not_end_a_longer_one(
 ) -> None:
     await decide(admin, await reported(alice, rude), "ban")
     await decide(admin, await reported(charlie, rude), "suspend", hours="1")
-    assert (await again(bob)).banned_until == FOR_GOOD
+    assert (await again(bob)).banned_until == PERMANENT
 
 
 async def test_everything_that_waits_about_somebody_is_answered_with_one_decision(
@@ -354,7 +354,7 @@ async def test_twice_and_two_at_once_decide_once(app: object, alice: Person, adm
     found = await reported(alice, rude)
     answers = await asyncio.gather(*[decide(one, found, "ban") for one in (admin, eve, admin, eve)])
     assert sorted(answer.status_code for answer in answers) == [303, 403, 403, 403]
-    assert str(DONE_ALREADY) in words(next(answer for answer in answers if answer.status_code == 403))
+    assert str(ALREADY_DECIDED) in words(next(answer for answer in answers if answer.status_code == 403))
     assert await AuditEntry.all().count() == 1
     assert (await decide(eve, found, "dismiss")).status_code == 403
 
@@ -478,7 +478,7 @@ async def test_whoever_is_kept_out_may_sign_out_and_go(
 
 
 async def test_whoever_is_kept_out_is_not_asked_to_read_a_warning(bob: Person, room: Room) -> None:
-    await User.filter(id=who(bob).id).update(warning="Mind your words", banned_until=FOR_GOOD)
+    await User.filter(id=who(bob).id).update(warning="Mind your words", banned_until=PERMANENT)
     for path in ("/lobby", "/settings/delete"):
         assert "Mind your words" not in (await bob.get(path)).text
 
@@ -544,7 +544,7 @@ async def test_nobody_new_comes_from_the_address_of_somebody_kept_out(
     answer = await decide(admin, found, "suspend", hours="720", address="1")
     assert answer.status_code == 303
     ban = await AddressBan.get()
-    assert ban.until < datetime.now(UTC) + timedelta(days=bans.DAYS, minutes=1)
+    assert ban.until < datetime.now(UTC) + timedelta(days=bans.BAN_DAYS, minutes=1)
     newcomer = Person(app)
     refused = await newcomer.post("/register", {"username": "troll2", "password": PASSWORD})
     assert refused.status_code == 403
@@ -587,7 +587,7 @@ async def test_a_guest_reports_a_stranger_and_the_words_outlive_the_chat(app: ob
     assert "Thank you" in words(thanks)
     assert "/block" not in thanks.text
     found = await Report.get()
-    assert [line.said for line in found.lines] == [f"{RUDE} {number}" for number in range(2, 102)]
+    assert [line.excerpt for line in found.lines] == [f"{RUDE} {number}" for number in range(2, 102)]
     await Room.all().delete()
     page = await admin.get(f"/moderation/reports/{found.id}")
     assert f"{RUDE} 101" in words(page)
@@ -708,7 +708,7 @@ async def test_a_message_that_an_administrator_removed_is_in_the_log_once(
 async def test_what_owners_and_administrators_do_in_their_own_rooms_is_not_in_the_log(
     admin: Person, alice: Person, bob: Person, room: Room
 ) -> None:
-    own = await enter(who(admin), "Own room")
+    own = await open_room(who(admin), "Own room")
     for owner, place in ((alice, room), (admin, own)):
         await bob.say(place, "Hello")
         await owner.post(f"{place.path}/messages/1/remove")

@@ -14,7 +14,7 @@ from webapp.accounts.models import User
 from webapp.chats import first_message
 from webapp.conversations import access, direct, members
 from webapp.conversations.models import Membership, Room
-from webapp.core.errors import Missing, Refused
+from webapp.core.errors import Forbidden, NotFound
 from webapp.db import engine, group_commit, sql, transaction
 from webapp.messages import posting
 from webapp.messages.models import Message
@@ -24,7 +24,7 @@ from webapp.rooms import opening
 
 @pytest.fixture
 async def room(alice: Person) -> Room:
-    return await opening.enter(who(alice), "Busy")
+    return await opening.open_room(who(alice), "Busy")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_a_hundred_at_once_are_stored_in_a_few_transactions_in_the_order_i
     assert await bodies(room) == [f"line {number}" for number in range(100)]
     await assert_gapless(room, 100)
     assert sum(groups) == 100
-    assert max(groups) == group_commit.MOST
+    assert max(groups) == group_commit.MAX_GROUP_SIZE
     assert len(groups) <= 6
     # Bob, who was not in the room, is now; each has read what they saw when they wrote last, and no more.
     read = dict(await Membership.filter(room_id=room.id).values_list("user_id", "read_number"))
@@ -88,8 +88,8 @@ async def test_each_of_a_group_gets_its_own_answer(
         posting.post(inside[charlie], who(charlie), "and again", ""),
         posting.post(inside[bob], who(bob), "another text", "used"),
     )
-    assert isinstance(answers.pop(4), Refused)
-    assert isinstance(answers.pop(2), Refused)
+    assert isinstance(answers.pop(4), Forbidden)
+    assert isinstance(answers.pop(2), Forbidden)
     assert answers == [Posted(2, 2, False), Posted(1, 1, True), Posted(3, 3, False), Posted(4, 4, False)]
     assert await bodies(room) == ["before", "one", "two", "another text"]
     await assert_gapless_without(room, charlie, 4)
@@ -102,21 +102,21 @@ async def test_a_post_let_in_before_the_lock_is_not_stored_after_it(
     """The owner's is, in the same transaction; who has handed the room over is its owner no more."""
     await members.join(await access.for_reading(who(bob), room.key), who(bob))
     inside = {one: await access.for_reading(who(one), room.key) for one in (alice, bob, charlie)}
-    await room.lock(True)
+    await room.set_locked(True)
 
     async def at_once(words: str) -> list[Any]:
         return await together(*(posting.post(inside[one], who(one), words, "") for one in (bob, alice, charlie)))
 
     refused, stored, outside = await at_once("locked")
-    assert isinstance(refused, Refused)
-    assert isinstance(outside, Refused)
+    assert isinstance(refused, Forbidden)
+    assert isinstance(outside, Forbidden)
     assert stored == Posted(1, 1, is_repeat=False)
-    await members.hand_over(room, await members.by_code(room, who(bob).code))
+    await members.transfer_ownership(room, await members.by_code(room, who(bob).code))
     stored, refused, outside = await at_once("handed over")
     assert stored == Posted(2, 2, is_repeat=False)
-    assert isinstance(refused, Refused)
-    assert isinstance(outside, Refused)
-    await room.lock(False)
+    assert isinstance(refused, Forbidden)
+    assert isinstance(outside, Forbidden)
+    await room.set_locked(False)
     assert [answer.number for answer in await at_once("open")] == [3, 4, 5]
     assert await bodies(room) == ["locked", "handed over", *["open"] * 3]
     await assert_gapless(room, 5)
@@ -137,7 +137,7 @@ async def test_the_same_form_sent_twice_at_once_is_one_message(bob: Person, room
 
 
 async def test_in_a_chat_of_two_each_goes_by_itself(alice: Person, bob: Person, groups: list[int]) -> None:
-    room, _ = await first_message.write_to(who(alice), who(bob), "Hello", "")
+    room, _ = await first_message.post_first(who(alice), who(bob), "Hello", "")
     both = {one: await access.for_reading(who(one), room.key) for one in (alice, bob)}
     posts = [posting.post(both[one], who(one), f"{number}", "") for number, one in enumerate((bob, alice, bob, alice))]
     assert [one.number for one in await asyncio.gather(*posts)] == [2, 3, 4, 5]
@@ -154,7 +154,7 @@ async def test_whoever_goes_away_meanwhile_has_written_all_the_same(alice: Perso
         task.cancel()
     answers = await together(*tasks)
     assert [isinstance(answer, asyncio.CancelledError) for answer in answers] == [True, False] * 5
-    await transaction.settle()
+    await transaction.drain()
     assert await bodies(room) == [f"line {number}" for number in range(10)]
     await assert_gapless(room, 10)
 
@@ -173,11 +173,15 @@ async def test_while_the_database_is_away_everybody_is_told_at_once(
     found = await access.for_reading(who(alice), room.key)
     with monkeypatch.context() as patch:
         patch.setattr(posting, "_insert", fail_at_first)
-        posts = [posting.post(found, who(alice), f"line {number}", "") for number in range(group_commit.MOST + 5)]
+        posts = [
+            posting.post(found, who(alice), f"line {number}", "") for number in range(group_commit.MAX_GROUP_SIZE + 5)
+        ]
         answers = await together(*posts)
-    assert sizes == [group_commit.MOST, 5]
-    assert [type(answer) for answer in answers] == [OperationalError] * group_commit.MOST + [Posted] * 5
-    assert await bodies(room) == [f"line {number}" for number in range(group_commit.MOST, group_commit.MOST + 5)]
+    assert sizes == [group_commit.MAX_GROUP_SIZE, 5]
+    assert [type(answer) for answer in answers] == [OperationalError] * group_commit.MAX_GROUP_SIZE + [Posted] * 5
+    assert await bodies(room) == [
+        f"line {number}" for number in range(group_commit.MAX_GROUP_SIZE, group_commit.MAX_GROUP_SIZE + 5)
+    ]
     await assert_gapless(room, 5)
 
 
@@ -211,7 +215,7 @@ async def test_who_has_waited_too_long_is_told_so_and_finds_the_message_when_the
     found = await access.for_reading(who(alice), room.key)
     with monkeypatch.context() as patch:
         patch.setattr(posting, "_insert", wait)
-        patch.setattr(group_commit, "PATIENCE_SECONDS", 0.05)
+        patch.setattr(group_commit, "TIMEOUT_SECONDS", 0.05)
         for _ in range(2):
             with pytest.raises(TimeoutError):
                 await posting.post(found, who(alice), "late", "nonce")
@@ -236,11 +240,11 @@ async def test_nobody_suffers_for_the_one_whose_account_goes_at_that_moment(
 
 
 async def test_who_writes_into_a_room_that_is_deleted_at_that_moment_is_told(alice: Person, bob: Person) -> None:
-    room = await opening.enter(who(alice), "Short")
+    room = await opening.open_room(who(alice), "Short")
     found = await access.for_reading(who(bob), room.key)
     await room.close()
     answers = await together(*(posting.post(found, who(bob), f"line {number}", "") for number in range(3)))
-    assert [type(answer) for answer in answers] == [Missing] * 3
+    assert [type(answer) for answer in answers] == [NotFound] * 3
     assert not await Message.exists(room_id=room.id)
 
 
@@ -248,9 +252,9 @@ async def test_the_first_message_to_somebody_who_blocks_at_that_moment_makes_no_
     alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_: object) -> None:
-        raise Refused("You can't write to this person.")
+        raise Forbidden("You can't write to this person.")
 
     monkeypatch.setattr(direct, "check_post", refuse)
-    with pytest.raises(Refused):
-        await first_message.write_to(who(alice), who(bob), "Hello", "")
+    with pytest.raises(Forbidden):
+        await first_message.post_first(who(alice), who(bob), "Hello", "")
     assert not await Room.exists(kind="direct")

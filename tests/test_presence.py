@@ -14,14 +14,14 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
 from webapp.db import sql
-from webapp.db.sql import AT_ONCE
+from webapp.db.sql import BATCH_SIZE
 from webapp.live import Reader, hub
 from webapp.presence import broadcasts
 from webapp.presence import tracker as attendances
-from webapp.presence.last_seen import last_seen, note_seen, seen
+from webapp.presence.last_seen import last_seen_for, last_seen_text, update_last_seen
 from webapp.presence.models import LEASE_SECONDS, NO_ROOM, Process, Visit
-from webapp.presence.queries import everyone_online, is_online, online, people_in
-from webapp.presence.tracker import GRACE_SECONDS, READING_SECONDS, WRITE_SECONDS, Attendance, attendance
+from webapp.presence.queries import everyone_online, is_online, online, presence_in
+from webapp.presence.tracker import GRACE_SECONDS, READING_SECONDS, WRITE_SECONDS, PresenceTracker, tracker
 from webapp.sidebar.viewers import viewers
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def told(app: object, monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     """Whose presence was told to have changed, and when."""
     told: list[set[int]] = []
-    monkeypatch.setattr(viewers(), "hear_people", told.append)
+    monkeypatch.setattr(viewers(), "mark_people", told.append)
     return told
 
 
@@ -59,18 +59,18 @@ def told(app: object, monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
 def touched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
     """The states that were touched."""
     touched: list[tuple[int, str]] = []
-    monkeypatch.setattr(hub(), "touch", lambda number, kind: touched.append((number, kind)))
+    monkeypatch.setattr(hub(), "refresh", lambda number, kind: touched.append((number, kind)))
     return touched
 
 
-async def process() -> Attendance:
+async def process() -> PresenceTracker:
     """Another process of the installation, which writes when the test says so."""
-    other = Attendance()
-    other._process = await Process.begin()
+    other = PresenceTracker()
+    other._process = await Process.register()
     return other
 
 
-async def dies(process: Attendance) -> None:
+async def dies(process: PresenceTracker) -> None:
     """Its lease has ended."""
     await sql.rows("UPDATE process SET seen_at = seen_at - ? WHERE id = ?", LEASE_SECONDS + 1, process._process)
 
@@ -81,10 +81,10 @@ def who(person: Person) -> User:
 
 
 async def names(room: Room) -> list[str]:
-    return [person["display_name"] for person in (await people_in([room.id]))[room.id].shown]
+    return [person["display_name"] for person in (await presence_in([room.id]))[room.id].shown]
 
 
-async def visits(process: Attendance) -> set[tuple[int, int]]:
+async def visits(process: PresenceTracker) -> set[tuple[int, int]]:
     rows = await sql.rows("SELECT user_id, room_id FROM visit WHERE process_id = ?", process._process)
     return {(row["user_id"], row["room_id"]) for row in rows}
 
@@ -97,13 +97,13 @@ async def is_recent(user: User) -> bool:
     return datetime.now(UTC) - await seen_at(user) < timedelta(minutes=1)
 
 
-async def gather(room: Room, *names: str) -> Attendance:
+async def gather(room: Room, *names: str) -> PresenceTracker:
     """People of these names in a room, and whose pages are open."""
     here = await process()
     for number, name in enumerate(names):
         user = await account(f"guest_{number}")
         await User.filter(id=user.id).update(display_name=name)
-        here.enter(user.id, room.id)
+        here.stream_opened(user.id, room.id)
     await here._write_changes()
     return here
 
@@ -119,11 +119,11 @@ async def test_a_page_that_shows_no_room_is_a_visit_in_no_room(
     alice: Person, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
 ) -> None:
     here = await process()
-    here.enter(who(alice).id, NO_ROOM)
+    here.stream_opened(who(alice).id, NO_ROOM)
     await here._write_changes()
     assert await visits(here) == {(who(alice).id, NO_ROOM)}
     assert await online([who(alice).id]) == {who(alice).id}
-    assert await people_in([NO_ROOM]) == {}
+    assert await presence_in([NO_ROOM]) == {}
     assert await broadcasts.people([NO_ROOM]) == {}
     assert touched == []
     assert told == [{who(alice).id}]
@@ -144,7 +144,7 @@ async def test_a_crowded_room_counts_all_and_reads_the_names_that_it_shows(
         return found
 
     monkeypatch.setattr(sql, "rows", noted)
-    found = await people_in([room.id, room.id + 1][:count])
+    found = await presence_in([room.id, room.id + 1][:count])
     assert len(read) == 24
     here = found.pop(room.id)
     assert (here.total, here.others) == (30, 6)
@@ -163,7 +163,7 @@ async def test_a_name_that_a_style_hides_takes_its_separator_along(room: Room, a
 
 async def test_it_is_one_visit_however_often_it_is_written(alice: Person, clock: Clock) -> None:
     here = await process()
-    here.enter(who(alice).id, NO_ROOM)
+    here.stream_opened(who(alice).id, NO_ROOM)
     await here._write_changes()
     here._written = set()  # as when the process was taken for dead
     await here._write_changes()
@@ -175,7 +175,7 @@ async def test_a_look_without_a_stream_lasts_a_minute(
     alice: Person, room: Room, clock: Clock, is_in_a_room: bool
 ) -> None:
     here = await process()
-    here.look(who(alice).id, room.id if is_in_a_room else NO_ROOM)
+    here.record_request(who(alice).id, room.id if is_in_a_room else NO_ROOM)
     clock.go(READING_SECONDS - 1)
     await here._write_changes()
     assert await online([who(alice).id]) == {who(alice).id}
@@ -191,10 +191,10 @@ async def test_online_is_who_has_a_page_open_in_a_process_that_lives_and_shows_i
     alice: Person, bob: Person, charlie: Person, room: Room, clock: Clock
 ) -> None:
     one, other = await process(), await process()
-    one.enter(who(alice).id, room.id)
-    one.enter(who(alice).id, NO_ROOM)
-    one.enter(who(bob).id, room.id)
-    other.enter(who(charlie).id, room.id)
+    one.stream_opened(who(alice).id, room.id)
+    one.stream_opened(who(alice).id, NO_ROOM)
+    one.stream_opened(who(bob).id, room.id)
+    other.stream_opened(who(charlie).id, room.id)
     for each in (one, other):
         await each._write_changes()
     everybody = {who(person).id for person in (alice, bob, charlie)}
@@ -212,7 +212,7 @@ async def test_the_condition_of_being_online_fits_into_a_query_of_another_domain
 ) -> None:
     here = await process()
     for person in (alice, bob):
-        here.enter(who(person).id, room.id)
+        here.stream_opened(who(person).id, room.id)
     await here._write_changes()
     await hide(who(bob))
     query = (
@@ -227,9 +227,9 @@ async def test_the_condition_of_being_online_fits_into_a_query_of_another_domain
 
 async def test_many_are_asked_about_in_slices(alice: Person, room: Room, clock: Clock) -> None:
     here = await process()
-    here.enter(who(alice).id, room.id)
+    here.stream_opened(who(alice).id, room.id)
     await here._write_changes()
-    assert await online([*range(10**6, 10**6 + 3 * AT_ONCE), who(alice).id]) == {who(alice).id}
+    assert await online([*range(10**6, 10**6 + 3 * BATCH_SIZE), who(alice).id]) == {who(alice).id}
 
 
 # Last seen.
@@ -254,34 +254,34 @@ MONDAY = datetime(2026, 6, 1, 12, tzinfo=UTC)
     ],
 )
 def test_when_somebody_was_here_is_told_in_coarse_words(ago: timedelta, words: str) -> None:
-    assert str(seen(MONDAY - ago, MONDAY)) == words
+    assert str(last_seen_text(MONDAY - ago, MONDAY)) == words
 
 
 def test_a_day_is_the_sites_own(monkeypatch: pytest.MonkeyPatch) -> None:
     evening, night = datetime(2026, 6, 1, 21, tzinfo=UTC), datetime(2026, 6, 1, 23, tzinfo=UTC)
-    assert str(seen(evening, night)) == "Last seen today"
+    assert str(last_seen_text(evening, night)) == "Last seen today"
     monkeypatch.setattr(settings, "SITE_TIMEZONE", ZoneInfo("Europe/Berlin"))
-    assert str(seen(evening, night)) == "Last seen yesterday"
+    assert str(last_seen_text(evening, night)) == "Last seen yesterday"
 
 
 async def test_who_does_not_show_it_was_never_seen(alice: Person) -> None:
-    assert str(last_seen(who(alice))) == "Last seen today"
+    assert str(last_seen_for(who(alice))) == "Last seen today"
     await hide(who(alice))
-    assert last_seen(await User.get(id=who(alice).id)) == ""
+    assert last_seen_for(await User.get(id=who(alice).id)) == ""
 
 
 async def test_it_is_written_when_the_last_page_closes_and_not_before(alice: Person, room: Room, clock: Clock) -> None:
     await User.all().update(last_seen_at=LONG_AGO)
     here = await process()
-    here.enter(who(alice).id, room.id)
-    here.enter(who(alice).id, NO_ROOM)
+    here.stream_opened(who(alice).id, room.id)
+    here.stream_opened(who(alice).id, NO_ROOM)
     await here._write_changes()
-    here.leave(who(alice).id, room.id)
+    here.stream_closed(who(alice).id, room.id)
     clock.go(GRACE_SECONDS + 1)
     await here._write_changes()
     assert await visits(here) == {(who(alice).id, NO_ROOM)}
     assert await seen_at(who(alice)) == LONG_AGO
-    here.leave(who(alice).id, NO_ROOM)
+    here.stream_closed(who(alice).id, NO_ROOM)
     clock.go(GRACE_SECONDS + 1)
     await here._write_changes()
     assert await is_recent(who(alice))
@@ -291,7 +291,7 @@ async def test_it_is_not_written_again_within_minutes(alice: Person, bob: Person
     now = datetime.now(UTC)
     await User.filter(id=who(alice).id).update(last_seen_at=now - timedelta(minutes=4))
     await User.filter(id=who(bob).id).update(last_seen_at=now - timedelta(minutes=6))
-    await note_seen([who(alice).id, who(bob).id], now)
+    await update_last_seen([who(alice).id, who(bob).id], now)
     assert await seen_at(who(alice)) == now - timedelta(minutes=4)
     assert await seen_at(who(bob)) == now
 
@@ -301,12 +301,12 @@ async def test_the_people_of_a_dead_process_were_seen_when_it_was_heard_last(
 ) -> None:
     await User.all().update(last_seen_at=LONG_AGO)
     dead = await process()
-    dead.enter(who(alice).id, room.id)
-    dead.enter(who(alice).id, NO_ROOM)
+    dead.stream_opened(who(alice).id, room.id)
+    dead.stream_opened(who(alice).id, NO_ROOM)
     await dead._write_changes()
     before = await seen_at(who(alice))
     await dies(dead)
-    assert await Process.bury() == {(who(alice).id, room.id), (who(alice).id, NO_ROOM)}
+    assert await Process.reap() == {(who(alice).id, room.id), (who(alice).id, NO_ROOM)}
     assert await visits(dead) == set()
     assert before == LONG_AGO
     ago = datetime.now(UTC) - await seen_at(who(alice))
@@ -315,10 +315,10 @@ async def test_the_people_of_a_dead_process_were_seen_when_it_was_heard_last(
 
 async def test_of_two_that_find_it_dead_one_gets_its_people(alice: Person, room: Room, clock: Clock) -> None:
     dead = await process()
-    dead.enter(who(alice).id, room.id)
+    dead.stream_opened(who(alice).id, room.id)
     await dead._write_changes()
     await dies(dead)
-    found = await asyncio.gather(*(Process.bury() for _ in range(3)))
+    found = await asyncio.gather(*(Process.reap() for _ in range(3)))
     assert sorted(map(len, found)) == [0, 0, 1]
 
 
@@ -326,10 +326,10 @@ async def test_a_process_that_leaves_takes_its_people_along(
     alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
 ) -> None:
     await User.all().update(last_seen_at=LONG_AGO)
-    leaving = Attendance()
+    leaving = PresenceTracker()
     async with leaving.running():
-        leaving.enter(who(alice).id, room.id)
-        leaving.enter(who(alice).id, NO_ROOM)
+        leaving.stream_opened(who(alice).id, room.id)
+        leaving.stream_opened(who(alice).id, NO_ROOM)
         await leaving._write_changes()
         told.clear()
         touched.clear()
@@ -347,18 +347,18 @@ async def test_only_the_first_place_and_the_last_are_told(
 ) -> None:
     here = await process()
     for person in (alice, bob):
-        here.enter(who(person).id, room.id)
+        here.stream_opened(who(person).id, room.id)
     await here._write_changes()
     assert told == [{who(alice).id, who(bob).id}]
-    here.enter(who(alice).id, NO_ROOM)
+    here.stream_opened(who(alice).id, NO_ROOM)
     await here._write_changes()
-    here.leave(who(alice).id, room.id)
+    here.stream_closed(who(alice).id, room.id)
     clock.go(GRACE_SECONDS + 1)
     await here._write_changes()
     assert told[1:] == []
-    here.leave(who(alice).id, NO_ROOM)
-    here.forget_all(who(bob).id)
-    here.leave(who(bob).id, room.id)
+    here.stream_closed(who(alice).id, NO_ROOM)
+    here.leave_everywhere(who(bob).id)
+    here.stream_closed(who(bob).id, room.id)
     clock.go(GRACE_SECONDS + 1)
     await here._write_changes()
     assert told[1:] == [{who(alice).id, who(bob).id}]
@@ -366,14 +366,14 @@ async def test_only_the_first_place_and_the_last_are_told(
 
 async def test_it_is_told_to_every_process_in_slices(monkeypatch: pytest.MonkeyPatch, told: list[set[int]]) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(hub()._bell, "ring", lambda text, key="": rung.append(text))
-    broadcasts.changed(range(1, 2 * AT_ONCE + 2))
-    assert [len(users) for users in told] == [AT_ONCE, AT_ONCE, 1]
+    monkeypatch.setattr(hub()._bell, "send", lambda text, key="": rung.append(text))
+    broadcasts.changed(range(1, 2 * BATCH_SIZE + 2))
+    assert [len(users) for users in told] == [BATCH_SIZE, BATCH_SIZE, 1]
     assert len(rung) == 3
     told.clear()
     for text in rung:
         hub()._hear(text)
-    assert set().union(*told) == set(range(1, 2 * AT_ONCE + 2))
+    assert set().union(*told) == set(range(1, 2 * BATCH_SIZE + 2))
 
 
 @pytest.mark.parametrize("text", ['{"news": "presence"}', '{"news": "presence", "users": "1,x"}'])
@@ -387,13 +387,13 @@ async def test_a_dead_process_is_told_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     one, dead = await process(), await process()
-    dead.enter(who(alice).id, room.id)
+    dead.stream_opened(who(alice).id, room.id)
     await dead._write_changes()
     await dies(dead)
     told.clear()
     touched.clear()
     heard = asyncio.Event()
-    monkeypatch.setattr(viewers(), "hear_people", lambda users: (told.append(users), heard.set()))
+    monkeypatch.setattr(viewers(), "mark_people", lambda users: (told.append(users), heard.set()))
     monkeypatch.setattr(attendances, "RENEW_SECONDS", 0.01)
     renewing = asyncio.create_task(one._renew())
     async with asyncio.timeout(5):
@@ -421,12 +421,12 @@ async def test_who_does_not_show_it_is_in_no_list_and_no_number_not_even_their_o
 ) -> None:
     for person in (alice, bob):
         await person.get(room.path)
-    await attendance()._write_changes()
+    await tracker()._write_changes()
     assert said(await alice.get(room.path)) == "2 here · Alice · Bob"
     await choose(bob)
     for person in (alice, bob):
         assert said(await person.get(room.path)) == "1 here · Alice"
-    frame = (await broadcasts.people([room.id]))[room.id].said("en")
+    frame = (await broadcasts.people([room.id]))[room.id].in_language("en")
     assert b"Bob" not in frame.sse + frame.html
     assert b"1 here" in frame.sse
     assert b"1 here" in frame.html
@@ -438,8 +438,8 @@ async def test_the_choice_is_told_once_and_only_where_it_changes(
     alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
 ) -> None:
     here = await process()
-    here.enter(who(alice).id, room.id)
-    here.enter(who(alice).id, NO_ROOM)
+    here.stream_opened(who(alice).id, room.id)
+    here.stream_opened(who(alice).id, NO_ROOM)
     await here._write_changes()
     told.clear()
     touched.clear()
@@ -451,7 +451,7 @@ async def test_the_choice_is_told_once_and_only_where_it_changes(
 
 
 async def test_open_pages_show_the_choice_within_seconds(alice: Person, bob: Person, room: Room) -> None:
-    attendance().enter(who(bob).id, room.id)
+    tracker().stream_opened(who(bob).id, room.id)
     page = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=who(alice).id)
     hub().join(page)
     shown: list[str] = []
@@ -469,7 +469,7 @@ async def test_open_pages_show_the_choice_within_seconds(alice: Person, bob: Per
     await until("0 here")
     assert "Bob" not in shown[-1]
     hub().leave(page)
-    attendance().leave(who(bob).id, room.id)
+    tracker().stream_closed(who(bob).id, room.id)
 
 
 # Writing.
@@ -488,16 +488,16 @@ async def test_a_hundred_rooms_are_written_in_as_many_statements_as_one(
     await User.all().update(last_seen_at=LONG_AGO)
     here = await process()
     places = {(user.id, room) for user in users for room in range(1, 101)}
-    assert len(places) == 2 * AT_ONCE
+    assert len(places) == 2 * BATCH_SIZE
     caplog.set_level("DEBUG", "tortoise.db_client")
     for place in places:
-        here.enter(*place)
+        here.stream_opened(*place)
     caplog.clear()
     await here._write_changes()
     assert len(statements(caplog)) == 2
     assert await visits(here) == places
     for place in places:
-        here.leave(*place)
+        here.stream_closed(*place)
     clock.go(GRACE_SECONDS + 1)
     caplog.clear()
     await here._write_changes()
@@ -510,8 +510,8 @@ async def test_only_who_went_is_deleted(alice: Person, bob: Person, clock: Clock
     one, other = await process(), await process()
     kept = {(who(alice).id, 2), (who(bob).id, 1), (who(bob).id, 2)}
     for each in (one, other):
-        await Visit.write(each._process, kept | {(who(alice).id, 1)}, [])
-    await Visit.write(one._process, [(who(bob).id, 3)], [(who(alice).id, 1), (who(alice).id, 7)])
+        await Visit.apply_changes(each._process, kept | {(who(alice).id, 1)}, [])
+    await Visit.apply_changes(one._process, [(who(bob).id, 3)], [(who(alice).id, 1), (who(alice).id, 7)])
     assert await visits(one) == kept | {(who(bob).id, 3)}
     assert await visits(other) == kept | {(who(alice).id, 1)}
 
@@ -519,8 +519,8 @@ async def test_only_who_went_is_deleted(alice: Person, bob: Person, clock: Clock
 async def test_an_account_that_is_gone_does_not_stop_the_others(alice: Person, clock: Clock) -> None:
     here = await process()
     gone = await account("gone")
-    here.enter(gone.id, 1)
-    here.enter(who(alice).id, 1)
+    here.stream_opened(gone.id, 1)
+    here.stream_opened(who(alice).id, 1)
     await gone.delete()
     await here._write_changes()
     assert await visits(here) == {(who(alice).id, 1)}
@@ -530,11 +530,11 @@ async def test_a_batch_that_fails_is_written_whole_the_next_time(
     alice: Person, bob: Person, clock: Clock, told: list[set[int]]
 ) -> None:
     here = await process()
-    here.enter(who(alice).id, 1)
+    here.stream_opened(who(alice).id, 1)
     await here._write_changes()
-    here.forget(who(alice).id, 1)
-    here.leave(who(alice).id, 1)
-    here.enter(who(bob).id, 1)
+    here.leave_now(who(alice).id, 1)
+    here.stream_closed(who(alice).id, 1)
+    here.stream_opened(who(bob).id, 1)
     clock.go(1)
     process_id, here._process = here._process, "no such process"
     with pytest.raises(Exception, match=r"(?i)foreign key"):
@@ -554,15 +554,15 @@ async def test_a_page_that_changes_does_not_flicker(
     alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
 ) -> None:
     here = await process()
-    here.enter(who(alice).id, room.id)
+    here.stream_opened(who(alice).id, room.id)
     await here._write_changes()
     told.clear()
     touched.clear()
-    here.leave(who(alice).id, room.id)
+    here.stream_closed(who(alice).id, room.id)
     clock.go(GRACE_SECONDS - 0.5)
     await here._write_changes()
     assert await names(room) == ["Alice"]
-    here.enter(who(alice).id, room.id)
+    here.stream_opened(who(alice).id, room.id)
     clock.go(GRACE_SECONDS)
     await here._write_changes()
     assert await names(room) == ["Alice"]
@@ -574,11 +574,11 @@ async def test_who_closes_everything_is_gone_when_the_grace_is_over_and_not_a_re
 ) -> None:
     here = await process()
     assert here._patience() is None
-    here.enter(who(alice).id, room.id)
+    here.stream_opened(who(alice).id, room.id)
     assert here._patience() is None
-    here.look(who(alice).id, NO_ROOM)
+    here.record_request(who(alice).id, NO_ROOM)
     assert here._patience() == READING_SECONDS
-    here.leave(who(alice).id, room.id)
+    here.stream_closed(who(alice).id, room.id)
     clock.go(1)
     assert here._patience() == GRACE_SECONDS - 1
     assert GRACE_SECONDS + 2 * WRITE_SECONDS <= 6, "and a second for the room's own pause"
@@ -590,11 +590,11 @@ async def test_the_writing_task_wakes_when_the_first_grace_is_over(
     monkeypatch.setattr(attendances, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(attendances, "WRITE_SECONDS", 0.01)
     heard: asyncio.Queue[set[int]] = asyncio.Queue()
-    monkeypatch.setattr(viewers(), "hear_people", heard.put_nowait)
-    here = Attendance()
+    monkeypatch.setattr(viewers(), "mark_people", heard.put_nowait)
+    here = PresenceTracker()
     async with here.running(), asyncio.timeout(4):  # a renewal would take longer
-        here.enter(who(alice).id, room.id)
+        here.stream_opened(who(alice).id, room.id)
         assert await heard.get() == {who(alice).id}
-        here.leave(who(alice).id, room.id)
+        here.stream_closed(who(alice).id, room.id)
         assert await heard.get() == {who(alice).id}
         assert await names(room) == []

@@ -15,10 +15,10 @@ from webapp.app import app as the_app
 from webapp.conversations import access, members
 from webapp.conversations.models import Membership, Room
 from webapp.presence import broadcasts as presence
-from webapp.presence.last_seen import note_seen
+from webapp.presence.last_seen import update_last_seen
 from webapp.presence.models import Visit
-from webapp.presence.queries import people_in
-from webapp.presence.tracker import Attendance, attendance
+from webapp.presence.queries import presence_in
+from webapp.presence.tracker import PresenceTracker, tracker
 from webapp.relationships.models import Block
 
 # The address that the chat will have: asked for before there is one, too.
@@ -71,13 +71,13 @@ async def become_friends(one: Person, other: Person) -> None:
 
 
 async def comes(one: Person) -> None:
-    await Visit.write(attendance().process, [(who(one).id, 0)], [])
+    await Visit.apply_changes(tracker().process, [(who(one).id, 0)], [])
     presence.changed([who(one).id])
 
 
 async def goes(one: Person) -> None:
-    await Visit.write(attendance().process, [], [(who(one).id, 0)])
-    await note_seen({who(one).id}, datetime.now(UTC) + timedelta(hours=1))
+    await Visit.apply_changes(tracker().process, [], [(who(one).id, 0)])
+    await update_last_seen({who(one).id}, datetime.now(UTC) + timedelta(hours=1))
     presence.changed([who(one).id])
 
 
@@ -86,7 +86,7 @@ async def talk(alice: Person, zoe: Person) -> None:
     await Room.filter(kind="direct").update(key=KEY)
     chat = await Room.get(key=KEY)
     await zoe.say(chat, "knows this")
-    await Membership.read_all(who(alice).id, chat.id)
+    await Membership.mark_all_read(who(alice).id, chat.id)
 
 
 FACTS: dict[str, Callable[[Person, Person], Awaitable[object]]] = {
@@ -101,10 +101,10 @@ FACTS: dict[str, Callable[[Person, Person], Awaitable[object]]] = {
 def nobody_else_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for a page is here for a while. Only those are who the test says."""
 
-    async def nothing(_: Attendance) -> None:
+    async def nothing(_: PresenceTracker) -> None:
         return None
 
-    monkeypatch.setattr(Attendance, "_write_changes", nothing)
+    monkeypatch.setattr(PresenceTracker, "_write_changes", nothing)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ async def blocked(app: object, alice: Person, zoe: Person) -> Person:
     """Both have blocked him."""
     blocked = await person(app, "boris")
     for one in (alice, zoe):
-        await Block.put(who(one), who(blocked))
+        await Block.add(who(one), who(blocked))
     return blocked
 
 
@@ -126,7 +126,7 @@ async def blocking(app: object, alice: Person, zoe: Person) -> Person:
     """She has blocked both."""
     blocking = await person(app, "berta")
     for one in (alice, zoe):
-        await Block.put(who(blocking), who(one))
+        await Block.add(who(blocking), who(one))
     blocking.user = await User.get(id=who(blocking).id)
     return blocking
 
@@ -199,9 +199,9 @@ async def test_a_friend_who_does_not_show_it_looks_the_same_there_and_away(
 
 
 async def test_who_does_not_show_it_is_not_counted_in_a_room(alice: Person, bob: Person, room: Room) -> None:
-    await Visit.write(attendance().process, [(who(one).id, room.id) for one in (alice, bob)], [])
-    assert (await people_in([room.id]))[room.id].total == 2
+    await Visit.apply_changes(tracker().process, [(who(one).id, room.id) for one in (alice, bob)], [])
+    assert (await presence_in([room.id]))[room.id].total == 2
     await User.filter(id=who(alice).id).update(shows_presence=False)
-    here = (await people_in([room.id]))[room.id]
+    here = (await presence_in([room.id]))[room.id]
     assert (here.total, [one["display_name"] for one in here.shown]) == (1, ["Bob"])
     assert "1 here" in (await bob.get(room.path)).text

@@ -173,7 +173,7 @@ async def fill(users: int, messages: int) -> None:
 
     demo._shares = lambda rooms, total: [total, *[10] * (rooms - 1)]
     await schema.migrate()
-    async with engine.opened():
+    async with engine.connected():
         await demo.fill(users, 20, messages)
         people = list(await User.all().order_by("id").values_list("id", flat=True))
         signed_in = [
@@ -217,13 +217,13 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.messages import changes, posting
     from webapp.messages.models import Message
     from webapp.presence.models import Visit
-    from webapp.presence.queries import everyone_online, online, rooms_of
-    from webapp.presence.tracker import attendance
+    from webapp.presence.queries import everyone_online, online, rooms_shown_to
+    from webapp.presence.tracker import tracker
     from webapp.relationships.models import Block
 
     room = await Room.get(id=1)
     here = await User.all().limit(HERE).values_list("id", flat=True)
-    await Visit.write(attendance()._process, [(user, room.id) for user in here], [])
+    await Visit.apply_changes(tracker()._process, [(user, room.id) for user in here], [])
 
     async def get(path: str, **headers: str) -> None:
         answer = await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
@@ -244,8 +244,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     first, last = await User.all().order_by("id").first(), await User.all().order_by("-id").first()
     assert first
     assert last
-    free = User.filter(id__not_in=[first.id, last.id, *await Block.around(first)]).order_by("id")
-    rooms = [(await first_message.write_to(first, person, "Hello", ""))[0] for person in await free.limit(30)]
+    free = User.filter(id__not_in=[first.id, last.id, *await Block.blocked_either_way(first)]).order_by("id")
+    rooms = [(await first_message.post_first(first, person, "Hello", ""))[0] for person in await free.limit(30)]
     chat = rooms[-1]
     await get(chat.path)
     await get(room.path)  # whatever is read once in the life of a process
@@ -273,18 +273,18 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "somebody's profile": lambda: get(last.path),
         "my friends": lambda: get("/friends"),
         "a request and a cancel": ask,
-        "a page of an export": lambda: Message.after(room, middle, 100),
-        "a page of what I wrote": lambda: Message.after(room, middle, 100, first.id),
+        "a page of an export": lambda: Message.list_after(room, middle, 100),
+        "a page of what I wrote": lambda: Message.list_after(room, middle, 100, first.id),
     }
     many = range(first.id, first.id + 100)
     places = [(user, room) for user in many for room in (0, 2)]
-    process = attendance()._process
+    process = tracker()._process
     works |= {
         "who of many is online": lambda: online(many),
         "who is online at all": everyone_online,
-        "where somebody is": lambda: rooms_of(first.id),
-        "a batch of visits": lambda: Visit.write(process, places, [], many),
-        "a batch of visits that end": lambda: Visit.write(process, [], places, many),
+        "where somebody is": lambda: rooms_shown_to(first.id),
+        "a batch of visits": lambda: Visit.apply_changes(process, places, [], many),
+        "a batch of visits that end": lambda: Visit.apply_changes(process, [], places, many),
     }
     heard = {what: await hear(work()) for what, work in works.items()}
     await User.filter(id=first.id).update(blocks_version=1)
@@ -370,7 +370,7 @@ async def measure(size: str) -> Report:
     from webapp.http import cookie
     from webapp.messages.models import new_nonce
     from webapp.presence.models import Process
-    from webapp.presence.tracker import attendance
+    from webapp.presence.tracker import tracker
 
     await fill(*SIZES[size])
     log = logging.getLogger("tortoise.db_client")
@@ -395,7 +395,7 @@ async def measure(size: str) -> Report:
             for table in await scanned(query, values)
         ]
         # Whoever was here is still here, however long all that has taken.
-        await Process.renew(attendance().process)
+        await Process.renew(tracker().process)
         costs = {what: await cost_of_all(queries) for what, queries in heard.items()}
         costs["control"] = await cost("SELECT count(*) FROM message WHERE room_id = 1 AND body = ''", [])
         everything = [f'SELECT count(*) FROM "{table}" WHERE id + 1 = 7' for table in GROWING]

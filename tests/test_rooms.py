@@ -12,12 +12,12 @@ import pytest
 from tests.conftest import Person, bodies, person
 from webapp.accounts.models import User
 from webapp.conversations import access, members
-from webapp.conversations.models import KICKED, MEMBER, OWNER, PAGE, Membership, Room
-from webapp.core.errors import Missing, Refused
+from webapp.conversations.models import KICKED, MEMBER, OWNER, PAGE_SIZE, Membership, Room
+from webapp.core.errors import Forbidden, NotFound
 from webapp.live import Reader, hub
 from webapp.messages import posting
 from webapp.messages.models import Message
-from webapp.messages.retention import erase_closed
+from webapp.messages.retention import delete_closed_rooms
 from webapp.rooms import opening, views
 
 # What the owner does, with the fields of the form. `who` is filled in with a member's code.
@@ -114,12 +114,12 @@ async def test_a_search_reads_the_latest_rooms_and_a_whole_name_opens_any(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.conversations.models.MAX_SEARCHED", 2)
-    rooms = [await opening.enter(who(alice), f"Tea {number}") for number in range(4)]
+    rooms = [await opening.open_room(who(alice), f"Tea {number}") for number in range(4)]
     await Room.filter(id=rooms[3].id).update(closed_at=datetime.now(UTC))
     assert [room.name for room in await Room.search("tea")] == ["Tea 2", "Tea 1"]
     await alice.say(rooms[0], "news")
     assert [room.name for room in await Room.search("tea")] == ["Tea 0", "Tea 2"]
-    assert (await opening.enter(who(alice), "tea 1")).id == rooms[1].id
+    assert (await opening.open_room(who(alice), "tea 1")).id == rooms[1].id
 
 
 async def test_accents_are_found_however_they_are_written(alice: Person, charlie: Person) -> None:
@@ -166,22 +166,22 @@ async def test_the_list_counts_people_as_they_come_and_go(alice: Person, charlie
 
 
 async def test_the_room_that_spoke_last_is_first(alice: Person) -> None:
-    rooms = [await opening.enter(who(alice), name) for name in ("One", "Two", "Three")]
+    rooms = [await opening.open_room(who(alice), name) for name in ("One", "Two", "Three")]
     await alice.say(rooms[0], "hello")
     assert [name for name, _ in listed(await alice.get("/rooms"))] == ["One", "Three", "Two"]
 
 
 async def test_thirty_one_rooms_are_two_pages(alice: Person, charlie: Person) -> None:
-    for number in range(PAGE + 1):
-        await opening.enter(who(alice), f"Room {number:02}")
+    for number in range(PAGE_SIZE + 1):
+        await opening.open_room(who(alice), f"Room {number:02}")
     first, second = await charlie.get("/rooms"), await charlie.get("/rooms?page=2")
-    assert len(listed(first)) == PAGE
+    assert len(listed(first)) == PAGE_SIZE
     assert 'rel="next" href="/rooms?q=&amp;page=2"' in first.text
     assert 'rel="prev"' not in first.text
     assert len(listed(second)) == 1
     assert 'rel="prev" href="/rooms?q=&amp;page=1"' in second.text
     assert 'rel="next"' not in second.text
-    assert len({name for name, _ in listed(first) + listed(second)}) == PAGE + 1
+    assert len({name for name, _ in listed(first) + listed(second)}) == PAGE_SIZE + 1
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "abc", "", "99999999999999999999", "9" * 5000, "²"])
@@ -341,7 +341,7 @@ async def test_a_room_that_is_deleted_while_somebody_enters_is_made_anew(
         found = await find(user, key)
         if found.id == room.id:
             await found.close()
-            await erase_closed()
+            await delete_closed_rooms()
         return found
 
     monkeypatch.setattr(opening, "for_reading", find_too_late)
@@ -476,13 +476,13 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     async def later() -> None:
         return
 
-    monkeypatch.setattr(views, "erase_closed", later)
+    monkeypatch.setattr(views, "delete_closed_rooms", later)
 
 
 async def prepare(do: str, owner: Person, room: Room) -> None:
     """What must be so that the action changes something."""
     if do == "unlock":
-        await room.lock(True)
+        await room.set_locked(True)
     if do == "pardon":
         await members.kick(room, await Membership.get(room_id=room.id, user__username="bob"), 10)
 
@@ -494,7 +494,7 @@ async def test_the_owner_may(alice: Person, bob: Person, room: Room, do: str, un
     assert answer.status_code == 303
     way = "/lobby" if do == "delete" else f"{room.path}/settings?done={do}"
     assert answer.headers["Location"] == way
-    assert do == "delete" or f'class="done" role="status">{views.DONE[do]}<' in (await alice.get(way)).text
+    assert do == "delete" or f'class="done" role="status">{views.SUCCESS_MESSAGES[do]}<' in (await alice.get(way)).text
     await assert_done(do, room)
 
 
@@ -556,12 +556,12 @@ async def test_others_see_who_is_here_but_nothing_to_do_about_it(
 
 
 async def test_many_members_are_several_pages(alice: Person, room: Room) -> None:
-    crowd = [await User._create(f"member{n:02}", f"Member {n:02}", "no hash", False) for n in range(PAGE)]
+    crowd = [await User._create(f"member{n:02}", f"Member {n:02}", "no hash", False) for n in range(PAGE_SIZE)]
     for one in crowd:
         await members.join(await access.for_reading(one, room.key), one)
     first = await alice.get(f"{room.path}/settings")
     second = await alice.get(f"{room.path}/settings?page=2")
-    assert (first.text.count('class="member"'), second.text.count('class="member"')) == (PAGE, 1)
+    assert (first.text.count('class="member"'), second.text.count('class="member"')) == (PAGE_SIZE, 1)
     assert f'href="{room.path}/settings?page=2">More people' in first.text
     assert "More people" not in second.text
     assert "Member 29" in words(second)
@@ -695,7 +695,7 @@ async def test_a_post_that_is_on_its_way_when_one_is_sent_away_does_not_arrive(
     assert (await bob.say(room, "in time")).status_code == 303
     found = await access.for_reading(who(bob), room.key)  # the post has passed the door ...
     await kick(alice, room, bob)
-    with pytest.raises(Refused, match="keeps you out of this room"):
+    with pytest.raises(Forbidden, match="keeps you out of this room"):
         await posting.post(found, who(bob), "too late", "")
     assert await bodies(room) == ["in time"]
     assert (await now(room)).last_number == 1
@@ -827,8 +827,8 @@ async def test_a_room_is_not_handed_over_to_somebody_who_left_at_that_moment(
 ) -> None:
     member = await Membership.get(room_id=room.id, user_id=who(bob).id)
     await bob.post(f"{room.path}/leave")
-    with pytest.raises(Refused, match="They have just left the room"):
-        await members.hand_over(room, member)
+    with pytest.raises(Forbidden, match="They have just left the room"):
+        await members.transfer_ownership(room, member)
     await assert_counted(room, {"alice": OWNER})
 
 
@@ -847,7 +847,7 @@ async def test_handing_over_to_oneself_changes_nothing(alice: Person, room: Room
 
 async def test_handing_over_to_several_at_the_same_moment_leaves_one_owner(app: object, alice: Person) -> None:
     for attempt in range(5):
-        room = await opening.enter(who(alice), f"Room {attempt}")
+        room = await opening.open_room(who(alice), f"Room {attempt}")
         heirs = [await person(app, f"heir{attempt}{number}") for number in range(4)]
         for heir in heirs:
             await heir.post(f"{room.path}/join")
@@ -906,14 +906,14 @@ async def test_the_open_pages_of_a_deleted_room_end(alice: Person, bob: Person, 
 async def test_what_was_in_a_deleted_room_is_erased(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.db.sql.BATCH", 2)
-    other = await opening.enter(who(alice), "Another")
+    monkeypatch.setattr("webapp.db.sql.DELETE_BATCH_SIZE", 2)
+    other = await opening.open_room(who(alice), "Another")
     for number in range(5):
         await bob.say(room, f"secret {number}")
     await bob.say(other, "this stays")
     assert len(await bodies(room)) == 5
     await change(alice, room, "delete", name="Tea & Cake")
-    await erase_closed()
+    await delete_closed_rooms()
     assert await Message.filter(room_id=room.id).count() == 0
     assert await Membership.filter(room_id=room.id).count() == 0
     assert await Room.filter(id=room.id).count() == 0
@@ -928,7 +928,7 @@ async def test_the_name_of_a_deleted_room_is_free_again(
     await alice.say(room, "long ago")
     await change(alice, room, "delete", name="Tea & Cake")
     if is_erased:
-        await erase_closed()
+        await delete_closed_rooms()
     answer = await enter(bob, "Tea & Cake")
     page = await bob.get(answer.headers["Location"])
     assert page.status_code == 200
@@ -938,7 +938,7 @@ async def test_the_name_of_a_deleted_room_is_free_again(
     assert anew.id != room.id
     await assert_counted(anew, {"bob": OWNER})
     await bob.say(anew, "a fresh start")
-    await erase_closed()
+    await delete_closed_rooms()
     assert await bodies(anew) == ["a fresh start"]
 
 
@@ -954,17 +954,17 @@ async def test_a_room_that_is_deleted_while_people_write_and_join_is_missing_not
         bob.post(f"{room.path}/leave"),
     )
     assert set(statuses(answers)) <= {303, 404}
-    await erase_closed()
+    await delete_closed_rooms()
     assert await Room.filter(id=room.id).count() == 0
     assert await Message.all().count() == 0
 
 
 async def test_joining_a_room_that_has_just_been_erased_finds_nothing(alice: Person, charlie: Person) -> None:
     for is_erased in (False, True):
-        found = await access.for_reading(who(charlie), (await opening.enter(who(alice), f"Room {is_erased}")).key)
+        found = await access.for_reading(who(charlie), (await opening.open_room(who(alice), f"Room {is_erased}")).key)
         await found.close()
         if is_erased:
-            await erase_closed()
-        with pytest.raises(Missing):
+            await delete_closed_rooms()
+        with pytest.raises(NotFound):
             await members.join(found, who(charlie))
         assert found.membership is None

@@ -26,7 +26,7 @@ from webapp.http import assets, cookie
 from webapp.http.client import address
 from webapp.http.cookie import form_token
 from webapp.http.limits import Limiter
-from webapp.http.origin import foreign_host, inner_path
+from webapp.http.origin import foreign_host, local_path
 from webapp.http.proxies import ProxyHeaders, untrusted
 
 LARGE = 10 * 1024 * 1024
@@ -367,7 +367,7 @@ def one_registration(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     monkeypatch.setattr(settings, "RATE_REGISTER", parse("1/hour"))
-    monkeypatch.setattr("webapp.accounts.passwords.hashed", hashed)
+    monkeypatch.setattr("webapp.accounts.passwords.hash_password", hashed)
 
 
 async def test_a_trusted_proxy_is_believed_where_the_visitor_is(one_registration: None) -> None:
@@ -721,7 +721,7 @@ async def test_our_own_mistake_reaches_the_server_which_writes_it_down(
         await alice.get(alice.user.path)
 
 
-@pytest.mark.parametrize("query", [(User, "get_or_none"), (Session, "of")])
+@pytest.mark.parametrize("query", [(User, "get_or_none"), (Session, "by_token")])
 async def test_a_database_that_is_away_is_told_and_written_down(
     alice: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, query: tuple[type, str]
 ) -> None:
@@ -774,7 +774,7 @@ async def test_somebody_who_hangs_up_is_no_mistake_of_ours(alice: Person) -> Non
 
 @pytest.mark.parametrize("target", ["/\x7f", "/é", "/rooms/日本", "/a//b", "/[", "/a?b=//c"])
 def test_odd_paths_of_this_site_are_paths_of_this_site(target: str) -> None:
-    assert inner_path(target) == target
+    assert local_path(target) == target
 
 
 # Counting.

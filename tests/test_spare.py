@@ -12,7 +12,7 @@ from webapp.conversations.models import Room
 from webapp.live import Reader, hub
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import Visit
-from webapp.presence.tracker import attendance
+from webapp.presence.tracker import tracker
 from webapp.sidebar.viewers import viewers
 from webapp.streams import opening, stream
 
@@ -53,7 +53,7 @@ async def test_a_stream_is_spare_by_choice_or_by_header(
 async def test_who_saves_data_hears_what_is_said_in_pieces_and_not_who_types_and_comes(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "SPARE_SECONDS", 0.5)
+    monkeypatch.setattr(stream, "SAVE_DATA_INTERVAL_SECONDS", 0.5)
     assert alice.user
     labels = {"session": alice.session.id, "user": alice.user.id}
     spare, full = (Reader(room.id, room.version, "sse", room.path, **labels) for _ in range(2))
@@ -105,7 +105,7 @@ async def test_who_saves_data_hears_what_friends_say_and_not_that_they_come(alic
         hub().join(reader)
         viewers().join(reader, "")
     await heard(full, b"#entries")
-    await Visit.write(attendance().process, [(bob.user.id, 0)], [])
+    await Visit.apply_changes(tracker().process, [(bob.user.id, 0)], [])
     presence.changed([bob.user.id])
     await heard(full, b"#dot-friend-")
     await write(bob, alice, "Supper is ready")

@@ -13,7 +13,7 @@ from tests.conftest import COOKIE, Person, bodies, person
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.conversations.models import DIRECT, STRANGER, Membership, Room
+from webapp.conversations.models import ANONYMOUS, DIRECT, Membership, Room
 from webapp.db import sql
 from webapp.deletion import steps as leaving
 from webapp.http import cookie
@@ -51,13 +51,13 @@ async def stranger(who: Person) -> Stranger:
 
 async def session_of(who: Person) -> Session:
     token = cookie.signer("session").unsign(who.client.cookies[COOKIE]).decode()
-    session = await Session.of(token)
+    session = await Session.by_token(token)
     assert session
     return session
 
 
 async def chat_of(who: Person) -> Room:
-    room = await (await stranger(who)).chat()
+    room = await (await stranger(who)).current_chat()
     assert room
     return room
 
@@ -173,7 +173,7 @@ async def test_a_guest_is_gone_after_a_day(guest: Person) -> None:
     await Session.all().update(created_at=datetime.now(UTC) - timedelta(hours=25))
     assert "I am 18 or older" in (await guest.get("/strangers")).text
     await User.all().update(created_at=datetime.now(UTC) - timedelta(hours=25))
-    await retention.forget()
+    await retention.delete_expired()
     assert await User.all().count() == 0
     assert await Session.all().count() == 0
 
@@ -186,7 +186,7 @@ async def test_two_who_want_the_same_meet_at_once(guest: Person, other: Person) 
     path = await find(other)
     assert path.startswith("/strangers/chat/")
     assert await where(guest) == path
-    room = await Room.get(kind=STRANGER)
+    room = await Room.get(kind=ANONYMOUS)
     assert await Membership.filter(room_id=room.id).count() == 2
     assert await Stranger.filter(since__not_isnull=True).count() == 0
 
@@ -225,12 +225,12 @@ async def test_whoever_talks_does_not_wait(guest: Person, chat: str) -> None:
 async def test_friends_and_blocked_people_never_meet(alice: Person, charlie: Person) -> None:
     assert alice.user
     assert charlie.user
-    await Block.put(alice.user, charlie.user)
+    await Block.add(alice.user, charlie.user)
     await find(alice)
     assert await find(charlie) == "/strangers"
-    await Block.lift(alice.user, charlie.user)
-    await Friendship.ask(alice.user, charlie.user)
-    await Friendship.ask(charlie.user, alice.user)
+    await Block.remove(alice.user, charlie.user)
+    await Friendship.request(alice.user, charlie.user)
+    await Friendship.request(charlie.user, alice.user)
     assert await find(charlie) == "/strangers"
     await Friendship.remove(alice.user, charlie.user)
     await VeiledBlock.put(charlie.user, alice.user)
@@ -261,9 +261,9 @@ async def test_a_ring_that_was_lost_is_made_up_for(
     mask = await stranger(guest)
     reader = Reader(LOUNGE, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id, stranger=1)
     hub().join(reader)
-    await watch().look()
+    await watch().check()
     await find(other)
-    await watch().look()
+    await watch().check()
     heard = b""
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
@@ -292,7 +292,7 @@ async def test_words_cannot_be_changed_and_say_so_nowhere(guest: Person, other: 
     await guest.post(f"{chat}/messages", {"body": "hello"})
     assert "/edit" not in (await guest.get(chat)).text
     assert (await guest.get(f"{chat}/messages/1/edit")).status_code == 404
-    room = await Room.get(kind=STRANGER)
+    room = await Room.get(kind=ANONYMOUS)
     reader = Reader(room.id, 0, "sse", stranger=1, user=(await stranger(other)).mask_id)
     hub().join(reader)
     async with asyncio.timeout(5):
@@ -309,7 +309,7 @@ async def test_what_both_like_is_named(guest: Person, other: Person) -> None:
 
 
 async def test_an_outsider_finds_no_chat(chat: str, charlie: Person, admin: Person, visitor: Person) -> None:
-    room = await Room.get(kind=STRANGER)
+    room = await Room.get(kind=ANONYMOUS)
     for who in (charlie, admin, visitor):
         assert (await who.get(chat)).headers["Location"] == "/strangers"
         assert (await who.get(chat, HX_Request="true")).status_code == 404
@@ -325,7 +325,7 @@ async def test_an_outsider_finds_no_chat(chat: str, charlie: Person, admin: Pers
 async def test_the_rooms_addresses_do_not_work_for_strangers_who_have_an_account(alice: Person, other: Person) -> None:
     await find(alice)
     await find(other)
-    room = await Room.get(kind=STRANGER)
+    room = await Room.get(kind=ANONYMOUS)
     for path in ("", "/settings", "/composer", "/messages/1"):
         assert (await alice.get(f"/rooms/{room.key}{path}")).status_code == 404
     assert (await alice.post(f"/rooms/{room.key}/messages", {"body": "hi"})).status_code == 404
@@ -348,7 +348,7 @@ async def test_a_chat_has_room_for_so_many_messages(guest: Person, chat: str, mo
     monkeypatch.setattr("webapp.conversations.models.MOST_WITH_STRANGERS", 2)
     answers = [await guest.post(f"{chat}/messages", {"body": f"{number}"}) for number in range(3)]
     assert [answer.status_code for answer in answers] == [303, 303, 403]
-    room = await Room.get(kind=STRANGER)
+    room = await Room.get(kind=ANONYMOUS)
     assert await bodies(room) == ["0", "1"]
 
 
@@ -390,11 +390,11 @@ async def test_one_who_is_gone_is_away_and_then_has_left(guest: Person, other: P
     hub().join(reader)
     [now] = await sql.rows(f"SELECT {sql.CLOCK} AS now")
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - 1000)
-    await watch().look()
-    seen = await models.presence([room.id])
-    assert seen[room.id] == models.Presence(False, (gone.mask.code,))
+    await watch().check()
+    seen = await models.company_in([room.id])
+    assert seen[room.id] == models.Company(False, (gone.mask.code,))
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - models.GRACE_MS - 1000)
-    await watch().look()
+    await watch().check()
     heard = b""
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
@@ -528,7 +528,7 @@ async def test_a_guest_who_registers_brings_blocks_and_conduct_along(
     assert (met.low, met.high) == tuple(sorted((nora.id, alice.user.id)))
     assert met.low < met.high
     assert met.skipped == nora.id
-    with pytest.raises(conduct.Questioned):
+    with pytest.raises(conduct.QuestionRequired):
         await conduct.Conduct.check(nora.id)
 
 
@@ -606,7 +606,7 @@ async def test_a_mask_goes_with_the_account(alice: Person, other: Person) -> Non
     await find(alice)
     chat = await find(other)
     assert alice.user
-    await leaving.begin(alice.user)
+    await leaving.start_deletion(alice.user)
     assert "Stranger has left" in (await other.get(chat)).text
     assert await Stranger.filter(person=alice.user.id).count() == 0
 
@@ -614,10 +614,10 @@ async def test_a_mask_goes_with_the_account(alice: Person, other: Person) -> Non
 async def test_ended_chats_are_erased(guest: Person, other: Person, chat: str) -> None:
     await guest.post(f"{chat}/messages", {"body": "secret"})
     await guest.post("/strangers/leave")
-    await retention.forget()
+    await retention.delete_expired()
     assert await Message.all().count() == 1
     await Room.all().update(locked_at=datetime.now(UTC) - timedelta(minutes=31))
-    await retention.forget()
+    await retention.delete_expired()
     assert await Message.all().count() == 0
     assert await Room.all().count() == 0
     assert await where(other) == "/strangers"
@@ -625,14 +625,14 @@ async def test_ended_chats_are_erased(guest: Person, other: Person, chat: str) -
 
 async def test_chats_that_both_have_gone_from_end_too(guest: Person, other: Person, chat: str) -> None:
     await Stranger.all().update(here_until=0)
-    await retention.forget()
-    assert (await Room.get(kind=STRANGER)).locked_at is not None
+    await retention.delete_expired()
+    assert (await Room.get(kind=ANONYMOUS)).locked_at is not None
 
 
 async def test_who_met_whom_is_forgotten_after_an_hour(guest: Person, chat: str) -> None:
     assert await Met.all().count() == 1
     await Met.all().update(at=0)
-    await retention.forget()
+    await retention.delete_expired()
     assert await Met.all().count() == 0
 
 
@@ -643,13 +643,13 @@ async def test_the_latest_chat_and_its_words_are_found_for_a_report(guest: Perso
     await guest.post(f"{chat}/messages", {"body": "something bad"})
     await guest.post("/strangers/leave")
     who = await stranger(other)
-    found = await models.latest(who.person)
+    found = await models.latest_chat(who.person)
     assert found
     room, mask = found
     assert mask.id == (await stranger(guest)).mask_id
     assert [line["body"] for line in await models.transcript(room)] == ["something bad"]
     await other.post("/strangers/leave")
-    assert await models.latest(who.person)
+    assert await models.latest_chat(who.person)
 
 
 @pytest.mark.parametrize("path", ["/strangers/find", "/strangers/stop", "/strangers/leave", "/strangers/keep"])

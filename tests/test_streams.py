@@ -25,7 +25,7 @@ async def frame(room: Room, cursor: int | None) -> tuple[int, Frame]:
     found = await changes.log(room.id, {cursor})
     assert found
     version, frames = found
-    return version, frames[cursor].said("en")
+    return version, frames[cursor].in_language("en")
 
 
 async def say(person: Person, room: Room, *words: str) -> None:
@@ -92,7 +92,7 @@ async def test_many_versions_are_served_from_one_reading(alice: Person, room: Ro
     assert found
     version, frames = found
     assert version == 3
-    assert [numbers(frames[cursor].said("en").sse) for cursor in range(4)] == [[1, 2, 3], [2, 3], [3], []]
+    assert [numbers(frames[cursor].in_language("en").sse) for cursor in range(4)] == [[1, 2, 3], [2, 3], [3], []]
 
 
 @pytest.mark.parametrize("cursor", [None, 99])
@@ -115,9 +115,9 @@ async def test_after_more_than_500_changes_the_last_page_replaces_the_log(alice:
     found = await changes.log(room.id, {1, 2})
     assert found
     _, frames = found
-    assert b'hx-target="#log" hx-swap="innerHTML"' in frames[1].said("en").sse
-    assert numbers(frames[1].said("en").sse) == list(range(453, 503))
-    assert numbers(frames[2].said("en").sse) == list(range(3, 503))
+    assert b'hx-target="#log" hx-swap="innerHTML"' in frames[1].in_language("en").sse
+    assert numbers(frames[1].in_language("en").sse) == list(range(453, 503))
+    assert numbers(frames[2].in_language("en").sse) == list(range(3, 503))
 
 
 async def test_a_room_that_is_gone_has_no_log(room: Room) -> None:
@@ -151,7 +151,7 @@ async def test_an_endless_document_ends_where_the_log_is_sent_anew(alice: Person
             pass
         await Room.filter(id=room.id).update(version=1000)
         await say(alice, room, "three")
-        changes.changed(room, 1001)
+        changes.log_changed(room, 1001)
         rest = [chunk async for chunk in chunks]
     assert rest[-1].endswith(BEGIN_ANEW)
     assert b"three" not in b"".join(rest)
@@ -165,7 +165,7 @@ async def test_a_room_with_the_name_of_a_stream_is_a_room(
     visitor: Person, alice: Person, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     assert alice.user
-    room = await opening.enter(alice.user, name, "")
+    room = await opening.open_room(alice.user, name, "")
     assert room.path == f"/rooms/{name.lower()}"
     answer = await visitor.get(room.path)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next=%2Frooms%2F{name.lower()}")
@@ -311,7 +311,7 @@ async def test_a_session_that_ended_elsewhere_is_found_by_the_heartbeat(alice: P
     for reader in (hers, his):
         hub().join(reader)
     await alice.session.delete()
-    await hub().check()
+    await hub().reconcile()
     assert hers.outbox.is_closed
     assert not his.outbox.is_closed
 

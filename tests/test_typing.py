@@ -61,14 +61,14 @@ async def test_it_is_over_after_a_while_by_itself(
 
 async def test_four_who_type_are_three_names_and_others(bob: Person, room: Room) -> None:
     people = {f"CODE-{number}": f"Person {number}" for number in range(4)}
-    html = typing.framed(people).said("en").sse.decode()
+    html = typing.typing_frame(people).in_language("en").sse.decode()
     assert html.count("is typing") == 3
     assert "and others" in html
     assert "typing</span><span" not in html, "without styles it would be one word"
 
 
 async def test_names_are_shown_as_they_are_written(bob: Person, room: Room) -> None:
-    assert "<script>" not in typing.framed({"CODE-1": "<script>"}).said("en").sse.decode()
+    assert "<script>" not in typing.typing_frame({"CODE-1": "<script>"}).in_language("en").sse.decode()
 
 
 async def test_one_who_does_not_want_it_is_not_shown(bob: Person, room: Room, page: Reader) -> None:
@@ -82,7 +82,7 @@ async def test_signals_that_come_too_often_are_passed_over(
     bob: Person, room: Room, page: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[object] = []
-    monkeypatch.setattr(hub(), "tell", lambda kind, **facts: (told.append(kind), typing.heard(**facts)))
+    monkeypatch.setattr(hub(), "broadcast", lambda kind, **facts: (told.append(kind), typing.on_typing(**facts)))
     for _ in range(10):
         await bob.post(f"{room.path}/typing")
     assert told == ["typing"]
@@ -99,7 +99,7 @@ async def test_who_may_read_may_type(
 
 
 async def test_in_a_locked_room_nobody_but_the_owner_types(alice: Person, bob: Person, room: Room) -> None:
-    await room.lock(True)
+    await room.set_locked(True)
     assert (await bob.post(f"{room.path}/typing")).status_code == 403
     assert (await alice.post(f"{room.path}/typing")).status_code == 204
 

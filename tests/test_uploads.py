@@ -67,7 +67,7 @@ def upload(content: bytes) -> Upload:
 
 
 async def large(content: bytes) -> Image.Image:
-    picture = await store.prepared(upload(content))
+    picture = await store.process_image(upload(content))
     return Image.open(BytesIO(picture.sizes[store.LARGE]))
 
 
@@ -356,7 +356,7 @@ async def test_of_a_photo_with_a_second_picture_in_it_the_first_is_taken(alice: 
     assert (await send(alice, mpo(striped()), "me.jpg")).status_code == 303
     assert is_near((await large(mpo(striped()))).getpixel((128, 128)), GREEN)
     with pytest.raises(Invalid) as caught:
-        await store.prepared(upload(mpo(noise(99, 99))[:2000]))
+        await store.process_image(upload(mpo(noise(99, 99))[:2000]))
     assert str(caught.value.problems["picture"]) in (DAMAGED, PICTURES)
 
 
@@ -370,7 +370,7 @@ async def test_a_format_that_nobody_asked_for_is_refused(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Image, "open", renamed)
     with pytest.raises(Invalid) as caught:
-        await store.prepared(upload(plain()))
+        await store.process_image(upload(plain()))
     assert str(caught.value.problems["picture"]) == PICTURES
 
 
@@ -416,7 +416,7 @@ async def test_a_profile_that_can_not_be_used_is_ignored(profile: bytes, mode: s
 async def test_half_a_webp_is_refused() -> None:
     whole = encoded(noise(99, 99), "WEBP")
     with pytest.raises(Invalid) as caught:
-        await store.prepared(upload(whole[: len(whole) // 2]))
+        await store.process_image(upload(whole[: len(whole) // 2]))
     assert str(caught.value.problems["picture"]) in (DAMAGED, PICTURES)
 
 
@@ -426,7 +426,7 @@ async def test_any_cut_of_a_file_is_refused_or_read_but_never_breaks() -> None:
         whole = encoded(noise(20, 20), kind)
         for length in range(1, len(whole), 37):
             try:
-                await store.prepared(upload(whole[:length]))
+                await store.process_image(upload(whole[:length]))
             except Invalid as error:
                 sentences.add(str(error.problems["picture"]))
     assert sentences == {DAMAGED, PICTURES}
@@ -437,7 +437,7 @@ async def test_a_bomb_is_refused_by_its_head_alone() -> None:
     assert len(content) < 60_000
     started = time.monotonic()
     with pytest.raises(Invalid):
-        await store.prepared(upload(content))
+        await store.process_image(upload(content))
     assert time.monotonic() - started < 5, "nothing was decoded, not even slowly"
 
 
@@ -457,7 +457,7 @@ async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatc
         return work(image)
 
     monkeypatch.setattr(store, "_square", alone)
-    await asyncio.gather(*(store.prepared(upload(plain())) for _ in range(4)))
+    await asyncio.gather(*(store.process_image(upload(plain())) for _ in range(4)))
 
 
 async def test_too_many_pictures_are_too_many(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -635,7 +635,7 @@ async def test_who_lets_go_and_who_takes_the_same_at_the_same_moment(
     alice: Person, bob: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whenever between the steps of one the other comes, the one who has it has its files."""
-    pictures, others_turn = User.pictures, 0
+    pictures, others_turn = User.pictures_in_use, 0
 
     for turn in (1, 2):
         for one in (alice, bob):
@@ -652,7 +652,7 @@ async def test_who_lets_go_and_who_takes_the_same_at_the_same_moment(
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(User, "pictures", asked)
+            patch.setattr(User, "pictures_in_use", asked)
             await send(alice, None, remove_picture="1")
         digest = await picture_of(bob)
         if turn == 2:
@@ -680,27 +680,27 @@ async def test_a_crash_while_writing_leaves_no_half_file(
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", cut)
         with pytest.raises(Unavailable):
-            await store.store(await store.prepared(upload(plain())))
+            await store.save(await store.process_image(upload(plain())))
     assert list(folder.iterdir()) == []
 
 
 async def test_what_a_crash_left_is_swept_away(alice: Person, folder: Path) -> None:
     await send(alice, plain())
     kept = sorted(path.name for path in folder.iterdir())
-    lost = await store.prepared(upload(plain("PNG", BLUE)))
-    await store.store(lost)  # and nobody has it: the crash came before that
+    lost = await store.process_image(upload(plain("PNG", BLUE)))
+    await store.save(lost)  # and nobody has it: the crash came before that
     (folder / "new-old").write_bytes(b"half")
     os.utime(folder / "new-old", (1, 1))
     (folder / "new-now").write_bytes(b"half")
     (folder / "notes.txt").write_text("of whoever runs the server")
     hidden = await picture_of(alice)
     os.rename(folder / f"{hidden}.webp", folder / f"{hidden}.webp.gone")  # a crash between out of sight and back
-    await store.sweep(User.pictures)
+    await store.sweep(User.pictures_in_use)
     assert sorted(path.name for path in folder.iterdir()) == sorted([*kept, "new-now", "notes.txt"])
 
 
 async def test_there_is_nothing_to_sweep_without_a_folder() -> None:
-    await store.sweep(User.pictures)
+    await store.sweep(User.pictures_in_use)
 
 
 # Serving.

@@ -24,7 +24,7 @@ from webapp.live import Reader, frames, hub
 from webapp.messages import posting
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import Visit
-from webapp.presence.tracker import attendance
+from webapp.presence.tracker import tracker
 from webapp.relationships.models import Friendship
 from webapp.rooms import opening
 from webapp.sidebar import queries as sidebars
@@ -69,7 +69,7 @@ class Window:
         self.reader = Reader(room.id if room else None, room.version if room else None, framing, "/lobby", **labels)
         hub().join(self.reader)
         viewers().join(self.reader, seen)
-        attendance().enter(self.user.id, room.id if room else 0)
+        tracker().stream_opened(self.user.id, room.id if room else 0)
 
     @classmethod
     async def open(
@@ -114,9 +114,9 @@ class Window:
     def close(self) -> None:
         hub().leave(self.reader)
         viewers().leave(self.reader)
-        attendance().leave(self.user.id, self.room.id if self.room else 0)
+        tracker().stream_closed(self.user.id, self.room.id if self.room else 0)
         if self.room:
-            viewers().hear_place(self.user.id, self.room.id)
+            viewers().mark_item(self.user.id, self.room.id)
 
 
 async def told() -> None:
@@ -136,7 +136,7 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
     monkeypatch.setattr(Viewers, "run", run)
-    monkeypatch.setattr(module, "LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
 
 
 async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
@@ -198,7 +198,7 @@ async def opened(one: Person, path: str) -> tuple[int, dict[str, str], str]:
 
 async def test_the_stream_of_a_page_without_a_room_opens(alice: Person) -> None:
     status, headers, body = await opened(alice, "/events")
-    assert (status, body) == (200, frames.BEGIN.decode())
+    assert (status, body) == (200, frames.SSE_OPENING.decode())
     assert headers["content-type"].startswith("text/event-stream")
     assert headers["cache-control"] == "no-store, no-transform"
     assert nobody_is_left()
@@ -317,7 +317,7 @@ async def test_who_was_sent_away_or_is_signed_out_says_nothing(
 @pytest.fixture
 async def soup(alice: Person, bob: Person) -> Room:
     """Another room that both are in, with the later message."""
-    soup = await opening.enter(who(alice), "Soup")
+    soup = await opening.open_room(who(alice), "Soup")
     await members.join(soup, who(bob))
     await members.join(await access.for_reading(who(bob), soup.key), who(bob))
     await alice.say(await Room.get(name="Tea & Cake"), "in tea")
@@ -387,7 +387,7 @@ async def test_on_sqlite_what_sidebars_ask_waits_for_no_thread(
     """There it would wait for those who write, and they for it."""
     window = await Window.open(bob)
     await alice.say(room, "a cup")
-    viewers().hear_place(who(bob).id, soup.id)
+    viewers().mark_item(who(bob).id, soup.id)
     asked: list[str] = []
     execute = SqliteClient.execute_query
 
@@ -479,7 +479,7 @@ async def test_a_badge_is_right_wherever_the_viewer_has_stopped_reading(alice: P
 
     async def unread(read: int) -> int:
         await Membership.filter(user_id=who(bob).id).update(read_number=read)
-        [entry] = await sidebars.entries(who(bob).id)
+        [entry] = await sidebars.list_entries(who(bob).id)
         return entry.unread
 
     for read in range(8):
@@ -504,7 +504,7 @@ async def test_a_change_that_no_line_shows_is_sent_to_no_sidebar(
     document.look()
     await alice.post(f"{room.path}/messages/1/edit", {"body": "an older message"})
     await told()
-    viewers().hear_place(who(bob).id, soup.id)
+    viewers().mark_item(who(bob).id, soup.id)
     await told()
     for one in (window, document):
         one.look()
@@ -525,7 +525,7 @@ async def test_windows_that_show_different_lines_come_to_show_the_same(alice: Pe
 
 
 async def test_a_room_comes_when_one_joins_it_and_goes_when_one_leaves(alice: Person, bob: Person, soup: Room) -> None:
-    await opening.enter(who(alice), "Bread")
+    await opening.open_room(who(alice), "Bread")
     bread = await Room.get(name="Bread")
     window = await Window.open(bob)
     for path, is_in in (("join", True), ("leave", False), ("join", True)):
@@ -677,7 +677,7 @@ async def test_a_stream_that_ends_lets_the_other_pages_count_again(alice: Person
 
 async def test_the_second_page_of_the_list_stays_the_second(alice: Person, bob: Person) -> None:
     for number in range(65):
-        await opening.enter(who(bob), f"Room {number}")
+        await opening.open_room(who(bob), f"Room {number}")
     first, second = await Window.open(bob), await Window.open(bob, "/lobby?page=2")
     assert (first.text, second.text) == ("", "")
     assert (len(first.entries), len(second.entries)) == (50, 16)
@@ -697,7 +697,7 @@ async def test_the_second_page_of_the_list_stays_the_second(alice: Person, bob: 
 async def test_a_page_from_before_there_was_a_live_sidebar_is_sent_changes_alone(
     alice: Person, bob: Person, room: Room, soup: Room
 ) -> None:
-    window = await Window.open(bob, seen=sidebars.OLDER)
+    window = await Window.open(bob, seen=sidebars.OLDER_PAGE)
     assert window.frames == []
     await alice.say(room, "news")
     await told()
@@ -726,13 +726,13 @@ async def test_the_endless_document_begins_with_everything_and_hides_what_is_old
 
 
 async def comes(one: Person) -> None:
-    await Visit.write(attendance().process, [(who(one).id, 0)], [])
+    await Visit.apply_changes(tracker().process, [(who(one).id, 0)], [])
     presence.changed([who(one).id])
     await told()
 
 
 async def goes(one: Person) -> None:
-    await Visit.write(attendance().process, [], [(who(one).id, 0)])
+    await Visit.apply_changes(tracker().process, [], [(who(one).id, 0)])
     presence.changed([who(one).id])
     await told()
 
@@ -759,15 +759,15 @@ async def test_news_that_comes_while_people_are_read_is_not_lost(
 ) -> None:
     await befriend(alice, bob)
     window = await Window.open(alice)
-    dots = module.dots
+    dots = module.online_frames
 
     async def meanwhile(people: Any, there: Any) -> Any:
-        monkeypatch.setattr(module, "dots", dots)
-        await Visit.write(attendance().process, [], [(who(bob).id, 0)])
+        monkeypatch.setattr(module, "online_frames", dots)
+        await Visit.apply_changes(tracker().process, [], [(who(bob).id, 0)])
         presence.changed([who(bob).id])
         return await dots(people, there)
 
-    monkeypatch.setattr(module, "dots", meanwhile)
+    monkeypatch.setattr(module, "online_frames", meanwhile)
     await comes(bob)
     assert dot(window, bob) is False
 
@@ -779,7 +779,7 @@ async def test_a_friend_who_hides_is_gone_and_one_who_is_no_friend_any_more_says
     await comes(bob)
     window = await Window.open(alice)
     await User.filter(id=who(bob).id).update(shows_presence=False)
-    await presence.chosen(who(bob).id)
+    await presence.visibility_changed(who(bob).id)
     await told()
     assert dot(window, bob) is False
     assert "Last seen" not in window.text
@@ -797,13 +797,13 @@ async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
 ) -> None:
     await befriend(alice, bob)
     window = await Window.open(alice)
-    await Visit.write(attendance().process, [(who(bob).id, 0)], [])
+    await Visit.apply_changes(tracker().process, [(who(bob).id, 0)], [])
     await posting.post(room, who(bob), "nobody rings", "nonce")
-    viewers().look_again()
+    viewers().reconcile()
     await told()
     assert dot(window, bob) is True
     assert window.sidebar[0] == Shown("Tea & Cake", "nobody rings", "1")
-    viewers().look_again()
+    viewers().reconcile()
     await told()
     assert window.look() == []
     assert window.text == ""
@@ -814,7 +814,7 @@ async def test_after_the_link_broke_everything_is_told_anew(alice: Person, bob: 
     await befriend(alice, bob)  # told elsewhere, while this process was deaf
     hub()._notice(False)
     hub()._notice(True)
-    viewers().look_again()
+    viewers().reconcile()
     await told()
     assert window.look() == ["#entries"]
     assert window.ties == 1
@@ -836,7 +836,7 @@ async def test_who_was_online_long_ago_is_not_remembered_so(alice: Person, bob: 
 # When something goes wrong.
 
 
-@pytest.mark.parametrize("name", ["entries_of", "entries_at", "online", "dots", "everyone_online"])
+@pytest.mark.parametrize("name", ["list_entries_by_user", "entries_for", "online", "online_frames", "everyone_online"])
 async def test_what_could_not_be_read_is_read_again(
     alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -854,13 +854,13 @@ async def test_what_could_not_be_read_is_read_again(
         return await read(*arguments)
 
     monkeypatch.setattr(module, name, fails)
-    is_here = name in ("online", "entries_of")
+    is_here = name in ("online", "list_entries_by_user")
     if not is_here:
         await told_at_last()
     await bob.say(soup, "and more")
-    await Visit.write(attendance().process, [(who(bob).id, 0)], [])
+    await Visit.apply_changes(tracker().process, [(who(bob).id, 0)], [])
     presence.changed([who(bob).id])
-    viewers().look_again()
+    viewers().reconcile()
     await told_at_last()
     assert failed
     window.look()
@@ -884,11 +884,11 @@ async def test_the_task_itself_goes_on_after_a_failure(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
-    hub().start(viewers().run())
+    hub().spawn(viewers().run())
     await asyncio.sleep(0)
     reader = Reader(None, None, "sse", "/lobby", session=bob.session.id, user=who(bob).id)
     viewers().join(reader, "")
-    read, failed = module.entries_of, []
+    read, failed = module.list_entries_by_user, []
 
     async def fails(users: Any) -> Any:
         if not failed:
@@ -896,7 +896,7 @@ async def test_the_task_itself_goes_on_after_a_failure(
             raise OSError("the database is away")
         return await read(users)
 
-    monkeypatch.setattr(module, "entries_of", fails)
+    monkeypatch.setattr(module, "list_entries_by_user", fails)
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
             assert b"Tea &amp; Cake" in chunk
@@ -908,7 +908,7 @@ async def test_a_message_that_is_rung_while_a_page_is_welcomed_is_not_lost(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was committed after the entries were read, and nobody else here is in the room."""
-    asking = Friendship.asking
+    asking = Friendship.request_counts
 
     async def meanwhile(users: Any) -> Any:
         monkeypatch.undo()
@@ -918,14 +918,14 @@ async def test_a_message_that_is_rung_while_a_page_is_welcomed_is_not_lost(
     page = STREAM.search((await bob.get("/lobby")).text)
     assert page
     window = Window(bob, {}, html.unescape(page[1]), None, "sse")
-    monkeypatch.setattr(Friendship, "asking", meanwhile)
+    monkeypatch.setattr(Friendship, "request_counts", meanwhile)
     await viewers()._pass()
-    monkeypatch.setattr(module, "LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
     await told()
     assert window.sidebar[0] == Shown("Tea & Cake", "just now", "1")
 
 
-@pytest.mark.parametrize("name", ["entries_of", "entries_at", "dots"])
+@pytest.mark.parametrize("name", ["list_entries_by_user", "entries_for", "online_frames"])
 async def test_a_reader_may_leave_while_it_is_told(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -940,10 +940,10 @@ async def test_a_reader_may_leave_while_it_is_told(
         return await read(*arguments)
 
     monkeypatch.setattr(module, name, meanwhile)
-    viewers().hear_ties(who(bob).id)
+    viewers().refresh_requests(who(bob).id)
     await told()
     await alice.say(room, "anybody there?")
-    viewers().hear_people({who(alice).id, who(bob).id})
+    viewers().mark_people({who(alice).id, who(bob).id})
     await told()
     for window in windows:
         if window.reader in hub()._open:
@@ -962,7 +962,7 @@ async def test_nothing_is_left_of_people_who_have_gone(alice: Person, bob: Perso
         window.close()
     await alice.say(room, "hello again")
     presence.changed([who(alice).id])
-    viewers().look_again()
+    viewers().reconcile()
     await told()
     assert nobody_is_left()
     assert nothing_waits()
@@ -977,7 +977,7 @@ async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_l
 ) -> None:
     window = await Window.open(bob)
     for _ in range(100):
-        viewers().hear_ties(who(bob).id)
+        viewers().refresh_requests(who(bob).id)
     await told()
     assert window.look() == ["#entries"]
     assert not window.reader.outbox.is_closed
@@ -1022,9 +1022,9 @@ async def test_many_rooms_and_many_friends_are_listed_in_a_few_queries(
     )
     chats = people[:100]
     for one in chats:
-        await first_message.write_to(who(alice), one, "Hello", "")
+        await first_message.post_first(who(alice), one, "Hello", "")
     for number in range(100):
-        await opening.enter(who(alice), f"Room {number}")
+        await opening.open_room(who(alice), f"Room {number}")
     log = logging.getLogger("tortoise.db_client")
     monkeypatch.setattr(log, "propagate", False)
     ear = Ear()
@@ -1060,19 +1060,19 @@ async def test_a_message_costs_no_query_per_viewer(
 ) -> None:
     readers = await crowd(room, count)
     asked = await queries(monkeypatch)
-    hub().ring(room.id, (await posting.post(room, who(alice), "for everybody", "nonce")).version)
+    hub().publish_version(room.id, (await posting.post(room, who(alice), "for everybody", "nonce")).version)
     asked.clear()
     await told()
     # A heartbeat may come in between, and asks something else.
     of_places = [query for query in asked if "AS membership_id" in query]
-    assert len(of_places) == max(1, count // sidebars.AT_ONCE)
+    assert len(of_places) == max(1, count // sidebars.BATCH_SIZE)
     assert all(b"for everybody" in b"".join(reader.outbox._chunks) for reader in readers)
 
 
 async def test_as_many_as_come_at_once_are_welcomed_in_turns(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_JOINING", 7)
+    monkeypatch.setattr(module, "MAX_JOINING", 7)
     readers = await crowd(room, 20)
     assert len(viewers()._audience.in_room[room.id]) == 20
     await alice.say(room, "for everybody")
@@ -1083,7 +1083,7 @@ async def test_as_many_as_come_at_once_are_welcomed_in_turns(
 async def test_more_people_than_one_query_takes_are_asked_about_in_slices(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sidebars, "AT_ONCE", 7)
+    monkeypatch.setattr(sidebars, "BATCH_SIZE", 7)
     readers = await crowd(room, 20)
     await alice.say(room, "for everybody")
     await told()

@@ -37,7 +37,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     from webapp.core.errors import Invalid  # here, so that what needs no pages starts without them
 
     async def opened() -> Any:
-        async with engine.opened():
+        async with engine.connected():
             return await work
 
     try:
@@ -91,7 +91,7 @@ def serve(host: str, port: int, workers: int) -> None:
     _secret()
     if settings.ON_SQLITE and not data_folder.claim():
         raise click.ClickException(f"Another Parley serves the data in {settings.DATA_DIR}. Stop it, or set DATA_DIR.")
-    files = settings.most_files()
+    files = settings.max_files()
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     sockets = _listen(host, port)
     click.echo(_greeting(sockets, is_new="0001_initial" in applied))
@@ -243,18 +243,19 @@ def restore(file: Path, force: bool) -> None:
 @main.command()
 def purge() -> None:
     """Forget what is due, as a server does every hour by itself."""
-    from webapp.ops.purge import everything
 
     _migrate()
-    click.echo(run(everything()))
+    from webapp.ops.purge import purge_all
+
+    click.echo(run(purge_all()))
 
 
 @main.command()
 def check() -> None:
     """Look at settings, database, Redis and disk: a line each; exit 1 if something is wrong."""
-    from webapp.cli.check import everything
+    from webapp.cli.check import run_checks
 
-    if not all(asyncio.run(everything())):
+    if not all(asyncio.run(run_checks())):
         sys.exit(1)
 
 

@@ -24,7 +24,7 @@ from webapp.accounts import stream_access as account_access
 from webapp.accounts import views as accounts
 from webapp.accounts.authentication import SessionBackend
 from webapp.accounts.models import User
-from webapp.accounts.sessions import Used, used
+from webapp.accounts.sessions import SessionUses, session_uses
 from webapp.chats import views as chats
 from webapp.conversations import broadcasts as conversations
 from webapp.conversations import stream_access as room_access
@@ -34,41 +34,41 @@ from webapp.deletion import views as deletion
 from webapp.deletion.steps import finish_all
 from webapp.exports import views as leaving
 from webapp.exports.jobs import Export
-from webapp.exports.worker import Maker, maker
+from webapp.exports.worker import ExportWorker, worker
 from webapp.home import views as home
 from webapp.http import assets, cookie, error_pages, negotiate
-from webapp.http.headers import stamped
+from webapp.http.headers import with_security_headers
 from webapp.http.limits import Limiter, limiter
 from webapp.http.origin import FormGuard, Guard
 from webapp.http.proxies import ProxyHeaders
 from webapp.live import Hub, Providers, hub
-from webapp.live.admission import Admitted, Doorway, StreamRoute, admitted
+from webapp.live.admission import Admitted, StreamAdmission, StreamRoute, admitted
 from webapp.live.redis import RedisBackend
-from webapp.live.wire import Wire, connection
+from webapp.live.wire import Wire, transport_of
 from webapp.media import store
 from webapp.messages import changes, receipts, rendering, typing
 from webapp.messages import views as messages
-from webapp.messages.retention import erase_closed
+from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation import views as moderation
 from webapp.ops import health, metrics, purge
 from webapp.people import views as friends
 from webapp.presence import broadcasts as presence
-from webapp.presence.tracker import Attendance, attendance
+from webapp.presence.tracker import PresenceTracker, tracker
 from webapp.rooms import views as rooms
 from webapp.sidebar import views as sidebar
 from webapp.sidebar.viewers import Viewers, viewers
 from webapp.strangers import broadcasts as company
 from webapp.strangers import company as strangers_watch
 from webapp.strangers import views as strangers
-from webapp.strangers.company import Matchmaker, Watch, matchmaker, watch
+from webapp.strangers.company import CompanyWatcher, Matchmaker, matchmaker, watch
 from webapp.streams import endings
 from webapp.streams import views as streams
-from webapp.streams.stream import noting, parked_by_session, say_farewell
+from webapp.streams.stream import noting, parked_by_session, send_farewells
 
-BOTH = ["GET", "POST"]
+GET_POST = ["GET", "POST"]
 
 
-class Number(Convertor[int]):
+class BoundedInt(Convertor[int]):
     """A number as the database can hold it: Starlette's own takes thousands of digits, which Python refuses."""
 
     regex = "[0-9]{1,18}"
@@ -80,16 +80,16 @@ class Number(Convertor[int]):
         return str(value)
 
 
-register_url_convertor("number", Number())
+register_url_convertor("number", BoundedInt())
 
 routes = [
     # First what is asked for most.
-    StreamRoute("/rooms/{key}/events", streams.events),
+    StreamRoute("/rooms/{key}/events", streams.room_events),
     Route("/rooms/{key}/messages", messages.post, methods=["POST"]),
-    Route("/rooms/{key}/typing", messages.type, methods=["POST"]),
+    Route("/rooms/{key}/typing", messages.report_typing, methods=["POST"]),
     Route("/rooms/{key}/read", messages.read, methods=["POST"]),
     Route("/rooms/{key}", messages.show),
-    StreamRoute("/rooms/{key}/live", streams.live, has_frame=True),
+    StreamRoute("/rooms/{key}/live", streams.room_document, has_frame=True),
     Route("/rooms/{key}/composer", messages.composer),
     Route("/static/{name:path}", assets.serve),
     Route("/pictures/{name}", store.serve),
@@ -101,86 +101,86 @@ routes = [
     Route("/health", health.show),
     Route("/metrics", metrics.show),
     #
-    Route("/register", accounts.register, methods=BOTH),
-    Route("/login", accounts.login, methods=BOTH),
+    Route("/register", accounts.register, methods=GET_POST),
+    Route("/login", accounts.login, methods=GET_POST),
     Route("/logout", accounts.logout, methods=["POST"]),
-    Route("/warning", accounts.heed, methods=["POST"]),
-    Route("/language", accounts.speak, methods=["POST"]),
-    Route("/reset/{token}", accounts.reset, methods=BOTH),
-    Route("/settings/profile", accounts.profile, methods=BOTH),
-    Route("/settings/password", accounts.password, methods=BOTH),
-    Route("/settings/delete", deletion.delete, methods=BOTH),
-    Route("/settings/export", leaving.export, methods=BOTH),
+    Route("/warning", accounts.acknowledge_warning, methods=["POST"]),
+    Route("/language", accounts.set_language, methods=["POST"]),
+    Route("/reset/{token}", accounts.reset, methods=GET_POST),
+    Route("/settings/profile", accounts.profile, methods=GET_POST),
+    Route("/settings/password", accounts.password, methods=GET_POST),
+    Route("/settings/delete", deletion.delete, methods=GET_POST),
+    Route("/settings/export", leaving.export, methods=GET_POST),
     Route("/settings/export/{run}.zip", leaving.download),
     Route("/settings/sessions", accounts.sessions),
     Route("/settings/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
     Route("/settings/sessions/{id:number}/end", accounts.end_session, methods=["POST"]),
     #
-    Route("/people", friends.find),
+    Route("/people", friends.search_people),
     Route("/people/{code}", friends.show),
     Route("/people/{code}/block", friends.block, methods=["POST"]),
     Route("/people/{code}/unblock", friends.unblock, methods=["POST"]),
     Route("/friends/blocks/{id:number}/lift", friends.lift, methods=["POST"]),
-    Route("/friends", friends.index),
-    Route("/friends/{code}/ask", friends.ask, methods=["POST"]),
+    Route("/friends", friends.friends),
+    Route("/friends/{code}/ask", friends.send_request, methods=["POST"]),
     Route("/friends/{code}/cancel", friends.cancel, methods=["POST"]),
     Route("/friends/{code}/accept", friends.accept, methods=["POST"]),
     Route("/friends/{code}/decline", friends.decline, methods=["POST"]),
     Route("/friends/{code}/remove", friends.remove, methods=["POST"]),
-    Route("/settings/privacy", friends.privacy, methods=BOTH),
+    Route("/settings/privacy", friends.privacy, methods=GET_POST),
     #
     Route("/lobby", home.lobby),
     Route("/sidebar", sidebar.sidebar),
-    Route("/rooms", rooms.index, methods=BOTH),
+    Route("/rooms", rooms.index, methods=GET_POST),
     Route("/rooms/{key}/join", rooms.join, methods=["POST"]),
     Route("/rooms/{key}/leave", rooms.leave, methods=["POST"]),
-    Route("/rooms/{key}/settings", rooms.show_settings, methods=BOTH),
+    Route("/rooms/{key}/settings", rooms.show_settings, methods=GET_POST),
     #
     Route("/rooms/{key}/messages/{number:number}", messages.permalink),
-    Route("/rooms/{key}/messages/{number:number}/edit", messages.edit, methods=BOTH),
+    Route("/rooms/{key}/messages/{number:number}/edit", messages.edit, methods=GET_POST),
     Route("/rooms/{key}/messages/{number:number}/remove", messages.remove, methods=["POST"]),
     #
     Route("/chat/{code}", chats.chat),
-    Route("/chat/{code}/messages", chats.write_to, methods=["POST"]),
+    Route("/chat/{code}/messages", chats.post_first, methods=["POST"]),
     #
-    Route("/report", moderation.report, methods=BOTH),
+    Route("/report", moderation.report, methods=GET_POST),
     Route("/moderation", moderation.index),
-    Route("/moderation/reports/{id:number}", moderation.show, methods=BOTH),
-    Route("/moderation/out", moderation.out, methods=BOTH),
-    Route("/moderation/log", moderation.log),
+    Route("/moderation/reports/{id:number}", moderation.show, methods=GET_POST),
+    Route("/moderation/out", moderation.banned, methods=GET_POST),
+    Route("/moderation/log", moderation.logger),
     #
-    StreamRoute("/events", streams.own_events),
-    StreamRoute("/live", streams.own_live, has_frame=True),
+    StreamRoute("/events", streams.viewer_events),
+    StreamRoute("/live", streams.viewer_document, has_frame=True),
 ]
 
-meeting = [
+stranger_routes = [
     Route("/strangers", strangers.index),
-    Route("/strangers/find", strangers.find, methods=["POST"]),
-    Route("/strangers/stop", strangers.stop, methods=["POST"]),
-    Route("/strangers/next", strangers.next, methods=BOTH),
+    Route("/strangers/find", strangers.find_stranger, methods=["POST"]),
+    Route("/strangers/stop", strangers.stop_waiting, methods=["POST"]),
+    Route("/strangers/next", strangers.find_next, methods=GET_POST),
     Route("/strangers/leave", strangers.leave, methods=["POST"]),
     Route("/strangers/keep", strangers.keep, methods=["POST"]),
     Route("/strangers/block", strangers.block, methods=["POST"]),
-    Route("/strangers/register", strangers.register, methods=BOTH),
-    Route("/strangers/question", strangers.question, methods=BOTH),
+    Route("/strangers/register", strangers.register, methods=GET_POST),
+    Route("/strangers/question", strangers.question, methods=GET_POST),
     Route("/strangers/me.css", strangers.me_css),
-    StreamRoute("/strangers/events", strangers.strangers_events),
+    StreamRoute("/strangers/events", strangers.waiting_events),
     Route("/strangers/chat/{chat:number}", strangers.chat),
     Route("/strangers/chat/{chat:number}/composer", strangers.composer),
     Route("/strangers/chat/{chat:number}/messages", strangers.post, methods=["POST"]),
     Route("/strangers/chat/{chat:number}/messages/{number:number}", strangers.permalink),
-    Route("/strangers/chat/{chat:number}/typing", strangers.type, methods=["POST"]),
+    Route("/strangers/chat/{chat:number}/typing", strangers.report_typing, methods=["POST"]),
     Route("/strangers/chat/{chat:number}/read", strangers.read, methods=["POST"]),
     StreamRoute("/strangers/chat/{chat:number}/events", strangers.chat_events),
     StreamRoute("/strangers/chat/{chat:number}/live", strangers.chat_live, has_frame=True),
 ]
 if settings.STRANGERS:
-    routes += meeting
+    routes += stranger_routes
 
 handlers: Any = {
-    errors.Problem: error_pages.problem,
-    HTTPException: error_pages.problem,
-    **{error: error_pages.unavailable for error in engine.DOWN},
+    errors.Problem: error_pages.handle_problem,
+    HTTPException: error_pages.handle_problem,
+    **{error: error_pages.handle_database_down for error in engine.DOWN},
 }
 
 middleware = [
@@ -188,7 +188,7 @@ middleware = [
     Middleware(ExceptionMiddleware, handlers=handlers, debug=settings.DEBUG),
     Middleware(ProxyHeaders, trusted_hosts=settings.TRUSTED_PROXIES),
     Middleware(Guard),
-    Middleware(Doorway, routes=routes),
+    Middleware(StreamAdmission, routes=routes),
     Middleware(AuthenticationMiddleware, backend=SessionBackend()),
     Middleware(FormGuard),
 ]
@@ -212,20 +212,20 @@ def providers() -> Providers:
         },
         dispensable=frozenset({"people", "typing"}),
         news={
-            "person": rendering.forget,
+            "person": rendering.clear,
             "presence": viewers().hear_presence,
-            "room": viewers().hear_room,
-            "place": viewers().hear_place,
-            "ties": viewers().hear_ties,
-            "typing": typing.heard,
-            "moved": company.heard,
+            "room": viewers().mark_topic,
+            "place": viewers().mark_item,
+            "ties": viewers().refresh_requests,
+            "typing": typing.on_typing,
+            "moved": company.on_moved,
         },
-        on_version=[viewers().hear_room],
-        on_heartbeat=[viewers().look_again],
+        on_version=[viewers().mark_topic],
+        on_heartbeat=[viewers().reconcile],
         on_closed=[strangers_watch.closed],
         access_checks=[account_access.check_access, room_access.check_access, strangers_watch.check_access],
-        last_frame=endings.goodbye,
-        on_failure=engine.read,
+        last_frame=endings.last_frame,
+        on_failure=engine.report_failure,
     )
 
 
@@ -233,20 +233,20 @@ def providers() -> Providers:
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(RegisterTortoise(app, config=engine.config()))
-        stack.push_async_callback(transaction.settle)
+        stack.push_async_callback(transaction.drain)
         stack.enter_context(_objects())
         await stack.enter_async_context(hub().running(broadcaster(), settings.installation()))
-        await stack.enter_async_context(attendance().running())
-        hub().start(say_farewell())
-        hub().start(viewers().run())
-        hub().start(used().keep_writing())
-        hub().start(maker().keep_making())
+        await stack.enter_async_context(tracker().running())
+        hub().spawn(send_farewells())
+        hub().spawn(viewers().run())
+        hub().spawn(session_uses().run())
+        hub().spawn(worker().run())
         if settings.STRANGERS:
-            hub().start(watch().keep())
-        hub().start(_tidy())
-        hub().start(faults.data.watch(health.database_answers))
-        hub().start(faults.disk.watch(health.disk_takes))
-        hub().start(purge.keep())
+            hub().spawn(watch().run())
+        hub().spawn(finish_interrupted_work())
+        hub().spawn(faults.database.watch(health.is_database_up))
+        hub().spawn(faults.disk.watch(health.is_disk_writable))
+        hub().spawn(purge.run())
         yield
 
 
@@ -262,22 +262,22 @@ def _objects() -> Iterator[None]:
         hold(typing.typists.holding({}))
         hold(noting.holding(set()))
         hold(parked_by_session.holding(Counter()))
-        hold(used.holding(Used()))
-        hold(attendance.holding(Attendance()))
-        hold(maker.holding(Maker()))
+        hold(session_uses.holding(SessionUses()))
+        hold(tracker.holding(PresenceTracker()))
+        hold(worker.holding(ExportWorker()))
         hold(matchmaker.holding(Matchmaker()))
-        hold(watch.holding(Watch()))
+        hold(watch.holding(CompanyWatcher()))
         hold(viewers.holding(Viewers()))
         hold(hub.holding(Hub(providers())))
         yield
 
 
-async def _tidy() -> None:
+async def finish_interrupted_work() -> None:
     """Go on with what a crash or a restart may have interrupted."""
     await finish_all()
-    await Export.forget()
-    await erase_closed()
-    await store.sweep(User.pictures)
+    await Export.delete_expired()
+    await delete_closed_rooms()
+    await store.sweep(User.pictures_in_use)
 
 
 class Parley(Starlette):
@@ -288,12 +288,12 @@ class Parley(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         spoken = i18n.ENGLISH.code
         if scope["type"] == "http":
-            scope["transport"], scope["wire"] = connection(send), Wire.below(send)
+            scope["transport"], scope["wire"] = transport_of(send), Wire.below(send)
             cookie.drop_escaped(scope)
             request = Request(scope)
             # Around everything, so that the page of an error has the headers too.
-            send, spoken = stamped(request, send), _asked(request)
-        with i18n.speaking(spoken):
+            send, spoken = with_security_headers(request, send), _asked(request)
+        with i18n.use_language(spoken):
             try:
                 await super().__call__(scope, receive, send)
             finally:
@@ -306,14 +306,14 @@ def _asked(request: Request) -> str:
     chosen = request.cookies.get(i18n.COOKIE, "")
     if chosen in i18n.LANGUAGES:
         return chosen
-    return negotiate.asked_for(request.headers.get("accept-language", ""))
+    return negotiate.accepted_language(request.headers.get("accept-language", ""))
 
 
 app = Parley(
     debug=False,
     routes=routes,
     middleware=middleware,
-    exception_handlers=handlers | {500: error_pages.problem},
+    exception_handlers=handlers | {500: error_pages.handle_problem},
     lifespan=lifespan,
 )
 

@@ -21,14 +21,14 @@ from webapp.cli.demo import BATCH, _write
 from webapp.conversations.models import MEMBER, OWNER, PUBLIC, Room
 from webapp.db import engine, transaction
 from webapp.http import cookie
-from webapp.messages.markdown import rendered
+from webapp.messages.markdown import render_markdown
 
 NOW = datetime.now(UTC)
 BODIES = [
     f"{number}: that is what I thought as well when I first heard of *it*, and then we tried it out on a Sunday."
     for number in range(97)
 ]
-HTML = [rendered(body) for body in BODIES]
+HTML = [render_markdown(body) for body in BODIES]
 
 PEOPLE = "code, username, skeleton, display_name, bio, is_guest, is_admin, created_at, last_seen_at"
 SESSIONS = "digest, user_id, user_agent, created_at, used_at"
@@ -87,7 +87,7 @@ def token(person: int) -> str:
 
 async def main() -> None:
     count, friends, everywhere, *messages = map(int, sys.argv[1:])
-    async with engine.opened():
+    async with engine.connected():
         await rooms(await people(count, friends), messages, bool(everywhere))
     signer = cookie.signer("session")
     print(json.dumps([f"{cookie.name('http')}={signer.sign(token(person)).decode()}" for person in range(count)]))

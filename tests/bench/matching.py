@@ -34,7 +34,7 @@ async def fill() -> None:
     from webapp.db import engine
     from webapp.strangers.models import Stranger
 
-    async with engine.opened():
+    async with engine.connected():
         await User.bulk_create([User(code=new_code(), display_name="G", is_guest=True) for _ in range(PEOPLE)])
         masks = await User.all().values_list("id", flat=True)
         await Stranger.bulk_create([Stranger(mask_id=mask, person=mask) for mask in masks])
@@ -43,7 +43,7 @@ async def fill() -> None:
 async def run(number: int) -> None:
     """Every second fifty of this process's half leave and look for somebody new."""
     from webapp.db import engine
-    from webapp.strangers.matching import match
+    from webapp.strangers.matching import match_waiting
     from webapp.strangers.models import Stranger
 
     found, passes, is_over, asked = 0, list[float](), False, asyncio.Event()
@@ -54,16 +54,16 @@ async def run(number: int) -> None:
             await asked.wait()
             asked.clear()
             begun = time.monotonic()
-            while pairs := await match():
+            while pairs := await match_waiting():
                 found += len(pairs)
             passes.append((time.monotonic() - begun) * 1000)
 
     async def go_on(who: Stranger) -> None:
         await who.leave()
-        await who.find()
+        await who.start_waiting()
         asked.set()
 
-    async with engine.opened():
+    async with engine.connected():
         mine = (await Stranger.all().select_related("mask").order_by("id"))[number::2]
         matcher = asyncio.create_task(matching())
         begun, sent = time.monotonic(), 0

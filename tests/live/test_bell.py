@@ -12,7 +12,7 @@ from tests.live.providing import providers
 from webapp.core import tasks
 from webapp.live import Frame, Hub, Reader
 from webapp.live.bridge import MOST_WAITING
-from webapp.live.redis import BACK, LOST
+from webapp.live.redis import LINK_DOWN, LINK_UP
 
 
 class Wire(BroadcastBackend):
@@ -42,7 +42,7 @@ class Wire(BroadcastBackend):
         return await self.heard.get()
 
     def say(self, message: str) -> None:
-        self.heard.put_nowait(Event("test", message if message in (LOST, BACK) else f"another\n{message}"))
+        self.heard.put_nowait(Event("test", message if message in (LINK_DOWN, LINK_UP) else f"another\n{message}"))
 
 
 async def until(condition: Any) -> None:
@@ -60,9 +60,9 @@ async def test_rings_that_wait_together_are_sent_joined_and_only_the_latest_of_a
     hub = Hub(providers())
     async with hub.running(wire, "test"):
         for version in range(1, 10):
-            hub.ring(1, version)
-        hub.ring(2, 5)
-        hub.touch(1, "people")
+            hub.publish_version(1, version)
+        hub.publish_version(2, 5)
+        hub.refresh(1, "people")
         await until(lambda: wire.sent)
     assert wire.sent == [f"{hub._bell.name}\n1 9\n2 5\n1 people"]
 
@@ -74,10 +74,10 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
     hub = Hub(providers())
     wire.is_broken = True
     async with hub.running(wire, "test"):
-        hub.ring(1, 1)
-        hub.ring(2, 1)
+        hub.publish_version(1, 1)
+        hub.publish_version(2, 1)
         await wire.tried.wait()
-        hub.ring(1, 2)
+        hub.publish_version(1, 2)
         await until(lambda: len(hub._bell._waiting) == 2)
         wire.is_broken = False
         await until(lambda: wire.sent)
@@ -89,7 +89,7 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
 async def test_what_waits_is_bounded(wire: Wire) -> None:
     hub = Hub(providers())
     for room in range(MOST_WAITING + 10):
-        hub.ring(room, 1)
+        hub.publish_version(room, 1)
     assert len(hub._bell._waiting) == MOST_WAITING
 
 
@@ -128,12 +128,12 @@ async def test_losing_and_finding_the_link_makes_the_hub_look_at_every_open_room
     async with hub.running(wire, "test"):
         hub.join(Reader(1, 0, "sse"))
         await wire.subscribed.wait()
-        wire.say(LOST)
+        wire.say(LINK_DOWN)
         await until(lambda: looked == [[1]])
-        assert not hub.is_linked
-        wire.say(BACK)
+        assert not hub.is_connected
+        wire.say(LINK_UP)
         await until(lambda: looked == [[1], [1]])
-        assert hub.is_linked
+        assert hub.is_connected
 
 
 async def test_after_it_has_stopped_nothing_of_it_is_left(wire: Wire) -> None:
@@ -160,7 +160,7 @@ async def test_what_does_not_hear_that_it_is_over_is_told_again(wire: Wire, monk
 
     async with asyncio.timeout(10):
         async with hub.running(wire, "test"):
-            hub.start(goes_on())
+            hub.spawn(goes_on())
             await asyncio.sleep(0)
     assert told == ["cancelled", "cancelled"]
 
@@ -175,7 +175,7 @@ async def test_what_ends_at_the_moment_at_which_it_is_told_again_is_not_waited_f
         await asyncio.create_task(asyncio.Event().wait())
 
     async with hub.running(wire, "test"):
-        hub.start(ends_a_turn_later())
+        hub.spawn(ends_a_turn_later())
         for _ in range(3):
             await asyncio.sleep(0)
     assert not hub._tasks
@@ -187,7 +187,7 @@ async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_o
     backend = MemoryBackend("memory://")
     async with hub.running(backend, "test"):
         hub._bell._hear = heard.append
-        hub.ring(1, 2)
+        hub.publish_version(1, 2)
         await until(lambda: not hub._bell._waiting)
         await backend.publish("test", "another\n3 4")
         await until(lambda: heard)

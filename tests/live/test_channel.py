@@ -7,9 +7,9 @@ import pytest
 from broadcaster._backends.memory import MemoryBackend
 
 from tests.live.providing import provide
-from webapp.live import Frame, Hub, Providers, Reader, Told
-from webapp.live.admission import MANY
-from webapp.live.frames import Spoken
+from webapp.live import Frame, Hub, Payload, Providers, Reader
+from webapp.live.admission import STORM_SIZE
+from webapp.live.frames import LocalizedFrame
 from webapp.live.outbox import LIMIT_BYTES
 
 ROOM = 7
@@ -112,7 +112,7 @@ async def test_what_is_rung_reaches_every_reader_once_in_order(hub: Hub, log: Lo
     pages = [Page(hub), Page(hub), Page(hub, framing="html")]
     for number in range(5):
         log.entries.append(f"m{number}")
-        hub.ring(ROOM, len(log.entries))
+        hub.publish_version(ROOM, len(log.entries))
         await pages[0].hears(f"[m{number}]")
     await pages[2].hears("[M4]")
     assert pages[0].heard == pages[1].heard == "[m0][m1][m2][m3][m4]"
@@ -124,7 +124,7 @@ async def test_old_and_repeated_rings_change_nothing(hub: Hub, log: Log) -> None
     page = Page(hub)
     await page.hears("[b]")
     for version in (2, 1, 2, 0):
-        hub.ring(ROOM, version)
+        hub.publish_version(ROOM, version)
     await still(hub)
     assert page.heard == "[a][b]"
 
@@ -133,7 +133,7 @@ async def test_a_ring_that_was_lost_is_made_good_by_the_next(hub: Hub, log: Log)
     page = Page(hub)
     await still(hub)
     log.entries = ["a", "b", "c"]
-    hub.ring(ROOM, 3)
+    hub.publish_version(ROOM, 3)
     await page.hears("[c]")
     assert page.heard == "[a][b][c]"
 
@@ -144,21 +144,21 @@ async def test_the_last_ring_that_was_lost_is_found_by_the_heartbeat(hub: Hub, l
     log.entries.append("a")
     await still(hub)
     assert page.heard == ""
-    await hub.check()
+    await hub.reconcile()
     await page.hears("[a]")
 
 
 async def test_a_ring_that_promises_too_much_does_not_make_the_room_read_for_ever(hub: Hub, log: Log) -> None:
     page = Page(hub)
     log.entries.append("a")
-    hub.ring(ROOM, 1_000)
+    hub.publish_version(ROOM, 1_000)
     await page.hears("[a]")
     await still(hub)
     reads = len(log.reads)
     await still(hub)
     assert len(log.reads) == reads
     log.entries.append("b")
-    hub.ring(ROOM, 2)
+    hub.publish_version(ROOM, 2)
     await page.hears("[a][b]")
 
 
@@ -169,7 +169,7 @@ async def test_what_comes_during_a_pass_goes_out_joined_with_the_next(hub: Hub, 
     log.is_open.clear()
     for number in range(20):
         log.entries.append(str(number))
-        hub.ring(ROOM, len(log.entries))
+        hub.publish_version(ROOM, len(log.entries))
         await asyncio.sleep(0)
     log.is_open.set()
     await page.hears("[19]")
@@ -198,7 +198,7 @@ async def test_one_who_joins_while_something_is_posted_misses_and_repeats_nothin
     for number in range(30):
         late = Page(hub, cursor=len(log.entries))
         log.entries.append(str(number))
-        hub.ring(ROOM, len(log.entries))
+        hub.publish_version(ROOM, len(log.entries))
         await late.hears(f"[{number}]")
         assert late.heard == f"[{number}]"
         late.close()
@@ -214,7 +214,7 @@ async def test_a_reading_that_fails_is_tried_again_and_nobody_is_forgotten(
     await still(hub)
     log.failures = 3
     log.entries.append("a")
-    hub.ring(ROOM, 1)
+    hub.publish_version(ROOM, 1)
     joining = Page(hub, 0)
     await page.hears("[a]")
     await joining.hears("[a]")
@@ -245,7 +245,7 @@ async def test_a_reader_that_does_not_read_is_let_go_and_the_others_do_not_wait(
     while sent <= LIMIT_BYTES + 10_000:  # what goes out next does not count
         log.entries.append("x" * 10_000)
         sent += 10_000
-        hub.ring(ROOM, len(log.entries))
+        hub.publish_version(ROOM, len(log.entries))
         await still(hub)
     assert stuck.outbox.is_overrun
     assert page.heard.count("[x") == len(log.entries)
@@ -258,7 +258,7 @@ async def test_who_has_left_is_forgotten(hub: Hub, log: Log) -> None:
     page.close()
     assert hub.readers() == [other.reader]
     log.entries.append("a")
-    hub.ring(ROOM, 1)
+    hub.publish_version(ROOM, 1)
     await other.hears("[a]")
     assert page.heard == ""
     other.close()
@@ -281,7 +281,7 @@ async def test_a_room_that_is_gone_says_so_and_ends(hub: Hub, log: Log) -> None:
     page = Page(hub)
     await still(hub)
     log.exists = False
-    await hub.check()
+    await hub.reconcile()
     await page.ends()
     assert page.heard == "(gone)"
 
@@ -296,27 +296,27 @@ async def test_one_who_joins_a_room_that_is_gone_is_told(hub: Hub, log: Log) -> 
 async def test_a_state_is_not_put_into_words_to_find_that_nothing_has_changed(hub: Hub, log: Log) -> None:
     people, made = ["alice"], list[str]()
 
-    def told() -> Spoken:
+    def told() -> LocalizedFrame:
         here = " ".join(people)
 
         def make(language: str) -> Frame:
             made.append(here)
             return Frame(f"<{here}>".encode())
 
-        return Spoken(make, facts=here)
+        return LocalizedFrame(make, facts=here)
 
-    async def states(channels: Collection[int]) -> dict[int, Told]:
+    async def states(channels: Collection[int]) -> dict[int, Payload]:
         return {channel: told() for channel in channels}
 
     provide(hub, states={"people": states})
     reader = Reader(7, 0, "sse")
     hub.join(reader)
     await still(hub)
-    await hub.check()
+    await hub.reconcile()
     await still(hub)
     assert made == ["alice"]
     people.append("bob")
-    await hub.check()
+    await hub.reconcile()
     await still(hub)
     assert made == ["alice", "alice bob"]
     assert b"".join(reader.outbox._chunks) == b"<alice><alice bob>"
@@ -325,13 +325,13 @@ async def test_a_state_is_not_put_into_words_to_find_that_nothing_has_changed(hu
 async def test_dismissing_ends_only_the_streams_with_these_labels(hub: Hub, log: Log) -> None:
     hers, also_hers, his = Page(hub, user=1, session=1), Page(hub, user=1, session=2), Page(hub, user=2, session=3)
     await still(hub)
-    hub.dismiss("signed_out", session=1)
+    hub.close_streams("signed_out", session=1)
     await hers.ends()
     assert hers.heard == "(signed_out)"
-    hub.dismiss("kicked", user=1, channel=ROOM)
+    hub.close_streams("kicked", user=1, channel=ROOM)
     await also_hers.ends()
     log.entries.append("a")
-    hub.ring(ROOM, 1)
+    hub.publish_version(ROOM, 1)
     await his.hears("[a]")
     assert his.heard == "[a]"
 
@@ -344,7 +344,7 @@ async def test_rights_that_ended_are_found_by_the_heartbeat(hub: Hub) -> None:
         return [(page.reader, "signed_out")]
 
     provide(hub, access_checks=[check])
-    await hub.check()
+    await hub.reconcile()
     await page.ends()
     assert page.heard == "(signed_out)"
     assert not other.reader.outbox.is_closed
@@ -359,26 +359,26 @@ async def test_while_many_come_in_messages_go_first_and_what_can_wait_waits(hub:
         return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
 
     provide(hub, access_checks=[check])
-    pages = [Page(hub, session=number) for number in range(2 * MANY)]
+    pages = [Page(hub, session=number) for number in range(2 * STORM_SIZE)]
     for number, words in enumerate("ab", 1):
         log.entries.append(words)
-        hub.ring(ROOM, number)
+        hub.publish_version(ROOM, number)
         for page in pages:
             await page.hears(f"[{words}]")
     assert checked == []
     assert log.looks == 0
     await pages[0].hears("<nobody>")
     await pages[2].ends()
-    assert [len(readers) for readers in checked] == [2 * MANY]
+    assert [len(readers) for readers in checked] == [2 * STORM_SIZE]
 
 
 async def test_what_waits_for_a_crowd_does_not_wait_for_ever(
     hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.live.admission.MOMENT_SECONDS", 3600)
-    monkeypatch.setattr("webapp.live.admission.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("webapp.live.admission.STORM_QUIET_SECONDS", 3600)
+    monkeypatch.setattr("webapp.live.admission.TIMEOUT_SECONDS", 0.05)
     provide(hub, states={"people": log.states})
-    pages = [Page(hub) for _ in range(MANY)]
+    pages = [Page(hub) for _ in range(STORM_SIZE)]
     for page in pages:
         await page.hears("<nobody>")
 
@@ -386,21 +386,21 @@ async def test_what_waits_for_a_crowd_does_not_wait_for_ever(
 async def test_a_right_that_ended_while_a_crowd_came_in_is_found_within_a_second(
     hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.live.admission.MOMENT_SECONDS", 3600)
+    monkeypatch.setattr("webapp.live.admission.STORM_QUIET_SECONDS", 3600)
 
     async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
         return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
 
     provide(hub, access_checks=[check])
-    pages = [Page(hub, session=number) for number in range(MANY)]
+    pages = [Page(hub, session=number) for number in range(STORM_SIZE)]
     async with asyncio.timeout(1):
         await pages[2].ends()
 
 
 async def test_a_few_who_come_in_are_no_crowd(hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.live.admission.MOMENT_SECONDS", 3600)
+    monkeypatch.setattr("webapp.live.admission.STORM_QUIET_SECONDS", 3600)
     provide(hub, states={"people": log.states})
-    pages = [Page(hub) for _ in range(MANY - 1)]
+    pages = [Page(hub) for _ in range(STORM_SIZE - 1)]
     for page in pages:
         await page.hears("<nobody>")
 
@@ -423,7 +423,7 @@ class TestStates:
         page = Page(hub)
         await page.hears("<nobody>")
         people.people = "ada"
-        hub.touch(ROOM, "people")
+        hub.refresh(ROOM, "people")
         await page.hears("<ada>")
         looks = people.looks
         later = Page(hub)
@@ -436,7 +436,7 @@ class TestStates:
         await page.hears("<nobody>")
         people.people = "ada"
         for _ in range(100):
-            hub.touch(ROOM, "people")
+            hub.refresh(ROOM, "people")
         await page.hears("<ada>")
         assert people.looks == 2
         assert page.heard == "<nobody><ada>"
@@ -444,7 +444,7 @@ class TestStates:
     async def test_a_state_that_did_not_change_is_not_sent_again(self, hub: Hub, people: Log) -> None:
         page = Page(hub)
         await page.hears("<nobody>")
-        await hub.check()
+        await hub.reconcile()
         await still(hub)
         assert page.heard == "<nobody>"
 
@@ -452,5 +452,5 @@ class TestStates:
         page = Page(hub)
         await page.hears("<nobody>")
         people.people = "ada"
-        await hub.check()
+        await hub.reconcile()
         await page.hears("<ada>")

@@ -16,8 +16,8 @@ from webapp.live import hub as the_hub
 from webapp.live.outbox import LIMIT_BYTES, Outbox
 from webapp.messages import changes, posting
 from webapp.presence.models import Visit
-from webapp.presence.tracker import attendance
-from webapp.streams.stream import LONGEST_DOCUMENT, Stream
+from webapp.presence.tracker import tracker
+from webapp.streams.stream import MAX_DOCUMENT_BYTES, Stream
 
 LONG = "漢" * 3900
 
@@ -88,9 +88,9 @@ class TestOneLargeFrame:
         chunks = Stream(reader, b"opening", "text/html").body_iterator
         async with asyncio.timeout(5):
             assert await anext(chunks) == b"opening"
-            assert len(await anext(chunks)) > LONGEST_DOCUMENT
+            assert len(await anext(chunks)) > MAX_DOCUMENT_BYTES
             await posting.post(room, alice.user, "one more", "")
-            changes.changed(room, 51)
+            changes.log_changed(room, 51)
             while b"one more" not in (chunk := await anext(chunks)):
                 assert b"http-equiv" not in chunk
         await chunks.aclose()
@@ -106,7 +106,7 @@ class TestRightsThatEnded:
         await quiet()
         the_hub()._hear(json.dumps({"channel": room.id, "user": bob.user.id}))
         await quiet()
-        await the_hub().check()
+        await the_hub().reconcile()
         assert not reader.outbox.is_closed
 
     async def test_a_true_ring_about_a_session_ends_its_streams(self, bob: Person, room: Room) -> None:
@@ -173,11 +173,11 @@ async def test_an_older_reading_of_a_state_does_not_replace_a_newer_one(
     hub.join(reader)
     await until(lambda: b"<old>" in b"".join(reader.outbox._chunks))
     first_gate = slow.gate = asyncio.Event()
-    check = asyncio.create_task(hub.check())  # reads "old", and takes its time
+    check = asyncio.create_task(hub.reconcile())  # reads "old", and takes its time
     await quiet()
     slow.people, slow.gate = "new", asyncio.Event()
     slow.gate.set()
-    hub.touch(7, "people")
+    hub.refresh(7, "people")
     await until(lambda: b"<new>" in b"".join(reader.outbox._chunks))
     first_gate.set()
     await check
@@ -190,7 +190,7 @@ async def test_a_room_that_is_gone_is_not_read_again_and_again(hub: Hub, slow: S
     hub.join(reader)
     await quiet()
     slow.is_gone = True
-    hub.ring(7, 2)  # posted, and then the room was deleted; the stream is stuck and does not leave
+    hub.publish_version(7, 2)  # posted, and then the room was deleted; the stream is stuck and does not leave
     await quiet()
     assert reader.outbox.is_closed
     assert slow.reads <= 3
@@ -220,20 +220,20 @@ async def test_who_is_written_while_the_process_is_taken_for_dead_is_written_ane
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert alice.user
-    gate, begun, write = asyncio.Event(), asyncio.Event(), Visit.write
+    gate, begun, write = asyncio.Event(), asyncio.Event(), Visit.apply_changes
 
     async def slowly(*args: object) -> None:
         begun.set()
         await gate.wait()
         await write(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Visit, "write", slowly)
-    attendance().enter(alice.user.id, room.id)
+    monkeypatch.setattr(Visit, "apply_changes", slowly)
+    tracker().stream_opened(alice.user.id, room.id)
     async with asyncio.timeout(5):
         await begun.wait()
-    forgotten = attendance()._written = set()  # what happens when our own row was gone
-    attendance()._has_changed.set()
+    forgotten = tracker()._written = set()  # what happens when our own row was gone
+    tracker()._has_changed.set()
     gate.set()
-    await until(lambda: attendance()._written is not forgotten)
-    assert attendance()._written == {(alice.user.id, room.id)}
-    attendance().leave(alice.user.id, room.id)
+    await until(lambda: tracker()._written is not forgotten)
+    assert tracker()._written == {(alice.user.id, room.id)}
+    tracker().stream_closed(alice.user.id, room.id)

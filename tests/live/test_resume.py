@@ -10,7 +10,7 @@ from tests.stream import Event, Page
 from webapp.conversations.models import Room
 from webapp.live import Frame
 from webapp.messages import changes, posting
-from webapp.messages.models import PAGE, Message
+from webapp.messages.models import PAGE_SIZE, Message
 from webapp.rooms import opening
 
 STORIES = 25
@@ -22,7 +22,7 @@ NOBODY = httpx2.AsyncClient()
 
 @pytest.fixture(autouse=True)
 def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("webapp.messages.models.MOST_CHANGES", "webapp.messages.changes.MOST_CHANGES"):
+    for name in ("webapp.messages.models.MAX_CHANGES", "webapp.messages.changes.MAX_CHANGES"):
         monkeypatch.setattr(name, MOST_CHANGES)
 
 
@@ -60,7 +60,7 @@ async def test_from_every_version_a_page_comes_to_show_the_log(alice: Person, ro
     assert alice.user
     for seed in range(STORIES):
         chance, history = Random(seed), list[Shown]()
-        room = await opening.enter(alice.user, f"Room {seed}")
+        room = await opening.open_room(alice.user, f"Room {seed}")
         history.append({})
         for _ in range(chance.randint(1, 30)):
             await change(alice, room, chance)
@@ -71,7 +71,7 @@ async def test_from_every_version_a_page_comes_to_show_the_log(alice: Person, ro
         version, frames = found
         assert version == newest, seed
         for cursor, told in frames.items():
-            frame = told.said("en")
+            frame = told.in_language("en")
             is_held = cursor is not None and newest - MOST_CHANGES <= cursor <= newest
             page = after(history[cursor] if cursor is not None and cursor <= newest else {9: "of another time"}, frame)
             assert page.repeated == [], (seed, cursor)
@@ -89,25 +89,25 @@ async def test_many_changes_of_one_message_are_many_changes(alice: Person, room:
         await (await Message.get(room_id=room.id, number=1)).edit(f"word {number}")
     found = await changes.log(room.id, {0, 1})
     assert found
-    assert b'hx-target="#log"' in found[1][0].said("en").sse
-    assert b'hx-target="#message-' in found[1][1].said("en").sse
+    assert b'hx-target="#log"' in found[1][0].in_language("en").sse
+    assert b'hx-target="#message-' in found[1][1].in_language("en").sse
 
 
 @pytest.mark.parametrize("leap", [MOST_CHANGES + 1, 10**12])
 async def test_after_a_leap_of_the_versions_every_page_gets_the_log_anew(alice: Person, room: Room, leap: int) -> None:
     """What a restore from a backup does: pages hold versions that were lost, and must not keep what they show."""
     assert alice.user
-    for number in range(PAGE + 5):
+    for number in range(PAGE_SIZE + 5):
         await posting.post(room, alice.user, f"kept {number}", "")
     kept = await shown(room)
-    lost = kept | {PAGE + 6: "lost", PAGE + 7: "lost too"}
-    await Room.filter(id=room.id).update(version=PAGE + 5 + 2 + leap)
+    lost = kept | {PAGE_SIZE + 6: "lost", PAGE_SIZE + 7: "lost too"}
+    await Room.filter(id=room.id).update(version=PAGE_SIZE + 5 + 2 + leap)
     for posted in range(3):
-        cursors = (None, 1, PAGE + 5, PAGE + 6, PAGE + 7)
+        cursors = (None, 1, PAGE_SIZE + 5, PAGE_SIZE + 6, PAGE_SIZE + 7)
         found = await changes.log(room.id, cursors)
         assert found
         for cursor in cursors:
-            page = after(lost, found[1][cursor].said("en"))
-            assert page.log == dict(list((await shown(room)).items())[-PAGE:]), (posted, cursor)
-            assert page.last_id == PAGE + 5 + 2 + leap + posted
+            page = after(lost, found[1][cursor].in_language("en"))
+            assert page.log == dict(list((await shown(room)).items())[-PAGE_SIZE:]), (posted, cursor)
+            assert page.last_id == PAGE_SIZE + 5 + 2 + leap + posted
         await posting.post(room, alice.user, "new", "")

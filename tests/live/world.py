@@ -22,7 +22,7 @@ from webapp.live import Frame, Hub, Providers, Reader
 from webapp.live.bridge import RETRY_SECONDS
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
-from webapp.live.redis import BACK, LOST
+from webapp.live.redis import LINK_DOWN, LINK_UP
 
 ROOMS = (1, 2, 3)
 # More changes than this, and who comes back gets the log anew.
@@ -32,8 +32,8 @@ PAGE = 6
 # So that a schedule of a few dozen changes meets every bound.
 BOUNDS = {
     "webapp.live.outbox.LIMIT_BYTES": 60,
-    "webapp.live.reader.SLICE": 2,
-    "webapp.live.hub.CHANNELS_AT_ONCE": 2,
+    "webapp.live.reader.SLICE_SIZE": 2,
+    "webapp.live.hub.CHANNEL_BATCH_SIZE": 2,
     "webapp.live.bridge.MOST_WAITING": 4,
 }
 SEND_SECONDS = 15.0
@@ -210,18 +210,18 @@ class Wire(BroadcastBackend):
         return await self._heard.get()
 
     def hear(self, message: str) -> None:
-        if self.is_linked or message in (LOST, BACK):
+        if self.is_linked or message in (LINK_DOWN, LINK_UP):
             self._heard.put_nowait(Event("test", message))
 
     def cut(self, noticed_after: float = 0.0) -> None:
         if self.is_linked:
             self.is_linked = False
-            asyncio.get_running_loop().call_later(noticed_after, self.hear, LOST)
+            asyncio.get_running_loop().call_later(noticed_after, self.hear, LINK_DOWN)
 
     def mend(self) -> None:
         if not self.is_linked:
             self.is_linked = True
-            self.hear(BACK)
+            self.hear(LINK_UP)
 
 
 class Network:
@@ -466,31 +466,31 @@ class World:
             process = self._any_process()
             if process and rings != "never":
                 delay = 0 if rings == "at once" else self._chance.choice((0, 0.1, 3))
-                self.loop.call_later(delay, process.hub.ring, room, version)
+                self.loop.call_later(delay, process.hub.publish_version, room, version)
 
     async def edit(self, room: int, which: int, rings: bool) -> None:
         """Change a message, be it an old one that few pages hold."""
         if room not in self.store.closed and (messages := list(self.store.messages(room))):
             version = self.store.commit(room, messages[which % len(messages)])
             if (process := self._any_process()) and rings:
-                process.hub.ring(room, version)
+                process.hub.publish_version(room, version)
 
     async def change_people(self, room: int, rings: bool) -> None:
         self.store.people[room] += 1
         if (process := self._any_process()) and rings:
-            process.hub.touch(room, "people")
+            process.hub.refresh(room, "people")
 
     async def sign_out(self, which: int, rings: bool) -> None:
         if self.clients:
             session = self.clients[which % len(self.clients)].session
             self.store.signed_out.add(session)
             if (process := self._any_process()) and rings:
-                process.hub.dismiss("signed_out", session=session)
+                process.hub.close_streams("signed_out", session=session)
 
     async def close_room(self, room: int) -> None:
         self.store.closed.add(room)
         if process := self._any_process():
-            process.hub.dismiss("gone", channel=room)
+            process.hub.close_streams("gone", channel=room)
 
     async def connect(self, room: int, cursor: str, framing: str) -> None:
         self._sessions += 1

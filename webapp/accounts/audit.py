@@ -8,7 +8,7 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp.accounts.models import FOR_GOOD, TOLD_LENGTH, User
+from webapp.accounts.models import NOTICE_LENGTH, PERMANENT, User
 from webapp.accounts.names import NAME_LENGTH
 
 NOTE_LENGTH = 500
@@ -55,7 +55,7 @@ class AuditEntry(Model):
     place = fields.CharField(PLACE_LENGTH, default="", db_default="")
     report = fields.BigIntField(null=True, db_index=True)
     until = fields.DatetimeField(null=True)
-    told = fields.CharField(TOLD_LENGTH, default="")
+    told = fields.CharField(NOTICE_LENGTH, default="")
     note = fields.CharField(NOTE_LENGTH, default="")
     created_at = fields.DatetimeField(auto_now_add=True)
 
@@ -84,8 +84,8 @@ class AuditEntry(Model):
         return await cls.all().order_by("-id").offset((page - 1) * PAGE).limit(PAGE + 1)
 
     @property
-    def is_for_good(self) -> bool:
-        return self.until is not None and self.until >= FOR_GOOD
+    def is_permanent(self) -> bool:
+        return self.until is not None and self.until >= PERMANENT
 
 
 # What is written down is read by others later, and is in one language.

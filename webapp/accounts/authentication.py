@@ -4,9 +4,9 @@ from starlette.authentication import AuthCredentials, AuthenticationBackend, Bas
 from starlette.requests import HTTPConnection, Request
 
 from webapp.accounts.models import User
-from webapp.accounts.sessions import Session, used
+from webapp.accounts.sessions import Session, session_uses
 from webapp.core import faults, i18n
-from webapp.core.errors import AmongStrangers, Invalid, SignedOut, TooMany, Unavailable
+from webapp.core.errors import Invalid, RedirectToStrangers, SignInRequired, TooManyRequests, Unavailable
 from webapp.core.i18n import _
 from webapp.db import engine
 from webapp.http import security_log
@@ -28,43 +28,43 @@ class SessionBackend(AuthenticationBackend):
         if conn.scope["path"].startswith(OPEN_PATHS) or conn.state.cookie == "new":
             return None
         try:
-            session = await Session.of(conn.state.session_token)
+            session = await Session.by_token(conn.state.session_token)
         except engine.DOWN as error:
-            faults.data.notice(error)
+            faults.database.report(error)
             # Told by the view, which has what was typed, and not from here, where it would be lost.
             conn.state.is_away = True
             return None
         if session is None or session.is_over:
             return None
-        used().note(session)
+        session_uses().record(session)
         session.user.session_id = session.id
-        i18n.choose(session.user.language)
+        i18n.set_language(session.user.language)
         if not conn.scope["path"].startswith(LAST_PATHS):
             conn.scope["user"] = session.user  # for the page that says so
-            session.user.check_ban()
+            session.user.require_not_banned()
         return AuthCredentials(["authenticated"]), session.user  # type: ignore[return-value]
 
 
-def anyone(request: Request) -> User | None:
+def current_viewer(request: Request) -> User | None:
     """The person who asks, guests among them, None when it is nobody; raises Unavailable when that can't be known."""
     if getattr(request.state, "is_away", False):
         raise Unavailable
     return request.user if isinstance(request.user, User) else None
 
 
-def recognised(request: Request) -> User | None:
+def current_account(request: Request) -> User | None:
     """The person with an account who asks, None when it is nobody; a guest is one only among strangers."""
-    user = anyone(request)
+    user = current_viewer(request)
     return None if user is None or user.is_guest else user
 
 
-def signed_in(request: Request) -> User:
+def require_account(request: Request) -> User:
     """The person who asks; raises SignedOut when it is nobody, and AmongStrangers when it is a guest."""
-    user = anyone(request)
+    user = current_viewer(request)
     if user is None:
-        raise SignedOut
+        raise SignInRequired
     if user.is_guest:
-        raise AmongStrangers
+        raise RedirectToStrangers
     return user
 
 
@@ -76,9 +76,9 @@ async def confirm(request: Request, user: User, password: str, field: str = "pas
     """
     try:
         await throttle_guess("confirm", str(user.id))
-    except TooMany:
+    except TooManyRequests:
         security_log.record(request, "password_throttled", user.code)
         raise
-    if await User.with_password(user.username or "", password) is None:
+    if await User.authenticate(user.username or "", password) is None:
         security_log.record(request, "password_wrong", user.code)
         raise Invalid(**{field: _("That is not your password.")})

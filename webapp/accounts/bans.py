@@ -6,13 +6,13 @@ from starlette.requests import Request
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp.core.errors import Refused
+from webapp.core.errors import Forbidden
 from webapp.core.i18n import _
 from webapp.db import sql
 from webapp.http.client import address_hash
 
 # A hash is made with the salt of its day. The day before counts too, or a ban would end at every midnight.
-DAYS = 2
+BAN_DAYS = 2
 
 
 class AddressBan(Model):
@@ -27,18 +27,18 @@ class AddressBan(Model):
         table_description = "Nobody new from there. The hash means nothing once its day is over, and the row goes."
 
     @classmethod
-    async def put(cls, hash: str, until: datetime) -> None:
+    async def add(cls, hash: str, until: datetime) -> None:
         """Within a transaction; one that is there already is made to last as long."""
         if not await cls.filter(hash=hash).update(until=until):
             await cls.bulk_create([cls(hash=hash, until=until)], ignore_conflicts=True)
 
     @classmethod
-    async def forget(cls) -> int:
-        return await sql.delete_where(cls.filter(until__lt=datetime.now(UTC)))
+    async def delete_expired(cls) -> int:
+        return await sql.delete_in_batches(cls.filter(until__lt=datetime.now(UTC)))
 
 
-async def check_address(request: Request) -> None:
+async def require_allowed_address(request: Request) -> None:
     """Raise Refused where nobody new may come from."""
-    hashes = [address_hash(request, day) for day in range(DAYS)]
+    hashes = [address_hash(request, day) for day in range(BAN_DAYS)]
     if await AddressBan.filter(hash__in=hashes, until__gt=datetime.now(UTC)).exists():
-        raise Refused(_("Nobody new can come in from your address today. Try again tomorrow."))
+        raise Forbidden(_("Nobody new can come in from your address today. Try again tomorrow."))

@@ -4,16 +4,16 @@ from webapp.accounts.models import User
 from webapp.live import hub
 
 
-def signed_out(*sessions: int) -> None:
+def sessions_ended(*sessions: int) -> None:
     for session in sessions:
-        hub().dismiss("signed_out", session=session)
+        hub().close_streams("signed_out", session=session)
 
 
 def renewed(session: int) -> None:
     """The session goes on under another token: streams that were opened with the one before end."""
-    hub().dismiss("renewed", session=session)
+    hub().close_streams("renewed", session=session)
 
 
-def changed(person: User) -> None:
+def person_changed(person: User) -> None:
     """They have another name or picture, or have gone: what shows them is made anew."""
-    hub().note("person", code=person.code)
+    hub().broadcast_reliably("person", code=person.code)

@@ -8,12 +8,12 @@ from starlette.responses import Response
 from webapp.core.errors import Invalid, Problem
 from webapp.http import render
 
-NO_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": "", "picture": ""}
+EMPTY_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": "", "picture": ""}
 
 
-def again(request: Request, name: str, error: Problem, **context: Any) -> Response:
+def redisplay(request: Request, name: str, error: Problem, **context: Any) -> Response:
     """The same form, with what was typed and what is wrong with it."""
-    problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
+    problems = EMPTY_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
     problem = "" if isinstance(error, Invalid) else error.message
     response = render.page(request, name, error.status, problems=problems, problem=problem, **context)
     response.headers.update(error.headers)
@@ -22,4 +22,4 @@ def again(request: Request, name: str, error: Problem, **context: Any) -> Respon
 
 def register_form(request: Request, **context: Any) -> Response:
     empty = {"username": "", "display_name": ""}
-    return render.page(request, "accounts/register.html", form=empty, problems=NO_PROBLEMS, problem="", **context)
+    return render.page(request, "accounts/register.html", form=empty, problems=EMPTY_PROBLEMS, problem="", **context)

@@ -15,16 +15,16 @@ from webapp.accounts import passwords
 from webapp.accounts.names import (
     NAME_LENGTH,
     SEARCHED_LENGTH,
-    display_name,
     new_code,
-    search_names,
+    search_keys,
     skeleton,
-    usable_name,
+    validate_display_name,
+    validate_username,
 )
 from webapp.accounts.viewer import Avatar
 from webapp.core import text
-from webapp.core.errors import Banned, Invalid, Missing, Refused
-from webapp.core.i18n import LANGUAGES, Words, _, current
+from webapp.core.errors import Banned, Forbidden, Invalid, NotFound
+from webapp.core.i18n import LANGUAGES, Text, _, current_language
 from webapp.db import transaction
 from webapp.media import store
 
@@ -34,10 +34,10 @@ EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
 BIO_LENGTH = 300
 
 
-TOLD_LENGTH = 300
+NOTICE_LENGTH = 300
 
 
-FOR_GOOD = datetime(9000, 1, 1, tzinfo=UTC)
+PERMANENT = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Profile(NamedTuple):
@@ -51,11 +51,11 @@ class Profile(NamedTuple):
     @classmethod
     def checked(cls, user: "User", shown: str, bio: str, language: str, saves_data: bool) -> "Profile":
         """What the person typed; raises Invalid. A word that is no language stands for the browser's."""
-        about = text.block(bio)
+        about = text.clean_text(bio)
         if len(about) > BIO_LENGTH:
             raise Invalid(bio=_("Use at most %(most)s characters.", most=BIO_LENGTH))
         # A name that they have already is theirs, whatever is reserved since.
-        name = shown if shown == user.display_name else display_name(shown, user.is_admin)
+        name = shown if shown == user.display_name else validate_display_name(shown, user.is_admin)
         return cls(name, about, language if language in LANGUAGES else "", saves_data)
 
 
@@ -88,8 +88,8 @@ class User(Model):
     # Here, and not in a table of their own, because every request reads them: until when an administrator keeps the
     # person out, what they are told about it, and a warning that they have not answered yet.
     banned_until = fields.DatetimeField(null=True)
-    ban_reason = fields.CharField(TOLD_LENGTH, default="", db_default="")
-    warning = fields.CharField(TOLD_LENGTH, default="", db_default="")
+    ban_reason = fields.CharField(NOTICE_LENGTH, default="", db_default="")
+    warning = fields.CharField(NOTICE_LENGTH, default="", db_default="")
 
     # Which session this request came with; set by the authentication, not stored.
     session_id: int = 0
@@ -110,7 +110,7 @@ class User(Model):
     @property
     def stylesheet(self) -> str:
         """The address of what is decided for this viewer alone."""
-        version = f"{self.code}.{self.blocks_version}.{current().code}"
+        version = f"{self.code}.{self.blocks_version}.{current_language().code}"
         return f"{'/strangers' if self.is_guest else ''}/me.css?v={version}"
 
     @property
@@ -118,36 +118,36 @@ class User(Model):
         return self.banned_until is not None and self.banned_until > datetime.now(UTC)
 
     @property
-    def is_banned_for_good(self) -> bool:
-        return self.banned_until is not None and self.banned_until >= FOR_GOOD
+    def is_banned_permanently(self) -> bool:
+        return self.banned_until is not None and self.banned_until >= PERMANENT
 
-    def check_ban(self) -> None:
+    def require_not_banned(self) -> None:
         """Raise Banned while an administrator keeps the person out."""
         if self.banned_until and self.is_banned:
-            raise Banned(None if self.is_banned_for_good else self.banned_until, self.ban_reason)
+            raise Banned(None if self.is_banned_permanently else self.banned_until, self.ban_reason)
 
     @classmethod
-    async def forget_bans(cls) -> int:
+    async def clear_expired_bans(cls) -> int:
         """Clear what is over; how many were kept out until now."""
         over = cls.filter(banned_until__lt=datetime.now(UTC))
         return await over.update(banned_until=None, ban_reason="")
 
-    async def heed(self) -> None:
+    async def acknowledge_warning(self) -> None:
         """The person has read the warning."""
         await User.filter(id=self.id).update(warning="")
 
     @classmethod
     async def register(cls, username: str, password: str, shown: str = "", is_admin: bool = False) -> "User":
         """A new account; raises Invalid, by field, when the name is taken or something can't be used."""
-        problems: dict[str, Words] = {}
+        problems: dict[str, Text] = {}
         name, taken = "", None
         try:
-            name = usable_name(username, is_admin)
+            name = validate_username(username, is_admin)
             taken = await cls._taken(name)
         except Invalid as error:
             problems |= error.problems
         for checked in (
-            lambda: display_name(shown or name or "-", is_admin),
+            lambda: validate_display_name(shown or name or "-", is_admin),
             lambda: passwords.check(password, username),
         ):
             try:
@@ -157,17 +157,20 @@ class User(Model):
         if problems or taken:
             raise Invalid(**({"username": taken} if taken else {}) | problems)
         return await cls._create(
-            name, display_name(shown or text.line(username), is_admin), await passwords.hashed(password), is_admin
+            name,
+            validate_display_name(shown or text.clean_line(username), is_admin),
+            await passwords.hash_password(password),
+            is_admin,
         )
 
     @classmethod
-    async def by_code(cls, code: str) -> "User":
+    async def get_by_code(cls, code: str) -> "User":
         """The person with that code, which may be written in any case; raises Missing."""
         code = code.upper()
         is_code = re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", code)
         found = await cls.get_or_none(code=code, is_guest=False) if is_code else None
         if found is None:
-            raise Missing(_("Nobody has that code."))
+            raise NotFound(_("Nobody has that code."))
         return found
 
     @classmethod
@@ -177,7 +180,7 @@ class User(Model):
         return str(found[0]) if found else ""
 
     @classmethod
-    async def _taken(cls, name: str) -> Words | None:
+    async def _taken(cls, name: str) -> Text | None:
         exists = await cls.exists(skeleton=skeleton(name))
         return _("That name, or one that looks like it, is taken. Choose another.") if exists else None
 
@@ -204,13 +207,13 @@ class User(Model):
         raise RuntimeError("no free code was found")
 
     @classmethod
-    async def with_password(cls, username: str, password: str) -> "User | None":
+    async def authenticate(cls, username: str, password: str) -> "User | None":
         """Who signs in with these, or None: whether the name or the password was wrong can't be told, nor timed."""
         user = await cls.get_or_none(username=text.fold(username)[:30])
-        if not await passwords.matches(password, user.password_hash if user else None):
+        if not await passwords.verify(password, user.password_hash if user else None):
             return None
-        if user and passwords.is_outdated(user.password_hash or ""):
-            await cls.filter(id=user.id).update(password_hash=await passwords.hashed(password))
+        if user and passwords.needs_rehash(user.password_hash or ""):
+            await cls.filter(id=user.id).update(password_hash=await passwords.hash_password(password))
         return user
 
     async def set_password(self, password: str) -> None:
@@ -220,18 +223,18 @@ class User(Model):
         Ending the other sessions is the caller's part.
         """
         passwords.check(password, self.username or "")
-        hashed = await passwords.hashed(password)
+        hashed = await passwords.hash_password(password)
         if not await User.filter(id=self.id, password_hash=self.password_hash).update(password_hash=hashed):
-            raise Refused(_("The password has been changed just now, in another window perhaps."))
+            raise Forbidden(_("The password has been changed just now, in another window perhaps."))
         self.password_hash = hashed
 
-    async def speak(self, code: str) -> None:
+    async def set_language(self, code: str) -> None:
         """Set the language of this person's pages; any other word is none: then the browser's counts."""
         self.language = code if code in LANGUAGES else ""
         await User.filter(id=self.id).update(language=self.language)
 
     async def set_profile(
-        self, profile: Profile, picture: store.Picture | None = None, keeps_picture: bool = True
+        self, profile: Profile, picture: store.ProcessedImage | None = None, keeps_picture: bool = True
     ) -> bool:
         """
         Change all of the profile, or nothing of it; whether others see this person otherwise now.
@@ -244,13 +247,13 @@ class User(Model):
         if not values or values == {"picture": self.picture}:
             return False
         if picture:
-            await store.store(picture)
+            await store.save(picture)
         before = await transaction.transact(self._write_profile, values)
         self.update_from_dict(values)
         if picture:
-            await store.store(picture)  # again: somebody who had the same may have let go of it meanwhile
+            await store.save(picture)  # again: somebody who had the same may have let go of it meanwhile
         if before and "picture" in values and before != self.picture:
-            await store.let_go(before, User.pictures)
+            await store.release(before, User.pictures_in_use)
         return not values.keys().isdisjoint(("display_name", "picture"))
 
     async def _write_profile(self, values: dict[str, Any]) -> str | None:
@@ -264,11 +267,11 @@ class User(Model):
         return str(before[0]) if before and before[0] else None
 
     @classmethod
-    async def pictures(cls, digests: Collection[str]) -> set[str]:
+    async def pictures_in_use(cls, digests: Collection[str]) -> set[str]:
         """Those of the pictures that somebody has."""
         return {row["picture"] for row in await cls.filter(picture__in=digests).values("picture")}
 
-    async def choose(self, found_by: str, written_by: str, **shows: bool) -> None:
+    async def update_privacy(self, found_by: str, written_by: str, **shows: bool) -> None:
         """Set who may find this person and write to them first, and what they show of themselves; raises Invalid."""
         if found_by not in (EVERYONE, CODE):
             raise Invalid(found_by=_("Choose one of these."))
@@ -302,11 +305,11 @@ class SearchName(Model):
     async def write(cls, user: User) -> None:
         """What the person is found by is what they are called now; within a transaction that has written their row."""
         await cls.filter(user_id=user.id).delete()
-        names = search_names(user.username or "", user.display_name)
+        names = search_keys(user.username or "", user.display_name)
         await cls.bulk_create([cls(user_id=user.id, folded=folded) for folded in names])
 
     @classmethod
-    def beginning(cls, prefix: str) -> "QuerySet[SearchName]":
+    def starting_with(cls, prefix: str) -> "QuerySet[SearchName]":
         """Those of the people who may be found by name, in order; U+10FFFF is in no name and behind all others."""
         found = cls.filter(folded__gte=prefix, folded__lt=f"{prefix}\U0010ffff", user__found_by=EVERYONE)
         return found.order_by("folded").select_related("user")

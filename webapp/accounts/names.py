@@ -54,7 +54,7 @@ def _is_among(name: str, reserved: Iterable[str]) -> bool:
     )
 
 
-def usable_name(username: str, is_admin: bool = False) -> str:
+def validate_username(username: str, is_admin: bool = False) -> str:
     """The user name as it is kept: raises Invalid when it can't be one. An administrator may speak for the site."""
     name = text.fold(username) if len(username) <= MAX_TYPED else ""
     if not re.fullmatch(r"[a-z0-9_.-]{3,30}", name):
@@ -68,10 +68,10 @@ def usable_name(username: str, is_admin: bool = False) -> str:
     return name
 
 
-def display_name(typed: str, is_admin: bool = False) -> str:
+def validate_display_name(typed: str, is_admin: bool = False) -> str:
     """The name that others see: raises Invalid when it can't be one. An administrator may speak for the site."""
-    name = text.line(typed)
-    if not text.visible(name):
+    name = text.clean_line(typed)
+    if not text.has_visible(name):
         raise Invalid(display_name=_("Write a name that others can see."))
     if len(name) > NAME_LENGTH:
         raise Invalid(display_name=_("Use at most %(most)s characters.", most=NAME_LENGTH))
@@ -80,8 +80,8 @@ def display_name(typed: str, is_admin: bool = False) -> str:
     return name
 
 
-def search_names(username: str, shown: str) -> set[str]:
+def search_keys(username: str, shown: str) -> set[str]:
     """What somebody is found by: the user name, and the name that others see from each of its words on."""
-    name = text.bare(shown)
+    name = text.strip_accents(shown)
     parts = {name[word.start() :] for word in re.finditer(r"[^\s()._'’-]+", name)}
-    return {one[:SEARCHED_LENGTH] for one in parts | {name, text.bare(username)} if one}
+    return {one[:SEARCHED_LENGTH] for one in parts | {name, text.strip_accents(username)} if one}

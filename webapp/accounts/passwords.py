@@ -54,23 +54,23 @@ def check(password: str, username: str) -> None:
         raise Invalid(password=_("That one is too easy to guess. Choose another."))
 
 
-async def hashed(password: str) -> str:
-    return await _pool.run(_hasher.hash, composed(password))
+async def hash_password(password: str) -> str:
+    return await _pool.run(_hasher.hash, normalize(password))
 
 
-async def matches(password: str, kept: str | None) -> bool:
+async def verify(password: str, kept: str | None) -> bool:
     """Whether the password is the one kept. Takes the same time when there is none to compare with."""
     if len(password) > LONGEST:
         password, kept = password[:LONGEST], None
-    return await _pool.run(_verify, composed(password), kept)
+    return await _pool.run(_verify, normalize(password), kept)
 
 
-def composed(password: str) -> str:
+def normalize(password: str) -> str:
     """The same characters whether a keyboard sends an accent with its letter or after it (RFC 8265)."""
     return unicodedata.normalize("NFC", password)
 
 
-def is_outdated(kept: str) -> bool:
+def needs_rehash(kept: str) -> bool:
     """Whether it was hashed with older figures than today's."""
     return _hasher.check_needs_rehash(kept)
 

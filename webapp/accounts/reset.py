@@ -4,7 +4,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from webapp import settings
 from webapp.accounts.models import User
-from webapp.core.errors import Missing
+from webapp.core.errors import NotFound
 from webapp.core.i18n import _
 
 LINK_USED = _("This link has been used, or it is older than a day. Ask for a new one.")
@@ -30,8 +30,8 @@ async def _by_reset(token: str) -> User:
         # itsdangerous refers to what it raises, and so keeps a token that is none until the collector comes.
         identity, tail = _resets().loads(token[:MAX_RESET_LENGTH], max_age=RESET_SECONDS)
     except (BadSignature, ValueError) as error:
-        raise Missing(LINK_USED) from error
+        raise NotFound(LINK_USED) from error
     user = await User.get_or_none(id=identity)
     if user is None or (user.password_hash or "")[-16:] != tail:
-        raise Missing(LINK_USED)
+        raise NotFound(LINK_USED)
     return user

@@ -8,14 +8,14 @@ from tortoise.models import Model
 
 from webapp.accounts.models import User
 from webapp.core import text
-from webapp.core.i18n import Words, _
+from webapp.core.i18n import Text, _
 from webapp.core.lifetime import Slot
 from webapp.db import engine, sql
 from webapp.db.prepared import Prepared
 from webapp.http import cookie
 
-USED_AGAIN = timedelta(minutes=5)
-GUEST_LIFE = timedelta(hours=24)
+USE_INTERVAL = timedelta(minutes=5)
+GUEST_LIFETIME = timedelta(hours=24)
 # As long as the browser has the cookie.
 MAX_LIFETIME = timedelta(seconds=cookie.LIFE_SECONDS)
 WRITE_SECONDS = 30.0
@@ -41,14 +41,14 @@ class Session(Model):
         indexes = (("used_at",),)
 
     @classmethod
-    async def of(cls, token: str) -> "Session | None":
+    async def by_token(cls, token: str) -> "Session | None":
         """The session of this token with its user, in one query."""
         return await _BY_DIGEST.first(cookie.digest(token))
 
     @classmethod
     async def begin(cls, user: User, token: str, user_agent: str, address: str | None = None) -> "Session":
         """A new session; `address` is the hash of where it begins."""
-        agent = text.line(user_agent)[:300]
+        agent = text.clean_line(user_agent)[:300]
         return await cls.create(digest=cookie.digest(token), user=user, user_agent=agent, address=address)
 
     @classmethod
@@ -57,12 +57,12 @@ class Session(Model):
         await cls.filter(id=number).update(digest=cookie.digest(token), created_at=datetime.now(UTC))
 
     @classmethod
-    async def forget(cls, unused: timedelta) -> int:
+    async def delete_unused(cls, unused: timedelta) -> int:
         """Delete the sessions that were not used for so long, in small batches; how many."""
-        return await sql.delete_where(cls.filter(used_at__lt=datetime.now(UTC) - unused))
+        return await sql.delete_in_batches(cls.filter(used_at__lt=datetime.now(UTC) - unused))
 
     @classmethod
-    async def forget_addresses(cls, age: timedelta) -> int:
+    async def clear_addresses(cls, age: timedelta) -> int:
         """Forget where sessions began so long ago; how many."""
         old = cls.filter(address__not_isnull=True, created_at__lt=datetime.now(UTC) - age)
         return await old.update(address=None)
@@ -70,10 +70,10 @@ class Session(Model):
     @property
     def is_over(self) -> bool:
         """Whether it began so long ago that it ends, however much it is used."""
-        return datetime.now(UTC) - self.created_at > (GUEST_LIFE if self.user.is_guest else MAX_LIFETIME)
+        return datetime.now(UTC) - self.created_at > (GUEST_LIFETIME if self.user.is_guest else MAX_LIFETIME)
 
     @property
-    def device(self) -> Words:
+    def device_label(self) -> Text:
         """The browser and system in a few words, as far as the browser tells."""
         browsers = ("Firefox", "Edg", "OPR", "Chrome", "Safari", "w3m", "Lynx", "curl")
         systems = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
@@ -86,15 +86,15 @@ class Session(Model):
 _BY_DIGEST = Prepared[Session](lambda digest: Session.filter(digest=digest).select_related("user").limit(1))
 
 
-class Used:
+class SessionUses:
     """Which sessions were used: noted here, written together, at most every five minutes each."""
 
     def __init__(self) -> None:
         self._noted: dict[int, datetime] = {}
 
-    def note(self, session: Session) -> None:
+    def record(self, session: Session) -> None:
         now = datetime.now(UTC)
-        if now - session.used_at > USED_AGAIN:
+        if now - session.used_at > USE_INTERVAL:
             self._noted[session.id] = now
 
     async def write(self) -> None:
@@ -105,13 +105,13 @@ class Used:
         for start in range(0, len(sessions), 500):
             await Session.filter(id__in=sessions[start : start + 500]).update(used_at=latest)
 
-    async def keep_writing(self) -> None:
+    async def run(self) -> None:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
             try:
                 await self.write()
             except Exception as error:  # it is noted again with the next request
-                engine.read("when sessions were used could not be written", error)
+                engine.report_failure("when sessions were used could not be written", error)
 
 
-used = Slot[Used]("uses of sessions")
+session_uses = Slot[SessionUses]("uses of sessions")

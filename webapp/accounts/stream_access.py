@@ -18,7 +18,7 @@ async def _banned_by_session(sessions: set[int]) -> dict[int, bool]:
     now = datetime.now(UTC)
     rows = await sql.rows(
         'SELECT session.id, banned_until > ? AS is_banned FROM session JOIN "user" ON "user".id = user_id '
-        f"WHERE session.id IN ({sql.marks(sessions)})",
-        sql.stored(now), *sessions,
+        f"WHERE session.id IN ({sql.placeholders(sessions)})",
+        sql.to_db(now), *sessions,
     )  # fmt: skip
     return {row["id"]: bool(row["is_banned"]) for row in rows}

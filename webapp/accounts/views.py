@@ -7,20 +7,20 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.accounts import broadcasts
-from webapp.accounts.authentication import anyone, confirm, recognised, signed_in
-from webapp.accounts.bans import check_address
-from webapp.accounts.forms import NO_PROBLEMS, again, register_form
+from webapp.accounts.authentication import confirm, current_account, current_viewer, require_account
+from webapp.accounts.bans import require_allowed_address
+from webapp.accounts.forms import EMPTY_PROBLEMS, redisplay, register_form
 from webapp.accounts.models import Profile, User
 from webapp.accounts.names import MAX_TYPED
 from webapp.accounts.reset import _by_reset
 from webapp.accounts.sessions import Session
 from webapp.core import i18n, text
-from webapp.core.errors import Invalid, Missing, Problem, Refused, TooMany
+from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
 from webapp.http import client, cookie, known_browser, render, security_log
-from webapp.http.forms import Upload, form, form_with_file
+from webapp.http.forms import Upload, read_form, read_form_with_file
 from webapp.http.limits import throttle, throttle_guess
-from webapp.http.origin import inner_path, referring_path
+from webapp.http.origin import local_path, referring_path
 from webapp.media import store
 
 NOT_RIGHT = _("The user name or the password is not right.")
@@ -28,33 +28,33 @@ NOT_RIGHT = _("The user name or the password is not right.")
 
 async def register(request: Request) -> Response:
     if not settings.REGISTRATION_OPEN:
-        raise Refused(_("New accounts are made by whoever runs this server."))
+        raise Forbidden(_("New accounts are made by whoever runs this server."))
     if request.method != "POST":
-        return render.see_other("/lobby") if recognised(request) else register_form(request)
-    typed = await form(request, "username", "password", "display_name")
+        return render.see_other("/lobby") if current_account(request) else register_form(request)
+    typed = await read_form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", client.address(request))
-        await check_address(request)
+        await require_allowed_address(request)
         user = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
-        return again(request, "accounts/register.html", error, form=typed)
+        return redisplay(request, "accounts/register.html", error, form=typed)
     security_log.record(request, "registered", user.code)
     return await _begin(request, user, "/lobby")
 
 
 async def login(request: Request) -> Response:
-    target = inner_path(request.query_params.get("next", "/lobby"))
+    target = local_path(request.query_params.get("next", "/lobby"))
     if request.method != "POST":
-        if recognised(request):
+        if current_account(request):
             return render.see_other(target)
         empty = {"username": ""}
-        return render.page(request, "accounts/login.html", form=empty, problems=NO_PROBLEMS, problem="", next=target)
-    typed = await form(request, "username", "password", "next")
-    target = inner_path(typed["next"] or "/lobby")
+        return render.page(request, "accounts/login.html", form=empty, problems=EMPTY_PROBLEMS, problem="", next=target)
+    typed = await read_form(request, "username", "password", "next")
+    target = local_path(typed["next"] or "/lobby")
     try:
         user = await _authenticate(request, typed["username"], typed["password"])
     except Problem as error:
-        return again(request, "accounts/login.html", error, form=typed, next=target)
+        return redisplay(request, "accounts/login.html", error, form=typed, next=target)
     security_log.record(request, "signed_in", user.code)
     return await _begin(request, user, target)
 
@@ -70,10 +70,10 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
         else:
             await throttle(settings.RATE_SIGN_IN_ADDRESS, "sign-in-address", client.address(request))
             await throttle_guess("sign-in", name)
-    except TooMany:
+    except TooManyRequests:
         security_log.record(request, "sign_in_throttled")
         raise
-    user = await User.with_password(username, password)
+    user = await User.authenticate(username, password)
     if user is None:
         security_log.record(request, "sign_in_failed", await User.code_of(name))
         raise Invalid(password=NOT_RIGHT)
@@ -82,9 +82,9 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
 
 async def _begin(request: Request, user: User, goto: str) -> Response:
     """Sign the person in with a new session, and go on; the one that this browser had until now ends."""
-    if anyone(request):
+    if current_viewer(request):
         await _end(request.user.session_id)
-    token = cookie.start_session(request)
+    token = cookie.set_session(request)
     await Session.begin(user, token, request.headers.get("user-agent", ""), client.address_hash(request))
     response = render.see_other(goto)
     known_browser.remember(request, response, user.username or "")
@@ -93,32 +93,32 @@ async def _begin(request: Request, user: User, goto: str) -> Response:
 
 async def _end(*sessions: int) -> None:
     await Session.filter(id__in=sessions).delete()
-    broadcasts.signed_out(*sessions)
+    broadcasts.sessions_ended(*sessions)
 
 
 async def logout(request: Request) -> Response:
-    if user := anyone(request):
+    if user := current_viewer(request):
         security_log.record(request, "signed_out", user.code)
         await _end(user.session_id)
-    cookie.end_session(request)
+    cookie.clear_session(request)
     return render.see_other("/")
 
 
-async def heed(request: Request) -> Response:
+async def acknowledge_warning(request: Request) -> Response:
     """The warning has been read: back to the page that it stood on."""
-    if user := anyone(request):
+    if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "warning", str(user.id))
-        await user.heed()
-    return render.see_other(inner_path(referring_path(request)))
+        await user.acknowledge_warning()
+    return render.see_other(local_path(referring_path(request)))
 
 
-async def speak(request: Request) -> Response:
+async def set_language(request: Request) -> Response:
     """The language of the pages: kept with the account, or in a cookie; back to the page on which it was chosen."""
-    typed = await form(request, "language")
-    back = render.see_other(inner_path(referring_path(request) or "/"))
-    if user := anyone(request):
+    typed = await read_form(request, "language")
+    back = render.see_other(local_path(referring_path(request) or "/"))
+    if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "language", str(user.id))
-        await user.speak(typed["language"])
+        await user.set_language(typed["language"])
     elif typed["language"] in i18n.LANGUAGES:
         cookie.remember(request, back, i18n.COOKIE, typed["language"])
     return back
@@ -140,13 +140,13 @@ def _settings(request: Request, name: str, status: int = 200, **context: Any) ->
 
 
 async def profile(request: Request) -> Response:
-    user = signed_in(request)
+    user = require_account(request)
     typed = {"display_name": user.display_name, "bio": user.bio, "language": user.language, "remove_picture": ""}
     typed["saves_data"] = "1" if user.saves_data else ""
     if request.method != "POST":
-        return _settings(request, "accounts/profile.html", form=typed, problems=NO_PROBLEMS)
+        return _settings(request, "accounts/profile.html", form=typed, problems=EMPTY_PROBLEMS)
     names = ("display_name", "bio", "language", "remove_picture", "saves_data")
-    typed, upload = await form_with_file(request, "picture", *names)
+    typed, upload = await read_form_with_file(request, "picture", *names)
     try:
         await throttle(settings.RATE_PROFILE, "profile", str(user.id))
         picture = await _picture(user, upload) if upload else None
@@ -158,33 +158,33 @@ async def profile(request: Request) -> Response:
         problems = {"picture": PICTURE_LOST if upload else ""}
         problems |= error.problems if isinstance(error, Invalid) else {"picture": error.message}
         response = _settings(
-            request, "accounts/profile.html", error.status, form=typed, problems=NO_PROBLEMS | problems
+            request, "accounts/profile.html", error.status, form=typed, problems=EMPTY_PROBLEMS | problems
         )
         response.headers.update(error.headers)
         return response
     if is_seen:
-        broadcasts.changed(user)
+        broadcasts.person_changed(user)
     return render.see_other("/settings/profile?done=profile")
 
 
-async def _picture(user: User, upload: Upload) -> store.Picture:
+async def _picture(user: User, upload: Upload) -> store.ProcessedImage:
     await throttle(settings.RATE_PICTURE, "picture", str(user.id))
-    return await store.prepared(upload)
+    return await store.process_image(upload)
 
 
 async def password(request: Request) -> Response:
-    user = signed_in(request)
+    user = require_account(request)
     if request.method != "POST":
-        return _settings(request, "accounts/password.html", problems=NO_PROBLEMS)
-    typed = await form(request, "current", "password")
+        return _settings(request, "accounts/password.html", problems=EMPTY_PROBLEMS)
+    typed = await read_form(request, "current", "password")
     try:
         await confirm(request, user, typed["current"], field="current")
         await user.set_password(typed["password"])
     except Invalid as error:
-        return _settings(request, "accounts/password.html", error.status, problems=NO_PROBLEMS | error.problems)
+        return _settings(request, "accounts/password.html", error.status, problems=EMPTY_PROBLEMS | error.problems)
     security_log.record(request, "password_changed", user.code)
     await _end_others(user)
-    await Session.renew(user.session_id, cookie.start_session(request))
+    await Session.renew(user.session_id, cookie.set_session(request))
     broadcasts.renewed(user.session_id)
     response = render.see_other("/settings/password?done=password")
     known_browser.remember(request, response, user.username or "")
@@ -197,28 +197,28 @@ async def _end_others(user: User) -> None:
 
 
 async def sessions(request: Request) -> Response:
-    user = signed_in(request)
+    user = require_account(request)
     found = await Session.filter(user_id=user.id).order_by("-used_at").limit(100)
     return _settings(request, "accounts/sessions.html", sessions=found, current=user.session_id)
 
 
 async def end_session(request: Request) -> Response:
-    user = signed_in(request)
+    user = require_account(request)
     await throttle(settings.RATE_CHANGE, "sessions", str(user.id))
     own = await Session.filter(user_id=user.id)
     session = next((session for session in own if session.id == request.path_params["id"]), None)
     if session is None:
-        raise Missing(_("That device is signed out already."))
+        raise NotFound(_("That device is signed out already."))
     await _end(session.id)
     security_log.record(request, "session_ended", user.code)
     if session.id == user.session_id:
-        cookie.end_session(request)
+        cookie.clear_session(request)
         return render.see_other("/")
     return render.see_other("/settings/sessions?done=ended")
 
 
 async def end_other_sessions(request: Request) -> Response:
-    user = signed_in(request)
+    user = require_account(request)
     await throttle(settings.RATE_CHANGE, "sessions", str(user.id))
     await _end_others(user)
     security_log.record(request, "sessions_ended", user.code)
@@ -228,13 +228,13 @@ async def end_other_sessions(request: Request) -> Response:
 async def reset(request: Request) -> Response:
     user = await _by_reset(request.path_params["token"])
     if request.method != "POST":
-        return render.page(request, "accounts/reset.html", username=user.username, problems=NO_PROBLEMS)
-    typed = await form(request, "password")
+        return render.page(request, "accounts/reset.html", username=user.username, problems=EMPTY_PROBLEMS)
+    typed = await read_form(request, "password")
     await throttle(settings.RATE_CHANGE, "reset", str(user.id))
     try:
         await user.set_password(typed["password"])
     except Invalid as error:
-        problems = NO_PROBLEMS | error.problems
+        problems = EMPTY_PROBLEMS | error.problems
         return render.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)
     security_log.record(request, "password_reset", user.code)
     await _end_others(user)

@@ -7,15 +7,15 @@ from tortoise.exceptions import IntegrityError
 from webapp.accounts.models import FRIENDS, User
 from webapp.conversations import direct
 from webapp.conversations.models import Room
-from webapp.core.errors import Missing, Problem
+from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import transaction
-from webapp.db.group_commit import Decided
+from webapp.db.group_commit import RetryWithout
 from webapp.messages.posting import Draft, Posted, _store, _waiting
 from webapp.relationships.models import Friendship
 
 
-async def write_to(author: User, other: User, typed: str, nonce: str) -> tuple[Room, Posted]:
+async def post_first(author: User, other: User, typed: str, nonce: str) -> tuple[Room, Posted]:
     """
     Post to the one chat of two people, which the first message makes; raises Invalid, Missing and Refused.
 
@@ -27,13 +27,13 @@ async def write_to(author: User, other: User, typed: str, nonce: str) -> tuple[R
             room = made  # they have ignored what the other wrote, and write now
         draft = Draft.checked(room, author, typed, nonce)
         if room.key:
-            return room, await _waiting.add(room.id, draft)
+            return room, await _waiting.submit(room.id, draft)
         is_request = author.id != other.id and await _must_ask(author, other)
         try:
             return await transaction.transact(_begin, draft, other, is_request)
         except IntegrityError:
             continue
-    raise Missing(_("Nobody has that code."))  # any more
+    raise NotFound(_("Nobody has that code."))  # any more
 
 
 async def _must_ask(author: User, other: User) -> bool:
@@ -45,9 +45,9 @@ async def _must_ask(author: User, other: User) -> bool:
 
 
 async def _begin(draft: Draft, other: User, is_request: bool) -> tuple[Room, Posted]:
-    room = await direct.begin(draft.author, other, is_request)
+    room = await direct.create_direct(draft.author, other, is_request)
     try:
         [posted] = await _store([draft._replace(room=room)])
-    except Decided as decided:
+    except RetryWithout as decided:
         raise cast(Problem, decided.outcomes[0]) from None
     return room, posted

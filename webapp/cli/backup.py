@@ -146,7 +146,7 @@ def restore(file: Path, force: bool) -> list[str]:
         said = [f"This is as of {about['made_at']} now."]
         if settings.ON_SQLITE:
             _leap_on_sqlite(work / DATABASE)
-            said += _put_aside(force)
+            said += _move_aside(force)
             shutil.move(work / DATABASE, _sqlite())
         _put_pictures(work / PICTURES)
         if (work / SECRET).exists() and not (settings.DATA_DIR / SECRET).exists():
@@ -218,7 +218,7 @@ def _take_turns() -> None:
         raise click.ClickException(f"Parley serves the data in {settings.DATA_DIR}. Stop it first.")
 
 
-def leap() -> int:
+def version_offset() -> int:
     """
     How far every room's version is set ahead: the pages that are open hold versions from after the backup, of which
     nothing is left, and the same numbers will soon mean other things. A page that is so far behind gets its log anew.
@@ -230,10 +230,10 @@ def leap() -> int:
 
 def _leap_on_sqlite(copy: Path) -> None:
     with contextlib.closing(sqlite3.connect(copy)) as opened, opened:
-        opened.execute("UPDATE room SET version = version + ?", (leap(),))
+        opened.execute("UPDATE room SET version = version + ?", (version_offset(),))
 
 
-def _put_aside(force: bool) -> list[str]:
+def _move_aside(force: bool) -> list[str]:
     """Make room for the database; what was there goes to a folder of its own."""
     current = _sqlite()
     if not current.exists():
@@ -265,7 +265,7 @@ def _put_pictures(source: Path) -> None:
 
 
 async def leap_on_postgresql() -> None:
-    await sql.rows("UPDATE room SET version = version + ?", leap())
+    await sql.rows("UPDATE room SET version = version + ?", version_offset())
 
 
 @contextlib.contextmanager

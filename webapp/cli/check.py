@@ -17,11 +17,11 @@ from webapp.db import engine
 from webapp.db import migrate as schema
 from webapp.db.postgresql import Shared, check_sessions
 
-PATIENCE_SECONDS = 3.0
-LEAST_FREE_MB = 200
+TIMEOUT_SECONDS = 3.0
+MIN_FREE_MB = 200
 
 
-class Bad(Exception):
+class CheckFailed(Exception):
     """What is wrong, and what to do about it."""
 
 
@@ -29,7 +29,7 @@ class Doubt(str):
     """What can't be known from here, and may be wrong: printed, but no failure."""
 
 
-async def everything() -> list[bool]:
+async def run_checks() -> list[bool]:
     """Print a line for each thing that Parley stands on; whether each is all right."""
     checks = {"settings": _settings, "secret": _secret, "database": _database, "redis": _redis, "disk": _disk}
     checks |= {"proxy": _proxy}
@@ -38,7 +38,7 @@ async def everything() -> list[bool]:
 
 
 def _tell(name: str, found: str | BaseException) -> bool:
-    if isinstance(found, BaseException) and not isinstance(found, Bad):
+    if isinstance(found, BaseException) and not isinstance(found, CheckFailed):
         raise found
     is_good = isinstance(found, str)
     mark = "?? " if isinstance(found, Doubt) else "ok " if is_good else "bad"
@@ -49,9 +49,11 @@ def _tell(name: str, found: str | BaseException) -> bool:
 async def _settings() -> str:
     """Each alone was found usable when it was read; here, whether they go together."""
     if settings.WORKERS > 1 and settings.ON_SQLITE:
-        raise Bad(f"WORKERS is {settings.WORKERS}, but SQLite serves one process: set DATABASE_URL to PostgreSQL.")
+        raise CheckFailed(
+            f"WORKERS is {settings.WORKERS}, but SQLite serves one process: set DATABASE_URL to PostgreSQL."
+        )
     if settings.WORKERS > 1 and not settings.REDIS_URL:
-        raise Bad(f"WORKERS is {settings.WORKERS}, but they can't hear of each other: set REDIS_URL.")
+        raise CheckFailed(f"WORKERS is {settings.WORKERS}, but they can't hear of each other: set REDIS_URL.")
     source = ".env and the environment" if _exists(".env") else "the environment (there is no .env here)"
     for warning in settings.WARNINGS:
         click.echo(f"    {warning}")
@@ -78,28 +80,30 @@ async def _secret() -> str:
     try:
         settings.secret_key()
     except (settings.Malformed, OSError) as error:
-        raise Bad(str(error)) from None
+        raise CheckFailed(str(error)) from None
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise Bad(f"{path} can be read by others: chmod 600 {path}")
+        raise CheckFailed(f"{path} can be read by others: chmod 600 {path}")
     return f"in {path}"
 
 
 async def _database() -> str:
     place = settings.DATABASE_PLACE
     if settings.ON_SQLITE and not _exists(place):
-        raise Bad(f"there is no SQLite file at {place} yet: python -m webapp migrate makes it, and so does serve.")
+        raise CheckFailed(
+            f"there is no SQLite file at {place} yet: python -m webapp migrate makes it, and so does serve."
+        )
     shown = f"{'SQLite' if settings.ON_SQLITE else 'PostgreSQL'} at {place}"
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await check_sessions()
-            async with engine.opened():
+            async with engine.connected():
                 waiting = await schema.missing()
     except (schema.TooNew, Shared) as error:
-        raise Bad(str(error)) from None
+        raise CheckFailed(str(error)) from None
     except Exception as error:  # whatever it is, the answer is no
-        raise Bad(f"{shown} does not answer ({_brief(error)}). Check DATABASE_URL.") from None
+        raise CheckFailed(f"{shown} does not answer ({_brief(error)}). Check DATABASE_URL.") from None
     if waiting:
-        raise Bad(f"{shown} is not up to date (it lacks {', '.join(waiting)}): python -m webapp migrate")
+        raise CheckFailed(f"{shown} is not up to date (it lacks {', '.join(waiting)}): python -m webapp migrate")
     return f"{shown}, up to date"
 
 
@@ -108,12 +112,12 @@ async def _redis() -> str:
         return "not set: one process"
     parts = urlsplit(settings.REDIS_URL)
     place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
-    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=PATIENCE_SECONDS)
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=TIMEOUT_SECONDS)
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS), client:
+        async with asyncio.timeout(TIMEOUT_SECONDS), client:
             await client.ping()
     except Exception as error:  # whatever it is, the answer is no
-        raise Bad(f"{place} does not answer ({_brief(error)}). Check REDIS_URL.") from None
+        raise CheckFailed(f"{place} does not answer ({_brief(error)}). Check REDIS_URL.") from None
     return place
 
 
@@ -124,12 +128,12 @@ async def _disk() -> str:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        raise Bad(f"{existing} can't be written to ({error.strerror}). Check DATA_DIR.") from None
+        raise CheckFailed(f"{existing} can't be written to ({error.strerror}). Check DATA_DIR.") from None
     if is_open := data_folder.open_to_others():
-        raise Bad(f"{is_open[0]} can be read by others: chmod go= {is_open[0]}, or start it as its owner.")
+        raise CheckFailed(f"{is_open[0]} can be read by others: chmod go= {is_open[0]}, or start it as its owner.")
     free = shutil.disk_usage(existing).free // 2**20
-    if free < LEAST_FREE_MB:
-        raise Bad(f"{folder} has {free:,} MB left: messages will soon be refused. Make room.")
+    if free < MIN_FREE_MB:
+        raise CheckFailed(f"{folder} has {free:,} MB left: messages will soon be refused. Make room.")
     return (
         f"{folder}, {free:,} MB free"
         if existing == folder
@@ -143,4 +147,4 @@ def _exists(path: str | Path) -> bool:
 
 def _brief(error: Exception) -> str:
     """The error on one line; a timeout has no words of its own."""
-    return " ".join(str(error).split()) or f"not within {PATIENCE_SECONDS:.0f} seconds"
+    return " ".join(str(error).split()) or f"not within {TIMEOUT_SECONDS:.0f} seconds"

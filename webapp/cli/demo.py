@@ -16,14 +16,14 @@ from tortoise.expressions import F
 from webapp import settings
 from webapp.accounts import passwords
 from webapp.accounts.models import User
-from webapp.accounts.names import RESERVED, new_code, search_names, skeleton
+from webapp.accounts.names import RESERVED, new_code, search_keys, skeleton
 from webapp.cli import demo_words as words
 from webapp.conversations.models import LINE_LENGTH, MEMBER, OWNER, PUBLIC, Room
 from webapp.core import text
-from webapp.core.clock import local
+from webapp.core.clock import to_site_time
 from webapp.db import sql, transaction
-from webapp.messages.markdown import first_line, rendered
-from webapp.messages.posting import TOGETHER
+from webapp.messages.markdown import first_line, render_markdown
+from webapp.messages.posting import GROUPING_WINDOW
 
 PASSWORD = "parley-demo"  # noqa: S105  it is printed: the people are not real
 BATCH = 5000
@@ -74,7 +74,7 @@ async def fill(users: int, rooms: int, messages: int) -> None:
 async def _write(table: str, columns: str, rows: list[Row]) -> None:
     """Many rows at once, in the transaction that is under way."""
     if settings.ON_SQLITE:
-        marks = sql.marks(rows[0])
+        marks = sql.placeholders(rows[0])
         await sql.connection().execute_many(f'INSERT INTO "{table}" ({columns}) VALUES ({marks})', rows)
         return
     connection: Any = sql.connection().acquire_connection()
@@ -92,13 +92,13 @@ def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
 
 async def _people(chance: random.Random, users: int, bar: Any) -> dict[int, str]:
     """The new accounts: user names by id."""
-    password = await passwords.hashed(PASSWORD)
+    password = await passwords.hash_password(PASSWORD)
     columns = "code, username, skeleton, display_name, bio, password_hash, is_guest, is_admin, created_at, last_seen_at"
     for batch in _batches(_accounts(chance, users, password)):
         await transaction.transact(_write, "user", columns, batch)
         bar.update(len(batch))
     named = await User.all().order_by("id").values_list("id", "username", "display_name")
-    found_by: Iterator[Row] = ((user, name) for user, *names in named for name in search_names(*names))
+    found_by: Iterator[Row] = ((user, name) for user, *names in named for name in search_keys(*names))
     for batch in _batches(found_by):
         await transaction.transact(_write, "search_name", "user_id, folded", batch)
     return {user: username for user, username, _ in named}
@@ -252,13 +252,13 @@ def _memberships(chance: random.Random, talk: Talk) -> Iterator[Row]:
 def _messages(chance: random.Random, talk: Talk) -> Iterator[Row]:
     last_author, last_at = 0, None
     for number, (author, body, at) in enumerate(_said(chance, talk), 1):
-        is_same_day = last_at is not None and local(last_at).date() == local(at).date()
-        continues = is_same_day and author == last_author and last_at is not None and at - last_at < TOGETHER
+        is_same_day = last_at is not None and to_site_time(last_at).date() == to_site_time(at).date()
+        continues = is_same_day and author == last_author and last_at is not None and at - last_at < GROUPING_WINDOW
         yield talk.id, number, number, number, author, body, _html(body), continues, not is_same_day, at
         last_author, last_at = author, at
 
 
-_html = cache(rendered)  # sentences come again
+_html = cache(render_markdown)  # sentences come again
 
 
 def _said(chance: random.Random, talk: Talk) -> Iterator[tuple[int, str, datetime]]:

@@ -2,9 +2,19 @@
 
 from webapp.accounts.models import User
 from webapp.conversations import direct
-from webapp.conversations.models import KEY_LENGTH, KICKED, NO_ROOM, PUBLIC, RANDOM, Membership, Room, can_be, room_name
+from webapp.conversations.models import (
+    KEY_LENGTH,
+    KICKED,
+    PUBLIC,
+    RANDOM_KEY_PREFIX,
+    ROOM_NOT_FOUND,
+    Membership,
+    Room,
+    is_possible_key,
+    room_name,
+)
 from webapp.core import text
-from webapp.core.errors import Missing
+from webapp.core.errors import NotFound
 from webapp.db.prepared import Prepared
 
 _MINE = Prepared[Membership](
@@ -17,28 +27,28 @@ _BY_KEY = Prepared[Room](lambda key: Room.filter(key=key, closed_at=None))
 
 async def for_reading(user: User, key: str) -> Room:
     """The open room of that key, with the person's membership; raises Missing, or Refused to one kept out."""
-    if not can_be(key, KEY_LENGTH):
-        raise Missing(NO_ROOM)
-    if key.startswith(RANDOM) and (chat := await direct.by_key(user, key)):
+    if not is_possible_key(key, KEY_LENGTH):
+        raise NotFound(ROOM_NOT_FOUND)
+    if key.startswith(RANDOM_KEY_PREFIX) and (chat := await direct.by_key(user, key)):
         return chat
     # Both in one query for those who are in it; who is not costs a second.
     membership = await _MINE.first(user.id, key)
     room = membership.room if membership else await _BY_KEY.first(key)
     if room is None or room.is_chat:
-        raise Missing(NO_ROOM)
+        raise NotFound(ROOM_NOT_FOUND)
     if membership and membership.role == KICKED:
-        membership.check_pardon()
+        membership.require_not_kicked()
         membership = None
     if room.kind != PUBLIC and membership is None:
-        raise Missing(NO_ROOM)
+        raise NotFound(ROOM_NOT_FOUND)
     room.membership = membership
     return room
 
 
-async def for_writing(user: User, key: str) -> Room:
+async def for_posting(user: User, key: str) -> Room:
     """The same for somebody who wants to write: raises Refused in a locked room."""
     room = await for_reading(user, key)
-    room.check_lock(user)
+    room.require_can_post(user)
     return room
 
 

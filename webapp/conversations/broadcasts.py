@@ -4,49 +4,49 @@ from collections.abc import Collection
 
 from webapp.conversations.models import PUBLIC, Room
 from webapp.http import render
-from webapp.live import Frame, Told, frames, hub
+from webapp.live import Frame, Payload, frames, hub
 
 # For pages that were served while the room was locked, which then get what one writes with.
-UNLOCKED = frames.named("unlocked")
+UNLOCKED = frames.sse_signal("unlocked")
 
 
-def described(room: Room) -> None:
+def details_changed(room: Room) -> None:
     """The topic changed, or the room was locked or unlocked."""
-    hub().touch(room.id, "about")
+    hub().refresh(room.id, "about")
 
 
 def kicked(room: Room, user_id: int) -> None:
-    hub().dismiss("kicked", channel=room.id, user=user_id)
+    hub().close_streams("kicked", channel=room.id, user=user_id)
 
 
-def closed(room: Room) -> None:
-    hub().dismiss("gone", channel=room.id)
-    hub().note("room", room=room.id)
+def room_deleted(room: Room) -> None:
+    hub().close_streams("gone", channel=room.id)
+    hub().broadcast_reliably("room", room=room.id)
 
 
-def placed(room: Room, *users: int) -> None:
+def membership_changed(room: Room, *users: int) -> None:
     """What these people have of the room has changed: they have joined it, read it, muted it, left it."""
     for user in users:
-        hub().note("place", user=user, room=room.id)
+        hub().broadcast_reliably("place", user=user, room=room.id)
 
 
-def parted(low: int, high: int) -> None:
+def blocked(low: int, high: int) -> None:
     """A block stands between these two people: the streams of their chat end, in every process."""
-    hub().dismiss("parted", user=low, other=high)
-    hub().dismiss("parted", user=high, other=low)
+    hub().close_streams("parted", user=low, other=high)
+    hub().close_streams("parted", user=high, other=low)
 
 
-async def about(rooms: Collection[int]) -> dict[int, Told]:
+async def about(rooms: Collection[int]) -> dict[int, Payload]:
     """A chat has no such state: whom it is with is another for each of the two."""
     found = await Room.filter(id__in=rooms, kind=PUBLIC, closed_at=None)
-    return {room.id: framed(room) for room in found}
+    return {room.id: about_frame(room) for room in found}
 
 
-def framed(room: Room) -> Told:
+def about_frame(room: Room) -> Payload:
     def made() -> Frame:
         html = render.fragment("conversations/_about.html", room=room)
-        shown = frames.event(frames.partial("#about", "outerHTML", html))
+        shown = frames.sse_event(frames.hx_partial("#about", "outerHTML", html))
         return Frame(shown if room.locked_at else shown + UNLOCKED)
 
     # All that the fragment shows of a public room.
-    return frames.spoken(made, (room.name, room.topic, room.locked_at))
+    return frames.localized(made, (room.name, room.topic, room.locked_at))

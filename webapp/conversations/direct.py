@@ -7,24 +7,24 @@ from tortoise.queryset import QuerySet
 from webapp.accounts.models import User
 from webapp.conversations import members
 from webapp.conversations.models import (
+    ANONYMOUS,
+    CANNOT_WRITE,
+    CHAT_ENDED,
+    CHAT_FULL,
+    DELETED_ACCOUNT,
     DIRECT,
-    FULL,
-    LEFT,
-    MOST_UNANSWERED,
+    MAX_UNANSWERED,
     MOST_WITH_STRANGERS,
-    NOBODY,
-    NOTEBOOK,
-    PARTED,
-    RANDOM,
-    STRANGER,
+    NOTES,
+    RANDOM_KEY_PREFIX,
     UNANSWERED,
     Membership,
     Room,
 )
-from webapp.core.errors import Refused
+from webapp.core.errors import Forbidden
 from webapp.db import transaction
 from webapp.db.prepared import Prepared
-from webapp.relationships.models import Block, Friendship, Tie, pair
+from webapp.relationships.models import Block, Friendship, Relationship, ordered_ids
 
 
 def _both(**which: object) -> QuerySet[Membership]:
@@ -46,8 +46,8 @@ async def between(user: User, other: User) -> Room:
 
     Raises Missing where either has blocked the other.
     """
-    await Block.check(user, other)
-    low, high = pair(user, other)
+    await Block.require_none(user, other)
+    low, high = ordered_ids(user, other)
     if chat := await _seen_by(user, await _BOTH_OF_PAIR.all(low, high)):
         return chat
     empty = Room(key="", kind=DIRECT, low=low, high=high, name="")
@@ -63,42 +63,47 @@ async def _seen_by(user: User, both: list[Membership]) -> Room | None:
         return None
     membership = by_user.pop(user.id)
     room = membership.room
-    room.membership, room.theirs = membership, next(iter(by_user.values()), None)
+    room.membership, room.other_membership = membership, next(iter(by_user.values()), None)
     # Who has ignored a request has no membership, and the one who asked must not see that.
-    other = room.theirs.user if room.theirs else await User.get_or_none(id=room.other_id(user.id))
+    other = room.other_membership.user if room.other_membership else await User.get_or_none(id=room.other_id(user.id))
     _name(room, other)
-    if other and not room.is_notebook:
-        room.is_parted = await Block.exists_between(user, other)
+    if other and not room.is_notes:
+        room.is_blocked = await Block.exists_between(user, other)
     return room
 
 
 def _name(room: Room, other: User | None) -> None:
     room.other = other
-    room.name = str(NOTEBOOK if room.is_notebook else other.display_name if other else NOBODY)
+    room.name = str(NOTES if room.is_notes else other.display_name if other else DELETED_ACCOUNT)
 
 
-async def begin(user: User, other: User, is_request: bool) -> Room:
+async def create_direct(user: User, other: User, is_request: bool) -> Room:
     """
     Make the one chat of the two, within a transaction.
 
     Raises IntegrityError when it exists: two people who write to each other at the same moment are led to one.
     """
-    low, high = pair(user, other)
+    low, high = ordered_ids(user, other)
     both = {low, high}
     room = await Room.create(
-        key=RANDOM + secrets.token_urlsafe(16), kind=DIRECT, name="", low=low, high=high, member_count=len(both)
+        key=RANDOM_KEY_PREFIX + secrets.token_urlsafe(16),
+        kind=DIRECT,
+        name="",
+        low=low,
+        high=high,
+        member_count=len(both),
     )
     for one in both:
         await Membership.create(room=room, user_id=one, is_request=is_request and one != user.id)
     return room
 
 
-async def ask(user: User, other: User) -> Tie:
+async def ask(user: User, other: User) -> Relationship:
     """Ask to be friends as `Friendship.ask` does; where they become it, their chat is no request any more."""
 
-    async def write() -> Tie:
+    async def write() -> Relationship:
         tie = await Friendship.ask_now(user, other)
-        if tie is Tie.FRIENDS:
+        if tie is Relationship.FRIENDS:
             await _lift_requests(user, other)
         return tie
 
@@ -117,10 +122,10 @@ async def accept(user: User, other: User) -> None:
 
 async def _lift_requests(one: User, other: User) -> None:
     """What either has written to the other is a request no more, though ignored; within a transaction."""
-    low, high = pair(one, other)
+    low, high = ordered_ids(one, other)
     if room := await Room.get_or_none(low=low, high=high, closed_at=None):
         for person in (one, other):
-            await members.join_now(room, person)
+            await members.join_in_transaction(room, person)
         await Membership.filter(room_id=room.id, is_request=True).update(is_request=False)
 
 
@@ -132,15 +137,15 @@ async def check_post(room: Room, author_id: int, number: int) -> None:
     As long as there is no answer, every message is by the one who asked: their number is their count.
     """
     if room.is_stranger:
-        if number > MOST_WITH_STRANGERS or not await Room.exists(id=room.id, kind=STRANGER, locked_at=None):
-            raise Refused(FULL if number > MOST_WITH_STRANGERS else LEFT)
+        if number > MOST_WITH_STRANGERS or not await Room.exists(id=room.id, kind=ANONYMOUS, locked_at=None):
+            raise Forbidden(CHAT_FULL if number > MOST_WITH_STRANGERS else CHAT_ENDED)
         return
     other = room.other_id(author_id) if room.is_chat else author_id
     if other == author_id:
         return
     if await Block.filter(blocker_id__in=(author_id, other), blocked_id__in=(author_id, other)).exists():
-        raise Refused(PARTED)
-    if number > MOST_UNANSWERED:
+        raise Forbidden(CANNOT_WRITE)
+    if number > MAX_UNANSWERED:
         theirs = await Membership.get_or_none(room_id=room.id, user_id=other)
         if theirs is None or theirs.is_request:
-            raise Refused(UNANSWERED)
+            raise Forbidden(UNANSWERED)

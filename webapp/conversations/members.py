@@ -6,13 +6,22 @@ from typing import Any
 from tortoise.expressions import F
 
 from webapp.accounts.models import User
-from webapp.conversations.models import KICKED, MEMBER, NO_ROOM, OWNER, PAGE, Membership, Room, can_be
-from webapp.core.errors import Invalid, Missing, Refused
+from webapp.conversations.models import (
+    KICKED,
+    MEMBER,
+    OWNER,
+    PAGE_SIZE,
+    ROOM_NOT_FOUND,
+    Membership,
+    Room,
+    is_possible_key,
+)
+from webapp.core.errors import Forbidden, Invalid, NotFound
 from webapp.core.i18n import _
 from webapp.db import transaction
 
 CODE_LENGTH = 9
-LONGEST_KICK = timedelta(days=30)
+MAX_KICK = timedelta(days=30)
 
 
 async def join(room: Room, user: User) -> None:
@@ -20,20 +29,20 @@ async def join(room: Room, user: User) -> None:
     if room.is_request:
         await Membership.filter(room_id=room.id, user_id=user.id).update(is_request=False)
     elif room.membership is None:
-        room.membership = await transaction.transact(join_now, room, user)
+        room.membership = await transaction.transact(join_in_transaction, room, user)
 
 
-async def join_now(room: Room, user: User) -> Membership:
+async def join_in_transaction(room: Room, user: User) -> Membership:
     """Join within a transaction. Somebody whose time outside is over comes back as a member."""
     # The room's row is locked first: two joins of one person at once wait for each other here.
     if not await Room.filter(id=room.id, closed_at=None).update(member_count=F("member_count") + 1):
-        raise Missing(NO_ROOM)
+        raise NotFound(ROOM_NOT_FOUND)
     membership = await Membership.get_or_none(room_id=room.id, user_id=user.id)
     if membership and membership.role != KICKED:
         await Room.filter(id=room.id).update(member_count=F("member_count") - 1)
         return membership
     if membership:
-        membership.check_pardon()
+        membership.require_not_kicked()
         await membership.delete()
     latest = await Room.filter(id=room.id).values_list("last_number", flat=True)
     return await Membership.create(room_id=room.id, user_id=user.id, role=MEMBER, read_number=latest[0])
@@ -53,9 +62,9 @@ async def leave(room: Room, user: User) -> None:
             raise Invalid(role="not a member")
 
     if room.is_chat and not room.is_request:
-        raise Refused(_("A chat can't be left. You can block the person on their own page."))
+        raise Forbidden(_("A chat can't be left. You can block the person on their own page."))
     if room.membership and room.membership.role == OWNER:
-        raise Refused(_("The room is yours. Make someone else its owner first, or delete it."))
+        raise Forbidden(_("The room is yours. Make someone else its owner first, or delete it."))
     try:
         await transaction.transact(write)
     except Invalid:
@@ -64,14 +73,14 @@ async def leave(room: Room, user: User) -> None:
 
 async def kick(room: Room, member: Membership, minutes: int) -> None:
     """Keep a member out for so many minutes from now on; raises Missing when they have just left."""
-    until = datetime.now(UTC) + min(timedelta(minutes=max(1, minutes)), LONGEST_KICK)
+    until = datetime.now(UTC) + min(timedelta(minutes=max(1, minutes)), MAX_KICK)
 
     async def write() -> None:
         await _hold(room)
         kicked = await Membership.filter(id=member.id, role=MEMBER).update(role=KICKED)
         await Room.filter(id=room.id).update(member_count=F("member_count") - kicked)
         if not await Membership.filter(id=member.id, role=KICKED).update(kicked_until=until):
-            raise Missing(_("That person is not in this room."))
+            raise NotFound(_("That person is not in this room."))
 
     await transaction.transact(write)
 
@@ -81,23 +90,23 @@ async def _hold(room: Room) -> None:
     await Room.filter(id=room.id).update(member_count=F("member_count"))
 
 
-async def pardon(room: Room, user: User) -> None:
+async def unkick(room: Room, user: User) -> None:
     await Membership.filter(room_id=room.id, user_id=user.id, role=KICKED).delete()
 
 
-async def hand_over(room: Room, member: Membership) -> None:
+async def transfer_ownership(room: Room, member: Membership) -> None:
     """Make a member the owner, and the owner a member, both or neither."""
 
     async def write() -> None:
         await _hold(room)
         await Membership.filter(room_id=room.id, role=OWNER).update(role=MEMBER)
         if not await Membership.filter(id=member.id, role=MEMBER).update(role=OWNER):
-            raise Refused(_("They have just left the room."))
+            raise Forbidden(_("They have just left the room."))
 
     await transaction.transact(write)
 
 
-async def lose(room: Room, user: User) -> None:
+async def leave_permanently(room: Room, user: User) -> None:
     """
     Let go of somebody who leaves for good. What they own goes to whoever has been there longest; a room that
     nobody is left in is closed, which `closed_at` then says.
@@ -127,23 +136,23 @@ async def page(room: Room, number: int = 1) -> list[Membership]:
         await Membership.filter(room_id=room.id, role__not=KICKED)
         .order_by("-role", "id")
         .select_related("user")
-        .offset((number - 1) * PAGE)
-        .limit(PAGE + 1)
+        .offset((number - 1) * PAGE_SIZE)
+        .limit(PAGE_SIZE + 1)
     )
 
 
 async def kicked(room: Room) -> list[Membership]:
     now = datetime.now(UTC)
     kept_out = Membership.filter(room_id=room.id, role=KICKED, kicked_until__gt=now)
-    return await kept_out.select_related("user").order_by("id").limit(PAGE)
+    return await kept_out.select_related("user").order_by("id").limit(PAGE_SIZE)
 
 
 async def by_code(room: Room, code: str) -> Membership:
     """The membership of the person with that code; raises Missing."""
     known = Membership.filter(room_id=room.id, user__code=code).select_related("user")
-    found = await known.first() if can_be(code, CODE_LENGTH) else None
+    found = await known.first() if is_possible_key(code, CODE_LENGTH) else None
     if found is None:
-        raise Missing(_("That person is not in this room."))
+        raise NotFound(_("That person is not in this room."))
     return found
 
 

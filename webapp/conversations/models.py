@@ -14,9 +14,9 @@ from tortoise.queryset import QuerySet
 from webapp.accounts.models import User
 from webapp.accounts.viewer import HUES
 from webapp.core import text
-from webapp.core.clock import Moment
-from webapp.core.errors import Invalid, Refused
-from webapp.core.i18n import Words, _
+from webapp.core.clock import LazyDatetime
+from webapp.core.errors import Forbidden, Invalid
+from webapp.core.i18n import Text, _
 from webapp.db import sql
 from webapp.db.prepared import Prepared
 
@@ -24,34 +24,34 @@ KEY_LENGTH = 80
 NAME_LENGTH = 60
 TOPIC_LENGTH = 200
 LINE_LENGTH = 120
-PAGE = 30
-PUBLIC, DIRECT, STRANGER = "public", "direct", "stranger"
+PAGE_SIZE = 30
+PUBLIC, DIRECT, ANONYMOUS = "public", "direct", "stranger"
 OWNER, MEMBER, KICKED = "owner", "member", "kicked"
-LATELY = timedelta(minutes=1)
-MOST_LATEST = 1000
+RECENT = timedelta(minutes=1)
+MAX_RECENT = 1000
 # Of so many rooms, the latest, names are searched: to look into 5,000 takes 2 ms, in the event loop on SQLite.
 MAX_SEARCHED = 5000
 # Every key that can't be guessed begins with it: no slug of a name does.
-RANDOM = "~"
+RANDOM_KEY_PREFIX = "~"
 # How much somebody who is no friend may write before there is an answer.
-MOST_UNANSWERED = 3
+MAX_UNANSWERED = 3
 # How much two strangers may write to each other: then it is time to keep in touch, or to go on.
 MOST_WITH_STRANGERS = 500
-NOTEBOOK = _("Notes to yourself")
-NOBODY = _("Someone who left")
+NOTES = _("Notes to yourself")
+DELETED_ACCOUNT = _("Someone who left")
 REMOVED = _("Removed")
-NO_ROOM = _("There is no such room. It may have been deleted.")
-PARTED = _("You can't write to this person.")
-GONE = _("They have left. You can still read what was said.")
-LEFT = _("This chat is over.")
-FULL = _("%(most)s messages fit in a chat with a stranger, and this one is full.", most=MOST_WITH_STRANGERS)
-UNANSWERED = _("You have written %(count)s messages. Wait until they answer.", count=MOST_UNANSWERED)
+ROOM_NOT_FOUND = _("There is no such room. It may have been deleted.")
+CANNOT_WRITE = _("You can't write to this person.")
+OTHER_DELETED = _("They have left. You can still read what was said.")
+CHAT_ENDED = _("This chat is over.")
+CHAT_FULL = _("%(most)s messages fit in a chat with a stranger, and this one is full.", most=MOST_WITH_STRANGERS)
+UNANSWERED = _("You have written %(count)s messages. Wait until they answer.", count=MAX_UNANSWERED)
 
 
 def room_name(typed: str) -> str:
     """The name as it is kept; raises Invalid."""
-    name = text.line(typed)
-    if not text.visible(name):
+    name = text.clean_line(typed)
+    if not text.has_visible(name):
         raise Invalid(name=_("Write a name for the room."))
     if len(name) > NAME_LENGTH or len(text.fold(name)) > 2 * NAME_LENGTH:
         raise Invalid(name=_("Use at most %(most)s characters.", most=NAME_LENGTH))
@@ -60,13 +60,13 @@ def room_name(typed: str) -> str:
 
 def room_topic(typed: str) -> str:
     """The topic as it is kept; raises Invalid."""
-    topic = text.line(typed)
+    topic = text.clean_line(typed)
     if len(topic) > TOPIC_LENGTH:
         raise Invalid(topic=_("Use at most %(most)s characters.", most=TOPIC_LENGTH))
     return topic
 
 
-def can_be(key: str, length: int) -> bool:
+def is_possible_key(key: str, length: int) -> bool:
     """Whether the database may be asked for what stood in an address: it refuses a null character or a long text."""
     return len(key) <= length and key.isprintable()
 
@@ -108,8 +108,8 @@ class Room(Model):
     # In a one-to-one chat: whom the viewer talks to (None when they have left), that person's membership, and whether
     # a block stands between the two. The chat's `name` is then the other's.
     other: User | None = None
-    theirs: "Membership | None" = None
-    is_parted: bool = False
+    other_membership: "Membership | None" = None
+    is_blocked: bool = False
 
     class Meta:
         table = "room"
@@ -126,14 +126,14 @@ class Room(Model):
     @property
     def is_chat(self) -> bool:
         """Whether it is between two people; strangers are in their masks."""
-        return self.kind in (DIRECT, STRANGER)
+        return self.kind in (DIRECT, ANONYMOUS)
 
     @property
     def is_stranger(self) -> bool:
-        return self.kind == STRANGER
+        return self.kind == ANONYMOUS
 
     @property
-    def is_notebook(self) -> bool:
+    def is_notes(self) -> bool:
         return self.kind == DIRECT and self.low == self.high
 
     @property
@@ -142,14 +142,14 @@ class Room(Model):
         return self.membership is not None and self.membership.is_request
 
     @property
-    def is_open(self) -> bool:
+    def is_live(self) -> bool:
         """Whether the viewer's page of it is live: not before they answer, nor when a block stands between the two."""
-        return bool(self.key) and not self.is_request and not self.is_parted
+        return bool(self.key) and not self.is_request and not self.is_blocked
 
     @property
     def is_answered(self) -> bool:
         """Whether the viewer may write to the other as much as they like."""
-        return self.is_notebook or (self.theirs is not None and not self.theirs.is_request)
+        return self.is_notes or (self.other_membership is not None and not self.other_membership.is_request)
 
     @property
     def hue(self) -> int:
@@ -176,13 +176,13 @@ class Room(Model):
             # The last that is searched, or the very last where there are fewer.
             last = f"COALESCE(({public} DESC LIMIT 1 OFFSET {MAX_SEARCHED - 1}), ({public} LIMIT 1))"
             found = found.filter(folded__contains=text.fold(words), last_at__gte=RawSQL(last))
-        return await found.offset((page - 1) * PAGE)
+        return await found.offset((page - 1) * PAGE_SIZE)
 
     @classmethod
-    async def lately(cls) -> list[tuple[int, int]]:
+    async def recently_active(cls) -> list[tuple[int, int]]:
         """The rooms in which something was said within the last minute, and the numbers of their newest messages."""
-        talked_in = cls.filter(kind__in=(PUBLIC, DIRECT), last_at__gt=datetime.now(UTC) - LATELY, closed_at=None)
-        return list(await talked_in.order_by("-last_at").limit(MOST_LATEST).values_list("id", "last_number"))
+        talked_in = cls.filter(kind__in=(PUBLIC, DIRECT), last_at__gt=datetime.now(UTC) - RECENT, closed_at=None)
+        return list(await talked_in.order_by("-last_at").limit(MAX_RECENT).values_list("id", "last_number"))
 
     # What may be done.
 
@@ -190,34 +190,34 @@ class Room(Model):
         """Nobody owns a chat, an administrator neither."""
         return not self.is_chat and (user.is_admin or (self.membership is not None and self.membership.role == OWNER))
 
-    def refusal(self, user: User) -> Words:
+    def refusal(self, user: User) -> Text:
         """Why the person can't write here, in a sentence; empty when they can."""
         if self.locked_at and not self.is_chat and not self.is_owned_by(user):
             return _("%(name)s is locked. You can read, but not write.", name=self.name)
         if self.is_stranger:
-            return LEFT if self.locked_at else FULL if self.last_number >= MOST_WITH_STRANGERS else ""
-        if self.is_chat and self.key and not self.is_notebook:
+            return CHAT_ENDED if self.locked_at else CHAT_FULL if self.last_number >= MOST_WITH_STRANGERS else ""
+        if self.is_chat and self.key and not self.is_notes:
             if self.other is None:
-                return GONE
-            if self.is_parted:
-                return PARTED
-            if self.last_number >= MOST_UNANSWERED and not self.is_answered:
+                return OTHER_DELETED
+            if self.is_blocked:
+                return CANNOT_WRITE
+            if self.last_number >= MAX_UNANSWERED and not self.is_answered:
                 return UNANSWERED
         return ""
 
     def can_post(self, user: User) -> bool:
         return not self.refusal(user)
 
-    def check_lock(self, user: User) -> None:
+    def require_can_post(self, user: User) -> None:
         """Raise Refused when the person can't write here."""
         if refusal := self.refusal(user):
-            raise Refused(refusal)
+            raise Forbidden(refusal)
 
     async def set_topic(self, typed: str) -> None:
         self.topic = room_topic(typed)
         await Room.filter(id=self.id).update(topic=self.topic)
 
-    async def lock(self, is_locked: bool) -> None:
+    async def set_locked(self, is_locked: bool) -> None:
         self.locked_at = datetime.now(UTC) if is_locked else None
         await Room.filter(id=self.id).update(locked_at=self.locked_at)
 
@@ -253,12 +253,12 @@ class Membership(Model):
     async def mute(self, is_muted: bool) -> None:
         await Membership.filter(id=self.id).update(muted=is_muted)
 
-    async def unread_from(self, number: int, last: int) -> None:
+    async def mark_unread_from(self, number: int, last: int) -> None:
         """The person wants to come back to this message."""
         await Membership.filter(id=self.id).update(read_number=min(max(number, 1), last + 1) - 1)
 
     @classmethod
-    async def read_all(cls, user_id: int, room_id: int) -> bool:
+    async def mark_all_read(cls, user_id: int, room_id: int) -> bool:
         """The person has seen everything in the room; whether there was something new."""
         newest = "(SELECT last_number FROM room WHERE id = ?)"
         new = await sql.rows(
@@ -269,7 +269,7 @@ class Membership(Model):
         return bool(new)
 
     @staticmethod
-    async def have_posted(room_id: int, numbers: Mapping[int, int]) -> dict[int, str]:
+    async def advance_read_numbers(room_id: int, numbers: Mapping[int, int]) -> dict[int, str]:
         """
         These people have written the messages of these numbers, and so read what was before.
 
@@ -278,44 +278,46 @@ class Membership(Model):
         read = " ".join(["WHEN ? THEN CAST(? AS BIGINT)"] * len(numbers))
         found = await sql.rows(
             f"UPDATE membership SET read_number = CASE user_id {read} END, is_request = FALSE "
-            f"WHERE room_id = ? AND user_id IN ({sql.marks(numbers)}) AND role <> 'kicked' "
+            f"WHERE room_id = ? AND user_id IN ({sql.placeholders(numbers)}) AND role <> 'kicked' "
             "RETURNING user_id, role",
             *itertools.chain(*numbers.items()), room_id, *numbers,
         )  # fmt: skip
         return {row["user_id"]: row["role"] for row in found}
 
     @classmethod
-    async def read_to(cls, user_id: int, room_id: int, number: int) -> bool:
+    async def mark_read_to(cls, user_id: int, room_id: int, number: int) -> bool:
         """The person has seen the messages up to this number; whether one of them was new."""
         mine = cls.filter(user_id=user_id, room_id=room_id, read_number__lt=number)
         return bool(await mine.update(read_number=number))
 
     @classmethod
-    async def delivered(cls, memberships: Collection[int]) -> None:
+    async def mark_delivered(cls, memberships: Collection[int]) -> None:
         """What is new in these chats has come to these members, who may not have looked at it yet."""
         await sql.rows(
             "UPDATE membership SET delivered_number = (SELECT last_number FROM room WHERE id = membership.room_id) "
-            f"WHERE id IN ({sql.marks(memberships)}) RETURNING id",
+            f"WHERE id IN ({sql.placeholders(memberships)}) RETURNING id",
             *memberships,
         )
 
     @classmethod
-    async def places(cls, users: Collection[int]) -> dict[int, set[int]]:
+    async def rooms_by_user(cls, users: Collection[int]) -> dict[int, set[int]]:
         """The rooms that each of these people is in."""
         found: dict[int, set[int]] = {user: set() for user in users}
-        theirs = f"SELECT user_id, room_id FROM membership WHERE user_id IN ({sql.marks(users)}) AND role <> ?"
+        theirs = f"SELECT user_id, room_id FROM membership WHERE user_id IN ({sql.placeholders(users)}) AND role <> ?"
         for row in await sql.rows(theirs, *users, KICKED):
             found[row["user_id"]].add(row["room_id"])
         return found
 
-    def check_pardon(self) -> None:
+    def require_not_kicked(self) -> None:
         """Raise Refused while the person is kept out."""
         if self.kicked_until and self.kicked_until > datetime.now(UTC):
-            raise Refused(_("The owner keeps you out of this room until %(until)s.", until=Moment(self.kicked_until)))
+            raise Forbidden(
+                _("The owner keeps you out of this room until %(until)s.", until=LazyDatetime(self.kicked_until))
+            )
 
 
 def _latest() -> QuerySet[Room]:
-    return Room.filter(kind=PUBLIC, closed_at=None).order_by("-last_at", "-id").limit(PAGE + 1)
+    return Room.filter(kind=PUBLIC, closed_at=None).order_by("-last_at", "-id").limit(PAGE_SIZE + 1)
 
 
 _LATEST = Prepared[Room](_latest)

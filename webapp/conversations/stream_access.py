@@ -20,9 +20,9 @@ async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
 async def _kicked(users: set[int]) -> set[tuple[int, int]]:
     """Who of these users is kept out of which room."""
     rows = await sql.rows(
-        f"SELECT user_id, room_id FROM membership WHERE user_id IN ({sql.marks(users)}) AND role = ? "
+        f"SELECT user_id, room_id FROM membership WHERE user_id IN ({sql.placeholders(users)}) AND role = ? "
         "AND kicked_until > ?",
-        *users, KICKED, sql.stored(datetime.now(UTC)),
+        *users, KICKED, sql.to_db(datetime.now(UTC)),
     )  # fmt: skip
     return {(row["user_id"], row["room_id"]) for row in rows}
 

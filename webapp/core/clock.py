@@ -6,50 +6,50 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from webapp import settings
-from webapp.core.i18n import current
+from webapp.core.i18n import current_language
 
 
-def local(moment: datetime) -> datetime:
+def to_site_time(moment: datetime) -> datetime:
     """The moment in the site's time zone."""
     return moment.astimezone(settings.SITE_TIMEZONE)
 
 
-def clock(moment: datetime) -> str:
-    return current().clock(local(moment))
+def format_time(moment: datetime) -> str:
+    return current_language().clock(to_site_time(moment))
 
 
-def long_day(day: date) -> str:
-    return current().day(day, "full")
+def format_long_day(day: date) -> str:
+    return current_language().day(day, "full")
 
 
-def brief(moment: datetime) -> str:
+def format_brief(moment: datetime) -> str:
     """As short as a list wants it: a time today, else a day."""
-    then, today = local(moment), local(datetime.now(UTC))
+    then, today = to_site_time(moment), to_site_time(datetime.now(UTC))
     if then.date() == today.date():
-        return clock(moment)
-    return current().day(then.date(), "day" if then.year == today.year else "day and year")
+        return format_time(moment)
+    return current_language().day(then.date(), "day" if then.year == today.year else "day and year")
 
 
-def moment(when: datetime) -> str:
-    return current().moment(local(when))
+def format_datetime(when: datetime) -> str:
+    return current_language().moment(to_site_time(when))
 
 
 def stamp(when: datetime) -> str:
     """For `<time datetime>`: on the site's own clock, so that script sees whether the reader's is another."""
-    return local(when).isoformat(timespec="minutes")
+    return to_site_time(when).isoformat(timespec="minutes")
 
 
-def moment_html(when: datetime) -> Markup:
-    return Markup('<time class="moment" datetime="{}">{}</time>').format(stamp(when), moment(when))
+def datetime_html(when: datetime) -> Markup:
+    return Markup('<time class="moment" datetime="{}">{}</time>').format(stamp(when), format_datetime(when))
 
 
-class Moment(NamedTuple):
+class LazyDatetime(NamedTuple):
     """A moment in a sentence: written when the sentence is said; in HTML script makes it the reader's."""
 
     when: datetime
 
     def __str__(self) -> str:
-        return moment(self.when)
+        return format_datetime(self.when)
 
     def __html__(self) -> Markup:
-        return moment_html(self.when)
+        return datetime_html(self.when)

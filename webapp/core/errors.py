@@ -7,26 +7,26 @@ from math import ceil
 from starlette.requests import Request
 from starlette.routing import Match
 
-from webapp.core.clock import Moment
-from webapp.core.i18n import Words, _, ngettext
+from webapp.core.clock import LazyDatetime
+from webapp.core.i18n import Text, _, ngettext
 
-NOT_HERE = _("This page does not exist, or it is not for you.")
+NOT_FOUND = _("This page does not exist, or it is not for you.")
 
 
 TOO_LARGE = _("That is too large to send. Go back and make it shorter.")
 
 
-AWAY = _("Parley can't read or keep anything right now. Try again in a moment.")
+UNAVAILABLE = _("Parley can't read or keep anything right now. Try again in a moment.")
 
 
 class Problem(Exception):
     """Something a person is told. `message` is a sentence in plain words."""
 
     status = 500
-    title: Words = _("Something went wrong")
+    title: Text = _("Something went wrong")
     page = "error.html"
 
-    def __init__(self, message: Words, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, message: Text, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
@@ -38,17 +38,17 @@ class Invalid(Problem):
     status = 422
     title = _("That can't be used")
 
-    def __init__(self, **problems: Words) -> None:
+    def __init__(self, **problems: Text) -> None:
         super().__init__(" ".join(map(str, problems.values())))
         self.problems = problems
 
 
-class Refused(Problem):
+class Forbidden(Problem):
     status = 403
     title = _("That is not possible")
 
 
-class Banned(Refused):
+class Banned(Forbidden):
     """An administrator keeps this person out. `reason` is what they were told."""
 
     title = _("You are kept out")
@@ -59,18 +59,20 @@ class Banned(Refused):
         told = _("An administrator keeps you out of here for good. %(reason)s", reason=reason)
         if until:
             told = _(
-                "An administrator keeps you out of here until %(until)s. %(reason)s", until=Moment(until), reason=reason
+                "An administrator keeps you out of here until %(until)s. %(reason)s",
+                until=LazyDatetime(until),
+                reason=reason,
             )
         super().__init__(told)
 
 
-class Missing(Problem):
+class NotFound(Problem):
     """There is nothing here, or nothing that this person may see: nobody can tell which."""
 
     status = 404
     title = _("There is nothing here")
 
-    def __init__(self, message: Words = NOT_HERE) -> None:
+    def __init__(self, message: Text = NOT_FOUND) -> None:
         super().__init__(message)
 
 
@@ -80,7 +82,7 @@ class TooLarge(Problem):
     status = 413
     title = _("Too large")
 
-    def __init__(self, message: Words = TOO_LARGE) -> None:
+    def __init__(self, message: Text = TOO_LARGE) -> None:
         super().__init__(message, {"Connection": "close"})
 
 
@@ -94,7 +96,7 @@ class Stalled(Problem):
         super().__init__(_("What you sent stopped half-way. Go back and send it again."), {"Connection": "close"})
 
 
-class TooMany(Problem):
+class TooManyRequests(Problem):
     """Too often. `seconds` is when to try again."""
 
     status = 429
@@ -117,11 +119,11 @@ class Unavailable(Problem):
     status = 503
     title = _("Back in a moment")
 
-    def __init__(self, message: Words = AWAY) -> None:
+    def __init__(self, message: Text = UNAVAILABLE) -> None:
         super().__init__(message, {"Retry-After": "5"})
 
 
-class Full(Problem):
+class TooManyStreams(Problem):
     """
     More pages are open than this process can bear; who waited for a stream tries again by itself.
 
@@ -136,7 +138,7 @@ class Full(Problem):
         super().__init__(_("So many people are here that new messages can't come by themselves. Try again soon."), wait)
 
 
-class SignedOut(Problem):
+class SignInRequired(Problem):
     """Only for people who are signed in."""
 
     status = 401
@@ -146,7 +148,7 @@ class SignedOut(Problem):
         super().__init__(_("You are signed out."))
 
 
-class AmongStrangers(Missing):
+class RedirectToStrangers(NotFound):
     """Not for somebody in a mask, or not any more: they are led to where they are."""
 
 

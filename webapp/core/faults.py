@@ -5,14 +5,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 # So long nobody may notice anything before it is over: one query that fails now and then is one fault.
-QUIET_SECONDS = 3.0
+CLEAR_AFTER_SECONDS = 3.0
 
 
-LOOK_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
 
 
 class Fault:
@@ -25,18 +25,18 @@ class Fault:
         self.began = asyncio.Event()
         self._since = self._noticed_at = 0.0
 
-    def notice(self, error: BaseException) -> None:
+    def report(self, error: BaseException) -> None:
         self.count += 1
         self._noticed_at = monotonic()
         if not self.is_on:
             self.is_on, self._since = True, self._noticed_at
             self.began.set()
-            log.error("%s: %r", self.begins, error)
+            logger.error("%s: %r", self.begins, error)
 
-    def over(self) -> None:
+    def clear(self) -> None:
         if self.is_on:
             self.is_on = False
-            log.warning("%s, after %.0f seconds", self.ends, monotonic() - self._since)
+            logger.warning("%s, after %.0f seconds", self.ends, monotonic() - self._since)
 
     async def watch(self, is_well: Callable[[], Awaitable[bool]]) -> None:
         """Find the end of it, for as long as the process runs."""
@@ -45,9 +45,9 @@ class Fault:
             await self.began.wait()
             self.began.clear()
             while self.is_on:
-                await asyncio.sleep(LOOK_SECONDS)
-                if monotonic() - self._noticed_at >= QUIET_SECONDS and await is_well():
-                    self.over()
+                await asyncio.sleep(INTERVAL_SECONDS)
+                if monotonic() - self._noticed_at >= CLEAR_AFTER_SECONDS and await is_well():
+                    self.clear()
 
 
 class Note:
@@ -59,10 +59,10 @@ class Note:
     def once(self, *values: object) -> None:
         if not self.is_said:
             self.is_said = True
-            log.warning(self.text, *values)
+            logger.warning(self.text, *values)
 
 
-data = Fault("the database does not answer", "the database answers again")
+database = Fault("the database does not answer", "the database answers again")
 
 
 streams = Fault("as many streams are open as MAX_STREAMS allows", "there is room for streams again")

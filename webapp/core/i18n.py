@@ -90,19 +90,19 @@ ENGLISH = LANGUAGES["en"]
 _current: ContextVar[Language] = ContextVar("language", default=ENGLISH)
 
 
-def current() -> Language:
+def current_language() -> Language:
     """The language of what is being done: of a request, or of the pages that something is rendered for."""
     return _current.get()
 
 
-def choose(code: str) -> None:
+def set_language(code: str) -> None:
     """From here on, as far as somebody has chosen one of the languages; else it stays as it is."""
     if language := LANGUAGES.get(code):
         _current.set(language)
 
 
 @contextlib.contextmanager
-def speaking(code: str) -> Iterator[None]:
+def use_language(code: str) -> Iterator[None]:
     """In this language, until the block ends."""
     before = _current.set(LANGUAGES[code])
     try:
@@ -111,7 +111,7 @@ def speaking(code: str) -> Iterator[None]:
         _current.reset(before)
 
 
-class Sentence:
+class LazyText:
     """
     Words of the interface that are said when they are shown, in the language of whoever reads them.
 
@@ -131,12 +131,12 @@ class Sentence:
         return Markup(self._fill(escape(self._template())))  # noqa: S704  Markup escapes the values that it is filled with
 
     def _template(self) -> str:
-        language = current()
+        language = current_language()
         return language.ngettext(self._text, self._many, self._count) if self._many else language.gettext(self._text)
 
     def _fill(self, template: str) -> str:
         values = {
-            name: current().number(value) if isinstance(value, int | float) else value
+            name: current_language().number(value) if isinstance(value, int | float) else value
             for name, value in self._values.items()
         }
         return template % values if values else template
@@ -147,7 +147,7 @@ class Sentence:
     # It equals no text: what it says depends on who reads it, and equal things must have one hash for good.
 
     def __eq__(self, other: object) -> bool:
-        return self._facts == other._facts if isinstance(other, Sentence) else NotImplemented
+        return self._facts == other._facts if isinstance(other, LazyText) else NotImplemented
 
     def __hash__(self) -> int:
         return hash((self._text, self._many, self._count))
@@ -158,14 +158,14 @@ class Sentence:
 
 
 # What may stand where a sentence is told: what people wrote is as it is in every language.
-Words = str | Sentence
+Text = str | LazyText
 
 
-def _(text: str, **values: object) -> Sentence:
+def _(text: str, **values: object) -> LazyText:
     """The sentence, with `%(name)s` for each value."""
-    return Sentence(text, "", 0, values)
+    return LazyText(text, "", 0, values)
 
 
-def ngettext(one: str, many: str, count: int, **values: object) -> Sentence:
+def ngettext(one: str, many: str, count: int, **values: object) -> LazyText:
     """The sentence for so many, which is the value `count`."""
-    return Sentence(one, many, count, {"count": count, **values})
+    return LazyText(one, many, count, {"count": count, **values})

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from webapp.core.errors import Unavailable
-from webapp.core.i18n import Words
+from webapp.core.i18n import Text
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Pool:
     """Never more than `threads` at once, so that messages still flow; of more than `most` the last are refused."""
 
-    def __init__(self, name: str, threads: int, most: int, refusal: Words) -> None:
+    def __init__(self, name: str, threads: int, most: int, refusal: Text) -> None:
         self.most, self.refusal = most, refusal
         self._threads = ThreadPoolExecutor(threads, name)
         self._count = 0

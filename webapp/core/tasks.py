@@ -7,7 +7,7 @@ from typing import Any
 AGAIN_SECONDS = 1.0
 
 
-async def end(tasks: "Collection[asyncio.Future[Any]]") -> None:
+async def cancel_and_wait(tasks: "Collection[asyncio.Future[Any]]") -> None:
     """
     Cancel them, and wait until they have ended.
 

@@ -46,7 +46,7 @@ def _keep_flag(found: re.Match[str]) -> str:
     return found[1] or ""
 
 
-def block(text: str) -> str:
+def clean_text(text: str) -> str:
     """A text of several lines: newlines kept, ends trimmed."""
     text = _COMMANDS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     if text.isascii():  # of which all but the controls is what it looks like
@@ -60,18 +60,18 @@ def block(text: str) -> str:
     return _BLANK_LINES.sub("\n\n\n", lines).strip("\n").rstrip()
 
 
-def line(text: str) -> str:
+def clean_line(text: str) -> str:
     """A text of one line: every run of white space is one space."""
-    return _SPACES.sub(" ", block(text)).strip()
+    return _SPACES.sub(" ", clean_text(text)).strip()
 
 
 def fold(text: str) -> str:
     """What two texts have in common when a person would call them the same: NFKC, case and spaces aside."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", line(text)).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", clean_line(text)).casefold())
     return _SPACES.sub(" ", folded).strip()
 
 
-def bare(text: str) -> str:
+def strip_accents(text: str) -> str:
     """The folded text without the accents of Latin, Greek and Cyrillic letters: many leave them out in a search."""
     letters = unicodedata.normalize("NFD", fold(text))
     return unicodedata.normalize("NFC", "".join(c for c in letters if not "\u0300" <= c <= "\u036f"))
@@ -103,6 +103,6 @@ def shorten(text: str, length: int) -> str:
     return text[: end or length - 1].rstrip() + "…"
 
 
-def visible(text: str) -> bool:
+def has_visible(text: str) -> bool:
     """Whether there is anything to see in it."""
     return any(unicodedata.category(c) not in _UNSEEN and c not in _BLANK for c in text)

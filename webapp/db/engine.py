@@ -10,7 +10,7 @@ from tortoise import Tortoise
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from webapp import settings
-from webapp.core.faults import data, log
+from webapp.core.faults import database, logger
 from webapp.db.sql import connection
 from webapp.settings.database_url import Postgres
 
@@ -108,7 +108,7 @@ def check_file() -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened() -> AsyncIterator[None]:
+async def connected() -> AsyncIterator[None]:
     """The database for a command: open within the block."""
     if settings.ON_SQLITE:
         check_file()
@@ -128,9 +128,9 @@ async def scrub() -> None:
         await connection().execute_query("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def read(what: str, error: Exception) -> None:
+def report_failure(what: str, error: Exception) -> None:
     """Something could not be read or written, and is tried again: because of the database, or of a mistake of ours."""
     if isinstance(error, DOWN):
-        data.notice(error)
+        database.report(error)
     else:
-        log.warning("%s, trying again: %r", what, error)
+        logger.warning("%s, trying again: %r", what, error)

@@ -13,12 +13,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 # How many are written together; what is more goes into the next transaction.
-MOST = 32
+MAX_GROUP_SIZE = 32
 # Twice as long as the database may take for one statement.
-PATIENCE_SECONDS = 2 * engine.STATEMENT_SECONDS
+TIMEOUT_SECONDS = 2 * engine.STATEMENT_SECONDS
 
 
-class Decided(Exception):
+class RetryWithout(Exception):
     """Some of a group are not to be written: the transaction is undone, and the others go again without them."""
 
     def __init__(self, outcomes: Mapping[int, object]) -> None:
@@ -33,7 +33,7 @@ class _Entry(Generic[T, R]):
         self.one = one
         self.answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
 
-    def decide(self, outcome: object) -> None:
+    def resolve(self, outcome: object) -> None:
         if self.answer.done():
             return  # who asked has been cancelled
         if isinstance(outcome, BaseException):
@@ -58,15 +58,15 @@ class GroupCommit(Generic[T, R]):
         self._likeness = likeness
         self._waiting: dict[Hashable, deque[_Entry[T, R]]] = {}
 
-    async def add(self, key: Hashable, one: T) -> R:
+    async def submit(self, key: Hashable, one: T) -> R:
         """What `write` answers for it; it is written even when whoever asked is cancelled, or has waited too long."""
         entry = _Entry[T, R](one)
         if key in self._waiting:
             self._waiting[key].append(entry)
         else:
             self._waiting[key] = deque([entry])
-            transaction.to_its_end(self._run(key))
-        async with asyncio.timeout(PATIENCE_SECONDS):
+            transaction.shielded(self._run(key))
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await entry.answer
 
     async def _run(self, key: Hashable) -> None:
@@ -81,7 +81,7 @@ class GroupCommit(Generic[T, R]):
 
     def _next(self, waiting: deque[_Entry[T, R]]) -> list[_Entry[T, R]]:
         group: dict[Hashable, _Entry[T, R]] = {}
-        while waiting and len(group) < MOST and (likeness := self._likeness(waiting[0].one)) not in group:
+        while waiting and len(group) < MAX_GROUP_SIZE and (likeness := self._likeness(waiting[0].one)) not in group:
             group[likeness] = waiting.popleft()
         return list(group.values())
 
@@ -91,7 +91,7 @@ class GroupCommit(Generic[T, R]):
             while rest:
                 outcomes = await self._outcomes([entry.one for entry in rest])
                 for place, outcome in outcomes.items():
-                    rest[place].decide(outcome)
+                    rest[place].resolve(outcome)
                 rest = [entry for place, entry in enumerate(rest) if place not in outcomes]
         finally:
             for entry in rest:
@@ -100,8 +100,8 @@ class GroupCommit(Generic[T, R]):
     async def _outcomes(self, group: list[T]) -> Mapping[int, object]:
         """What becomes of those about whom it is clear now, by their places."""
         try:
-            return dict(enumerate(await transaction.alone(self._write, group)))
-        except Decided as decided:
+            return dict(enumerate(await transaction.transact_here(self._write, group)))
+        except RetryWithout as decided:
             return decided.outcomes
         except Exception as error:
             is_everybodys = isinstance(error, engine.DOWN) and not isinstance(error, IntegrityError)

@@ -57,10 +57,10 @@ class Client(AsyncpgDBClient):
         return await asyncpg.create_pool(settings.POSTGRES.url(with_password=True), connect=connect, **options)
 
     def _in_transaction(self) -> TransactionContext:
-        return Turn(TransactionWrapper(self), self._pool_init_lock)
+        return TransactionScope(TransactionWrapper(self), self._pool_init_lock)
 
 
-class Turn(TransactionContextPooled):
+class TransactionScope(TransactionContextPooled):
     """
     Tortoise's kept the connection of a transaction that could not begin for ever: after a server that was frozen for
     as long as a statement may take, the pool had none left, and nobody was answered any more.

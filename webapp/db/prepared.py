@@ -126,7 +126,7 @@ def _flag(value: Any) -> bool | None:
 
 
 def _moment(value: Any) -> datetime | None:
-    return None if value is None else sql.moment(value)
+    return None if value is None else sql.from_db(value)
 
 
 def _stand_in(number: int, value: str | int) -> str | int:

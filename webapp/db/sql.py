@@ -11,7 +11,7 @@ from tortoise.queryset import QuerySet
 
 from webapp import settings
 
-BATCH = 500
+DELETE_BATCH_SIZE = 500
 
 
 def connection() -> BaseDBAsyncClient:
@@ -27,10 +27,10 @@ def for_engine(query: str) -> str:
     return re.sub(r"\?", lambda _: f"${next(numbers)}", query)
 
 
-async def delete_where(found: QuerySet[Any]) -> int:
+async def delete_in_batches(found: QuerySet[Any]) -> int:
     """Delete what the query finds, in batches so small that nobody else waits for them; how many there were."""
     count = 0
-    while some := await found.limit(BATCH).values_list("id", flat=True):
+    while some := await found.limit(DELETE_BATCH_SIZE).values_list("id", flat=True):
         count += await found.model.filter(id__in=some).delete()
     return count
 
@@ -50,17 +50,17 @@ async def found(query: str, values: list[Any]) -> Sequence[Any]:
     return cast(Sequence[Any], (await client.execute_query(query, values))[1])
 
 
-def marks(values: Collection[object]) -> str:
+def placeholders(values: Collection[object]) -> str:
     """What stands for these values in a query for `rows`, as in `IN (?, ?, ?)`."""
     return ", ".join("?" * len(values))
 
 
-def stored(moment: datetime) -> datetime | str:
+def to_db(moment: datetime) -> datetime | str:
     """A moment as a parameter of `rows`: SQLite keeps it as text, in the way of the ORM."""
     return str(moment) if settings.ON_SQLITE else moment
 
 
-def moment(found: datetime | str) -> datetime:
+def from_db(found: datetime | str) -> datetime:
     """A moment in what `rows` answers."""
     return found if isinstance(found, datetime) else datetime.fromisoformat(found)
 
@@ -68,7 +68,7 @@ def moment(found: datetime | str) -> datetime:
 T = TypeVar("T", int, tuple[int, int])
 
 
-AT_ONCE = 500
+BATCH_SIZE = 500
 
 
 # The one clock that all processes share is the database's.
@@ -78,7 +78,7 @@ NOW = "CAST(strftime('%s', 'now') AS INTEGER)" if settings.ON_SQLITE else "CAST(
 def batches(things: Collection[T]) -> Iterator[list[T]]:
     """In pieces that one statement can take, and always in one order: two that write the same rows do not lock up."""
     ordered = sorted(things)
-    return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))
+    return (ordered[start : start + BATCH_SIZE] for start in range(0, len(ordered), BATCH_SIZE))
 
 
 # All times here are milliseconds since 1970 on the one clock that all processes share, which is the database's.

@@ -25,11 +25,11 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 
 # How many statements SQLite keeps parsed for a connection; there are fewer.
-STATEMENTS = 500
+STATEMENT_CACHE_SIZE = 500
 # A transaction of so many statements at most is committed in the event loop, and after so many of them the log is
 # written into the database: before SQLite would do it of itself, with a commit, when the log has a thousand pages.
-SHORT = 30
-CHECKPOINT = 60
+MAX_INLINE_STATEMENTS = 30
+COMMITS_PER_CHECKPOINT = 60
 
 
 # Of the type that Tortoise gives to moments; its own way from text to a moment takes a hundred times as long.
@@ -53,7 +53,7 @@ class Client(SqliteClient):
     async def create_connection(self, with_db: bool) -> None:
         if self._connection:
             return
-        plain: dict[str, Any] = {"isolation_level": None, "cached_statements": STATEMENTS}
+        plain: dict[str, Any] = {"isolation_level": None, "cached_statements": STATEMENT_CACHE_SIZE}
         options = plain | {"detect_types": sqlite3.PARSE_DECLTYPES}
         # Used by its thread and, within a transaction, by the event loop: by one of them at a time.
         self._connection = await aiosqlite.connect(self.filename, check_same_thread=False, **options)
@@ -75,7 +75,7 @@ class Client(SqliteClient):
         await super().close()
 
     def _in_transaction(self) -> TransactionContext:
-        return Turn(Transaction(self), self._lock)
+        return TransactionScope(Transaction(self), self._lock)
 
     async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Sequence[Any]]:
         rows = self._read(self._reading, query, values)
@@ -106,7 +106,7 @@ class Client(SqliteClient):
         return rows
 
 
-class Turn(SqliteTransactionContext):
+class TransactionScope(SqliteTransactionContext):
     """
     One transaction at a time. Tortoise's, with two things mended that a full disk brings about.
 
@@ -136,7 +136,7 @@ class Turn(SqliteTransactionContext):
         except sqlite3.Error as error:
             raise OperationalError(error) from error
         finally:
-            self.connection.undo()  # while nobody else can have begun
+            self.connection.rollback_now()  # while nobody else can have begun
             get_connections().reset(self.token)
             self._trxlock.release()
 
@@ -148,7 +148,7 @@ class Transaction(SqliteTransactionWrapper):
     _parent: Client
 
     async def begin(self) -> None:
-        self.undo()  # one that was cut short while it waited to begin
+        self.rollback_now()  # one that was cut short while it waited to begin
         if not self._has_begun():
             await self._connection.execute("BEGIN IMMEDIATE")
 
@@ -167,22 +167,22 @@ class Transaction(SqliteTransactionWrapper):
     async def commit(self) -> None:
         if not self._connection.in_transaction:  # an error may end it, even one that was caught
             raise OperationalError("the transaction was undone")
-        if self.count > SHORT:
+        if self.count > MAX_INLINE_STATEMENTS:
             return await super().commit()
         self._connection._conn.commit()
         self._finalized = True
         # Nobody can write meanwhile, so the log is written whole and begins anew.
         self._parent.commits += 1
-        if self._parent.commits >= CHECKPOINT:
+        if self._parent.commits >= COMMITS_PER_CHECKPOINT:
             self._parent.commits = 0
             with contextlib.suppress(sqlite3.Error):  # what was committed stays so
                 await self._connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
 
     async def rollback(self) -> None:
-        self.undo()
+        self.rollback_now()
         self._finalized = True
 
-    def undo(self) -> None:
+    def rollback_now(self) -> None:
         """What has not been committed is gone."""
         with contextlib.suppress(sqlite3.Error):
             self._connection._conn.rollback()

@@ -24,16 +24,16 @@ async def transact(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.
     A task cancelled between BEGIN and COMMIT would leave the connection locked for everybody.
     """
 
-    return await asyncio.shield(to_its_end(alone(write, *args, **kwargs)))
+    return await asyncio.shield(shielded(transact_here(write, *args, **kwargs)))
 
 
-async def alone(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+async def transact_here(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
     """The same in this task, which nobody may cancel."""
     async with in_transaction("default"):
         return await write(*args, **kwargs)
 
 
-def to_its_end(writing: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+def shielded(writing: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     """Run it as a task that nobody cancels, and that `settle` waits for."""
     task = asyncio.create_task(writing)
     _writing.add(task)
@@ -47,7 +47,7 @@ def _written(task: asyncio.Task[Any]) -> None:
         task.exception()  # who asked may have gone, and nobody else is told: not a mistake of the program
 
 
-async def settle() -> None:
+async def drain() -> None:
     """Wait for the transactions whose callers have gone."""
     if _writing:
         await asyncio.wait(_writing, timeout=STATEMENT_SECONDS)

@@ -16,28 +16,28 @@ from webapp.media import store
 from webapp.messages.models import Message
 from webapp.strangers.models import Stranger
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-MESSAGES_AT_ONCE = 500
+MESSAGE_BATCH_SIZE = 500
 
 
-def leaving() -> QuerySet[User]:
+def accounts_being_deleted() -> QuerySet[User]:
     """Who has begun to leave and is not gone yet."""
     return User.filter(username=None, is_guest=False)
 
 
-async def begin(user: User) -> list[int]:
+async def start_deletion(user: User) -> list[int]:
     """The account is nobody's from now on; the sessions that ended with it. The rest is done by `finish`."""
     picture = user.picture
-    ended = await _take_off(user)
-    await Stranger.drop(user.id)
+    ended = await _anonymize(user)
+    await Stranger.delete_mask(user.id)
     await Export.drop(user)
     if picture:
-        await store.let_go(picture, User.pictures)
+        await store.release(picture, User.pictures_in_use)
     return ended
 
 
-async def _take_off(user: User) -> list[int]:
+async def _anonymize(user: User) -> list[int]:
     """
     Make of the account one that nobody can sign in to or recognise, at once; the sessions that ended.
 
@@ -76,13 +76,13 @@ async def finish(user: User) -> list[Room]:
 async def _leave_rooms(user: User) -> list[Room]:
     rooms = await Room.filter(memberships__user_id=user.id)
     for room in rooms:
-        await members.lose(room, user)
+        await members.leave_permanently(room, user)
     return rooms
 
 
 async def _leave_messages(user: User) -> None:
     """In small batches, so that nobody else waits for it."""
-    while some := await Message.filter(author_id=user.id).limit(MESSAGES_AT_ONCE).values_list("id", flat=True):
+    while some := await Message.filter(author_id=user.id).limit(MESSAGE_BATCH_SIZE).values_list("id", flat=True):
         await Message.filter(id__in=some).update(author_id=None)
 
 
@@ -98,9 +98,9 @@ async def _erase(user: User) -> bool:
 
 async def finish_all() -> None:
     """Finish what was begun before a crash or a restart."""
-    for user in await leaving():
+    for user in await accounts_being_deleted():
         try:
             await finish(user)
         except Exception as error:
-            log.error("account %s is not quite gone; the next start tries again: %r", user.id, error)
+            logger.error("account %s is not quite gone; the next start tries again: %r", user.id, error)
         await asyncio.sleep(0)

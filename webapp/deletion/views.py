@@ -4,25 +4,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import broadcasts as accounts
-from webapp.accounts.authentication import confirm, signed_in
+from webapp.accounts.authentication import confirm, require_account
 from webapp.accounts.models import User
 from webapp.conversations import broadcasts as rooms
 from webapp.core.errors import Problem
-from webapp.core.i18n import Words
-from webapp.deletion.steps import begin, finish
+from webapp.core.i18n import Text
+from webapp.deletion.steps import finish, start_deletion
 from webapp.http import cookie, render, security_log
-from webapp.http.forms import form
+from webapp.http.forms import read_form
 from webapp.live import hub
 from webapp.messages import typing
-from webapp.messages.retention import erase_closed
-from webapp.presence.tracker import attendance
+from webapp.messages.retention import delete_closed_rooms
+from webapp.presence.tracker import tracker
 
 
 async def delete(request: Request) -> Response:
-    user = signed_in(request)
+    user = require_account(request)
     if request.method != "POST":
         return _form(request)
-    typed = await form(request, "password")
+    typed = await read_form(request, "password")
     try:
         await confirm(request, user, typed["password"])
     except Problem as error:
@@ -31,20 +31,20 @@ async def delete(request: Request) -> Response:
         return response
     security_log.record(request, "account_deleted", user.code)
     await _leave(user)
-    cookie.end_session(request)
+    cookie.clear_session(request)
     return render.see_other("/?left=1")
 
 
-def _form(request: Request, status: int = 200, problem: Words = "") -> Response:
+def _form(request: Request, status: int = 200, problem: Text = "") -> Response:
     return render.page(request, "deletion/delete.html", status, here=request.scope["path"], done="", problem=problem)
 
 
 async def _leave(user: User) -> None:
-    accounts.signed_out(*await begin(user))
-    attendance().forget_all(user.id)
+    accounts.sessions_ended(*await start_deletion(user))
+    tracker().leave_everywhere(user.id)
     for room in await finish(user):
-        typing.ended(room.id, user)
+        typing.stopped(room.id, user)
         if room.closed_at:
-            rooms.closed(room)
-    accounts.changed(user)
-    hub().start(erase_closed())
+            rooms.room_deleted(room)
+    accounts.person_changed(user)
+    hub().spawn(delete_closed_rooms())

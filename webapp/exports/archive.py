@@ -19,23 +19,23 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.conversations import access
 from webapp.conversations.models import DIRECT, KICKED, PUBLIC, Room
-from webapp.core.clock import local
-from webapp.core.errors import Missing, Refused
+from webapp.core.clock import to_site_time
+from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import _
 from webapp.db import sql
 from webapp.http import render
 from webapp.media import store
-from webapp.messages.models import Line, Message
-from webapp.relationships.queries import circle
+from webapp.messages.models import Message, MessageRow
+from webapp.relationships.queries import contacts
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # Small, so that messages flow meanwhile: a page takes some milliseconds.
-AT_ONCE = 100
+BATCH_SIZE = 100
 # As often as the page of progress is refreshed, twice.
-TELL_SECONDS = 1.0
-MOST_SESSIONS = 1000
+PROGRESS_INTERVAL_SECONDS = 1.0
+MAX_SESSIONS = 1000
 STYLES = "exports/export.css"
 
 # Rendering and packing, which take the time: away from the event loop, one at a time, and in order.
@@ -82,7 +82,7 @@ class Archive:
     def _close(self, pictures: set[str]) -> int:
         self._page.close()
         for digest in sorted(pictures):
-            if content := store.read(digest):
+            if content := store.load(digest):
                 name = store.path(digest, store.LARGE).lstrip("/")
                 self._zip.writestr(_entry(name, zipfile.ZIP_STORED), content)
         self._zip.close()
@@ -91,7 +91,7 @@ class Archive:
         self._file.close()
         return self._path.stat().st_size
 
-    async def drop(self) -> None:
+    async def discard(self) -> None:
         """Nothing of it is left, however far it was."""
         await _in_thread(self._drop)
 
@@ -103,13 +103,13 @@ class Archive:
 
 
 def _entry(name: str, compression: int) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, local(datetime.now(UTC)).timetuple()[:6])
+    entry = zipfile.ZipInfo(name, to_site_time(datetime.now(UTC)).timetuple()[:6])
     entry.compress_type = compression
     entry.external_attr = 0o600 << 16
     return entry
 
 
-class Place(NamedTuple):
+class ExportRoom(NamedTuple):
     """A room or chat, and how many messages of it go into the file."""
 
     key: str
@@ -117,7 +117,7 @@ class Place(NamedTuple):
     size: int
 
 
-async def places(user: User) -> list[Place]:
+async def rooms_to_export(user: User) -> list[ExportRoom]:
     """
     The person's chats and rooms, and the public rooms that they have left but wrote in; the latest first.
 
@@ -128,18 +128,18 @@ async def places(user: User) -> list[Place]:
     mine = Room.filter(memberships__user_id=user.id, memberships__role__not=KICKED, closed_at=None)
     rows = await mine.values("id", "key", "kind", "last_number", "last_at")
     left = sorted(set(wrote) - {row["id"] for row in rows})
-    for start in range(0, len(left), AT_ONCE):
-        others = Room.filter(id__in=left[start : start + AT_ONCE], kind=PUBLIC, closed_at=None)
+    for start in range(0, len(left), BATCH_SIZE):
+        others = Room.filter(id__in=left[start : start + BATCH_SIZE], kind=PUBLIC, closed_at=None)
         rows += await others.values("id", "key", "kind", "last_number", "last_at")
     rows.sort(key=lambda row: row["last_at"], reverse=True)
     return [
-        Place(row["key"], is_chat, row["last_number"] if is_chat else wrote.get(row["id"], 0))
+        ExportRoom(row["key"], is_chat, row["last_number"] if is_chat else wrote.get(row["id"], 0))
         for row in rows
         for is_chat in [row["kind"] == DIRECT]
     ]
 
 
-class Book:
+class ExportWriter:
     """Writes everything that is one person's into an archive, a page of rows at a time, and tells how far it is."""
 
     def __init__(self, user: User, archive: Archive, tell: Callable[[int, int], Awaitable[None]]) -> None:
@@ -149,7 +149,7 @@ class Book:
         self._told = 0.0
 
     async def write(self) -> None:
-        found = await places(self.user)
+        found = await rooms_to_export(self.user)
         self.total = sum(place.size for place in found)
         await self._tell(0, self.total)
         await self._about()
@@ -161,8 +161,8 @@ class Book:
         await self.archive.add("exports/_file_end.html")
 
     async def _about(self) -> None:
-        people = await circle(self.user)
-        sessions = await Session.filter(user_id=self.user.id).order_by("-used_at").limit(MOST_SESSIONS)
+        people = await contacts(self.user)
+        sessions = await Session.filter(user_id=self.user.id).order_by("-used_at").limit(MAX_SESSIONS)
         self._see(self.user, *people.asking, *people.asked, *people.friends, *people.blocked)
         about: dict[str, Any] = {
             "styles": Markup(f"<style>\n{render.fragment(STYLES)}</style>"),  # noqa: S704  a file of ours
@@ -176,12 +176,12 @@ class Book:
     def _see(self, *people: User | None) -> None:
         self.pictures |= {person.picture for person in people if person and person.picture}
 
-    async def _place(self, place: Place) -> None:
+    async def _place(self, place: ExportRoom) -> None:
         try:
             room = await access.for_reading(self.user, place.key)
-        except (Missing, Refused):
+        except (NotFound, Forbidden):
             return  # it has gone meanwhile, or they are kept out
-        if room.is_request and room.is_parted:
+        if room.is_request and room.is_blocked:
             return  # not to be seen anywhere else either
         self._see(room.other)
         await self.archive.add("exports/_file_place.html", room=room, count=place.size)
@@ -190,17 +190,17 @@ class Book:
 
     async def _messages(self, room: Room, author_id: int | None) -> None:
         number, day = 0, date.min
-        while lines := await Message.after(room, number, AT_ONCE, author_id):
+        while lines := await Message.list_after(room, number, BATCH_SIZE, author_id):
             shown, day = _by_day(lines, day)
             await self.archive.add("exports/_file_messages.html", messages=shown, is_chat=room.is_chat)
             number = lines[-1].number
             self.done += len(lines)
-            if time.monotonic() - self._told > TELL_SECONDS:
+            if time.monotonic() - self._told > PROGRESS_INTERVAL_SECONDS:
                 self._told = time.monotonic()
                 await self._tell(self.done, self.total)
 
 
-def _by_day(lines: list[Line], day: date) -> tuple[list[tuple[Line, bool]], date]:
+def _by_day(lines: list[MessageRow], day: date) -> tuple[list[tuple[MessageRow, bool]], date]:
     """The messages, each with whether it is the first of its day after that one; and the day of the last."""
     days = [day, *(line.day for line in lines)]
     return [(line, line.day != before) for line, before in zip(lines, days, strict=False)], days[-1]

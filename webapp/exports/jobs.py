@@ -12,22 +12,22 @@ from tortoise.models import Model
 
 from webapp import settings
 from webapp.accounts.models import User
-from webapp.core.errors import Missing
-from webapp.core.i18n import ENGLISH, _, current
+from webapp.core.errors import NotFound
+from webapp.core.i18n import ENGLISH, _, current_language
 from webapp.db import sql
 from webapp.db.sql import NOW
 from webapp.presence.models import LEASE_SECONDS
 
 WAITING, MAKING, READY, FAILED = "waiting", "making", "ready", "failed"
-KEPT = timedelta(hours=24)
+LIFETIME = timedelta(hours=24)
 # A file whose making ends a process (memory, disk) must not end every process after it.
-MOST_ATTEMPTS = 3
-AT_ONCE = 500
+MAX_ATTEMPTS = 3
+BATCH_SIZE = 500
 FOLDER = settings.DATA_DIR / "exports"
 
 # What nobody makes: it waits, or the process that made it has died, or it is the one that asks, which makes one at a
 # time and has just said that it makes none.
-FREE = f"""
+CLAIMABLE = f"""
 SELECT id, run, attempts FROM export WHERE state = 'waiting' OR state = 'making' AND (process = ? OR NOT EXISTS (
     SELECT 1 FROM process WHERE process.id = export.process AND process.seen_at >= {NOW} - {LEASE_SECONDS}))
 ORDER BY since LIMIT 1
@@ -71,7 +71,7 @@ class Export(Model):
 
     @property
     def until(self) -> datetime:
-        return self.since + KEPT
+        return self.since + LIFETIME
 
     @property
     def file(self) -> Path:
@@ -95,7 +95,7 @@ class Export(Model):
         """The person's own finished file of that name; raises Missing."""
         found = await cls.of(user)
         if found is None or found.state != READY or found.run != run:
-            raise Missing(_("There is no such file of yours. Each is kept for a day."))
+            raise NotFound(_("There is no such file of yours. Each is kept for a day."))
         return found
 
     @classmethod
@@ -104,11 +104,11 @@ class Export(Model):
         before, now = await cls.get_or_none(user_id=user.id), datetime.now(UTC)
         over = cls.filter(user_id=user.id, state__in=(READY, FAILED))
         anew = {"state": WAITING, "since": now, "run": None, "attempts": 0, "done": 0, "total": 0}
-        if await over.update(**anew, language=current().code):
+        if await over.update(**anew, language=current_language().code):
             await _delete(before.run if before else None)
             return
         try:
-            await cls.create(user_id=user.id, since=now, language=current().code)
+            await cls.create(user_id=user.id, since=now, language=current_language().code)
         except IntegrityError:
             return  # it is on its way already, or there is no such account any more
 
@@ -124,11 +124,11 @@ class Export(Model):
     @classmethod
     async def claim(cls, process: str) -> "Export | None":
         """The oldest that is not being made, from now on this process's to make; None when there is none."""
-        while found := await sql.rows(FREE, process):
+        while found := await sql.rows(CLAIMABLE, process):
             [row] = found
             mine = cls.filter(id=row["id"], run=row["run"], state__in=(WAITING, MAKING))
             await _delete(row["run"])
-            if row["attempts"] >= MOST_ATTEMPTS:
+            if row["attempts"] >= MAX_ATTEMPTS:
                 await mine.update(state=FAILED, since=datetime.now(UTC))
                 continue
             run = secrets.token_hex(16)
@@ -140,7 +140,7 @@ class Export(Model):
         if not await Export.filter(id=self.id, run=self.run).update(**values):
             raise Superseded
 
-    async def come_to(self, done: int, total: int) -> None:
+    async def report_progress(self, done: int, total: int) -> None:
         """Say how far it is; raises Superseded."""
         await self._step(done=done, total=total)
 
@@ -158,13 +158,13 @@ class Export(Model):
     # For everybody.
 
     @classmethod
-    async def forget(cls) -> int:
+    async def delete_expired(cls) -> int:
         """Let go of what is older than a day, and of files that belong to nobody; how many were too old."""
-        count = await cls.filter(state__in=(READY, FAILED), since__lt=datetime.now(UTC) - KEPT).delete()
+        count = await cls.filter(state__in=(READY, FAILED), since__lt=datetime.now(UTC) - LIFETIME).delete()
         # Listed before the rows are read: whoever writes a file has said so in its row first.
         stored = await asyncio.to_thread(_stored)
-        for start in range(0, len(stored), AT_ONCE):
-            some = stored[start : start + AT_ONCE]
+        for start in range(0, len(stored), BATCH_SIZE):
+            some = stored[start : start + BATCH_SIZE]
             rows = await cls.filter(run__in=some).values("run")
             await _delete(*(set(some) - {row["run"] for row in rows}))
         return count

@@ -6,24 +6,24 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from webapp import settings
-from webapp.accounts.authentication import confirm, signed_in
-from webapp.core.errors import Missing, Problem
-from webapp.core.i18n import Words, _
+from webapp.accounts.authentication import confirm, require_account
+from webapp.core.errors import NotFound, Problem
+from webapp.core.i18n import Text, _
 from webapp.exports.jobs import Export
-from webapp.exports.worker import maker
+from webapp.exports.worker import worker
 from webapp.http import render, security_log
-from webapp.http.forms import form
+from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 
 REFRESH_SECONDS = 2
 
 
 async def export(request: Request) -> Response:
-    user = signed_in(request)
+    user = require_account(request)
     found = await Export.of(user)
     if request.method != "POST":
         return _export(request, found)
-    typed = await form(request, "password")
+    typed = await read_form(request, "password")
     if not (found and found.is_under_way):
         try:
             await confirm(request, user, typed["password"])
@@ -34,11 +34,11 @@ async def export(request: Request) -> Response:
             return response
         await Export.begin(user)
         security_log.record(request, "export_begun", user.code)
-    maker().wake()
+    worker().wake()
     return render.see_other(request.scope["path"])
 
 
-def _export(request: Request, found: Export | None, status: int = 200, problem: Words = "") -> Response:
+def _export(request: Request, found: Export | None, status: int = 200, problem: Text = "") -> Response:
     shown = {"here": request.scope["path"], "done": "", "export": found, "problem": problem}
     response = render.page(request, "exports/export.html", status, is_kept=False, **shown)
     if found and found.is_under_way:
@@ -48,12 +48,12 @@ def _export(request: Request, found: Export | None, status: int = 200, problem: 
 
 async def download(request: Request) -> Response:
     """The person's own finished file, piece by piece from the disk."""
-    user = signed_in(request)
+    user = require_account(request)
     found = await Export.ready(user, request.path_params["run"])
     try:
         stat = await asyncio.to_thread(found.file.stat)
     except FileNotFoundError:
-        raise Missing(_("The file is no longer here. Make it again.")) from None
+        raise NotFound(_("The file is no longer here. Make it again.")) from None
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     name = f"parley-{user.username or user.code}.zip"
     return FileResponse(found.file, 200, headers, "application/zip", filename=name, stat_result=stat)

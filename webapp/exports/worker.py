@@ -4,22 +4,22 @@ import asyncio
 import contextlib
 import logging
 
-from webapp.core.i18n import speaking
+from webapp.core.i18n import use_language
 from webapp.core.lifetime import Slot
 from webapp.db import engine
-from webapp.exports.archive import Archive, Book
+from webapp.exports.archive import Archive, ExportWriter
 from webapp.exports.jobs import Export, Superseded
-from webapp.presence.tracker import attendance
+from webapp.presence.tracker import tracker
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # How soon what a dead process has left is found, after its lease has ended.
-LOOK_SECONDS = 30.0
+INTERVAL_SECONDS = 30.0
 # Two hundred thousand messages take a minute.
-MOST_SECONDS = 1800.0
+MAX_SECONDS = 1800.0
 
 
-class Maker:
+class ExportWorker:
     def __init__(self) -> None:
         self._asked = asyncio.Event()
 
@@ -27,43 +27,43 @@ class Maker:
         """There is something to make."""
         self._asked.set()
 
-    async def keep_making(self) -> None:
+    async def run(self) -> None:
         while True:
             try:
-                await Export.forget()
-                while export := await Export.claim(attendance().process):
-                    await make(export)
+                await Export.delete_expired()
+                while export := await Export.claim(tracker().process):
+                    await build(export)
             except Exception as error:  # the rows are still there
-                engine.read("files for people could not be made", error)
+                engine.report_failure("files for people could not be made", error)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(INTERVAL_SECONDS):
                     await self._asked.wait()
             self._asked.clear()
 
 
-async def make(export: Export) -> None:
+async def build(export: Export) -> None:
     """Make the file to its end, or say in its row that it can't be made, or leave it to another process."""
     archive = Archive(export.file)
     try:
-        async with asyncio.timeout(MOST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             await archive.open()
-            book = Book(export.user, archive, export.come_to)
-            with speaking(export.language):
+            book = ExportWriter(export.user, archive, export.report_progress)
+            with use_language(export.language):
                 await book.write()
             size = await archive.close(book.pictures)
         await export.finish(size)
     except Superseded:
-        await archive.drop()
+        await archive.discard()
     except Exception as error:
-        log.error("the file of account %s could not be made: %r", export.user_id, error)
-        await archive.drop()
+        logger.error("the file of account %s could not be made: %r", export.user_id, error)
+        await archive.discard()
         with contextlib.suppress(Superseded):
             await export.fail()
     except asyncio.CancelledError:
-        await archive.drop()
+        await archive.discard()
         with contextlib.suppress(Superseded):
             await export.release()
         raise
 
 
-maker = Slot[Maker]("maker of exports")
+worker = Slot[ExportWorker]("maker of exports")

@@ -5,13 +5,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.authentication import recognised, signed_in
+from webapp.accounts.authentication import current_account, require_account
 from webapp.conversations.models import Room
 from webapp.http import render
 from webapp.http.params import page_number
 from webapp.presence.queries import online
 from webapp.relationships.models import Block, Friendship
-from webapp.sidebar.layout import split
+from webapp.sidebar.layout import render_with_sidebar
 
 
 async def front(request: Request) -> Response:
@@ -20,8 +20,8 @@ async def front(request: Request) -> Response:
 
 async def me_css(request: Request) -> Response:
     """What the viewer's own stylesheet decides: which messages are theirs, and may be edited, and which are hidden."""
-    user = signed_in(request)
-    return render.stylesheet(request, "home/me.css", viewer=user, blocked=await Block.by(user))
+    user = require_account(request)
+    return render.stylesheet_response(request, "home/me.css", viewer=user, blocked=await Block.blocked_codes(user))
 
 
 LOBBY_ROOMS = 8
@@ -31,13 +31,13 @@ LOBBY_FRIENDS = 50
 
 
 async def home(request: Request) -> Response:
-    return await (lobby if recognised(request) else front)(request)
+    return await (lobby if current_account(request) else front)(request)
 
 
 async def lobby(request: Request) -> Response:
     """What a messenger begins with: one's chats, who wants something, which friends are there, where people talk."""
-    user = signed_in(request)
-    friends, asking = await Friendship.friends(user), await Friendship.asking_people(user)
+    user = require_account(request)
+    friends, asking = await Friendship.friends(user), await Friendship.requesters(user)
     there = await online([friend.id for friend in friends])
     friends.sort(key=lambda friend: friend.id not in there)
     rooms = await Room.search()
@@ -50,4 +50,6 @@ async def lobby(request: Request) -> Response:
         "plain": render.is_text_browser(request),
         "supervisor": render.supervisor(request, "/live"),
     }
-    return await split(request, user, "home/lobby.html", online=there, sidebar_page=page_number(request), **shown)
+    return await render_with_sidebar(
+        request, user, "home/lobby.html", online=there, sidebar_page=page_number(request), **shown
+    )

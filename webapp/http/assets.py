@@ -46,13 +46,13 @@ TYPES = {
 ALREADY_COMPRESSED = {".ico", ".png", ".webp"}
 
 
-FOR_EVER = "public, max-age=31536000, immutable"
+IMMUTABLE = "public, max-age=31536000, immutable"
 
 
-FOR_A_DAY = "public, max-age=86400"
+ONE_DAY = "public, max-age=86400"
 
 
-ASK_AGAIN = "no-cache"
+REVALIDATE = "no-cache"
 
 
 class Asset:
@@ -104,12 +104,12 @@ async def serve(request: Request) -> Response:
     name, digest = _split(request.path_params["name"])
     # A page from before an upgrade still asks for the old digest: today's styles are better than none.
     is_current = name in _assets and _assets[name].digest == digest
-    return _answer(request, name, FOR_EVER if is_current else ASK_AGAIN)
+    return _answer(request, name, IMMUTABLE if is_current else REVALIDATE)
 
 
 async def favicon(request: Request) -> Response:
     """Answer `/favicon.ico`, which browsers ask for by themselves, also on pages that are not ours."""
-    return _answer(request, "favicon.svg", FOR_A_DAY)
+    return _answer(request, "favicon.svg", ONE_DAY)
 
 
 async def manifest(request: Request) -> Response:
@@ -129,7 +129,7 @@ async def manifest(request: Request) -> Response:
         "theme_color": "#0b5c6d",
         "icons": icons,
     }
-    return Response(json.dumps(described), headers={"Cache-Control": FOR_A_DAY}, media_type=TYPES[".webmanifest"])
+    return Response(json.dumps(described), headers={"Cache-Control": ONE_DAY}, media_type=TYPES[".webmanifest"])
 
 
 def _collect(directory: Path) -> dict[str, bytes]:

@@ -79,7 +79,7 @@ def digest(session_token: str) -> str:
     return sha256(session_token.encode()).hexdigest()
 
 
-def start_session(request: Request) -> str:
+def set_session(request: Request) -> str:
     """A new token for the person who has just signed in; the one from before is worth nothing any more."""
     request.state.session_token = secrets.token_urlsafe(24)
     request.state.token = partial(form_token, request.state.session_token)
@@ -87,7 +87,7 @@ def start_session(request: Request) -> str:
     return str(request.state.session_token)
 
 
-def end_session(request: Request) -> None:
+def clear_session(request: Request) -> None:
     request.state.cookie = "ended"
 
 

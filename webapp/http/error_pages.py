@@ -10,51 +10,51 @@ from starlette.responses import RedirectResponse, Response
 
 from webapp.core import faults
 from webapp.core.errors import (
-    AWAY,
-    NOT_HERE,
-    AmongStrangers,
-    Missing,
+    NOT_FOUND,
+    UNAVAILABLE,
+    NotFound,
     Problem,
-    SignedOut,
+    RedirectToStrangers,
+    SignInRequired,
     TooLarge,
-    TooMany,
+    TooManyRequests,
     Unavailable,
     _without_slash,
 )
-from webapp.core.i18n import Words, _
+from webapp.core.i18n import Text, _
 from webapp.http import render
 
 # What is over by itself after a while.
-PASSING = (TooMany, Unavailable)
+RETRYABLE = (TooManyRequests, Unavailable)
 
 
-WORDS = {
+MESSAGES = {
     400: _("The request could not be read."),
-    404: NOT_HERE,
+    404: NOT_FOUND,
     405: _("This can't be done here in this way."),
     500: _("That is our fault, not yours. It has been written down. Try again, or go back."),
-    503: AWAY,
+    503: UNAVAILABLE,
 }
 
 
-async def problem(request: Request, error: Exception) -> Response:
+async def handle_problem(request: Request, error: Exception) -> Response:
     """Starlette's handler for all of the above, its own HTTP errors, and whatever nobody expected."""
     if isinstance(error, HTTPException) and error.status_code == 404 and (path := _without_slash(request)):
         return RedirectResponse(_here(request, path), 307)
     told = _told(error)
-    if isinstance(told, SignedOut) and _is_page(request):
+    if isinstance(told, SignInRequired) and _is_page(request):
         target = _here(request) if request.method == "GET" else "/lobby"
         return RedirectResponse("/login?" + urlencode({"next": target}), 303)
-    if isinstance(told, AmongStrangers) and _is_page(request):
+    if isinstance(told, RedirectToStrangers) and _is_page(request):
         return RedirectResponse("/strangers", 303)
-    return respond(request, told)
+    return problem_response(request, told)
 
 
-def respond(request: Request, told: Problem) -> Response:
+def problem_response(request: Request, told: Problem) -> Response:
     """The problem as the kind of document that was asked for, with the message that the person would lose."""
-    way, way_name = ("/login", _("Sign in")) if isinstance(told, SignedOut) else _way_back(request)
+    way, way_name = ("/login", _("Sign in")) if isinstance(told, SignInRequired) else _way_back(request)
     if request.headers.get("hx-request"):
-        response = render.part("_problem.html", told.status, problem=told.message)
+        response = render.fragment_response("_problem.html", told.status, problem=told.message)
     else:
         name = "error_frame.html" if render.is_framed(request) else told.page
         said = {"title": told.title, "message": told.message, "way": way, "way_name": way_name}
@@ -67,7 +67,7 @@ def _kept(request: Request, told: Problem) -> dict[str, Any]:
     """What was typed, and the address to ask once more where that may do: for a page, or with what was typed."""
     typed = getattr(request.state, "typed", {})
     draft = typed.get("body", "")
-    may_do = isinstance(told, PASSING) and (draft or request.method == "GET")
+    may_do = isinstance(told, RETRYABLE) and (draft or request.method == "GET")
     return {"draft": draft, "nonce": typed.get("nonce", ""), "again": _here(request) if may_do else ""}
 
 
@@ -76,10 +76,10 @@ def _told(error: Exception) -> Problem:
         return error
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404:
-        return Missing()
+        return NotFound()
     if status == 413:
         return TooLarge()
-    told = Problem(WORDS.get(status, HTTPStatus(status).phrase), dict(getattr(error, "headers", None) or {}))
+    told = Problem(MESSAGES.get(status, HTTPStatus(status).phrase), dict(getattr(error, "headers", None) or {}))
     told.status = status
     return told
 
@@ -100,7 +100,7 @@ def _is_page(request: Request) -> bool:
     return not (is_stream or request.headers.get("hx-request") or render.is_framed(request))
 
 
-def _way_back(request: Request) -> tuple[str, Words]:
+def _way_back(request: Request) -> tuple[str, Text]:
     user = request.scope.get("user")
     if getattr(user, "is_guest", False):
         return "/strangers", _("Go on")
@@ -109,7 +109,7 @@ def _way_back(request: Request) -> tuple[str, Words]:
     return "/", _("Go to the front page")
 
 
-async def unavailable(request: Request, error: Exception) -> Response:
+async def handle_database_down(request: Request, error: Exception) -> Response:
     """Starlette's handler for a database that is away."""
-    faults.data.notice(error)
-    return respond(request, Unavailable())
+    faults.database.report(error)
+    return problem_response(request, Unavailable())

@@ -31,7 +31,7 @@ class Upload(NamedTuple):
     content: bytes
 
 
-async def form(request: Request, *names: str) -> dict[str, str]:
+async def read_form(request: Request, *names: str) -> dict[str, str]:
     """The named fields of the form that was sent; what is missing is empty. A form with a file can't be read."""
     sent = await parsed(request)
     if any(isinstance(value, UploadFile) for _, value in sent.multi_items()):
@@ -39,7 +39,7 @@ async def form(request: Request, *names: str) -> dict[str, str]:
     return _typed(request, sent, names)
 
 
-async def form_with_file(request: Request, field: str, *names: str) -> tuple[dict[str, str], Upload | None]:
+async def read_form_with_file(request: Request, field: str, *names: str) -> tuple[dict[str, str], Upload | None]:
     """The same for a form that may have one file, in that field: None when no file was chosen."""
     sent = await parsed(request)
     typed = _typed(request, sent, names)

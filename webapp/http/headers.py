@@ -9,12 +9,12 @@ from starlette.types import Message, Send
 from webapp import settings
 from webapp.http import cookie
 
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{style}; connect-src 'self'; frame-src 'self'; "
     "img-src 'self'; manifest-src 'self'; font-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'self'"
 )
 HEADERS: Final = {
-    "Content-Security-Policy": POLICY.format(style=""),
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY.format(style=""),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "same-origin",
@@ -27,7 +27,7 @@ HEADERS: Final = {
 RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-def stamped(request: Request, send: Send) -> Send:
+def with_security_headers(request: Request, send: Send) -> Send:
     """A `send` that puts the session cookie and these headers on whatever goes out."""
 
     async def wrapped(message: Message) -> None:

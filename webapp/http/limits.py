@@ -10,7 +10,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
 
 from webapp import settings
-from webapp.core.errors import TooMany
+from webapp.core.errors import TooManyRequests
 from webapp.core.faults import Fault
 from webapp.core.lifetime import Slot
 
@@ -33,10 +33,10 @@ class Limiter:
             try:
                 async with asyncio.timeout(self.PATIENCE_SECONDS):
                     seconds = await self._hit(self.shared, rate, *who)
-                self.fault.over()
+                self.fault.clear()
                 return seconds
             except Exception as error:  # whatever the Redis client raises: counting must not stop the request
-                self.fault.notice(error)
+                self.fault.report(error)
                 self.away_until = time.monotonic() + self.RETRY_SECONDS
         return await self._hit(self.here, rate, *who)
 
@@ -62,7 +62,7 @@ async def throttle(rate: RateLimitItem, *who: str) -> None:
     if not settings.RATE_LIMITS:
         return
     if seconds := await limiter().hit(rate, *who):
-        raise TooMany(seconds)
+        raise TooManyRequests(seconds)
 
 
 async def throttle_guess(*who: str) -> None:

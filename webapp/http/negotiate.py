@@ -25,10 +25,10 @@ def _weight(part: str) -> tuple[str, float]:
 
 
 # More of what a browser asks for is not read: what was read is cached, and a header may be long.
-MOST_ASKED, MAX_ASKED_LENGTH = 10, 200
+MAX_ACCEPTED, MAX_ASKED_LENGTH = 10, 200
 
 
-def asked_for(accept_language: str) -> str:
+def accepted_language(accept_language: str) -> str:
     """The code of the language that a browser's header likes best, of those there are; else English."""
     return _asked_for(accept_language[:MAX_ASKED_LENGTH])
 
@@ -36,7 +36,7 @@ def asked_for(accept_language: str) -> str:
 @lru_cache(1000)
 def _asked_for(accept_language: str) -> str:
     best, best_weight = ENGLISH.code, 0.0
-    for part in accept_language.split(",")[:MOST_ASKED]:
+    for part in accept_language.split(",")[:MAX_ACCEPTED]:
         name, _, weight = part.partition(";")
         code = name.strip().lower().partition("-")[0]
         try:

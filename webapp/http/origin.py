@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import settings
-from webapp.core.errors import Problem, Refused, SignedOut, Stalled, TooLarge, Unavailable
+from webapp.core.errors import Forbidden, Problem, SignInRequired, Stalled, TooLarge, Unavailable
 from webapp.core.faults import Note
 from webapp.core.i18n import _
 from webapp.http import cookie, forms, security_log
@@ -109,7 +109,7 @@ def _most_bytes(request: Request) -> int:
     if getattr(request.state, "is_away", False):
         raise Unavailable
     if not request.user.is_authenticated:
-        raise SignedOut
+        raise SignInRequired
     return MAX_READ_BYTES
 
 
@@ -174,7 +174,7 @@ async def _check_origin(request: Request) -> None:
         same = await _has_token(request)
     if not same:
         security_log.record(request, "origin_refused", path=request.scope["path"][:100])
-        raise Refused(
+        raise Forbidden(
             _("This came from another site, or from a page that is too old. Open it again and try once more.")
         )
 
@@ -192,7 +192,7 @@ async def _same_host(request: Request, origin: str) -> bool:
     foreign_host.once(origin[:MAX_SHOWN], request.headers.get("host", ""))
     if theirs.name == ours.name and not ours.port and await _has_token(request):
         return True
-    raise Refused(
+    raise Forbidden(
         _(
             "This form came from %(origin)s, but reached this server as %(host)s. If both are this site, whoever runs "
             "it must let the proxy pass on the Host header with its port.",
@@ -213,7 +213,7 @@ def referring_path(request: Request) -> str:
     return _split(request.headers.get("referer", "")).path
 
 
-def inner_path(target: str) -> str:
+def local_path(target: str) -> str:
     """A path of this site to go on to, or the lobby: never another site's address."""
     ugly = any(ord(c) < 33 or c == "\\" for c in target)
     if ugly or not target.startswith("/") or target.startswith("//") or urlsplit(target).netloc:

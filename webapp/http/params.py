@@ -2,11 +2,11 @@
 
 from starlette.requests import Request
 
-MOST_PAGES = 100
+MAX_PAGES = 100
 
 
 def page_number(request: Request) -> int:
-    return min(MOST_PAGES, max(1, whole(request.query_params.get("page", ""), default=1)))
+    return min(MAX_PAGES, max(1, whole(request.query_params.get("page", ""), default=1)))
 
 
 def whole(typed: str, default: int) -> int:

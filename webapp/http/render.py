@@ -48,7 +48,7 @@ _templates.globals["strangers_open"] = settings.STRANGERS
 _templates.globals.update(max_upload_mb=settings.MAX_UPLOAD_MB, site_zone=str(settings.SITE_TIMEZONE))
 
 
-_templates.globals.update(language=i18n.current, site_languages=list(i18n.LANGUAGES.values()))
+_templates.globals.update(language=i18n.current_language, site_languages=list(i18n.LANGUAGES.values()))
 
 
 def _version() -> str:
@@ -79,27 +79,29 @@ def _filled(said: str, values: dict[str, object]) -> Markup:
 
 
 def _gettext(text: str, /, **values: object) -> Markup:
-    said = _marked(i18n.current(), text)
+    said = _marked(i18n.current_language(), text)
     return _filled(str(said), values) if values else said
 
 
 def _ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
-    return _filled(i18n.current().ngettext(one, many, count), {"num": count, **values})
+    return _filled(i18n.current_language().ngettext(one, many, count), {"num": count, **values})
 
 
 _templates.globals.update(_=_gettext, gettext=_gettext, ngettext=_ngettext)
 
 
-_templates.filters.update(clock=clock.clock, long_day=clock.long_day, brief=clock.brief, stamp=clock.stamp)
+_templates.filters.update(
+    clock=clock.format_time, long_day=clock.format_long_day, brief=clock.format_brief, stamp=clock.stamp
+)
 
 
-_templates.filters.update(moment=clock.moment_html, moment_text=clock.moment)
+_templates.filters.update(datetime=clock.datetime_html, datetime_text=clock.format_datetime)
 
 
-_templates.filters["number"] = lambda number: i18n.current().number(number)
+_templates.filters["number"] = lambda number: i18n.current_language().number(number)
 
 
-_templates.filters["size"] = lambda size: i18n.current().size(size)
+_templates.filters["size"] = lambda size: i18n.current_language().size(size)
 
 
 def fragment(name: str, **context: object) -> str:
@@ -122,7 +124,7 @@ def _icon(name: str) -> Markup:
 _templates.globals["icon"] = _icon
 
 
-def part(name: str, status: int = 200, **context: object) -> Response:
+def fragment_response(name: str, status: int = 200, **context: object) -> Response:
     """A fragment as the whole answer."""
     return Response(fragment(name, **context), status, PAGE_HEADERS, "text/html")
 
@@ -157,7 +159,7 @@ def is_text_browser(request: Request) -> bool:
     return "Mozilla/" not in request.headers.get("user-agent", "Mozilla/")
 
 
-def is_cookieless(request: Request) -> bool:
+def rejects_cookies(request: Request) -> bool:
     """
     Whether it comes from a page of ours, each of which sets a cookie, and yet brings none.
 
@@ -197,7 +199,7 @@ def page(request: Request, name: str, status: int = 200, is_kept: bool = True, *
     return _compressed(request, html, status, headers, "text/html")
 
 
-def stylesheet(request: Request, name: str, **context: Any) -> Response:
+def stylesheet_response(request: Request, name: str, **context: Any) -> Response:
     """Styles for one viewer, whose page asks by another address when they change."""
     headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie, Accept-Encoding"}
     return _compressed(request, fragment(name, **context), 200, headers, "text/css", effort=5)
@@ -217,10 +219,10 @@ def see_other(goto: str) -> Response:
     return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
 
 
-def answer(request: Request, name: str, goto: str, **context: Any) -> Response:
+def fragment_or_redirect(request: Request, name: str, goto: str, **context: Any) -> Response:
     """After a form: the fragment for htmx, else a redirect."""
     if is_fragment(request):
-        return part(name, **context)
+        return fragment_response(name, **context)
     return see_other(goto)
 
 
@@ -240,7 +242,7 @@ def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
     viewer = user if getattr(user, "is_authenticated", False) else None
     frame_of = {"token": token(request), "viewer": viewer, "me_css": viewer.stylesheet if viewer else ""}
     frame_of["session"] = getattr(user, "session_id", "")
-    frame_of |= {"spare": is_spare(request), "cookieless": is_cookieless(request), "plain": is_text_browser(request)}
+    frame_of |= {"spare": is_spare(request), "cookieless": rejects_cookies(request), "plain": is_text_browser(request)}
     return fragment(name, **(frame_of | dict(context)))
 
 

@@ -6,11 +6,11 @@ version, and each process reads what it missed. So a ring that is lost, repeated
 """
 
 from webapp.core.lifetime import Slot
-from webapp.live.frames import Frame, Told
+from webapp.live.frames import Frame, Payload
 from webapp.live.hub import Hub
 from webapp.live.providers import Providers
 from webapp.live.reader import Reader
 
 hub = Slot[Hub]("hub")
 
-__all__ = ["Frame", "Hub", "Providers", "Reader", "Told", "hub"]
+__all__ = ["Frame", "Hub", "Payload", "Providers", "Reader", "hub"]

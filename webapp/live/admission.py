@@ -11,41 +11,41 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import settings
 from webapp.core import faults
-from webapp.core.errors import Full
+from webapp.core.errors import TooManyStreams
 from webapp.core.lifetime import Slot
 
 # So many within so short a time are a crowd, and it has passed when for a moment nobody else has come.
-MANY, TOGETHER_SECONDS, MOMENT_SECONDS = 20, 0.1, 0.3
+STORM_SIZE, STORM_WINDOW_SECONDS, STORM_QUIET_SECONDS = 20, 0.1, 0.3
 # What waits for them does so no longer than this.
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 
 
-class Crowd:
+class ReconnectStorm:
     """Those who have just come in."""
 
     def __init__(self) -> None:
-        self._came: deque[float] = deque(maxlen=MANY)
+        self._came: deque[float] = deque(maxlen=STORM_SIZE)
         self._until = 0.0
 
-    def arrive(self) -> None:
+    def record(self) -> None:
         """Somebody comes in."""
         now = asyncio.get_running_loop().time()
         self._came.append(now)
-        if len(self._came) == MANY and now - self._came[0] < TOGETHER_SECONDS:
-            self._until = now + MOMENT_SECONDS
+        if len(self._came) == STORM_SIZE and now - self._came[0] < STORM_WINDOW_SECONDS:
+            self._until = now + STORM_QUIET_SECONDS
 
-    async def passed(self, seconds: float | None = None) -> None:
+    async def wait_until_over(self, seconds: float | None = None) -> None:
         """Wait until they are in, but not for longer than this, or PATIENCE_SECONDS."""
         clock = asyncio.get_running_loop().time
-        patience = clock() + (PATIENCE_SECONDS if seconds is None else seconds)
+        patience = clock() + (TIMEOUT_SECONDS if seconds is None else seconds)
         while (pause := min(self._until, patience) - clock()) > 0:  # noqa: ASYNC110  the moment moves
             await asyncio.sleep(pause)
 
 
-OPENING_AT_ONCE = 8
+MAX_OPENING = 8
 Endpoint = Callable[[Request], Awaitable[Response]]
 # It has to be a little emptier before that is said.
-ROOM_AGAIN = 0.95
+REOPEN_RATIO = 0.95
 
 
 class StreamRoute(Route):
@@ -65,13 +65,13 @@ class Admitted:
 
     def __init__(self) -> None:
         self.count = 0
-        self.opening = asyncio.Semaphore(OPENING_AT_ONCE)
+        self.opening = asyncio.Semaphore(MAX_OPENING)
 
 
 admitted = Slot[Admitted]("count of streams")
 
 
-class Doorway:
+class StreamAdmission:
     """
     ASGI middleware, before anything asks the database.
 
@@ -91,8 +91,8 @@ class Doorway:
             return await self.app(scope, receive, send)
         scope["is_stream"] = True
         if admitted().count >= settings.MAX_STREAMS:
-            faults.streams.notice(Full())
-            raise Full
+            faults.streams.report(TooManyStreams())
+            raise TooManyStreams
         admitted().count += 1
         try:
             await self._enter(scope, receive, send)
@@ -104,8 +104,8 @@ class Doorway:
             await asyncio.sleep(0)
         finally:
             admitted().count -= 1
-            if admitted().count < settings.MAX_STREAMS * ROOM_AGAIN:
-                faults.streams.over()
+            if admitted().count < settings.MAX_STREAMS * REOPEN_RATIO:
+                faults.streams.clear()
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         places = admitted().opening

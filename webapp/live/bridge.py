@@ -8,17 +8,17 @@ from collections.abc import Callable
 
 from broadcaster import Broadcast
 
-from webapp.live.counters import Counts
-from webapp.live.redis import BACK, LOST
+from webapp.live.counters import Counters
+from webapp.live.redis import LINK_DOWN, LINK_UP
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 FLUSH_SECONDS = 1.0
 MOST_WAITING = 10_000
 
 
-class Bell:
+class Bridge:
     """
     All rings of an installation go through one subscription per process.
 
@@ -26,7 +26,7 @@ class Bell:
     dictionary: cheaper, and far simpler, than a subscription per room that comes and goes.
     """
 
-    def __init__(self, hear: Callable[[str], None], notice: Callable[[bool], None], counts: Counts) -> None:
+    def __init__(self, hear: Callable[[str], None], notice: Callable[[bool], None], counts: Counters) -> None:
         # Our own rings come back to us, and were heard when they were rung.
         self.name = secrets.token_hex(4)
         self._hear = hear
@@ -36,7 +36,7 @@ class Bell:
         self._passing: list[str] = []
         self._has_waiting = asyncio.Event()
 
-    def ring(self, text: str, key: str = "") -> None:
+    def send(self, text: str, key: str = "") -> None:
         """
         Send the text to every other process. Never waits.
 
@@ -78,7 +78,7 @@ class Bell:
         try:
             await broadcast.publish(name, "\n".join([self.name, *sending.values(), *passing]))
         except Exception as error:  # whatever the client raises
-            log.debug("rings wait until they can be sent: %r", error)
+            logger.debug("rings wait until they can be sent: %r", error)
             self._counts.publish_failures += 1
             self._waiting = sending | self._waiting
             self._bound()
@@ -90,8 +90,8 @@ class Bell:
         async with broadcast.subscribe(name) as events:
             while True:
                 event = await events.get()
-                if event.message in (LOST, BACK):
-                    self._notice(event.message == BACK)
+                if event.message in (LINK_DOWN, LINK_UP):
+                    self._notice(event.message == LINK_UP)
                     continue
                 sender, *texts = event.message.split("\n")
                 for text in texts if sender != self.name else ():

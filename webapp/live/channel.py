@@ -5,9 +5,9 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-from webapp.live.admission import Crowd
-from webapp.live.counters import Counts
-from webapp.live.frames import Told
+from webapp.live.admission import ReconnectStorm
+from webapp.live.counters import Counters
+from webapp.live.frames import Payload
 from webapp.live.providers import Providers
 from webapp.live.reader import Reader, deliver
 
@@ -15,7 +15,7 @@ READ_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 # A state (who is here) is read at once, and then again when this has passed for each reader: two who talk are told
 # everything at once, a crowd once a second.
-EACH_SECONDS = 0.02
+SECONDS_PER_READER = 0.02
 STATE_SECONDS = 1.0
 # The longest that a crowd delays the look at the rights of those who have come in.
 RIGHTS_SECONDS = 0.5
@@ -36,8 +36,8 @@ class Channel:
         number: int,
         providers: Providers,
         start: Callable[[Coroutine[object, object, None]], None],
-        counts: Counts,
-        crowd: Crowd,
+        counts: Counters,
+        crowd: ReconnectStorm,
     ) -> None:
         self.number = number
         self.version: int | None = None
@@ -51,14 +51,14 @@ class Channel:
         self._present: set[Reader] = set()
         # How many of them are in which language.
         self._languages: Counter[str] = Counter()
-        self._rung = 0
+        self._announced_version = 0
         # When the oldest ring was heard that has not been followed yet.
         self._rung_at: float | None = None
         self._is_running = False
         self._welcomed_at = 0.0
         self._is_urgent = asyncio.Event()
-        self._states: dict[str, Told] = {}
-        self._changed: dict[str, Told] = {}
+        self._states: dict[str, Payload] = {}
+        self._changed: dict[str, Payload] = {}
         self._asked: set[str] = set()
         self._asked_at: dict[str, float] = {}
         self._shown_at: dict[str, float] = {}
@@ -80,36 +80,36 @@ class Channel:
         self.readers.discard(reader)
         reader.outbox.close()
 
-    def hear(self, version: int) -> None:
+    def announce(self, version: int) -> None:
         """The log has reached this version, says somebody."""
-        self._rung = max(self._rung, version)
+        self._announced_version = max(self._announced_version, version)
         if self._is_behind:
             if self._rung_at is None:
                 self._rung_at = asyncio.get_running_loop().time()
             self._is_urgent.set()
             self._wake()
 
-    def has_not_heard(self, version: int) -> bool:
-        return self.version is not None and version > max(self.version, self._rung)
+    def is_unannounced(self, version: int) -> bool:
+        return self.version is not None and version > max(self.version, self._announced_version)
 
-    def ask(self, kind: str) -> None:
+    def refresh(self, kind: str) -> None:
         """Read a state anew, soon."""
         if kind not in self._asked:
             self._asked.add(kind)
             self._start(self._read_state(kind))
 
-    def show(self, kind: str, frame: Told, read_at: float) -> None:
+    def set_state(self, kind: str, frame: Payload, read_at: float) -> None:
         """Give the state, as it was when the reading began, to every reader; an older one than theirs is dropped."""
         if read_at < self._shown_at.get(kind, 0.0):
             return
         self._shown_at[kind] = read_at
-        if not frame.is_same(self._changed.get(kind, self._states.get(kind))):
+        if not frame.equals(self._changed.get(kind, self._states.get(kind))):
             self._changed[kind] = frame
             self._wake()
 
     @property
     def _is_behind(self) -> bool:
-        return self.version is not None and self._rung > self.version
+        return self.version is not None and self._announced_version > self.version
 
     def _wake(self) -> None:
         if not self._is_running:
@@ -122,7 +122,7 @@ class Channel:
                 try:
                     if self._joining:
                         await self._gather()
-                    await self._pass()
+                    await self._deliver_due()
                 except Exception as error:
                     self._failed("a room's changes could not be read", error)
                     await asyncio.sleep(RETRY_SECONDS)
@@ -138,10 +138,10 @@ class Channel:
                 async with asyncio.timeout(pause):
                     await self._is_urgent.wait()
 
-    async def _pass(self) -> None:
+    async def _deliver_due(self) -> None:
         if self._joining or self._is_behind:
-            await self._pass_log()
-        self._make(self._changed.values())
+            await self._deliver_log()
+        self._prepare(self._changed.values())
         changed, self._changed = self._changed, {}
         for kind, frame in changed.items():
             self._states[kind] = frame
@@ -150,8 +150,8 @@ class Channel:
     def _wants(self, reader: Reader, kind: str) -> bool:
         return not (reader.is_spare and kind in self._providers.dispensable)
 
-    async def _pass_log(self) -> None:
-        joining, rung = list(self._joining), self._rung
+    async def _deliver_log(self) -> None:
+        joining, rung = list(self._joining), self._announced_version
         self._counts.log_reads += 1
         cursors: set[int | None] = {reader.cursor for reader in joining}
         if self.version is not None and self.readers:
@@ -159,16 +159,16 @@ class Channel:
         async with asyncio.timeout(READ_SECONDS):
             found = await self._providers.read_log(self.number, cursors)
         if found:
-            self._make([found[1][self.version]] if self.version is not None and self.readers else [])
+            self._prepare([found[1][self.version]] if self.version is not None and self.readers else [])
             for reader in joining:
                 for one in (found[1][reader.cursor], *self._states.values()):
-                    one.said(reader.language)
+                    one.in_language(reader.language)
         # From here to the end nothing fails and nothing is cut short: everybody is served exactly once.
         del self._joining[: len(joining)]
         if found is None:
             for reader in self._present:
                 reader.outbox.close(self._providers.last_frame(reader, "gone"))
-            self._rung = 0  # nothing more will come of it
+            self._announced_version = 0  # nothing more will come of it
             return
         version, frames = found
         if self.version is not None and version > self.version and self.readers:
@@ -177,17 +177,17 @@ class Channel:
             await deliver(self.readers, held)
             self._note_delay()
         self.version = version
-        self._welcome([reader for reader in joining if reader in self._present], frames)
+        self._catch_up([reader for reader in joining if reader in self._present], frames)
         # A ring may promise more than there is (a restore, a stranger in Redis): it is not waited for.
-        if self._rung == rung:
-            self._rung = version
+        if self._announced_version == rung:
+            self._announced_version = version
 
-    def _make(self, told: Iterable[Told]) -> None:
+    def _prepare(self, told: Iterable[Payload]) -> None:
         """Put it into the words of everybody who is here: what fails does so before anybody is told."""
         languages = [language for language, count in self._languages.items() if count]
         for one in told:
             for language in languages:
-                one.said(language)
+                one.in_language(language)
 
     def _note_delay(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -195,14 +195,14 @@ class Channel:
             self._counts.delays.add(now - self._rung_at)
         self._rung_at = now if self._is_behind else None
 
-    def _welcome(self, joining: list[Reader], frames: Mapping[int | None, Told]) -> None:
+    def _catch_up(self, joining: list[Reader], frames: Mapping[int | None, Payload]) -> None:
         """Give those who join what they missed, then the states as they are."""
         if joining:
             self._welcomed_at = asyncio.get_running_loop().time()
         for reader in joining:
             missed = frames[reader.cursor]
             reader.put(missed)
-            self._counts.resumes += reader.cursor is not None and bool(missed.said(reader.language).sse)
+            self._counts.resumes += reader.cursor is not None and bool(missed.in_language(reader.language).sse)
             for kind, frame in self._states.items():
                 if self._wants(reader, kind):
                     reader.put(frame)
@@ -211,7 +211,7 @@ class Channel:
             self._start(self._check_access())
         self._unchecked += joining
         for kind in self._providers.states.keys() - self._states.keys():
-            self.ask(kind)
+            self.refresh(kind)
 
     def _failed(self, what: str, error: Exception) -> None:
         self._counts.read_failures += 1
@@ -219,7 +219,7 @@ class Channel:
 
     async def _check_access(self) -> None:
         """Between the look at their rights and their coming in these may have ended; from then on they are told."""
-        await self._crowd.passed(RIGHTS_SECONDS)
+        await self._crowd.wait_until_over(RIGHTS_SECONDS)
         unchecked, self._unchecked = self._unchecked, []
         try:
             async with asyncio.timeout(READ_SECONDS):
@@ -232,10 +232,10 @@ class Channel:
 
     async def _read_state(self, kind: str) -> None:
         clock = asyncio.get_running_loop().time
-        every = min(STATE_SECONDS, EACH_SECONDS * len(self._present))
+        every = min(STATE_SECONDS, SECONDS_PER_READER * len(self._present))
         if (pause := self._asked_at.get(kind, 0.0) + every - clock()) > 0:
             await asyncio.sleep(pause)
-        await self._crowd.passed()
+        await self._crowd.wait_until_over()
         self._asked.discard(kind)
         asked_at = self._asked_at[kind] = clock()
         try:
@@ -245,4 +245,4 @@ class Channel:
             self._failed(f"the state {kind} of a room could not be read", error)
             return
         if self.number in frames:
-            self.show(kind, frames[self.number], asked_at)
+            self.set_state(kind, frames[self.number], asked_at)

@@ -20,7 +20,7 @@ class Histogram:
 
 
 @dataclass
-class Counts:
+class Counters:
     # Rung by this process itself: what was posted, edited and removed here.
     changes: int = 0
     rings_sent: int = 0

@@ -11,22 +11,22 @@ from typing import Any
 from broadcaster import Broadcast
 from broadcaster._backends.base import BroadcastBackend
 
-from webapp.core.tasks import end
-from webapp.live.admission import Crowd
-from webapp.live.bridge import Bell
+from webapp.core.tasks import cancel_and_wait
+from webapp.live.admission import ReconnectStorm
+from webapp.live.bridge import Bridge
 from webapp.live.channel import Channel
-from webapp.live.counters import Counts
+from webapp.live.counters import Counters
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.providers import Providers
 from webapp.live.reader import Reader, deliver
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 1.5
 KEEP_ALIVE_SECONDS = 20.0
 # How many channels one query asks about.
-CHANNELS_AT_ONCE = 500
+CHANNEL_BATCH_SIZE = 500
 
 
 class Hub:
@@ -34,37 +34,37 @@ class Hub:
 
     def __init__(self, providers: Providers) -> None:
         self.providers = providers
-        self.counts = Counts()
-        self.crowd = Crowd()
+        self.counts = Counters()
+        self.crowd = ReconnectStorm()
         self.channels: dict[int, Channel] = {}
         self._open: set[Reader] = set()
         # By label, so that the streams of one session are found without a look at all the others.
         self._labelled: defaultdict[tuple[str, int], set[Reader]] = defaultdict(set)
-        self.is_linked = True
+        self.is_connected = True
         self._is_running = False
         self._tasks: set[asyncio.Future[object]] = set()
-        self._bell = Bell(self._hear, self._notice, self.counts)
+        self._bell = Bridge(self._hear, self._notice, self.counts)
         self._must_check = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def running(self, backend: BroadcastBackend, name: str) -> AsyncIterator[None]:
         """Listen, publish and keep watch until the block ends. `name` tells this installation from others."""
-        self.is_linked = self._is_running = True
-        self._bell = Bell(self._hear, self._notice, self.counts)
+        self.is_connected = self._is_running = True
+        self._bell = Bridge(self._hear, self._notice, self.counts)
         self._must_check = asyncio.Event()
-        self.crowd = Crowd()
+        self.crowd = ReconnectStorm()
         async with Broadcast(backend=backend) as broadcast:
-            self.start(self._bell.listen(broadcast, name))
-            self.start(self._bell.publish(broadcast, name))
-            self.start(self._watch())
-            self.start(self._keep_alive())
+            self.spawn(self._bell.listen(broadcast, name))
+            self.spawn(self._bell.publish(broadcast, name))
+            self.spawn(self._watch())
+            self.spawn(self._keep_alive())
             try:
                 yield
             finally:
                 await self._bell.flush(broadcast, name)
                 await self._stop()
 
-    def start(self, work: Coroutine[object, object, object]) -> None:
+    def spawn(self, work: Coroutine[object, object, object]) -> None:
         """Run something that the hub owns, and that ends with it at the latest."""
         if not self._is_running:
             work.close()
@@ -76,12 +76,12 @@ class Hub:
     def _ended(self, task: "asyncio.Future[object]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("a task of the live engine ended", exc_info=error)
+            logger.error("a task of the live engine ended", exc_info=error)
 
     async def _stop(self) -> None:
         self._is_running = False
         while tasks := set(self._tasks):
-            await end(tasks)
+            await cancel_and_wait(tasks)
         self.channels.clear()
         self._open.clear()
         self._labelled.clear()
@@ -91,12 +91,12 @@ class Hub:
     def join(self, reader: Reader) -> None:
         """Let the reader hear everything after its cursor; one without a channel hears what is meant for it alone."""
         self._open.add(reader)
-        self.crowd.arrive()
+        self.crowd.record()
         if reader.channel is not None:
             channel = self.channels.get(reader.channel)
             if channel is None:
                 channel = self.channels[reader.channel] = Channel(
-                    reader.channel, self.providers, self.start, self.counts, self.crowd
+                    reader.channel, self.providers, self.spawn, self.counts, self.crowd
                 )
             channel.join(reader)
         self.counts.streams += 1
@@ -124,43 +124,43 @@ class Hub:
             found = self._open
         return sorted(found, key=lambda reader: reader.since)
 
-    def end(self, reader: Reader, reason: str) -> None:
+    def close_stream(self, reader: Reader, reason: str) -> None:
         """Say goodbye to one reader and close its stream."""
         reader.outbox.close(self.providers.last_frame(reader, reason))
 
     # Rings.
 
-    def ring(self, number: int, version: int) -> None:
+    def publish_version(self, number: int, version: int) -> None:
         """The log of the channel has reached the version: tell this process at once, and the others."""
         self.counts.changes += 1
         self._hear_version(number, version)
-        self._bell.ring(f"{number} {version}", f"v{number}")
+        self._bell.send(f"{number} {version}", f"v{number}")
 
-    def touch(self, number: int, kind: str) -> None:
+    def refresh(self, number: int, kind: str) -> None:
         """A state of the channel may have changed: tell this process at once, and the others."""
         self._hear_state(number, kind)
-        self._bell.ring(f"{number} {kind}", f"{kind}{number}")
+        self._bell.send(f"{number} {kind}", f"{kind}{number}")
 
-    def tell(self, kind: str, **facts: int | str) -> None:
+    def broadcast(self, kind: str, **facts: int | str) -> None:
         """Tell every process something of which nothing is stored: it is worth nothing when it comes late."""
         self.providers.news[kind](**facts)
-        self._bell.ring(json.dumps({"news": kind, **facts}))
+        self._bell.send(json.dumps({"news": kind, **facts}))
 
-    def note(self, kind: str, **facts: int | str) -> None:
+    def broadcast_reliably(self, kind: str, **facts: int | str) -> None:
         """Tell every process that something stored has changed: while the link is away, what it tells is kept."""
         self.providers.news[kind](**facts)
         text = json.dumps({"news": kind, **facts})
-        self._bell.ring(text, text)
+        self._bell.send(text, text)
 
-    def ask(self, number: int, kind: str) -> None:
+    def refresh_local(self, number: int, kind: str) -> None:
         """Show the readers that this process has of a channel a state that changed here."""
         self._hear_state(number, kind)
 
-    def dismiss(self, reason: str, **labels: int) -> None:
+    def close_streams(self, reason: str, **labels: int) -> None:
         """End the streams that carry these labels, in every process: their right has ended."""
         self._dismiss(reason, labels)
         text = json.dumps(labels)
-        self._bell.ring(text, text)
+        self._bell.send(text, text)
 
     def _hear(self, text: str) -> None:
         try:
@@ -173,27 +173,27 @@ class Hub:
             else:
                 self._hear_state(int(number), what)
         except (ValueError, KeyError, TypeError, AttributeError):
-            log.warning("a ring could not be read: %.80r", text)
+            logger.warning("a ring could not be read: %.80r", text)
 
     def _hear_message(self, message: dict[str, Any]) -> None:
         if kind := message.pop("news", None):
             self.providers.news[kind](**message)
         else:
-            self.start(self._recheck(message))
+            self.spawn(self._recheck(message))
 
     def _hear_version(self, number: int, version: int) -> None:
         for hear in self.providers.on_version:
             hear(number)
         if channel := self.channels.get(number):
-            channel.hear(version)
+            channel.announce(version)
 
     def _hear_state(self, number: int, kind: str) -> None:
         if kind in self.providers.states and (channel := self.channels.get(number)):
-            channel.ask(kind)
+            channel.refresh(kind)
 
     def _dismiss(self, reason: str, labels: Mapping[str, int]) -> None:
         for reader in self.readers(**labels):
-            self.end(reader, reason)
+            self.close_stream(reader, reason)
 
     async def _recheck(self, labels: dict[str, int]) -> None:
         """Another process has ended these rights. It may have been a while ago, so the database is asked."""
@@ -207,8 +207,8 @@ class Hub:
 
     def _notice(self, is_linked: bool) -> None:
         """The link to the other processes broke, or is back: rings may have been missed."""
-        self.counts.links_lost += self.is_linked and not is_linked
-        self.is_linked = is_linked
+        self.counts.links_lost += self.is_connected and not is_linked
+        self.is_connected = is_linked
         self._must_check.set()
 
     def _failed(self, what: str, error: Exception) -> None:
@@ -221,29 +221,29 @@ class Hub:
         """Find what no ring told: at every heartbeat, and often while the other processes can't be heard."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_SECONDS if self.is_linked else POLL_SECONDS):
+                async with asyncio.timeout(HEARTBEAT_SECONDS if self.is_connected else POLL_SECONDS):
                     await self._must_check.wait()
             self._must_check.clear()
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    await self.check()
+                    await self.reconcile()
             except Exception as error:
                 self._failed("the heartbeat could not read the database", error)
                 self._must_check.set()
                 await asyncio.sleep(POLL_SECONDS)
 
-    async def check(self) -> None:
+    async def reconcile(self) -> None:
         """Compare every open channel, its states and the rights of its readers with the database."""
         for look in self.providers.on_heartbeat:
             look()
         numbers = list(self.channels)
-        for start in range(0, len(numbers), CHANNELS_AT_ONCE):
-            await self._check(numbers[start : start + CHANNELS_AT_ONCE])
+        for start in range(0, len(numbers), CHANNEL_BATCH_SIZE):
+            await self._check(numbers[start : start + CHANNEL_BATCH_SIZE])
         await self._end_rights(self.readers())
 
     async def _end_rights(self, readers: list[Reader]) -> None:
         for reader, reason in await self.providers.check_access(readers):
-            self.end(reader, reason)
+            self.close_stream(reader, reason)
 
     async def _check(self, numbers: list[int]) -> None:
         versions = await self.providers.read_versions(numbers)
@@ -257,11 +257,11 @@ class Hub:
             begun = asyncio.get_running_loop().time()
             for number, frame in (await read(numbers)).items():
                 if channel := self.channels.get(number):
-                    channel.show(kind, frame, begun)
+                    channel.set_state(kind, frame, begun)
 
     def _count_lost(self, number: int, version: int) -> None:
         """A version that nobody rang; a ring that is on its way at this moment counts as well."""
-        if self.is_linked and (channel := self.channels.get(number)) and channel.has_not_heard(version):
+        if self.is_connected and (channel := self.channels.get(number)) and channel.is_unannounced(version):
             self.counts.rings_lost += 1
 
     async def _keep_alive(self) -> None:

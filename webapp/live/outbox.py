@@ -12,11 +12,11 @@ class Wire(Protocol):
     """The connection to a page."""
 
     @property
-    def woken(self) -> asyncio.Event:
+    def wakeup(self) -> asyncio.Event:
         """Set when the page has gone, or for any other reason."""
 
     @property
-    def is_gone(self) -> bool: ...
+    def is_disconnected(self) -> bool: ...
 
     def write(self, chunk: bytes) -> bool:
         """Write a chunk at once; whether that was possible."""
@@ -36,7 +36,7 @@ class Outbox:
 
     def connect(self, wire: Wire) -> None:
         """Write at once what can be written at once; to be said before anything is taken out."""
-        self._wire, self._wake = wire, wire.woken
+        self._wire, self._wake = wire, wire.wakeup
         if self._chunks or self.is_closed:
             self._wake.set()
 
@@ -78,7 +78,7 @@ class Outbox:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """What waits, joined, again and again until the outbox is closed and empty, or the page has gone."""
-        while not (self._wire and self._wire.is_gone):
+        while not (self._wire and self._wire.is_disconnected):
             self._is_idle = True
             await self._wake.wait()
             self._is_idle = False

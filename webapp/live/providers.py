@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from webapp.live.frames import Told
+from webapp.live.frames import Payload
 from webapp.live.reader import Reader
 
 logger = logging.getLogger(__name__)
@@ -16,12 +16,12 @@ YIELD_SECONDS = 0.02
 
 # The versions that readers hold (None: nothing yet) to the frame that each needs, all of them leading to the one
 # version that comes first; None when the channel has ceased to exist.
-Log = tuple[int, Mapping[int | None, Told]] | None
+Log = tuple[int, Mapping[int | None, Payload]] | None
 ReadLog = Callable[[int, Collection[int | None]], Awaitable[Log]]
 # Of many channels; one that is missing has ceased to exist.
 ReadVersions = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
 # A state without a version (who is here), of many channels.
-ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Told]]]
+ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Payload]]]
 # Which of these readers may read no more, each with the reason.
 CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, str]]]]
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterable
 from itertools import islice
 
-from webapp.live.frames import Told
+from webapp.live.frames import Payload
 from webapp.live.outbox import Outbox
 
 # Readers per turn of the event loop: between two slices, requests are answered.
-SLICE = 250
+SLICE_SIZE = 250
 
 
 class Reader:
@@ -58,16 +58,16 @@ class Reader:
         self.outbox = Outbox()
         self.since = time.monotonic()
 
-    def put(self, told: Told) -> None:
-        frame = told.said(self.language)
+    def put(self, told: Payload) -> None:
+        frame = told.in_language(self.language)
         self.outbox.put(frame.sse if self.framing == "sse" else frame.html)
 
 
-async def deliver(readers: Iterable[Reader], frame: Told) -> None:
+async def deliver(readers: Iterable[Reader], frame: Payload) -> None:
     """Put the frame into the outbox of every reader."""
     rest = iter(list(readers))
-    while batch := list(islice(rest, SLICE)):
+    while batch := list(islice(rest, SLICE_SIZE)):
         for reader in batch:
             reader.put(frame)
-        if len(batch) == SLICE:
+        if len(batch) == SLICE_SIZE:
             await asyncio.sleep(0)

@@ -13,12 +13,12 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from webapp.core.tasks import end
+from webapp.core.tasks import cancel_and_wait
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # What the listener is told in the place of messages: the link is gone; it is back, and anything may have been missed.
-LOST, BACK = "\0lost", "\0back"
+LINK_DOWN, LINK_UP = "\0lost", "\0back"
 
 CONNECT_SECONDS = 2.0
 PUBLISH_SECONDS = 2.0
@@ -54,7 +54,7 @@ class RedisBackend(BroadcastBackend):
 
     async def disconnect(self) -> None:
         if self._supervisor:
-            await end({self._supervisor})
+            await cancel_and_wait({self._supervisor})
         for client in (self._listening, self._publishing):
             with contextlib.suppress(Exception):
                 await client.aclose()
@@ -78,8 +78,8 @@ class RedisBackend(BroadcastBackend):
             # Whoever floods the channel: what was missed is found as after a break.
             while not self._heard.empty():
                 self._heard.get_nowait()
-            self._heard.put_nowait(Event(self._channel, LOST))
-            self._heard.put_nowait(Event(self._channel, BACK))
+            self._heard.put_nowait(Event(self._channel, LINK_DOWN))
+            self._heard.put_nowait(Event(self._channel, LINK_UP))
         self._heard.put_nowait(Event(self._channel, message))
 
     async def _supervise(self) -> None:
@@ -101,9 +101,9 @@ class RedisBackend(BroadcastBackend):
             except Exception as error:  # whatever it is, the answer is to connect again
                 causes = getattr(error, "exceptions", [error])
                 if is_up or pause == SHORTEST_PAUSE:
-                    log.warning("the link to Redis is gone, connecting again: %r", causes[0])
+                    logger.warning("the link to Redis is gone, connecting again: %r", causes[0])
                     self._lost_at = asyncio.get_running_loop().time()
-                self._tell(LOST)
+                self._tell(LINK_DOWN)
             finally:
                 with contextlib.suppress(Exception):
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
@@ -118,7 +118,7 @@ class RedisBackend(BroadcastBackend):
                 # Only now can no message be missed any more: what came before is read from the database.
                 self._say_it_is_up()
                 confirmed.set()
-                self._tell(BACK)
+                self._tell(LINK_UP)
             elif message["type"] == "message":
                 self._tell(message["data"].decode(errors="replace"))
         raise ConnectionError("the subscription ended")
@@ -126,7 +126,7 @@ class RedisBackend(BroadcastBackend):
     def _say_it_is_up(self) -> None:
         if self._lost_at is not None:
             away = asyncio.get_running_loop().time() - self._lost_at
-            log.warning("the link to Redis is up again, after %.0f seconds", away)
+            logger.warning("the link to Redis is up again, after %.0f seconds", away)
         self._lost_at = None
 
     async def _watch(self, pubsub: PubSub) -> None:

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from webapp import settings
 
 
-def connection(send: Send) -> asyncio.Transport | None:
+def transport_of(send: Send) -> asyncio.Transport | None:
     """uvicorn's connection below a request's `send`, for the one who must be able to cut it."""
     return getattr(getattr(send, "__self__", None), "transport", None)
 
@@ -36,12 +36,12 @@ class Wire:
         return cls(cycle) if settings.DIRECT_WRITES and isinstance(cycle, RequestResponseCycle) else None
 
     @property
-    def woken(self) -> asyncio.Event:
+    def wakeup(self) -> asyncio.Event:
         """What uvicorn sets when the connection is lost, among others."""
         return self._cycle.message_event
 
     @property
-    def is_gone(self) -> bool:
+    def is_disconnected(self) -> bool:
         return self._cycle.disconnected
 
     def write(self, chunk: bytes) -> bool:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.core import faults
-from webapp.core.errors import Invalid, Missing, Unavailable
+from webapp.core.errors import Invalid, NotFound, Unavailable
 from webapp.core.i18n import _
 from webapp.core.pool import Pool
 from webapp.http.forms import Upload
@@ -34,7 +34,7 @@ QUALITY = 80
 MOST_SCANS = 100
 # An unfinished file that is older than this is what a crash left behind.
 STALE_SECONDS = 3600
-AT_ONCE = 500
+BATCH_SIZE = 500
 
 # The formats that are read, whatever the file is called: it is drawn anew, so its name and type mean nothing.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -61,10 +61,10 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 # Tells which of these digests somebody has.
-Used = Callable[[Collection[str]], Awaitable[set[str]]]
+InUse = Callable[[Collection[str]], Awaitable[set[str]]]
 
 
-class Picture(NamedTuple):
+class ProcessedImage(NamedTuple):
     """A picture ready to be stored: its digest, and the bytes of each size."""
 
     digest: str
@@ -80,7 +80,7 @@ def _name(digest: str, size: int) -> str:
     return f"{digest}.webp" if size == LARGE else f"{digest}-{size}.webp"
 
 
-def read(digest: str, size: int = LARGE) -> bytes:
+def load(digest: str, size: int = LARGE) -> bytes:
     """A stored picture, empty when it has gone; to be called in a thread."""
     try:
         return (FOLDER / _name(digest, size)).read_bytes()
@@ -91,7 +91,7 @@ def read(digest: str, size: int = LARGE) -> bytes:
 # Checking and shrinking.
 
 
-async def prepared(upload: Upload) -> Picture:
+async def process_image(upload: Upload) -> ProcessedImage:
     """The picture in what was sent; raises Invalid, with a sentence for the field `picture`."""
     if upload.size > MOST_BYTES:
         size, most = round(upload.size / 2**20, 1), settings.MAX_UPLOAD_MB
@@ -99,7 +99,7 @@ async def prepared(upload: Upload) -> Picture:
     return await _pool.run(_prepared, upload)
 
 
-def _prepared(upload: Upload) -> Picture:
+def _prepared(upload: Upload) -> ProcessedImage:
     with _opened(upload.content) as image:
         _check_rest(image, upload.content)
         try:
@@ -107,7 +107,7 @@ def _prepared(upload: Upload) -> Picture:
         except Exception:  # Pillow's readers raise whatever comes to their mind
             raise Invalid(picture=_("That picture is damaged or not all there. Send it again, or another.")) from None
     sizes = {size: _encoded(square, size) for size in (LARGE, SMALL)}
-    return Picture(blake2b(sizes[LARGE], digest_size=16).hexdigest(), sizes)
+    return ProcessedImage(blake2b(sizes[LARGE], digest_size=16).hexdigest(), sizes)
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -195,16 +195,16 @@ def _encoded(square: Image.Image, size: int) -> bytes:
 # asks the database, and puts it back when somebody has it. Whatever the order, nobody is left without theirs.
 
 
-async def store(picture: Picture) -> None:
+async def save(picture: ProcessedImage) -> None:
     """Write what is not there yet; each file appears whole or not at all."""
     try:
         await asyncio.to_thread(_store, picture)
     except OSError as error:
-        faults.disk.notice(error)
+        faults.disk.report(error)
         raise Unavailable(_("The picture can't be kept right now. Try again later.")) from error
 
 
-def _store(picture: Picture) -> None:
+def _store(picture: ProcessedImage) -> None:
     FOLDER.mkdir(0o700, parents=True, exist_ok=True)
     for size, content in picture.sizes.items():
         if not (target := FOLDER / _name(picture.digest, size)).exists():
@@ -223,7 +223,7 @@ def _write(target: Path, content: bytes) -> None:
             raise
 
 
-async def let_go(digest: str, used: Used) -> None:
+async def release(digest: str, used: InUse) -> None:
     """Delete a picture that nobody has any more."""
     if await used([digest]):
         return
@@ -246,17 +246,17 @@ def _delete(digest: str) -> None:
         Path(f"{FOLDER / _name(digest, size)}.gone").unlink(missing_ok=True)
 
 
-async def sweep(used: Used) -> None:
+async def sweep(used: InUse) -> None:
     """Delete what a crash left behind: pictures that nobody has, and files that were never finished."""
     stored = await asyncio.to_thread(_stored)
-    for start in range(0, len(stored), AT_ONCE):
-        some = stored[start : start + AT_ONCE]
+    for start in range(0, len(stored), BATCH_SIZE):
+        some = stored[start : start + BATCH_SIZE]
         kept = await used(some)
         for digest in some:
             if digest in kept:
                 await asyncio.to_thread(_move, digest, ".gone", "")
             else:
-                await let_go(digest, used)
+                await release(digest, used)
 
 
 def _stored() -> list[str]:
@@ -276,10 +276,10 @@ async def serve(request: Request) -> Response:
     """A stored picture. Its address says what is in it, so that it is asked for once."""
     name = request.path_params["name"]
     if not re.fullmatch(rf"[0-9a-f]{{32}}(-{SMALL})?\.webp", name):
-        raise Missing
+        raise NotFound
     try:
         content = await asyncio.to_thread((FOLDER / name).read_bytes)
     except OSError:
-        raise Missing(_("There is no such picture.")) from None
+        raise NotFound(_("There is no such picture.")) from None
     headers = HEADERS | {"Content-Length": str(len(content))}
     return Response(b"" if request.method == "HEAD" else content, 200, headers, "image/webp")

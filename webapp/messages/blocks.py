@@ -78,9 +78,9 @@ class Blocks:
             return 0
         last, after = closing
         code = self.lines[at + 1 : end] + [last] * bool(last)
-        if info and not (_LANGUAGE.fullmatch(info) and text.visible("".join(code))):
+        if info and not (_LANGUAGE.fullmatch(info) and text.has_visible("".join(code))):
             code.insert(0, found[2].removeprefix(" "))
-        if not text.visible("".join(code)):
+        if not text.has_visible("".join(code)):
             return 0
         lines = escape("\n".join([*code, ""]), quote=False)
         self._add(f"<pre><code>{lines}</code></pre>")
@@ -99,7 +99,7 @@ class Blocks:
             quoted.append(self.lines[end][found.end() :])
             end += 1
         self.quotes_from = end
-        if not text.visible("".join(quoted).replace(">", "")):
+        if not text.has_visible("".join(quoted).replace(">", "")):
             return 0
         inner = "\n".join(Blocks(quoted, self.depth + 1).html())
         self._add(f"<blockquote>\n{inner}\n</blockquote>")

@@ -5,19 +5,19 @@ from collections.abc import Collection, Mapping
 from webapp.accounts.models import User
 from webapp.conversations.models import BY_ID, Room
 from webapp.http import render
-from webapp.live import Frame, Told, frames, hub
+from webapp.live import Frame, Payload, frames, hub
 from webapp.messages import rendering, typing
-from webapp.messages.models import MOST_CHANGES, Line, Message
+from webapp.messages.models import MAX_CHANGES, Message, MessageRow
 
 
-def changed(room: Room, version: int) -> None:
+def log_changed(room: Room, version: int) -> None:
     """Something was posted, edited or removed: the log has reached this version."""
-    hub().ring(room.id, version)
+    hub().publish_version(room.id, version)
 
 
-def left(room: Room, user: User) -> None:
+def member_left(room: Room, user: User) -> None:
     """Somebody has left the room, or was sent away: they type no more."""
-    typing.ended(room.id, user)
+    typing.stopped(room.id, user)
 
 
 async def versions(rooms: Collection[int]) -> Mapping[int, int]:
@@ -25,7 +25,7 @@ async def versions(rooms: Collection[int]) -> Mapping[int, int]:
     return known | {number: 0 for number in rooms if number < 0}  # no rooms, and without a log
 
 
-async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Told]] | None:
+async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Payload]] | None:
     """
     What each of these cursors lacks, as frames that all lead to one version.
 
@@ -39,14 +39,14 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     room = await BY_ID.first(room_id)
     if room is None:
         return None
-    held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MOST_CHANGES]
-    changes = await Message.since(room, min(held)) if held else []
+    held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MAX_CHANGES]
+    changes = await Message.changes_since(room, min(held)) if held else []
     version = max(room.version, changes[0].version if changes else 0)
-    made = Fragments(room)
-    result: dict[int | None, Told] = {}
+    made = ChangeFrames(room)
+    result: dict[int | None, Payload] = {}
     for cursor in cursors:
         after = [line for line in changes if cursor in held and line.version > cursor]
-        if cursor in held and len(after) <= MOST_CHANGES:
+        if cursor in held and len(after) <= MAX_CHANGES:
             result[cursor] = made.changes(after, cursor, version)
         else:
             newest = await _newest(room, version)
@@ -54,69 +54,69 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     return version, result
 
 
-async def _newest(room: Room, version: int) -> list[Line]:
+async def _newest(room: Room, version: int) -> list[MessageRow]:
     """The last page as of the version: what has been posted since comes with the next frame."""
-    room.last_number = await Message.number_at(room, version)
-    return await Message.page(room)
+    room.last_number = await Message.last_number_at(room, version)
+    return await Message.list_page(room)
 
 
-class Fragments:
+class ChangeFrames:
     """The messages of one reading, as they stand in streams."""
 
     def __init__(self, room: Room) -> None:
         self.is_chat, self.is_stranger = room.is_chat, room.is_stranger
 
-    def changes(self, lines: list[Line], cursor: int, version: int) -> Told:
+    def changes(self, lines: list[MessageRow], cursor: int, version: int) -> Payload:
         """New messages in their order, then others in the place of what they were."""
-        return frames.spoken(lambda: self._changes(lines, cursor, version)) if lines else Frame()
+        return frames.localized(lambda: self._changes(lines, cursor, version)) if lines else Frame()
 
-    def _changes(self, lines: list[Line], cursor: int, version: int) -> Frame:
+    def _changes(self, lines: list[MessageRow], cursor: int, version: int) -> Frame:
         lines = sorted(lines, key=lambda line: line.number)
         posted = [line for line in lines if line.posted_version > cursor]
         replaced = [line for line in lines if line.posted_version <= cursor]
         sse = "".join(self._message(line) for line in posted) + "".join(
-            frames.partial(f"#{identity(line)}", "outerHTML", self._message(line)) for line in replaced
+            frames.hx_partial(f"#{dom_id(line)}", "outerHTML", self._message(line)) for line in replaced
         )
         html = "".join(self._placed(line) for line in posted) + "".join(self._replacing(line) for line in replaced)
         if posted and self.is_chat:
             # How far the message before has come is no longer of interest.
-            sse += frames.partial("#receipt", "innerHTML", "")
+            sse += frames.hx_partial("#receipt", "innerHTML", "")
             html += '<li class="receipt"></li>'
-        return Frame(frames.event(sse, version), html.encode())
+        return Frame(frames.sse_event(sse, version), html.encode())
 
-    def page(self, room: Room, lines: list[Line], version: int, is_first: bool) -> Told:
+    def page(self, room: Room, lines: list[MessageRow], version: int, is_first: bool) -> Payload:
         """The newest page of the log, in the place of what a page shows, or as the first that it shows."""
-        return frames.spoken(lambda: self._page(room, lines, version, is_first))
+        return frames.localized(lambda: self._page(room, lines, version, is_first))
 
-    def _page(self, room: Room, lines: list[Line], version: int, is_first: bool) -> Frame:
+    def _page(self, room: Room, lines: list[MessageRow], version: int, is_first: bool) -> Frame:
         messages = "".join(self._message(line) for line in lines)
         earlier = lines[0].number if lines and lines[0].number > 1 else 0
         more = render.fragment("messages/_more.html", room=room, messages=lines, earlier=earlier)
-        sse = frames.partial("#log", "innerHTML", messages) + frames.partial("#earlier", "outerHTML", more)
+        sse = frames.hx_partial("#log", "innerHTML", messages) + frames.hx_partial("#earlier", "outerHTML", more)
         html = "".join(self._placed(line) for line in lines).encode() if is_first else frames.BEGIN_ANEW
-        return Frame(frames.event(sse, version), html)
+        return Frame(frames.sse_event(sse, version), html)
 
-    def _message(self, line: Line, is_again: bool = False) -> str:
-        return str(rendering.shown(line, is_changeable=not self.is_stranger, is_again=is_again))
+    def _message(self, line: MessageRow, is_again: bool = False) -> str:
+        return str(rendering.render_message(line, is_changeable=not self.is_stranger, is_again=is_again))
 
     # In the endless document nothing that was sent can be changed, but a style can hide it, and give each
     # message a place: the one that comes later in the document then stands where the hidden one stood.
 
-    def _placed(self, line: Line, is_again: bool = False) -> str:
-        return frames.style(f"#{identity(line)}{{order:{line.number}}}") + self._message(line, is_again)
+    def _placed(self, line: MessageRow, is_again: bool = False) -> str:
+        return frames.style_element(f"#{dom_id(line)}{{order:{line.number}}}") + self._message(line, is_again)
 
-    def _replacing(self, line: Line) -> str:
+    def _replacing(self, line: MessageRow) -> str:
         """
         Hide every earlier form of the message, and render the new one where the document has its first form.
 
         Both rules of what came again weigh the same, so that of all that were sent the last one counts.
         """
-        message = f"#{identity(line)}"
+        message = f"#{dom_id(line)}"
         again = f"{message}:not(.again)~{message}.again"
         hidden = f"{message}[data-version],{again}[data-version]{{--shown:none}}"
         shown = f'{again}[data-version="{line.version}"]{{--shown:initial}}'
-        return frames.style(hidden + shown) + self._placed(line, is_again=True)
+        return frames.style_element(hidden + shown) + self._placed(line, is_again=True)
 
 
-def identity(line: Line) -> str:
+def dom_id(line: MessageRow) -> str:
     return f"message-{line.room_id}-{line.number}"

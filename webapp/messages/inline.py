@@ -117,7 +117,7 @@ class _Inline:
         if not self.has_links:
             return "", begin
         if name := found["name"]:
-            is_meant = text.visible(name) and is_true(name, found["target"]) and (target := href(found["target"]))
+            is_meant = text.has_visible(name) and is_true(name, found["target"]) and (target := href(found["target"]))
             return (link(target, inline(name, has_links=False)) if is_meant else ""), found.end()
         address = found["inside"] or self._ended(found["bare"], begin)
         target = href(address)
@@ -141,7 +141,7 @@ class _Inline:
         code, end = self.source[start : places[place]], places[place] + count
         is_spaced = code[:1] == " " == code[-1:] and "`" in (code[1:2], code[-2:-1])
         code = code[1:-1] if is_spaced else code
-        if (count == 1 and not is_spaced and code != code.strip()) or not text.visible(code):
+        if (count == 1 and not is_spaced and code != code.strip()) or not text.has_visible(code):
             return "", start
         return f"<code>{escape(code, quote=False)}</code>", end
 

@@ -46,7 +46,7 @@ _EMOJI = r"[\p{Emoji_Presentation}--\p{RI}]|\p{Extended_Pictographic}\ufe0f|\p{R
 _FEW_EMOJI = regex.compile(rf"(?:(?:(?={_EMOJI})\X) ?){{1,3}}", regex.V1)
 
 
-def rendered(body: str) -> str:
+def render_markdown(body: str) -> str:
     """The body as safe HTML."""
     return f"<p>{body}</p>" if _WORDS.fullmatch(body) else _formatted(body)
 
@@ -57,7 +57,7 @@ def _formatted(body: str) -> str:
     return _cleaned("\n".join(Blocks([line.rstrip() for line in body.split("\n")]).html()))
 
 
-def plain(body: str) -> str:
+def render_plain(body: str) -> str:
     """The body as safe HTML in which nothing but the breaks of its lines is anything: a link is its letters."""
     paragraphs = re.split(r"\n(?:[ \t]*\n)+", body)
     return _cleaned("\n".join(f"<p>{broken(escape(paragraph, quote=False))}</p>" for paragraph in paragraphs))
@@ -71,7 +71,7 @@ def first_line(html: str, length: int) -> str:
     """
     quoted = ""
     for line, is_quoted in _lines(html):
-        if text.visible(line):
+        if text.has_visible(line):
             line = text.shorten(" ".join(line.split()), length)
             if not is_quoted:
                 return line

@@ -11,21 +11,21 @@ from tortoise.models import Model
 
 from webapp.accounts.models import User
 from webapp.accounts.viewer import Avatar
-from webapp.conversations.models import LINE_LENGTH, NOBODY, Room
+from webapp.conversations.models import DELETED_ACCOUNT, LINE_LENGTH, Room
 from webapp.core import text
-from webapp.core.clock import clock, local
-from webapp.core.errors import Invalid, Missing, Problem
-from webapp.core.i18n import Words, _
+from webapp.core.clock import format_time, to_site_time
+from webapp.core.errors import Invalid, NotFound, Problem
+from webapp.core.i18n import Text, _
 from webapp.db import sql, transaction
-from webapp.messages.markdown import first_line, rendered
+from webapp.messages.markdown import first_line, render_markdown
 
-LONGEST = 4000
-
-
-PAGE = 50
+MAX_LENGTH = 4000
 
 
-MOST_CHANGES = 500
+PAGE_SIZE = 50
+
+
+MAX_CHANGES = 500
 
 
 class Changed(Problem):
@@ -44,13 +44,15 @@ def new_nonce() -> str:
     return secrets.token_urlsafe(12)
 
 
-def checked(typed: str) -> str:
+def validate_body(typed: str) -> str:
     """The body as it is kept; raises Invalid."""
-    body = text.block(typed)
-    if not text.visible(body):
+    body = text.clean_text(typed)
+    if not text.has_visible(body):
         raise Invalid(body=_("Write something first."))
-    if len(body) > LONGEST:
-        raise Invalid(body=_("That is %(count)s characters; %(most)s fit in a message.", count=len(body), most=LONGEST))
+    if len(body) > MAX_LENGTH:
+        raise Invalid(
+            body=_("That is %(count)s characters; %(most)s fit in a message.", count=len(body), most=MAX_LENGTH)
+        )
     return body
 
 
@@ -88,7 +90,7 @@ class Message(Model):
         """Lock the room, take its next version and count removals; the version, and the number of the last message."""
         counted = {"version": F("version") + 1, "removed_count": F("removed_count") + removed}
         if not await Room.filter(id=room_id, closed_at=None).update(**counted):
-            raise Missing(_("The room has been deleted."))
+            raise NotFound(_("The room has been deleted."))
         [(version, number)] = await Room.filter(id=room_id).values_list("version", "last_number")
         return version, number
 
@@ -99,17 +101,17 @@ class Message(Model):
         `began_at` is the version of the words that the edit began from, None where that is not known; raises Changed
         when the message has others by now.
         """
-        body = checked(body)
+        body = validate_body(body)
         if body == self.body:
             return int(self.version)
-        values = {"body": body, "html": rendered(body), "edited_at": datetime.now(UTC)}
+        values = {"body": body, "html": render_markdown(body), "edited_at": datetime.now(UTC)}
         return await self._change(began_at, **values)
 
     async def remove(self) -> int:
         """Take the words away for everyone; the room's new version. Removing twice is as good as once."""
         try:
             return await self._change(None, body="", html="", removed_at=datetime.now(UTC))
-        except Missing:
+        except NotFound:
             return int(self.version)
 
     async def _change(self, began_at: int | None, **values: object) -> int:
@@ -121,7 +123,7 @@ class Message(Model):
             # Only words take a version: posting, editing, removing.
             same = there if began_at is None else there.filter(version=began_at)
             if not await same.update(version=version, **values):
-                raise Changed if await there.exists() else Missing(_("This message has been removed."))
+                raise Changed if await there.exists() else NotFound(_("This message has been removed."))
             if self.number == last_number:
                 line = first_line(str(values["html"]), LINE_LENGTH)
                 await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)
@@ -129,7 +131,7 @@ class Message(Model):
 
         return await transaction.transact(write)
 
-    def path_in(self, room: Room) -> str:
+    def path(self, room: Room) -> str:
         return f"{room.path}/messages/{self.number}"
 
     @property
@@ -140,52 +142,52 @@ class Message(Model):
     # Reading.
 
     @classmethod
-    async def for_changing(cls, room: Room, user: User, number: int) -> "Message":
+    async def get_for_changing(cls, room: Room, user: User, number: int) -> "Message":
         """The message of that number, for its author, the owner of the room or an administrator; else Missing."""
         message = await cls.get_or_none(room_id=room.id, number=number)
         if message is None or not (message.author_id == user.id or room.is_owned_by(user)):
-            raise Missing(_("This message does not exist, or it is not yours."))
+            raise NotFound(_("This message does not exist, or it is not yours."))
         return message
 
     @classmethod
-    async def page(cls, room: Room, before: int | None = None, around: int | None = None) -> list["Line"]:
+    async def list_page(cls, room: Room, before: int | None = None, around: int | None = None) -> list["MessageRow"]:
         """Up to 50 messages in order: the newest, those before a number, or those around one."""
         end = room.last_number + 1
         if before is not None:
             end = min(end, before)
         if around is not None:
-            end = min(end, around + PAGE // 2)
-        first = max(1, end - PAGE)
-        end = min(first + PAGE if around else end, room.last_number + 1)
+            end = min(end, around + PAGE_SIZE // 2)
+        first = max(1, end - PAGE_SIZE)
+        end = min(first + PAGE_SIZE if around else end, room.last_number + 1)
         return await _lines(
             room, "message.room_id = ? AND message.number >= ? AND message.number < ? ORDER BY message.number",
             room.id, first, end,
         )  # fmt: skip
 
     @classmethod
-    async def one(cls, room: Room, number: int) -> list["Line"]:
+    async def get_row(cls, room: Room, number: int) -> list["MessageRow"]:
         """The message of that number, if there is one."""
         return await _lines(room, "message.room_id = ? AND message.number = ?", room.id, number)
 
     @classmethod
-    async def after(cls, room: Room, number: int, most: int, author_id: int | None = None) -> list["Line"]:
+    async def list_after(cls, room: Room, number: int, most: int, author_id: int | None = None) -> list["MessageRow"]:
         """Up to so many messages after a number and up to the room's last, in order, of everybody or of one author."""
         wanted = Q(room_id=room.id, number__gt=number, number__lte=room.last_number)
         if author_id is not None:
             wanted &= Q(author_id=author_id)
         found = await cls.filter(wanted).order_by("number").limit(most).values(*FIELDS, **JOINED)
-        return [Line(row, room.path) for row in found]
+        return [MessageRow(row, room.path) for row in found]
 
     @classmethod
-    async def since(cls, room: Room, version: int) -> list["Line"]:
+    async def changes_since(cls, room: Room, version: int) -> list["MessageRow"]:
         """What was posted or changed after the version, the newest change first; one more than MOST_CHANGES at most."""
         return await _lines(
             room, "message.room_id = ? AND message.version > ? ORDER BY message.version DESC LIMIT ?",
-            room.id, version, MOST_CHANGES + 1,
+            room.id, version, MAX_CHANGES + 1,
         )  # fmt: skip
 
     @classmethod
-    async def number_at(cls, room: Room, version: int) -> int:
+    async def last_number_at(cls, room: Room, version: int) -> int:
         """The number of the newest message that had been posted when the room had this version."""
         posted = cls.filter(room_id=room.id, posted_version__lte=version)
         newest = await posted.order_by("-number").first().values("number")
@@ -214,11 +216,11 @@ SELECT {", ".join(f"message.{name}" for name in FIELDS)},
 FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
 
 
-async def _lines(room: Room, where: str, *values: object) -> list["Line"]:
-    return [Line(row, room.path) for row in await sql.rows(f"{_LINES} {where}", *values)]
+async def _lines(room: Room, where: str, *values: object) -> list["MessageRow"]:
+    return [MessageRow(row, room.path) for row in await sql.rows(f"{_LINES} {where}", *values)]
 
 
-class Line:
+class MessageRow:
     """A message as it is shown: a row with its author's name, without the cost of a model object."""
 
     __slots__ = (*FIELDS, *JOINED, "room_path")
@@ -233,18 +235,18 @@ class Line:
     edited_at: datetime | None
     removed_at: datetime | None
     author_code: str
-    author_name: Words
+    author_name: Text
     author_picture: str | None
     author_is_admin: bool | None
 
     def __init__(self, row: dict[str, Any], room_path: str) -> None:
         for name, value in row.items():
             setattr(self, name, value)
-        self.created_at = sql.moment(row["created_at"])
+        self.created_at = sql.from_db(row["created_at"])
         self.html = Markup(row["html"])  # noqa: S704  made safe by `rendered` when it was stored
         self.room_path = room_path
         if row["author_code"] is None:
-            self.author_code, self.author_name = "", NOBODY
+            self.author_code, self.author_name = "", DELETED_ACCOUNT
 
     @property
     def path(self) -> str:
@@ -255,13 +257,13 @@ class Line:
         return Avatar.of(str(self.author_name), self.author_code, self.author_picture)
 
     @property
-    def at(self) -> str:
+    def iso_time(self) -> str:
         return f"{self.created_at:%Y-%m-%dT%H:%M:%SZ}"
 
     @property
-    def clock(self) -> str:
-        return clock(self.created_at)
+    def time(self) -> str:
+        return format_time(self.created_at)
 
     @property
     def day(self) -> date:
-        return local(self.created_at).date()
+        return to_site_time(self.created_at).date()

@@ -12,21 +12,21 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations.models import Membership, Room
-from webapp.core.errors import Missing, Problem, SignedOut, Unavailable
+from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable
 from webapp.core.i18n import _
 from webapp.db import engine
 from webapp.http import cookie, render
-from webapp.http.error_pages import respond
-from webapp.http.forms import form
+from webapp.http.error_pages import problem_response
+from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.live import hub
 from webapp.messages import changes, posting, receipts, rendering, typing
-from webapp.messages.models import PAGE, Line, Message, new_nonce
-from webapp.presence.last_seen import last_seen
-from webapp.presence.queries import people_in
-from webapp.presence.tracker import attendance
+from webapp.messages.models import PAGE_SIZE, Message, MessageRow, new_nonce
+from webapp.presence.last_seen import last_seen_for
+from webapp.presence.queries import presence_in
+from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block, Friendship
-from webapp.sidebar.layout import split
+from webapp.sidebar.layout import render_with_sidebar
 
 # What the page of a room shows; see `_shown`.
 PageContext = dict[str, Any]
@@ -42,7 +42,7 @@ Show = Callable[[Request, User, Room, PageContext, int], Awaitable[Response]]
 PLAIN = "plain"
 
 
-LARGEST_NUMBER = 2**53
+MAX_NUMBER = 2**53
 
 
 NO_MESSAGE = _("There is no message with that number.")
@@ -54,24 +54,26 @@ SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 async def show_in(request: Request, user: User, room: Room, page: Show) -> Response:
     before, around = number_in_query(request, "before"), number_in_query(request, "around")
     is_newest = not (before or around)
-    messages = await rendering.newest(room) if is_newest else await Message.page(room, before, around)
+    messages = await rendering.newest_page(room) if is_newest else await Message.list_page(room, before, around)
     if render.is_fragment(request) and before:
         hidden = await _hidden(user, room, messages)
-        log = rendering.log(room, messages, hidden=hidden, is_spare=render.is_spare(request))
-        return render.part("messages/_earlier.html", room=room, messages=messages, earlier=_earlier(messages), log=log)
+        log = rendering.render_log(room, messages, hidden=hidden, is_spare=render.is_spare(request))
+        return render.fragment_response(
+            "messages/_earlier.html", room=room, messages=messages, earlier=_earlier(messages), log=log
+        )
     new = _first_new(user, room, messages)
     if is_newest:
-        if room.is_open and not room.is_stranger:
-            attendance().look(user.id, room.id)
-        if is_plain(request) or not room.is_open:
+        if room.is_live and not room.is_stranger:
+            tracker().record_request(user.id, room.id)
+        if wants_plain(request) or not room.is_live:
             await mark_read(user, room)
-    shown = await page_context(request, user, room, messages, is_newest and room.is_open, new)
+    shown = await page_context(request, user, room, messages, is_newest and room.is_live, new)
     return await page(request, user, room, shown, 200)
 
 
-def _first_new(user: User, room: Room, messages: list[Line]) -> int:
+def _first_new(user: User, room: Room, messages: list[MessageRow]) -> int:
     """The number of the first of the messages that is unread; 0 when none is, when all are or when it is not here."""
-    if not room.membership or attendance().has_open(user.id, room.id):
+    if not room.membership or tracker().has_open_stream(user.id, room.id):
         return 0
     read = room.membership.read_number
     if not read or not messages or messages[0].number > read + 1:
@@ -81,15 +83,18 @@ def _first_new(user: User, room: Room, messages: list[Line]) -> int:
 
 async def room_page(request: Request, user: User, room: Room, shown: PageContext, status: int = 200) -> Response:
     shown |= {"is_online": None, "seen": ""}
-    if room.other and not room.is_notebook and not room.is_parted:
-        shown["is_online"], shown["seen"] = await Friendship.presence(user, room.other), last_seen(room.other)
+    if room.other and not room.is_notes and not room.is_blocked:
+        shown["is_online"], shown["seen"] = (
+            await Friendship.is_friend_online(user, room.other),
+            last_seen_for(room.other),
+        )
     streamed = room if shown["live"] else None
-    response = await split(request, user, "messages/room.html", status, streamed=streamed, **shown)
+    response = await render_with_sidebar(request, user, "messages/room.html", status, streamed=streamed, **shown)
     remember_plain(request, response, "/rooms")
     return response
 
 
-def is_plain(request: Request) -> bool:
+def wants_plain(request: Request) -> bool:
     """Whether the person wants, or needs, a page that is not live without script."""
     chosen = request.query_params.get(PLAIN) or request.cookies.get(PLAIN) or str(int(render.is_text_browser(request)))
     return chosen == "1"
@@ -97,16 +102,16 @@ def is_plain(request: Request) -> bool:
 
 def remember_plain(request: Request, response: Response, path: str) -> None:
     if PLAIN in request.query_params:
-        cookie.remember(request, response, PLAIN, str(int(is_plain(request))), path)
+        cookie.remember(request, response, PLAIN, str(int(wants_plain(request))), path)
 
 
 async def page_context(
-    request: Request, user: User, room: Room, messages: list[Line], live: bool, new: int = 0
+    request: Request, user: User, room: Room, messages: list[MessageRow], live: bool, new: int = 0
 ) -> PageContext:
     """What the page of a room shows of it, with an empty composer; `new` is the first since the last visit, or 0."""
     hidden = await _hidden(user, room, messages, opened=number_in_query(request, "around"))
     last = messages[-1].number if messages else 0
-    later = last + PAGE // 2 if last < room.last_number else 0
+    later = last + PAGE_SIZE // 2 if last < room.last_number else 0
     shown: PageContext = {
         "room": room,
         "membership": room.membership,
@@ -114,13 +119,13 @@ async def page_context(
         "earlier": _earlier(messages),
         "later": later,
         "live": live,
-        "plain": is_plain(request),
+        "plain": wants_plain(request),
         "can_post": room.can_post(user) and not room.is_request,
         "refusal": room.refusal(user),
         "moderates": room.is_owned_by(user),
-        "people": (await people_in([room.id]))[room.id] if room.is_open and not room.is_chat else None,
-        "log": rendering.log(room, messages, new, hidden, render.is_spare(request)),
-        "receipt": receipts.receipt(room, user),
+        "people": (await presence_in([room.id]))[room.id] if room.is_live and not room.is_chat else None,
+        "log": rendering.render_log(room, messages, new, hidden, render.is_spare(request)),
+        "receipt": receipts.receipt_for(room, user),
         "author": user.code,
         "here": room.key,
         "supervisor": render.supervisor(request, f"{room.path}/live"),
@@ -128,13 +133,13 @@ async def page_context(
     return shown | {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
 
 
-async def _hidden(user: User, room: Room, messages: list[Line], opened: int | None = None) -> set[int]:
+async def _hidden(user: User, room: Room, messages: list[MessageRow], opened: int | None = None) -> set[int]:
     """The numbers of those by people whom the viewer has blocked, but for one that was opened by its link."""
-    blocked = [] if room.is_chat else await Block.by(user)
+    blocked = [] if room.is_chat else await Block.blocked_codes(user)
     return {line.number for line in messages if line.author_code in blocked and line.number != opened}
 
 
-def _earlier(messages: list[Line]) -> int:
+def _earlier(messages: list[MessageRow]) -> int:
     """The number before which earlier messages are found, 0 when there are none."""
     return messages[0].number if messages and messages[0].number > 1 else 0
 
@@ -145,8 +150,8 @@ def number_in_query(request: Request, name: str) -> int | None:
     if typed is None:
         return None
     number = int(typed[:17]) if typed.isascii() and typed.isdigit() else 0
-    if not 0 < number < LARGEST_NUMBER:
-        raise Missing(NO_MESSAGE)
+    if not 0 < number < MAX_NUMBER:
+        raise NotFound(NO_MESSAGE)
     return number
 
 
@@ -166,20 +171,20 @@ async def mark_read(user: User, room: Room) -> None:
 
 
 async def read_in(request: Request, find: Find) -> Response:
-    typed = await form(request, "number")
+    typed = await read_form(request, "number")
     user, room = await find(request)
     await throttle(settings.RATE_SIGNAL, "read", str(user.id))
     number = int(typed["number"]) if re.fullmatch("[0-9]{1,15}", typed["number"]) else 0
-    if room.membership and room.is_open:
+    if room.membership and room.is_live:
         await mark_read_to(user, room, min(number, room.last_number))
     return Response(status_code=204)
 
 
 async def mark_read_to(user: User, room: Room, number: int) -> None:
-    if await Membership.read_to(user.id, room.id, number):
-        rooms.placed(room, user.id)
+    if await Membership.mark_read_to(user.id, room.id, number):
+        rooms.membership_changed(room, user.id)
         if room.is_chat:
-            hub().touch(room.id, "receipts")
+            hub().refresh(room.id, "receipts")
 
 
 def cache_buster(request: Request, version: int) -> str:
@@ -194,14 +199,14 @@ def composer_in(request: Request, room: Room, status: int = 200, **context: Any)
 
 
 async def post_in(request: Request, find: Find, page: Show) -> Response:
-    typed = await form(request, "body", "nonce", "framed")
+    typed = await read_form(request, "body", "nonce", "framed")
     if typed["framed"]:
         render.frame(request)
     room = None
     try:
         user, room = await find(request)
         await throttle(settings.RATE_POST, "post", str(user.id))
-        room.check_lock(user)
+        room.require_can_post(user)
         was_in = room.membership is not None
         # Those who post at the same moment go on in step: what forty do one after the other the processor has at hand.
         await asyncio.sleep(0)
@@ -210,33 +215,33 @@ async def post_in(request: Request, find: Find, page: Show) -> Response:
         return await refuse_post(request, problem, typed, room, page)
     except engine.DOWN:
         return await refuse_post(request, Unavailable(), typed, None, page)
-    changes.changed(room, posted.version)
+    changes.log_changed(room, posted.version)
     if not was_in:
-        rooms.placed(room, user.id)
-    receipts.posted(room)
-    typing.ended(room.id, user)
+        rooms.membership_changed(room, user.id)
+    receipts.schedule_refresh(room)
+    typing.stopped(room.id, user)
     # A text browser shows what comes after the place that it is led to: the last few messages, then the form.
     place = f"message-{room.id}-{max(1, posted.number - 3)}" if render.is_text_browser(request) else "composer"
     page_path = f"{room.path}{cache_buster(request, posted.version)}#{place}"
     goto = f"{room.path}/composer#text" if typed["framed"] else page_path
-    return render.answer(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
+    return render.fragment_or_redirect(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
 
 
 async def refuse_post(
     request: Request, problem: Problem, typed: dict[str, str], room: Room | None, page: Show
 ) -> Response:
     """What could not be posted stays with the person who wrote it."""
-    message = SIGN_IN_AGAIN if isinstance(problem, SignedOut) else problem.message
+    message = SIGN_IN_AGAIN if isinstance(problem, SignInRequired) else problem.message
     kept = {"nonce": typed["nonce"], "problem": message}
     if render.is_fragment(request):
-        response = render.part("messages/_sending.html", problem.status, **kept)
+        response = render.fragment_response("messages/_sending.html", problem.status, **kept)
     elif room is None:
-        return respond(request, problem)
+        return problem_response(request, problem)
     elif typed["framed"]:
         response = composer_in(request, room, problem.status, draft=typed["body"], **kept)
     else:
-        messages = await Message.page(room)
-        shown = await page_context(request, request.user, room, messages, room.is_open)
+        messages = await Message.list_page(room)
+        shown = await page_context(request, request.user, room, messages, room.is_live)
         shown |= kept | {"draft": typed["body"]}
         response = await page(request, request.user, room, shown, problem.status)
     response.headers.update(problem.headers)

@@ -9,15 +9,15 @@ from webapp.accounts.models import User
 from webapp.conversations import direct, members
 from webapp.conversations.models import LINE_LENGTH, MEMBER, Membership, Room
 from webapp.core import text
-from webapp.core.clock import local
-from webapp.core.errors import Missing, Problem
+from webapp.core.clock import to_site_time
+from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import sql
-from webapp.db.group_commit import Decided, GroupCommit
-from webapp.messages.markdown import first_line, plain, rendered
-from webapp.messages.models import checked, new_nonce
+from webapp.db.group_commit import GroupCommit, RetryWithout
+from webapp.messages.markdown import first_line, render_markdown, render_plain
+from webapp.messages.models import new_nonce, validate_body
 
-TOGETHER = timedelta(minutes=5)
+GROUPING_WINDOW = timedelta(minutes=5)
 
 
 _Row = dict[str, Any]
@@ -43,9 +43,9 @@ class Draft(NamedTuple):
     @classmethod
     def checked(cls, room: Room, author: User, typed: str, nonce: str) -> "Draft":
         """What somebody has typed; raises Invalid."""
-        body = checked(typed)
-        html = plain(body) if room.is_stranger else rendered(body)
-        return cls(room, author, body, html, text.line(nonce)[:32] or new_nonce())
+        body = validate_body(typed)
+        html = render_plain(body) if room.is_stranger else render_markdown(body)
+        return cls(room, author, body, html, text.clean_line(nonce)[:32] or new_nonce())
 
     @property
     def identity(self) -> tuple[int, str]:
@@ -55,14 +55,14 @@ class Draft(NamedTuple):
 
 async def post(room: Room, author: User, typed: str, nonce: str) -> Posted:
     """Store a message and take the room's next version and number; raises Problem. Posting joins."""
-    return await _waiting.add(room.id, Draft.checked(room, author, typed, nonce))
+    return await _waiting.submit(room.id, Draft.checked(room, author, typed, nonce))
 
 
 async def _store(drafts: Sequence[Draft]) -> list[Posted]:
     """Store messages of one room in their order, within a transaction; raises Missing, and Decided."""
     first = await _take_places(drafts)
     now = datetime.now(UTC)  # under the lock: the order of the numbers is that of the times
-    last, known = await _before(drafts, first.number)
+    last, known = await _previous_and_known(drafts, first.number)
     drafts = _without_repeats(drafts, known)
     posted = [Posted(first.version + place, first.number + place, is_repeat=False) for place in range(len(drafts))]
     await _admit(drafts, posted)
@@ -81,18 +81,18 @@ async def _take_places(drafts: Sequence[Draft]) -> Posted:
         "UPDATE room SET version = version + ?, last_number = last_number + ?, last_at = ?, last_line = ?, "
         "is_last_removed = FALSE, last_author = ? WHERE id = ? AND closed_at IS NULL "
         "RETURNING version, last_number, locked_at",
-        count, count, sql.stored(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author.id,
+        count, count, sql.to_db(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author.id,
         newest.room.id,
     )  # fmt: skip
     if not taken:
-        raise Missing(_("The room has been deleted."))
+        raise NotFound(_("The room has been deleted."))
     locked_at = taken[0]["locked_at"]
     for draft in drafts:
-        draft.room.locked_at = sql.moment(locked_at) if locked_at else None
+        draft.room.locked_at = sql.from_db(locked_at) if locked_at else None
     return Posted(taken[0]["version"] - count + 1, taken[0]["last_number"] - count + 1, is_repeat=False)
 
 
-async def _before(drafts: Sequence[Draft], number: int) -> tuple[_Row | None, dict[tuple[int, str], _Row]]:
+async def _previous_and_known(drafts: Sequence[Draft], number: int) -> tuple[_Row | None, dict[tuple[int, str], _Row]]:
     """The message before this number, and those that the authors have sent with these nonces, if there are any."""
     # The room with each of them: by anything shorter SQLite would read the whole room.
     theirs = " OR room_id = ? AND author_id = ? AND nonce = ?" * len(drafts)
@@ -102,7 +102,7 @@ async def _before(drafts: Sequence[Draft], number: int) -> tuple[_Row | None, di
         drafts[0].room.id, number - 1, *itertools.chain(*((draft.room.id, *draft.identity) for draft in drafts)),
     )  # fmt: skip
     for row in found:
-        row["created_at"] = sql.moment(row["created_at"])
+        row["created_at"] = sql.from_db(row["created_at"])
     last = next((row for row in found if row["number"] == number - 1), None)
     return last, {(row["author_id"], row["nonce"]): row for row in found}
 
@@ -116,7 +116,7 @@ def _without_repeats(drafts: Sequence[Draft], known: dict[tuple[int, str], _Row]
         if row and row["body"] == draft.body
     }
     if repeats:
-        raise Decided(repeats)
+        raise RetryWithout(repeats)
     # The browser's back button revived a form that was used: another text is another message.
     return [draft._replace(nonce=new_nonce()) if row else draft for draft, row in zip(drafts, rows, strict=True)]
 
@@ -130,7 +130,7 @@ async def _admit(drafts: Sequence[Draft], posted: Sequence[Posted]) -> None:
     """
     refused: dict[int, Problem] = {}
     numbers = {draft.author.id: one.number for draft, one in zip(drafts, posted, strict=True)}
-    roles = await Membership.have_posted(drafts[0].room.id, numbers)
+    roles = await Membership.advance_read_numbers(drafts[0].room.id, numbers)
     for place, draft in enumerate(drafts):
         try:
             if draft.room.is_chat:
@@ -138,19 +138,19 @@ async def _admit(drafts: Sequence[Draft], posted: Sequence[Posted]) -> None:
             else:
                 if draft.room.membership:
                     draft.room.membership.role = roles.get(draft.author.id, MEMBER)
-                draft.room.check_lock(draft.author)
+                draft.room.require_can_post(draft.author)
             if draft.author.id not in roles:
-                draft.room.membership = await members.join_now(draft.room, draft.author)
+                draft.room.membership = await members.join_in_transaction(draft.room, draft.author)
                 roles[draft.author.id] = draft.room.membership.role
         except Problem as problem:
             refused[place] = problem
     if refused:
-        raise Decided(refused)
+        raise RetryWithout(refused)
 
 
 def _message(draft: Draft, posted: Posted, now: datetime, last: _Row | None) -> _Row:
     """The row of a message that comes after this one."""
-    is_same_day = last is not None and local(last["created_at"]).date() == local(now).date()
+    is_same_day = last is not None and to_site_time(last["created_at"]).date() == to_site_time(now).date()
     return {
         "room_id": draft.room.id, "number": posted.number, "posted_version": posted.version,
         "version": posted.version, "author_id": draft.author.id, "body": draft.body, "html": draft.html,
@@ -163,22 +163,20 @@ def _continues(last: _Row | None, author: User, now: datetime) -> bool:
     """Whether it belongs to the one before, of the same day: the same author, minutes apart."""
     if last is None or last["author_id"] != author.id or last["removed_at"]:
         return False
-    return bool(now - last["created_at"] < TOGETHER)
+    return bool(now - last["created_at"] < GROUPING_WINDOW)
 
 
 async def _insert(messages: list[_Row]) -> None:
     values = [
-        sql.stored(value) if isinstance(value, datetime) else value
-        for message in messages
-        for value in message.values()
+        sql.to_db(value) if isinstance(value, datetime) else value for message in messages for value in message.values()
     ]
-    names, rows = ", ".join(messages[0]), ", ".join([f"({sql.marks(messages[0])})"] * len(messages))
+    names, rows = ", ".join(messages[0]), ", ".join([f"({sql.placeholders(messages[0])})"] * len(messages))
     await sql.rows(f"INSERT INTO message ({names}) VALUES {rows}", *values)
 
 
-def _likeness(draft: Draft) -> object:
+def _conflict_key(draft: Draft) -> object:
     """In a chat of two each goes by itself: to hold both memberships is for the one who holds many (`delivered`)."""
     return draft.room.is_chat or draft.identity
 
 
-_waiting = GroupCommit(_store, _likeness)
+_waiting = GroupCommit(_store, _conflict_key)

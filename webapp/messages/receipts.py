@@ -5,34 +5,40 @@ from collections.abc import Collection
 
 from webapp.accounts.models import User
 from webapp.conversations.models import Membership, Room
-from webapp.core.i18n import Words, _
+from webapp.core.i18n import Text, _
 from webapp.http import render
-from webapp.live import Frame, Told, frames, hub
+from webapp.live import Frame, Payload, frames, hub
 
 # Whoever has the chat open has seen it within this time: then "Sent" is not said first.
-PATIENCE_SECONDS = 0.2
+DELAY_SECONDS = 0.2
 SENT, DELIVERED, SEEN = _("Sent"), _("Delivered"), _("Seen")
 
 
-def posted(room: Room) -> None:
+def schedule_refresh(room: Room) -> None:
     """Something was posted in the chat: what is said of the one before holds no more."""
     if room.is_chat:
-        hub().start(_tell_later(room.id))
+        hub().spawn(_tell_later(room.id))
 
 
 async def _tell_later(room_id: int) -> None:
-    await asyncio.sleep(PATIENCE_SECONDS)
-    hub().touch(room_id, "receipts")
+    await asyncio.sleep(DELAY_SECONDS)
+    hub().refresh(room_id, "receipts")
 
 
-def receipt(room: Room, author: User | None) -> Words:
+def receipt_for(room: Room, author: User | None) -> Text:
     """What somebody may know of the newest message in the chat that they see, when it is theirs."""
-    if author is None or not room.is_chat or room.last_author != author.id or room.theirs is None or room.is_parted:
+    if (
+        author is None
+        or not room.is_chat
+        or room.last_author != author.id
+        or room.other_membership is None
+        or room.is_blocked
+    ):
         return ""
-    return _said(room, author, room.theirs)
+    return _said(room, author, room.other_membership)
 
 
-def _said(room: Room, author: User, theirs: Membership) -> Words:
+def _said(room: Room, author: User, theirs: Membership) -> Text:
     """Nothing before the other has answered, nor when either of the two keeps such things to themselves."""
     if theirs.is_request or not (author.shows_receipts and theirs.user.shows_receipts):
         return ""
@@ -41,7 +47,7 @@ def _said(room: Room, author: User, theirs: Membership) -> Words:
     return DELIVERED if theirs.delivered_number >= room.last_number else SENT
 
 
-async def receipts(rooms: Collection[int]) -> dict[int, Told]:
+async def receipts(rooms: Collection[int]) -> dict[int, Payload]:
     """Of the chats among them: what is said to the author of the newest message, in the bytes that both get."""
     chats = [room for room in rooms if _is_chat(room)]
     if not chats:
@@ -60,15 +66,15 @@ def _is_chat(number: int) -> bool:
     return reader is not None and "other" in reader.labels
 
 
-def _state(memberships: list[Membership]) -> Told:
+def _state(memberships: list[Membership]) -> Payload:
     room = memberships[0].room
     mine = next((one for one in memberships if one.user_id == room.last_author), None)
     theirs = next((one for one in memberships if one.user_id != room.last_author), None)
     said = _said(room, mine.user, theirs) if mine and theirs else ""
-    return framed(said, mine.user.code if mine and said else "", room.last_number)
+    return receipt_frame(said, mine.user.code if mine and said else "", room.last_number)
 
 
-def framed(said: Words, author: str, number: int) -> Told:
+def receipt_frame(said: Text, author: str, number: int) -> Payload:
     """
     A style shows it to the author alone, as it does what is theirs in the log.
 
@@ -78,6 +84,6 @@ def framed(said: Words, author: str, number: int) -> Told:
     def made() -> Frame:
         html = render.fragment("messages/_receipt.html", receipt=said, author=author, number=number)
         line = f'<li class="receipt" data-author="{author}" data-number="{number}">{said}</li>'
-        return Frame(frames.event(frames.partial("#receipt", "outerHTML", html)), line.encode())
+        return Frame(frames.sse_event(frames.hx_partial("#receipt", "outerHTML", html)), line.encode())
 
-    return frames.spoken(made)
+    return frames.localized(made)

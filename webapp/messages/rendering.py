@@ -10,12 +10,12 @@ from webapp.conversations.models import Room
 from webapp.core import i18n
 from webapp.core.lifetime import Slot
 from webapp.http import render
-from webapp.messages.models import Line, Message
+from webapp.messages.models import Message, MessageRow
 
 # Characters of HTML that are kept of each: messages, newest pages, whole logs.
-MOST_KEPT = 8_000_000
+MAX_BYTES = 8_000_000
 # It stands for the case that nobody told of a name or a picture that changed.
-LONGEST_SECONDS = 30.0
+LIFETIME_SECONDS = 30.0
 
 V = TypeVar("V")
 
@@ -24,28 +24,30 @@ class Caches:
     """The HTML of messages and logs, and the rows of newest pages; each bounded by its characters."""
 
     def __init__(self) -> None:
-        self.messages: TTLCache[Hashable, Markup] = TTLCache(MOST_KEPT, LONGEST_SECONDS, getsizeof=len)
-        self.newest: TTLCache[Hashable, tuple[int, list[Line]]] = TTLCache(
-            MOST_KEPT, LONGEST_SECONDS, getsizeof=lambda page: sum(len(line.html) for line in page[1])
+        self.messages: TTLCache[Hashable, Markup] = TTLCache(MAX_BYTES, LIFETIME_SECONDS, getsizeof=len)
+        self.newest: TTLCache[Hashable, tuple[int, list[MessageRow]]] = TTLCache(
+            MAX_BYTES, LIFETIME_SECONDS, getsizeof=lambda page: sum(len(line.html) for line in page[1])
         )
-        self.logs: TTLCache[Hashable, Markup] = TTLCache(MOST_KEPT, LONGEST_SECONDS, getsizeof=len)
+        self.logs: TTLCache[Hashable, Markup] = TTLCache(MAX_BYTES, LIFETIME_SECONDS, getsizeof=len)
 
 
 caches = Slot[Caches]("cache of messages")
 
 
-async def newest(room: Room) -> list[Line]:
+async def newest_page(room: Room) -> list[MessageRow]:
     """The room's newest page of messages."""
     # Two strangers who keep in touch go on in the same room, at another address and under their own names.
     key = room.id, room.path
     version, lines = caches().newest.get(key) or (None, [])
     if version != room.version:
-        lines = await Message.page(room)
+        lines = await Message.list_page(room)
         caches().newest[key] = room.version, lines
     return lines
 
 
-def log(room: Room, lines: list[Line], new: int = 0, hidden: Collection[int] = (), is_spare: bool = False) -> Markup:
+def render_log(
+    room: Room, lines: list[MessageRow], new: int = 0, hidden: Collection[int] = (), is_spare: bool = False
+) -> Markup:
     """
     The messages as they stand in a log, in the language that is spoken.
 
@@ -53,21 +55,21 @@ def log(room: Room, lines: list[Line], new: int = 0, hidden: Collection[int] = (
     have blocked, and `is_spare` leaves out the pictures.
     """
     ends = (lines[0].number, lines[-1].number) if lines else ()
-    key = room.path, room.version, ends, new, frozenset(hidden), is_spare, i18n.current().code
+    key = room.path, room.version, ends, new, frozenset(hidden), is_spare, i18n.current_language().code
     if (html := caches().logs.get(key)) is None:
         html = caches().logs[key] = Markup("\n").join(_items(room, lines, new, hidden, is_spare))
     return html
 
 
-def _items(room: Room, lines: list[Line], new: int, hidden: Collection[int], is_spare: bool) -> Iterator[Markup]:
+def _items(room: Room, lines: list[MessageRow], new: int, hidden: Collection[int], is_spare: bool) -> Iterator[Markup]:
     for line in lines:
         if line.number == new:
             yield Markup(render.fragment("messages/_new.html"))  # noqa: S704
-        yield shown(line, not room.is_stranger, line.number in hidden, is_spare)
+        yield render_message(line, not room.is_stranger, line.number in hidden, is_spare)
 
 
-def shown(
-    line: Line, is_changeable: bool, is_hidden: bool = False, is_spare: bool = False, is_again: bool = False
+def render_message(
+    line: MessageRow, is_changeable: bool, is_hidden: bool = False, is_spare: bool = False, is_again: bool = False
 ) -> Markup:
     """
     One message, in the language that is spoken.
@@ -75,7 +77,7 @@ def shown(
     `is_again` marks what replaces an earlier form of it in an endless document.
     """
     author = line.author_code, line.author_name, line.author_picture, bool(line.author_is_admin)
-    looks = is_changeable, is_hidden, is_spare, is_again, i18n.current().code
+    looks = is_changeable, is_hidden, is_spare, is_again, i18n.current_language().code
     key = line.path, line.version, author, looks, line.room_id
     if (html := caches().messages.get(key)) is None:
         how = {"changeable": is_changeable, "is_hidden": is_hidden, "spare": is_spare, "is_again": is_again}
@@ -84,7 +86,7 @@ def shown(
     return html
 
 
-def forget(code: str) -> None:
+def clear(code: str) -> None:
     """
     Drop what shows this person, who has another name or picture or has gone.
 

@@ -5,10 +5,10 @@ from webapp.db import sql
 from webapp.messages.models import Message
 
 
-async def erase_closed() -> int:
+async def delete_closed_rooms() -> int:
     """Erase the rooms that were deleted, in small batches, so that nobody else waits for it; how many."""
     closed = await Room.filter(closed_at__not_isnull=True).values_list("id", flat=True)
     for room_id in closed:
-        await sql.delete_where(Message.filter(room_id=room_id))
+        await sql.delete_in_batches(Message.filter(room_id=room_id))
         await Room.filter(id=room_id).delete()
     return len(closed)

@@ -7,32 +7,32 @@ from itertools import islice
 from webapp.accounts.models import User
 from webapp.core.lifetime import Slot
 from webapp.http import render
-from webapp.live import Frame, Told, frames, hub
+from webapp.live import Frame, Payload, frames, hub
 
 SHOWN_SECONDS = 5.0
-EVERY_SECONDS = 3.0
+INTERVAL_SECONDS = 3.0
 NAMES_SHOWN = 3
 
 # By room: the codes of those who type to their names, and until when (on the loop's clock) each is shown.
 typists = Slot[dict[int, dict[str, tuple[str, float]]]]("memory of who types")
 
 
-def begun(room_id: int, user: User) -> None:
+def started(room_id: int, user: User) -> None:
     """The person is typing. Said again too soon, it says nothing new."""
     _, until = typists().get(room_id, {}).get(user.code, ("", 0.0))
-    is_fresh = until - asyncio.get_running_loop().time() > SHOWN_SECONDS - EVERY_SECONDS
+    is_fresh = until - asyncio.get_running_loop().time() > SHOWN_SECONDS - INTERVAL_SECONDS
     if user.shows_typing and not is_fresh:
-        hub().tell("typing", room=room_id, code=user.code, name=user.display_name)
+        hub().broadcast("typing", room=room_id, code=user.code, name=user.display_name)
 
 
-def ended(room_id: int, user: User) -> None:
+def stopped(room_id: int, user: User) -> None:
     """The person has sent it, or has left. Most people who post were not seen typing: that needs no telling."""
     if room_id in hub().channels and user.code not in typists().get(room_id, {}):
         return
-    hub().tell("typing", room=room_id, code=user.code, name="")
+    hub().broadcast("typing", room=room_id, code=user.code, name="")
 
 
-def heard(room: int, code: str, name: str) -> None:
+def on_typing(room: int, code: str, name: str) -> None:
     for gone in typists().keys() - hub().channels.keys():
         del typists()[gone]
     if room not in hub().channels:
@@ -40,29 +40,29 @@ def heard(room: int, code: str, name: str) -> None:
     if name:
         loop = asyncio.get_running_loop()
         typists().setdefault(room, {})[code] = (name, loop.time() + SHOWN_SECONDS)
-        loop.call_later(SHOWN_SECONDS, hub().ask, room, "typing")
+        loop.call_later(SHOWN_SECONDS, hub().refresh_local, room, "typing")
     elif typists().get(room, {}).pop(code, None) is None:
         return
-    hub().ask(room, "typing")
+    hub().refresh_local(room, "typing")
 
 
-async def typing(rooms: Collection[int]) -> dict[int, Told]:
+async def typing(rooms: Collection[int]) -> dict[int, Payload]:
     """Rooms in which nobody has typed since they were opened have no such state at all."""
     now = asyncio.get_running_loop().time()
     found = {}
     for room in rooms:
         if room in typists():
             people = typists()[room] = {code: seen for code, seen in typists()[room].items() if seen[1] > now}
-            found[room] = framed({code: name for code, (name, _) in people.items()})
+            found[room] = typing_frame({code: name for code, (name, _) in people.items()})
     return found
 
 
-def framed(people: dict[str, str]) -> Told:
+def typing_frame(people: dict[str, str]) -> Payload:
     shown = dict(islice(people.items(), NAMES_SHOWN))
 
     def made() -> Frame:
         html = render.fragment("messages/_typing.html", people=shown, others=len(people) - len(shown))
         line = f'<li class="now now--typing">{html}</li>'
-        return Frame(frames.event(frames.partial("#typing", "innerHTML", html)), line.encode())
+        return Frame(frames.sse_event(frames.hx_partial("#typing", "innerHTML", html)), line.encode())
 
-    return frames.spoken(made)
+    return frames.localized(made)

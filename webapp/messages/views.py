@@ -6,18 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.accounts.authentication import signed_in
+from webapp.accounts.authentication import require_account
 from webapp.accounts.models import User
 from webapp.conversations import access
 from webapp.conversations.audit import is_on_behalf, record_act
 from webapp.conversations.models import Room
-from webapp.core.errors import Missing, Problem
+from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import _
 from webapp.http import render
-from webapp.http.forms import form
+from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.messages import changes, typing
-from webapp.messages.models import PAGE, Changed, Message
+from webapp.messages.models import PAGE_SIZE, Changed, Message
 from webapp.messages.page import (
     NO_MESSAGE,
     _hidden,
@@ -32,7 +32,7 @@ from webapp.messages.page import (
 
 
 async def _room(request: Request) -> tuple[User, Room]:
-    user = signed_in(request)
+    user = require_account(request)
     return user, await access.for_reading(user, request.path_params["key"])
 
 
@@ -45,7 +45,7 @@ def _numbered(request: Request, room: Room) -> int:
     """The number in the path; raises Missing when the room has not come to it yet."""
     number = int(request.path_params["number"])
     if not 0 < number <= room.last_number:
-        raise Missing(NO_MESSAGE)
+        raise NotFound(NO_MESSAGE)
     return number
 
 
@@ -58,7 +58,9 @@ async def permalink(request: Request) -> Response:
     """Lead to the message in its room: on the live page when it is among the newest, and is not hidden there."""
     user, room = await _room(request)
     number = _numbered(request, room)
-    is_elsewhere = number <= room.last_number - PAGE or await _hidden(user, room, await Message.one(room, number))
+    is_elsewhere = number <= room.last_number - PAGE_SIZE or await _hidden(
+        user, room, await Message.get_row(room, number)
+    )
     at = f"?around={number}" if is_elsewhere else cache_buster(request, room.version)
     return render.see_other(f"{room.path}{at}#message-{room.id}-{number}")
 
@@ -66,8 +68,8 @@ async def permalink(request: Request) -> Response:
 async def composer(request: Request) -> Response:
     """The composer as a document of its own, for pages without script."""
     render.frame(request)
-    user = signed_in(request)
-    room = await access.for_writing(user, request.path_params["key"])
+    user = require_account(request)
+    room = await access.for_posting(user, request.path_params["key"])
     return composer_in(request, room)
 
 
@@ -75,30 +77,30 @@ async def post(request: Request) -> Response:
     return await post_in(request, _room, room_page)
 
 
-async def type(request: Request) -> Response:
+async def report_typing(request: Request) -> Response:
     """The person is typing in the room."""
     user, room = await _room(request)
     await throttle(settings.RATE_SIGNAL, "typing", str(user.id))
-    room.check_lock(user)
-    typing.begun(room.id, user)
+    room.require_can_post(user)
+    typing.started(room.id, user)
     return Response(status_code=204)
 
 
 async def edit(request: Request) -> Response:
     """The page of one message, with all that the person may do about it; and changing its words."""
-    typed = await form(request, "body", "version")
+    typed = await read_form(request, "body", "version")
     user, room = await _room(request)
     message = await Message.get_or_none(room_id=room.id, number=_numbered(request, room))
     if message is None or message.removed_at:
-        raise Missing(_("This message has been removed."))
+        raise NotFound(_("This message has been removed."))
     if request.method != "POST":
         return _edit(request, user, room, message, draft=message.body, problem="")
-    await Message.for_changing(room, user, message.number)
+    await Message.get_for_changing(room, user, message.number)
     if message.author_id != user.id:
-        raise Missing(_("This message is not yours. You can remove it."))
+        raise NotFound(_("This message is not yours. You can remove it."))
     try:
         await throttle(settings.RATE_POST, "post", str(user.id))
-        room.check_lock(user)
+        room.require_can_post(user)
         version = await message.edit(typed["body"], _whole(typed["version"]))
     except Problem as error:
         if isinstance(error, Changed):
@@ -107,14 +109,14 @@ async def edit(request: Request) -> Response:
         response = _edit(request, user, room, message, error.status, **context)
         response.headers.update(error.headers)
         return response
-    changes.changed(room, version)
-    return render.see_other(message.path_in(room))
+    changes.log_changed(room, version)
+    return render.see_other(message.path(room))
 
 
 def _edit(request: Request, user: User, room: Room, message: Message, status: int = 200, **context: Any) -> Response:
     is_own = message.author_id == user.id
     shown = {
-        "path": message.path_in(room),
+        "path": message.path(room),
         "html": message.safe_html,
         "version": message.version,
         "can_edit": is_own,
@@ -127,11 +129,11 @@ def _edit(request: Request, user: User, room: Room, message: Message, status: in
 async def remove(request: Request) -> Response:
     user, room = await _room(request)
     await throttle(settings.RATE_POST, "post", str(user.id))
-    message = await Message.for_changing(room, user, _numbered(request, room))
+    message = await Message.get_for_changing(room, user, _numbered(request, room))
     was_there = message.removed_at is None
     version = await message.remove()
-    changes.changed(room, version)
+    changes.log_changed(room, version)
     if was_there and message.author_id != user.id and is_on_behalf(user, room):
         author = await User.get_or_none(id=message.author_id) if message.author_id else None
         await record_act(request, user, "remove", room, author)
-    return render.see_other(message.path_in(room))
+    return render.see_other(message.path(room))

@@ -5,4 +5,4 @@ from webapp.live import hub
 
 def banned(user_id: int) -> None:
     """Every stream of theirs ends, in every process."""
-    hub().dismiss("banned", user=user_id)
+    hub().close_streams("banned", user=user_id)

@@ -6,20 +6,20 @@ from typing import NamedTuple
 from tortoise.expressions import F
 
 from webapp.accounts.audit import NOTE_LENGTH, PAGE, Action, AuditEntry
-from webapp.accounts.bans import DAYS, AddressBan
-from webapp.accounts.models import FOR_GOOD, TOLD_LENGTH, User
+from webapp.accounts.bans import BAN_DAYS, AddressBan
+from webapp.accounts.models import NOTICE_LENGTH, PERMANENT, User
 from webapp.accounts.sessions import Session
 from webapp.core import text
-from webapp.core.errors import Invalid, Refused
+from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
 from webapp.db import transaction
 
-TERMS = {"1": _("an hour"), "24": _("a day"), "168": _("a week"), "720": _("30 days")}
+DURATIONS = {"1": _("an hour"), "24": _("a day"), "168": _("a week"), "720": _("30 days")}
 
 
-def bounded(typed: str, length: int, field: str, block: bool = False) -> str:
+def validate_length(typed: str, length: int, field: str, block: bool = False) -> str:
     """What was typed as it is kept; raises Invalid."""
-    kept = text.block(typed) if block else text.line(typed)
+    kept = text.clean_text(typed) if block else text.clean_line(typed)
     if len(kept) > length:
         raise Invalid(**{field: _("Use at most %(most)s characters.", most=length)})
     return kept
@@ -39,13 +39,13 @@ class Decision(NamedTuple):
         """Raises Invalid."""
         until = None
         if action is Action.SUSPEND:
-            if hours not in TERMS:
+            if hours not in DURATIONS:
                 raise Invalid(hours=_("Choose for how long."))
             until = datetime.now(UTC) + timedelta(hours=int(hours))
         elif action is Action.BAN:
-            until = FOR_GOOD
-        said, noted = bounded(told, TOLD_LENGTH, "told"), bounded(note, NOTE_LENGTH, "note")
-        if action is Action.WARN and not text.visible(said):
+            until = PERMANENT
+        said, noted = validate_length(told, NOTICE_LENGTH, "told"), validate_length(note, NOTE_LENGTH, "note")
+        if action is Action.WARN and not text.has_visible(said):
             raise Invalid(told=_("Write what they should read."))
         return cls(action, until, said, noted, bool(address))
 
@@ -61,31 +61,31 @@ class Decision(NamedTuple):
             await self._ban_addresses(person)
 
     async def _ban_addresses(self, person: User) -> None:
-        now, life = datetime.now(UTC), timedelta(days=DAYS)
+        now, life = datetime.now(UTC), timedelta(days=BAN_DAYS)
         recent = Session.filter(user_id=person.id, address__not_isnull=True, created_at__gt=now - life)
         for hash in set(await recent.values_list("address", flat=True)):
-            await AddressBan.put(str(hash), min(self.until or FOR_GOOD, now + life))
+            await AddressBan.add(str(hash), min(self.until or PERMANENT, now + life))
 
 
-async def hold(person_id: int | None, admin: User) -> User:
+async def lock_person(person_id: int | None, admin: User) -> User:
     """Lock the person, within a transaction, so that decisions about them wait for each other; raises Refused."""
     await User.filter(id=person_id or 0).update(warning=F("warning"))
     person = await User.get_or_none(id=person_id or 0)
     if person is None:
-        raise Refused(_("They are gone. There is nobody to decide about; you can dismiss the report."))
+        raise Forbidden(_("They are gone. There is nobody to decide about; you can dismiss the report."))
     if person.id == admin.id:
-        raise Refused(_("That is you."))
+        raise Forbidden(_("That is you."))
     if person.is_admin:
-        raise Refused(_("They are an administrator, who can't be kept out or warned."))
+        raise Forbidden(_("They are an administrator, who can't be kept out or warned."))
     return person
 
 
-async def lift(person_id: int, admin: User, note: str) -> bool:
+async def lift_ban(person_id: int, admin: User, note: str) -> bool:
     """Let someone back in, and write it down; whether they were out. Raises Invalid, Refused."""
-    kept = bounded(note, NOTE_LENGTH, "note")
+    kept = validate_length(note, NOTE_LENGTH, "note")
 
     async def write() -> bool:
-        person = await hold(person_id, admin)
+        person = await lock_person(person_id, admin)
         if not await User.filter(id=person_id, banned_until__gt=datetime.now(UTC)).update(
             banned_until=None, ban_reason=""
         ):
@@ -97,7 +97,7 @@ async def lift(person_id: int, admin: User, note: str) -> bool:
     return await transaction.transact(write)
 
 
-async def kept_out(page: int = 1) -> list[User]:
+async def list_banned(page: int = 1) -> list[User]:
     """Whom administrators keep out, those who come back first at the top: a page and one more."""
     banned = User.filter(banned_until__gt=datetime.now(UTC)).order_by("banned_until", "id")
     return await banned.offset((page - 1) * PAGE).limit(PAGE + 1)

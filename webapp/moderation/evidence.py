@@ -6,33 +6,33 @@ from typing import Any, NamedTuple
 from webapp.accounts.audit import LEFT, REMOVED
 from webapp.accounts.models import User
 from webapp.conversations import access
-from webapp.conversations.models import NOBODY, PUBLIC, STRANGER
+from webapp.conversations.models import ANONYMOUS, DELETED_ACCOUNT, PUBLIC
 from webapp.core import text
-from webapp.core.errors import Missing, Refused
-from webapp.core.i18n import Words, _
+from webapp.core.errors import Forbidden, NotFound
+from webapp.core.i18n import Text, _
 from webapp.messages.models import Message
-from webapp.relationships.models import Tie
-from webapp.relationships.queries import meet
-from webapp.strangers.models import Stranger, behind, latest, transcript
+from webapp.relationships.models import Relationship
+from webapp.relationships.queries import find_person
+from webapp.strangers.models import Stranger, account_behind, latest_chat, transcript
 
 # How much around a message is kept: in a chat what was said before says more than in a room of many.
-AROUND, AROUND_IN_CHAT = 5, 20
+CONTEXT_SIZE, AROUND_IN_CHAT = 5, 20
 
 
 # What stands around is shortened, so that a report stays a few dozen kilobytes.
-SHORTENED = 1000
+MAX_CONTEXT_LENGTH = 1000
 
 
 NOT_FOUND = _("This does not exist, or it is not for you.")
 
 
-class Line(NamedTuple):
+class EvidenceLine(NamedTuple):
     """One thing that was said, as text, by whoever was called so then; `is_it` marks what was reported."""
 
     name: str
     code: str
     at: str
-    said: str
+    excerpt: str
     is_it: bool = False
 
     @property
@@ -49,21 +49,21 @@ class Evidence(NamedTuple):
 
     about: str
     person_id: int | None
-    name: Words
+    name: Text
     code: str
-    place: Words
+    place: Text
     path: str
     block: str
-    lines: list[Line]
+    lines: list[EvidenceLine]
 
     @property
-    def said(self) -> str:
+    def excerpt(self) -> str:
         """What was reported itself, in a few words."""
-        found = next((line.said for line in self.lines if line.is_it), "")
+        found = next((line.excerpt for line in self.lines if line.is_it), "")
         return text.shorten(found, 301)
 
 
-async def find(user: User, about: str) -> Evidence:
+async def collect(user: User, about: str) -> Evidence:
     """The thing of that name as the person may see it; raises Missing, and Refused about oneself."""
     kind, _, rest = about.partition(":")
     if kind == "message":
@@ -72,50 +72,50 @@ async def find(user: User, about: str) -> Evidence:
             return await _message(user, key, int(number))
     if kind == "person":
         return await _person(user, rest)
-    if about == STRANGER:
+    if about == ANONYMOUS:
         return await _stranger(user)
-    raise Missing(NOT_FOUND)
+    raise NotFound(NOT_FOUND)
 
 
 async def _message(user: User, key: str, number: int) -> Evidence:
     room = await access.for_reading(user, key)
-    around = AROUND_IN_CHAT if room.is_chat else AROUND
+    around = AROUND_IN_CHAT if room.is_chat else CONTEXT_SIZE
     near = Message.filter(room_id=room.id, number__gte=number - around, number__lte=number + around)
     found = {message.number: message for message in await near.order_by("number").select_related("author")}
     reported = found.get(number)
     if reported is None or reported.removed_at:
-        raise Missing(_("This message does not exist any more, or it is not for you."))
+        raise NotFound(_("This message does not exist any more, or it is not for you."))
     if reported.author_id == user.id:
-        raise Refused(_("You wrote that yourself. You can change or remove it."))
+        raise Forbidden(_("You wrote that yourself. You can change or remove it."))
     author = reported.author
     return Evidence(
         about=f"message:{room.id}:{number}",
         person_id=reported.author_id,
-        name=author.display_name if author else NOBODY,
+        name=author.display_name if author else DELETED_ACCOUNT,
         code=author.code if author else "",
         place=_("in a chat with %(name)s", name=user.display_name)
         if room.is_chat
         else _("in %(room)s", room=room.name),
-        path=reported.path_in(room) if room.kind == PUBLIC else "",
+        path=reported.path(room) if room.kind == PUBLIC else "",
         block=f"{author.path}/block" if author else "",
-        lines=[line_of(message, message.number == number) for message in found.values()],
+        lines=[evidence_line(message, message.number == number) for message in found.values()],
     )
 
 
-def line_of(message: Message, is_it: bool = False) -> Line:
+def evidence_line(message: Message, is_it: bool = False) -> EvidenceLine:
     """A message that was read with its author, frozen."""
     author, said = message.author, REMOVED if message.removed_at else message.body
-    said = said if is_it else text.shorten(said, SHORTENED + 1)
+    said = said if is_it else text.shorten(said, MAX_CONTEXT_LENGTH + 1)
     name, code = (author.display_name, author.code) if author else (LEFT, "")
-    return Line(name, code, message.created_at.isoformat(), said, is_it)
+    return EvidenceLine(name, code, message.created_at.isoformat(), said, is_it)
 
 
 async def _person(user: User, code: str) -> Evidence:
-    person, tie = await meet(user, code)
-    if tie is Tie.SELF:
-        raise Refused(_("That is you."))
+    person, tie = await find_person(user, code)
+    if tie is Relationship.SELF:
+        raise Forbidden(_("That is you."))
     said = f"{person.display_name}\n{person.bio}".strip()
-    line = Line(person.display_name, person.code, person.created_at.isoformat(), said, is_it=True)
+    line = EvidenceLine(person.display_name, person.code, person.created_at.isoformat(), said, is_it=True)
     return Evidence(
         about=f"person:{person.id}",
         person_id=person.id,
@@ -130,11 +130,11 @@ async def _person(user: User, code: str) -> Evidence:
 
 async def _stranger(user: User) -> Evidence:
     """The chat that the person is in, or has just left. Whoever is behind the other's mask is whom it is about."""
-    found = await latest(user.id)
+    found = await latest_chat(user.id)
     if found is None:
-        raise Missing(_("You are in no chat any more, and the last one is forgotten."))
+        raise NotFound(_("You are in no chat any more, and the last one is forgotten."))
     room, mask = found
-    person = await behind(mask.id)
+    person = await account_behind(mask.id)
     is_there = await Stranger.exists(person=user.id, room_id=room.id)
     return Evidence(
         about=f"stranger:{room.id}",
@@ -148,6 +148,6 @@ async def _stranger(user: User) -> Evidence:
     )
 
 
-def _frozen(one: dict[str, Any], theirs: str) -> Line:
+def _frozen(one: dict[str, Any], theirs: str) -> EvidenceLine:
     name, code, at = one["name"] or LEFT, one["code"] or "", one["created_at"].isoformat()
-    return Line(name, code, at, text.shorten(one["body"], SHORTENED + 1), is_it=code == theirs)
+    return EvidenceLine(name, code, at, text.shorten(one["body"], MAX_CONTEXT_LENGTH + 1), is_it=code == theirs)

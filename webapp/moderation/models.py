@@ -11,11 +11,11 @@ from tortoise.models import Model
 from webapp.accounts.audit import NOTE_LENGTH, PAGE, Action, AuditEntry
 from webapp.accounts.models import User
 from webapp.accounts.names import NAME_LENGTH
-from webapp.core.errors import Invalid, Refused
-from webapp.core.i18n import ENGLISH, Words, _, speaking
+from webapp.core.errors import Forbidden, Invalid
+from webapp.core.i18n import ENGLISH, Text, _, use_language
 from webapp.db import sql, transaction
-from webapp.moderation.decisions import Decision, bounded, hold
-from webapp.moderation.evidence import Evidence, Line
+from webapp.moderation.decisions import Decision, lock_person, validate_length
+from webapp.moderation.evidence import Evidence, EvidenceLine
 
 TEXT_LENGTH = 1000
 
@@ -30,10 +30,10 @@ REASONS = {
 }
 
 
-BECAME = {"dismiss": _("dismissed"), "warn": _("warned"), "suspend": _("kept out for a time"), "ban": _("kept out")}
+OUTCOMES = {"dismiss": _("dismissed"), "warn": _("warned"), "suspend": _("kept out for a time"), "ban": _("kept out")}
 
 
-DONE_ALREADY = _("Someone has dealt with this already. What was decided is below.")
+ALREADY_DECIDED = _("Someone has dealt with this already. What was decided is below.")
 
 
 OPEN = _("open")
@@ -90,8 +90,8 @@ class Report(Model):
         """Keep what was reported; False when the same person has reported it before. Raises Invalid."""
         if reason not in REASONS:
             raise Invalid(reason=_("Choose what is wrong with it."))
-        said = bounded(typed, TEXT_LENGTH, "text", block=True)
-        with speaking(ENGLISH.code):  # others read it, in whatever language
+        said = validate_length(typed, TEXT_LENGTH, "text", block=True)
+        with use_language(ENGLISH.code):  # others read it, in whatever language
             name, place = str(evidence.name), str(evidence.place)
         row: dict[str, Any] = {
             "about": evidence.about,
@@ -112,20 +112,20 @@ class Report(Model):
         return True
 
     @property
-    def lines(self) -> list[Line]:
-        return [Line(**line) for line in json.loads(self.transcript or "[]")]
+    def lines(self) -> list[EvidenceLine]:
+        return [EvidenceLine(**line) for line in json.loads(self.transcript or "[]")]
 
     @property
-    def why(self) -> Words:
+    def reason_label(self) -> Text:
         return REASONS.get(self.reason, self.reason)
 
     @property
-    def became(self) -> Words:
+    def outcome_label(self) -> Text:
         """What was decided, in a word or two."""
-        return BECAME.get(self.outcome, OPEN)
+        return OUTCOMES.get(self.outcome, OPEN)
 
     @property
-    def whom(self) -> dict[str, Any]:
+    def subject(self) -> dict[str, Any]:
         """Whom a decision is about, as the log keeps it."""
         return {"person_id": self.person_id, "name": self.name, "code": self.code, "report": self.id}
 
@@ -177,30 +177,30 @@ class Report(Model):
         administrators.
         """
         if action is Action.DISMISS:
-            return await transaction.transact(self._dismiss, admin, bounded(typed["note"], NOTE_LENGTH, "note"))
+            return await transaction.transact(self._dismiss, admin, validate_length(typed["note"], NOTE_LENGTH, "note"))
         decision = Decision.of(action, typed["hours"], typed["told"], typed["note"], typed["address"])
         return await transaction.transact(self._act, admin, decision)
 
     async def _dismiss(self, admin: User, note: str) -> None:
         await self._take(Action.DISMISS)
-        await AuditEntry.write(admin, Action.DISMISS, self.whom, note=note)
+        await AuditEntry.write(admin, Action.DISMISS, self.subject, note=note)
 
     async def _take(self, action: Action) -> None:
         now = datetime.now(UTC)
         if not await Report.filter(id=self.id, handled_at=None).update(handled_at=now, outcome=action):
-            raise Refused(DONE_ALREADY)
+            raise Forbidden(ALREADY_DECIDED)
 
     async def _act(self, admin: User, decision: Decision) -> User:
-        person = await hold(self.person_id, admin)
+        person = await lock_person(self.person_id, admin)
         await self._take(decision.action)
         # Everything else that waits about them is answered with it.
         waiting = Report.filter(person_id=person.id, handled_at=None)
         await waiting.update(handled_at=datetime.now(UTC), outcome=decision.action)
         await decision.carry_out(person)
-        await AuditEntry.write(admin, decision.action, self.whom, decision.until, decision.told, decision.note)
+        await AuditEntry.write(admin, decision.action, self.subject, decision.until, decision.told, decision.note)
         return person
 
     @classmethod
     async def forget(cls, age: timedelta) -> int:
         """Delete what was decided so long ago, with all that was frozen into it; the log stays."""
-        return await sql.delete_where(cls.filter(handled_at__lt=datetime.now(UTC) - age))
+        return await sql.delete_in_batches(cls.filter(handled_at__lt=datetime.now(UTC) - age))

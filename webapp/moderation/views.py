@@ -8,24 +8,24 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.accounts.audit import PAGE, Action, AuditEntry
-from webapp.accounts.authentication import anyone, signed_in
+from webapp.accounts.authentication import current_viewer, require_account
 from webapp.accounts.models import User
-from webapp.conversations.models import STRANGER
-from webapp.core.errors import Invalid, Missing, Problem, Refused
+from webapp.conversations.models import ANONYMOUS
+from webapp.core.errors import Forbidden, Invalid, NotFound, Problem
 from webapp.core.i18n import _
 from webapp.http import render, security_log
-from webapp.http.forms import form
+from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.moderation import broadcasts
-from webapp.moderation.decisions import TERMS, kept_out, lift
-from webapp.moderation.evidence import find
+from webapp.moderation.decisions import DURATIONS, lift_ban, list_banned
+from webapp.moderation.evidence import collect
 from webapp.moderation.models import REASONS, Report
 from webapp.relationships.models import Block
 from webapp.strangers import broadcasts as strangers
-from webapp.strangers.conduct import reported
+from webapp.strangers.conduct import record_report
 from webapp.strangers.models import Stranger
 
-MOST_PAGES = 1000
+MAX_PAGES = 1000
 STRANGERS = "/strangers"
 NO_PROBLEMS = {"reason": "", "text": "", "told": "", "note": "", "hours": ""}
 DECISIONS = {action.value: action for action in (Action.DISMISS, Action.WARN, Action.SUSPEND, Action.BAN)}
@@ -40,27 +40,27 @@ async def report(request: Request) -> Response:
     about = request.query_params.get("about", "")
     user = _reporter(request, about)
     if "done" in request.query_params:
-        block, way = await _blocking(user, about), STRANGERS if about == STRANGER else "/lobby"
+        block, way = await _blocking(user, about), STRANGERS if about == ANONYMOUS else "/lobby"
         return render.page(request, "moderation/reported.html", block=block, way=way)
     return await _form(request, user, about, {"reason": "", "text": ""})
 
 
 def _reporter(request: Request, about: str) -> User:
     """Who asks: a guest is somebody only where it is about a stranger."""
-    guest = anyone(request) if about == STRANGER else None
-    return guest or signed_in(request)
+    guest = current_viewer(request) if about == ANONYMOUS else None
+    return guest or require_account(request)
 
 
 async def _report(request: Request) -> Response:
-    typed = await form(request, "about", "reason", "text")
+    typed = await read_form(request, "about", "reason", "text")
     user = _reporter(request, typed["about"])
     try:
         await throttle(settings.RATE_REPORT, "report", str(user.id))
-        evidence = await find(user, typed["about"])
+        evidence = await collect(user, typed["about"])
         is_new = await Report.make(user, evidence, typed["reason"], typed["text"])
-        if is_new and evidence.person_id and typed["about"] == STRANGER:
-            await reported(evidence.person_id)
-    except (Missing, Refused):
+        if is_new and evidence.person_id and typed["about"] == ANONYMOUS:
+            await record_report(evidence.person_id)
+    except (NotFound, Forbidden):
         raise
     except Problem as error:
         return await _form(request, user, typed["about"], typed, error)
@@ -70,7 +70,7 @@ async def _report(request: Request) -> Response:
 async def _form(
     request: Request, user: User, about: str, typed: dict[str, str], error: Problem | None = None
 ) -> Response:
-    evidence = await find(user, about)
+    evidence = await collect(user, about)
     problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
     problem = error.message if error and not isinstance(error, Invalid) else ""
     shown: dict[str, Any] = {"evidence": evidence, "about": about, "kind": about.partition(":")[0]}
@@ -83,10 +83,10 @@ async def _form(
 async def _blocking(user: User, about: str) -> str:
     """The address of the form that blocks whom the report was about; empty where there is none, or they are blocked."""
     try:
-        evidence = await find(user, about)
+        evidence = await collect(user, about)
     except Problem:
         return ""
-    if about == STRANGER:
+    if about == ANONYMOUS:
         return evidence.block  # whether they are blocked by name would tell who they are
     is_blocked = await Block.exists(blocker_id=user.id, blocked_id=evidence.person_id or 0)
     return "" if is_blocked else evidence.block
@@ -96,15 +96,15 @@ async def _blocking(user: User, about: str) -> str:
 
 
 def _admin(request: Request) -> User:
-    user = signed_in(request)
+    user = require_account(request)
     if not user.is_admin:
-        raise Missing
+        raise NotFound
     return user
 
 
 def _page(request: Request) -> int:
     typed = request.query_params.get("page", "")
-    return max(1, min(int(typed[:9]), MOST_PAGES)) if typed.isascii() and typed.isdigit() else 1
+    return max(1, min(int(typed[:9]), MAX_PAGES)) if typed.isascii() and typed.isdigit() else 1
 
 
 def _list(request: Request, name: str, found: list[Any], status: int = 200, **context: Any) -> Response:
@@ -124,10 +124,10 @@ async def show(request: Request) -> Response:
     admin = _admin(request)
     found = await Report.get_or_none(id=request.path_params["id"])
     if found is None:
-        raise Missing
+        raise NotFound
     if request.method != "POST":
         return await _show(request, found)
-    typed = await form(request, "do", "hours", "told", "note", "address")
+    typed = await read_form(request, "do", "hours", "told", "note", "address")
     await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
     try:
         if typed["do"] not in DECISIONS:
@@ -150,7 +150,7 @@ async def _send_away(person: User) -> None:
     if stranger is None:
         return
     broadcasts.banned(stranger.mask_id)
-    await stranger.stop()
+    await stranger.stop_waiting()
     if room := await stranger.leave():
         strangers.left(room, stranger.mask_id)
 
@@ -167,7 +167,7 @@ async def _show(
         "others": await found.others(),
         "decisions": await found.decisions(),
         "reasons": REASONS,
-        "terms": TERMS,
+        "terms": DURATIONS,
         "here": "/moderation",
         "done": "done" in request.query_params,
         "form": typed or {"told": "", "note": "", "hours": "24", "address": ""},
@@ -176,24 +176,24 @@ async def _show(
     return render.page(request, "moderation/show.html", error.status if error else 200, **shown)
 
 
-async def out(request: Request) -> Response:
+async def banned(request: Request) -> Response:
     """Who is kept out, and letting them back in."""
     admin = _admin(request)
     if request.method != "POST":
-        return _list(request, "moderation/out.html", await kept_out(_page(request)), problem="")
-    typed = await form(request, "who", "note")
+        return _list(request, "moderation/out.html", await list_banned(_page(request)), problem="")
+    typed = await read_form(request, "who", "note")
     await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
     try:
         person = await User.get_or_none(code=typed["who"][:9])
-        await lift(person.id if person else 0, admin, typed["note"])
-    except (Invalid, Refused) as error:
-        found = await kept_out(_page(request))
+        await lift_ban(person.id if person else 0, admin, typed["note"])
+    except (Invalid, Forbidden) as error:
+        found = await list_banned(_page(request))
         return _list(request, "moderation/out.html", found, error.status, problem=error.message)
     security_log.record(request, "moderated", admin.code, action="lift", person=typed["who"][:9] if person else "")
     return render.see_other("/moderation/out")
 
 
-async def log(request: Request) -> Response:
+async def logger(request: Request) -> Response:
     """What administrators have decided, the latest first."""
     _admin(request)
     return _list(request, "moderation/log.html", await AuditEntry.page(_page(request)))

@@ -15,7 +15,7 @@ from webapp.db import sql
 from webapp.http import client
 from webapp.live import hub
 
-PATIENCE_SECONDS = 3.0
+TIMEOUT_SECONDS = 3.0
 SLOW_SECONDS = 1.0
 CACHE_SECONDS = 1.0
 # What is written to see whether anything can be; and how often at most, because anybody may ask.
@@ -57,7 +57,7 @@ async def _state() -> dict[str, str]:
 
 async def _check() -> dict[str, str]:
     stored, disk = await asyncio.gather(_database(), _disk())
-    parts = {"database": stored, "broadcaster": "ok" if hub().is_linked else "down", "disk": disk}
+    parts = {"database": stored, "broadcaster": "ok" if hub().is_connected else "down", "disk": disk}
     is_down = stored == "down" or (disk != "ok" and settings.ON_SQLITE)
     is_well = set(parts.values()) == {"ok"}
     return {"status": "down" if is_down else "ok" if is_well else "degraded", **parts}
@@ -67,28 +67,28 @@ async def _database() -> str:
     """ok; slow; failing: it answers, but did not a moment ago; down."""
     begun = monotonic()
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await sql.rows("SELECT 1")
-            if faults.data.is_on:
+            if faults.database.is_on:
                 # A database that is full or locked still answers questions.
                 await sql.rows("UPDATE process SET renewed = renewed")
     except Exception as error:  # whatever it is, the answer is no
-        faults.data.notice(error)
+        faults.database.report(error)
         return "down"
-    if faults.data.is_on:
+    if faults.database.is_on:
         return "failing"
     return "slow" if monotonic() - begun > SLOW_SECONDS else "ok"
 
 
-async def database_answers() -> bool:
+async def is_database_up() -> bool:
     return await _database() in ("ok", "slow", "failing")
 
 
 async def _disk() -> str:
-    return "ok" if await disk_takes() else "full"
+    return "ok" if await is_disk_writable() else "full"
 
 
-async def disk_takes() -> bool:
+async def is_disk_writable() -> bool:
     """Whether the data folder can be written to."""
     last = last_check()
     if monotonic() - last.probed_at > PROBE_SECONDS:
@@ -105,6 +105,6 @@ def _probe() -> bool:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        faults.disk.notice(error)
+        faults.disk.report(error)
         return False
     return True

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from webapp import __version__
 from webapp.core import faults
-from webapp.core.errors import Missing
+from webapp.core.errors import NotFound
 from webapp.http import client
 from webapp.live import hub
 from webapp.live.counters import BUCKETS, Histogram
@@ -22,7 +22,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 async def show(request: Request) -> Response:
     """For the operator; for anybody else there is nothing here."""
     if not client.is_operator(request):
-        raise Missing
+        raise NotFound
     return Response("\n".join([*_lines(), ""]), 200, {"Cache-Control": "no-store"}, TEXT)
 
 
@@ -49,11 +49,11 @@ def _lines() -> Iterator[str]:
     yield from _counter("parley_rings_lost", "Changes that only the heartbeat found.", counts.rings_lost)
     yield from _counter("parley_publish_failures", "Rings that had to be sent again.", counts.publish_failures)
     yield from _counter("parley_links_lost", "How often Redis was lost.", counts.links_lost)
-    yield from _gauge("parley_link_up", "Whether the other processes can be heard.", int(hub().is_linked))
+    yield from _gauge("parley_link_up", "Whether the other processes can be heard.", int(hub().is_connected))
     yield from _histogram("parley_delivery_seconds", "From the ring to the last outbox.", counts.delays)
     yield from _counter("parley_changes", "Messages posted, edited and removed here.", counts.changes)
-    yield from _counter("parley_database_errors", "Times that the database did not answer.", faults.data.count)
-    yield from _gauge("parley_database_failing", "Whether it failed a moment ago.", int(faults.data.is_on))
+    yield from _counter("parley_database_errors", "Times that the database did not answer.", faults.database.count)
+    yield from _gauge("parley_database_failing", "Whether it failed a moment ago.", int(faults.database.is_on))
     yield from _counter("parley_disk_errors", "Times that the data folder took nothing.", faults.disk.count)
     yield from _gauge("parley_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
     yield from _process()

@@ -5,20 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 from webapp.accounts.models import User
 from webapp.core import clock
-from webapp.core.i18n import Words, _
+from webapp.core.i18n import Text, _
 from webapp.db.sql import batches
 
 # When somebody was here is told by the day: it is not written again so soon.
-SEEN_AGAIN = timedelta(minutes=5)
+LAST_SEEN_INTERVAL = timedelta(minutes=5)
 
 
-async def note_seen(users: Collection[int], moment: datetime) -> None:
+async def update_last_seen(users: Collection[int], moment: datetime) -> None:
     """The last pages of these people have closed; nothing is written for those noted within SEEN_AGAIN before."""
     for some in batches(users):
-        await User.filter(id__in=some, last_seen_at__lt=moment - SEEN_AGAIN).update(last_seen_at=moment)
+        await User.filter(id__in=some, last_seen_at__lt=moment - LAST_SEEN_INTERVAL).update(last_seen_at=moment)
 
 
-SEEN = (
+LAST_SEEN_TEXTS = (
     (0, _("Last seen today")),
     (1, _("Last seen yesterday")),
     (6, _("Last seen this week")),
@@ -29,16 +29,16 @@ SEEN = (
 LONG_AGO = _("Last seen a while ago")
 
 
-def seen(last_seen_at: datetime, now: datetime | None = None) -> Words:
+def last_seen_text(last_seen_at: datetime, now: datetime | None = None) -> Text:
     """
     When somebody was here last, in words too coarse to tell their hours, by the days of the site's time zone.
 
     A week is the seven days before, not the calendar's: three days ago is this week on a Monday too.
     """
-    days = (clock.local(now or datetime.now(UTC)).date() - clock.local(last_seen_at).date()).days
-    return next((words for most, words in SEEN if days <= most), LONG_AGO)
+    days = (clock.to_site_time(now or datetime.now(UTC)).date() - clock.to_site_time(last_seen_at).date()).days
+    return next((words for most, words in LAST_SEEN_TEXTS if days <= most), LONG_AGO)
 
 
-def last_seen(user: User) -> Words:
+def last_seen_for(user: User) -> Text:
     """The words for a friend of theirs, empty when the person does not show when they are here."""
-    return seen(user.last_seen_at) if user.shows_presence else ""
+    return last_seen_text(user.last_seen_at) if user.shows_presence else ""

@@ -10,7 +10,7 @@ from tortoise.models import Model
 from webapp.accounts.models import User
 from webapp.db import sql, transaction
 from webapp.db.sql import NOW, batches
-from webapp.presence.last_seen import note_seen
+from webapp.presence.last_seen import update_last_seen
 
 # A process says every five seconds that it lives; one that was not heard for twenty is gone, and its people with it.
 RENEW_SECONDS = 5
@@ -20,7 +20,7 @@ LEASE_SECONDS = 20
 
 
 # A person and the room that a page of theirs shows; NO_ROOM for a page that shows none. Rooms begin at 1.
-Place = tuple[int, int]
+UserRoom = tuple[int, int]
 
 
 NO_ROOM = 0
@@ -41,7 +41,7 @@ class Process(Model):
         table = "process"
 
     @classmethod
-    async def begin(cls) -> str:
+    async def register(cls) -> str:
         """The id of this process, whose row now exists."""
         identity = secrets.token_hex(8)
         await cls.renew(identity)
@@ -58,7 +58,7 @@ class Process(Model):
         return not rows[0]["renewed"]
 
     @classmethod
-    async def bury(cls, everyone_but: str = "") -> set[Place]:
+    async def reap(cls, everyone_but: str = "") -> set[UserRoom]:
         """Delete the processes whose lease has ended (on SQLite: all others); where their people were."""
         if everyone_but:
             return await transaction.transact(cls._delete, "id <> ?", everyone_but)
@@ -67,19 +67,19 @@ class Process(Model):
         return await transaction.transact(cls._delete, IS_DEAD)
 
     @classmethod
-    async def end(cls, identity: str) -> set[Place]:
+    async def unregister(cls, identity: str) -> set[UserRoom]:
         """Delete this process, which leaves in good order; where its people were."""
         return await transaction.transact(cls._delete, "id = ?", identity)
 
     @classmethod
-    async def _delete(cls, which: str, *parameters: str) -> set[Place]:
+    async def _delete(cls, which: str, *parameters: str) -> set[UserRoom]:
         """Of several that find the same process dead one gets its people: the others wait, and find no such row."""
-        places: set[Place] = set()
+        places: set[UserRoom] = set()
         held = f"UPDATE process SET renewed = 1 WHERE {which} RETURNING id, seen_at"
         for process in await sql.rows(held, *parameters):
             visits = await sql.rows("SELECT user_id, room_id FROM visit WHERE process_id = ?", process["id"])
             here = {(visit["user_id"], visit["room_id"]) for visit in visits}
-            await note_seen({user for user, _ in here}, datetime.fromtimestamp(process["seen_at"], UTC))
+            await update_last_seen({user for user, _ in here}, datetime.fromtimestamp(process["seen_at"], UTC))
             await cls.filter(id=process["id"]).delete()
             places |= here
         return places
@@ -100,8 +100,8 @@ class Visit(Model):
         unique_together = (("process", "user", "room_id"),)
 
     @classmethod
-    async def write(
-        cls, process: str, came: Collection[Place], went: Collection[Place], away: Collection[int] = ()
+    async def apply_changes(
+        cls, process: str, came: Collection[UserRoom], went: Collection[UserRoom], away: Collection[int] = ()
     ) -> None:
         """
         Write who came, who went, and who was seen for the last time here: one batch, one transaction.
@@ -123,15 +123,15 @@ class Visit(Model):
                     "ON CONFLICT DO NOTHING",
                     process, *_flat(some),
                 )  # fmt: skip
-            await note_seen(away, datetime.now(UTC))
+            await update_last_seen(away, datetime.now(UTC))
 
         await transaction.transact(write)
 
 
-def _values(places: list[Place]) -> str:
+def _values(places: list[UserRoom]) -> str:
     """The first row tells PostgreSQL the types."""
     return "VALUES (CAST(? AS INTEGER), CAST(? AS INTEGER))" + ", (?, ?)" * (len(places) - 1)
 
 
-def _flat(places: list[Place]) -> list[int]:
+def _flat(places: list[UserRoom]) -> list[int]:
     return [number for place in places for number in place]

@@ -22,7 +22,7 @@ async def online(users: Collection[int]) -> set[int]:
     """Those of the people who are online and show it; one query for each 500."""
     found: set[int] = set()
     for some in batches(set(users)):
-        query = f'SELECT id FROM "user" WHERE id IN ({sql.marks(some)}) AND {is_online()}'
+        query = f'SELECT id FROM "user" WHERE id IN ({sql.placeholders(some)}) AND {is_online()}'
         rows = await sql.rows(query, *some)
         found |= {row["id"] for row in rows}
     return found
@@ -37,13 +37,13 @@ async def everyone_online() -> set[int]:
     return {row["id"] for row in rows}
 
 
-async def rooms_of(user: int) -> list[int]:
+async def rooms_shown_to(user: int) -> list[int]:
     """The rooms that the person's pages show, in any process."""
     rows = await sql.rows("SELECT DISTINCT room_id FROM visit WHERE user_id = ? AND room_id > ?", user, NO_ROOM)
     return [row["room_id"] for row in rows]
 
 
-class People(NamedTuple):
+class RoomPresence(NamedTuple):
     """Who is in a room now: how many, and the first of them by name."""
 
     total: int
@@ -72,18 +72,18 @@ SELECT room_id, code, display_name, total FROM (
 ) AS person WHERE place <= {NAMES_SHOWN} ORDER BY room_id, place"""
 
 
-async def people_in(rooms: Collection[int]) -> dict[int, People]:
+async def presence_in(rooms: Collection[int]) -> dict[int, RoomPresence]:
     """Who is in each of these rooms and shows it, in one query; a page that shows no room has no people."""
     by_room: dict[int, list[dict[str, Any]]] = {room: [] for room in rooms if room != NO_ROOM}
     if len(by_room) == 1:
         [room] = by_room
         by_room[room] = await sql.rows(_IN_ROOM, room)
     elif by_room:
-        for row in await sql.rows(_IN_ROOMS.format(rooms=sql.marks(by_room)), *by_room):
+        for row in await sql.rows(_IN_ROOMS.format(rooms=sql.placeholders(by_room)), *by_room):
             by_room[row.pop("room_id")].append(row)
     return {room: _people(found) for room, found in by_room.items()}
 
 
-def _people(rows: list[dict[str, Any]]) -> People:
+def _people(rows: list[dict[str, Any]]) -> RoomPresence:
     total = rows[0]["total"] if rows else 0
-    return People(total, [{"code": row["code"], "display_name": row["display_name"]} for row in rows])
+    return RoomPresence(total, [{"code": row["code"], "display_name": row["display_name"]} for row in rows])

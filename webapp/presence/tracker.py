@@ -8,11 +8,11 @@ from time import monotonic
 
 from webapp import settings
 from webapp.core.lifetime import Slot
-from webapp.core.tasks import end
+from webapp.core.tasks import cancel_and_wait
 from webapp.db import engine
 from webapp.live import hub
 from webapp.presence import broadcasts
-from webapp.presence.models import RENEW_SECONDS, Place, Process, Visit
+from webapp.presence.models import RENEW_SECONDS, Process, UserRoom, Visit
 
 WRITE_SECONDS = 0.5
 # A page that changes closes its stream and opens another: nobody should see the person flicker.
@@ -21,14 +21,14 @@ GRACE_SECONDS = 5.0
 READING_SECONDS = 60.0
 
 
-class Attendance:
+class PresenceTracker:
     """`room` is NO_ROOM for a page that shows none: it makes somebody present, but in no room."""
 
     def __init__(self) -> None:
-        self._streams: Counter[Place] = Counter()
-        self._until: dict[Place, float] = {}
-        self._forgotten: set[Place] = set()
-        self._written: set[Place] = set()
+        self._streams: Counter[UserRoom] = Counter()
+        self._until: dict[UserRoom, float] = {}
+        self._forgotten: set[UserRoom] = set()
+        self._written: set[UserRoom] = set()
         self._has_changed = asyncio.Event()
         self._process = ""
 
@@ -37,16 +37,16 @@ class Attendance:
         """The id of the lease that this process holds."""
         return self._process
 
-    def look(self, user: int, room: int) -> None:
+    def record_request(self, user: int, room: int) -> None:
         """Somebody asked for a page."""
         self._stay(user, room, READING_SECONDS)
 
-    def enter(self, user: int, room: int) -> None:
+    def stream_opened(self, user: int, room: int) -> None:
         """A stream of theirs has been opened."""
         self._streams[user, room] += 1
         self._has_changed.set()
 
-    def leave(self, user: int, room: int) -> None:
+    def stream_closed(self, user: int, room: int) -> None:
         """A stream of theirs has ended."""
         self._streams[user, room] -= 1
         if self._streams[user, room] <= 0:
@@ -54,22 +54,22 @@ class Attendance:
             self._stay(user, room, 0 if (user, room) in self._forgotten else GRACE_SECONDS)
             self._forgotten.discard((user, room))
 
-    def has_open(self, user: int, room: int) -> bool:
+    def has_open_stream(self, user: int, room: int) -> bool:
         """Whether they have a live page of the room open here: what comes into it is being read."""
         return self._streams[user, room] > 0
 
-    def forget(self, user: int, room: int) -> None:
+    def leave_now(self, user: int, room: int) -> None:
         """They have left on purpose, or were sent away: no grace, also when their streams end."""
         self._until.pop((user, room), None)
-        if self.has_open(user, room):
+        if self.has_open_stream(user, room):
             self._forgotten.add((user, room))
         self._has_changed.set()
 
-    def forget_all(self, user: int) -> None:
+    def leave_everywhere(self, user: int) -> None:
         """The same for every place they are in: their account is going."""
         for person, room in self._present():
             if person == user:
-                self.forget(person, room)
+                self.leave_now(person, room)
 
     def _stay(self, user: int, room: int, seconds: float) -> None:
         self._until[user, room] = monotonic() + seconds
@@ -78,19 +78,19 @@ class Attendance:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Hold this process's lease and write its visits until the block ends; then they are gone at once."""
-        self._process = await Process.begin()
+        self._process = await Process.register()
         if settings.ON_SQLITE:
             # One process at a time: whatever another has left behind is from before a crash.
-            await Process.bury(everyone_but=self._process)
+            await Process.reap(everyone_but=self._process)
         tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._renew())]
         try:
             yield
         finally:
-            await end(tasks)
+            await cancel_and_wait(tasks)
             with contextlib.suppress(Exception):  # a database that is away keeps the row until the lease ends
-                self._tell_of(await Process.end(self._process))
+                self._tell_of(await Process.unregister(self._process))
 
-    def _present(self) -> set[Place]:
+    def _present(self) -> set[UserRoom]:
         now = monotonic()
         self._until = {place: until for place, until in self._until.items() if until > now}
         return set(self._until) | set(self._streams)
@@ -105,11 +105,11 @@ class Attendance:
                 async with asyncio.timeout(self._patience()):
                     await self._has_changed.wait()
             self._has_changed.clear()
-            await hub().crowd.passed()
+            await hub().crowd.wait_until_over()
             try:
                 await self._write_changes()
             except Exception as error:
-                engine.read("who is here could not be written", error)
+                engine.report_failure("who is here could not be written", error)
                 self._has_changed.set()
             await asyncio.sleep(WRITE_SECONDS)
 
@@ -119,10 +119,10 @@ class Attendance:
         if not (came or went):
             return
         away = _people(written) - _people(present)
-        await Visit.write(self._process, came, went, away)
+        await Visit.apply_changes(self._process, came, went, away)
         if self._written is written:  # else we were taken for dead meanwhile, and everybody is written anew
             self._written = present
-        broadcasts.moved({room for _, room in came | went})
+        broadcasts.rooms_changed({room for _, room in came | went})
         broadcasts.changed(away | _people(present) - _people(written))
 
     async def _renew(self) -> None:
@@ -133,19 +133,19 @@ class Attendance:
                     # We were taken for dead (a frozen machine): everybody who is here is written anew.
                     self._written = set()
                     self._has_changed.set()
-                self._tell_of(await Process.bury())
+                self._tell_of(await Process.reap())
             except Exception as error:
-                engine.read("this process could not say that it is alive", error)
+                engine.report_failure("this process could not say that it is alive", error)
 
     @staticmethod
-    def _tell_of(places: Collection[Place]) -> None:
+    def _tell_of(places: Collection[UserRoom]) -> None:
         """A process has ended, and these were the places of its people."""
-        broadcasts.moved({room for _, room in places})
+        broadcasts.rooms_changed({room for _, room in places})
         broadcasts.changed(_people(places))
 
 
-def _people(places: Collection[Place]) -> set[int]:
+def _people(places: Collection[UserRoom]) -> set[int]:
     return {user for user, _ in places}
 
 
-attendance = Slot[Attendance]("presence of this process")
+tracker = Slot[PresenceTracker]("presence of this process")

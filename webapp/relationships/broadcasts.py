@@ -4,7 +4,7 @@ from webapp.accounts.models import User
 from webapp.live import hub
 
 
-def changed(*people: User) -> None:
+def relationships_changed(*people: User) -> None:
     """What these people are to somebody has changed: their pages have something else to show."""
     for person in people:
-        hub().note("ties", user=person.id)
+        hub().broadcast_reliably("ties", user=person.id)

@@ -12,18 +12,18 @@ from tortoise.queryset import QuerySet
 
 from webapp.accounts.models import User
 from webapp.core import text
-from webapp.core.errors import Missing, Refused
+from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import _
 from webapp.db import sql, transaction
 from webapp.db.prepared import Prepared
 from webapp.presence.queries import is_online
 
-MOST_OUTSTANDING = 50
-MOST_SHOWN = 1000
+MAX_PENDING_REQUESTS = 50
+MAX_LISTED = 1000
 COOLING_OFF = timedelta(days=30)
 
 
-class Tie(StrEnum):
+class Relationship(StrEnum):
     """What somebody else is to the viewer, as the viewer may know it."""
 
     SELF = "self"
@@ -34,24 +34,24 @@ class Tie(StrEnum):
     BLOCKED = "blocked"  # by me
 
 
-def pair(one: User, other: User) -> tuple[int, int]:
+def ordered_ids(one: User, other: User) -> tuple[int, int]:
     """The two in the order in which the database holds every pair."""
     return min(one.id, other.id), max(one.id, other.id)
 
 
-async def _hold(one: User, other: User) -> None:
+async def _lock_pair(one: User, other: User) -> None:
     """Lock both, within a transaction: what is made between two people waits for what is being made or ended there."""
-    for user in pair(one, other):
+    for user in ordered_ids(one, other):
         await User.filter(id=user).update(blocks_version=F("blocks_version"))
 
 
-def _standing() -> Q:
+def _pending_for_sender() -> Q:
     """A request as it looks to the one who asked: it waits for an answer."""
     is_fresh = Q(declined_at=None) | Q(declined_at__gt=datetime.now(UTC) - COOLING_OFF)
     return Q(accepted_at=None, withdrawn=False) & is_fresh
 
 
-def _waits() -> Q:
+def _pending_for_recipient() -> Q:
     """A request as it looks to the one who is asked."""
     return Q(accepted_at=None, declined_at=None, withdrawn=False)
 
@@ -87,27 +87,27 @@ class Friendship(Model):
 
     @classmethod
     async def between(cls, one: User, other: User) -> "Friendship | None":
-        low, high = pair(one, other)
+        low, high = ordered_ids(one, other)
         return await cls.get_or_none(low_id=low, high_id=high)
 
-    def tie(self, viewer: User) -> Tie:
+    def tie(self, viewer: User) -> Relationship:
         if self.accepted_at:
-            return Tie.FRIENDS
+            return Relationship.FRIENDS
         if self.asked_by == viewer.id:
-            return Tie.NONE if self.withdrawn or self.is_stale else Tie.ASKED
-        return Tie.NONE if self.withdrawn or self.declined_at else Tie.ASKING
+            return Relationship.NONE if self.withdrawn or self.is_stale else Relationship.ASKED
+        return Relationship.NONE if self.withdrawn or self.declined_at else Relationship.ASKING
 
     @property
     def is_stale(self) -> bool:
         """Declined, and long enough ago to be asked again."""
         return self.declined_at is not None and datetime.now(UTC) - self.declined_at > COOLING_OFF
 
-    def other(self, user: User) -> User:
+    def other_person(self, user: User) -> User:
         """The one of the two who is not this person, where both were read with it."""
         return self.high if self.low_id == user.id else self.low
 
     @classmethod
-    async def ask(cls, user: User, other: User) -> Tie:
+    async def request(cls, user: User, other: User) -> Relationship:
         """
         Ask to be friends, or accept when the other has asked already; what they are now.
 
@@ -116,48 +116,50 @@ class Friendship(Model):
         return await transaction.transact(cls.ask_now, user, other)
 
     @classmethod
-    async def ask_now(cls, user: User, other: User) -> Tie:
+    async def ask_now(cls, user: User, other: User) -> Relationship:
         """The same within a transaction."""
         if user.id == other.id:
-            raise Refused(_("You are your own friend already."))
-        await _hold(user, other)
-        await Block.check(user, other)
+            raise Forbidden(_("You are your own friend already."))
+        await _lock_pair(user, other)
+        await Block.require_none(user, other)
         now = datetime.now(UTC)
         known = await cls.between(user, other)
         if known and known.accepted_at:
-            return Tie.FRIENDS
+            return Relationship.FRIENDS
         # Declined or not: as far as who asked can tell, their request waits, and now it has an answer.
-        if await cls.filter(_standing(), id=known.id if known else 0, asked_by=other.id).update(accepted_at=now):
-            return Tie.FRIENDS
-        if known and known.tie(user) == Tie.ASKED:
-            return Tie.ASKED
-        if await cls.filter(_standing(), asked_by=user.id).count() >= MOST_OUTSTANDING:
-            raise Refused(_("You have asked many people who have not answered yet. Wait for some of them."))
+        if await cls.filter(_pending_for_sender(), id=known.id if known else 0, asked_by=other.id).update(
+            accepted_at=now
+        ):
+            return Relationship.FRIENDS
+        if known and known.tie(user) == Relationship.ASKED:
+            return Relationship.ASKED
+        if await cls.filter(_pending_for_sender(), asked_by=user.id).count() >= MAX_PENDING_REQUESTS:
+            raise Forbidden(_("You have asked many people who have not answered yet. Wait for some of them."))
         if known and known.asked_by == user.id and not known.is_stale:
             await cls.filter(id=known.id).update(withdrawn=False)
-            return Tie.ASKED
+            return Relationship.ASKED
         # What is left of the pair is over: an old decline, a request taken back, or nothing.
-        low, high = pair(user, other)
+        low, high = ordered_ids(user, other)
         await cls.filter(low_id=low, high_id=high).delete()
         await cls.create(low_id=low, high_id=high, asked_by=user.id, asked_at=now)
-        return Tie.ASKED
+        return Relationship.ASKED
 
     @classmethod
     async def accept(cls, user: User, other: User) -> None:
         """Raises Missing when they have not asked, or have taken it back."""
-        low, high = pair(user, other)
-        asked = cls.filter(_standing(), low_id=low, high_id=high, asked_by=other.id)
+        low, high = ordered_ids(user, other)
+        asked = cls.filter(_pending_for_sender(), low_id=low, high_id=high, asked_by=other.id)
         if not await asked.update(accepted_at=datetime.now(UTC)):
             if (found := await cls.between(user, other)) and found.accepted_at:
                 return  # accepted already
-            raise Missing(_("They have taken their request back."))
+            raise NotFound(_("They have taken their request back."))
 
     @classmethod
-    async def join(cls, one: User, other: User) -> None:
+    async def befriend(cls, one: User, other: User) -> None:
         """Make friends of two who both want it, within a transaction; raises Missing where a block stands between."""
-        await _hold(one, other)
-        await Block.check(one, other)
-        low, high = pair(one, other)
+        await _lock_pair(one, other)
+        await Block.require_none(one, other)
+        low, high = ordered_ids(one, other)
         now = datetime.now(UTC)
         if not await cls.filter(low_id=low, high_id=high, accepted_at__not_isnull=True).exists():
             await cls.filter(low_id=low, high_id=high).delete()
@@ -165,13 +167,13 @@ class Friendship(Model):
 
     @classmethod
     async def decline(cls, user: User, other: User) -> None:
-        low, high = pair(user, other)
+        low, high = ordered_ids(user, other)
         asked = cls.filter(low_id=low, high_id=high, asked_by=other.id, accepted_at=None, declined_at=None)
         await asked.update(declined_at=datetime.now(UTC))
 
     @classmethod
     async def cancel(cls, user: User, other: User) -> None:
-        low, high = pair(user, other)
+        low, high = ordered_ids(user, other)
         asked = cls.filter(low_id=low, high_id=high, asked_by=user.id, accepted_at=None)
         if not await asked.filter(declined_at=None).delete():
             await asked.update(withdrawn=True)
@@ -179,16 +181,16 @@ class Friendship(Model):
     @classmethod
     async def remove(cls, user: User, other: User) -> None:
         """End a friendship. No other trace of the pair is left."""
-        low, high = pair(user, other)
+        low, high = ordered_ids(user, other)
         await cls.filter(low_id=low, high_id=high, accepted_at__not_isnull=True).delete()
 
     @classmethod
-    async def presence(cls, user: User, other: User) -> bool | None:
+    async def is_friend_online(cls, user: User, other: User) -> bool | None:
         """Whether this friend is online, as they show it; None for somebody who is no friend."""
         rows = await sql.rows(
             f'SELECT {is_online()} AS is_online FROM friendship JOIN "user" ON "user".id = ? '
             "WHERE low_id = ? AND high_id = ? AND accepted_at IS NOT NULL",
-            other.id, *pair(user, other),
+            other.id, *ordered_ids(user, other),
         )  # fmt: skip
         return bool(rows[0]["is_online"]) if rows else None
 
@@ -196,27 +198,27 @@ class Friendship(Model):
     async def friends(cls, user: User) -> list[User]:
         """The person's friends, by name."""
         found = await _FRIENDS.all(user.id)
-        return sorted((one.other(user) for one in found), key=lambda friend: text.fold(friend.display_name))
+        return sorted((one.other_person(user) for one in found), key=lambda friend: text.fold(friend.display_name))
 
     @classmethod
     async def requests(cls, user: User) -> "list[Friendship]":
         """What waits for the person, and what the person waits for, the latest first."""
         mine = cls.filter(Q(low_id=user.id) | Q(high_id=user.id))
-        waits = Q(asked_by=user.id) & _standing() | _waits()
-        return await mine.filter(waits).select_related("low", "high").order_by("-asked_at").limit(MOST_SHOWN)
+        waits = Q(asked_by=user.id) & _pending_for_sender() | _pending_for_recipient()
+        return await mine.filter(waits).select_related("low", "high").order_by("-asked_at").limit(MAX_LISTED)
 
     @classmethod
-    async def asking_people(cls, user: User) -> list[User]:
+    async def requesters(cls, user: User) -> list[User]:
         """Who waits for an answer of the person, the latest first."""
-        return [one.other(user) for one in await _ASKING.all(user.id)]
+        return [one.other_person(user) for one in await _ASKING.all(user.id)]
 
     @classmethod
-    async def friends_of(cls, user_id: int) -> set[int]:
+    async def friend_ids(cls, user_id: int) -> set[int]:
         """The ids of the person's friends."""
-        return (await cls.friends_of_all([user_id]))[user_id]
+        return (await cls.friend_ids_by_user([user_id]))[user_id]
 
     @classmethod
-    async def friends_of_all(cls, users: Collection[int]) -> dict[int, set[int]]:
+    async def friend_ids_by_user(cls, users: Collection[int]) -> dict[int, set[int]]:
         """The ids of each of these people's friends."""
         found: dict[int, set[int]] = {user: set() for user in users}
         for low, high, _asker in await cls._between(users, "accepted_at IS NOT NULL"):
@@ -227,7 +229,7 @@ class Friendship(Model):
         return found
 
     @classmethod
-    async def asking(cls, users: Collection[int]) -> Counter[int]:
+    async def request_counts(cls, users: Collection[int]) -> Counter[int]:
         """How many wait for an answer of each of these people."""
         theirs = await cls._between(users, _WAITS)
         return Counter(user for low, high, asker in theirs for user in (low, high) if user != asker)
@@ -235,7 +237,7 @@ class Friendship(Model):
     @staticmethod
     async def _between(users: Collection[int], state: str) -> list[tuple[int, int, int]]:
         """The pairs of these people and others that are in this state, with the one of the two who asked."""
-        some = sql.marks(users)
+        some = sql.placeholders(users)
         rows = await sql.rows(
             "SELECT low_id, high_id, asked_by FROM friendship "
             f"WHERE (low_id IN ({some}) OR high_id IN ({some})) AND {state}",
@@ -245,11 +247,13 @@ class Friendship(Model):
 
 
 def _of(user: int) -> QuerySet[Friendship]:
-    return Friendship.filter(Q(low_id=user) | Q(high_id=user)).select_related("low", "high").limit(MOST_SHOWN)
+    return Friendship.filter(Q(low_id=user) | Q(high_id=user)).select_related("low", "high").limit(MAX_LISTED)
 
 
 _FRIENDS = Prepared[Friendship](lambda user: _of(user).filter(accepted_at__not_isnull=True))
-_ASKING = Prepared[Friendship](lambda user: _of(user).filter(_waits(), asked_by__not=user).order_by("-asked_at"))
+_ASKING = Prepared[Friendship](
+    lambda user: _of(user).filter(_pending_for_recipient(), asked_by__not=user).order_by("-asked_at")
+)
 
 
 class Block(Model):
@@ -280,20 +284,20 @@ class Block(Model):
         return bool(await cls.between(one, other))
 
     @classmethod
-    async def check(cls, user: User, other: User) -> None:
+    async def require_none(cls, user: User, other: User) -> None:
         """Raise Missing when either has blocked the other: the same as for a code that nobody has."""
         if await cls.exists_between(user, other):
-            raise Missing(_("Nobody has that code."))
+            raise NotFound(_("Nobody has that code."))
 
     @classmethod
-    async def put(cls, user: User, other: User) -> None:
+    async def add(cls, user: User, other: User) -> None:
         """Block somebody: friendship and requests between the two end with it."""
         if user.id == other.id:
-            raise Refused(_("You can't block yourself."))
+            raise Forbidden(_("You can't block yourself."))
 
         async def write() -> None:
-            await _hold(user, other)
-            low, high = pair(user, other)
+            await _lock_pair(user, other)
+            low, high = ordered_ids(user, other)
             await Friendship.filter(low_id=low, high_id=high).delete()
             if not await cls.exists(blocker_id=user.id, blocked_id=other.id):
                 await cls.create(blocker_id=user.id, blocked_id=other.id)
@@ -302,7 +306,7 @@ class Block(Model):
         await transaction.transact(write)
 
     @classmethod
-    async def lift(cls, user: User, other: User) -> None:
+    async def remove(cls, user: User, other: User) -> None:
         async def write() -> None:
             if await cls.filter(blocker_id=user.id, blocked_id=other.id).delete():
                 await cls._count(user)
@@ -314,13 +318,13 @@ class Block(Model):
         await User.filter(id=user.id).update(blocks_version=F("blocks_version") + 1)
 
     @classmethod
-    async def around(cls, user: User) -> set[int]:
+    async def blocked_either_way(cls, user: User) -> set[int]:
         """The ids of everyone whom the person has blocked, or who has blocked them."""
         rows = await sql.rows(_AROUND, *[user.id] * 4)
         return {row["other"] for row in rows}
 
     @classmethod
-    async def by(cls, user: User) -> list[str]:
+    async def blocked_codes(cls, user: User) -> list[str]:
         """The codes of the people whom the person has blocked; no query for the many who never blocked anyone."""
         if not user.blocks_version:
             return []
@@ -328,9 +332,9 @@ class Block(Model):
         return [row["code"] for row in rows]
 
     @classmethod
-    async def people(cls, user: User) -> list[User]:
+    async def blocked_people(cls, user: User) -> list[User]:
         """The people whom the person has blocked, the latest first."""
-        blocks = await cls.filter(blocker_id=user.id).select_related("blocked").order_by("-id").limit(MOST_SHOWN)
+        blocks = await cls.filter(blocker_id=user.id).select_related("blocked").order_by("-id").limit(MAX_LISTED)
         return [block.blocked for block in blocks]
 
 
@@ -369,7 +373,7 @@ class VeiledBlock(Model):
     @classmethod
     async def by(cls, user: User) -> "list[VeiledBlock]":
         """Those that the person has made, the latest first."""
-        return await cls.filter(blocker_id=user.id).order_by("-id").limit(MOST_SHOWN)
+        return await cls.filter(blocker_id=user.id).order_by("-id").limit(MAX_LISTED)
 
 
 _BETWEEN = " UNION ALL ".join(

@@ -4,12 +4,12 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from webapp.accounts.models import User
-from webapp.core.errors import Missing
+from webapp.core.errors import NotFound
 from webapp.core.i18n import _
-from webapp.relationships.models import Block, Friendship, Tie, VeiledBlock
+from webapp.relationships.models import Block, Friendship, Relationship, VeiledBlock
 
 
-class Circle(NamedTuple):
+class Contacts(NamedTuple):
     """Everybody whom a person has something with."""
 
     asking: list[User]
@@ -19,14 +19,16 @@ class Circle(NamedTuple):
     veiled: list[VeiledBlock]
 
 
-async def circle(user: User) -> Circle:
+async def contacts(user: User) -> Contacts:
     requests = await Friendship.requests(user)
-    asking = [one.other(user) for one in requests if one.asked_by != user.id]
-    asked = [one.other(user) for one in requests if one.asked_by == user.id]
-    return Circle(asking, asked, await Friendship.friends(user), await Block.people(user), await VeiledBlock.by(user))
+    asking = [one.other_person(user) for one in requests if one.asked_by != user.id]
+    asked = [one.other_person(user) for one in requests if one.asked_by == user.id]
+    return Contacts(
+        asking, asked, await Friendship.friends(user), await Block.blocked_people(user), await VeiledBlock.by(user)
+    )
 
 
-async def tie(viewer: User, other: User) -> Tie:
+async def relationship(viewer: User, other: User) -> Relationship:
     """
     What the other is to the viewer; raises Missing when the other has blocked them.
 
@@ -34,28 +36,28 @@ async def tie(viewer: User, other: User) -> Tie:
     somebody would know why.
     """
     if viewer.id == other.id:
-        return Tie.SELF
+        return Relationship.SELF
     blocks = await Block.between(viewer, other)
     if (viewer.id, True) in blocks:
-        return Tie.BLOCKED
+        return Relationship.BLOCKED
     # Not the viewer's own veiled block, which their page of the other must not give away.
     if other.id in dict(blocks):
-        raise Missing(_("Nobody has that code."))
+        raise NotFound(_("Nobody has that code."))
     friendship = await Friendship.between(viewer, other)
-    return friendship.tie(viewer) if friendship else Tie.NONE
+    return friendship.tie(viewer) if friendship else Relationship.NONE
 
 
-async def meet(viewer: User, code: str) -> tuple[User, Tie]:
+async def find_person(viewer: User, code: str) -> tuple[User, Relationship]:
     """The person with that code, and what they are to the viewer; raises Missing as `tie` does."""
     try:
-        other = await User.by_code(code)
-    except Missing:
+        other = await User.get_by_code(code)
+    except NotFound:
         await Block.exists_between(viewer, viewer)  # it takes as long as for somebody who has blocked them
         raise
-    return other, await tie(viewer, other)
+    return other, await relationship(viewer, other)
 
 
-async def reachable(viewer: User, users: Collection[User]) -> list[User]:
+async def without_blocked(viewer: User, users: Collection[User]) -> list[User]:
     """Those of the users whom no block stands between."""
-    blocked = await Block.around(viewer)
+    blocked = await Block.blocked_either_way(viewer)
     return [user for user in users if user.id not in blocked]

@@ -15,11 +15,11 @@ from webapp.conversations.models import (
     room_topic,
 )
 from webapp.core import text
-from webapp.core.errors import Missing
+from webapp.core.errors import NotFound
 from webapp.db import transaction
 
 
-async def enter(user: User, name: str, topic: str = "") -> Room:
+async def open_room(user: User, name: str, topic: str = "") -> Room:
     """
     Join the public room of that name, or create and own it.
 
@@ -34,7 +34,7 @@ async def enter(user: User, name: str, topic: str = "") -> Room:
                 await members.join(found, user)
                 return found
             return await transaction.transact(_create, user, name, folded, topic, attempt)
-        except (IntegrityError, Missing):
+        except (IntegrityError, NotFound):
             continue  # somebody made it or deleted it first, or the key is taken: look again, try another key
     raise RuntimeError("no free key was found for a room")
 

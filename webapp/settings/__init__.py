@@ -28,7 +28,7 @@ _PACKAGE = Path(__file__).parent.parent
 _ROOT = _PACKAGE if (_PACKAGE / "templates").is_dir() else _PACKAGE.parent
 TEMPLATES = _ROOT / "templates"
 STATIC = _ROOT / "static"
-MOST_FILES = 65_536
+MAX_FILES = 65_536
 
 
 _file = env_file.read(Path(".env"))
@@ -126,15 +126,15 @@ def _redis_url(text: str) -> str:
     return text
 
 
-def most_files() -> int:
+def max_files() -> int:
     """How many files and connections a process may have open when it asks for it, as `serve` does."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    return MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
 
 
 def _most_streams() -> int:
     """A quarter of the files is for everything else; 40 kB each, 10,000 streams are 400 MB."""
-    return min(10_000, most_files() * 3 // 4)
+    return min(10_000, max_files() * 3 // 4)
 
 
 def _rate(name: str, default: str) -> RateLimitItem:

@@ -17,7 +17,7 @@ class Viewer:
         self.friends: set[int] = set()
 
 
-class Audience:
+class Followers:
     """All of them. What is known of somebody goes with the last of their pages."""
 
     def __init__(self) -> None:
@@ -34,10 +34,10 @@ class Audience:
         if viewer := self.people.get(user):
             viewer.readers.pop(reader, None)
             if not viewer.readers:
-                self.know(user, set(), set())
+                self.follow(user, set(), set())
                 del self.people[user]
 
-    def know(self, user: int, rooms: Set[int], friends: set[int]) -> None:
+    def follow(self, user: int, rooms: Set[int], friends: set[int]) -> None:
         """These are the person's rooms and friends now."""
         viewer = self.people[user]
         _replace(self.in_room, user, viewer.rooms.keys(), rooms)

@@ -11,12 +11,12 @@ from webapp.accounts.models import User
 from webapp.conversations.models import Membership, Room
 from webapp.http import render
 from webapp.live import hub
-from webapp.sidebar.queries import OLDER, PAGE, digest, digest_of, entries
+from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, contacts_digest, digest, list_entries
 
-NO_FORM = {"name": "", "topic": ""}
+EMPTY_FORM = {"name": "", "topic": ""}
 
 
-async def split(
+async def render_with_sidebar(
     request: Request,
     user: User,
     name: str,
@@ -33,25 +33,25 @@ async def split(
 
     `online` are the friends that the page shows as such, None where it lists none; `waiting` is how many want to be.
     """
-    listed = await entries(user.id, sidebar_page)
-    shown = listed[:PAGE]
-    if come := [entry for entry in shown if entry.is_to_come]:
-        await Membership.delivered([entry.membership_id for entry in come])
+    listed = await list_entries(user.id, sidebar_page)
+    shown = listed[:PAGE_SIZE]
+    if come := [entry for entry in shown if entry.is_undelivered]:
+        await Membership.mark_delivered([entry.membership_id for entry in come])
         for entry in come:
-            hub().touch(entry.room_id, "receipts")
-    seen = digest(shown, streamed.id if streamed else None) if sidebar_page == 1 else OLDER
-    query = {"sidebar": seen if online is None else f"{seen}.{digest_of(online, waiting)}"}
+            hub().refresh(entry.room_id, "receipts")
+    seen = digest(shown, streamed.id if streamed else None) if sidebar_page == 1 else OLDER_PAGE
+    query = {"sidebar": seen if online is None else f"{seen}.{contacts_digest(online, waiting)}"}
     query["page"] = render.PAGE_VERSION
     stream = f"{streamed.path}/events?after={streamed.version}&" if streamed else "/events?"
     defaults: dict[str, Any] = {
         "sidebar": shown,
         "sidebar_page": sidebar_page,
-        "sidebar_more": len(listed) > PAGE,
+        "sidebar_more": len(listed) > PAGE_SIZE,
         "stream": stream + urlencode(query),
         "online": online,
         "waiting": waiting,
         "here": "",
-        "form": NO_FORM,
-        "problems": NO_FORM,
+        "form": EMPTY_FORM,
+        "problems": EMPTY_FORM,
     }
     return render.page(request, name, status, **(defaults | context))

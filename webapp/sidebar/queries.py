@@ -10,22 +10,22 @@ from urllib.parse import quote
 from zlib import crc32
 
 from webapp.accounts.viewer import HUES, Avatar
-from webapp.conversations.models import DIRECT, NOBODY, NOTEBOOK, REMOVED
-from webapp.core.i18n import Words
+from webapp.conversations.models import DELETED_ACCOUNT, DIRECT, NOTES, REMOVED
+from webapp.core.i18n import Text
 from webapp.db import sql
 from webapp.presence.queries import is_online
-from webapp.presence.tracker import attendance
+from webapp.presence.tracker import tracker
 
 T = TypeVar("T")
 
-PAGE = 50
-MOST_PAGES = 100
+PAGE_SIZE = 50
+MAX_PAGES = 100
 # People, or places of theirs, that one query asks about: what it answers is worked through in one go, for some 10 ms.
-AT_ONCE = 250
+BATCH_SIZE = 250
 # Between two such goes: a message that is posted meanwhile goes first, and takes several turns of the event loop.
-BREATH_SECONDS = 0.02
+YIELD_SECONDS = 0.02
 # In the place of a digest, for a page that shows older entries: it is given nothing but what changes.
-OLDER = "-"
+OLDER_PAGE = "-"
 JUST_NOW = timedelta(minutes=1)
 # As many unread messages, or more, are all the same to a badge.
 MAX_UNREAD = 100
@@ -87,7 +87,7 @@ _AT = (
 )
 
 
-class Entry:
+class EntryRow:
     """A room or a chat in somebody's sidebar."""
 
     def __init__(self, row: dict[str, Any]) -> None:
@@ -98,26 +98,26 @@ class Entry:
         self.is_request, self.muted = bool(row["is_request"]), bool(row["muted"])
         self.is_friend, self.is_online = bool(row["is_friend"]), bool(row["is_online"])
         self.unread = min(MAX_UNREAD, max(0, self.last_number - row["read_number"] - row["removed_unread"]))
-        if self.muted or attendance().has_open(self.user_id, self.room_id):
+        if self.muted or tracker().has_open_stream(self.user_id, self.room_id):
             self.unread = 0
         # Whether the one who wrote can be told that it has come to the viewer.
         is_mine = row["last_author"] == self.user_id
-        self.is_to_come = (
+        self.is_undelivered = (
             self.is_chat and not self.is_request and not is_mine and row["delivered_number"] < self.last_number
         )
         # Before anything is said it has a place among the others, and no time.
-        self.moved_at = sql.moment(row["last_at"])
-        self.at = self.moved_at if self.last_number else None
+        self.sort_at = sql.from_db(row["last_at"])
+        self.last_message_at = self.sort_at if self.last_number else None
         # No line at all where the viewer has blocked its author.
         line = row["last_line"]
-        self.line: Words = "" if line is None else REMOVED if row["is_last_removed"] else line
+        self.line: Text = "" if line is None else REMOVED if row["is_last_removed"] else line
         self.is_mine = is_mine
-        self.name: Words = row["name"]
+        self.name: Text = row["name"]
         self.avatar: Avatar | None = None
         self.code = row["other_code"] or ""
         if self.is_chat:
             is_notebook = row["low"] == row["high"]
-            self.name = NOTEBOOK if is_notebook else row["other_name"] or NOBODY
+            self.name = NOTES if is_notebook else row["other_name"] or DELETED_ACCOUNT
             self.avatar = Avatar.of(row["other_name"] or "", self.code, row["other_picture"])
 
     @property
@@ -128,11 +128,11 @@ class Entry:
     def hue(self) -> int:
         return crc32(self.key.encode()) % HUES
 
-    def is_newer_than(self, told: int | None) -> bool:
+    def has_news_since(self, told: int | None) -> bool:
         """Whether something was said after the message of this number, the last one that was told, if that is known."""
         if told is not None:
             return bool(self.last_number > told)
-        return self.at is not None and datetime.now(UTC) - self.at < JUST_NOW
+        return self.last_message_at is not None and datetime.now(UTC) - self.last_message_at < JUST_NOW
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -141,12 +141,12 @@ class Entry:
         return self.room_id, self.last_number, self.unread, self.line, self.is_mine, self.is_request, chat
 
     @property
-    def looks(self) -> tuple[object, ...]:
+    def render_key(self) -> tuple[object, ...]:
         """All that it is rendered from: entries that look alike are rendered once."""
         return self.facts, self.is_online
 
 
-def digest(entries: Iterable[Entry], here: int | None) -> str:
+def digest(entries: Iterable[EntryRow], here: int | None) -> str:
     """
     What tells whether a page shows these entries as they are.
 
@@ -159,49 +159,49 @@ def digest(entries: Iterable[Entry], here: int | None) -> str:
     return blake2b(repr(facts).encode(), digest_size=6).hexdigest()
 
 
-def digest_of(online: Collection[int], waiting: int) -> str:
+def contacts_digest(online: Collection[int], waiting: int) -> str:
     """The same for the friends who are online, and how many want to be friends."""
     return blake2b(repr((sorted(online), waiting)).encode(), digest_size=6).hexdigest()
 
 
-async def entries(user_id: int, page: int = 1) -> list[Entry]:
+async def list_entries(user_id: int, page: int = 1) -> list[EntryRow]:
     """The latest of the person's rooms and chats, in one query: a page and one more to show that there is."""
-    start = (page - 1) * PAGE
-    return await _listed([user_id], start, start + PAGE + 1)
+    start = (page - 1) * PAGE_SIZE
+    return await _listed([user_id], start, start + PAGE_SIZE + 1)
 
 
-async def entries_of(users: Collection[int]) -> dict[int, list[Entry]]:
+async def list_entries_by_user(users: Collection[int]) -> dict[int, list[EntryRow]]:
     """The first page of each of these people's, without the one more."""
-    found: dict[int, list[Entry]] = {user: [] for user in users}
+    found: dict[int, list[EntryRow]] = {user: [] for user in users}
     for some in _slices(users):
-        for entry in await _listed(some, 0, PAGE):
+        for entry in await _listed(some, 0, PAGE_SIZE):
             found[entry.user_id].append(entry)
     return found
 
 
-async def entries_at(places: Collection[tuple[int, int]]) -> list[Entry]:
+async def entries_for(places: Collection[tuple[int, int]]) -> list[EntryRow]:
     """
     What people have of rooms, each place a person and a room; those who have nothing of one are missing.
 
     The latest come last: put on top of a list one after the other, they stand in their order.
     """
-    found: list[Entry] = []
+    found: list[EntryRow] = []
     for some in _slices(places):
         if found:
-            await asyncio.sleep(BREATH_SECONDS)
+            await asyncio.sleep(YIELD_SECONDS)
         asked = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(some))
         found += await _found(_AT.format(asked=asked), *itertools.chain(*some))
-    return sorted(found, key=lambda entry: (entry.moved_at, entry.room_id))
+    return sorted(found, key=lambda entry: (entry.sort_at, entry.room_id))
 
 
 def _slices(some: Collection[T]) -> Iterable[list[T]]:
     every = list(some)
-    return (every[start : start + AT_ONCE] for start in range(0, len(every), AT_ONCE))
+    return (every[start : start + BATCH_SIZE] for start in range(0, len(every), BATCH_SIZE))
 
 
-async def _listed(users: Collection[int], first: int, last: int) -> list[Entry]:
-    return await _found(_LISTED.format(users=sql.marks(users)), *users, first, last)
+async def _listed(users: Collection[int], first: int, last: int) -> list[EntryRow]:
+    return await _found(_LISTED.format(users=sql.placeholders(users)), *users, first, last)
 
 
-async def _found(query: str, *values: int) -> list[Entry]:
-    return [Entry(row) for row in await sql.rows(query, *values)]
+async def _found(query: str, *values: int) -> list[EntryRow]:
+    return [EntryRow(row) for row in await sql.rows(query, *values)]

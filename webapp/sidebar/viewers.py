@@ -12,30 +12,38 @@ from webapp.db import engine
 from webapp.live import Reader, hub
 from webapp.presence.queries import everyone_online, online
 from webapp.relationships.models import Friendship
-from webapp.sidebar.audience import Audience
-from webapp.sidebar.entries import TIES, Shown, dots, waiting
-from webapp.sidebar.queries import BREATH_SECONDS, OLDER, Entry, digest, digest_of, entries_at, entries_of
+from webapp.sidebar.audience import Followers
+from webapp.sidebar.entries import CONTACTS_CHANGED, EntryFrames, online_frames, requests_frame
+from webapp.sidebar.queries import (
+    OLDER_PAGE,
+    YIELD_SECONDS,
+    EntryRow,
+    contacts_digest,
+    digest,
+    entries_for,
+    list_entries_by_user,
+)
 
 RETRY_SECONDS = 1.0
 READ_SECONDS = 10.0
 # How long the people of a room wait for its next change, for each of them: a chat's two are told at once, two hundred
 # once a second, and in a crowd it is the same work in a second.
-EACH_SECONDS = 0.005
-LONGEST_SECONDS = 5.0
+SECONDS_PER_PERSON = 0.005
+MAX_SECONDS = 5.0
 # The most that one pass looks at; what is more waits for the next. With so many people in its rooms no further room is
 # taken: to tell 5,000 takes a second or two, and a pass that can't end in time would begin anew for ever.
 MOST_ROOMS, MOST_TOLD = 200, 5000
-MOST_PLACES = 1000
-MOST_JOINING = 100
+MAX_ITEMS = 1000
+MAX_JOINING = 100
 # Pages that are told in one go.
-SLICE = 250
+SLICE_SIZE = 250
 # Between two passes it rests, so many times as long as the one took: what people say goes first, and of what changes
 # meanwhile only the last is told. Who has just come waits for that no longer than must be.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
-RESTS = 2
+REST_FACTOR = 2
 
 # In the place of the digest of friends: what that page shows of them is old.
-ANEW = "!"
+STALE = "!"
 
 Place = tuple[int, int]
 T = TypeVar("T")
@@ -50,7 +58,7 @@ class Viewers:
     """
 
     def __init__(self) -> None:
-        self._audience = Audience()
+        self._audience = Followers()
         # What is to be looked at, in the order in which it was heard: a part at a time, so that nothing waits for ever.
         self._joining: dict[Reader, None] = {}
         self._rooms: dict[int, None] = {}
@@ -77,43 +85,43 @@ class Viewers:
 
     # What is heard.
 
-    def hear_room(self, room: int) -> None:
+    def mark_topic(self, room: int) -> None:
         """The room's log has changed, or the room has gone."""
         if room in self._audience.in_room:
             self._rooms[room] = None
             self._has_news.set()
 
-    def hear_place(self, user: int, room: int) -> None:
+    def mark_item(self, user: int, room: int) -> None:
         """What this person has of the room has changed: they have joined, read, muted, left."""
         if user in self._audience.people:
             self._places[user, room] = None
             self._has_news.set()
 
-    def hear_ties(self, user: int) -> None:
+    def refresh_requests(self, user: int) -> None:
         """What others are to this person has changed: friends, requests, blocks."""
         if viewer := self._audience.people.get(user):
             for reader, seen in viewer.readers.items():
-                viewer.readers[reader] = f"{OLDER if seen.startswith(OLDER) else ''}.{ANEW}"
+                viewer.readers[reader] = f"{OLDER_PAGE if seen.startswith(OLDER_PAGE) else ''}.{STALE}"
             self._joining |= dict.fromkeys(viewer.readers)
             self._has_news.set()
 
     def hear_presence(self, users: str) -> None:
         """News of people, by their ids with commas between."""
-        self.hear_people({int(user) for user in users.split(",")})
+        self.mark_people({int(user) for user in users.split(",")})
 
-    def hear_people(self, people: Collection[int]) -> None:
+    def mark_people(self, people: Collection[int]) -> None:
         """Whether these people are here may have changed."""
         if watched := self._audience.friends_of.keys() & people:
             self._people |= dict.fromkeys(watched)
             self._has_news.set()
 
-    def look_again(self) -> None:
+    def reconcile(self) -> None:
         """The heartbeat: what is so is compared with what was told; after the link broke, everything is told anew."""
         self._must_look = bool(self._audience.people)
-        if hub().is_linked and hub().counts.links_lost != self._links_lost:
+        if hub().is_connected and hub().counts.links_lost != self._links_lost:
             self._links_lost = hub().counts.links_lost
             for user in self._audience.people:
-                self.hear_ties(user)
+                self.refresh_requests(user)
         self._has_news.set()
 
     # Telling.
@@ -123,21 +131,21 @@ class Viewers:
         while True:
             await self._has_news.wait()
             self._has_news.clear()
-            await hub().crowd.passed()
+            await hub().crowd.wait_until_over()
             begun = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(READ_SECONDS):
                     await self._pass()
             except Exception as error:
-                engine.read("sidebars could not be read", error)
+                engine.report_failure("sidebars could not be read", error)
                 self._has_news.set()
                 await asyncio.sleep(RETRY_SECONDS)
             took = 0.0 if self._joining else asyncio.get_running_loop().time() - begun
-            await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, max(PAUSE_SECONDS, RESTS * took)))
+            await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, max(PAUSE_SECONDS, REST_FACTOR * took)))
 
     async def _pass(self) -> None:
         """What can't be read stays to be looked at."""
-        if joining := set(itertools.islice(self._joining, MOST_JOINING)):
+        if joining := set(itertools.islice(self._joining, MAX_JOINING)):
             with _taken(self._joining, joining):
                 await self._welcome(joining)
         if self._must_look:
@@ -145,7 +153,7 @@ class Viewers:
         if rooms := self._due():
             with _taken(self._rooms, rooms):
                 await self._tell_rooms(rooms)
-        if places := set(itertools.islice(self._places, MOST_PLACES)):
+        if places := set(itertools.islice(self._places, MAX_ITEMS)):
             with _taken(self._places, places):
                 await self._tell_places(places)
         if people := set(self._people):
@@ -157,42 +165,42 @@ class Viewers:
     async def _welcome(self, joining: set[Reader]) -> None:
         """Learn who the new ones are, and give those who hold something older the whole of it."""
         users = {reader.labels["user"] for reader in joining}
-        places, friends = await Membership.places(users), await Friendship.friends_of_all(users)
+        places, friends = await Membership.rooms_by_user(users), await Friendship.friend_ids_by_user(users)
         unknown = set().union(*friends.values()) - self._audience.friends_of.keys()
         # Before the rest is read: what is heard from here on is kept, what was before stands in what is read.
         for user in users & self._audience.people.keys():
-            self._audience.know(user, places[user], friends[user])
+            self._audience.follow(user, places[user], friends[user])
         try:
             self._online = (self._online - unknown) | await online(unknown)
         except BaseException:
             self._must_look = True
             raise
-        listed, asking = await entries_of(users), await Friendship.asking(users)
-        shown = Shown(self._sent)
+        listed, asking = await list_entries_by_user(users), await Friendship.request_counts(users)
+        shown = EntryFrames(self._sent)
         for reader in joining:
             user = reader.labels["user"]
             if user not in self._audience.people or (seen := self._audience.people[user].readers.get(reader)) is None:
                 continue
             of_entries, _, of_friends = seen.partition(".")
-            if of_entries not in (OLDER, digest(listed[user], reader.channel)):
-                reader.put(shown.whole(listed[user], reader.channel, reader.framing))
-            is_same = of_friends == digest_of(friends[user] & self._online, asking[user])
+            if of_entries not in (OLDER_PAGE, digest(listed[user], reader.channel)):
+                reader.put(shown.list_frame(listed[user], reader.channel, reader.framing))
+            is_same = of_friends == contacts_digest(friends[user] & self._online, asking[user])
             if not is_same:
-                reader.put(waiting(asking[user]))
+                reader.put(requests_frame(asking[user]))
             if of_friends and not is_same:
-                reader.put(TIES)
+                reader.put(CONTACTS_CHANGED)
         self._note_shown(joining, listed)
         found = [one for user in users for one in listed[user]]
         # Whoever was told something older is told more; the others begin with this.
         self._told = {one.room_id: one.last_number for one in found} | self._told
         await self._note_delivered(found)
 
-    def _note_shown(self, joining: Set[Reader], listed: Mapping[int, list[Entry]]) -> None:
+    def _note_shown(self, joining: Set[Reader], listed: Mapping[int, list[EntryRow]]) -> None:
         """What the pages of these readers' people show now, where it is the same on all of them."""
         for user in {reader.labels["user"] for reader in joining} & self._audience.people.keys():
             viewer = self._audience.people[user]
             is_known = viewer.readers.keys() <= joining and not any(
-                seen.startswith(OLDER) for seen in viewer.readers.values()
+                seen.startswith(OLDER_PAGE) for seen in viewer.readers.values()
             )
             for entry in listed[user]:
                 if entry.room_id in viewer.rooms:
@@ -203,7 +211,7 @@ class Viewers:
     async def _look(self) -> None:
         """Find who came or went, and where something was said, that nobody told of."""
         there = await everyone_online() & self._audience.friends_of.keys()
-        for room, number in await Room.lately():
+        for room, number in await Room.recently_active():
             if room in self._audience.in_room and self._told.get(room) != number:
                 self._rooms[room] = None
         self._online &= self._audience.friends_of.keys()
@@ -235,48 +243,48 @@ class Viewers:
         now = asyncio.get_running_loop().time()
         places = [(user, room) for room in rooms for user in self._audience.in_room.get(room, ())]
         for room in rooms:
-            self._next_at[room] = now + min(LONGEST_SECONDS, EACH_SECONDS * len(self._audience.in_room.get(room, ())))
-        await self._tell(await entries_at(places), places)
+            self._next_at[room] = now + min(MAX_SECONDS, SECONDS_PER_PERSON * len(self._audience.in_room.get(room, ())))
+        await self._tell(await entries_for(places), places)
 
     async def _tell_places(self, places: set[Place]) -> None:
-        await self._tell(await entries_at(places), places)
+        await self._tell(await entries_for(places), places)
 
-    async def _tell(self, found: list[Entry], asked: Iterable[Place]) -> None:
+    async def _tell(self, found: list[EntryRow], asked: Iterable[Place]) -> None:
         """Show what was found, to those who don't see it yet; what was not is over."""
-        shown = Shown(self._sent)
-        has_moved = {one.room_id for one in found if one.is_newer_than(self._told.get(one.room_id))}
+        shown = EntryFrames(self._sent)
+        has_moved = {one.room_id for one in found if one.has_news_since(self._told.get(one.room_id))}
         for count, entry in enumerate(found):
-            if count % SLICE == SLICE - 1:
-                await asyncio.sleep(BREATH_SECONDS)
+            if count % SLICE_SIZE == SLICE_SIZE - 1:
+                await asyncio.sleep(YIELD_SECONDS)
             if viewer := self._audience.people.get(entry.user_id):
                 is_new = entry.room_id not in viewer.rooms
                 if is_new:
-                    self._audience.know(entry.user_id, viewer.rooms.keys() | {entry.room_id}, viewer.friends)
+                    self._audience.follow(entry.user_id, viewer.rooms.keys() | {entry.room_id}, viewer.friends)
                 facts = hash(entry.facts)
                 if viewer.rooms[entry.room_id] == facts:
                     continue
                 viewer.rooms[entry.room_id] = facts
                 for reader in viewer.readers:
-                    reader.put(shown.one(entry, reader.channel, is_new or entry.room_id in has_moved))
+                    reader.put(shown.entry_frame(entry, reader.channel, is_new or entry.room_id in has_moved))
         for user, room in set(asked) - {(one.user_id, one.room_id) for one in found}:
             if (viewer := self._audience.people.get(user)) and room in viewer.rooms:
-                self._audience.know(user, viewer.rooms.keys() - {room}, viewer.friends)
+                self._audience.follow(user, viewer.rooms.keys() - {room}, viewer.friends)
                 for reader in viewer.readers:
-                    reader.put(shown.gone(room))
+                    reader.put(shown.removal_frame(room))
         self._told |= {one.room_id: one.last_number for one in found}
         await self._note_delivered(found)
 
-    async def _note_delivered(self, found: Iterable[Entry]) -> None:
+    async def _note_delivered(self, found: Iterable[EntryRow]) -> None:
         """What has been written to an open page of theirs has come to them."""
-        if come := [one for one in found if one.is_to_come and one.user_id in self._audience.people]:
-            await Membership.delivered([one.membership_id for one in come])
+        if come := [one for one in found if one.is_undelivered and one.user_id in self._audience.people]:
+            await Membership.mark_delivered([one.membership_id for one in come])
             for one in come:
-                hub().touch(one.room_id, "receipts")
+                hub().refresh(one.room_id, "receipts")
 
     async def _tell_people(self, people: set[int]) -> None:
         """Dots: made once for a person, for the pages of all their friends but those that save data."""
         there = await online(people)
-        made = await dots(people, there)
+        made = await online_frames(people, there)
         self._online = (self._online - people) | there
         for person, frame in made.items():
             for user in self._audience.friends_of.get(person, ()):

@@ -3,18 +3,18 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.authentication import signed_in
+from webapp.accounts.authentication import require_account
 from webapp.http import render
 from webapp.relationships.models import Friendship
-from webapp.sidebar.layout import split
+from webapp.sidebar.layout import render_with_sidebar
 
 
 async def sidebar(request: Request) -> Response:
     """The sidebar as a document of its own, which renews itself in a frame."""
     render.frame(request)
-    user = signed_in(request)
-    waiting = (await Friendship.asking([user.id]))[user.id]
+    user = require_account(request)
+    waiting = (await Friendship.request_counts([user.id]))[user.id]
     here = request.query_params.get("here", "")
-    response = await split(request, user, "sidebar/sidebar.html", here=here, waiting=waiting)
+    response = await render_with_sidebar(request, user, "sidebar/sidebar.html", here=here, waiting=waiting)
     response.headers["Refresh"] = "20"
     return response

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable
 
 from webapp.conversations.models import Room
 from webapp.http import render
-from webapp.live import Frame, Told, frames, hub
-from webapp.strangers.models import Presence, presence
+from webapp.live import Frame, Payload, frames, hub
+from webapp.strangers.models import Company, company_in
 
 # As many as one ring names.
 MASKS_AT_ONCE = 100
@@ -17,10 +17,10 @@ def moved(masks: Iterable[int]) -> None:
     """These people are somewhere else now: in a chat, or in a chat with a friend. Their open pages follow."""
     names = [str(mask) for mask in masks]
     for start in range(0, len(names), MASKS_AT_ONCE):
-        hub().tell("moved", masks=" ".join(names[start : start + MASKS_AT_ONCE]))
+        hub().broadcast("moved", masks=" ".join(names[start : start + MASKS_AT_ONCE]))
 
 
-def heard(masks: str) -> None:
+def on_moved(masks: str) -> None:
     for mask in masks.split():
         for reader in hub().readers(user=int(mask), stranger=1):
             reader.put(MOVED)
@@ -28,14 +28,14 @@ def heard(masks: str) -> None:
 
 def left(room: Room, mask: int) -> None:
     """Somebody has left the chat: the other is told, and their own other windows go on."""
-    hub().touch(room.id, "company")
-    hub().dismiss("went_on", user=mask, channel=room.id)
+    hub().refresh(room.id, "company")
+    hub().close_streams("went_on", user=mask, channel=room.id)
 
 
-async def company(rooms: Collection[int]) -> dict[int, Told]:
+async def company(rooms: Collection[int]) -> dict[int, Payload]:
     """Of the chats between strangers among them: whether the two are there."""
     chats = [room for room in rooms if _is_ours(room)]
-    return {room: framed(seen) for room, seen in (await presence(chats)).items()} if chats else {}
+    return {room: company_frame(seen) for room, seen in (await company_in(chats)).items()} if chats else {}
 
 
 def _is_ours(number: int) -> bool:
@@ -45,27 +45,27 @@ def _is_ours(number: int) -> bool:
     return reader is not None and "stranger" in reader.labels
 
 
-async def seen(room: Room) -> Presence:
+async def company_seen(room: Room) -> Company:
     """Who is in the chat, for the page that is served."""
-    return (await presence([room.id])).get(room.id, Presence(True, ()))
+    return (await company_in([room.id])).get(room.id, Company(True, ()))
 
 
-def framed(seen: Presence) -> Told:
+def company_frame(seen: Company) -> Payload:
     def made() -> Frame:
         html = render.fragment("strangers/_company.html", company=seen)
-        sse = frames.partial("#company", "innerHTML", html)
+        sse = frames.hx_partial("#company", "innerHTML", html)
         if seen.is_over:
-            sse += frames.partial("#composer", "delete", "") + frames.partial("#typing", "innerHTML", "")
-        return Frame(frames.event(sse), f'<li class="now now--company">{html}</li>'.encode())
+            sse += frames.hx_partial("#composer", "delete", "") + frames.hx_partial("#typing", "innerHTML", "")
+        return Frame(frames.sse_event(sse), f'<li class="now now--company">{html}</li>'.encode())
 
-    return frames.spoken(made)
+    return frames.localized(made)
 
 
-def waits(total: int, seconds: int) -> Told:
+def waits(total: int, seconds: int) -> Payload:
     """How long somebody has waited, and how many do."""
 
     def made() -> Frame:
         html = render.fragment("strangers/_wait.html", total=total, seconds=seconds)
-        return Frame(frames.event(frames.partial("#wait", "innerHTML", html)))
+        return Frame(frames.sse_event(frames.hx_partial("#wait", "innerHTML", html)))
 
-    return frames.spoken(made)
+    return frames.localized(made)

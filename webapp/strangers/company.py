@@ -9,14 +9,14 @@ from webapp.core.lifetime import Slot
 from webapp.db import engine
 from webapp.live import Reader, hub
 from webapp.strangers.broadcasts import MOVED, moved, waits
-from webapp.strangers.matching import match
-from webapp.strangers.models import LOUNGE, Presence, Stranger, presence
+from webapp.strangers.matching import match_waiting
+from webapp.strangers.models import LOUNGE, Company, Stranger, company_in
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
 # Every so many looks the open pages are said to be open.
-RENEW_EVERY = 2
+RENEW_INTERVAL = 2
 
 
 class Matchmaker:
@@ -26,7 +26,7 @@ class Matchmaker:
         self.turns = asyncio.Lock()
         self._asked = self._served = 0
 
-    async def work(self) -> None:
+    async def run_once(self) -> None:
         """Bring together whom it can, until there is nobody left, and tell them."""
         self._asked += 1
         mine = self._asked
@@ -34,7 +34,7 @@ class Matchmaker:
             if self._served >= mine:
                 return
             serving = self._asked
-            while found := await match():
+            while found := await match_waiting():
                 moved(wish.mask for pair in found for wish in pair)
             self._served = serving
 
@@ -42,22 +42,22 @@ class Matchmaker:
 matchmaker = Slot[Matchmaker]("matchmaker")
 
 
-class Watch:
+class CompanyWatcher:
     """Looks once a second after those whose pages are open in this process: who waits, and who talks."""
 
     def __init__(self) -> None:
         self._turn = 0
-        self._seen: dict[int, Presence] = {}
+        self._seen: dict[int, Company] = {}
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(INTERVAL_SECONDS)
             try:
-                await self.look()
+                await self.check()
             except Exception as error:
-                engine.read("strangers could not be looked after", error)
+                engine.report_failure("strangers could not be looked after", error)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         waiting: defaultdict[int, list[Reader]] = defaultdict(list)
         talking: set[tuple[int, int]] = set()
         for reader in hub().readers(stranger=1):
@@ -66,17 +66,17 @@ class Watch:
             elif reader.channel is not None:
                 talking.add((reader.labels["user"], reader.channel))
         self._turn += 1
-        if (waiting or talking) and self._turn % RENEW_EVERY == 0:
-            await Stranger.renew(waiting, {mask for mask, _ in talking})
+        if (waiting or talking) and self._turn % RENEW_INTERVAL == 0:
+            await Stranger.renew_presence(waiting, {mask for mask, _ in talking})
         if waiting:
-            await matchmaker().work()
+            await matchmaker().run_once()
             await self._tell(waiting)
         await self._see({room for _, room in talking})
 
     async def _tell(self, waiting: dict[int, list[Reader]]) -> None:
         """Everybody who waits how long they have, and who does not any more that they are expected elsewhere."""
-        total = await Stranger.waits()
-        seconds = await Stranger.waited_of(waiting)
+        total = await Stranger.count_waiting()
+        seconds = await Stranger.seconds_waiting_by_mask(waiting)
         for mask, readers in waiting.items():
             frame = waits(total, seconds[mask]) if mask in seconds else MOVED
             for reader in readers:
@@ -84,31 +84,31 @@ class Watch:
 
     async def _see(self, rooms: set[int]) -> None:
         """Chats in which somebody has gone away, come back, or been away for too long."""
-        seen = await presence(rooms) if rooms else {}
+        seen = await company_in(rooms) if rooms else {}
         for room, now in seen.items():
             if now.is_abandoned and await Stranger.end_abandoned(room):
-                hub().touch(room, "company")
+                hub().refresh(room, "company")
             elif now != self._seen.get(room):
-                hub().ask(room, "company")
+                hub().refresh_local(room, "company")
         self._seen = seen
 
 
-watch = Slot[Watch]("watch over strangers")
+watch = Slot[CompanyWatcher]("watch over strangers")
 
 
 def closed(reader: Reader) -> None:
     """A stream has ended. One that ends after each answer is back at once."""
     if "stranger" in reader.labels and not reader.is_brief:
-        hub().start(_gone(reader.labels["user"]))
+        hub().spawn(_gone(reader.labels["user"]))
 
 
 async def _gone(mask: int) -> None:
     """A page of somebody in a chat has closed."""
     if not hub().readers(user=mask, stranger=1):
         try:
-            await Stranger.be_gone(mask)
+            await Stranger.shorten_presence(mask)
         except engine.DOWN as error:
-            log.debug("that a page closed could not be written; it is noticed a little later: %r", error)
+            logger.debug("that a page closed could not be written; it is noticed a little later: %r", error)
 
 
 async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:

@@ -11,7 +11,7 @@ from tortoise.models import Model
 from webapp import settings
 from webapp.core import text
 from webapp.core.errors import Problem
-from webapp.core.i18n import Words, _, ngettext
+from webapp.core.i18n import Text, _, ngettext
 from webapp.db import sql
 from webapp.db.sql import CLOCK
 from webapp.messages.models import Message
@@ -24,8 +24,8 @@ QUESTION_AT = 3
 SKIPS = 3
 SKIPPED_MS, WRONG_MS = 5 * 60_000, 2 * 60_000
 # A greeting is the same to everybody, and should be.
-SHORTEST = 20
-REMEMBERED = 5
+MIN_LENGTH = 20
+MAX_REMEMBERED = 5
 ANSWER_SECONDS = 600
 NUMBERS = (
     _("zero"), _("one"), _("two"), _("three"), _("four"), _("five"), _("six"), _("seven"), _("eight"),
@@ -34,7 +34,7 @@ NUMBERS = (
 _LINK = re.compile(r"https?://|www\.|\b[\w-]+\.(?:com|net|org|info|biz|ru|xyz|top|io|me|gg|ly|cc|tv)\b", re.I)
 
 
-class Paused(Problem):
+class PauseRequired(Problem):
     """Not now. `seconds` is when to try again."""
 
     status = 429
@@ -49,7 +49,7 @@ class Paused(Problem):
         super().__init__(told, {"Retry-After": str(seconds)})
 
 
-class Questioned(Exception):
+class QuestionRequired(Exception):
     """They must answer a question first."""
 
 
@@ -92,9 +92,9 @@ class Conduct(Model):
         await cls._count_skips(person)
         rows = await sql.rows(f"SELECT points, pause_until - {CLOCK} AS left_ms FROM conduct WHERE person = ?", person)
         if rows and rows[0]["left_ms"] > 0:
-            raise Paused(rows[0]["left_ms"] // 1000 + 1)
+            raise PauseRequired(rows[0]["left_ms"] // 1000 + 1)
         if rows and rows[0]["points"] >= QUESTION_AT and not is_asked:
-            raise Questioned
+            raise QuestionRequired
 
     @classmethod
     async def forgive(cls, person: int, made_at: int) -> bool:
@@ -114,7 +114,7 @@ class Conduct(Model):
             await cls.add(person, pause_ms=SKIPPED_MS)
 
     @classmethod
-    async def note_first(cls, mask_id: int, room_id: int) -> None:
+    async def record_first_message(cls, mask_id: int, room_id: int) -> None:
         """What somebody said first in a chat, if that is what they have just said."""
         said = await Message.filter(room_id=room_id, author_id=mask_id).order_by("number").limit(2)
         stranger = await Stranger.get_or_none(mask_id=mask_id) if len(said) == 1 else None
@@ -125,14 +125,14 @@ class Conduct(Model):
         if any(first.startswith(f"{room_id}:") for first in firsts):
             return
         words = text.fold(said[0].body)
-        digest = blake2b(words.encode(), digest_size=6).hexdigest() if len(words) >= SHORTEST else ""
+        digest = blake2b(words.encode(), digest_size=6).hexdigest() if len(words) >= MIN_LENGTH else ""
         is_same = bool(digest) and any(first.endswith(f":{digest}") for first in firsts)
         points = LINK * bool(_LINK.search(said[0].body)) + SAME_WORDS * is_same
         if points or digest:
-            await cls.add(stranger.person, points, firsts=" ".join([*firsts, f"{room_id}:{digest}"][-REMEMBERED:]))
+            await cls.add(stranger.person, points, firsts=" ".join([*firsts, f"{room_id}:{digest}"][-MAX_REMEMBERED:]))
 
 
-async def reported(person: int) -> None:
+async def record_report(person: int) -> None:
     """Somebody has reported the person behind a mask."""
     await Conduct.add(person, REPORTED)
 
@@ -144,7 +144,7 @@ def _signer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(settings.secret_key(), salt="parley.question")
 
 
-def question(person: int) -> tuple[Words, str]:
+def make_question(person: int) -> tuple[Text, str]:
     """A question in words, and the sealed answer."""
     one, other = secrets.randbelow(8) + 1, secrets.randbelow(8) + 1
     nonce = secrets.token_urlsafe(6)
@@ -157,7 +157,7 @@ def _sealed(answer: int, nonce: str) -> str:
     return blake2b(f"{answer}:{nonce}".encode(), key=settings.secret_key().encode()[:64], digest_size=12).hexdigest()
 
 
-async def answer(person: int, typed: str, seal: str) -> bool:
+async def check_answer(person: int, typed: str, seal: str) -> bool:
     """Whether that is right; then all is forgiven, else a pause begins."""
     word = text.fold(typed)
     number = {text.fold(str(name)): number for number, name in enumerate(NUMBERS)}.get(word, -1)

@@ -6,7 +6,7 @@ from tortoise.expressions import Q
 
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.conversations.models import DIRECT, MEMBER, STRANGER, Membership, Room
+from webapp.conversations.models import ANONYMOUS, DIRECT, MEMBER, Membership, Room
 from webapp.db import sql, transaction
 from webapp.messages.models import Message
 from webapp.relationships.models import Friendship
@@ -14,15 +14,15 @@ from webapp.strangers.conduct import Conduct
 from webapp.strangers.models import Met, Stranger
 
 # The role of somebody who has pressed "keep in touch" in a chat.
-KEEPER = "keeper"
+WANTS_FRIENDSHIP = "keeper"
 
 
-async def keep(stranger: Stranger, room: Room) -> None:
+async def offer_friendship(stranger: Stranger, room: Room) -> None:
     """They would like to stay in touch. The other is not told."""
-    await Membership.filter(room_id=room.id, user_id=stranger.mask_id).update(role=KEEPER)
+    await Membership.filter(room_id=room.id, user_id=stranger.mask_id).update(role=WANTS_FRIENDSHIP)
 
 
-async def unite(room: Room) -> Room | None:
+async def become_friends(room: Room) -> Room | None:
     """
     Make friends of the two when both want it and have accounts, and of their chat the one between them.
 
@@ -32,9 +32,9 @@ async def unite(room: Room) -> Room | None:
 
 
 async def _unite(room: Room) -> Room | None:
-    if not await Room.filter(id=room.id, kind=STRANGER, closed_at=None).update(kind=STRANGER):
+    if not await Room.filter(id=room.id, kind=ANONYMOUS, closed_at=None).update(kind=ANONYMOUS):
         return await _kept(room)
-    keepers = await Membership.filter(room_id=room.id, role=KEEPER).values_list("user_id", flat=True)
+    keepers = await Membership.filter(room_id=room.id, role=WANTS_FRIENDSHIP).values_list("user_id", flat=True)
     both = await Stranger.filter(mask_id__in=list(keepers))
     if len(both) != 2 or any(one.is_guest for one in both):
         return None
@@ -42,7 +42,7 @@ async def _unite(room: Room) -> Room | None:
     if len(people) != 2:
         return None
     low, high = sorted(people)
-    await Friendship.join(people[low], people[high])
+    await Friendship.befriend(people[low], people[high])
     known = await Room.get_or_none(low=low, high=high, closed_at=None)
     if known:
         await Room.filter(id=room.id).update(locked_at=datetime.now(UTC))
@@ -71,7 +71,7 @@ async def _unmask(room_id: int, people: dict[int, int], low: int, high: int) -> 
     )  # fmt: skip
 
 
-async def grow_up(guest: Stranger, account: User) -> None:
+async def claim_account(guest: Stranger, account: User) -> None:
     """The guest has an account now, and talks on behind the same mask; their session is the account's."""
 
     async def write() -> None:

@@ -2,10 +2,10 @@
 
 from webapp.core import text
 from webapp.core.errors import Invalid
-from webapp.core.i18n import Words, _
+from webapp.core.i18n import Text, _
 
-MOST_INTERESTS = 5
-LONGEST_INTEREST = 24
+MAX_INTERESTS = 5
+MAX_INTEREST_LENGTH = 24
 
 LANGUAGES = {
     "en": "English",
@@ -27,9 +27,9 @@ LANGUAGES = {
 }
 
 
-def checked(typed: dict[str, str]) -> tuple[str, str]:
+def validate_preferences(typed: dict[str, str]) -> tuple[str, str]:
     """Interests and language as they are kept; raises Invalid, by field."""
-    problems: dict[str, Words] = {}
+    problems: dict[str, Text] = {}
     if not typed["rules"]:
         problems["rules"] = _("Only for people of 18 years or more who accept the rules.")
     interests = language = ""
@@ -51,10 +51,10 @@ def _interests(typed: str) -> str:
     """The words as they are kept, with spaces between; raises Invalid."""
     pieces = text.fold(typed[:MAX_TYPED]).replace(",", " ").split()
     words = list(dict.fromkeys(word for piece in pieces if (word := piece.strip("#.;:!?\"'()"))))
-    if len(words) > MOST_INTERESTS:
-        raise Invalid(interests=_("Use at most %(most)s words.", most=MOST_INTERESTS))
-    if any(len(word) > LONGEST_INTEREST for word in words):
-        raise Invalid(interests=_("Use words of at most %(most)s letters.", most=LONGEST_INTEREST))
+    if len(words) > MAX_INTERESTS:
+        raise Invalid(interests=_("Use at most %(most)s words.", most=MAX_INTERESTS))
+    if any(len(word) > MAX_INTEREST_LENGTH for word in words):
+        raise Invalid(interests=_("Use words of at most %(most)s letters.", most=MAX_INTEREST_LENGTH))
     return " ".join(words)
 
 

@@ -6,16 +6,16 @@ The request is the mask's from then on: no page, error or stream can say anythin
 
 from starlette.requests import Request
 
-from webapp.accounts.authentication import anyone
+from webapp.accounts.authentication import current_viewer
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
-from webapp.core.errors import AmongStrangers
+from webapp.core.errors import RedirectToStrangers
 from webapp.strangers.models import Stranger
 
 
 async def stranger(request: Request) -> Stranger | None:
     """The person who asks, as a stranger; None when they are none yet."""
-    user = anyone(request)
+    user = current_viewer(request)
     found = await Stranger.of(user.id) if user else None
     if user and found:
         found.mask.session_id = user.session_id
@@ -27,16 +27,16 @@ async def masked(request: Request) -> Stranger:
     """The same; raises AmongStrangers when they are none."""
     found = await stranger(request)
     if found is None:
-        raise AmongStrangers
+        raise RedirectToStrangers
     return found
 
 
 async def talk(request: Request) -> tuple[Stranger, Room]:
     """The stranger, and the chat that is named, in which they are; raises AmongStrangers when they are not."""
     found = await masked(request)
-    room = await found.chat()
+    room = await found.current_chat()
     if room is None or room.id != request.path_params["chat"]:
-        raise AmongStrangers
+        raise RedirectToStrangers
     return found, room
 
 

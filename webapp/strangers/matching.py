@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from webapp import settings
-from webapp.conversations.models import RANDOM, STRANGER, Membership, Room
+from webapp.conversations.models import ANONYMOUS, RANDOM_KEY_PREFIX, Membership, Room
 from webapp.db import sql, transaction
 from webapp.db.sql import CLOCK
 from webapp.strangers.models import MEMORY_MS, WAITING_MS
 
 # How many of those who wait are looked at together, the longest waiting first; there is a next time at once.
-AT_ONCE = 300
+BATCH_SIZE = 300
 # Any two integers that are ours alone: PostgreSQL's advisory lock, which only one matching holds at a time.
 LOCK = 0x5061726C, 0x6D617463
 # After these, somebody takes anybody of their language; anybody at all.
@@ -20,7 +20,7 @@ PATIENT_MS, DESPERATE_MS = 10_000, 20_000
 Pair = tuple[int, int]
 
 
-class Wish(NamedTuple):
+class Candidate(NamedTuple):
     """Somebody who waits. `person` is who is behind the mask."""
 
     id: int
@@ -30,7 +30,7 @@ class Wish(NamedTuple):
     language: str
     waited: int
 
-    def accepts(self, other: "Wish") -> bool:
+    def accepts(self, other: "Candidate") -> bool:
         if self.waited >= DESPERATE_MS:
             return True
         if self.language != other.language:
@@ -39,15 +39,15 @@ class Wish(NamedTuple):
 
 
 class Match(NamedTuple):
-    one: Wish
-    other: Wish
+    one: Candidate
+    other: Candidate
 
 
-def ordered(one: Wish, other: Wish) -> Pair:
+def ordered_pair(one: Candidate, other: Candidate) -> Pair:
     return min(one.person, other.person), max(one.person, other.person)
 
 
-def matches(waiting: Sequence[Wish], apart: set[Pair], met: set[Pair]) -> list[Match]:
+def pair_up(waiting: Sequence[Candidate], apart: set[Pair], met: set[Pair]) -> list[Match]:
     """
     Who of those who wait, in the order in which they are served, is brought together with whom.
 
@@ -68,30 +68,37 @@ def matches(waiting: Sequence[Wish], apart: set[Pair], met: set[Pair]) -> list[M
     return found
 
 
-def _best(one: Wish, free: dict[Wish, None], new: set[Pair]) -> Wish | None:
+def _best(one: Candidate, free: dict[Candidate, None], new: set[Pair]) -> Candidate | None:
     best, most = None, -1
     for other in free:
         common = len(one.interests & other.interests)
-        if common > most and one.accepts(other) and other.accepts(one) and ordered(one, other) not in new:
+        if common > most and one.accepts(other) and other.accepts(one) and ordered_pair(one, other) not in new:
             best, most = other, common
             if not one.interests:
                 break  # nobody further on has more in common
     return best
 
 
-def _again(one: Wish, waiting: Sequence[Wish], free: dict[Wish, None], apart: set[Pair], new: set[Pair]) -> Wish | None:
-    def has_choice(who: Wish) -> bool:
-        return any(other is not who and ordered(who, other) not in new for other in waiting)
+def _again(
+    one: Candidate, waiting: Sequence[Candidate], free: dict[Candidate, None], apart: set[Pair], new: set[Pair]
+) -> Candidate | None:
+    def has_choice(who: Candidate) -> bool:
+        return any(other is not who and ordered_pair(who, other) not in new for other in waiting)
 
     if has_choice(one):
         return None
     for other in free:
-        if ordered(one, other) not in apart and one.accepts(other) and other.accepts(one) and not has_choice(other):
+        if (
+            ordered_pair(one, other) not in apart
+            and one.accepts(other)
+            and other.accepts(one)
+            and not has_choice(other)
+        ):
             return other
     return None
 
 
-async def match() -> list[Match]:
+async def match_waiting() -> list[Match]:
     """Bring together whom it can among those who wait, and make their rooms: all of it or nothing."""
     return await transaction.transact(_match)
 
@@ -102,9 +109,9 @@ async def _match() -> list[Match]:
     if len(waiting) < 2:
         return []
     people = [wish.person for wish in waiting]
-    found = matches(waiting, await _apart(people), await _met(people))
+    found = pair_up(waiting, await _apart(people), await _met(people))
     if found:
-        await _seat(found)
+        await _create_rooms(found)
     return found
 
 
@@ -115,7 +122,7 @@ async def _take_turns() -> None:
     await sql.rows(f"DELETE FROM met WHERE at < {CLOCK} - {MEMORY_MS} RETURNING id")
 
 
-async def _waiting() -> list[Wish]:
+async def _waiting() -> list[Candidate]:
     """
     The longest waiting, held until the end of the transaction.
 
@@ -124,15 +131,15 @@ async def _waiting() -> list[Wish]:
     """
     rows = await sql.rows(
         f"SELECT id, mask_id, person, interests, language, {CLOCK} - since AS waited FROM stranger "
-        f"WHERE since IS NOT NULL AND here_until > {CLOCK} ORDER BY since, id LIMIT {AT_ONCE}"
+        f"WHERE since IS NOT NULL AND here_until > {CLOCK} ORDER BY since, id LIMIT {BATCH_SIZE}"
         + ("" if settings.ON_SQLITE else " FOR UPDATE SKIP LOCKED")
     )
     return [_wish(row) for row in rows]
 
 
-def _wish(row: dict[str, Any]) -> Wish:
+def _wish(row: dict[str, Any]) -> Candidate:
     interests = frozenset(row["interests"].split())
-    return Wish(row["id"], row["mask_id"], row["person"], interests, row["language"], row["waited"])
+    return Candidate(row["id"], row["mask_id"], row["person"], interests, row["language"], row["waited"])
 
 
 async def _apart(people: list[int]) -> set[Pair]:
@@ -147,7 +154,7 @@ async def _met(people: list[int]) -> set[Pair]:
 
 
 async def _pairs(table: str, one: str, other: str, people: list[int], also: str = "1 = 1") -> set[Pair]:
-    marks = sql.marks(people)
+    marks = sql.placeholders(people)
     found = await sql.rows(
         f"SELECT {one} AS one, {other} AS other FROM {table} "
         f"WHERE {one} IN ({marks}) AND {other} IN ({marks}) AND {also}",
@@ -156,11 +163,11 @@ async def _pairs(table: str, one: str, other: str, people: list[int], also: str 
     return {(min(row["one"], row["other"]), max(row["one"], row["other"])) for row in found}
 
 
-async def _seat(found: list[Match]) -> None:
+async def _create_rooms(found: list[Match]) -> None:
     """A room for each two, both of whom are in it, and wait no more."""
     rooms = [
         Room(
-            key=RANDOM + secrets.token_urlsafe(16), kind=STRANGER, name="", member_count=2,
+            key=RANDOM_KEY_PREFIX + secrets.token_urlsafe(16), kind=ANONYMOUS, name="", member_count=2,
             topic=" ".join(sorted(one.interests & other.interests)),
         )
         for one, other in found
@@ -173,9 +180,9 @@ async def _seat(found: list[Match]) -> None:
     await _remember(found)
 
 
-async def _stop_waiting(seats: list[tuple[int, Wish]]) -> None:
+async def _stop_waiting(seats: list[tuple[int, Candidate]]) -> None:
     by_room = " ".join("WHEN ? THEN CAST(? AS INTEGER)" for _ in seats)
-    marks = sql.marks(seats)
+    marks = sql.placeholders(seats)
     taken = await sql.rows(
         f"UPDATE stranger SET since = NULL, here_until = {CLOCK} + {WAITING_MS}, "
         f"room_id = CASE id {by_room} END "
@@ -192,5 +199,5 @@ async def _remember(found: list[Match]) -> None:
     await sql.rows(
         f"INSERT INTO met (low, high, at) VALUES {values} "
         "ON CONFLICT (low, high) DO UPDATE SET at = excluded.at, skipped = NULL RETURNING id",
-        *[person for pair in found for person in ordered(*pair)],
+        *[person for pair in found for person in ordered_pair(*pair)],
     )

@@ -10,12 +10,12 @@ from tortoise.models import Model
 
 from webapp.accounts.models import CODE, User
 from webapp.accounts.names import new_code
-from webapp.conversations.models import STRANGER, Membership, Room
+from webapp.conversations.models import ANONYMOUS, Membership, Room
 from webapp.core.i18n import _
 from webapp.db import sql, transaction
 from webapp.db.sql import CLOCK
 from webapp.messages.models import Message
-from webapp.strangers.interests import LONGEST_INTEREST, MOST_INTERESTS
+from webapp.strangers.interests import MAX_INTEREST_LENGTH, MAX_INTERESTS
 from webapp.strangers.names import new_name
 
 # The channel of everybody who waits: it is no room, and has no log. The smallest number that a column may hold.
@@ -27,7 +27,7 @@ WAITING_MS = 10_000
 
 
 # In a chat an open page says every two seconds that it is there: after five somebody is away, after fifteen more gone.
-HERE_MS = 5_000
+PRESENT_MS = 5_000
 
 
 GRACE_MS = 15_000
@@ -60,7 +60,7 @@ class Stranger(Model):
     mask: fields.OneToOneRelation[User] = fields.OneToOneField("parley.User", "stranger")
     # Who is behind it: the account, or, for a guest, the mask itself. Both are users, so no two are the same number.
     person = fields.IntField(unique=True)
-    interests = fields.CharField(MOST_INTERESTS * (LONGEST_INTEREST + 1), default="")
+    interests = fields.CharField(MAX_INTERESTS * (MAX_INTEREST_LENGTH + 1), default="")
     language = fields.CharField(2, default="en")
     since = fields.BigIntField(null=True, db_index=True)
     here_until = fields.BigIntField(default=0)
@@ -91,7 +91,7 @@ class Stranger(Model):
         return await cls.filter(person=person_id).select_related("mask").first()
 
     @classmethod
-    async def enter(cls, account: User | None = None) -> "Stranger":
+    async def put_on_mask(cls, account: User | None = None) -> "Stranger":
         """A new mask for the person with this account, or for a new guest; the one they have, when they have one."""
 
         async def write() -> Stranger:
@@ -116,12 +116,12 @@ class Stranger(Model):
 
     # Waiting.
 
-    async def wish(self, interests: str, language: str) -> None:
+    async def set_preferences(self, interests: str, language: str) -> None:
         """What they would like to talk about, and in which language."""
         self.interests, self.language = interests, language
         await Stranger.filter(id=self.id).update(interests=interests, language=language)
 
-    async def find(self) -> bool:
+    async def start_waiting(self) -> bool:
         """Wait for somebody, as wished; whether they do now: not while they are in a chat that is not over."""
         found = await sql.rows(
             f"UPDATE stranger SET here_until = {CLOCK} + {WAITING_MS}, kept_room_id = NULL, "
@@ -132,10 +132,10 @@ class Stranger(Model):
         )
         return bool(found)
 
-    async def stop(self) -> None:
+    async def stop_waiting(self) -> None:
         await Stranger.filter(id=self.id).update(since=None)
 
-    async def be_here(self, milliseconds: int) -> None:
+    async def extend_presence(self, milliseconds: int) -> None:
         """They have just asked for a page: count on them for at least so long."""
         until = f"{CLOCK} + {milliseconds}"
         await sql.rows(
@@ -143,11 +143,11 @@ class Stranger(Model):
         )
 
     @classmethod
-    async def renew(cls, waiting: Collection[int], talking: Collection[int]) -> None:
+    async def renew_presence(cls, waiting: Collection[int], talking: Collection[int]) -> None:
         """The pages of these masks are open."""
-        for masks, milliseconds in ((waiting, WAITING_MS), (talking, HERE_MS)):
+        for masks, milliseconds in ((waiting, WAITING_MS), (talking, PRESENT_MS)):
             if masks:
-                marks, until = sql.marks(masks), f"{CLOCK} + {milliseconds}"
+                marks, until = sql.placeholders(masks), f"{CLOCK} + {milliseconds}"
                 await sql.rows(
                     f"UPDATE stranger SET here_until = {until} WHERE mask_id IN ({marks}) AND here_until < {until} "
                     "RETURNING id",
@@ -155,9 +155,9 @@ class Stranger(Model):
                 )
 
     @classmethod
-    async def be_gone(cls, mask: int) -> None:
+    async def shorten_presence(cls, mask: int) -> None:
         """The last page of somebody in a chat has closed: they have a moment to open the next."""
-        soon = f"{CLOCK} + {HERE_MS - 2000}"
+        soon = f"{CLOCK} + {PRESENT_MS - 2000}"
         await sql.rows(
             f"UPDATE stranger SET here_until = {soon} WHERE mask_id = ? AND here_until > {soon} "
             f"AND here_until <= {CLOCK} + {WAITING_MS} AND room_id IS NOT NULL RETURNING id",
@@ -165,22 +165,22 @@ class Stranger(Model):
         )
 
     @classmethod
-    async def waits(cls) -> int:
+    async def count_waiting(cls) -> int:
         """How many wait."""
         [row] = await sql.rows(
             f"SELECT count(*) AS total FROM stranger WHERE since IS NOT NULL AND here_until > {CLOCK}"
         )
         return int(row["total"])
 
-    async def waited(self) -> int:
+    async def seconds_waiting(self) -> int:
         """For how many seconds they have."""
         [row] = await sql.rows(f"SELECT {CLOCK} AS now")
         return max(0, int(row["now"]) - (self.since or int(row["now"]))) // 1000
 
     @classmethod
-    async def waited_of(cls, masks: Collection[int]) -> dict[int, int]:
+    async def seconds_waiting_by_mask(cls, masks: Collection[int]) -> dict[int, int]:
         """For how many seconds those of the masks have waited who still do."""
-        marks = sql.marks(masks)
+        marks = sql.placeholders(masks)
         rows = await sql.rows(
             f"SELECT mask_id, ({CLOCK} - since) / 1000 AS seconds FROM stranger "
             f"WHERE since IS NOT NULL AND mask_id IN ({marks})",
@@ -190,33 +190,33 @@ class Stranger(Model):
 
     # Talking.
 
-    async def chat(self, room_id: int | None = None) -> Room | None:
+    async def current_chat(self, room_id: int | None = None) -> Room | None:
         """Their chat as they see it, over or not; another that they were in, when it is named."""
         which = room_id or self.room_id
-        both = Membership.filter(room_id=which, room__kind=STRANGER, room__closed_at=None) if which else None
+        both = Membership.filter(room_id=which, room__kind=ANONYMOUS, room__closed_at=None) if which else None
         by_user = {one.user_id: one for one in await both.select_related("room", "user")} if both else {}
         if self.mask_id not in by_user:
             return None
         mine = by_user.pop(self.mask_id)
         room = mine.room
-        room.membership, room.theirs = mine, next(iter(by_user.values()), None)
-        room.other = room.theirs.user if room.theirs else None
+        room.membership, room.other_membership = mine, next(iter(by_user.values()), None)
+        room.other = room.other_membership.user if room.other_membership else None
         room.name = room.other.display_name if room.other else str(_("Stranger"))
         return room
 
     async def leave(self) -> Room | None:
         """Leave the chat, which ends it for both; the chat, when they were in one."""
-        room = await self.chat()
+        room = await self.current_chat()
         if room:
             await transaction.transact(self._leave, room)
         return room
 
     async def _leave(self, room: Room) -> None:
         now = datetime.now(UTC)
-        ended = await Room.filter(id=room.id, kind=STRANGER, locked_at=None).update(locked_at=now)
+        ended = await Room.filter(id=room.id, kind=ANONYMOUS, locked_at=None).update(locked_at=now)
         await Stranger.filter(id=self.id, room_id=room.id).update(room_id=None, last_room_id=room.id)
         if ended and room.other and (now - room.created_at).total_seconds() * 1000 < SKIP_MS:
-            await Met.skip(self, room.other.id)
+            await Met.mark_skipped(self, room.other.id)
 
     @classmethod
     async def end_abandoned(cls, room_id: int) -> bool:
@@ -224,20 +224,20 @@ class Stranger(Model):
 
         async def write() -> bool:
             # The room first, as everywhere: then the two of them.
-            await Room.filter(id=room_id, kind=STRANGER).update(kind=STRANGER)
+            await Room.filter(id=room_id, kind=ANONYMOUS).update(kind=ANONYMOUS)
             gone = await sql.rows(
                 "UPDATE stranger SET last_room_id = room_id, room_id = NULL "
                 f"WHERE room_id = ? AND here_until < {CLOCK} - {GRACE_MS} RETURNING id",
                 room_id,
             )
             if gone:
-                await Room.filter(id=room_id, kind=STRANGER, locked_at=None).update(locked_at=datetime.now(UTC))
+                await Room.filter(id=room_id, kind=ANONYMOUS, locked_at=None).update(locked_at=datetime.now(UTC))
             return bool(gone)
 
         return await transaction.transact(write)
 
     @classmethod
-    async def drop(cls, person_id: int) -> None:
+    async def delete_mask(cls, person_id: int) -> None:
         """The person leaves for good: so does their mask, and what they are in ends."""
         if stranger := await cls.of(person_id):
             await stranger.leave()
@@ -262,14 +262,14 @@ class Met(Model):
         unique_together = (("low", "high"),)
 
     @classmethod
-    async def skip(cls, leaver: Stranger, left_mask: int) -> None:
+    async def mark_skipped(cls, leaver: Stranger, left_mask: int) -> None:
         left = await Stranger.get_or_none(mask_id=left_mask)
         if left:
             low, high = sorted((leaver.person, left.person))
             await cls.filter(low=low, high=high).update(skipped=left.person)
 
 
-class Presence(NamedTuple):
+class Company(NamedTuple):
     """Of a chat: whether it is over, and the codes of the masks who are away."""
 
     is_over: bool
@@ -277,38 +277,38 @@ class Presence(NamedTuple):
     is_abandoned: bool = False
 
 
-async def presence(rooms: Collection[int]) -> dict[int, Presence]:
+async def company_in(rooms: Collection[int]) -> dict[int, Company]:
     """Of these stranger chats: who is there, in one query."""
-    marks = sql.marks(rooms)
+    marks = sql.placeholders(rooms)
     rows = await sql.rows(
         'SELECT room.id, room.locked_at, "user".code, '
         f"stranger.here_until < {CLOCK} AS is_away, stranger.here_until < {CLOCK} - {GRACE_MS} AS is_gone "
         "FROM room LEFT JOIN stranger ON stranger.room_id = room.id "
         'LEFT JOIN "user" ON "user".id = stranger.mask_id '
-        f"WHERE room.kind = '{STRANGER}' AND room.closed_at IS NULL AND room.id IN ({marks})",
+        f"WHERE room.kind = '{ANONYMOUS}' AND room.closed_at IS NULL AND room.id IN ({marks})",
         *rooms,
     )
-    found: dict[int, Presence] = {}
+    found: dict[int, Company] = {}
     for row in rows:
-        known = found.get(row["id"], Presence(row["locked_at"] is not None, ()))
+        known = found.get(row["id"], Company(row["locked_at"] is not None, ()))
         away = (*known.away, row["code"]) if row["is_away"] and not known.is_over else known.away
         is_abandoned = known.is_abandoned or (bool(row["is_gone"]) and not known.is_over)
-        found[row["id"]] = Presence(known.is_over, tuple(sorted(away)), is_abandoned)
+        found[row["id"]] = Company(known.is_over, tuple(sorted(away)), is_abandoned)
     return found
 
 
-async def behind(mask_id: int) -> User | None:
+async def account_behind(mask_id: int) -> User | None:
     """Whose mask it is: the account, or the guest, who is nobody else."""
     stranger = await Stranger.get_or_none(mask_id=mask_id)
     return await User.get_or_none(id=stranger.person) if stranger else None
 
 
-async def latest(person_id: int) -> tuple[Room, User] | None:
+async def latest_chat(person_id: int) -> tuple[Room, User] | None:
     """The stranger chat that the person is in or was in last, and the mask of the other."""
     stranger = await Stranger.of(person_id)
     if stranger is None:
         return None
-    room = await stranger.chat() or await stranger.chat(stranger.last_room_id)
+    room = await stranger.current_chat() or await stranger.current_chat(stranger.last_room_id)
     return (room, room.other) if room and room.other else None
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 
-_MANNERS = """
+_ADJECTIVES = """
 able agile airy amber ample apt artful autumn awake azure balmy bashful beaming blithe blooming blue bold bonny brave
 breezy bright brisk bubbly bushy calm candid careful caring cheerful chipper clear clever cloudy coastal comfy content
 copper coral cosy crafty creative crimson crisp curious curly dainty dapper daring dawn dear deft dewy distant dotted
@@ -20,7 +20,7 @@ striped sturdy summer sunlit sunny sure swift tall tame tawny teal tender thankf
 truthful upbeat vast velvet verdant vernal violet vivid wakeful wandering warm wavy western whimsical whistling wild
 willing windy winged winter wise wistful witty wooded woolly young zesty
 """
-_BEINGS = """
+_NOUNS = """
 acorn albatross alder alpaca anchor antelope apricot arrow aspen aster badger bamboo barley basil bay beacon beaver
 bee beech beetle bell berry birch bison blackbird bluebell boat bobcat bramble breeze bridge brook bunting buttercup
 butterfly cactus camel canary canyon capybara cardinal caribou cedar chaffinch chamois cherry chestnut chickadee
@@ -41,7 +41,7 @@ tern thistle thrush thyme tiger toad tortoise toucan trout tulip tundra turnston
 walnut walrus warbler wave waxwing weaver whale wheatear willow wind wombat woodpecker wren yak yarrow yew zebra
 zinnia
 """
-MANNERS, BEINGS = _MANNERS.split(), _BEINGS.split()
+MANNERS, BEINGS = _ADJECTIVES.split(), _NOUNS.split()
 
 
 def new_name() -> str:

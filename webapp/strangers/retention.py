@@ -3,18 +3,18 @@
 from datetime import UTC, datetime
 
 from webapp.accounts.models import User
-from webapp.conversations.models import STRANGER, Room
+from webapp.conversations.models import ANONYMOUS, Room
 from webapp.db import sql
 from webapp.db.sql import CLOCK
-from webapp.messages.retention import erase_closed
+from webapp.messages.retention import delete_closed_rooms
 from webapp.strangers.models import GRACE_MS, MEMORY_MS, Stranger
 
 # An hour is what we promise; what forgets runs every few minutes.
-KEPT_MINUTES = 30
+RETENTION_MINUTES = 30
 GUEST_MS = 24 * 3_600_000
 
 
-async def forget() -> int:
+async def delete_expired() -> int:
     """
     Erase what is due: chats that ended a while ago, guests and masks of yesterday, and who met whom; how many chats.
 
@@ -22,13 +22,13 @@ async def forget() -> int:
     """
     now = datetime.now(UTC).timestamp()
     await _end_forsaken()
-    ended = datetime.fromtimestamp(now - KEPT_MINUTES * 60, UTC)
-    due = await Room.filter(kind=STRANGER, locked_at__lt=ended, closed_at=None).values_list("id", flat=True)
+    ended = datetime.fromtimestamp(now - RETENTION_MINUTES * 60, UTC)
+    due = await Room.filter(kind=ANONYMOUS, locked_at__lt=ended, closed_at=None).values_list("id", flat=True)
     for room_id in due:
         await Stranger.filter(room_id=room_id).update(room_id=None)
         await Stranger.filter(last_room_id=room_id).update(last_room_id=None)
-        await Room.filter(id=room_id, kind=STRANGER).update(closed_at=datetime.now(UTC))
-    await erase_closed()
+        await Room.filter(id=room_id, kind=ANONYMOUS).update(closed_at=datetime.now(UTC))
+    await delete_closed_rooms()
     await _drop_masks(datetime.fromtimestamp(now - GUEST_MS / 1000, UTC))
     for table, moment, age in (("met", "at", MEMORY_MS), ("conduct", "changed_at", GUEST_MS)):
         await sql.rows(f"DELETE FROM {table} WHERE {moment} < {CLOCK} - {age} RETURNING id")

@@ -8,34 +8,34 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.accounts.authentication import anyone
-from webapp.accounts.bans import check_address
-from webapp.accounts.forms import again, register_form
+from webapp.accounts.authentication import current_viewer
+from webapp.accounts.bans import require_allowed_address
+from webapp.accounts.forms import redisplay, register_form
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.conversations.models import Room
-from webapp.core.errors import AmongStrangers, Invalid, Missing, Problem, Refused
-from webapp.core.i18n import _, current
+from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, RedirectToStrangers
+from webapp.core.i18n import _, current_language
 from webapp.db import engine
 from webapp.http import client, cookie, known_browser, render, security_log
-from webapp.http.forms import form
+from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.live import Reader
 from webapp.messages import typing
-from webapp.messages.page import PageContext, composer_in, is_plain, post_in, read_in, remember_plain, show_in
+from webapp.messages.page import PageContext, composer_in, post_in, read_in, remember_plain, show_in, wants_plain
 from webapp.relationships import broadcasts as friends
 from webapp.relationships.models import VeiledBlock
 from webapp.strangers import broadcasts, conduct, friendship
 from webapp.strangers.broadcasts import MOVED
 from webapp.strangers.company import matchmaker
-from webapp.strangers.conduct import Conduct, Questioned
-from webapp.strangers.interests import LANGUAGES, checked
+from webapp.strangers.conduct import Conduct, QuestionRequired
+from webapp.strangers.interests import LANGUAGES, validate_preferences
 from webapp.strangers.masks import masked, stranger, talk, talking
-from webapp.strangers.models import LOUNGE, READING_MS, WAITING_MS, YOUNG_SECONDS, Stranger, behind
+from webapp.strangers.models import LOUNGE, READING_MS, WAITING_MS, YOUNG_SECONDS, Stranger, account_behind
 from webapp.streams.opening import end_oldest_streams, first_events, is_long_poll, open_events, open_log, supervisor
 from webapp.streams.stream import Stream
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 HOME = "/strangers"
 REGISTER = f"{HOME}/register"
@@ -49,7 +49,7 @@ async def index(request: Request) -> Response:
     """Where the person is: at the door, waiting, or in a chat."""
     found = await stranger(request)
     if found is None:
-        return _door(request)
+        return start_page(request)
     goto = await _elsewhere(found)
     if render.is_fragment(request):  # the page of one who waits, which was told that they wait no more
         return Response(status_code=204) if found.is_waiting else Response(headers={"HX-Redirect": goto or HOME})
@@ -57,7 +57,7 @@ async def index(request: Request) -> Response:
         return render.see_other(goto)
     if found.is_waiting:
         return await _wait(request, found)
-    return _door(request, found)
+    return start_page(request, found)
 
 
 async def _elsewhere(found: Stranger) -> str:
@@ -66,15 +66,15 @@ async def _elsewhere(found: Stranger) -> str:
         await Stranger.filter(id=found.id).update(kept_room_id=None)
         kept = await Room.get_or_none(id=found.kept_room_id, closed_at=None)
         return kept.path if kept else ""
-    room = await found.chat()
+    room = await found.current_chat()
     return room.path if room else ""
 
 
 async def _wait(request: Request, found: Stranger) -> Response:
-    await found.be_here(WAITING_MS)
+    await found.extend_presence(WAITING_MS)
     if await _match_now(found):
         return render.see_other(HOME)
-    total, seconds = await Stranger.waits(), await found.waited()
+    total, seconds = await Stranger.count_waiting(), await found.seconds_waiting()
     return render.page(
         request, "strangers/waiting.html", viewer=found.mask, stranger=found, total=total, seconds=seconds
     )
@@ -83,17 +83,17 @@ async def _wait(request: Request, found: Stranger) -> Response:
 async def _match_now(found: Stranger) -> bool:
     """Look for somebody for those who wait; whether this person waits no more."""
     try:
-        await matchmaker().work()
+        await matchmaker().run_once()
     except engine.DOWN as error:
-        log.warning("nobody could be matched, and is in a moment: %r", error)
+        logger.warning("nobody could be matched, and is in a moment: %r", error)
     return not await Stranger.exists(id=found.id, since__not_isnull=True)
 
 
-def _door(request: Request, found: Stranger | None = None, status: int = 200, **context: Any) -> Response:
+def start_page(request: Request, found: Stranger | None = None, status: int = 200, **context: Any) -> Response:
     language = found.language if found else _spoken(request)
     typed = {"interests": found.interests if found else "", "language": language, "rules": ""}
     shown: dict[str, Any] = {"languages": LANGUAGES, "form": typed, "problems": NO_WISHES, "problem": ""}
-    shown["has_account"] = not found.is_guest if found else anyone(request) is not None
+    shown["has_account"] = not found.is_guest if found else current_viewer(request) is not None
     return render.page(request, "strangers/index.html", status, **(shown | context))
 
 
@@ -105,18 +105,18 @@ def _spoken(request: Request) -> str:
     return "en"
 
 
-async def find(request: Request) -> Response:
-    typed = await form(request, "interests", "language", "rules")
+async def find_stranger(request: Request) -> Response:
+    typed = await read_form(request, "interests", "language", "rules")
     found = await stranger(request)
     try:
-        interests, language = checked(typed)
+        interests, language = validate_preferences(typed)
         found = found or await _enter(request)
-        await found.wish(interests, language)
+        await found.set_preferences(interests, language)
         return await _find(found)
     except Problem as error:
         problems = NO_WISHES | (error.problems if isinstance(error, Invalid) else {})
         problem = "" if isinstance(error, Invalid) else error.message
-        response = _door(request, found, error.status, form=typed, problems=problems, problem=problem)
+        response = start_page(request, found, error.status, form=typed, problems=problems, problem=problem)
         response.headers.update(error.headers)
         return response
 
@@ -126,9 +126,9 @@ async def _find(found: Stranger) -> Response:
     await throttle(settings.RATE_FIND, "find", str(found.person))
     try:
         await Conduct.check(found.person)
-    except Questioned:
+    except QuestionRequired:
         return render.see_other(f"{HOME}/question")
-    if await found.find():
+    if await found.start_waiting():
         await _match_now(found)
     return render.see_other(HOME)
 
@@ -138,23 +138,23 @@ async def question(request: Request) -> Response:
     found = await masked(request)
     if request.method == "POST":
         await throttle(settings.RATE_CHANGE, "stranger", str(found.person))
-        typed = await form(request, "answer", "seal")
-        if await conduct.answer(found.person, typed["answer"], typed["seal"]):
+        typed = await read_form(request, "answer", "seal")
+        if await conduct.check_answer(found.person, typed["answer"], typed["seal"]):
             return await _find(found)
         await Conduct.check(found.person, is_asked=True)
-    asked, seal = conduct.question(found.person)
+    asked, seal = conduct.make_question(found.person)
     return render.page(request, "strangers/question.html", is_kept=False, question=asked, seal=seal)
 
 
 async def _enter(request: Request) -> Stranger:
     """A mask for the account, or a new guest with a session of their own."""
-    if account := anyone(request):
-        return await Stranger.enter(account)
+    if account := current_viewer(request):
+        return await Stranger.put_on_mask(account)
     await throttle(settings.RATE_GUEST, "guest", client.address(request))
-    await check_address(request)
-    found = await Stranger.enter()
+    await require_allowed_address(request)
+    found = await Stranger.put_on_mask()
     agent, address = request.headers.get("user-agent", ""), client.address_hash(request)
-    await Session.begin(found.mask, cookie.start_session(request), agent, address)
+    await Session.begin(found.mask, cookie.set_session(request), agent, address)
     return found
 
 
@@ -165,9 +165,9 @@ async def _changing(request: Request) -> Stranger:
     return found
 
 
-async def stop(request: Request) -> Response:
+async def stop_waiting(request: Request) -> Response:
     found = await _changing(request)
-    await found.stop()
+    await found.stop_waiting()
     return render.see_other(HOME)
 
 
@@ -178,13 +178,13 @@ async def chat(request: Request) -> Response:
     """The chat, with its history while it lasts."""
     found, room = await talk(request)
     # A page that is not live can't say that it is still open.
-    await found.be_here(READING_MS if is_plain(request) else WAITING_MS)
+    await found.extend_presence(READING_MS if wants_plain(request) else WAITING_MS)
     return await show_in(request, found.mask, room, _page)
 
 
 async def _page(request: Request, mask: User, room: Room, shown: PageContext, status: int) -> Response:
     kept = "kept" in request.query_params
-    shown |= {"viewer": mask, "me_css": mask.stylesheet, "company": await broadcasts.seen(room), "kept": kept}
+    shown |= {"viewer": mask, "me_css": mask.stylesheet, "company": await broadcasts.company_seen(room), "kept": kept}
     response = render.page(request, "strangers/chat.html", status, **shown)
     remember_plain(request, response, HOME)
     return response
@@ -193,7 +193,7 @@ async def _page(request: Request, mask: User, room: Room, shown: PageContext, st
 async def composer(request: Request) -> Response:
     render.frame(request)
     mask, room = await talking(request)
-    room.check_lock(mask)
+    room.require_can_post(mask)
     return composer_in(request, room)
 
 
@@ -201,17 +201,17 @@ async def post(request: Request) -> Response:
     response = await post_in(request, talking, _page)
     if response.status_code < 400:
         try:
-            await Conduct.note_first(request.user.id, request.path_params["chat"])
+            await Conduct.record_first_message(request.user.id, request.path_params["chat"])
         except Exception as error:  # everybody reads the message: its author must not be told otherwise
-            log.warning("what was said first to a stranger is not counted: %r", error)
+            logger.warning("what was said first to a stranger is not counted: %r", error)
     return response
 
 
-async def type(request: Request) -> Response:
+async def report_typing(request: Request) -> Response:
     mask, room = await talking(request)
     await throttle(settings.RATE_SIGNAL, "typing", str(mask.id))
-    room.check_lock(mask)
-    typing.begun(room.id, mask)
+    room.require_can_post(mask)
+    typing.started(room.id, mask)
     return Response(status_code=204)
 
 
@@ -227,7 +227,7 @@ async def permalink(request: Request) -> Response:
 async def me_css(request: Request) -> Response:
     """Which messages are the mask's own."""
     found = await masked(request)
-    return render.stylesheet(request, "home/me.css", viewer=found.mask, blocked=[])
+    return render.stylesheet_response(request, "home/me.css", viewer=found.mask, blocked=[])
 
 
 # Going on.
@@ -240,18 +240,18 @@ async def leave(request: Request) -> Response:
 
 async def _leave(found: Stranger) -> None:
     if room := await found.leave():
-        typing.ended(room.id, found.mask)
+        typing.stopped(room.id, found.mask)
         broadcasts.left(room, found.mask_id)
 
 
-async def next(request: Request) -> Response:
+async def find_next(request: Request) -> Response:
     """Go on to somebody else; asked once whether they are sure when they have only just met."""
     found = await masked(request)
-    room = await found.chat()
+    room = await found.current_chat()
     if request.method != "POST":
         return render.page(request, "strangers/next.html", room=room) if room else render.see_other(HOME)
     await throttle(settings.RATE_CHANGE, "stranger", str(found.person))
-    typed = await form(request, "sure")
+    typed = await read_form(request, "sure")
     if room and not typed["sure"] and _is_young(room):
         return render.see_other(f"{HOME}/next")
     await _leave(found)
@@ -265,10 +265,10 @@ def _is_young(room: Room) -> bool:
 async def block(request: Request) -> Response:
     """Never be brought together again: the people behind the masks, who stay unknown to each other."""
     found = await _changing(request)
-    room = await found.chat()
+    room = await found.current_chat()
     if room is None or room.other is None:
-        raise Missing(_("You are in no chat any more."))
-    me, other = await behind(found.mask_id), await behind(room.other.id)
+        raise NotFound(_("You are in no chat any more."))
+    me, other = await account_behind(found.mask_id), await account_behind(room.other.id)
     await _leave(found)
     if me and other:
         await VeiledBlock.put(me, other)
@@ -280,10 +280,10 @@ async def block(request: Request) -> Response:
 
 async def keep(request: Request) -> Response:
     found = await _changing(request)
-    room = await found.chat()
+    room = await found.current_chat()
     if room is None:
-        raise Missing(_("This chat is gone."))
-    await friendship.keep(found, room)
+        raise NotFound(_("This chat is gone."))
+    await friendship.offer_friendship(found, room)
     if found.is_guest:
         return render.see_other(REGISTER)
     return await _unite(found, room)
@@ -292,8 +292,8 @@ async def keep(request: Request) -> Response:
 async def _unite(found: Stranger, room: Room) -> Response:
     """What both have pressed happens; one alone is answered the same as before."""
     try:
-        kept = await friendship.unite(room)
-    except Missing:
+        kept = await friendship.become_friends(room)
+    except NotFound:
         kept = None  # a block stands between the two, which nobody is told
     if kept is None:
         return render.see_other(f"{room.path}?kept=1")
@@ -301,7 +301,7 @@ async def _unite(found: Stranger, room: Room) -> Response:
     broadcasts.moved([room.other.id] if room.other else [])
     broadcasts.left(room, found.mask_id)
     # In whatever other windows they have as themselves.
-    friends.changed(*await User.filter(id__in=[kept.low, kept.high]))
+    friends.relationships_changed(*await User.filter(id__in=[kept.low, kept.high]))
     await Stranger.filter(id=found.id).update(kept_room_id=None)
     return render.see_other(kept.path)
 
@@ -312,17 +312,17 @@ async def register(request: Request) -> Response:
     if not found.is_guest:
         return render.see_other(HOME)
     if not settings.REGISTRATION_OPEN:
-        raise Refused(_("New accounts are made by whoever runs this server."))
-    await found.be_here(READING_MS)
+        raise Forbidden(_("New accounts are made by whoever runs this server."))
+    await found.extend_presence(READING_MS)
     if request.method != "POST":
         return register_form(request, action=REGISTER)
-    typed = await form(request, "username", "password", "display_name")
+    typed = await read_form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", client.address(request))
-        await check_address(request)
+        await require_allowed_address(request)
         account = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
-        return again(request, "accounts/register.html", error, form=typed, action=REGISTER)
+        return redisplay(request, "accounts/register.html", error, form=typed, action=REGISTER)
     security_log.record(request, "registered", account.code)
     response = await _grow_up(found, account)
     known_browser.remember(request, response, account.username or "")
@@ -330,20 +330,20 @@ async def register(request: Request) -> Response:
 
 
 async def _grow_up(found: Stranger, account: User) -> Response:
-    await friendship.grow_up(found, account)
+    await friendship.claim_account(found, account)
     found.person = account.id
-    room = await found.chat()
+    room = await found.current_chat()
     return await _unite(found, room) if room else render.see_other(HOME)
 
 
-async def strangers_events(request: Request) -> Response:
+async def waiting_events(request: Request) -> Response:
     """Server-Sent Events for who waits for a stranger."""
     stranger = await masked(request)
     if not stranger.is_waiting:
         return _moved()
     await end_oldest_streams(stranger.mask)
     labels = {"session": stranger.mask.session_id, "user": stranger.mask_id, "stranger": 1}
-    reader = Reader(LOUNGE, None, "sse", "/strangers", current().code, **labels)
+    reader = Reader(LOUNGE, None, "sse", "/strangers", current_language().code, **labels)
     reader.is_brief = is_long_poll(request)
     return Stream(reader, first_events(request), "text/event-stream")
 
@@ -352,7 +352,7 @@ async def chat_events(request: Request) -> Response:
     """Server-Sent Events of a chat with a stranger."""
     try:
         user, room = await talking(request)
-    except AmongStrangers:
+    except RedirectToStrangers:
         return _moved()
     return await open_events(request, user, room)
 

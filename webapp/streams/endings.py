@@ -1,7 +1,7 @@
 """Ending streams: whose right has ended, and what they are told."""
 
-from webapp.conversations.models import PARTED
-from webapp.core.i18n import _, speaking
+from webapp.conversations.models import CANNOT_WRITE
+from webapp.core.i18n import _, use_language
 from webapp.http import render
 from webapp.live import Reader, frames
 
@@ -12,7 +12,7 @@ REASONS = {
     "renewed": (_("Your password was changed in another window."), "{page}", _("Load this page again")),
     "banned": (_("You are kept out."), "{page}", _("Why, and until when")),
     "kicked": (_("The owner of the room has sent you away for a while."), "/lobby", _("Go to the lobby")),
-    "parted": (PARTED, "/lobby", _("Go to the lobby")),
+    "parted": (CANNOT_WRITE, "/lobby", _("Go to the lobby")),
     "went_on": (_("You are not in this chat any more."), "/strangers", _("Go on")),
     "gone": (_("This room has been deleted."), "/lobby", _("Go to the lobby")),
 }
@@ -21,15 +21,15 @@ REASONS = {
 ENDS_WRITING = ("kicked", "parted", "gone")
 
 
-def goodbye(reader: Reader, reason: str) -> bytes:
+def last_frame(reader: Reader, reason: str) -> bytes:
     """The page's last frame takes the connection's place, so that it does not connect again."""
     words, way, way_name = REASONS[reason]
     # A frame whose document ended would ask for it anew every three seconds.
     reader.is_parked = reader.framing == "html"
-    with speaking(reader.language):
+    with use_language(reader.language):
         goto = way.format(page=reader.page)
         html = render.fragment("streams/_ended.html", code=reason, reason=words, way=goto, way_name=way_name)
     if reader.framing == "sse":
-        removed = frames.partial("#composer", "delete", "") if reason in ENDS_WRITING else ""
-        return frames.event(frames.partial("#stream", "outerHTML", html) + removed)
+        removed = frames.hx_partial("#composer", "delete", "") if reason in ENDS_WRITING else ""
+        return frames.sse_event(frames.hx_partial("#stream", "outerHTML", html) + removed)
     return f'<li class="ended">{html}</li>'.encode()

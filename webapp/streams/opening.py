@@ -10,13 +10,13 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
-from webapp.core.i18n import Words, _, current
+from webapp.core.i18n import Text, _, current_language
 from webapp.http import negotiate, render
-from webapp.http.headers import POLICY
+from webapp.http.headers import CONTENT_SECURITY_POLICY
 from webapp.http.limits import throttle
 from webapp.live import Reader, frames, hub
 from webapp.live.admission import admitted
-from webapp.sidebar.queries import OLDER
+from webapp.sidebar.queries import OLDER_PAGE
 from webapp.streams.stream import Stream, parked_by_session
 
 MOST_DIGITS = 18
@@ -36,7 +36,7 @@ FIRST_BYTES = 1024
 async def open_events(request: Request, user: User, room: Room | None) -> Response:
     reader = await _reader(request, user, room, _cursor(request, room) if room else None, "sse")
     # A page among strangers has no sidebar.
-    sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER)[:LONGEST_DIGEST]
+    sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
     reader.is_spare, reader.is_brief = render.is_spare(request), is_long_poll(request)
     return Stream(reader, first_events(request), "text/event-stream", sidebar=sidebar)
 
@@ -44,11 +44,13 @@ async def open_events(request: Request, user: User, room: Room | None) -> Respon
 def first_events(request: Request) -> bytes:
     """The first events; a page of another version learns that it is one, and when to load itself anew."""
     if not _is_outdated(request):
-        return frames.BEGIN
+        return frames.SSE_OPENING
     note = render.fragment("streams/_outdated.html")
-    told = frames.event(frames.partial("#outdated", "delete", "") + frames.partial("#status", "afterend", note))
+    told = frames.sse_event(
+        frames.hx_partial("#outdated", "delete", "") + frames.hx_partial("#status", "afterend", note)
+    )
     delay = random.randint(0, admitted().count * RELOAD_MS)
-    return frames.BEGIN + told + f"event: outdated\ndata: {delay}\n\n".encode()
+    return frames.SSE_OPENING + told + f"event: outdated\ndata: {delay}\n\n".encode()
 
 
 def _is_outdated(request: Request) -> bool:
@@ -75,7 +77,7 @@ def must_wait(request: Request, user: User) -> bool:
     return request.url.scheme == "http" and held >= settings.MAX_STREAMS_PER_SESSION
 
 
-def waiting_document(request: Request, way: str, way_name: Words) -> Response:
+def waiting_document(request: Request, way: str, way_name: Text) -> Response:
     return render.page(request, "streams/waiting.html", is_kept=False, way=way, way_name=way_name)
 
 
@@ -85,7 +87,7 @@ def open_document(
     reader.is_spare = render.is_spare(request)
     context |= {"me_css": user.stylesheet, "spare": reader.is_spare, "outdated": _is_outdated(request)}
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
-    policy = POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
+    policy = CONTENT_SECURITY_POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.
     packed = negotiate.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
     headers = {"Content-Security-Policy": policy}
@@ -114,15 +116,15 @@ async def _reader(request: Request, user: User, room: Room | None, cursor: int |
     labels = {"session": user.session_id, "user": user.id}
     if room is None:
         await end_oldest_streams(user)
-        return Reader(None, None, framing, "/lobby", current().code, **labels)
-    if room.is_chat and room.other and not room.is_notebook:
+        return Reader(None, None, framing, "/lobby", current_language().code, **labels)
+    if room.is_chat and room.other and not room.is_notes:
         labels["other"] = room.other.id
     if room.is_stranger:
         labels["stranger"] = 1
     if room.is_chat:
         labels["private"] = 1
     await end_oldest_streams(user)
-    return Reader(room.id, cursor, framing, room.path, current().code, **labels)
+    return Reader(room.id, cursor, framing, room.path, current_language().code, **labels)
 
 
 async def end_oldest_streams(user: User) -> None:
@@ -130,7 +132,7 @@ async def end_oldest_streams(user: User) -> None:
     await throttle(settings.RATE_STREAM, "stream", str(user.session_id))
     open_already = hub().readers(session=user.session_id)
     for oldest in open_already[: max(0, len(open_already) + 1 - settings.MAX_STREAMS_PER_SESSION)]:
-        hub().end(oldest, "paused")
+        hub().close_stream(oldest, "paused")
 
 
 def is_long_poll(request: Request) -> bool:

@@ -18,25 +18,25 @@ from webapp.db import engine
 from webapp.live import Reader, frames, hub
 from webapp.live.wire import Wire
 from webapp.presence.models import NO_ROOM
-from webapp.presence.tracker import attendance
+from webapp.presence.tracker import tracker
 from webapp.sidebar.viewers import viewers
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-SEND_SECONDS = 15
+SEND_TIMEOUT_SECONDS = 15
 SILENCE_SECONDS = 45
 FAREWELL_SECONDS = 2
 # An endless document grows in the browser: after so many bytes it begins anew.
-LONGEST_DOCUMENT = 512 * 1024
+MAX_DOCUMENT_BYTES = 512 * 1024
 PARKED_SECONDS = 1800
 # An answer to a page that no stream gets through to lasts so long, or so long after there was something of the log.
-BRIEF_SECONDS, BRIEF_AFTER_NEWS_SECONDS = 10.0, 1.0
+LONG_POLL_SECONDS, LONG_POLL_AFTER_NEWS_SECONDS = 10.0, 1.0
 # Who saves data gets what comes within so long in one piece.
-SPARE_SECONDS = 2.0
+SAVE_DATA_INTERVAL_SECONDS = 2.0
 # Connections that stay open, silent, after their last frame: to the browser they count like all others.
 parked_by_session = Slot[Counter[int]]("count of parked streams")
 # By which a chunk with something of the log is told from signs of life and states.
-MESSAGE = b'<li id="message-'
+MESSAGE_MARKER = b'<li id="message-'
 
 
 class Stream(EventSourceResponse):
@@ -57,12 +57,12 @@ class Stream(EventSourceResponse):
         self.opening = opening
         coding = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if packed else {}
         super().__init__(
-            pack(self._chunks()) if packed else self._chunks(),
+            gzip_stream(self._chunks()) if packed else self._chunks(),
             media_type=media_type,
             # Said outright, so that nothing on the way compresses (and so holds back) what should flow.
             headers={"Cache-Control": "no-store, no-transform", **coding, **(headers or {})},
             ping=0,
-            send_timeout=SEND_SECONDS,
+            send_timeout=SEND_TIMEOUT_SECONDS,
             shutdown_event=Farewell(reader),  # type: ignore[arg-type]
             shutdown_grace_period=FAREWELL_SECONDS,
         )
@@ -74,21 +74,21 @@ class Stream(EventSourceResponse):
         is_common = self.reader.framing == "sse" and not (self.reader.is_brief or self.reader.is_spare)
         try:
             if wire and is_common and scope["method"] == "GET":
-                await self._go_straight(wire, send)
+                await self._write_directly(wire, send)
             else:
                 await super().__call__(scope, receive, send)
         except SendTimeoutError:
-            log.info("a page that does not read was let go")
+            logger.info("a page that does not read was let go")
             if transport:
                 # Closing politely would wait for ever to write what nobody reads.
                 transport.abort()
 
-    async def _go_straight(self, wire: Wire, send: Send) -> None:
+    async def _write_directly(self, wire: Wire, send: Send) -> None:
         """The same as sse-starlette does, in one task; see wire.py."""
 
         async def go(body: bytes, is_last: bool = False) -> None:
             try:
-                async with asyncio.timeout(SEND_SECONDS):
+                async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                     await send({"type": "http.response.body", "body": body, "more_body": not is_last})
             except TimeoutError:
                 raise SendTimeoutError from None
@@ -114,41 +114,41 @@ class Stream(EventSourceResponse):
         if self.sidebar is not None:
             viewers().join(reader, self.sidebar)
         if not is_stranger:
-            attendance().enter(user, room)
+            tracker().stream_opened(user, room)
         if reader.is_brief:
-            self._end_in(BRIEF_SECONDS)
+            self._end_in(LONG_POLL_SECONDS)
         try:
             async for chunk in reader.outbox:
                 yield chunk
                 if reader.framing == "html" and frames.BEGIN_ANEW in chunk:
                     return
                 if reader.is_brief and b"id: " in chunk:
-                    self._end_in(BRIEF_AFTER_NEWS_SECONDS)
-                if is_read and (sent is None or ("other" in reader.labels and MESSAGE in chunk)):
-                    note_soon(user, room)
+                    self._end_in(LONG_POLL_AFTER_NEWS_SECONDS)
+                if is_read and (sent is None or ("other" in reader.labels and MESSAGE_MARKER in chunk)):
+                    schedule_mark_read(user, room)
                 # The page that it begins with does not count: it would be as long the next time.
                 sent = 0 if sent is None else sent + len(chunk)
-                if reader.framing == "html" and sent > LONGEST_DOCUMENT:
+                if reader.framing == "html" and sent > MAX_DOCUMENT_BYTES:
                     yield frames.BEGIN_ANEW
                     return
                 if reader.is_spare and not reader.outbox.is_closed:
-                    await asyncio.sleep(SPARE_SECONDS)
+                    await asyncio.sleep(SAVE_DATA_INTERVAL_SECONDS)
         finally:
             hub().leave(reader)
             viewers().leave(reader)
             for hear in hub().providers.on_closed:
                 hear(reader)
             if not is_stranger:
-                attendance().leave(user, room)
+                tracker().stream_closed(user, room)
                 if room != NO_ROOM:
                     # While it was open, nothing in it counted as unread: other pages of theirs count again.
-                    viewers().hear_place(user, room)
+                    viewers().mark_item(user, room)
             if is_read:
-                note_soon(user, room)
+                schedule_mark_read(user, room)
         if reader.is_parked:
             parked_by_session()[reader.labels["session"]] += 1
             try:
-                async for chunk in parked():
+                async for chunk in stay_open():
                     yield chunk
             finally:
                 _unpark(reader.labels["session"])
@@ -157,7 +157,7 @@ class Stream(EventSourceResponse):
         asyncio.get_running_loop().call_later(seconds, self.reader.outbox.close)
 
 
-async def pack(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+async def gzip_stream(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
     """
     The chunks as one gzip stream, each of them whole when it is sent.
 
@@ -175,22 +175,22 @@ async def pack(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
 noting = Slot[set[tuple[int, int]]]("marks of reading")
 
 
-def note_soon(user: int, room: int) -> None:
+def schedule_mark_read(user: int, room: int) -> None:
     """Once for all that happens until it is written: many pages may close together."""
     if (user, room) not in noting():
         noting().add((user, room))
-        hub().start(note_reading(user, room))
+        hub().spawn(mark_read(user, room))
 
 
-async def note_reading(user: int, room: int) -> None:
+async def mark_read(user: int, room: int) -> None:
     """What came while the page was open has been read."""
     noting().discard((user, room))
     try:
-        if await Membership.read_all(user, room):
-            hub().touch(room, "receipts")
-            hub().note("place", user=user, room=room)
+        if await Membership.mark_all_read(user, room):
+            hub().refresh(room, "receipts")
+            hub().broadcast_reliably("place", user=user, room=room)
     except engine.DOWN as error:
-        log.debug("what was read could not be written; the next page that is served says it again: %r", error)
+        logger.debug("what was read could not be written; the next page that is served says it again: %r", error)
 
 
 def _unpark(session: int) -> None:
@@ -199,14 +199,14 @@ def _unpark(session: int) -> None:
         del parked_by_session()[session]
 
 
-async def parked() -> AsyncIterator[bytes]:
+async def stay_open() -> AsyncIterator[bytes]:
     """Nothing but signs of life: a frame whose document ended would load it anew, and drive out another page."""
     for _ in range(PARKED_SECONDS // 20):
         await asyncio.sleep(20)
         yield frames.KEEP_ALIVE_HTML
 
 
-async def say_farewell() -> None:
+async def send_farewells() -> None:
     """Wait until the server is about to go, and tell the pages whose streams sse-starlette does not watch over."""
     await EventSourceResponse._listen_for_exit_signal()
     for reader in hub().readers():
@@ -220,7 +220,7 @@ class Farewell:
         self.reader = reader
 
     def set(self) -> None:
-        last = frames.farewell(random.randint(300, 3000)) if self.reader.framing == "sse" else b""
+        last = frames.sse_farewell(random.randint(300, 3000)) if self.reader.framing == "sse" else b""
         self.reader.outbox.close(last)
 
 

@@ -25,8 +25,8 @@ from webapp import settings
 from webapp.conversations.models import LINE_LENGTH
 from webapp.http import cookie, render
 from webapp.live import frames
-from webapp.messages.markdown import first_line, rendered
-from webapp.messages.models import _LINES, Line
+from webapp.messages.markdown import first_line, render_markdown
+from webapp.messages.models import _LINES, MessageRow
 
 PERSON = 'SELECT session.*, "user".* FROM session JOIN "user" ON "user".id = user_id WHERE digest = ?'
 ROOM = (
@@ -56,16 +56,16 @@ def who_and_where(request: Request) -> tuple[sqlite3.Row, sqlite3.Row]:
 def since(room: int, path: str, held: int, version: int) -> bytes:
     """What was said after the version that a page holds, read and rendered once for all that hold it."""
     where = "message.room_id = ? AND message.version > ? AND message.version <= ? ORDER BY message.number"
-    lines = [Line(dict(row), path) for row in ask(f"{_LINES} {where}", (room, held, version))]
+    lines = [MessageRow(dict(row), path) for row in ask(f"{_LINES} {where}", (room, held, version))]
     html = "".join(render.fragment("messages/_message.html", message=line, **LOOKS) for line in lines)
-    chunk = frames.event(frames.partial("#log", "beforeend", html), version)
+    chunk = frames.sse_event(frames.hx_partial("#log", "beforeend", html), version)
     return b"%x\r\n%b\r\n" % (len(chunk), chunk)
 
 
 async def post(request: Request) -> Response:
     person, room = who_and_where(request)
     typed = dict(parse_qsl((await request.body()).decode()))
-    html, at, number = rendered(typed["body"]), str(datetime.now(UTC)), room["room_id"]
+    html, at, number = render_markdown(typed["body"]), str(datetime.now(UTC)), room["room_id"]
     ask("BEGIN IMMEDIATE")
     version, last = ask(
         "UPDATE room SET version = version + 1, last_number = last_number + 1, last_at = ?, last_line = ?, "
@@ -98,7 +98,7 @@ class Events:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport, key = scope["transport"], self.room["key"]
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-        await send({"type": "http.response.body", "body": frames.BEGIN, "more_body": True})
+        await send({"type": "http.response.body", "body": frames.SSE_OPENING, "more_body": True})
         pages[key].add(transport)
         version = ask("SELECT version FROM room WHERE key = ?", (key,)).fetchone()["version"]
         if self.held < version:
