@@ -30,7 +30,7 @@ FIRST_FRAMES_SECONDS = 0.7
 MASKS = [
     (re.compile(r'(name="(?:nonce|token|seal)" value=")[^"]*'), r"\1*"),
     (re.compile(r"(nonce=\"|'nonce-)[\w-]+"), r"\1*"),
-    (re.compile(r"(sidebar=)[\w.%-]+"), r"\1*"),
+    (re.compile(r"(sidebar=|page=)[\w.%-]+"), r"\1*"),
     (re.compile(r"(me\.css\?)[^\"]*"), r"\1*"),
     # Who is here just now, signs of life, and how long somebody waits, come when they come.
     (re.compile(r"(?m)^data: .*id=\"(?:people|wait)\".*\n\n|^data: .*hx-target=\"#wait\".*\n\n|^:\n\n"), ""),

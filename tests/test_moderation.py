@@ -68,6 +68,13 @@ async def again(one: Person) -> User:
 # Reporting.
 
 
+async def test_a_report_that_an_earlier_version_stored_is_shown(alice: Person, admin: Person, rude: str) -> None:
+    found = await reported(alice, rude)
+    line = '{"name": "Bob", "code": "B0B0-B0B0", "at": "2026-11-01T12:00:00+00:00", "said": "of old", "is_it": true}'
+    await Report.filter(id=found.id).update(transcript=f"[{line}]")
+    assert "of old" in words(await admin.get(f"/moderation/reports/{found.id}"))
+
+
 async def test_a_message_is_reported_from_its_own_page(alice: Person, bob: Person, rude: str, room: Room) -> None:
     way = re.search(r'href="(/report\?about=[^"]+)"', (await alice.get(f"{room.path}/messages/2/edit")).text)
     assert way
@@ -91,7 +98,7 @@ async def test_what_is_reported_stays_as_it_was(alice: Person, bob: Person, rude
     await bob.post(f"{room.path}/messages/1/remove")
     await User.filter(id=who(bob).id).update(display_name="Angel")
     kept = await Report.get(id=found.id)
-    assert [(line.name, line.excerpt, line.is_it) for line in kept.lines] == [
+    assert [(line.name, line.said, line.is_it) for line in kept.lines] == [
         ("Bob", "Hello", False),
         ("Bob", RUDE, True),
         ("Bob", "That is all", False),
@@ -102,8 +109,8 @@ async def test_a_report_holds_a_few_lines_around_and_is_bounded(alice: Person, b
     for number in range(20):
         await posting.post(room, who(bob), f"{number} " + "x" * 3990, "")
     found = await reported(alice, f"message:{room.key}:10")
-    assert [line.excerpt.split()[0] for line in found.lines] == [str(number) for number in range(4, 15)]
-    assert [len(line.excerpt) > 3990 for line in found.lines if line.is_it] == [True]
+    assert [line.said.split()[0] for line in found.lines] == [str(number) for number in range(4, 15)]
+    assert [len(line.said) > 3990 for line in found.lines if line.is_it] == [True]
     assert len(found.transcript) < 20_000
 
 
@@ -121,7 +128,7 @@ async def test_a_message_of_a_chat_is_reported_with_what_was_said_before(alice: 
     chat, _ = await first_message.post_first(who(alice), who(bob), "Hello", "")
     await posting.post(await for_reading(who(bob), chat.key), who(bob), RUDE, "")
     found = await reported(alice, f"message:{chat.key}:2")
-    assert [line.excerpt for line in found.lines] == ["Hello", RUDE]
+    assert [line.said for line in found.lines] == ["Hello", RUDE]
     assert found.path == "", "an administrator can't go there"
 
 
@@ -587,7 +594,7 @@ async def test_a_guest_reports_a_stranger_and_the_words_outlive_the_chat(app: ob
     assert "Thank you" in words(thanks)
     assert "/block" not in thanks.text
     found = await Report.get()
-    assert [line.excerpt for line in found.lines] == [f"{RUDE} {number}" for number in range(2, 102)]
+    assert [line.said for line in found.lines] == [f"{RUDE} {number}" for number in range(2, 102)]
     await Room.all().delete()
     page = await admin.get(f"/moderation/reports/{found.id}")
     assert f"{RUDE} 101" in words(page)

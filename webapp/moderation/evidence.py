@@ -29,10 +29,11 @@ NOT_FOUND = _("This does not exist, or it is not for you.")
 class EvidenceLine(NamedTuple):
     """One thing that was said, as text, by whoever was called so then; `is_it` marks what was reported."""
 
+    # The names of these fields are stored with every report.
     name: str
     code: str
     at: str
-    excerpt: str
+    said: str
     is_it: bool = False
 
     @property
@@ -59,7 +60,7 @@ class Evidence(NamedTuple):
     @property
     def excerpt(self) -> str:
         """What was reported itself, in a few words."""
-        found = next((line.excerpt for line in self.lines if line.is_it), "")
+        found = next((line.said for line in self.lines if line.is_it), "")
         return text.shorten(found, 301)
 
 
