@@ -120,7 +120,7 @@ async def test_a_person_is_reported_from_their_profile(alice: Person, bob: Perso
     assert "/report" not in (await bob.get(who(bob).path)).text
     found = await reported(alice, f"person:{who(bob).code}")
     await User.filter(id=who(bob).id).update(bio="Nothing to see")
-    assert found.lines[0].excerpt == "Bob\nI sell watches"
+    assert found.lines[0].said == "Bob\nI sell watches"
     assert found.person_id == who(bob).id
 
 
