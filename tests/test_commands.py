@@ -219,6 +219,15 @@ def test_without_a_command_it_serves(here: Installation) -> None:
     assert "SQLite serves one process" in here.run(code=1, WORKERS="2")
 
 
+@pytest.mark.parametrize(("url", "is_loaded"), [("", False), ("redis://127.0.0.1:1", True)])
+def test_the_client_of_redis_is_loaded_where_there_is_a_redis(here: Installation, url: str, is_loaded: bool) -> None:
+    code = "import sys; from webapp import app; app.broadcaster(); print('redis' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=here.env | {"REDIS_URL": url}, capture_output=True, text=True
+    )
+    assert done.stdout == f"{is_loaded}\n", done.stderr
+
+
 def test_the_secret_survives_a_restart() -> None:
     with App() as server:
         secret = (Path(server.env["DATA_DIR"]) / "secret").read_text()

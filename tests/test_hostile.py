@@ -27,7 +27,8 @@ from webapp.core.errors import Unavailable
 from webapp.core.pool import Pool
 from webapp.http import origin, protocol
 from webapp.http.protocol import BoundedProtocol
-from webapp.live.redis import LINK_DOWN, LINK_UP, RedisBackend
+from webapp.live.bridge import LINK_DOWN, LINK_UP
+from webapp.live.redis import RedisBackend
 from webapp.media import store
 
 # Python needs time that grows with the square of the length to decode it.

@@ -11,8 +11,7 @@ from broadcaster._backends.memory import MemoryBackend
 from tests.live.providing import providers
 from webapp.core import tasks
 from webapp.live import Frame, Hub, Reader
-from webapp.live.bridge import MOST_WAITING
-from webapp.live.redis import LINK_DOWN, LINK_UP
+from webapp.live.bridge import LINK_DOWN, LINK_UP, MOST_WAITING
 
 
 class Wire(BroadcastBackend):

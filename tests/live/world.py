@@ -19,10 +19,9 @@ from broadcaster import Event
 from broadcaster._backends.base import BroadcastBackend
 
 from webapp.live import Frame, Hub, Providers, Reader
-from webapp.live.bridge import RETRY_SECONDS
+from webapp.live.bridge import LINK_DOWN, LINK_UP, RETRY_SECONDS
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
-from webapp.live.redis import LINK_DOWN, LINK_UP
 
 ROOMS = (1, 2, 3)
 # More changes than this, and who comes back gets the log anew.

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-from redis import asyncio as redis
 
 from webapp import settings
 from webapp.core import data_folder
@@ -110,6 +109,8 @@ async def _database() -> str:
 async def _redis() -> str:
     if not settings.REDIS_URL:
         return "not set: one process"
+    from redis import asyncio as redis  # here, as who has none need not wait for it
+
     parts = urlsplit(settings.REDIS_URL)
     place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
     client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=TIMEOUT_SECONDS)

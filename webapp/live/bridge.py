@@ -9,9 +9,11 @@ from collections.abc import Callable
 from broadcaster import Broadcast
 
 from webapp.live.counters import Counters
-from webapp.live.redis import LINK_DOWN, LINK_UP
 
 logger = logging.getLogger(__name__)
+
+# What is heard in the place of messages: the link is gone; it is back, and anything may have been missed.
+LINK_DOWN, LINK_UP = "\0lost", "\0back"
 
 RETRY_SECONDS = 0.5
 FLUSH_SECONDS = 1.0

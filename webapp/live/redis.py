@@ -14,11 +14,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from webapp.core.tasks import cancel_and_wait
+from webapp.live.bridge import LINK_DOWN, LINK_UP
 
 logger = logging.getLogger(__name__)
-
-# What the listener is told in the place of messages: the link is gone; it is back, and anything may have been missed.
-LINK_DOWN, LINK_UP = "\0lost", "\0back"
 
 CONNECT_SECONDS = 2.0
 PUBLISH_SECONDS = 2.0
