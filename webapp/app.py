@@ -1,4 +1,4 @@
-"""The map: every domain's routes in one list, the middleware, the error pages, what starts and stops."""
+"""The map: every address, what live/ is given by name, and what lives as long as the application."""
 
 import contextlib
 import gc
@@ -32,7 +32,7 @@ from webapp.core import errors, faults, i18n
 from webapp.db import engine, transaction
 from webapp.deletion import views as deletion
 from webapp.deletion.steps import finish_all
-from webapp.exports import views as leaving
+from webapp.exports import views as exports
 from webapp.exports.jobs import Export
 from webapp.exports.worker import ExportWorker, worker
 from webapp.home import views as home
@@ -50,7 +50,7 @@ from webapp.messages import views as messages
 from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation import views as moderation
 from webapp.ops import health, metrics, purge
-from webapp.people import views as friends
+from webapp.people import views as people
 from webapp.presence import broadcasts as presence
 from webapp.presence.tracker import PresenceTracker, tracker
 from webapp.rooms import views as rooms
@@ -109,24 +109,24 @@ routes = [
     Route("/settings/profile", accounts.profile, methods=GET_POST),
     Route("/settings/password", accounts.password, methods=GET_POST),
     Route("/settings/delete", deletion.delete, methods=GET_POST),
-    Route("/settings/export", leaving.export, methods=GET_POST),
-    Route("/settings/export/{run}.zip", leaving.download),
+    Route("/settings/export", exports.export, methods=GET_POST),
+    Route("/settings/export/{run}.zip", exports.download),
     Route("/settings/sessions", accounts.sessions),
     Route("/settings/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
     Route("/settings/sessions/{id:number}/end", accounts.end_session, methods=["POST"]),
     #
-    Route("/people", friends.search_people),
-    Route("/people/{code}", friends.show),
-    Route("/people/{code}/block", friends.block, methods=["POST"]),
-    Route("/people/{code}/unblock", friends.unblock, methods=["POST"]),
-    Route("/friends/blocks/{id:number}/lift", friends.lift, methods=["POST"]),
-    Route("/friends", friends.friends),
-    Route("/friends/{code}/ask", friends.send_request, methods=["POST"]),
-    Route("/friends/{code}/cancel", friends.cancel, methods=["POST"]),
-    Route("/friends/{code}/accept", friends.accept, methods=["POST"]),
-    Route("/friends/{code}/decline", friends.decline, methods=["POST"]),
-    Route("/friends/{code}/remove", friends.remove, methods=["POST"]),
-    Route("/settings/privacy", friends.privacy, methods=GET_POST),
+    Route("/people", people.search_people),
+    Route("/people/{code}", people.show),
+    Route("/people/{code}/block", people.block, methods=["POST"]),
+    Route("/people/{code}/unblock", people.unblock, methods=["POST"]),
+    Route("/friends/blocks/{id:number}/lift", people.lift, methods=["POST"]),
+    Route("/friends", people.friends),
+    Route("/friends/{code}/ask", people.send_request, methods=["POST"]),
+    Route("/friends/{code}/cancel", people.cancel, methods=["POST"]),
+    Route("/friends/{code}/accept", people.accept, methods=["POST"]),
+    Route("/friends/{code}/decline", people.decline, methods=["POST"]),
+    Route("/friends/{code}/remove", people.remove, methods=["POST"]),
+    Route("/settings/privacy", people.privacy, methods=GET_POST),
     #
     Route("/lobby", home.lobby),
     Route("/sidebar", sidebar.sidebar),

@@ -12,11 +12,7 @@ from webapp.accounts.models import NOTICE_LENGTH, PERMANENT, User
 from webapp.accounts.names import NAME_LENGTH
 
 NOTE_LENGTH = 500
-
-
 PLACE_LENGTH = 80
-
-
 PAGE = 30
 
 

@@ -32,11 +32,7 @@ EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
 
 
 BIO_LENGTH = 300
-
-
 NOTICE_LENGTH = 300
-
-
 PERMANENT = datetime(9000, 1, 1, tzinfo=UTC)
 
 

@@ -8,11 +8,7 @@ from webapp.core.errors import NotFound
 from webapp.core.i18n import _
 
 LINK_USED = _("This link has been used, or it is older than a day. Ask for a new one.")
-
-
 RESET_SECONDS = 24 * 3600
-
-
 MAX_RESET_LENGTH = 200
 
 
@@ -25,7 +21,7 @@ def reset_path(user: User) -> str:
     return f"/reset/{_resets().dumps([user.id, (user.password_hash or '')[-16:]])}"
 
 
-async def _by_reset(token: str) -> User:
+async def user_of_link(token: str) -> User:
     try:
         # itsdangerous refers to what it raises, and so keeps a token that is none until the collector comes.
         identity, tail = _resets().loads(token[:MAX_RESET_LENGTH], max_age=RESET_SECONDS)

@@ -28,7 +28,7 @@ class Session(Model):
     digest = fields.CharField(64, unique=True)
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "sessions", db_index=True)
     user_agent = fields.CharField(300, default="")
-    # Where it began, as a hash that means nothing a day or two later; see security/client.py.
+    # Where it began, as a hash that means nothing a day or two later; see http/client.py.
     address = fields.CharField(32, null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     used_at = fields.DatetimeField(auto_now_add=True)

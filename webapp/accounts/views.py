@@ -12,7 +12,7 @@ from webapp.accounts.bans import require_allowed_address
 from webapp.accounts.forms import EMPTY_PROBLEMS, redisplay, register_form
 from webapp.accounts.models import Profile, User
 from webapp.accounts.names import MAX_TYPED
-from webapp.accounts.reset import _by_reset
+from webapp.accounts.reset import user_of_link
 from webapp.accounts.sessions import Session
 from webapp.core import i18n, text
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
@@ -125,8 +125,6 @@ async def set_language(request: Request) -> Response:
 
 
 PICTURE_LOST = _("Choose the picture again: it was not kept, because something else was not right.")
-
-
 DONE = {
     "profile": _("Saved."),
     "password": _("Your password is changed. Other devices are signed out."),
@@ -226,7 +224,7 @@ async def end_other_sessions(request: Request) -> Response:
 
 
 async def reset(request: Request) -> Response:
-    user = await _by_reset(request.path_params["token"])
+    user = await user_of_link(request.path_params["token"])
     if request.method != "POST":
         return render.page(request, "accounts/reset.html", username=user.username, problems=EMPTY_PROBLEMS)
     typed = await read_form(request, "password")

@@ -8,8 +8,6 @@ from webapp.conversations.models import OWNER, Room
 from webapp.http import security_log
 
 NOBODY = {"name": LEFT, "code": ""}
-
-
 # What the form of a room's settings calls otherwise than the log, whose column is shorter.
 ROOM_ACTIONS = {"hand_over": Action.OWNER}
 

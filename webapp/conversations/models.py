@@ -1,4 +1,4 @@
-"""Rooms and memberships, and who may do what in a room; see access.py, members.py and chats.py for more of them."""
+"""Rooms and memberships, and who may do what in a room; see access.py, members.py and direct.py for more of them."""
 
 import itertools
 from collections.abc import Collection, Mapping

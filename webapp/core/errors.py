@@ -1,4 +1,4 @@
-"""What can go wrong with a request, and the page (or fragment, or framed document) that each becomes."""
+"""What can go wrong with a request: each problem has its status, its title and a sentence in plain words."""
 
 import random
 from datetime import datetime
@@ -11,11 +11,7 @@ from webapp.core.clock import LazyDatetime
 from webapp.core.i18n import Text, _, ngettext
 
 NOT_FOUND = _("This page does not exist, or it is not for you.")
-
-
 TOO_LARGE = _("That is too large to send. Go back and make it shorter.")
-
-
 UNAVAILABLE = _("Parley can't read or keep anything right now. Try again in a moment.")
 
 

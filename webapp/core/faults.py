@@ -10,8 +10,6 @@ logger = logging.getLogger(__name__)
 
 # So long nobody may notice anything before it is over: one query that fails now and then is one fault.
 CLEAR_AFTER_SECONDS = 3.0
-
-
 INTERVAL_SECONDS = 1.0
 
 

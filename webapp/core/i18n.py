@@ -17,8 +17,6 @@ from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
 CATALOGUES = Path(__file__).parent.parent / "locales"
-
-
 # What somebody without an account has chosen.
 COOKIE = "language"
 
@@ -82,8 +80,6 @@ class Language:
 
 # English as it is written where dates and times look as in most of the world.
 LANGUAGES = {one.code: one for one in (Language("en", "English", "en_GB"), Language("de", "Deutsch", "de_DE"))}
-
-
 ENGLISH = LANGUAGES["en"]
 
 

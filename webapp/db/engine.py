@@ -51,8 +51,6 @@ DOWN = (
 
 
 POOL_SIZE = 10
-
-
 STATEMENT_SECONDS = 15
 
 

@@ -66,11 +66,7 @@ def from_db(found: datetime | str) -> datetime:
 
 
 T = TypeVar("T", int, tuple[int, int])
-
-
 BATCH_SIZE = 500
-
-
 # The one clock that all processes share is the database's.
 NOW = "CAST(strftime('%s', 'now') AS INTEGER)" if settings.ON_SQLITE else "CAST(extract(epoch FROM now()) AS BIGINT)"
 

@@ -9,8 +9,6 @@ from tortoise.transactions import in_transaction
 from webapp.db.engine import STATEMENT_SECONDS
 
 P = ParamSpec("P")
-
-
 T = TypeVar("T")
 
 

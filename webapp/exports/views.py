@@ -1,4 +1,4 @@
-"""Deleting one's own account, and taking everything along that is one's own."""
+"""The page that prepares the file of all that is one's own, and the download."""
 
 import asyncio
 

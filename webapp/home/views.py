@@ -1,4 +1,4 @@
-"""The front page, the lobby, and the viewer's own stylesheet."""
+"""The front page, the lobby and the viewer's own stylesheet."""
 
 from typing import Any
 
@@ -13,6 +13,9 @@ from webapp.presence.queries import online
 from webapp.relationships.models import Block, Friendship
 from webapp.sidebar.layout import render_with_sidebar
 
+LOBBY_ROOMS = 8
+LOBBY_FRIENDS = 50
+
 
 async def front(request: Request) -> Response:
     return render.page(request, "home/front.html", has_left="left" in request.query_params)
@@ -22,12 +25,6 @@ async def me_css(request: Request) -> Response:
     """What the viewer's own stylesheet decides: which messages are theirs, and may be edited, and which are hidden."""
     user = require_account(request)
     return render.stylesheet_response(request, "home/me.css", viewer=user, blocked=await Block.blocked_codes(user))
-
-
-LOBBY_ROOMS = 8
-
-
-LOBBY_FRIENDS = 50
 
 
 async def home(request: Request) -> Response:

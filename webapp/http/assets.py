@@ -19,16 +19,10 @@ from webapp import settings
 from webapp.http.negotiate import negotiate
 
 STATIC = settings.STATIC
-
-
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
 SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js", "js/times.js", "js/drafts.js", "js/upgrade.js")
-
-
 # The ground of every page; what rooms need besides, and what all other pages do.
 STYLES = {"app.css": "css", "room.css": "css/room", "pages.css": "css/pages"}
-
-
 # What is served at all; the rest of the folder (licences, notes) is for people who read the source.
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -44,14 +38,8 @@ TYPES = {
 
 
 ALREADY_COMPRESSED = {".ico", ".png", ".webp"}
-
-
 IMMUTABLE = "public, max-age=31536000, immutable"
-
-
 ONE_DAY = "public, max-age=86400"
-
-
 REVALIDATE = "no-cache"
 
 

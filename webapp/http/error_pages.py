@@ -26,8 +26,6 @@ from webapp.http import render
 
 # What is over by itself after a while.
 RETRYABLE = (TooManyRequests, Unavailable)
-
-
 MESSAGES = {
     400: _("The request could not be read."),
     404: NOT_FOUND,

@@ -135,7 +135,7 @@ def is_fragment(request: Request) -> bool:
 
 
 def token(request: Request) -> str:
-    """The form token of this browser's session; see security/cookie.py."""
+    """The form token of this browser's session; see cookie.py."""
     return getattr(request.state, "token", str)()
 
 

@@ -1,4 +1,4 @@
-"""Telling the pages of a room what was posted, edited and removed."""
+"""The log of a room as the live engine reads it: frames of what was posted, edited and removed."""
 
 from collections.abc import Collection, Mapping
 

@@ -20,11 +20,7 @@ from webapp.db import sql, transaction
 from webapp.messages.markdown import first_line, render_markdown
 
 MAX_LENGTH = 4000
-
-
 PAGE_SIZE = 50
-
-
 MAX_CHANGES = 500
 
 

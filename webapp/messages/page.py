@@ -1,4 +1,4 @@
-"""The room's page with its log, and what one does with messages."""
+"""The page of a conversation: its log, its composer, how far it is read, and a post that was refused."""
 
 import asyncio
 import re
@@ -40,14 +40,8 @@ Show = Callable[[Request, User, Room, PageContext, int], Awaitable[Response]]
 
 
 PLAIN = "plain"
-
-
 MAX_NUMBER = 2**53
-
-
 NO_MESSAGE = _("There is no message with that number.")
-
-
 SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 
 

@@ -1,4 +1,4 @@
-"""Reading, posting and changing messages."""
+"""The addresses of messages: reading, posting, editing, removing."""
 
 from typing import Any
 

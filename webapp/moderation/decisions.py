@@ -1,4 +1,4 @@
-"""What administrators decide about people, and the log of it: each decision once, and nothing of it is changed."""
+"""What administrators decide about people; each decision is made once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple

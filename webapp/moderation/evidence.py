@@ -21,8 +21,6 @@ CONTEXT_SIZE, AROUND_IN_CHAT = 5, 20
 
 # What stands around is shortened, so that a report stays a few dozen kilobytes.
 MAX_CONTEXT_LENGTH = 1000
-
-
 NOT_FOUND = _("This does not exist, or it is not for you.")
 
 

@@ -18,8 +18,6 @@ from webapp.moderation.decisions import Decision, lock_person, validate_length
 from webapp.moderation.evidence import Evidence, EvidenceLine
 
 TEXT_LENGTH = 1000
-
-
 REASONS = {
     "spam": _("Advertising, or the same again and again"),
     "insult": _("Insults or threats"),
@@ -31,11 +29,7 @@ REASONS = {
 
 
 OUTCOMES = {"dismiss": _("dismissed"), "warn": _("warned"), "suspend": _("kept out for a time"), "ban": _("kept out")}
-
-
 ALREADY_DECIDED = _("Someone has dealt with this already. What was decided is below.")
-
-
 OPEN = _("open")
 
 

@@ -14,8 +14,6 @@ from webapp.presence.last_seen import update_last_seen
 
 # A process says every five seconds that it lives; one that was not heard for twenty is gone, and its people with it.
 RENEW_SECONDS = 5
-
-
 LEASE_SECONDS = 20
 
 
@@ -24,11 +22,7 @@ UserRoom = tuple[int, int]
 
 
 NO_ROOM = 0
-
-
 IS_ALIVE = f"process.seen_at >= {NOW} - {LEASE_SECONDS}"
-
-
 IS_DEAD = f"seen_at < {NOW} - {LEASE_SECONDS}"
 
 

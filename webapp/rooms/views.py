@@ -1,4 +1,4 @@
-"""The lobby, the list of rooms, and what one does with a room other than talk in it."""
+"""The list of rooms, joining and leaving one, and its settings."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

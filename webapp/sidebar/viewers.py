@@ -1,4 +1,4 @@
-"""Telling every open page what has changed in its sidebar."""
+"""Open pages and their sidebars: what has changed is read for all of them together, paced and retried."""
 
 import asyncio
 import contextlib

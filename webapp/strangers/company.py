@@ -1,4 +1,4 @@
-"""Looking after strangers: bringing them together, and noticing who is there, in every process."""
+"""The company of strangers: matching those who wait, and noticing who is there, in every process."""
 
 import asyncio
 import logging

@@ -20,30 +20,16 @@ from webapp.strangers.names import new_name
 
 # The channel of everybody who waits: it is no room, and has no log. The smallest number that a column may hold.
 LOUNGE = -(2**31)
-
-
 # Somebody whose page gives no sign of life for so long waits no more.
 WAITING_MS = 10_000
-
-
 # In a chat an open page says every two seconds that it is there: after five somebody is away, after fifteen more gone.
 PRESENT_MS = 5_000
-
-
 GRACE_MS = 15_000
-
-
 # A page that is not live can't say so: whoever asked for it is taken to be reading and writing for a while.
 READING_MS = 120_000
-
-
 # Who goes on so soon has not talked.
 SKIP_MS = 5_000
-
-
 YOUNG_SECONDS = 30
-
-
 # For so long it is known who met whom.
 MEMORY_MS = 3_600_000
 

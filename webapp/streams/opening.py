@@ -20,15 +20,9 @@ from webapp.sidebar.queries import OLDER_PAGE
 from webapp.streams.stream import Stream, parked_by_session
 
 MOST_DIGITS = 18
-
-
 LONGEST_DIGEST = 40
-
-
 # Pages that come back after an upgrade load themselves anew, so many milliseconds apart on average.
 RELOAD_MS = 10
-
-
 # The first bytes of an endless document: some browsers show nothing before a kilobyte has come.
 FIRST_BYTES = 1024
 

@@ -1,4 +1,4 @@
-"""Opening a stream: Server-Sent Events for pages with script, an endless document for those without."""
+"""The addresses of streams: of a room, and of pages that show none."""
 
 from starlette.requests import Request
 from starlette.responses import Response
