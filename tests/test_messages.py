@@ -779,6 +779,17 @@ async def test_the_second_of_two_tabs_that_edit_a_message_sees_both_texts(bob: P
     assert (await bob.post(path, {"body": "too late", "version": first})).status_code == 404
 
 
+async def test_an_edit_that_was_too_long_still_began_from_the_words_it_began_from(bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    path = f"{room.path}/messages/1/edit"
+    first = version_in(await bob.get(path))
+    assert (await bob.post(path, {"body": "from the other tab", "version": first})).status_code == 303
+    too_long = await bob.post(path, {"body": "x" * 5000, "version": first})
+    assert too_long.status_code == 422
+    assert (await bob.post(path, {"body": "shorter", "version": version_in(too_long)})).status_code == 409
+    assert await bodies(room) == ["from the other tab"]
+
+
 async def test_of_edits_at_once_that_began_from_the_same_words_one_is_stored(bob: Person, room: Room) -> None:
     await fill(room, bob, 1)
     path = f"{room.path}/messages/1/edit"

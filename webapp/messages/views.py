@@ -94,7 +94,7 @@ async def edit(request: Request) -> Response:
     if message is None or message.removed_at:
         raise NotFound(_("This message has been removed."))
     if request.method != "POST":
-        return _edit(request, user, room, message, draft=message.body, problem="")
+        return _edit(request, user, room, message, began_at=message.version, draft=message.body, problem="")
     await Message.get_for_changing(room, user, message.number)
     if message.author_id != user.id:
         raise NotFound(_("This message is not yours. You can remove it."))
@@ -105,8 +105,10 @@ async def edit(request: Request) -> Response:
     except Problem as error:
         if isinstance(error, Changed):
             await message.refresh_from_db()
+        # Unless they were just shown, the words that came meanwhile are not those that this edit began from.
+        began_at = message.version if isinstance(error, Changed) else _whole(typed["version"])
         context = {"draft": typed["body"], "problem": error.message, "is_changed": isinstance(error, Changed)}
-        response = _edit(request, user, room, message, error.status, **context)
+        response = _edit(request, user, room, message, error.status, began_at=began_at, **context)
         response.headers.update(error.headers)
         return response
     changes.log_changed(room, version)
@@ -118,7 +120,6 @@ def _edit(request: Request, user: User, room: Room, message: Message, status: in
     shown = {
         "path": message.path(room),
         "html": message.safe_html,
-        "version": message.version,
         "can_edit": is_own,
         "can_remove": is_own or room.is_owned_by(user),
         "about": f"message:{room.key}:{message.number}",
