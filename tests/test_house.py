@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -202,3 +203,12 @@ def test_at_the_top_stands_what_a_reader_expects_and_nothing_else() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = {line.partition("/")[0] for line in tracked.splitlines() if not line.startswith(".")}
     assert found == {"pyproject.toml", "Procfile", "README.md", "LICENSE", "webapp", "templates", "static", "tests"}
+
+
+def test_every_package_is_named_for_the_wheel_and_for_a_fresh_clone() -> None:
+    """A folder that stays behind in a checkout that is older, with nothing but bytecode, is none."""
+    named = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT) for path in WEBAPP.rglob("*.*") if path.suffix in (".py", ".po")}
+    assert sorted(named) == sorted(
+        {".".join(folder.parts) for folder in folders} | {"webapp.static", "webapp.templates"}
+    )
