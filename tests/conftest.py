@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,11 @@ from webapp.rooms import opening  # noqa: E402
 PASSWORD = "correct horse battery"
 COOKIE = cookie.name("http")
 
-# The longest files as .ci/run takes them, with about how many seconds; all others come after them, with ten or twenty.
+FEW_FILES = 3
+# One file takes a sixth of the whole time, so that a seventh worker would only wait for it.
+MOST_WORKERS = 6
+
+# The longest files with about how many seconds, as the workers take them; all others come later, with ten or twenty.
 # A worker takes the next file when two tests are left, so with the one test of the first it takes the second, too.
 LONGEST = {
     "tests/test_postgresql_too": 0, "tests/test_postgresql": 340, "tests/test_commands": 140, "tests/test_queries": 50,
@@ -57,9 +61,18 @@ LONGEST = {
 WAITING = ("browser/", "clients/", "faults/", "tests/test_processes", "tests/test_backup")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """Return how many processes share the files: one for each core; none for a few files, which are there sooner."""
+    cores = yield
+    asked = [Path(argument.partition("::")[0]) for argument in config.args]
+    files = sum(len(list(path.rglob("test_*.py"))) if path.is_dir() else 1 for path in asked)
+    return min(cores, MOST_WORKERS) if files > FEW_FILES else 0
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
-    In which order the workers of .ci/run take the files: in two lanes side by side, the longest first.
+    In which order the workers take the files: in two lanes side by side, the longest first.
 
     One lane waits for browsers and servers, which want a core of their own: two such files at once are slow, and
     what computes goes on meanwhile. Whatever is long and comes last leaves a core without work.

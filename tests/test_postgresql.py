@@ -38,9 +38,9 @@ THESE, OTHERS = files()[0::2], files()[1::2]
 def what_went_wrong(url: str, report: Path, *paths: Path) -> tuple[int, str]:
     """How many tests passed in a run on the database at the URL; all that was said when not all of them did."""
     env = os.environ | {"TEST_DATABASE_URL": url, "REQUIRE_SERVERS": "1"}
-    env.pop("PYTEST_ADDOPTS", None)  # how this run is spread over processes is not for that one
+    env.pop("PYTEST_ADDOPTS", None)  # what this run shows at its end is not for that one
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "--tb=short", "-rs"]
-    command += ["-m", "not slow and not sqlite"]
+    command += ["-n", "0", "-m", "not slow and not sqlite"]
     command += ["-o", f"faulthandler_timeout={LONGEST_SECONDS}", "-o", "faulthandler_exit_on_timeout=true"]
     command += map(str, paths)
     out = subprocess.PIPE
