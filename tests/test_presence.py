@@ -20,7 +20,7 @@ from webapp.presence import broadcasts
 from webapp.presence import tracker as attendances
 from webapp.presence.last_seen import last_seen_for, last_seen_text, update_last_seen
 from webapp.presence.models import LEASE_SECONDS, NO_ROOM, Process, Visit
-from webapp.presence.queries import everyone_online, is_online, online, presence_in
+from webapp.presence.queries import is_online, online, presence_in
 from webapp.presence.tracker import GRACE_SECONDS, READING_SECONDS, WRITE_SECONDS, PresenceTracker, tracker
 from webapp.sidebar.viewers import viewers
 
@@ -200,10 +200,9 @@ async def test_online_is_who_has_a_page_open_in_a_process_that_lives_and_shows_i
     everybody = {who(person).id for person in (alice, bob, charlie)}
     nobody = await account("nobody")
     assert await online([*everybody, nobody.id, 10**6]) == everybody
-    assert await everyone_online() == everybody
     await hide(who(bob))
     await dies(other)
-    assert await online(everybody) == await everyone_online() == {who(alice).id}
+    assert await online(everybody) == {who(alice).id}
     assert await online([]) == set()
 
 

@@ -47,7 +47,6 @@ MOST = {
     "the room page for who has blocked somebody": 6,
     "the stylesheet for who has blocked somebody": 2,
     "who of many is online": 1,
-    "who is online at all": 1,
     "where somebody is": 1,
     "a batch of visits": 2,
     "a batch of visits that end": 2,
@@ -217,7 +216,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.messages import changes, posting
     from webapp.messages.models import Message
     from webapp.presence.models import Visit
-    from webapp.presence.queries import everyone_online, online, rooms_shown_to
+    from webapp.presence.queries import online, rooms_shown_to
     from webapp.presence.tracker import tracker
     from webapp.relationships.models import Block
 
@@ -281,7 +280,6 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     process = tracker()._process
     works |= {
         "who of many is online": lambda: online(many),
-        "who is online at all": everyone_online,
         "where somebody is": lambda: rooms_shown_to(first.id),
         "a batch of visits": lambda: Visit.apply_changes(process, places, [], many),
         "a batch of visits that end": lambda: Visit.apply_changes(process, [], places, many),

@@ -28,15 +28,6 @@ async def online(users: Collection[int]) -> set[int]:
     return found
 
 
-async def everyone_online() -> set[int]:
-    """All who are online and show it, in one query."""
-    rows = await sql.rows(
-        'SELECT id FROM "user" WHERE shows_presence AND id IN (SELECT user_id FROM visit '
-        f"WHERE process_id IN (SELECT id FROM process WHERE {IS_ALIVE}))"
-    )
-    return {row["id"] for row in rows}
-
-
 async def rooms_shown_to(user: int) -> list[int]:
     """The rooms that the person's pages show, in any process."""
     rows = await sql.rows("SELECT DISTINCT room_id FROM visit WHERE user_id = ? AND room_id > ?", user, NO_ROOM)

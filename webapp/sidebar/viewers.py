@@ -9,8 +9,9 @@ from typing import TypeVar
 from webapp.conversations.models import Membership, Room
 from webapp.core.lifetime import Slot
 from webapp.db import engine
+from webapp.db.sql import batches
 from webapp.live import Reader, hub
-from webapp.presence.queries import everyone_online, online
+from webapp.presence.queries import online
 from webapp.relationships.models import Friendship
 from webapp.sidebar.audience import Followers
 from webapp.sidebar.entries import CONTACTS_CHANGED, EntryFrames, online_frames, requests_frame
@@ -210,11 +211,15 @@ class Viewers:
 
     async def _look(self) -> None:
         """Find who came or went, and where something was said, that nobody told of."""
-        there = await everyone_online() & self._audience.friends_of.keys()
+        watched, there = set(self._audience.friends_of), set[int]()
+        for count, some in enumerate(batches(watched)):
+            if count:
+                await asyncio.sleep(YIELD_SECONDS)
+            there |= await online(some)
         for room, number in await Room.recently_active():
             if room in self._audience.in_room and self._told.get(room) != number:
                 self._rooms[room] = None
-        self._online &= self._audience.friends_of.keys()
+        self._online &= watched
         self._people |= dict.fromkeys(self._online ^ there)
         self._must_look = False
 
