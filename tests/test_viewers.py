@@ -154,7 +154,7 @@ async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
 
 def nobody_is_left() -> bool:
     there = viewers()._audience
-    return not (there.people or there.in_room or there.friends_of or viewers()._joining)
+    return not (there.people or there.in_room or there.friends_of or there.told or viewers()._joining)
 
 
 def nothing_waits() -> bool:

@@ -24,6 +24,8 @@ class Followers:
         self.people: dict[int, Viewer] = {}
         self.in_room: defaultdict[int, set[int]] = defaultdict(set)
         self.friends_of: defaultdict[int, set[int]] = defaultdict(set)
+        # Of the rooms in `in_room`, the number of the newest message that their pages were told of.
+        self.told: dict[int, int] = {}
 
     def join(self, reader: Reader, seen: str) -> None:
         """A page has been opened, which holds what this is the digest of."""
@@ -40,9 +42,16 @@ class Followers:
     def follow(self, user: int, rooms: Set[int], friends: set[int]) -> None:
         """These are the person's rooms and friends now."""
         viewer = self.people[user]
+        left = viewer.rooms.keys() - rooms
         _replace(self.in_room, user, viewer.rooms.keys(), rooms)
         _replace(self.friends_of, user, viewer.friends, friends)
         viewer.rooms, viewer.friends = {room: viewer.rooms.get(room) for room in rooms}, friends
+        for room in left - self.in_room.keys():
+            self.told.pop(room, None)
+
+    def note_told(self, room: int, number: int) -> None:
+        if room in self.in_room:
+            self.told[room] = number
 
 
 def _replace(index: defaultdict[int, set[int]], user: int, before: Set[int], after: Set[int]) -> None:

@@ -67,9 +67,8 @@ class Viewers:
         self._people: dict[int, None] = {}
         self._must_look = False
         self._links_lost = 0
-        # What has been told: when a room may be told again, the number of its newest message, who is online.
+        # What has been told: when a room may be told again, who is online.
         self._next_at: dict[int, float] = {}
-        self._told: dict[int, int] = {}
         self._online: set[int] = set()
         self._has_news = asyncio.Event()
         self._sent = itertools.count(1)
@@ -192,8 +191,9 @@ class Viewers:
                 reader.put(CONTACTS_CHANGED)
         self._note_shown(joining, listed)
         found = [one for user in users for one in listed[user]]
-        # Whoever was told something older is told more; the others begin with this.
-        self._told = {one.room_id: one.last_number for one in found} | self._told
+        for one in found:
+            # Whoever was told something older is told more; the others begin with this.
+            self._audience.note_told(one.room_id, self._audience.told.get(one.room_id, one.last_number))
         await self._note_delivered(found)
 
     def _note_shown(self, joining: Set[Reader], listed: Mapping[int, list[EntryRow]]) -> None:
@@ -217,7 +217,7 @@ class Viewers:
                 await asyncio.sleep(YIELD_SECONDS)
             there |= await online(some)
         for room, number in await Room.recently_active():
-            if room in self._audience.in_room and self._told.get(room) != number:
+            if room in self._audience.in_room and self._audience.told.get(room) != number:
                 self._rooms[room] = None
         self._online &= watched
         self._people |= dict.fromkeys(self._online ^ there)
@@ -228,7 +228,6 @@ class Viewers:
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._next_at = {room: at for room, at in self._next_at.items() if at > now}
-        self._told = {room: number for room, number in self._told.items() if room in self._audience.in_room}
         due = set(self._enough(room for room in self._rooms if room not in self._next_at))
         if later := self._rooms.keys() - due:
             next_at = min(self._next_at.get(room, now) for room in later)
@@ -257,7 +256,7 @@ class Viewers:
     async def _tell(self, found: list[EntryRow], asked: Iterable[Place]) -> None:
         """Show what was found, to those who don't see it yet; what was not is over."""
         shown = EntryFrames(self._sent)
-        has_moved = {one.room_id for one in found if one.has_news_since(self._told.get(one.room_id))}
+        has_moved = {one.room_id for one in found if one.has_news_since(self._audience.told.get(one.room_id))}
         for count, entry in enumerate(found):
             if count % SLICE_SIZE == SLICE_SIZE - 1:
                 await asyncio.sleep(YIELD_SECONDS)
@@ -276,7 +275,8 @@ class Viewers:
                 self._audience.follow(user, viewer.rooms.keys() - {room}, viewer.friends)
                 for reader in viewer.readers:
                     reader.put(shown.removal_frame(room))
-        self._told |= {one.room_id: one.last_number for one in found}
+        for one in found:
+            self._audience.note_told(one.room_id, one.last_number)
         await self._note_delivered(found)
 
     async def _note_delivered(self, found: Iterable[EntryRow]) -> None:
