@@ -1,12 +1,15 @@
 """What two people are to each other, at their browsers: becoming friends without script, and blocking in a room."""
 
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import Reader
+from tests.servers import App
 
 SCRIPT, PLAIN = True, False
 HIDDEN = "Hidden, because you blocked this person"
@@ -69,3 +72,26 @@ def test_what_somebody_blocked_says_live_is_hidden_until_its_link_is_followed(me
     people = ada.log.locator(".people:visible").last
     ada.until(lambda: "Eva" in people.inner_text(), "who is here")
     assert "Ben" not in people.inner_text()
+
+
+def test_marks_and_lines_are_where_they_belong_on_a_phone_too(meet: Meet, site: App) -> None:
+    phone = {"viewport": {"width": 390, "height": 780}}
+    ada, eva = meet("Ada"), meet("Eva", SCRIPT, None, **phone, locale="de-DE")
+    with closing(sqlite3.connect(site.folder / "data/parley.sqlite3")) as database, database:
+        numbers = dict(database.execute("SELECT code, id FROM user").fetchall())
+        database.execute("UPDATE user SET is_admin = 1 WHERE code = ?", [ada.code])
+        block = (
+            "INSERT INTO veiled_block (blocker_id, blocked_id, created_at) VALUES (?, ?, '2026-09-02 10:00:00+00:00')"
+        )
+        database.execute(block, [numbers[eva.code], numbers[ada.code]])
+
+    eva.page.goto(f"/people/{ada.code}")
+    mark = eva.page.locator(".member__role").bounding_box()
+    assert mark
+    assert abs(mark["x"] + mark["width"] / 2 - 195) < 5
+    eva.page.goto("/friends")
+    line = eva.page.locator(".member__words").inner_text()
+    assert line == "Jemand Fremdes, blockiert am Mittwoch, 2. September 2026"
+    box = eva.page.locator(".member__words").bounding_box()
+    assert box
+    assert box["height"] < 60, "one narrow word below the other"
