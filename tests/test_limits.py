@@ -243,3 +243,17 @@ async def test_a_profile_is_changed_as_a_whole_or_not_at_all(alice: Person, monk
     await alice.post("/settings/profile", typed)
     found = await User.get(id=alice.user.id)
     assert (found.display_name, found.bio, found.language, found.saves_data) == ("Alicia", "Hello", "de", True)
+
+
+@pytest.mark.usefixtures("low")
+async def test_a_note_on_a_report_is_not_lost_to_a_limit(alice: Person, bob: Person, admin: Person, room: Room) -> None:
+    await alice.say(room, "rude")
+    await bob.post("/report", {"about": f"message:{room.key}:1", "reason": "spam"})
+    note = {"do": "dismiss", "hours": "24", "told": "", "note": "Weighed for an hour", "address": ""}
+    await admin.post("/moderation/out", {"who": "nobody", "note": ""})
+    refused = await admin.post("/moderation/reports/1", note)
+    assert refused.status_code == 429
+    assert "That was a lot at once." in refused.text
+    assert "Weighed for an hour" in refused.text
+    assert refused.headers["retry-after"]
+    assert "That was a lot at once." in (await admin.post("/moderation/out", {"who": "nobody", "note": ""})).text

@@ -11,7 +11,7 @@ from webapp.accounts.audit import PAGE, Action, AuditEntry
 from webapp.accounts.authentication import current_viewer, require_account
 from webapp.accounts.models import User
 from webapp.conversations.models import ANONYMOUS
-from webapp.core.errors import Forbidden, Invalid, NotFound, Problem
+from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
 from webapp.http import render, security_log
 from webapp.http.forms import read_form
@@ -128,8 +128,8 @@ async def show(request: Request) -> Response:
     if request.method != "POST":
         return await _show(request, found)
     typed = await read_form(request, "do", "hours", "told", "note", "address")
-    await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
     try:
+        await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
         if typed["do"] not in DECISIONS:
             raise Invalid(do=_("This can't be done here."))
         person = await found.decide(admin, DECISIONS[typed["do"]], typed)
@@ -173,7 +173,9 @@ async def _show(
         "form": typed or {"told": "", "note": "", "hours": "24", "address": ""},
         "problem": error.message if error else "",
     }
-    return render.page(request, "moderation/show.html", error.status if error else 200, **shown)
+    response = render.page(request, "moderation/show.html", error.status if error else 200, **shown)
+    response.headers.update(error.headers if error else {})
+    return response
 
 
 async def banned(request: Request) -> Response:
@@ -182,11 +184,11 @@ async def banned(request: Request) -> Response:
     if request.method != "POST":
         return _list(request, "moderation/out.html", await list_banned(_page(request)), problem="")
     typed = await read_form(request, "who", "note")
-    await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
     try:
+        await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
         person = await User.get_or_none(code=typed["who"][:9])
         await lift_ban(person.id if person else 0, admin, typed["note"])
-    except (Invalid, Forbidden) as error:
+    except (Invalid, Forbidden, TooManyRequests) as error:
         found = await list_banned(_page(request))
         return _list(request, "moderation/out.html", found, error.status, problem=error.message)
     security_log.record(request, "moderated", admin.code, action="lift", person=typed["who"][:9] if person else "")
