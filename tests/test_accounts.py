@@ -266,6 +266,8 @@ async def test_the_user_name_is_no_password(visitor: Person, username: str, pass
         ("نرگس", "نرگس"),
         ("Dore\u0301", "Doré"),
         ("x" * 40, "x" * 40),
+        ("👨‍👩‍👧‍👦" * 10, "👨‍👩‍👧‍👦" * 10),
+        ("🇩🇪" * 40, "🇩🇪" * 40),
         ("<script>alert(1)</script>", "<script>alert(1)</script>"),
     ],
 )
@@ -791,6 +793,8 @@ async def test_people_write_about_themselves_and_others_read_it_as_text(alice: P
         ("display_name", "", "Write a name that others can see."),
         ("display_name", "\u2800", "Write a name that others can see."),
         ("display_name", "x" * 41, "Use at most 40 characters."),
+        ("display_name", "🇩🇪" * 41, "Use at most 40 characters."),
+        ("display_name", "👨‍👩‍👧‍👦" * 23, "Use at most 40 characters."),
         ("bio", "x" * 301, "Use at most 300 characters."),
     ],
 )

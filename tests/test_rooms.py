@@ -267,13 +267,14 @@ async def test_no_key_of_a_room_with_a_name_looks_like_a_random_one(alice: Perso
 
 async def test_a_name_has_sixty_characters_at_most(alice: Person) -> None:
     assert (await enter(alice, "x" * 60)).status_code == 303
+    assert (await enter(alice, "👨‍👩‍👧‍👦" * 30)).status_code == 303
     assert (await enter(alice, "🎉" * 60)).status_code == 303
     refused = await enter(alice, "y" * 61, "All about y")
     assert refused.status_code == 422
     assert "Use at most 60 characters." in words(refused)
     assert f'value="{"y" * 61}"' in refused.text
     assert 'value="All about y"' in refused.text
-    assert await Room.all().count() == 2
+    assert await Room.all().count() == 3
 
 
 async def test_a_name_that_grows_when_it_is_compared_is_refused_in_words(alice: Person) -> None:

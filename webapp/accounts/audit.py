@@ -9,10 +9,10 @@ from tortoise import fields
 from tortoise.models import Model
 
 from webapp.accounts.models import NOTICE_LENGTH, PERMANENT, User
-from webapp.accounts.names import NAME_LENGTH
+from webapp.accounts.names import NAME_SIZE
 
 NOTE_LENGTH = 500
-PLACE_LENGTH = 80
+PLACE_LENGTH = 300
 PAGE = 30
 
 
@@ -40,12 +40,12 @@ class AuditEntry(Model):
     admin: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "parley.User", "decisions", null=True, on_delete=fields.SET_NULL, db_index=True
     )
-    admin_name = fields.CharField(NAME_LENGTH)
+    admin_name = fields.CharField(NAME_SIZE)
     action = fields.CharField(8)
     person: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "parley.User", "decided", null=True, on_delete=fields.SET_NULL, db_index=True
     )
-    name = fields.CharField(NAME_LENGTH)
+    name = fields.CharField(NAME_SIZE)
     code = fields.CharField(9)
     # The room, where it is about one.
     place = fields.CharField(PLACE_LENGTH, default="", db_default="")

@@ -13,7 +13,7 @@ from tortoise.queryset import QuerySet
 
 from webapp.accounts import passwords
 from webapp.accounts.names import (
-    NAME_LENGTH,
+    NAME_SIZE,
     SEARCHED_LENGTH,
     new_code,
     search_keys,
@@ -60,7 +60,7 @@ class User(Model):
     code = fields.CharField(9, unique=True)
     username = fields.CharField(30, unique=True, null=True)
     skeleton = fields.CharField(30, unique=True, null=True)
-    display_name = fields.CharField(NAME_LENGTH)
+    display_name = fields.CharField(NAME_SIZE)
     bio = fields.CharField(BIO_LENGTH, default="")
     password_hash = fields.CharField(200, null=True)
     # Both sizes of the picture are named by this digest; see uploads.py.

@@ -11,7 +11,9 @@ from webapp.core.i18n import _
 
 # Crockford's alphabet: nothing in it is mistaken for another when read aloud or written down.
 CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# In letters, as people count, and in characters, as the database does.
 NAME_LENGTH = 40
+NAME_SIZE = text.CHARACTERS_PER_LETTER * NAME_LENGTH
 SEARCHED_LENGTH = 2 * NAME_LENGTH
 # Names that nobody has. The first ones speak for the site, also as a part of a name; the others only by themselves.
 OFFICIAL = frozenset(
@@ -73,7 +75,7 @@ def validate_display_name(typed: str, is_admin: bool = False) -> str:
     name = text.clean_line(typed)
     if not text.has_visible(name):
         raise Invalid(display_name=_("Write a name that others can see."))
-    if len(name) > NAME_LENGTH:
+    if text.is_longer(name, NAME_LENGTH):
         raise Invalid(display_name=_("Use at most %(most)s characters.", most=NAME_LENGTH))
     if not is_admin and _is_among(name, OFFICIAL.union(RESERVED_SHOWN)):
         raise Invalid(display_name=_("That name is not for people. Choose another."))

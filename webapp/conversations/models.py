@@ -21,7 +21,9 @@ from webapp.db import sql
 from webapp.db.prepared import Prepared
 
 KEY_LENGTH = 80
+# In letters, as people count, and in characters, as the database does.
 NAME_LENGTH = 60
+NAME_SIZE = text.CHARACTERS_PER_LETTER * NAME_LENGTH
 TOPIC_LENGTH = 200
 LINE_LENGTH = 120
 PAGE_SIZE = 30
@@ -53,7 +55,7 @@ def room_name(typed: str) -> str:
     name = text.clean_line(typed)
     if not text.has_visible(name):
         raise Invalid(name=_("Write a name for the room."))
-    if len(name) > NAME_LENGTH or len(text.fold(name)) > 2 * NAME_LENGTH:
+    if text.is_longer(name, NAME_LENGTH) or len(text.fold(name)) > 2 * NAME_SIZE:
         raise Invalid(name=_("Use at most %(most)s characters.", most=NAME_LENGTH))
     return name
 
@@ -82,8 +84,8 @@ class Room(Model):
     id = fields.IntField(primary_key=True)
     key = fields.CharField(KEY_LENGTH, unique=True)
     kind = fields.CharField(8, default=PUBLIC)
-    name = fields.CharField(NAME_LENGTH)
-    folded = fields.CharField(2 * NAME_LENGTH, unique=True, null=True)
+    name = fields.CharField(NAME_SIZE)
+    folded = fields.CharField(2 * NAME_SIZE, unique=True, null=True)
     topic = fields.CharField(TOPIC_LENGTH, default="")
     version = fields.BigIntField(default=0)
     last_number = fields.BigIntField(default=0)

@@ -7,6 +7,8 @@ import regex
 
 # Bidirectional embeddings, overrides and isolates turn the text around them; zero-width and tag characters hide.
 # The joiners (emoji, Persian) and the two plain direction marks stay.
+# What a name may take on average: a flag is two characters, a family with hues eleven.
+CHARACTERS_PER_LETTER = 4
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Tags are kept where they are seen, after the black flag of which they make another (England, Scotland, Wales).
 _HIDDEN = re.compile(
@@ -89,6 +91,11 @@ def slug(text: str) -> str:
 def clusters(text: str) -> list[str]:
     """The letters and emoji of it as a reader would count them: 👨‍👩‍👧 is one, and so is é however it is spelt."""
     return [cluster[0] for cluster in _CLUSTER.finditer(text)]
+
+
+def is_longer(text: str, letters: int) -> bool:
+    """Whether it has more letters than that as a reader counts them, or more than four characters for each of them."""
+    return len(text) > letters and (len(text) > CHARACTERS_PER_LETTER * letters or len(clusters(text)) > letters)
 
 
 def shorten(text: str, length: int) -> str:

@@ -8,9 +8,9 @@ from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
-from webapp.accounts.audit import NOTE_LENGTH, PAGE, Action, AuditEntry
+from webapp.accounts.audit import NOTE_LENGTH, PAGE, PLACE_LENGTH, Action, AuditEntry
 from webapp.accounts.models import User
-from webapp.accounts.names import NAME_LENGTH
+from webapp.accounts.names import NAME_SIZE
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import ENGLISH, Text, _, use_language
 from webapp.db import sql, transaction
@@ -56,9 +56,9 @@ class Report(Model):
     person: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "parley.User", "reported", null=True, on_delete=fields.SET_NULL, db_index=True
     )
-    name = fields.CharField(NAME_LENGTH)
+    name = fields.CharField(NAME_SIZE)
     code = fields.CharField(9)
-    place = fields.CharField(80)
+    place = fields.CharField(PLACE_LENGTH)
     path = fields.TextField(default="")
     reason = fields.CharField(10)
     text = fields.TextField(default="")
