@@ -122,6 +122,55 @@ async def test_a_post_let_in_before_the_lock_is_not_stored_after_it(
     await assert_gapless(room, 5)
 
 
+async def test_who_writes_to_many_rooms_shares_a_transaction_where_there_is_one_writer(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = [await opening.open_room(who(alice), f"Room {number}") for number in range(20)]
+    transact, sizes = transaction.transact_here, list[int]()
+
+    async def counted(write: Any, drafts: Any) -> Any:
+        sizes.append(len(drafts))
+        return await transact(write, drafts)
+
+    monkeypatch.setattr(transaction, "transact_here", counted)
+    answers = await asyncio.gather(*(posting.post(one, who(alice), "Hello", "") for one in rooms))
+    assert answers == [Posted(1, 1, is_repeat=False)] * 20
+    assert sizes == ([20] if settings.ON_SQLITE else [1] * 20)
+
+
+async def test_a_thousand_over_many_rooms_come_in_order_whatever_becomes_of_the_others(
+    alice: Person, bob: Person, room: Room, groups: list[int]
+) -> None:
+    """One room is locked for him, one is deleted meanwhile; every fifth form is sent twice."""
+    rooms = [room, *[await opening.open_room(who(alice), f"Room {number}") for number in range(19)]]
+    inside = [await access.for_reading(who(bob), one.key) for one in rooms]
+    locked, closed = rooms[3], rooms[7]
+    await locked.set_locked(True)
+
+    def posted(number: int) -> Any:
+        return posting.post(inside[number % 20], who(bob), f"line {number}", f"nonce {number}")
+
+    posts = [posted(number) for number in range(1000)]
+    again = [posted(number) for number in range(0, 1000, 5)]
+    answers = await together(*posts[:500], closed.close(), *posts[500:], *again)
+    answers.pop(500)
+    for place, one in enumerate(rooms):
+        mine = answers[place:1000:20]
+        if one is locked:
+            assert [type(answer) for answer in mine] == [Forbidden] * 50
+        elif one is closed:
+            before = [answer for answer in mine if isinstance(answer, Posted)]
+            assert before == [Posted(number, number, is_repeat=False) for number in range(1, len(before) + 1)]
+            assert [type(answer) for answer in mine[len(before) :]] == [NotFound] * (50 - len(before))
+        else:
+            assert mine == [Posted(number, number, is_repeat=False) for number in range(1, 51)]
+            assert await bodies(one) == [f"line {number}" for number in range(place, 1000, 20)]
+            await assert_gapless(one, 50)
+    for number, answer in zip(range(0, 1000, 5), answers[1000:], strict=True):
+        first = answers[number]
+        assert answer == first._replace(is_repeat=True) if isinstance(first, Posted) else type(answer) is type(first)
+
+
 async def assert_gapless_without(room: Room, kicked: Person, count: int) -> None:
     """The kicked one is kept in the list of members, but not counted among them."""
     await Membership.filter(room_id=room.id, user_id=who(kicked).id).delete()

@@ -11,7 +11,7 @@ from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import transaction
 from webapp.db.group_commit import RetryWithout
-from webapp.messages.posting import Draft, Posted, _store, _waiting
+from webapp.messages.posting import Draft, Posted, _store, submit
 from webapp.relationships.models import Friendship
 
 
@@ -27,7 +27,7 @@ async def post_first(author: User, other: User, typed: str, nonce: str) -> tuple
             room = made  # they have ignored what the other wrote, and write now
         draft = Draft.checked(room, author, typed, nonce)
         if room.key:
-            return room, await _waiting.submit(room.id, draft)
+            return room, await submit(draft)
         is_request = author.id != other.id and await _must_ask(author, other)
         try:
             return await transaction.transact(_begin, draft, other, is_request)

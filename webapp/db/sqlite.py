@@ -26,10 +26,11 @@ from tortoise.exceptions import OperationalError
 
 # How many statements SQLite keeps parsed for a connection; there are fewer.
 STATEMENT_CACHE_SIZE = 500
-# A transaction of so many statements at most is committed in the event loop, and after so many of them the log is
-# written into the database: before SQLite would do it of itself, with a commit, when the log has a thousand pages.
-MAX_INLINE_STATEMENTS = 30
-COMMITS_PER_CHECKPOINT = 60
+# A transaction of so many statements at most is committed in the event loop: posts to as many rooms as share one.
+MAX_INLINE_STATEMENTS = 200
+# After so many statements the log is written into the database: before SQLite would do it of itself, with a commit,
+# when the log has a thousand pages. A transaction counts as some at least, as its single one may write many rows.
+STATEMENTS_PER_CHECKPOINT, LEAST_PER_COMMIT = 300, 5
 
 
 # Of the type that Tortoise gives to moments; its own way from text to a moment takes a hundred times as long.
@@ -47,8 +48,8 @@ class Client(SqliteClient):
     _reading: sqlite3.Connection | None = None
     # The same without a look at the type of each column, which takes longer than to find a row.
     _reading_plain: sqlite3.Connection | None = None
-    # Since the last checkpoint.
-    commits = 0
+    # Statements since the last checkpoint.
+    written = 0
 
     async def create_connection(self, with_db: bool) -> None:
         if self._connection:
@@ -172,9 +173,9 @@ class Transaction(SqliteTransactionWrapper):
         self._connection._conn.commit()
         self._finalized = True
         # Nobody can write meanwhile, so the log is written whole and begins anew.
-        self._parent.commits += 1
-        if self._parent.commits >= COMMITS_PER_CHECKPOINT:
-            self._parent.commits = 0
+        self._parent.written += max(self.count, LEAST_PER_COMMIT)
+        if self._parent.written >= STATEMENTS_PER_CHECKPOINT:
+            self._parent.written = 0
             with contextlib.suppress(sqlite3.Error):  # what was committed stays so
                 await self._connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
 

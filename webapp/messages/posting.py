@@ -1,10 +1,12 @@
-"""How messages are stored: in the order in which they come, each once, and all that wait for a room together."""
+"""How messages are stored: in the order in which they come, each once, and all that wait together."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import direct, members
 from webapp.conversations.models import LINE_LENGTH, MEMBER, Membership, Room
@@ -55,7 +57,32 @@ class Draft(NamedTuple):
 
 async def post(room: Room, author: User, typed: str, nonce: str) -> Posted:
     """Store a message and take the room's next version and number; raises Problem. Posting joins."""
-    return await _waiting.submit(room.id, Draft.checked(room, author, typed, nonce))
+    return await submit(Draft.checked(room, author, typed, nonce))
+
+
+async def submit(draft: Draft) -> Posted:
+    """SQLite has one writer at a time, so what waits for any room shares its transaction; elsewhere a room's do."""
+    return await _waiting.submit(None if settings.ON_SQLITE else draft.room.id, draft)
+
+
+async def _store_by_room(drafts: Sequence[Draft]) -> list[Posted]:
+    """Store messages of any rooms, each room's in their order, within a transaction; raises RetryWithout."""
+    places = defaultdict[int, list[int]](list)
+    for place, draft in enumerate(drafts):
+        places[draft.room.id].append(place)
+    posted: dict[int, Posted] = {}
+    decided: dict[int, object] = {}
+    for theirs in places.values():
+        try:
+            posted |= zip(theirs, await _store([drafts[place] for place in theirs]), strict=True)
+        except RetryWithout as some:
+            # On to the next room all the same: of many rooms that refuse something, all are known after one try.
+            decided |= {theirs[place]: outcome for place, outcome in some.outcomes.items()}
+        except NotFound as gone:
+            decided |= dict.fromkeys(theirs, gone)
+    if decided:
+        raise RetryWithout(decided)
+    return [posted[place] for place in range(len(drafts))]
 
 
 async def _store(drafts: Sequence[Draft]) -> list[Posted]:
@@ -176,7 +203,7 @@ async def _insert(messages: list[_Row]) -> None:
 
 def _conflict_key(draft: Draft) -> object:
     """In a chat of two each goes by itself: to hold both memberships is for the one who holds many (`delivered`)."""
-    return draft.room.is_chat or draft.identity
+    return draft.room.id, draft.room.is_chat or draft.identity
 
 
-_waiting = GroupCommit(_store, _conflict_key)
+_waiting = GroupCommit(_store_by_room, _conflict_key)
