@@ -337,7 +337,7 @@ async def test_when_registration_is_closed_nobody_new_comes_in(
     monkeypatch.setitem(render._templates.globals, "registration_open", False)
     for answer in (await visitor.get("/register"), await visitor.post("/register", NEWCOMER)):
         assert answer.status_code == 403
-        assert "New accounts are made by whoever runs this server." in answer.text
+        assert "New accounts are created by the administrator." in answer.text
     assert await User.all().count() == 0
     for path in ("/", "/login"):
         assert 'href="/register"' not in (await visitor.get(path)).text
@@ -905,7 +905,7 @@ def wait_asked(answer: httpx2.Response) -> int:
     assert answer.status_code == 429
     seconds = int(answer.headers["retry-after"])
     wait = f"{seconds} seconds" if seconds < 120 else f"{ceil(seconds / 60)} minutes"
-    assert told(answer) == f"That was a lot at once. Wait {wait} and try again."
+    assert told(answer) == f"Too many attempts. Wait {wait} and try again."
     return seconds
 
 
@@ -955,4 +955,4 @@ async def test_guessing_the_present_password_is_throttled_too(dora: Person, thro
     answer = await change(dora, PASSWORD, NEW_PASSWORD)
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) >= 1
-    assert "That was a lot at once." in answer.text
+    assert "Too many attempts." in answer.text

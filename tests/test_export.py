@@ -139,7 +139,7 @@ async def test_the_settings_and_the_page_of_deleting_lead_there(alice: Person) -
     assert f'<a href="{PAGE}">take it with you first</a>' in (await alice.get("/settings/delete")).text
     page = await alice.get(PAGE)
     assert page.status_code == 200
-    assert "Make the file" in page.text
+    assert "Prepare the download" in page.text
     assert "refresh" not in page.headers
     assert await Export.all().count() == 0, "looking is not doing"
 
@@ -218,8 +218,8 @@ async def test_that_it_failed_is_said_and_it_can_be_tried_again(
         await press(alice)
         await made(alice, FAILED)
     page = await alice.get(PAGE)
-    assert "Your file could not be made." in page.text
-    assert "Make the file" in page.text
+    assert "Your download could not be prepared." in page.text
+    assert "Prepare the download" in page.text
     assert files(folder) == []
     await ask(alice)
     assert len(files(folder)) == 1
@@ -464,7 +464,7 @@ async def test_after_a_day_it_is_gone(alice: Person, bob: Person, folder: Path) 
     found, his = await ask(alice), await ask(bob)
     await Export.filter(id=found.id).update(since=datetime.now(UTC) - timedelta(hours=24, seconds=1))
     assert (await alice.get(found.path)).status_code == 404, "at once"
-    assert "Make the file" in (await alice.get(PAGE)).text
+    assert "Prepare the download" in (await alice.get(PAGE)).text
     await Export.delete_expired()
     assert files(folder) == [f"{his.run}.zip"]
     assert await Export.all().count() == 1
@@ -475,7 +475,7 @@ async def test_a_file_that_is_not_there_any_more_is_missing(alice: Person) -> No
     found.file.unlink()
     answer = await alice.get(found.path)
     assert answer.status_code == 404
-    assert "Make it again" in answer.text
+    assert "Prepare it again" in answer.text
 
 
 async def test_with_the_account_it_goes_at_once(alice: Person, folder: Path) -> None:
@@ -569,7 +569,7 @@ async def test_what_a_crash_left_is_begun_anew_by_the_next_press(alice: Person, 
 async def test_what_ends_every_process_is_given_up(alice: Person, folder: Path) -> None:
     await leftover(alice, folder, attempts=jobs.MAX_ATTEMPTS)
     assert await Export.claim(tracker().process) is None
-    assert "could not be made" in (await alice.get(PAGE)).text
+    assert "could not be prepared" in (await alice.get(PAGE)).text
     assert files(folder) == []
 
 

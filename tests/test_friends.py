@@ -154,7 +154,7 @@ async def test_a_request_that_was_taken_back_is_gone_for_both(alice: Person, cha
     assert names(await charlie.get("/friends")) == []
     answer = await do(charlie, "accept", alice)
     assert answer.status_code == 404
-    assert "They have taken their request back." in words(answer)
+    assert "They have cancelled their request." in words(answer)
 
 
 async def test_a_decline_is_not_told(alice: Person, charlie: Person) -> None:

@@ -124,10 +124,10 @@ def test_every_word_of_a_template_is_marked(path: Path) -> None:
     "html",
     [
         "<p>Hello</p>",
-        '<p title="Not read yet"></p>',
+        '<p title="Unread"></p>',
         "<p>{{ name }} has left</p>",
         '{% if x %}<input placeholder="Name of {{ a }}">{% endif %}',
-        '{{ field("name", "What it is about" ) }}',
+        '{{ field("name", "Topic of the room" ) }}',
         "<p>{% trans %}This is{% endtrans %} not</p>",
     ],
 )
@@ -257,16 +257,16 @@ def test_equal_sentences_have_one_hash_in_every_language() -> None:
 
 
 def test_a_sentence_is_said_in_the_language_of_the_moment() -> None:
-    until = _("The owner keeps you out of this room until %(until)s.", until=LazyDatetime(WHEN))
+    until = _("You are kicked from this room until %(until)s.", until=LazyDatetime(WHEN))
     many = TooManyRequests(61)
-    assert str(until) == "The owner keeps you out of this room until 9 March 2026, 16:05."
+    assert str(until) == "You are kicked from this room until 9 March 2026, 16:05."
     assert [str(TooManyRequests(n).message) for n in (1, 2)] == [
-        "That was a lot at once. Wait a second and try again.",
-        "That was a lot at once. Wait 2 seconds and try again.",
+        "Too many attempts. Wait a second and try again.",
+        "Too many attempts. Wait 2 seconds and try again.",
     ]
     with use_language("de"):
         assert "9. März 2026, 16:05" in str(until)
-        assert str(many.message) == "Das war viel auf einmal. Warte 61 Sekunden und versuch es noch einmal."
+        assert str(many.message) == "Zu viele Versuche. Warte 61 Sekunden und versuch es noch einmal."
         people = [str(ngettext("by %(count)s person", "by %(count)s people", n)) for n in (1, 2000)]
         assert people == ["von einer Person", "von 2.000 Leuten"]
 
@@ -353,5 +353,5 @@ async def test_the_file_of_what_is_mine_is_in_the_language_of_the_page_that_aske
     with zipfile.ZipFile(export.file) as file:
         page = file.read("index.html").decode()
     assert language_of(page) == "de"
-    assert "Name, den andere sehen" in page
+    assert "Anzeigename" in page
     assert "1 Nachricht<" in page

@@ -206,7 +206,7 @@ async def test_what_was_said_stays_as_the_words_of_someone_who_left(alice: Perso
     await bob.say(room, "They are")
     await leave(alice)
     page = await bob.get(room.path)
-    assert "Someone who left" in words(page)
+    assert "Deleted account" in words(page)
     assert "Scones are best warm" in words(page)
     assert "Alice" not in page.text
     assert await bodies(room) == ["Scones are best warm", "They are"]

@@ -185,12 +185,12 @@ async def test_posting_joins(alice: Person, charlie: Person, room: Room) -> None
 async def test_what_one_says_is_read_by_oneself_and_unread_by_others(alice: Person, bob: Person, room: Room) -> None:
     await alice.say(room, "one")
     await alice.say(room, "two")
-    assert '<span class="unread" title="Not read yet">2<' in (await bob.get("/lobby")).text
+    assert '<span class="unread" title="Unread">2<' in (await bob.get("/lobby")).text
     assert 'class="unread"' not in (await alice.get("/lobby")).text
     await bob.get(room.path)
-    assert '<span class="unread" title="Not read yet">2<' in (await bob.get("/lobby")).text
+    assert '<span class="unread" title="Unread">2<' in (await bob.get("/lobby")).text
     await bob.read(room, 1)
-    assert '<span class="unread" title="Not read yet">1<' in (await bob.get("/lobby")).text
+    assert '<span class="unread" title="Unread">1<' in (await bob.get("/lobby")).text
     await bob.read(room)
     assert 'class="unread"' not in (await bob.get("/lobby")).text
 
@@ -649,7 +649,7 @@ async def test_the_words_of_somebody_who_left_stay(alice: Person, bob: Person, r
     await User.filter(id=who(bob).id).delete()
     page = await alice.get(room.path)
     assert said(page) == {1: "my legacy"}
-    assert "Someone who left" in words(log(page)[1])
+    assert "Deleted account" in words(log(page)[1])
     assert 'data-author=""' in log(page)[1]
 
 
@@ -1132,7 +1132,7 @@ async def test_posting_very_often_is_slowed_down_and_loses_nothing(
     for text, answer in refused.items():
         assert 1 <= int(answer.headers["Retry-After"]) <= 10
         assert draft(answer) == text
-        assert "That was a lot at once. Wait" in words(answer)
+        assert "Too many attempts. Wait" in words(answer)
     assert (await alice.say(room, "others are not slowed down")).status_code == 303
 
 
@@ -1150,7 +1150,7 @@ async def test_what_is_sent_too_often_is_kept_with_its_nonce(
     assert refused.headers["Retry-After"].isdigit()
     assert nonce_in(refused) == "my nonce"
     assert draft(refused) == (None if way == "fragment" else "once more")
-    assert "That was a lot at once." in words(refused)
+    assert "Too many attempts." in words(refused)
 
 
 @pytest.mark.parametrize("error", [OperationalError("gone"), ConnectionRefusedError()], ids=["database", "network"])

@@ -397,7 +397,7 @@ async def test_about_somebody_who_has_left_a_report_is_only_dismissed(
     found = await reported(alice, rude)
     await User.filter(id=who(bob).id).delete()
     page = await admin.get(f"/moderation/reports/{found.id}")
-    assert "They are gone" in words(page)
+    assert "This account was deleted." in words(page)
     assert 'value="ban"' not in page.text
     assert RUDE in words(page)
     assert (await decide(admin, found, "ban")).status_code == 403
@@ -412,7 +412,7 @@ async def test_somebody_is_let_back_in_once(app: object, alice: Person, bob: Per
     answers = await asyncio.gather(*[one.post("/moderation/out", fields) for one in (admin, eve, admin)])
     assert {answer.status_code for answer in answers} == {303}
     assert (await bob.get("/lobby")).status_code == 200
-    assert "Nobody is kept out" in words(await admin.get("/moderation/out"))
+    assert "Nobody is suspended or banned." in words(await admin.get("/moderation/out"))
     assert await AuditEntry.filter(action="lift").count() == 1
     assert (await admin.post("/moderation/out", {"who": "AAAA-AAAA"})).status_code == 403
     assert (await admin.post("/moderation/out", {"who": who(bob).code, "note": "x" * 501})).status_code == 422
@@ -468,17 +468,17 @@ async def test_whoever_is_kept_out_may_sign_out_and_go(
     page = await bob.get("/lobby")
     assert 'action="/logout"' in page.text
     assert 'href="/settings/delete"' in page.text
-    assert "for good" in page.text
+    assert "Your account is banned" in page.text
     assert (await bob.get("/settings/delete")).status_code == 200
     assert (await bob.post("/logout")).status_code == 303
     assert (await bob.get("/lobby")).headers["location"].startswith("/login")
     wrong = await visitor.post("/login", {"username": "bob", "password": "wrong horse battery"})
     assert wrong.status_code == 422
-    assert "kept out" not in wrong.text.lower(), "only who knows the password is told"
+    assert "banned" not in wrong.text.lower(), "only who knows the password is told"
     right = await visitor.post("/login", {"username": "bob", "password": PASSWORD})
     told = await visitor.get(right.headers["location"])
     assert told.status_code == 403
-    assert "You are kept out" in words(told)
+    assert "Your account is banned" in words(told)
     gone = await visitor.post("/settings/delete", {"password": PASSWORD})
     assert gone.headers["location"] == "/?left=1"
     assert not await User.exists(id=who(bob).id)
@@ -510,7 +510,7 @@ async def test_their_open_pages_end_at_once(alice: Person, bob: Person, admin: P
     await decide(admin, await reported(alice, rude), "ban")
     async with asyncio.timeout(2):
         said = b"".join([chunk async for chunk in theirs.outbox])
-    assert b"You are kept out." in said
+    assert b"Your account is suspended." in said
     assert f'href="{room.path}"'.encode() in said, "the page itself says why"
     assert not other.outbox.is_closed
     hub().leave(other)

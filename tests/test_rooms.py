@@ -376,7 +376,7 @@ async def test_what_was_said_before_one_joined_is_not_unread(alice: Person, char
     await charlie.post(f"{room.path}/join")
     assert 'class="unread"' not in (await charlie.get("/lobby")).text
     await alice.say(room, "and welcome")
-    assert '<span class="unread" title="Not read yet">1<' in (await charlie.get("/lobby")).text
+    assert '<span class="unread" title="Unread">1<' in (await charlie.get("/lobby")).text
 
 
 async def test_joining_twice_is_joining_once_also_at_the_same_moment(charlie: Person, room: Room) -> None:
@@ -652,7 +652,7 @@ async def test_whoever_is_sent_away_is_out_at_once_and_told_until_when(alice: Pe
     until = (await Membership.get(room_id=room.id, user_id=who(bob).id)).kicked_until
     assert until
     assert timedelta(minutes=58) < until - datetime.now(UTC) <= timedelta(minutes=60)
-    told = f"The owner keeps you out of this room until {until.day} {until:%B %Y, %H:%M}."
+    told = f"You are kicked from this room until {until.day} {until:%B %Y, %H:%M}."
     for path in ("", "/settings", "/composer", "/events", "/live", "/messages/1", "/messages/1/edit"):
         refused = await bob.get(f"{room.path}{path}")
         assert refused.status_code == 403, path
@@ -678,7 +678,7 @@ async def test_the_open_page_of_whoever_is_sent_away_ends(alice: Person, bob: Pe
     assert pages[bob].outbox.is_closed
     assert not pages[alice].outbox.is_closed
     told = b"".join([chunk async for chunk in pages[bob].outbox])
-    assert b"The owner of the room has sent you away for a while." in told
+    assert b"The owner of the room has kicked you for a while." in told
 
 
 async def test_what_was_written_when_one_was_sent_away_is_kept_on_the_answer(
@@ -696,7 +696,7 @@ async def test_a_post_that_is_on_its_way_when_one_is_sent_away_does_not_arrive(
     assert (await bob.say(room, "in time")).status_code == 303
     found = await access.for_reading(who(bob), room.key)  # the post has passed the door ...
     await kick(alice, room, bob)
-    with pytest.raises(Forbidden, match="keeps you out of this room"):
+    with pytest.raises(Forbidden, match="kicked from this room"):
         await posting.post(found, who(bob), "too late", "")
     assert await bodies(room) == ["in time"]
     assert (await now(room)).last_number == 1
@@ -729,9 +729,9 @@ async def test_coming_back_at_the_same_moment_in_two_ways_counts_once(alice: Per
 async def test_the_owner_may_let_somebody_back_in(alice: Person, bob: Person, room: Room) -> None:
     await kick(alice, room, bob)
     page = await alice.get(f"{room.path}/settings")
-    assert "Kept out for now Bob until" in words(page)
+    assert "Kicked for now Bob until" in words(page)
     assert (await change(alice, room, "pardon", who=who(bob).code)).status_code == 303
-    assert "Kept out for now" not in words(await alice.get(f"{room.path}/settings"))
+    assert "Kicked for now" not in words(await alice.get(f"{room.path}/settings"))
     assert (await bob.post(f"{room.path}/join")).status_code == 303
     await assert_counted(room, {"alice": OWNER, "bob": MEMBER})
 
@@ -755,7 +755,7 @@ async def test_the_owner_cannot_be_sent_away(alice: Person, admin: Person, bob: 
     for one in (admin, alice):
         refused = await kick(one, room, alice)
         assert refused.status_code == 403
-        assert "The owner can't be sent away." in words(refused)
+        assert "The owner can't be kicked." in words(refused)
     await assert_counted(room, {"alice": OWNER, "bob": KICKED})
 
 
@@ -763,7 +763,7 @@ async def test_an_administrator_cannot_be_sent_away(alice: Person, admin: Person
     await admin.post(f"{room.path}/join")
     refused = await kick(alice, room, admin)
     assert refused.status_code == 403
-    assert "administrator can't be sent away" in words(refused)
+    assert "administrator can't be kicked" in words(refused)
     await assert_counted(room, {"alice": OWNER, "ada": MEMBER})
 
 

@@ -706,7 +706,7 @@ async def test_our_own_mistake_is_told_without_its_insides(alice: Person, monkey
     monkeypatch.setattr(User, "get_or_none", broken)
     answer = await alice.get(alice.user.path)
     assert answer.status_code == 500
-    assert says(answer, "That is our fault, not yours. It has been written down. Try again, or go back.")
+    assert says(answer, "Something went wrong on our side, and it has been logged. Try again, or go back.")
     assert 'href="/lobby"' in answer.text
     for inside in ("secrets", "RuntimeError", "Traceback", "get_or_none"):
         assert inside not in answer.text

@@ -323,7 +323,7 @@ async def test_one_who_is_kicked_loses_the_stream_and_is_told(alice: Person, bob
     fields = {"do": "kick", "who": bob.user.code, "minutes": "10"}
     assert (await alice.post(f"{room.path}/settings", fields)).status_code == 303
     assert his.outbox.is_closed
-    assert b"sent you away" in b"".join([chunk async for chunk in his.outbox])
+    assert b"kicked you" in b"".join([chunk async for chunk in his.outbox])
 
 
 async def test_deleting_a_room_ends_its_streams(alice: Person, bob: Person, room: Room) -> None:

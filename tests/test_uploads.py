@@ -466,7 +466,7 @@ async def test_too_many_pictures_are_too_many(alice: Person, monkeypatch: pytest
     assert statuses == [303] * 20 + [429]
     answer = await send(alice, plain(), display_name="Alicia")
     assert int(answer.headers["retry-after"]) > 0
-    assert problem(answer).startswith("That was a lot at once.")
+    assert problem(answer).startswith("Too many attempts.")
     assert 'value="Alicia"' in answer.text
     assert (await send(alice, None, display_name="Alicia")).status_code == 303, "without a picture it is no picture"
 

@@ -25,7 +25,7 @@ def accept(one: Reader, other: Reader) -> str:
     """Find the request in the sidebar, read it, and answer; the address of the chat."""
     one.page.goto("/lobby", wait_until="commit")
     one.sidebar.locator(".entry--request:visible", has_text=other.name).click()
-    one.page.get_by_role("button", name="Answer").click()
+    one.page.get_by_role("button", name="Accept").click()
     one.page.wait_for_url("**#composer", wait_until="commit")
     return one.page.url.partition("#")[0]
 
@@ -98,7 +98,7 @@ def test_who_waits_for_an_answer_may_write_on_as_soon_as_it_comes(meet: Meet) ->
     alice.open(path)
     assert "Wait until they answer." in alice.page.locator("#refusal").inner_text()
     bob.page.goto(path)
-    bob.page.get_by_role("button", name="Answer").click()
+    bob.page.get_by_role("button", name="Accept").click()
     alice.page.locator("#composer").wait_for()
     assert not alice.page.locator("#refusal").count()
     alice.say("four")

@@ -140,7 +140,7 @@ def at_terminal(name: str, wire: Wire, home: Path, *options: str) -> TextBrowser
 def register(browser: TextBrowser, name: str) -> None:
     browser.see("Already have an account")
     browser.fill("User name", name)
-    browser.fill("Name that others see", f"Jörg at {name}")
+    browser.fill("Display name", f"Jörg at {name}")
     browser.fill("Password", PASSWORD)
     browser.follow("Create the account")
     browser.see(f"Hello, Jörg at {name}")
@@ -148,7 +148,7 @@ def register(browser: TextBrowser, name: str) -> None:
 
 def make_room(browser: TextBrowser, name: str, topic: str) -> None:
     browser.fill("Name", name)
-    browser.fill("What it is about", topic)
+    browser.fill("Topic", topic)
     browser.follow("Go to the room")
     browser.see("This is where it begins")
 
@@ -284,7 +284,7 @@ def test_two_strangers_of_whom_one_is_at_a_terminal(site: App, wire: Wire, tmp_p
         chat = other.post("/strangers/find", data={"rules": "1", "language": "en"})
         assert 'id="log"' in chat.text
         path = chat.url.path
-        browser.follow("Look again")
+        browser.follow("Refresh")
         browser.see("A stranger")
         other.post(f"{path}/messages", data={"body": "Hello, terminal"})
         browser.press(browser.reload)

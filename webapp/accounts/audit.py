@@ -85,4 +85,4 @@ class AuditEntry(Model):
 
 
 # What is written down is read by others later, and is in one language.
-LEFT, REMOVED = "someone who left", "Removed"
+LEFT, REMOVED = "deleted account", "Removed"

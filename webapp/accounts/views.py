@@ -28,7 +28,7 @@ NOT_RIGHT = _("The user name or the password is not right.")
 
 async def register(request: Request) -> Response:
     if not settings.REGISTRATION_OPEN:
-        raise Forbidden(_("New accounts are made by whoever runs this server."))
+        raise Forbidden(_("New accounts are created by the administrator."))
     if request.method != "POST":
         return render.see_other("/lobby") if current_account(request) else register_form(request)
     typed = await read_form(request, "username", "password", "display_name")

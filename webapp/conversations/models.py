@@ -40,11 +40,11 @@ MAX_UNANSWERED = 3
 # How much two strangers may write to each other: then it is time to keep in touch, or to go on.
 MOST_WITH_STRANGERS = 500
 NOTES = _("Notes to yourself")
-DELETED_ACCOUNT = _("Someone who left")
+DELETED_ACCOUNT = _("Deleted account")
 REMOVED = _("Removed")
 ROOM_NOT_FOUND = _("There is no such room. It may have been deleted.")
 CANNOT_WRITE = _("You can't write to this person.")
-OTHER_DELETED = _("They have left. You can still read what was said.")
+OTHER_DELETED = _("This account was deleted. You can still read what was said.")
 CHAT_ENDED = _("This chat is over.")
 CHAT_FULL = _("%(most)s messages fit in a chat with a stranger, and this one is full.", most=MOST_WITH_STRANGERS)
 UNANSWERED = _("You have written %(count)s messages. Wait until they answer.", count=MAX_UNANSWERED)
@@ -313,9 +313,7 @@ class Membership(Model):
     def require_not_kicked(self) -> None:
         """Raise Refused while the person is kept out."""
         if self.kicked_until and self.kicked_until > datetime.now(UTC):
-            raise Forbidden(
-                _("The owner keeps you out of this room until %(until)s.", until=LazyDatetime(self.kicked_until))
-            )
+            raise Forbidden(_("You are kicked from this room until %(until)s.", until=LazyDatetime(self.kicked_until)))
 
 
 def _latest() -> QuerySet[Room]:

@@ -47,15 +47,17 @@ class Forbidden(Problem):
 class Banned(Forbidden):
     """An administrator keeps this person out. `reason` is what they were told."""
 
-    title = _("You are kept out")
+    title = _("Your account is suspended")
     page = "accounts/banned.html"
 
     def __init__(self, until: datetime | None, reason: str) -> None:
-        """For good without `until`."""
-        told = _("An administrator keeps you out of here for good. %(reason)s", reason=reason)
-        if until:
+        """For ever without `until`."""
+        told = _("An administrator has banned you. %(reason)s", reason=reason)
+        if until is None:
+            self.title = _("Your account is banned")
+        else:
             told = _(
-                "An administrator keeps you out of here until %(until)s. %(reason)s",
+                "An administrator has suspended you until %(until)s. %(reason)s",
                 until=LazyDatetime(until),
                 reason=reason,
             )
@@ -96,18 +98,18 @@ class TooManyRequests(Problem):
     """Too often. `seconds` is when to try again."""
 
     status = 429
-    title = _("A little slower")
+    title = _("Slow down")
 
     def __init__(self, seconds: int) -> None:
         told = ngettext(
-            "That was a lot at once. Wait a second and try again.",
-            "That was a lot at once. Wait %(count)s seconds and try again.",
+            "Too many attempts. Wait a second and try again.",
+            "Too many attempts. Wait %(count)s seconds and try again.",
             seconds,
         )
         if seconds >= 120:
-            told = _("That was a lot at once. Wait %(minutes)s minutes and try again.", minutes=ceil(seconds / 60))
+            told = _("Too many attempts. Wait %(minutes)s minutes and try again.", minutes=ceil(seconds / 60))
         if seconds >= 2 * 3600:
-            told = _("That was a lot at once. Wait %(hours)s hours and try again.", hours=ceil(seconds / 3600))
+            told = _("Too many attempts. Wait %(hours)s hours and try again.", hours=ceil(seconds / 3600))
         super().__init__(told, {"Retry-After": str(seconds)})
 
 
@@ -127,7 +129,7 @@ class TooManyStreams(Problem):
     """
 
     status = 503
-    title = _("Very full right now")
+    title = _("The server is busy")
 
     def __init__(self) -> None:
         wait = {"Retry-After": str(random.randint(5, 20)), "Connection": "close"}  # not all of them at once

@@ -45,7 +45,7 @@ async def _anonymize(user: User) -> list[int]:
     """
 
     async def write() -> list[int]:
-        nameless = {"display_name": "Someone who left", "bio": "", "found_by": CODE, "picture": None}
+        nameless = {"display_name": "Deleted account", "bio": "", "found_by": CODE, "picture": None}
         await User.filter(id=user.id).update(
             username=None, skeleton=None, password_hash=None, is_admin=False, is_guest=False, **nameless
         )

@@ -53,7 +53,7 @@ async def download(request: Request) -> Response:
     try:
         stat = await asyncio.to_thread(found.file.stat)
     except FileNotFoundError:
-        raise NotFound(_("The file is no longer here. Make it again.")) from None
+        raise NotFound(_("The file is no longer here. Prepare it again.")) from None
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     name = f"parley-{user.username or user.code}.zip"
     return FileResponse(found.file, 200, headers, "application/zip", filename=name, stat_result=stat)

@@ -30,7 +30,7 @@ MESSAGES = {
     400: _("The request could not be read."),
     404: NOT_FOUND,
     405: _("This can't be done here in this way."),
-    500: _("That is our fault, not yours. It has been written down. Try again, or go back."),
+    500: _("Something went wrong on our side, and it has been logged. Try again, or go back."),
     503: UNAVAILABLE,
 }
 
@@ -101,7 +101,7 @@ def _is_page(request: Request) -> bool:
 def _way_back(request: Request) -> tuple[str, Text]:
     user = request.scope.get("user")
     if getattr(user, "is_guest", False):
-        return "/strangers", _("Go on")
+        return "/strangers", _("Continue")
     if getattr(user, "is_authenticated", False):
         return "/lobby", _("Go to the lobby")
     return "/", _("Go to the front page")

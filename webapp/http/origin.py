@@ -194,8 +194,8 @@ async def _same_host(request: Request, origin: str) -> bool:
         return True
     raise Forbidden(
         _(
-            "This form came from %(origin)s, but reached this server as %(host)s. If both are this site, whoever runs "
-            "it must let the proxy pass on the Host header with its port.",
+            "This form came from %(origin)s, but reached this server as %(host)s. If both are this site, the "
+            "administrator must let the proxy pass on the Host header with its port.",
             origin=_split(origin).netloc[:MAX_SHOWN],
             host=request.headers.get("host", ""),
         )

@@ -76,7 +76,7 @@ async def lock_person(person_id: int | None, admin: User) -> User:
     if person.id == admin.id:
         raise Forbidden(_("That is you."))
     if person.is_admin:
-        raise Forbidden(_("They are an administrator, who can't be kept out or warned."))
+        raise Forbidden(_("They are an administrator, who can't be suspended, banned or warned."))
     return person
 
 

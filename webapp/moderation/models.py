@@ -28,8 +28,8 @@ REASONS = {
 }
 
 
-OUTCOMES = {"dismiss": _("dismissed"), "warn": _("warned"), "suspend": _("kept out for a time"), "ban": _("kept out")}
-ALREADY_DECIDED = _("Someone has dealt with this already. What was decided is below.")
+OUTCOMES = {"dismiss": _("dismissed"), "warn": _("warned"), "suspend": _("suspended"), "ban": _("banned")}
+ALREADY_DECIDED = _("This report has already been handled. What was decided is below.")
 OPEN = _("open")
 
 

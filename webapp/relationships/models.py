@@ -152,7 +152,7 @@ class Friendship(Model):
         if not await asked.update(accepted_at=datetime.now(UTC)):
             if (found := await cls.between(user, other)) and found.accepted_at:
                 return  # accepted already
-            raise NotFound(_("They have taken their request back."))
+            raise NotFound(_("They have cancelled their request."))
 
     @classmethod
     async def befriend(cls, one: User, other: User) -> None:

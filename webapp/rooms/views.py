@@ -103,10 +103,10 @@ SUCCESS_MESSAGES = {
     "topic": _("Saved."),
     "lock": _("The room is locked."),
     "unlock": _("The room is open again."),
-    "kick": _("They are out for now."),
+    "kick": _("They are kicked for now."),
     "pardon": _("They may come back."),
     "hand_over": _("The room has a new owner."),
-    "unread": _("Marked as not read."),
+    "unread": _("Marked as unread."),
     "mute": _("Muted: new messages here are not counted."),
     "unmute": _("New messages here are counted again."),
 }
@@ -190,9 +190,9 @@ async def _lock(room: Room, user: User, typed: dict[str, str]) -> None:
 async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
     member = await members.by_code(room, typed["who"])
     if member.role == OWNER or member.user_id == user.id:
-        raise Forbidden(_("The owner can't be sent away."))
+        raise Forbidden(_("The owner can't be kicked."))
     if member.user.is_admin:
-        raise Forbidden(_("An administrator can't be sent away."))
+        raise Forbidden(_("An administrator can't be kicked."))
     await members.kick(room, member, whole(typed["minutes"], default=60))
     tracker().leave_now(member.user_id, room.id)
     talk.member_left(room, member.user)

@@ -312,7 +312,7 @@ async def register(request: Request) -> Response:
     if not found.is_guest:
         return render.see_other(HOME)
     if not settings.REGISTRATION_OPEN:
-        raise Forbidden(_("New accounts are made by whoever runs this server."))
+        raise Forbidden(_("New accounts are created by the administrator."))
     await found.extend_presence(READING_MS)
     if request.method != "POST":
         return register_form(request, action=REGISTER)

@@ -10,10 +10,10 @@ REASONS = {
     "paused": (_("This page is paused, because you have opened others since."), "{page}", _("Use this page")),
     "signed_out": (_("You are signed out."), "/login?next={page}", _("Sign in")),
     "renewed": (_("Your password was changed in another window."), "{page}", _("Load this page again")),
-    "banned": (_("You are kept out."), "{page}", _("Why, and until when")),
-    "kicked": (_("The owner of the room has sent you away for a while."), "/lobby", _("Go to the lobby")),
+    "banned": (_("Your account is suspended."), "{page}", _("Why, and until when")),
+    "kicked": (_("The owner of the room has kicked you for a while."), "/lobby", _("Go to the lobby")),
     "parted": (CANNOT_WRITE, "/lobby", _("Go to the lobby")),
-    "went_on": (_("You are not in this chat any more."), "/strangers", _("Go on")),
+    "went_on": (_("You are not in this chat any more."), "/strangers", _("Continue")),
     "gone": (_("This room has been deleted."), "/lobby", _("Go to the lobby")),
 }
 

@@ -55,7 +55,7 @@ def _is_outdated(request: Request) -> bool:
 
 async def open_log(request: Request, user: User, room: Room) -> Response:
     if must_wait(request, user):
-        return waiting_document(request, f"{room.path}?plain=1", _("Page without the endless log"))
+        return waiting_document(request, f"{room.path}?plain=1", _("Page without live updates"))
     reader = await _reader(request, user, room, None, "html")
     return open_document(request, reader, user, "messages/live.html", room=room, moderates=room.is_owned_by(user))
 
