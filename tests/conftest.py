@@ -23,6 +23,7 @@ os.environ |= {
     "SITE_TIMEZONE": "UTC",
 }
 
+
 from tortoise.apps import Apps  # noqa: E402
 
 from tests.cluster import enter  # noqa: E402, F401
@@ -43,6 +44,7 @@ from webapp.rooms import opening  # noqa: E402
 PASSWORD = "correct horse battery"
 COOKIE = cookie.name("http")
 
+SERVERS = {"redis_server", "own_redis", "postgres_server"}
 FEW_FILES = 3
 # One file takes a sixth of the whole time, so that a seventh worker would only wait for it.
 MOST_WORKERS = 6
@@ -68,6 +70,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     asked = [Path(argument.partition("::")[0]) for argument in config.args]
     files = sum(len(list(path.rglob("test_*.py"))) if path.is_dir() else 1 for path in asked)
     return min(cores, MOST_WORKERS) if files > FEW_FILES else 0
+
+
+def is_quick(item: pytest.Item) -> bool:
+    """Whether the test stays in this process, on SQLite: it asks for no server, and its file knows of none to start."""
+    module, fixtures = vars(item.getparent(pytest.Module).obj), set(item.fixturenames)  # type: ignore[union-attr,attr-defined]
+    is_in_process = item.path.parent.name in {"tests", "live"} and not {"App", "Postgres"} & module.keys()
+    return is_in_process and not SERVERS & fixtures and not item.get_closest_marker("slow")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if is_quick(item):
+        item.add_marker("quick")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
