@@ -23,6 +23,8 @@ os.environ |= {
     "SITE_TIMEZONE": "UTC",
 }
 
+# What they assert is told in full, as in a test.
+pytest.register_assert_rewrite("tests.cast", "tests.page", "tests.second_run", "tests.window")
 
 from tortoise.apps import Apps  # noqa: E402
 

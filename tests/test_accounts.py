@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from itsdangerous import TimestampSigner
 from limits import parse
 
+from tests.cast import at
 from tests.conftest import COOKIE, PASSWORD, Person
 from webapp import settings
 from webapp.accounts import passwords
@@ -891,13 +892,6 @@ def throttled(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_SIGN_IN", parse("2/minute"))
     monkeypatch.setattr(settings, "RATE_SIGN_IN_ADDRESS", parse("4/minute"))
     monkeypatch.setattr(settings, "RATE_REGISTER", parse("2/hour"))
-
-
-def at(app: object, address: str) -> Person:
-    """A visitor with this address."""
-    person = Person(app)
-    person.client._transport = httpx2.ASGITransport(app=app, client=(address, 5000))
-    return person
 
 
 def wait_asked(answer: httpx2.Response) -> int:

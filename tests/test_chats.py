@@ -9,11 +9,13 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
+from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, account, bodies, person
+from tests.page import words
 from webapp import settings
 from webapp.accounts.models import EVERYONE, User
 from webapp.app import app as the_app
-from webapp.conversations import broadcasts, direct
+from webapp.conversations import broadcasts
 from webapp.conversations.access import for_reading
 from webapp.conversations.models import CANNOT_WRITE, DIRECT, UNANSWERED, Membership, Room
 from webapp.core.i18n import use_language
@@ -28,36 +30,11 @@ from webapp.streams.stream import Stream
 NOBODY = "0000-0000"
 
 
-def who(one: Person) -> User:
-    assert one.user
-    return one.user
-
-
-def words(page: httpx2.Response) -> str:
-    """What a person reads on the page."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
-
-
 def sidebar(page: httpx2.Response) -> list[str]:
     """What a person reads in each entry of the sidebar."""
     side = page.text.partition('id="sidebar"')[2].partition("</nav>")[0]
     found = re.findall(r'<a class="entry[ "].*?</a>', side, re.DOTALL)
     return [" ".join(unescape(re.sub(r"<[^>]+>", " ", one)).split()) for one in found]
-
-
-def chat_of(one: Person) -> str:
-    return f"/chat/{who(one).code}"
-
-
-async def write(one: Person, other: Person, body: str = "Hello", nonce: str = "", **headers: str) -> httpx2.Response:
-    """A message to a person, by the address of the chat with them."""
-    fields = {"body": body, "nonce": nonce or new_nonce()}
-    return await one.post(f"{chat_of(other)}/messages", fields, **headers)
-
-
-async def befriend(one: Person, other: Person) -> None:
-    await direct.ask(who(one), who(other))
-    await direct.accept(who(other), who(one))
 
 
 async def block(one: Person, other: Person) -> None:

@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from PIL import Image
 
+from tests.cast import who
 from tests.conftest import PASSWORD, Person, introduce, known_password, person, show
 from webapp import settings
 from webapp.accounts.models import User
@@ -46,11 +47,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(store, "FOLDER", tmp_path / "pictures")
     monkeypatch.setattr(jobs, "FOLDER", tmp_path / "exports")
     return tmp_path / "exports"
-
-
-def who(one: Person) -> User:
-    assert one.user
-    return one.user
 
 
 def files(folder: Path) -> list[str]:

@@ -130,6 +130,17 @@ def uses(path: Path, *names: str) -> bool:
     )
 
 
+TESTS = [path for path in (ROOT / "tests").rglob("test_*.py")]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_a_test_imports_nothing_from_another(path: Path) -> None:
+    """What two of them need is in a module with a noun, like tests/cast.py and tests/page.py."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [f"{getattr(node, 'module', '')}.{alias.name}" for node in nodes for alias in node.names]
+    assert [name for name in names if re.search(r"\btests\..*\btest_", name)] == []
+
+
 def test_only_settings_reads_the_environment() -> None:
     reading = [name for name, path in KNOWN.items() if uses(path, "os.environ", "os.getenv", "starlette.config")]
     assert reading == ["settings"]

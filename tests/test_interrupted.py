@@ -22,8 +22,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.content import CONTENT, insert
 from tests.servers import ROOT, Postgres
-from tests.test_migrations import CONTENT, insert
 from webapp import __main__, settings
 from webapp.db import engine
 from webapp.db import migrate as schema

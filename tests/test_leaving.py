@@ -1,10 +1,8 @@
 """Deleting one's own account: what goes, what stays, and that a crash in the middle does no harm."""
 
 import asyncio
-import re
 from datetime import UTC, datetime
 from functools import cache
-from html import unescape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,9 @@ import httpx2
 import pytest
 from PIL import Image
 
+from tests.cast import who
 from tests.conftest import PASSWORD, Person, bodies, person, show
+from tests.page import words
 from webapp import settings
 from webapp.accounts import passwords
 from webapp.accounts.models import SearchName, User
@@ -53,11 +53,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pictures"
 
 
-def who(one: Person) -> User:
-    assert one.user
-    return one.user
-
-
 async def leave(one: Person, password: str = PASSWORD, **headers: str) -> httpx2.Response:
     if one.user:
         await User.filter(id=one.user.id, password_hash=NO_HASH).update(password_hash=hashed())
@@ -84,10 +79,6 @@ async def set_picture(one: Person, colour: str = "red") -> str:
     picture = await store.process_image(Upload(len(content), content))
     await show(who(one), picture)
     return picture.digest
-
-
-def words(page: httpx2.Response) -> str:
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
 async def left_of(user: User) -> dict[str, int]:

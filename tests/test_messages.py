@@ -13,7 +13,9 @@ import httpx2
 import pytest
 from tortoise.exceptions import OperationalError
 
+from tests.cast import assert_gapless, who
 from tests.conftest import Person, bodies, person
+from tests.page import words
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
@@ -28,17 +30,6 @@ from webapp.presence.tracker import tracker
 from webapp.rooms import opening
 
 FORM = "application/x-www-form-urlencoded"
-
-
-def who(one: Person) -> User:
-    assert one.user
-    return one.user
-
-
-def words(page: httpx2.Response | str) -> str:
-    """What a person reads on the page."""
-    text = page if isinstance(page, str) else page.text
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
 
 def log(page: httpx2.Response) -> dict[int, str]:
@@ -80,15 +71,6 @@ async def fill(room: Room, author: Person, count: int) -> None:
     """So many messages: "line 1", "line 2" ..."""
     for number in range(1, count + 1):
         await posting.post(room, who(author), f"line {number}", new_nonce())
-
-
-async def assert_gapless(room: Room, count: int) -> None:
-    """The room has so many messages, numbered and versioned 1, 2, 3 ... in the order they are in; nothing else."""
-    rows = await Message.filter(room_id=room.id).order_by("id").values_list("number", "posted_version", "version")
-    assert sorted(rows) == [(number, number, number) for number in range(1, count + 1)]
-    found = await now(room)
-    assert (found.last_number, found.version) == (count, count)
-    assert found.member_count == await Membership.filter(room_id=room.id).count()
 
 
 async def send(one: Person, room: Room, content: Any, kind: str = FORM, **headers: str) -> httpx2.Response:

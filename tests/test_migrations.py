@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tortoise.migrations import operations as ops
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
+from tests.content import CONTENT, NOW, insert
 from tests.servers import ROOT, Postgres
 from webapp.db import engine, sql
 from webapp.db import migrate as schema
@@ -164,57 +164,11 @@ class Migration(migrations.Migration):
     operations = [ops.AlterField("Room", "topic", fields.CharField(250, default=""))]
 """
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-CONTENT: dict[str, list[dict[str, object]]] = {
-    "user": [
-        {
-            "code": f"AAAA-AAA{n}", "username": name, "skeleton": name, "display_name": name.title(), "bio": bio,
-            "password_hash": "hash", "is_guest": False, "is_admin": n == 1, "created_at": NOW, "last_seen_at": NOW,
-        }
-        for n, (name, bio) in enumerate([("ada", ""), ("ben", "Hello"), ("zoë", "ñandú 🦤")], 1)
-    ],
-    "room": [
-        {
-            "key": name, "kind": "public", "name": name.title(), "folded": name, "topic": topic, "version": 20,
-            "last_number": 20, "last_at": NOW, "member_count": 3, "created_at": NOW,
-        }
-        for name, topic in [("tea", ""), ("cake", "Which?")]
-    ],
-    "membership": [
-        {
-            "room_id": room, "user_id": user, "role": "member", "read_number": user, "delivered_number": 0,
-            "muted": False, "joined_at": NOW,
-        }
-        for room in (1, 2) for user in (1, 2, 3)
-    ],
-    "message": [
-        {
-            "room_id": room, "number": n, "posted_version": n, "version": n, "author_id": None if n == 7 else n % 3 + 1,
-            "body": f"*{n}*", "html": f"<em>{n}</em>", "continues": False, "opens_day": n == 1, "created_at": NOW,
-            "nonce": f"nonce {n}",
-        }
-        for room in (1, 2) for n in range(1, 21)
-    ],
-    "session": [
-        {"digest": f"digest {user}", "user_id": user, "user_agent": "", "created_at": NOW, "used_at": NOW}
-        for user in (1, 2, 3)
-    ],
-    "process": [{"id": "here", "seen_at": 1, "renewed": 0}],
-    "visit": [{"process_id": "here", "user_id": user, "room_id": 1} for user in (1, 2)],
-}  # fmt: skip
-
 
 async def migrated(migrations: str, until: str | None = None) -> None:
     config = engine.config()
     config["apps"]["parley"]["migrations"] = migrations
     await schema.migrate(config, until)
-
-
-async def insert(table: str, row: dict[str, object]) -> None:
-    columns, marks = ", ".join(row), ", ".join("?" * len(row))
-    await sql.connection().execute_insert(
-        sql.for_engine(f'INSERT INTO "{table}" ({columns}) VALUES ({marks}) RETURNING *'), list(row.values())
-    )
 
 
 async def everything() -> dict[str, list[dict[str, Any]]]:

@@ -10,7 +10,9 @@ import pytest
 from limits import parse
 from starlette.requests import Request
 
+from tests.cast import who
 from tests.conftest import PASSWORD, Person, person
+from tests.page import words
 from webapp import settings
 from webapp.accounts import bans, passwords
 from webapp.accounts.audit import PAGE, AuditEntry
@@ -29,15 +31,6 @@ from webapp.relationships.models import Block
 from webapp.rooms.opening import open_room
 
 RUDE = "You are a <b>turnip</b>"
-
-
-def who(one: Person) -> User:
-    assert one.user
-    return one.user
-
-
-def words(page: httpx2.Response) -> str:
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.second_run import IS_SECOND_RUN, OTHERS, holds
 from tests.servers import Postgres
-from tests.test_postgresql import IS_SECOND_RUN, OTHERS, holds
 
 
 @pytest.mark.skipif(IS_SECOND_RUN, reason="this is the run on another database")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.cast import who
 from tests.conftest import Person, account
 from webapp import settings
 from webapp.accounts.models import User
@@ -73,11 +74,6 @@ async def process() -> PresenceTracker:
 async def dies(process: PresenceTracker) -> None:
     """Its lease has ended."""
     await sql.rows("UPDATE process SET seen_at = seen_at - ? WHERE id = ?", LEASE_SECONDS + 1, process._process)
-
-
-def who(person: Person) -> User:
-    assert person.user
-    return person.user
 
 
 async def names(room: Room) -> list[str]:

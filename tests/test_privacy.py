@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from starlette.routing import Route
 
+from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, person
-from tests.test_chats import befriend, chat_of, who, write
-from tests.test_viewers import Window, by_hand, opened, told  # noqa: F401  by_hand is a fixture
+from tests.window import Window, by_hand, opened, told  # noqa: F401  by_hand is a fixture
 from webapp.accounts.models import User
 from webapp.app import app as the_app
 from webapp.conversations import access, members

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cast import who
 from tests.conftest import Person, introduce
 from webapp import settings
 from webapp.accounts.audit import AuditEntry
@@ -22,11 +23,6 @@ from webapp.ops import purge
 from webapp.ops.chores import Chore
 
 SECRET = "xylophone-marmalade-quixotic"
-
-
-def who(one: Person) -> User:
-    assert one.user
-    return one.user
 
 
 def ago(**time: int) -> datetime:

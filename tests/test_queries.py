@@ -1,7 +1,6 @@
 """What pages, posts and resumes ask of the database: how often, as often with ten times the rows, and by an index."""
 
 import asyncio
-import contextvars
 import json
 import logging
 import os
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.asked import Ear, hear
 from tests.servers import ROOT, Postgres
 
 # The most queries that each may take.
@@ -139,28 +139,6 @@ def test_the_large_installation_is_as_large_as_it_says(reports: dict[str, Report
 
 
 # The program of the process that is measured.
-
-asked: contextvars.ContextVar[list[tuple[str, list[Any]]] | None] = contextvars.ContextVar("asked", default=None)
-
-
-class Ear(logging.Handler):
-    """Hears every query that is asked within a measurement, with its values; background work is not in its context."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        heard = asked.get()
-        if heard is not None:
-            query, values = record.args if isinstance(record.args, tuple) else (record.msg, [])
-            heard.append((str(query), list(values or [])))  # type: ignore[call-overload]
-
-
-async def hear(work: Awaitable[object]) -> list[tuple[str, list[Any]]]:
-    heard: list[tuple[str, list[Any]]] = []
-    token = asked.set(heard)
-    try:
-        await work
-    finally:
-        asked.reset(token)
-    return list(heard)  # what it started and did not wait for may still be asking
 
 
 async def fill(users: int, messages: int) -> None:

@@ -9,7 +9,9 @@ from html import unescape
 import httpx2
 import pytest
 
+from tests.cast import who
 from tests.conftest import Person, bodies, person
+from tests.page import words
 from webapp.accounts.models import User
 from webapp.conversations import access, members
 from webapp.conversations.models import KICKED, MEMBER, OWNER, PAGE_SIZE, Membership, Room
@@ -30,16 +32,6 @@ ACTIONS: dict[str, dict[str, str]] = {
     "hand_over": {"who": "bob"},
     "delete": {"name": "Tea & Cake"},
 }
-
-
-def who(one: Person) -> User:
-    assert one.user
-    return one.user
-
-
-def words(page: httpx2.Response) -> str:
-    """What a person reads on the page."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
 def listed(page: httpx2.Response) -> list[tuple[str, str]]:

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
+from tests.cast import befriend, write
 from tests.conftest import Person
-from tests.test_chats import befriend, write
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
 from webapp.live import Reader, hub

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.cast import who
 from tests.conftest import Person
-from tests.test_chats import who
 from webapp import settings
 from webapp.conversations.models import Room
 from webapp.http import render

@@ -6,16 +6,16 @@ import html
 import logging
 import re
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from tortoise.backends.sqlite.client import SqliteClient
 
+from tests.asked import Ear, hear
+from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, account, person
-from tests.test_chats import befriend, chat_of, who, write
-from tests.test_queries import Ear, hear
+from tests.window import ENTRY, STREAM, Shown, Window, by_hand, opened, shown, told  # noqa: F401  by_hand is a fixture
 from webapp.accounts.models import User
-from webapp.app import app as the_app
 from webapp.chats import first_message
 from webapp.conversations import access, members
 from webapp.conversations.models import DIRECT, Membership, Room
@@ -29,114 +29,10 @@ from webapp.relationships.models import Friendship
 from webapp.rooms import opening
 from webapp.sidebar import queries as sidebars
 from webapp.sidebar import viewers as module
-from webapp.sidebar.viewers import Viewers, viewers
+from webapp.sidebar.viewers import viewers
 from webapp.streams.stream import Stream
 
-ENTRY = re.compile(r'<li id="entry-(\d+)".*?</li>', re.S)
-PARTIAL = re.compile(r'<hx-partial hx-target="([^"]*)" hx-swap="([^"]*)">(.*?)</hx-partial>', re.S)
-STREAM = re.compile(r'hx-sse:connect="[^"]*[?;]sidebar=([^"&]*)')
-UNREAD = re.compile(r'class="unread"[^>]*>(\d+\+?)')
-NAME = re.compile(r'class="entry__name"[^>]*>(.*?)</span>', re.S)
-LINE = re.compile(r'class="entry__line">(.*?)</span>(?=\s|<)', re.S)
-TAG = re.compile(r"<[^>]+>")
 NUMBERS = ["1x", "-1", "", "1.5", "٣", "9" * 16, "9" * 5000, "null", "\0"]
-
-
-class Shown(NamedTuple):
-    name: str
-    line: str
-    unread: str = ""
-
-
-def shown(entry: str) -> Shown:
-    def text(found: re.Match[str] | None) -> str:
-        return html.unescape(TAG.sub("", found[1])).strip() if found else ""
-
-    return Shown(text(NAME.search(entry)), text(LINE.search(entry)), text(UNREAD.search(entry)))
-
-
-class Window:
-    """An open page of somebody, and the sidebar that it shows. `frames` are the targets of what it was sent last."""
-
-    def __init__(self, one: Person, entries: dict[int, str], seen: str, room: Room | None, framing: str) -> None:
-        self.user = who(one)
-        self.entries = entries
-        self.room = room
-        self.frames: list[str] = []
-        self.text = ""
-        self.ties = 0
-        labels = {"session": one.session.id, "user": self.user.id}
-        self.reader = Reader(room.id if room else None, room.version if room else None, framing, "/lobby", **labels)
-        hub().join(self.reader)
-        viewers().join(self.reader, seen)
-        tracker().stream_opened(self.user.id, room.id if room else 0)
-
-    @classmethod
-    async def open(
-        cls, one: Person, path: str = "/lobby", room: Room | None = None, seen: str | None = None, framing: str = "sse"
-    ) -> "Window":
-        page = (await one.get(room.path if room else path)).text
-        found = STREAM.search(page)
-        assert found
-        side = page.partition('id="sidebar"')[2].partition("</nav>")[0]
-        entries = {int(entry[1]): entry[0] for entry in ENTRY.finditer(side)}
-        window = cls(one, entries, html.unescape(found[1]) if seen is None else seen, room, framing)
-        await told()
-        window.look()
-        return window
-
-    def look(self) -> list[str]:
-        """Take in what has been sent since; what it was meant for."""
-        self.text = b"".join(self.reader.outbox._chunks).decode()
-        self.reader.outbox._chunks.clear()
-        self.reader.outbox._size = 0
-        self.ties = self.text.count("event: ties\n")
-        pieces = [piece for piece in PARTIAL.findall(self.text.replace("\ndata: ", "\n"))]
-        self.frames = [target for target, _, _ in pieces if target.startswith("#entr")]
-        for target, swap, piece in pieces:
-            self._swap(target, swap, {int(entry[1]): entry[0] for entry in ENTRY.finditer(piece)})
-        return self.frames
-
-    def _swap(self, target: str, swap: str, found: dict[int, str]) -> None:
-        if target == "#entries":
-            self.entries = found if swap == "innerHTML" else found | self.entries
-        elif target.startswith("#entry-") and (number := int(target.rpartition("-")[2])) in self.entries:
-            if swap == "delete":
-                del self.entries[number]
-            else:
-                self.entries |= found
-
-    @property
-    def sidebar(self) -> list[Shown]:
-        self.look()
-        return [shown(entry) for entry in self.entries.values()]
-
-    def close(self) -> None:
-        hub().leave(self.reader)
-        viewers().leave(self.reader)
-        tracker().stream_closed(self.user.id, self.room.id if self.room else 0)
-        if self.room:
-            viewers().mark_item(self.user.id, self.room.id)
-
-
-async def told() -> None:
-    """Until everything that was heard has been told."""
-    async with asyncio.timeout(10):
-        while viewers()._has_news.is_set() or viewers()._rooms:
-            await viewers()._has_news.wait()
-            viewers()._has_news.clear()
-            await viewers()._pass()
-
-
-@pytest.fixture(autouse=True)
-def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pass is made when the test says so, and a busy room need not wait for its turn."""
-
-    async def run(_: Viewers) -> None:
-        pass
-
-    monkeypatch.setattr(Viewers, "run", run)
-    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
 
 
 async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
@@ -164,36 +60,6 @@ def nothing_waits() -> bool:
 
 
 # The addresses.
-
-
-async def opened(one: Person, path: str) -> tuple[int, dict[str, str], str]:
-    """What a stream begins with, which is left after its first bytes."""
-    begun, status, headers, body = asyncio.Event(), 0, {}, b""
-
-    async def receive() -> dict[str, Any]:
-        await begun.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Any) -> None:
-        nonlocal status, headers, body
-        if message["type"] == "http.response.start":
-            status = message["status"]
-            headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
-        elif message.get("body"):
-            body += message["body"]
-            begun.set()
-
-    route, _, query = path.partition("?")
-    cookies = "; ".join(f"{name}={value}" for name, value in one.client.cookies.items())
-    scope = {
-        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": route,
-        "raw_path": route.encode(), "query_string": query.encode(), "root_path": "", "client": ("127.0.0.1", 1),
-        "server": ("localhost", 80),
-        "headers": [(b"host", b"localhost"), (b"cookie", cookies.encode()), (b"user-agent", b"Mozilla/5.0 Firefox")],
-    }  # fmt: skip
-    async with asyncio.timeout(10):
-        await the_app(scope, receive, send)
-    return status, headers, body.decode()
 
 
 async def test_the_stream_of_a_page_without_a_room_opens(alice: Person) -> None:

@@ -6,8 +6,8 @@ from contextlib import closing
 from statistics import median
 
 import pytest
-from playwright.sync_api import Page
 
+from tests.browser.changing import change, edit_page, press
 from tests.browser.conftest import Meet
 from tests.browser.reader import PASSWORD, SAMPLES, Reader
 from tests.servers import App
@@ -15,29 +15,6 @@ from tests.servers import App
 SCRIPT, PLAIN = True, False
 BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
 DELIVERY_GUARD_MS = 5000
-
-
-def edit_page(person: Reader, words: str) -> Page:
-    """The page that the link of a message leads to, in a tab beside the room."""
-    message = person.log.locator(".message", has=person.body(words))
-    tab = person.context.new_page()
-    tab.goto(message.locator(".message__more").get_attribute("href") or "")
-    return tab
-
-
-def press(tab: Page, name: str) -> None:
-    """Press a button that leads back to the room."""
-    tab.get_by_role("button", name=name).click()
-    tab.wait_for_url("**/rooms/*", wait_until="commit")
-    # Chromium now and then does not close a page whose endless frame is just being opened.
-    tab.goto("about:blank")
-    tab.close()
-
-
-def change(person: Reader, words: str, new: str) -> None:
-    tab = edit_page(person, words)
-    tab.fill("#text", new)
-    press(tab, "Save")
 
 
 def remove(person: Reader, words: str) -> None:

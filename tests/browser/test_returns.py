@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Playwright
 
 from tests.browser.between import Between
+from tests.browser.changing import change
 from tests.browser.conftest import Meet
 from tests.browser.reader import QUIET, Reader
-from tests.browser.test_live import change
 from tests.browser.writer import Writer
 from tests.servers import App, chromium
 

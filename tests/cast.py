@@ -1,0 +1,46 @@
+"""What people of a test are and do, where more than one file needs it; conftest.py introduces them."""
+
+import httpx2
+
+from tests.conftest import Person
+from webapp.accounts.models import User
+from webapp.conversations import direct
+from webapp.conversations.models import Membership, Room
+from webapp.messages.models import Message, new_nonce
+
+
+def who(one: Person) -> User:
+    """Return their account."""
+    assert one.user
+    return one.user
+
+
+def at(app: object, address: str) -> Person:
+    """Return a visitor with this address."""
+    visitor = Person(app)
+    visitor.client._transport = httpx2.ASGITransport(app=app, client=(address, 5000))  # type: ignore[arg-type]
+    return visitor
+
+
+def chat_of(one: Person) -> str:
+    return f"/chat/{who(one).code}"
+
+
+async def write(one: Person, other: Person, body: str = "Hello", nonce: str = "", **headers: str) -> httpx2.Response:
+    """Send a message to a person, by the address of the chat with them."""
+    fields = {"body": body, "nonce": nonce or new_nonce()}
+    return await one.post(f"{chat_of(other)}/messages", fields, **headers)
+
+
+async def befriend(one: Person, other: Person) -> None:
+    await direct.ask(who(one), who(other))
+    await direct.accept(who(other), who(one))
+
+
+async def assert_gapless(room: Room, count: int) -> None:
+    """The room has so many messages, numbered and versioned 1, 2, 3 ... in the order they are in; nothing else."""
+    rows = await Message.filter(room_id=room.id).order_by("id").values_list("number", "posted_version", "version")
+    assert sorted(rows) == [(number, number, number) for number in range(1, count + 1)]
+    found = await Room.get(id=room.id)
+    assert (found.last_number, found.version) == (count, count)
+    assert found.member_count == await Membership.filter(room_id=room.id).count()
