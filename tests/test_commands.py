@@ -346,6 +346,25 @@ def test_tables_are_made_in_the_schema_that_the_url_names(here: Installation, po
         assert queried(url, "SELECT schemaname FROM pg_tables WHERE tablename = 'message'") == [("talk",)]
 
 
+JIT_IN_THE_POOL = """
+import asyncio
+from webapp.db import engine, sql
+
+async def ask():
+    async with engine.connected():
+        print((await sql.rows("SELECT current_setting('jit') AS jit"))[0]["jit"])
+
+asyncio.run(ask())
+"""
+
+
+def test_postgresql_compiles_no_query_unless_the_url_wants_it(here: Installation, postgres_server: Postgres) -> None:
+    for query, said in (("", "off"), ("?options=-cjit%3Don", "on"), ("?statement_cache_size=0", "on")):
+        env = here.env | {"DATABASE_URL": postgres_server.url() + query}
+        done = subprocess.run([sys.executable, "-c", JIT_IN_THE_POOL], env=env, capture_output=True, text=True)
+        assert done.stdout == f"{said}\n", done.stderr
+
+
 def test_a_socket_that_is_not_there_is_the_database_being_away(here: Installation) -> None:
     said = here.run("migrate", code=1, DATABASE_URL="postgres://%2Fno%2Fsuch%2Ffolder/parley")
     assert said.startswith("Error: The database does not answer")

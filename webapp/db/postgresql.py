@@ -49,12 +49,27 @@ async def check_sessions() -> None:
             ) from None
 
 
+# Compiling a query takes 50 ms and more, and no query of ours runs as long; PostgreSQL does it where it overestimates,
+# above all before the first ANALYZE. Not as a parameter of the connection, which a pgbouncer refuses.
+WITHOUT_JIT = """
+SELECT set_config('jit', 'off', FALSE) FROM pg_settings
+WHERE name = 'jit' AND source IN ('default', 'configuration file')"""
+
+
+async def prepare_connection(connection: asyncpg.Connection) -> None:
+    """Where DATABASE_URL, the role or the database says something of `jit`, that counts."""
+    assert settings.POSTGRES
+    if settings.POSTGRES.statement_cache_size != 0:  # else the session is not ours: see check_sessions
+        await connection.execute(WITHOUT_JIT)
+
+
 class Client(AsyncpgDBClient):
     async def create_pool(self, **options: Any) -> asyncpg.Pool:
         """By the URL, which has more to say of a connection than Tortoise passes on."""
         assert settings.POSTGRES
         options = {name: value for name, value in options.items() if name not in PLACE}
-        return await asyncpg.create_pool(settings.POSTGRES.url(with_password=True), connect=connect, **options)
+        url = settings.POSTGRES.url(with_password=True)
+        return await asyncpg.create_pool(url, connect=connect, init=prepare_connection, **options)
 
     def _in_transaction(self) -> TransactionContext:
         return TransactionScope(TransactionWrapper(self), self._pool_init_lock)
