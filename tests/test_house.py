@@ -223,3 +223,65 @@ def test_every_package_is_named_for_the_wheel_and_for_a_fresh_clone() -> None:
     assert sorted(named) == sorted(
         {".".join(folder.parts) for folder in folders} | {"webapp.static", "webapp.templates"}
     )
+
+
+# Private parts of libraries, which pyproject.toml pins exactly: how many each module uses, so that a new one is seen.
+# The first are the adapters, whose work it is; the others should get fewer. What is ours to override is not counted.
+PRIVATE_PARTS = {
+    "db.postgresql": 1,  # Tortoise: the lock of a pool
+    "db.sqlite": 2,  # aiosqlite: the connection below; Tortoise: the lock of transactions
+    "live.redis": 1,  # broadcaster: the type of a backend
+    "streams.stream": 1,  # sse-starlette: the signal of a shutdown
+    #
+    "__main__": 1,  # Tortoise: comments of models
+    "app": 2,  # broadcaster: the backends
+    "db.migrate": 2,  # Tortoise: state and schema editor of its executor
+    "db.prepared": 5,  # Tortoise and pypika: a query's parts
+    "http.proxies": 1,  # uvicorn: types of what passes
+    "live.hub": 1,  # broadcaster: the type of a backend
+}
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def own_names(tree: ast.AST) -> Iterator[str]:
+    """What a file gives a name to, and what it says as a text, as `__slots__` does."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def private_parts(tree: ast.AST, own: set[str]) -> set[str]:
+    """The private attributes and modules that a file uses, without our own and those of named tuples."""
+    found = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            found |= {node.attr} - own - {"_asdict", "_replace", "_fields"}
+        elif isinstance(node, ast.ImportFrom) and any(map(is_private, str(node.module).split("."))):
+            found.add(str(node.module))
+        elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith("webapp"):
+            found |= {alias.name for alias in node.names if is_private(alias.name)}
+    return found
+
+
+def test_private_parts_of_libraries_are_used_where_it_is_known() -> None:
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in KNOWN.items()}
+    own = {name for tree in trees.values() for name in own_names(tree)}
+    found = {name: private_parts(tree, own) for name, tree in trees.items()}
+    assert {name: len(parts) for name, parts in found.items() if parts} == PRIVATE_PARTS, found
+
+
+def test_private_parts_would_be_found() -> None:
+    file = ast.parse(
+        "from a._b import c\nfrom a import _d\nfrom webapp.a import _e\nfrom a import f\n"
+        "f._g(f.h)\nf._ours\nf._replace(x=1)\nf.__class__\n"
+    )
+    assert private_parts(file, {"_ours"}) == {"a._b", "_d", "_g"}
