@@ -41,7 +41,7 @@ from webapp.http.headers import with_security_headers
 from webapp.http.limits import Limiter, limiter
 from webapp.http.origin import FormGuard, Guard
 from webapp.http.proxies import ProxyHeaders
-from webapp.live import Hub, Providers, hub
+from webapp.live import Hub, Providers, hub, wire
 from webapp.live.admission import Admitted, StreamAdmission, StreamRoute, admitted
 from webapp.live.wire import Wire, transport_of
 from webapp.media import store
@@ -234,6 +234,8 @@ def providers() -> Providers:
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    if settings.DIRECT_WRITES and (found := wire.problem()):
+        faults.logger.warning(found)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(RegisterTortoise(app, config=engine.config()))
         stack.push_async_callback(transaction.drain)

@@ -10,10 +10,21 @@ HTTP/1.0) takes the way through the task, and with DIRECT_WRITES=off everything 
 
 import asyncio
 
+import uvicorn
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from webapp import settings
+
+# The one whose private parts are used here, as pyproject.toml has it.
+KNOWN_VERSION = "0.54.0"
+
+
+def problem() -> str | None:
+    """Why streams can't be written past sse-starlette; None when they can."""
+    if uvicorn.__version__ == KNOWN_VERSION:
+        return None
+    return f"uvicorn is {uvicorn.__version__} in place of {KNOWN_VERSION}: streams take more memory and time"
 
 
 def transport_of(send: Send) -> asyncio.Transport | None:
@@ -33,7 +44,9 @@ class Wire:
     def below(cls, send: Send) -> "Wire | None":
         """The one below a request's `send`; None where there is none, or it is not wanted."""
         cycle = getattr(send, "__self__", None)
-        return cls(cycle) if settings.DIRECT_WRITES and isinstance(cycle, RequestResponseCycle) else None
+        if not settings.DIRECT_WRITES or problem():
+            return None
+        return cls(cycle) if isinstance(cycle, RequestResponseCycle) else None
 
     @property
     def wakeup(self) -> asyncio.Event:
