@@ -95,9 +95,14 @@ def test_a_lobby_and_a_chat_with_a_stranger_learn_it_too(meet: Meet) -> None:
 def test_without_script_the_endless_document_shows_the_way_to_the_page_of_today(meet: Meet) -> None:
     alice = meet("alice", PLAIN)
     room = alice.make_room("Plain upgrade")
+    for number in range(30):
+        alice.send(f"{room}/messages", body=f"above {number}", nonce=str(number))
     open_older(alice, room)
     link = alice.log.locator(".plain", has_text=NOTE).get_by_role("link")
     link.wait_for()
+    box = link.bounding_box()
+    assert box
+    assert box["y"] >= 0, "far above what is seen"
     alice.say("still works")
     alice.sees("still works")
     link.click(no_wait_after=True)
