@@ -28,10 +28,10 @@ async def choose(person: Person, **fields: str) -> bool:
 
 
 async def test_saving_data_is_a_choice_that_the_account_keeps(alice: Person, room: Room) -> None:
-    assert 'class="spare' not in (await alice.get(room.path)).text
+    assert 'class="save-data' not in (await alice.get(room.path)).text
     assert await choose(alice, saves_data="1")
     assert 'name="saves_data" value="1" checked' in (await alice.get(FORM)).text
-    assert 'class="spare' in (await alice.get(room.path)).text
+    assert 'class="save-data' in (await alice.get(room.path)).text
     assert not await choose(alice)
     assert "checked" not in (await alice.get(FORM)).text
 

@@ -145,7 +145,7 @@ async def test_who_spares_data_gets_initials_alone(alice: Person, room: Room) ->
         assert 'data-initials="A"' in page
         assert re.search(r'<body class="[^"]*\bspare\b', page), "for the style that hides what a stream brings"
         assert "/pictures/" in (await alice.get(path)).text
-    assert "spare" not in (await alice.get(room.path, Save_Data="off")).text.partition("</head>")[2][:40]
+    assert "save-data" not in (await alice.get(room.path, Save_Data="off")).text.partition("</head>")[2][:40]
 
 
 async def test_a_page_with_and_one_without_pictures_are_told_apart(alice: Person) -> None:

@@ -120,7 +120,9 @@ class Reader:
         else:
             self.page.goto(address, wait_until="commit")
             self.until(lambda: self.log.locator("#log").count(), "the log in its frame")
-            self.until(lambda: self.frames("/composer") or not self.page.locator(".composing").count(), "a composer")
+            self.until(
+                lambda: self.frames("/composer") or not self.page.locator(".composer-frame").count(), "a composer"
+            )
         return self
 
     @property
@@ -141,7 +143,7 @@ class Reader:
         """The document that the composer is in, also when it is the answer to a post."""
         if self.script:
             return self.page
-        frame = self.page.locator("iframe.composing").element_handle().content_frame()
+        frame = self.page.locator("iframe.composer-frame").element_handle().content_frame()
         assert frame
         return frame
 

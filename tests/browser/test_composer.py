@@ -249,7 +249,7 @@ def test_who_writes_too_often_keeps_the_draft_and_is_told_to_wait(meet: Meet, sc
     alice.open(alice.make_room(f"Too often {script}"))
     for words in ("one", "two", "three"):
         alice.say(words)
-    alice.until(lambda: alice.problem.count() and "a lot at once" in alice.problem.inner_text(), "reason")
+    alice.until(lambda: alice.problem.count() and "Too many attempts" in alice.problem.inner_text(), "reason")
     alice.until(lambda: alice.text.input_value() == "three", "draft")
     alice.reads("one", "two")
 
@@ -266,7 +266,7 @@ def test_who_was_signed_out_meanwhile_keeps_the_draft_and_is_told(meet: Meet, sc
     alice.until(lambda: "signed out" in said.inner_text().lower(), "reason")
     kept = alice.text if script else alice.composer.locator("textarea")
     alice.until(lambda: kept.input_value() == "not lost", "draft")
-    box, around = kept.bounding_box(), alice.page.locator("#composer" if script else ".composing").bounding_box()
+    box, around = kept.bounding_box(), alice.page.locator("#composer" if script else ".composer-frame").bounding_box()
     assert box
     assert around
     assert box["y"] < around["y"] + around["height"]
@@ -283,6 +283,6 @@ def test_without_script_the_composer_is_empty_and_focused_again_after_sending(me
     nora.sees("typed by hand")
     nora.until(lambda: nora.text.count() and nora.text.input_value() == "", "empty composer")
     nora.until(lambda: nora.composer.evaluate("document.activeElement.id") == "text", "focus")
-    assert nora.page.evaluate("document.activeElement.className") == "composing"
+    assert nora.page.evaluate("document.activeElement.className") == "composer-frame"
     nora.page.keyboard.type("straight on")
     assert nora.text.input_value() == "straight on"

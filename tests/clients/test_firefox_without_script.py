@@ -13,7 +13,7 @@ from tests.firefox import Firefox
 from tests.servers import App, firefox
 
 LOG = ("iframe.live", "iframe")
-COMPOSER = ("iframe.composing",)
+COMPOSER = ("iframe.composer-frame",)
 
 NUMBERS = itertools.count(1)
 
