@@ -120,7 +120,7 @@ def test_where_a_proxy_holds_streams_back_messages_come_all_the_same_and_the_pag
         irene.say(room, "Can you read this?")
         bob.page.clock.fast_forward(SIGN_MS)
         bob.sees("Can you read this?")
-        bob.until(lambda: "holds messages back" in bob.page.inner_text("#status"), "word of it")
+        bob.until(lambda: "delays messages" in bob.page.inner_text("#status"), "word of it")
         bob.say("Yes, a little late")
         bob.sees("Yes, a little late")
         irene.say(room, "Good")
