@@ -11,6 +11,7 @@ from webapp.live import Frame, Hub, Payload, Providers, Reader
 from webapp.live.admission import STORM_SIZE
 from webapp.live.frames import LocalizedFrame
 from webapp.live.outbox import LIMIT_BYTES
+from webapp.live.providers import CheckAccess
 
 ROOM = 7
 
@@ -348,6 +349,22 @@ async def test_rights_that_ended_are_found_by_the_heartbeat(hub: Hub) -> None:
     await page.ends()
     assert page.heard == "(signed_out)"
     assert not other.reader.outbox.is_closed
+
+
+async def test_each_right_is_asked_of_those_alone_whom_no_other_has_ended(hub: Hub) -> None:
+    asked: list[list[int]] = []
+
+    def ends(session: int, reason: str) -> CheckAccess:
+        async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+            asked.append([reader.labels["session"] for reader in readers])
+            return [(reader, reason) for reader in readers if reader.labels["session"] == session]
+
+        return check
+
+    provide(hub, access_checks=[ends(1, "signed_out"), ends(2, "kicked"), ends(3, "never")])
+    readers = [Reader(None, None, "sse", session=number) for number in (1, 2)]
+    assert await hub.providers.check_access(readers) == [(readers[0], "signed_out"), (readers[1], "kicked")]
+    assert asked == [[1, 2], [2]], "the third is asked of nobody"
 
 
 async def test_while_many_come_in_messages_go_first_and_what_can_wait_waits(hub: Hub, log: Log) -> None:

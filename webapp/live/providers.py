@@ -59,7 +59,8 @@ class Providers:
         for start in range(0, len(readers), BATCH_SIZE):
             batch = readers[start : start + BATCH_SIZE]
             for check in self.access_checks:
-                ended |= dict(await check([reader for reader in batch if reader not in ended]))
+                if left := [reader for reader in batch if reader not in ended]:
+                    ended |= dict(await check(left))
             if start + BATCH_SIZE < len(readers):
                 await asyncio.sleep(YIELD_SECONDS)
         return list(ended.items())
