@@ -143,7 +143,7 @@ async def test_who_spares_data_gets_initials_alone(alice: Person, room: Room) ->
         page = (await alice.get(path, Save_Data="on")).text
         assert "/pictures/" not in page, path
         assert 'data-initials="A"' in page
-        assert re.search(r'<body class="[^"]*\bspare\b', page), "for the style that hides what a stream brings"
+        assert re.search(r'<body class="[^"]*\bsave-data\b', page), "for the style that hides what a stream brings"
         assert "/pictures/" in (await alice.get(path)).text
     assert "save-data" not in (await alice.get(room.path, Save_Data="off")).text.partition("</head>")[2][:40]
 

@@ -284,6 +284,7 @@ def test_two_strangers_of_whom_one_is_at_a_terminal(site: App, wire: Wire, tmp_p
         chat = other.post("/strangers/find", data={"rules": "1", "language": "en"})
         assert 'id="log"' in chat.text
         path = chat.url.path
+        browser.press(browser.next)  # away from "Refresh (3 sec)", which w3m itself writes above the page
         browser.follow("Refresh")
         browser.see("A stranger")
         other.post(f"{path}/messages", data={"body": "Hello, terminal"})
