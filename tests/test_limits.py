@@ -18,6 +18,7 @@ from webapp.app import routes
 from webapp.conversations.models import Room
 from webapp.http import security_log
 from webapp.messages import rendering
+from webapp.moderation.models import Report
 
 # What needs no limit: it ends something, once.
 FREE = {"/logout"}
@@ -249,9 +250,10 @@ async def test_a_profile_is_changed_as_a_whole_or_not_at_all(alice: Person, monk
 async def test_a_note_on_a_report_is_not_lost_to_a_limit(alice: Person, bob: Person, admin: Person, room: Room) -> None:
     await alice.say(room, "rude")
     await bob.post("/report", {"about": f"message:{room.key}:1", "reason": "spam"})
+    [number] = await Report.all().values_list("id", flat=True)
     note = {"do": "dismiss", "hours": "24", "told": "", "note": "Weighed for an hour", "address": ""}
     await admin.post("/moderation/out", {"who": "nobody", "note": ""})
-    refused = await admin.post("/moderation/reports/1", note)
+    refused = await admin.post(f"/moderation/reports/{number}", note)
     assert refused.status_code == 429
     assert "Too many attempts." in refused.text
     assert "Weighed for an hour" in refused.text

@@ -54,10 +54,9 @@
     if (isEnd || here?.startsWith("/strangers")) forget("/strangers", isEnd || here);
     if (isEnd) isOver = true;
   };
-  const leave = () => {
+  const leave = text => {
     forget("");
     isOver = true;
-    const text = find("#composer textarea");
     if (text) text.value = "";
   };
   const mark = () => document.querySelectorAll("#entries .entry").forEach(entry => {
@@ -86,7 +85,7 @@
   on("input htmx:config:request htmx:finally:request", save);
   on("submit", ({ target }) => {
     const action = target.getAttribute("action"), path = room(target);
-    if (action == "/logout") leave();
+    if (action == "/logout") leave(find("#composer textarea"));
     if (/^\/strangers\/(leave|block)$/.test(action)) forget("/strangers");
     if (!path || target.hasAttribute("hx-post")) return;
     kept.sent = [path, target.elements.body.value];
@@ -95,11 +94,12 @@
   });
   // What came by the stream: entries, the composer of a room that was unlocked, why the stream has ended.
   on("htmx:after:process", ({ target }) => {
-    if (find("#stream[data-reason=signed_out]")) leave();
+    if (find("#stream[data-reason=signed_out]")) leave(find("#composer textarea"));
     part();
     if (target.id == "composer") fill();
     mark();
   });
+  // Who goes on writing where the session has ended is told when they send: only what was stored goes.
   on("htmx:response:error htmx:sse:error", ({ detail: { status, ctx } }) => {
     if ((status || ctx?.response?.status) == 401) leave();
   });
