@@ -164,7 +164,7 @@ class Hasty(App):
 
     def start(self) -> None:
         program = (
-            "import asyncio, uvicorn; from webapp import schema; asyncio.run(schema.migrate()); "
+            "import asyncio, uvicorn; from webapp.db import migrate as schema; asyncio.run(schema.migrate()); "
             f"uvicorn.run('webapp.app:app', port={self.port}, timeout_graceful_shutdown=0, log_level='warning')"
         )
         self._run(sys.executable, "-c", program, env=self.env)
