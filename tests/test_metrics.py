@@ -24,6 +24,11 @@ from webapp.messages.models import Message
 from webapp.ops import health
 
 TOKEN = "a token for those who may look"
+COUNTERS = (
+    "changes database_errors disk_errors links_lost log_reads outbox_overruns publish_failures read_failures resumes "
+    "rings_heard rings_lost rings_sent streams_opened streams_refused"
+)
+GAUGES = "channels database_failing info link_up outbox_bytes outbox_bytes_max streams tasks"
 
 
 async def scrape(address: str = "127.0.0.1", **headers: str) -> httpx2.Response:
@@ -92,6 +97,15 @@ async def test_every_metric_is_explained_and_says_what_it_is(app: object) -> Non
     assert explained == typed == {re.sub("_(bucket|sum|count)$", "", name) for name in names}
     for line in lines:
         assert line.startswith("#") or re.fullmatch(r'\w+(\{\w+="[^"]*"\})? [0-9.e+-]+', line), line
+
+
+async def test_dashboards_find_every_metric_under_its_name_and_type(app: object) -> None:
+    typed = [line.split()[2:] for line in (await scrape()).text.splitlines() if line.startswith("# TYPE")]
+    assert {kind: {name for name, its in typed if its == kind} for _, kind in typed} == {
+        "counter": {f"parley_{name}_total" for name in COUNTERS.split()},
+        "gauge": {f"parley_{name}" for name in GAUGES.split()} | {"process_open_fds", "process_resident_memory_bytes"},
+        "histogram": {"parley_delivery_seconds"},
+    }
 
 
 async def test_they_count_what_happens(alice: Person, room: Room) -> None:
