@@ -125,7 +125,7 @@ async def set_language(request: Request) -> Response:
 
 
 PICTURE_LOST = _("Choose the picture again: it was not kept, because something else was not right.")
-DONE = {
+SUCCESS_MESSAGES = {
     "profile": _("Saved."),
     "password": _("Your password is changed. Other devices are signed out."),
     "ended": _("That device is signed out."),
@@ -133,8 +133,8 @@ DONE = {
 
 
 def _settings(request: Request, name: str, status: int = 200, **context: Any) -> Response:
-    done = DONE.get(request.query_params.get("done", ""), "")
-    return render.page(request, name, status, here=request.scope["path"], done=done, **context)
+    notice = SUCCESS_MESSAGES.get(request.query_params.get("done", ""), "")
+    return render.page(request, name, status, current_path=request.scope["path"], notice=notice, **context)
 
 
 async def profile(request: Request) -> Response:

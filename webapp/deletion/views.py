@@ -36,7 +36,9 @@ async def delete(request: Request) -> Response:
 
 
 def _form(request: Request, status: int = 200, problem: Text = "") -> Response:
-    return render.page(request, "deletion/delete.html", status, here=request.scope["path"], done="", problem=problem)
+    return render.page(
+        request, "deletion/delete.html", status, current_path=request.scope["path"], notice="", problem=problem
+    )
 
 
 async def _leave(user: User) -> None:

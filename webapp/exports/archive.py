@@ -163,7 +163,7 @@ class ExportWriter:
     async def _about(self) -> None:
         people = await contacts(self.user)
         sessions = await Session.filter(user_id=self.user.id).order_by("-used_at").limit(MAX_SESSIONS)
-        self._see(self.user, *people.asking, *people.asked, *people.friends, *people.blocked)
+        self._see(self.user, *people.requests_received, *people.requests_sent, *people.friends, *people.blocked)
         about: dict[str, Any] = {
             "styles": Markup(f"<style>\n{render.fragment(STYLES)}</style>"),  # noqa: S704  a file of ours
             "person": self.user,

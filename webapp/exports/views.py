@@ -39,7 +39,7 @@ async def export(request: Request) -> Response:
 
 
 def _export(request: Request, found: Export | None, status: int = 200, problem: Text = "") -> Response:
-    shown = {"here": request.scope["path"], "done": "", "export": found, "problem": problem}
+    shown = {"current_path": request.scope["path"], "notice": "", "export": found, "problem": problem}
     response = render.page(request, "exports/export.html", status, is_kept=False, **shown)
     if found and found.is_under_way:
         response.headers["Refresh"] = str(REFRESH_SECONDS)

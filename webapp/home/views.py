@@ -34,15 +34,15 @@ async def home(request: Request) -> Response:
 async def lobby(request: Request) -> Response:
     """What a messenger begins with: one's chats, who wants something, which friends are there, where people talk."""
     user = require_account(request)
-    friends, asking = await Friendship.friends(user), await Friendship.requesters(user)
+    friends, requests = await Friendship.friends(user), await Friendship.requesters(user)
     there = await online([friend.id for friend in friends])
     friends.sort(key=lambda friend: friend.id not in there)
     rooms = await Room.search()
     shown: dict[str, Any] = {
         "friends": friends[:LOBBY_FRIENDS],
         "more_friends": len(friends) > LOBBY_FRIENDS,
-        "asking": asking[:LOBBY_FRIENDS],
-        "waiting": len(asking),
+        "requests_received": requests[:LOBBY_FRIENDS],
+        "request_count": len(requests),
         "rooms": rooms[:LOBBY_ROOMS],
         "plain": render.is_text_browser(request),
         "supervisor": render.supervisor(request, "/live"),

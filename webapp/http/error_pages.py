@@ -50,12 +50,12 @@ async def handle_problem(request: Request, error: Exception) -> Response:
 
 def problem_response(request: Request, told: Problem) -> Response:
     """The problem as the kind of document that was asked for, with the message that the person would lose."""
-    way, way_name = ("/login", _("Sign in")) if isinstance(told, SignInRequired) else _way_back(request)
+    link, link_text = ("/login", _("Sign in")) if isinstance(told, SignInRequired) else _way_back(request)
     if request.headers.get("hx-request"):
         response = render.fragment_response("_problem.html", told.status, problem=told.message)
     else:
         name = "error_frame.html" if render.is_framed(request) else told.page
-        said = {"title": told.title, "message": told.message, "way": way, "way_name": way_name}
+        said = {"title": told.title, "message": told.message, "link": link, "link_text": link_text}
         response = render.page(request, name, told.status, **_kept(request, told) | said)
     response.headers.update(told.headers)
     return response
@@ -66,7 +66,7 @@ def _kept(request: Request, told: Problem) -> dict[str, Any]:
     typed = getattr(request.state, "typed", {})
     draft = typed.get("body", "")
     may_do = isinstance(told, RETRYABLE) and (draft or request.method == "GET")
-    return {"draft": draft, "nonce": typed.get("nonce", ""), "again": _here(request) if may_do else ""}
+    return {"draft": draft, "nonce": typed.get("nonce", ""), "retry_path": _here(request) if may_do else ""}
 
 
 def _told(error: Exception) -> Problem:

@@ -240,9 +240,13 @@ def compress(body: bytes, accepted: str, effort: int = 3) -> tuple[bytes, str]:
 def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
     user = request.scope.get("user")
     viewer = user if getattr(user, "is_authenticated", False) else None
-    frame_of = {"token": token(request), "viewer": viewer, "me_css": viewer.stylesheet if viewer else ""}
+    frame_of = {"token": token(request), "viewer": viewer, "viewer_css": viewer.stylesheet if viewer else ""}
     frame_of["session"] = getattr(user, "session_id", "")
-    frame_of |= {"spare": is_spare(request), "cookieless": rejects_cookies(request), "plain": is_text_browser(request)}
+    frame_of |= {
+        "save_data": is_spare(request),
+        "cookieless": rejects_cookies(request),
+        "plain": is_text_browser(request),
+    }
     return fragment(name, **(frame_of | dict(context)))
 
 

@@ -76,9 +76,9 @@ def _first_new(user: User, room: Room, messages: list[MessageRow]) -> int:
 
 
 async def room_page(request: Request, user: User, room: Room, shown: PageContext, status: int = 200) -> Response:
-    shown |= {"is_online": None, "seen": ""}
+    shown |= {"is_online": None, "last_seen": ""}
     if room.other and not room.is_notes and not room.is_blocked:
-        shown["is_online"], shown["seen"] = (
+        shown["is_online"], shown["last_seen"] = (
             await Friendship.is_friend_online(user, room.other),
             last_seen_for(room.other),
         )
@@ -121,7 +121,7 @@ async def page_context(
         "log": rendering.render_log(room, messages, new, hidden, render.is_spare(request)),
         "receipt": receipts.receipt_for(room, user),
         "author": user.code,
-        "here": room.key,
+        "current_key": room.key,
         "supervisor": render.supervisor(request, f"{room.path}/live"),
     }
     return shown | {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}

@@ -80,7 +80,7 @@ def render_message(
     looks = is_changeable, is_hidden, is_spare, is_again, i18n.current_language().code
     key = line.path, line.version, author, looks, line.room_id
     if (html := caches().messages.get(key)) is None:
-        how = {"changeable": is_changeable, "is_hidden": is_hidden, "spare": is_spare, "is_again": is_again}
+        how = {"changeable": is_changeable, "is_hidden": is_hidden, "save_data": is_spare, "is_again": is_again}
         made = render.fragment("messages/_message.html", message=line, **how)
         html = caches().messages[key] = Markup(made.strip())  # noqa: S704
     return html

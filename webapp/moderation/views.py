@@ -40,8 +40,8 @@ async def report(request: Request) -> Response:
     about = request.query_params.get("about", "")
     user = _reporter(request, about)
     if "done" in request.query_params:
-        block, way = await _blocking(user, about), STRANGERS if about == ANONYMOUS else "/lobby"
-        return render.page(request, "moderation/reported.html", block=block, way=way)
+        block, link = await _blocking(user, about), STRANGERS if about == ANONYMOUS else "/lobby"
+        return render.page(request, "moderation/reported.html", block=block, link=link)
     return await _form(request, user, about, {"reason": "", "text": ""})
 
 
@@ -109,7 +109,12 @@ def _page(request: Request) -> int:
 
 def _list(request: Request, name: str, found: list[Any], status: int = 200, **context: Any) -> Response:
     """A page of what was found, with the way to the next one."""
-    paged = {"found": found[:PAGE], "more": len(found) > PAGE, "page": _page(request), "here": request.scope["path"]}
+    paged = {
+        "found": found[:PAGE],
+        "more": len(found) > PAGE,
+        "page": _page(request),
+        "current_path": request.scope["path"],
+    }
     return render.page(request, name, status, **(paged | context))
 
 
@@ -168,8 +173,8 @@ async def _show(
         "decisions": await found.decisions(),
         "reasons": REASONS,
         "terms": DURATIONS,
-        "here": "/moderation",
-        "done": "done" in request.query_params,
+        "current_path": "/moderation",
+        "notice": _("Done, and written into the log.") if "done" in request.query_params else "",
         "form": typed or {"told": "", "note": "", "hours": "24", "address": ""},
         "problem": error.message if error else "",
     }

@@ -44,14 +44,14 @@ async def search_people(request: Request) -> Response:
 async def show(request: Request) -> Response:
     """Somebody's profile, with what the viewer can do about them."""
     user = require_account(request)
-    person, tie = await find_person(user, request.path_params["code"])
-    is_online = tie is Relationship.FRIENDS and bool(await online([person.id]))
+    person, relationship = await find_person(user, request.path_params["code"])
+    is_online = relationship is Relationship.FRIENDS and bool(await online([person.id]))
     shown: dict[str, Any] = {
         "person": person,
-        "tie": tie,
+        "relationship": relationship,
         "is_online": is_online,
-        "seen": last_seen_for(person),
-        "here": person.path,
+        "last_seen": last_seen_for(person),
+        "current_path": person.path,
     }
     return await render_with_sidebar(request, user, "people/show.html", **shown)
 
@@ -61,10 +61,10 @@ async def friends(request: Request) -> Response:
     user = require_account(request)
     found = await contacts(user)
     there = await online([friend.id for friend in found.friends])
-    shown = found._asdict() | {"here": "/friends"}
+    shown = found._asdict() | {"current_path": "/friends"}
     shown["friends"] = sorted(found.friends, key=lambda friend: friend.id not in there)
     return await render_with_sidebar(
-        request, user, "people/index.html", online=there, waiting=len(found.asking), **shown
+        request, user, "people/index.html", online=there, request_count=len(found.requests_received), **shown
     )
 
 
@@ -181,5 +181,7 @@ async def privacy(request: Request) -> Response:
 
 
 def _privacy(request: Request, status: int = 200, **context: Any) -> Response:
-    done = _("Saved.") if request.query_params.get("done") == "privacy" else ""
-    return render.page(request, "people/privacy.html", status, here=request.scope["path"], done=done, **context)
+    notice = _("Saved.") if request.query_params.get("done") == "privacy" else ""
+    return render.page(
+        request, "people/privacy.html", status, current_path=request.scope["path"], notice=notice, **context
+    )

@@ -12,8 +12,8 @@ from webapp.relationships.models import Block, Friendship, Relationship, VeiledB
 class Contacts(NamedTuple):
     """Everybody whom a person has something with."""
 
-    asking: list[User]
-    asked: list[User]
+    requests_received: list[User]
+    requests_sent: list[User]
     friends: list[User]
     blocked: list[User]
     veiled: list[VeiledBlock]
@@ -21,10 +21,10 @@ class Contacts(NamedTuple):
 
 async def contacts(user: User) -> Contacts:
     requests = await Friendship.requests(user)
-    asking = [one.other_person(user) for one in requests if one.asked_by != user.id]
-    asked = [one.other_person(user) for one in requests if one.asked_by == user.id]
+    received = [request.other_person(user) for request in requests if request.asked_by != user.id]
+    sent = [request.other_person(user) for request in requests if request.asked_by == user.id]
     return Contacts(
-        asking, asked, await Friendship.friends(user), await Block.blocked_people(user), await VeiledBlock.by(user)
+        received, sent, await Friendship.friends(user), await Block.blocked_people(user), await VeiledBlock.by(user)
     )
 
 

@@ -149,8 +149,8 @@ async def _settings(request: Request, user: User, room: Room, status: int = 200,
         "more_members": len(found) > PAGE_SIZE,
         "kicked": people(await members.kicked(room)) if owns else [],
         "page": page,
-        "here": room.key,
-        "done": SUCCESS_MESSAGES.get(request.query_params.get("done", ""), ""),
+        "current_key": room.key,
+        "notice": SUCCESS_MESSAGES.get(request.query_params.get("done", ""), ""),
         "form": {"topic": room.topic, "name": ""},
     }
     return await render_with_sidebar(request, user, "rooms/settings.html", status, **(shown | context))

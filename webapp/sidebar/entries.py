@@ -27,14 +27,14 @@ class EntryFrames:
 
     def entry_frame(self, entry: EntryRow, here: int | None, has_moved: bool) -> Payload:
         """An entry in the place of what it was, or on top when there is something new in it."""
-        is_here = entry.room_id == here
-        key = (entry.render_key, is_here, has_moved)
+        is_current = entry.room_id == here
+        key = (entry.render_key, is_current, has_moved)
         if key not in self._made:
-            self._made[key] = frames.localized(lambda: self._frame(entry, is_here, has_moved))
+            self._made[key] = frames.localized(lambda: self._frame(entry, is_current, has_moved))
         return self._made[key]
 
-    def _frame(self, entry: EntryRow, is_here: bool, has_moved: bool) -> Frame:
-        html = self._entry(entry, is_here)
+    def _frame(self, entry: EntryRow, is_current: bool, has_moved: bool) -> Frame:
+        html = self._entry(entry, is_current)
         if has_moved:
             sse = frames.hx_partial(f"#entry-{entry.room_id}", "delete", "")
             sse += frames.hx_partial("#entries", "afterbegin", html)
@@ -51,10 +51,10 @@ class EntryFrames:
         rules = f"{every}{{order:{-at};--shown:none}}{this}{{--shown:initial}}"
         return frames.style_element(rules) + _rendered(entry, False, sent)
 
-    def _entry(self, entry: EntryRow, is_here: bool) -> str:
-        key = (current_language().code, entry.render_key, is_here)
+    def _entry(self, entry: EntryRow, is_current: bool) -> str:
+        key = (current_language().code, entry.render_key, is_current)
         if key not in self._rendered:
-            self._rendered[key] = _rendered(entry, is_here)
+            self._rendered[key] = _rendered(entry, is_current)
         return self._rendered[key]
 
     def list_frame(self, entries: list[EntryRow], here: int | None, framing: str) -> Payload:
@@ -73,15 +73,15 @@ class EntryFrames:
         return Frame(frames.sse_event(frames.hx_partial(f"#entry-{room}", "delete", "")), hidden.encode())
 
 
-def _rendered(entry: EntryRow, is_here: bool, sent: int = 0) -> str:
-    return render.fragment("sidebar/_entry.html", entry=entry, is_here=is_here, sent=sent).strip()
+def _rendered(entry: EntryRow, is_current: bool, sent: int = 0) -> str:
+    return render.fragment("sidebar/_entry.html", entry=entry, is_current=is_current, sent=sent).strip()
 
 
 def requests_frame(count: int) -> Payload:
     """How many wait for an answer to be friends."""
 
     def made() -> Frame:
-        html = render.fragment("sidebar/_requests.html", waiting=count)
+        html = render.fragment("sidebar/_requests.html", request_count=count)
         return Frame(frames.sse_event(frames.hx_partial("#waiting", "outerHTML", html)))
 
     return frames.localized(made)
@@ -102,7 +102,7 @@ def _dot_made(user: User, is_online: bool) -> Frame:
     for place in ("entry", "friend"):
         html = render.fragment("presence/_dot.html", place=place, code=user.code, is_online=is_online)
         sse += frames.hx_partial(f"#dot-{place}-{user.code}", "outerHTML", html)
-    html = render.fragment("presence/_seen.html", code=user.code, is_online=is_online, seen=last_seen_for(user))
+    html = render.fragment("presence/_seen.html", code=user.code, is_online=is_online, last_seen=last_seen_for(user))
     sse += frames.hx_partial(f"#seen-{user.code}", "outerHTML", html)
     display = "inline-block" if is_online else "none"
     return Frame(

@@ -24,14 +24,14 @@ async def render_with_sidebar(
     *,
     streamed: Room | None = None,
     online: Collection[int] | None = None,
-    waiting: int = 0,
+    request_count: int = 0,
     sidebar_page: int = 1,
     **context: Any,
 ) -> Response:
     """
     The page, with a stream of its own: of the room that is streamed to it, else of what is the viewer's alone.
 
-    `online` are the friends that the page shows as such, None where it lists none; `waiting` is how many want to be.
+    `online` has the ids of the listed friends who are online, None on a page without friends.
     """
     listed = await list_entries(user.id, sidebar_page)
     shown = listed[:PAGE_SIZE]
@@ -40,7 +40,7 @@ async def render_with_sidebar(
         for entry in come:
             hub().refresh(entry.room_id, "receipts")
     seen = digest(shown, streamed.id if streamed else None) if sidebar_page == 1 else OLDER_PAGE
-    query = {"sidebar": seen if online is None else f"{seen}.{contacts_digest(online, waiting)}"}
+    query = {"sidebar": seen if online is None else f"{seen}.{contacts_digest(online, request_count)}"}
     query["page"] = render.PAGE_VERSION
     stream = f"{streamed.path}/events?after={streamed.version}&" if streamed else "/events?"
     defaults: dict[str, Any] = {
@@ -49,8 +49,9 @@ async def render_with_sidebar(
         "sidebar_more": len(listed) > PAGE_SIZE,
         "stream": stream + urlencode(query),
         "online": online,
-        "waiting": waiting,
-        "here": "",
+        "request_count": request_count,
+        "current_key": "",
+        "current_path": "",
         "form": EMPTY_FORM,
         "problems": EMPTY_FORM,
     }

@@ -13,8 +13,13 @@ async def sidebar(request: Request) -> Response:
     """The sidebar as a document of its own, which renews itself in a frame."""
     render.frame(request)
     user = require_account(request)
-    waiting = (await Friendship.request_counts([user.id]))[user.id]
-    here = request.query_params.get("here", "")
-    response = await render_with_sidebar(request, user, "sidebar/sidebar.html", here=here, waiting=waiting)
+    request_count = (await Friendship.request_counts([user.id]))[user.id]
+    response = await render_with_sidebar(
+        request,
+        user,
+        "sidebar/sidebar.html",
+        request_count=request_count,
+        current_key=request.query_params.get("here", ""),
+    )
     response.headers["Refresh"] = "20"
     return response

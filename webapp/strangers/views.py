@@ -184,7 +184,12 @@ async def chat(request: Request) -> Response:
 
 async def _page(request: Request, mask: User, room: Room, shown: PageContext, status: int) -> Response:
     kept = "kept" in request.query_params
-    shown |= {"viewer": mask, "me_css": mask.stylesheet, "company": await broadcasts.company_seen(room), "kept": kept}
+    shown |= {
+        "viewer": mask,
+        "viewer_css": mask.stylesheet,
+        "company": await broadcasts.company_seen(room),
+        "kept": kept,
+    }
     response = render.page(request, "strangers/chat.html", status, **shown)
     remember_plain(request, response, HOME)
     return response

@@ -23,12 +23,12 @@ ENDS_WRITING = ("kicked", "parted", "gone")
 
 def last_frame(reader: Reader, reason: str) -> bytes:
     """The page's last frame takes the connection's place, so that it does not connect again."""
-    words, way, way_name = REASONS[reason]
+    text, link, link_text = REASONS[reason]
     # A frame whose document ended would ask for it anew every three seconds.
     reader.is_parked = reader.framing == "html"
     with use_language(reader.language):
-        goto = way.format(page=reader.page)
-        html = render.fragment("streams/_ended.html", code=reason, reason=words, way=goto, way_name=way_name)
+        goto = link.format(page=reader.page)
+        html = render.fragment("streams/_ended.html", code=reason, reason=text, link=goto, link_text=link_text)
     if reader.framing == "sse":
         removed = frames.hx_partial("#composer", "delete", "") if reason in ENDS_WRITING else ""
         return frames.sse_event(frames.hx_partial("#stream", "outerHTML", html) + removed)

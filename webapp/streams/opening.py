@@ -71,15 +71,15 @@ def must_wait(request: Request, user: User) -> bool:
     return request.url.scheme == "http" and held >= settings.MAX_STREAMS_PER_SESSION
 
 
-def waiting_document(request: Request, way: str, way_name: Text) -> Response:
-    return render.page(request, "streams/waiting.html", is_kept=False, way=way, way_name=way_name)
+def waiting_document(request: Request, link: str, link_text: Text) -> Response:
+    return render.page(request, "streams/waiting.html", is_kept=False, link=link, link_text=link_text)
 
 
 def open_document(
     request: Request, reader: Reader, user: User, name: str, sidebar: str | None = None, **context: Any
 ) -> Response:
     reader.is_spare = render.is_spare(request)
-    context |= {"me_css": user.stylesheet, "spare": reader.is_spare, "outdated": _is_outdated(request)}
+    context |= {"viewer_css": user.stylesheet, "save_data": reader.is_spare, "outdated": _is_outdated(request)}
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
     policy = CONTENT_SECURITY_POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.

@@ -50,8 +50,8 @@ async def viewer_document(request: Request) -> Response:
     if must_wait(request, user):
         return waiting_document(request, "/sidebar", _("Your chats and rooms"))
     reader = await _reader(request, user, None, None, "html")
-    waiting = (await Friendship.request_counts([user.id]))[user.id]
-    shown = {"viewer": user, "waiting": waiting, "token": render.token(request)}
+    request_count = (await Friendship.request_counts([user.id]))[user.id]
+    shown = {"viewer": user, "request_count": request_count, "token": render.token(request)}
     return open_document(request, reader, user, "sidebar/live.html", sidebar="", **shown)
 
 

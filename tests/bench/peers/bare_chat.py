@@ -37,7 +37,7 @@ STORE = (
     "INSERT INTO message (room_id, number, posted_version, version, author_id, body, html, continues, opens_day, "
     "created_at, nonce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?, ?)"
 )
-LOOKS = {"changeable": True, "is_hidden": False, "spare": False}
+LOOKS = {"changeable": True, "is_hidden": False, "save_data": False}
 connection = sqlite3.connect(settings.DATA_DIR / "parley.sqlite3", isolation_level=None)
 connection.row_factory = sqlite3.Row
 ask = connection.execute
