@@ -24,7 +24,7 @@ os.environ |= {
 }
 
 # What they assert is told in full, as in a test.
-pytest.register_assert_rewrite("tests.cast", "tests.page", "tests.second_run", "tests.window")
+pytest.register_assert_rewrite("tests.cast", "tests.engine", "tests.page", "tests.second_run", "tests.window")
 
 from tortoise.apps import Apps  # noqa: E402
 

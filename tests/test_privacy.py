@@ -9,7 +9,8 @@ from starlette.routing import Route
 
 from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, person
-from tests.window import Window, by_hand, opened, told  # noqa: F401  by_hand is a fixture
+from tests.engine import by_hand, told  # noqa: F401  by_hand is a fixture
+from tests.window import Window, opened
 from webapp.accounts.models import User
 from webapp.app import app as the_app
 from webapp.conversations import access, members

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
+from tests import engine
 from tests.cast import befriend, write
 from tests.conftest import Person
 from webapp.accounts.models import User
@@ -13,7 +14,6 @@ from webapp.live import Reader, hub
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import Visit
 from webapp.presence.tracker import tracker
-from webapp.sidebar.viewers import viewers
 from webapp.streams import opening, stream
 
 FORM = "/settings/profile"
@@ -102,8 +102,7 @@ async def test_who_saves_data_hears_what_friends_say_and_not_that_they_come(alic
     spare, full = (Reader(None, None, "sse", "/lobby", **labels) for _ in range(2))
     spare.is_spare = True
     for reader in (spare, full):
-        hub().join(reader)
-        viewers().join(reader, "")
+        engine.join(reader, "")
     await heard(full, b"#entries")
     await Visit.apply_changes(tracker().process, [(bob.user.id, 0)], [])
     presence.changed([bob.user.id])
@@ -112,5 +111,4 @@ async def test_who_saves_data_hears_what_friends_say_and_not_that_they_come(alic
     assert b"Supper is ready" in (told := await heard(spare, b"Supper is ready"))
     assert b"#dot-" not in told
     for reader in (spare, full):
-        hub().leave(reader)
-        viewers().leave(reader)
+        engine.leave(reader)

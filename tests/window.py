@@ -5,16 +5,14 @@ import html
 import re
 from typing import Any, NamedTuple
 
-import pytest
-
+from tests import engine
 from tests.cast import who
 from tests.conftest import Person
+from tests.engine import told
 from webapp.app import app as the_app
 from webapp.conversations.models import Room
-from webapp.live import Reader, hub
+from webapp.live import Reader
 from webapp.presence.tracker import tracker
-from webapp.sidebar import viewers as module
-from webapp.sidebar.viewers import Viewers, viewers
 
 ENTRY = re.compile(r'<li id="entry-(\d+)".*?</li>', re.S)
 PARTIAL = re.compile(r'<hx-partial hx-target="([^"]*)" hx-swap="([^"]*)">(.*?)</hx-partial>', re.S)
@@ -50,8 +48,7 @@ class Window:
         self.ties = 0
         labels = {"session": one.session.id, "user": self.user.id}
         self.reader = Reader(room.id if room else None, room.version if room else None, framing, "/lobby", **labels)
-        hub().join(self.reader)
-        viewers().join(self.reader, seen)
+        engine.join(self.reader, seen)
         tracker().stream_opened(self.user.id, room.id if room else 0)
 
     @classmethod
@@ -95,31 +92,10 @@ class Window:
         return [shown(entry) for entry in self.entries.values()]
 
     def close(self) -> None:
-        hub().leave(self.reader)
-        viewers().leave(self.reader)
+        engine.leave(self.reader)
         tracker().stream_closed(self.user.id, self.room.id if self.room else 0)
         if self.room:
-            viewers().mark_item(self.user.id, self.room.id)
-
-
-async def told() -> None:
-    """Until everything that was heard has been told."""
-    async with asyncio.timeout(10):
-        while viewers()._has_news.is_set() or viewers()._rooms:
-            await viewers()._has_news.wait()
-            viewers()._has_news.clear()
-            await viewers()._pass()
-
-
-@pytest.fixture(autouse=True)
-def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pass is made when the test says so, and a busy room need not wait for its turn."""
-
-    async def run(_: Viewers) -> None:
-        pass
-
-    monkeypatch.setattr(Viewers, "run", run)
-    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
+            engine.refresh_item(self.user.id, self.room.id)
 
 
 async def opened(one: Person, path: str) -> tuple[int, dict[str, str], str]:

@@ -43,25 +43,25 @@ class Hub:
         self.is_connected = True
         self._is_running = False
         self._tasks: set[asyncio.Future[object]] = set()
-        self._bell = Bridge(self._hear, self._notice, self.counts)
+        self._bridge = Bridge(self._hear, self._notice, self.counts)
         self._must_check = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def running(self, backend: BroadcastBackend, name: str) -> AsyncIterator[None]:
         """Listen, publish and keep watch until the block ends. `name` tells this installation from others."""
         self.is_connected = self._is_running = True
-        self._bell = Bridge(self._hear, self._notice, self.counts)
+        self._bridge = Bridge(self._hear, self._notice, self.counts)
         self._must_check = asyncio.Event()
         self.crowd = ReconnectStorm()
         async with Broadcast(backend=backend) as broadcast:
-            self.spawn(self._bell.listen(broadcast, name))
-            self.spawn(self._bell.publish(broadcast, name))
+            self.spawn(self._bridge.listen(broadcast, name))
+            self.spawn(self._bridge.publish(broadcast, name))
             self.spawn(self._watch())
             self.spawn(self._keep_alive())
             try:
                 yield
             finally:
-                await self._bell.flush(broadcast, name)
+                await self._bridge.flush(broadcast, name)
                 await self._stop()
 
     def spawn(self, work: Coroutine[object, object, object]) -> None:
@@ -134,23 +134,23 @@ class Hub:
         """The log of the channel has reached the version: tell this process at once, and the others."""
         self.counts.changes += 1
         self._hear_version(number, version)
-        self._bell.send(f"{number} {version}", f"v{number}")
+        self._bridge.send(f"{number} {version}", f"v{number}")
 
     def refresh(self, number: int, kind: str) -> None:
         """A state of the channel may have changed: tell this process at once, and the others."""
         self._hear_state(number, kind)
-        self._bell.send(f"{number} {kind}", f"{kind}{number}")
+        self._bridge.send(f"{number} {kind}", f"{kind}{number}")
 
     def broadcast(self, kind: str, **facts: int | str) -> None:
         """Tell every process something of which nothing is stored: it is worth nothing when it comes late."""
         self.providers.news[kind](**facts)
-        self._bell.send(json.dumps({"news": kind, **facts}))
+        self._bridge.send(json.dumps({"news": kind, **facts}))
 
     def broadcast_reliably(self, kind: str, **facts: int | str) -> None:
         """Tell every process that something stored has changed: while the link is away, what it tells is kept."""
         self.providers.news[kind](**facts)
         text = json.dumps({"news": kind, **facts})
-        self._bell.send(text, text)
+        self._bridge.send(text, text)
 
     def refresh_local(self, number: int, kind: str) -> None:
         """Show the readers that this process has of a channel a state that changed here."""
@@ -160,7 +160,7 @@ class Hub:
         """End the streams that carry these labels, in every process: their right has ended."""
         self._dismiss(reason, labels)
         text = json.dumps(labels)
-        self._bell.send(text, text)
+        self._bridge.send(text, text)
 
     def _hear(self, text: str) -> None:
         try:

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from tortoise.backends.sqlite.client import SqliteClient
 
+from tests import engine
 from tests.asked import Ear, hear
 from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, account, person
-from tests.window import ENTRY, STREAM, Shown, Window, by_hand, opened, shown, told  # noqa: F401  by_hand is a fixture
+from tests.engine import BOUNDS, READS, by_hand, nobody_is_left, nothing_is_due, told, told_at_last  # noqa: F401  by_hand is a fixture
+from tests.window import ENTRY, STREAM, Shown, Window, opened, shown
 from webapp.accounts.models import User
 from webapp.chats import first_message
 from webapp.conversations import access, members
@@ -28,8 +30,6 @@ from webapp.presence.tracker import tracker
 from webapp.relationships.models import Friendship
 from webapp.rooms import opening
 from webapp.sidebar import queries as sidebars
-from webapp.sidebar import viewers as module
-from webapp.sidebar.viewers import viewers
 from webapp.streams.stream import Stream
 
 NUMBERS = ["1x", "-1", "", "1.5", "٣", "9" * 16, "9" * 5000, "null", "\0"]
@@ -46,17 +46,6 @@ async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
 
     monkeypatch.setattr(sql, "rows", counted)
     return asked
-
-
-def nobody_is_left() -> bool:
-    there = viewers()._audience
-    return not (there.people or there.in_room or there.friends_of or there.told or viewers()._joining)
-
-
-def nothing_waits() -> bool:
-    return not (
-        viewers()._joining or viewers()._rooms or viewers()._places or viewers()._people or viewers()._must_look
-    )
 
 
 # The addresses.
@@ -229,20 +218,20 @@ async def test_of_two_rooms_that_move_together_the_later_comes_to_the_top(
     assert [(one.name, one.line) for one in window.sidebar] == [(later.name, "then"), (earlier.name, "first")]
 
 
-@pytest.mark.parametrize("most", ["MOST_ROOMS", "MOST_TOLD"])
+@pytest.mark.parametrize("most", ["rooms", "entries"])
 async def test_more_rooms_than_one_pass_takes_are_told_in_their_turn(
     alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
     """Also when the first of them is never quiet."""
-    monkeypatch.setattr(module, most, 1)
+    monkeypatch.setattr(*BOUNDS[most], 1)
     window = await Window.open(bob)
     await alice.say(room, "a cup")
     await alice.say(soup, "a ladle")
     for said in ("a cup", "a ladle"):
-        await viewers()._pass()
+        await engine.one_pass()
         window.look()
         assert [words for words in ("a cup", "a ladle") if words in window.text] == [said]
-        viewers()._next_at.clear()
+        engine.let_rooms_be_due()
         await alice.say(room, "another cup")
 
 
@@ -253,7 +242,7 @@ async def test_on_sqlite_what_sidebars_ask_waits_for_no_thread(
     """There it would wait for those who write, and they for it."""
     window = await Window.open(bob)
     await alice.say(room, "a cup")
-    viewers().mark_item(who(bob).id, soup.id)
+    engine.refresh_item(who(bob).id, soup.id)
     asked: list[str] = []
     execute = SqliteClient.execute_query
 
@@ -370,7 +359,7 @@ async def test_a_change_that_no_line_shows_is_sent_to_no_sidebar(
     document.look()
     await alice.post(f"{room.path}/messages/1/edit", {"body": "an older message"})
     await told()
-    viewers().mark_item(who(bob).id, soup.id)
+    engine.refresh_item(who(bob).id, soup.id)
     await told()
     for one in (window, document):
         one.look()
@@ -382,7 +371,7 @@ async def test_windows_that_show_different_lines_come_to_show_the_same(alice: Pe
     await alice.say(room, "one")
     first = await Window.open(bob)
     await bob.read(room)
-    viewers()._places.clear()  # nobody has told the first one yet
+    engine.lose_items()  # nobody has told the first one yet
     second = await Window.open(bob)
     assert (first.sidebar[0].unread, second.sidebar[0].unread) == ("1", "")
     await bob.post(f"{room.path}/settings", {"do": "unread", "number": "1"})
@@ -422,7 +411,7 @@ async def test_who_is_sent_away_loses_the_room_and_hears_no_more_of_it(
     await told()
     window.look()
     assert window.text == ""
-    assert who(bob).id not in viewers()._audience.in_room[room.id]
+    assert not engine.follows_room(who(bob).id, room.id)
 
 
 async def test_a_message_between_the_kick_and_the_news_of_it_is_not_told(
@@ -573,8 +562,7 @@ async def test_a_page_from_before_there_was_a_live_sidebar_is_sent_changes_alone
 async def test_the_endless_document_begins_with_everything_and_hides_what_is_old(
     alice: Person, bob: Person, room: Room, soup: Room
 ) -> None:
-    reader = Reader(None, None, "html", "/lobby", session=bob.session.id, user=who(bob).id)
-    viewers().join(reader, "")
+    reader = engine.page(who(bob).id, bob.session.id, "", "html")
     await told()
     first = b"".join(reader.outbox._chunks).decode()
     reader.outbox._chunks.clear()
@@ -625,15 +613,15 @@ async def test_news_that_comes_while_people_are_read_is_not_lost(
 ) -> None:
     await befriend(alice, bob)
     window = await Window.open(alice)
-    dots = module.online_frames
+    dots = getattr(*READS["dots"])
 
-    async def meanwhile(people: Any, there: Any) -> Any:
-        monkeypatch.setattr(module, "online_frames", dots)
+    async def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.setattr(*READS["dots"], dots)
         await Visit.apply_changes(tracker().process, [], [(who(bob).id, 0)])
         presence.changed([who(bob).id])
-        return await dots(people, there)
+        return await dots(*arguments)
 
-    monkeypatch.setattr(module, "online_frames", meanwhile)
+    monkeypatch.setattr(*READS["dots"], meanwhile)
     await comes(bob)
     assert dot(window, bob) is False
 
@@ -655,7 +643,7 @@ async def test_a_friend_who_hides_is_gone_and_one_who_is_no_friend_any_more_says
     window.look()
     await comes(bob)
     assert dot(window, bob) is None
-    assert who(bob).id not in viewers()._audience.friends_of
+    assert not engine.followers_of_person(who(bob).id)
 
 
 async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
@@ -665,11 +653,11 @@ async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
     window = await Window.open(alice)
     await Visit.apply_changes(tracker().process, [(who(bob).id, 0)], [])
     await posting.post(room, who(bob), "nobody rings", "nonce")
-    viewers().reconcile()
+    await engine.heartbeat()
     await told()
     assert dot(window, bob) is True
     assert window.sidebar[0] == Shown("Tea & Cake", "nobody rings", "1")
-    viewers().reconcile()
+    await engine.heartbeat()
     await told()
     assert window.look() == []
     assert window.text == ""
@@ -680,11 +668,11 @@ async def test_after_the_link_broke_everything_is_told_anew(alice: Person, bob: 
     await befriend(alice, bob)  # told elsewhere, while this process was deaf
     hub()._notice(False)
     hub()._notice(True)
-    viewers().reconcile()
+    await engine.heartbeat()
     await told()
     assert window.look() == ["#entries"]
     assert window.ties == 1
-    assert viewers()._audience.friends_of[who(alice).id] == {who(bob).id}
+    assert engine.followers_of_person(who(alice).id) == {who(bob).id}
 
 
 async def test_who_was_online_long_ago_is_not_remembered_so(alice: Person, bob: Person) -> None:
@@ -705,11 +693,11 @@ async def test_who_was_online_long_ago_is_not_remembered_so(alice: Person, bob: 
 @pytest.mark.parametrize(
     ("name", "is_here"),
     [
-        ("list_entries_by_user", True),
+        ("list", True),
         ("online", True),
-        ("entries_for", False),
+        ("entries", False),
         ("online", False),
-        ("online_frames", False),
+        ("dots", False),
     ],
 )
 async def test_what_could_not_be_read_is_read_again(
@@ -720,7 +708,7 @@ async def test_what_could_not_be_read_is_read_again(
     assert page
     await bob.say(room, "since then")
     window = Window(alice, {}, html.unescape(page[1]), None, "sse")
-    read, failed = getattr(module, name), []
+    read, failed = getattr(*READS[name]), []
 
     async def fails(*arguments: Any) -> Any:
         if not failed:
@@ -730,39 +718,27 @@ async def test_what_could_not_be_read_is_read_again(
 
     if not is_here:
         await told_at_last()
-    monkeypatch.setattr(module, name, fails)
+    monkeypatch.setattr(*READS[name], fails)
     await bob.say(soup, "and more")
     await Visit.apply_changes(tracker().process, [(who(bob).id, 0)], [])
     presence.changed([who(bob).id])
-    viewers().reconcile()
+    await engine.heartbeat()
     await told_at_last()
     assert failed
     window.look()
     # The list is loaded anew, or has his dot alone changed.
     assert window.ties or "dot--online" in window.text
     assert window.sidebar[:2] == [Shown("Soup", "and more", "1"), Shown("Tea & Cake", "since then", "1")]
-    assert nothing_waits()
-
-
-async def told_at_last() -> None:
-    """As the task does it, with a pass that may fail."""
-    while True:
-        try:
-            return await told()
-        except OSError:
-            viewers()._has_news.set()
+    assert nothing_is_due()
 
 
 async def test_the_task_itself_goes_on_after_a_failure(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
-    hub().spawn(viewers().run())
+    engine.run_by_itself(monkeypatch)
     await asyncio.sleep(0)
-    reader = Reader(None, None, "sse", "/lobby", session=bob.session.id, user=who(bob).id)
-    viewers().join(reader, "")
-    read, failed = module.list_entries_by_user, []
+    reader = engine.page(who(bob).id, bob.session.id, "")
+    read, failed = getattr(*READS["list"]), []
 
     async def fails(users: Any) -> Any:
         if not failed:
@@ -770,7 +746,7 @@ async def test_the_task_itself_goes_on_after_a_failure(
             raise OSError("the database is away")
         return await read(users)
 
-    monkeypatch.setattr(module, "list_entries_by_user", fails)
+    monkeypatch.setattr(*READS["list"], fails)
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
             assert b"Tea &amp; Cake" in chunk
@@ -793,19 +769,19 @@ async def test_a_message_that_is_rung_while_a_page_is_welcomed_is_not_lost(
     assert page
     window = Window(bob, {}, html.unescape(page[1]), None, "sse")
     monkeypatch.setattr(Friendship, "request_counts", meanwhile)
-    await viewers()._pass()
-    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
+    await engine.one_pass()
+    engine.paceless(monkeypatch)
     await told()
     assert window.sidebar[0] == Shown("Tea & Cake", "just now", "1")
 
 
-@pytest.mark.parametrize("name", ["list_entries_by_user", "entries_for", "online_frames"])
+@pytest.mark.parametrize("name", ["list", "entries", "dots"])
 async def test_a_reader_may_leave_while_it_is_told(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     await befriend(alice, bob)
     windows = [await Window.open(one) for one in (alice, bob)]
-    read = getattr(module, name)
+    read = getattr(*READS[name])
 
     async def meanwhile(*arguments: Any) -> Any:
         for window in windows:
@@ -813,11 +789,11 @@ async def test_a_reader_may_leave_while_it_is_told(
                 window.close()
         return await read(*arguments)
 
-    monkeypatch.setattr(module, name, meanwhile)
-    viewers().refresh_requests(who(bob).id)
+    monkeypatch.setattr(*READS[name], meanwhile)
+    engine.refresh_requests(who(bob).id)
     await told()
     await alice.say(room, "anybody there?")
-    viewers().mark_people({who(alice).id, who(bob).id})
+    engine.refresh_people({who(alice).id, who(bob).id})
     await told()
     for window in windows:
         if window.reader in hub()._open:
@@ -836,14 +812,14 @@ async def test_nothing_is_left_of_people_who_have_gone(alice: Person, bob: Perso
         window.close()
     await alice.say(room, "hello again")
     presence.changed([who(alice).id])
-    viewers().reconcile()
+    await engine.heartbeat()
     await told()
     assert nobody_is_left()
-    assert nothing_waits()
+    assert nothing_is_due()
     readers = [window.reader for window in windows]
     windows.clear()
     gc.collect()
-    assert not any(isinstance(one, dict) and viewers()._audience.people is one for one in gc.get_referrers(*readers))
+    assert not engine.is_referred(gc.get_referrers(*readers))
 
 
 async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_look_at(
@@ -851,7 +827,7 @@ async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_l
 ) -> None:
     window = await Window.open(bob)
     for _ in range(100):
-        viewers().refresh_requests(who(bob).id)
+        engine.refresh_requests(who(bob).id)
     await told()
     assert window.look() == ["#entries"]
     assert not window.reader.outbox.is_closed
@@ -919,9 +895,7 @@ async def crowd(room: Room, count: int) -> list[Reader]:
     """So many people in the room, each with an open page."""
     people = [await account(f"person-{number}") for number in range(count)]
     await Membership.bulk_create([Membership(room_id=room.id, user_id=user.id) for user in people])
-    readers = [Reader(None, None, "sse", "/lobby", session=user.id, user=user.id) for user in people]
-    for reader in readers:
-        viewers().join(reader, "")
+    readers = [engine.page(user.id, user.id, "") for user in people]
     await told()
     for reader in readers:
         reader.outbox._chunks.clear()
@@ -946,9 +920,9 @@ async def test_a_message_costs_no_query_per_viewer(
 async def test_as_many_as_come_at_once_are_welcomed_in_turns(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_JOINING", 7)
+    monkeypatch.setattr(*BOUNDS["joining"], 7)
     readers = await crowd(room, 20)
-    assert len(viewers()._audience.in_room[room.id]) == 20
+    assert engine.followers_of_room(room.id) == 20
     await alice.say(room, "for everybody")
     await told()
     assert all(b"for everybody" in b"".join(reader.outbox._chunks) for reader in readers)

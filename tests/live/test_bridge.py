@@ -63,7 +63,7 @@ async def test_rings_that_wait_together_are_sent_joined_and_only_the_latest_of_a
         hub.publish_version(2, 5)
         hub.refresh(1, "people")
         await until(lambda: wire.sent)
-    assert wire.sent == [f"{hub._bell.name}\n1 9\n2 5\n1 people"]
+    assert wire.sent == [f"{hub._bridge.name}\n1 9\n2 5\n1 people"]
 
 
 async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
@@ -77,7 +77,7 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
         hub.publish_version(2, 1)
         await wire.tried.wait()
         hub.publish_version(1, 2)
-        await until(lambda: len(hub._bell._waiting) == 2)
+        await until(lambda: len(hub._bridge._waiting) == 2)
         wire.is_broken = False
         await until(lambda: wire.sent)
         sent = set("\n".join(wire.sent).split("\n"))
@@ -89,7 +89,7 @@ async def test_what_waits_is_bounded(wire: Wire) -> None:
     hub = Hub(providers())
     for room in range(MOST_WAITING + 10):
         hub.publish_version(room, 1)
-    assert len(hub._bell._waiting) == MOST_WAITING
+    assert len(hub._bridge._waiting) == MOST_WAITING
 
 
 async def test_a_message_that_makes_no_sense_is_passed_over(wire: Wire) -> None:
@@ -185,9 +185,9 @@ async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_o
     heard: list[str] = []
     backend = MemoryBackend("memory://")
     async with hub.running(backend, "test"):
-        hub._bell._hear = heard.append
+        hub._bridge._hear = heard.append
         hub.publish_version(1, 2)
-        await until(lambda: not hub._bell._waiting)
+        await until(lambda: not hub._bridge._waiting)
         await backend.publish("test", "another\n3 4")
         await until(lambda: heard)
     assert heard == ["3 4"]
