@@ -44,7 +44,6 @@ async def lobby(request: Request) -> Response:
         "requests_received": requests[:LOBBY_FRIENDS],
         "request_count": len(requests),
         "rooms": rooms[:LOBBY_ROOMS],
-        "plain": render.is_text_browser(request),
         "supervisor": render.supervisor(request, "/live"),
     }
     return await render_with_sidebar(

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from webapp import settings
 from webapp.core import clock, i18n
 from webapp.http import assets, negotiate
+from webapp.http.page_mode import PageMode
 
 PAGE_HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -245,7 +246,7 @@ def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
     frame_of |= {
         "save_data": is_spare(request),
         "cookieless": rejects_cookies(request),
-        "plain": is_text_browser(request),
+        "mode": PageMode.PLAIN if is_text_browser(request) else PageMode.LIVE,
     }
     return fragment(name, **(frame_of | dict(context)))
 

@@ -19,6 +19,7 @@ from webapp.http import cookie, render
 from webapp.http.error_pages import problem_response
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
+from webapp.http.page_mode import PageMode
 from webapp.live import hub
 from webapp.messages import changes, posting, receipts, rendering, typing
 from webapp.messages.models import PAGE_SIZE, Message, MessageRow, new_nonce
@@ -82,7 +83,7 @@ async def room_page(request: Request, user: User, room: Room, shown: PageContext
             await Friendship.is_friend_online(user, room.other),
             last_seen_for(room.other),
         )
-    streamed = room if shown["live"] else None
+    streamed = room if shown["mode"].has_stream else None
     response = await render_with_sidebar(request, user, "messages/room.html", status, streamed=streamed, **shown)
     remember_plain(request, response, "/rooms")
     return response
@@ -94,13 +95,17 @@ def wants_plain(request: Request) -> bool:
     return chosen == "1"
 
 
+def _mode(request: Request) -> PageMode:
+    return PageMode.PLAIN if wants_plain(request) else PageMode.LIVE
+
+
 def remember_plain(request: Request, response: Response, path: str) -> None:
     if PLAIN in request.query_params:
         cookie.remember(request, response, PLAIN, str(int(wants_plain(request))), path)
 
 
 async def page_context(
-    request: Request, user: User, room: Room, messages: list[MessageRow], live: bool, new: int = 0
+    request: Request, user: User, room: Room, messages: list[MessageRow], is_live: bool, new: int = 0
 ) -> PageContext:
     """What the page of a room shows of it, with an empty composer; `new` is the first since the last visit, or 0."""
     hidden = await _hidden(user, room, messages, opened=number_in_query(request, "around"))
@@ -112,8 +117,7 @@ async def page_context(
         "messages": messages,
         "earlier": _earlier(messages),
         "later": later,
-        "live": live,
-        "plain": wants_plain(request),
+        "mode": _mode(request) if is_live else PageMode.STILL,
         "can_post": room.can_post(user) and not room.is_request,
         "refusal": room.refusal(user),
         "moderates": room.is_owned_by(user),
@@ -124,7 +128,7 @@ async def page_context(
         "current_key": room.key,
         "supervisor": render.supervisor(request, f"{room.path}/live"),
     }
-    return shown | {"nonce": new_nonce(), "problem": "", "draft": "", "framed": False}
+    return shown | {"nonce": new_nonce(), "problem": "", "draft": ""}
 
 
 async def _hidden(user: User, room: Room, messages: list[MessageRow], opened: int | None = None) -> set[int]:
@@ -188,7 +192,7 @@ def cache_buster(request: Request, version: int) -> str:
 
 def composer_in(request: Request, room: Room, status: int = 200, **context: Any) -> Response:
     empty = {"nonce": new_nonce(), "problem": "", "draft": ""}
-    fixed = {"room": room, "live": False, "framed": True}
+    fixed = {"room": room, "mode": PageMode.FRAMED}
     return render.page(request, "messages/composer.html", status, is_kept=False, **(empty | fixed | context))
 
 
