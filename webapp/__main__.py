@@ -18,18 +18,16 @@ try:
 except ValueError as error:  # a setting that can't be used: its sentence is enough
     sys.exit(str(error))
 
-import tortoise.models
-
 from webapp import __version__
 from webapp.cli.listen import BACKLOG, listen, reachable
 from webapp.core import data_folder
 from webapp.core.text import fold
 from webapp.db import engine
 from webapp.db import migrate as schema
+from webapp.db.model_comments import skip_model_comments
 from webapp.db.postgresql import Shared, check_sessions
 
-# Tortoise parses the source of each model for comments of its own (`#:`), a third of the time of a start. We have none.
-tortoise.models._get_comments = lambda cls: {}
+skip_model_comments()
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

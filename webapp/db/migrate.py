@@ -9,7 +9,9 @@ from tortoise import Tortoise
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.graph import MigrationKey
 from tortoise.migrations.migration import Migration
+from tortoise.migrations.schema_editor import AsyncpgSchemaEditor, BaseSchemaEditor, SqliteSchemaEditor
 from tortoise.migrations.schema_generator.state import State
+from tortoise.migrations.schema_generator.state_apps import StateApps
 from tortoise.transactions import in_transaction
 
 from webapp import migrations, settings
@@ -79,7 +81,7 @@ class _Migrator:
             executor = MigrationExecutor(client, self.apps)
             name = "the table of migrations"
             try:
-                await executor.recorder.ensure_schema(executor._schema_editor())
+                await executor.recorder.ensure_schema(_schema_editor(executor))
                 steps, applied = await _steps(executor), executor.loader.applied_migrations
                 if not steps or until in {key.name for key in applied}:
                     return False
@@ -94,10 +96,28 @@ class _Migrator:
 
     async def _apply(self, executor: MigrationExecutor, migration: Migration, applied: set[MigrationKey]) -> None:
         if self._state is None or self._applied != applied:  # the first, or another process was there meanwhile
-            self._state = await executor._project_state(applied)
-        await migration.apply(self._state, schema_editor=executor._schema_editor())
+            self._state = await _state_after(executor, applied)
+        await migration.apply(self._state, schema_editor=_schema_editor(executor))
         await executor.recorder.record_applied(migration.app_label, migration.name)
         self._applied = applied | {MigrationKey(migration.app_label, migration.name)}
+
+
+def _schema_editor(executor: MigrationExecutor) -> BaseSchemaEditor:
+    return (SqliteSchemaEditor if settings.ON_SQLITE else AsyncpgSchemaEditor)(executor.connection)
+
+
+async def _state_after(executor: MigrationExecutor, applied: set[MigrationKey]) -> State:
+    """Return what the models are like when these migrations have been applied."""
+    graph = executor.loader.graph
+    state = State(
+        models={}, apps=StateApps(default_connections={name: "default" for name in executor.loader.apps_config})
+    )
+    for leaf in graph.leaf_nodes():
+        for key in graph.forwards_plan(leaf):
+            migration = graph.nodes[key]
+            if key in applied and migration:
+                await migration.apply(state, dry_run=True, schema_editor=None)
+    return state
 
 
 async def missing() -> list[str]:

@@ -1,6 +1,8 @@
 """What a proxy says of the visitor: believed where TRUSTED_PROXIES names it."""
 
-from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+from typing import cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from webapp.core.faults import Note
@@ -13,12 +15,16 @@ untrusted = Note(
 )
 
 
-class ProxyHeaders(ProxyHeadersMiddleware):
-    """uvicorn's, and a line in the log for a proxy that it does not trust."""
+class ProxyHeaders:
+    """uvicorn's middleware, and a line in the program's log for a proxy that it does not trust."""
 
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    def __init__(self, app: ASGIApp, trusted_hosts: list[str]) -> None:
+        # The types of Starlette and of uvicorn describe the same protocol and do not fit each other.
+        self._inner = ProxyHeadersMiddleware(app, trusted_hosts)  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not untrusted.is_said:
             host = scope["client"][0] if scope["client"] else "a socket"
-            if host not in self.trusted_hosts and any(name in FORWARDED for name, _ in scope["headers"]):
+            if host not in self._inner.trusted_hosts and any(name in FORWARDED for name, _ in scope["headers"]):
                 untrusted.once(host)
-        await super().__call__(scope, receive, send)
+        await cast(ASGIApp, self._inner)(scope, receive, send)
