@@ -63,7 +63,7 @@ class User(Model):
     display_name = fields.CharField(NAME_SIZE)
     bio = fields.CharField(BIO_LENGTH, default="")
     password_hash = fields.CharField(200, null=True)
-    # Both sizes of the picture are named by this digest; see uploads.py.
+    # Both sizes of the picture are named by this digest; see media/store.py.
     picture = fields.CharField(32, null=True)
     # Who finds the person by name (EVERYONE, or CODE: only who has the code), and who may write to them first.
     found_by = fields.CharField(8, default=EVERYONE, db_default=EVERYONE)
