@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]  # it ships no types
@@ -18,6 +18,7 @@ from webapp.http import assets
 
 # The budget for htmx, hx-sse and our own script together: compressed, on a first visit.
 SCRIPT_BYTES = 18_000
+Serve = Callable[[Path], None]
 OWN_SCRIPTS = [name for name in assets.SCRIPTS if name.startswith("js/")]
 
 
@@ -39,8 +40,8 @@ def own_script() -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A small static folder of the test's own; the real one is loaded again afterwards."""
+def folder(tmp_path: Path) -> Path:
+    """A small static folder of the test's own, to be served by `serve`."""
     files = dict.fromkeys(OWN_SCRIPTS, "// why\n") | {
         "vendor/htmx.min.js": "var htmx = 1",
         "vendor/hx-sse.min.js": "sse()",
@@ -57,24 +58,29 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    yield tmp_path
-    assets.load(assets.STATIC)
+    return tmp_path
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """Serves another folder in place of static/."""
+    return lambda folder: monkeypatch.setattr(assets, "SERVED", assets.Assets(folder))
 
 
 def body(client: TestClient, name: str) -> str:
     return client.get(assets.url(name)).text
 
 
-def test_an_address_names_its_content(folder: Path) -> None:
-    assets.load(folder)
+def test_an_address_names_its_content(folder: Path, serve: Serve) -> None:
+    serve(folder)
     before = assets.url("app.css")
     assert re.fullmatch(r"/static/app\.[0-9a-f]{10}\.css", before)
 
-    assets.load(folder)
+    serve(folder)
     assert assets.url("app.css") == before
 
     (folder / "css/base.css").write_text("body { margin: 1px }")
-    assets.load(folder)
+    serve(folder)
     assert assets.url("app.css") != before
 
 
@@ -150,8 +156,10 @@ def test_the_browser_chooses_the_coding(client: TestClient, accepted: str, codin
     assert unpack(raw).startswith(b"var htmx=")
 
 
-def test_a_file_that_compression_would_make_larger_is_sent_as_it_is(client: TestClient, folder: Path) -> None:
-    assets.load(folder)
+def test_a_file_that_compression_would_make_larger_is_sent_as_it_is(
+    client: TestClient, folder: Path, serve: Serve
+) -> None:
+    serve(folder)
     answer = client.get(assets.url("icons.svg"), headers={"Accept-Encoding": "br, gzip"})
     assert "Content-Encoding" not in answer.headers
     assert answer.text == "<svg></svg>"
@@ -183,27 +191,31 @@ def test_posting_to_a_file_is_not_allowed(client: TestClient) -> None:
     assert client.post(assets.url("app.js")).status_code == 405
 
 
-def test_the_script_bundle_is_htmx_then_its_extension_then_ours(client: TestClient, folder: Path) -> None:
-    assets.load(folder)
+def test_the_script_bundle_is_htmx_then_its_extension_then_ours(client: TestClient, folder: Path, serve: Serve) -> None:
+    serve(folder)
     assert body(client, "app.js").startswith("var htmx = 1;\nsse();\nchat('// stays');")
 
 
-def test_spaces_of_our_script_go_where_signs_part_the_words(client: TestClient, folder: Path) -> None:
+def test_spaces_of_our_script_go_where_signs_part_the_words(client: TestClient, folder: Path, serve: Serve) -> None:
     (folder / "js/chat.js").write_text("if (a + +b > c - 1) say('x + y', \"(z) : q\");\nreturn -1;\n")
-    assets.load(folder)
+    serve(folder)
     assert "\nif(a + +b>c-1)say('x + y',\"(z) : q\");\nreturn -1;" in body(client, "app.js")
 
 
-def test_a_missing_script_stops_the_start_and_keeps_what_was_loaded(client: TestClient, folder: Path) -> None:
-    assets.load(folder)
+def test_a_missing_script_stops_the_start_and_keeps_what_was_loaded(
+    client: TestClient, folder: Path, serve: Serve
+) -> None:
+    serve(folder)
     (folder / "js/chat.js").unlink()
     with pytest.raises(FileNotFoundError):
-        assets.load(folder)
+        serve(folder)
     assert "chat(" in body(client, "app.js")
 
 
-def test_the_stylesheet_has_tokens_first_then_the_base_then_the_rest(client: TestClient, folder: Path) -> None:
-    assets.load(folder)
+def test_the_stylesheet_has_tokens_first_then_the_base_then_the_rest(
+    client: TestClient, folder: Path, serve: Serve
+) -> None:
+    serve(folder)
     assert body(client, "app.css").splitlines() == [
         ":root{--ink:black}",
         "body{margin:0}",
@@ -211,26 +223,28 @@ def test_the_stylesheet_has_tokens_first_then_the_base_then_the_rest(client: Tes
     ]
 
 
-def test_what_only_rooms_or_only_other_pages_need_is_a_bundle_of_its_own(client: TestClient, folder: Path) -> None:
-    assets.load(folder)
+def test_what_only_rooms_or_only_other_pages_need_is_a_bundle_of_its_own(
+    client: TestClient, folder: Path, serve: Serve
+) -> None:
+    serve(folder)
     assert body(client, "room.css") == ".message{display:grid}"
     assert body(client, "pages.css") == ".card{padding:1rem}"
     assert "card" not in body(client, "app.css")
     assert "message" not in body(client, "app.css")
 
 
-def test_a_stylesheet_for_one_kind_of_page_stands_alone(client: TestClient, folder: Path) -> None:
-    assets.load(folder)
+def test_a_stylesheet_for_one_kind_of_page_stands_alone(client: TestClient, folder: Path, serve: Serve) -> None:
+    serve(folder)
     assert "display:none" in body(client, "nojs.css")
     assert "display:none" not in body(client, "app.css")
 
 
-def test_only_what_people_read_is_left_out_of_a_stylesheet(client: TestClient, folder: Path) -> None:
+def test_only_what_people_read_is_left_out_of_a_stylesheet(client: TestClient, folder: Path, serve: Serve) -> None:
     kept = """.a :hover::after{content:"/* it's { in; */";margin:0 1px}.b/* joins */.c > p,p{width:calc(1px + 2px)}"""
     sources = """.a :hover::after {\n  content: "/* it's { in; */";\n  margin: 0\n    1px;\n}\n.b/* joins */.c > p, p
         { width: calc(1px + 2px) }"""
     (folder / "css/only/nojs.css").write_text(f'/* don\'t\n * keep */\n\n  {sources} /* "gone" */\n')
-    assets.load(folder)
+    serve(folder)
     assert body(client, "nojs.css") == kept
 
 

@@ -1,6 +1,7 @@
-"""Static files: read once at the start, compressed once, and named in their address by what they contain.
+"""
+Static files: read once at the start, compressed once, and named in their address by their content.
 
-An address never changes its content, so browsers keep it for ever and ask again only after an upgrade.
+What an address answers never changes, so browsers cache it without asking and load another only after an upgrade.
 """
 
 import gzip
@@ -62,37 +63,30 @@ class Asset:
         return bodies
 
 
-_assets: dict[str, Asset] = {}
+class Assets:
+    """All files of a folder that are served, and their addresses. Raises OSError where a script is missing."""
 
-
-_urls: dict[str, str] = {}
-
-
-def load(directory: Path) -> None:
-    """Read everything that is served; a script that is missing stops the start."""
-    found = {name: Asset(name, content) for name, content in _collect(directory).items()}
-    _assets.clear()
-    _assets.update(found)
-    _urls.clear()
-    _urls.update({name: _url(name) for name in _assets})
+    def __init__(self, directory: Path) -> None:
+        self.files = {name: Asset(name, content) for name, content in _collect(directory).items()}
+        self.urls = {name: _url(name, asset) for name, asset in self.files.items()}
 
 
 def url(name: str) -> str:
-    """The address of `app.css`, `app.js`, `icons.svg` ...; raises KeyError for a name that is not served."""
-    return _urls[name]
+    """Return the address of `app.css`, `app.js`, `icons.svg` ...; raise KeyError for a name that is not served."""
+    return SERVED.urls[name]
 
 
-def _url(name: str) -> str:
+def _url(name: str, asset: Asset) -> str:
     path = PurePosixPath(name)
-    return f"/static/{path.with_suffix('')}.{_assets[name].digest}{path.suffix}"
+    return f"/static/{path.with_suffix('')}.{asset.digest}{path.suffix}"
 
 
 async def serve(request: Request) -> Response:
     """Answer `/static/{name:path}`; raises 404 for names that are not served."""
     name, digest = _split(request.path_params["name"])
     # A page from before an upgrade still asks for the old digest: today's styles are better than none.
-    is_current = name in _assets and _assets[name].digest == digest
-    return _answer(request, name, IMMUTABLE if is_current else REVALIDATE)
+    asset = SERVED.files.get(name)
+    return _answer(request, name, IMMUTABLE if asset and asset.digest == digest else REVALIDATE)
 
 
 async def favicon(request: Request) -> Response:
@@ -121,15 +115,13 @@ async def manifest(request: Request) -> Response:
 
 
 def _collect(directory: Path) -> dict[str, bytes]:
-    """Every served name and its content: the bundles, and each file that is in none as itself."""
+    """Return every served name with its content: the bundles, and each file that is in none by itself."""
     sheets = {name: _stylesheets(directory / folder) for name, folder in STYLES.items()}
     bundled = {directory / script for script in SCRIPTS} | {sheet for bundle in sheets.values() for sheet in bundle}
-    found = {"app.js": b";\n".join(_strip(directory / script) for script in SCRIPTS)}
-    found |= {name: b"\n".join(_strip(sheet) for sheet in bundle) for name, bundle in sheets.items()}
-    for path in sorted(directory.rglob("*")):
-        if path.suffix in TYPES and path not in bundled:
-            found[_name(path.relative_to(directory))] = _strip(path)
-    return found
+    bundles = {"app.js": b";\n".join(_strip(directory / script) for script in SCRIPTS)}
+    bundles |= {name: b"\n".join(_strip(sheet) for sheet in bundle) for name, bundle in sheets.items()}
+    files = [path for path in sorted(directory.rglob("*")) if path.suffix in TYPES and path not in bundled]
+    return bundles | {_name(path.relative_to(directory)): _strip(path) for path in files}
 
 
 def _name(path: Path) -> str:
@@ -194,7 +186,7 @@ def _split(address: str) -> tuple[str, str]:
 
 
 def _answer(request: Request, name: str, cache_control: str) -> Response:
-    asset = _assets.get(name)
+    asset = SERVED.files.get(name)
     if asset is None:
         raise HTTPException(404)
     # Weak, because the same tag stands for every coding of the content.
@@ -221,4 +213,4 @@ def _knows(if_none_match: str, etag: str) -> bool:
     return "*" in tags or etag.removeprefix("W/") in tags
 
 
-load(STATIC)
+SERVED = Assets(STATIC)
