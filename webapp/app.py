@@ -236,6 +236,8 @@ def providers() -> Providers:
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     if settings.DIRECT_WRITES and (found := wire.problem()):
         faults.logger.warning(found)
+    if found := engine.problem():
+        faults.logger.warning(found)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(RegisterTortoise(app, config=engine.config()))
         stack.push_async_callback(transaction.drain)

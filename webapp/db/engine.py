@@ -11,6 +11,7 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 
 from webapp import settings
 from webapp.core.faults import database, logger
+from webapp.db import postgresql, sqlite
 from webapp.db.sql import connection
 from webapp.settings.database_url import Postgres
 
@@ -79,7 +80,13 @@ def _sqlite() -> dict[str, Any]:
     path = settings.DATABASE_URL.removeprefix("sqlite://")
     pragmas = {"journal_mode": "WAL", "synchronous": "NORMAL", "foreign_keys": "ON", "busy_timeout": 10_000}
     pragmas["secure_delete"] = "ON"  # what is deleted is written over, not only let go of
-    return {"engine": "webapp.db.sqlite", "credentials": {"file_path": path, **pragmas}}
+    own = "tortoise.backends.sqlite" if sqlite.problem() else "webapp.db.sqlite"
+    return {"engine": own, "credentials": {"file_path": path, **pragmas}}
+
+
+def problem() -> str | None:
+    """Return why the database is asked in Tortoise's own way, which is slower; None where it is asked in ours."""
+    return sqlite.problem() if settings.ON_SQLITE else postgresql.problem()
 
 
 def config(is_patient: bool = False) -> dict[str, Any]:

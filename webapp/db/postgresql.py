@@ -1,18 +1,33 @@
-"""Tortoise's PostgreSQL, with one thing mended, and how it is connected to."""
+"""The adapter of Tortoise's PostgreSQL: plain queries, a repair of its transactions, how it is connected to."""
 
 import contextlib
+import importlib.metadata
 import secrets
-from typing import Any
+from collections.abc import Sequence
+from functools import cache
+from inspect import signature
+from typing import Any, cast
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import TransactionalDBClient, TransactionContext, TransactionContextPooled
 from tortoise.connection import get_connections
-from tortoise.exceptions import DBConnectionError
+from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
 
 from webapp import settings
 
+# The one whose private parts are used here, as pyproject.toml has it.
+KNOWN_VERSION = "1.1.9"
 PLACE = ("host", "port", "user", "password", "database")
+
+
+@cache
+def problem() -> str | None:
+    """Return why transactions begin in Tortoise's own way; None where its connections are known."""
+    version, parts = importlib.metadata.version("tortoise-orm"), signature(TransactionContextPooled.__init__).parameters
+    if version == KNOWN_VERSION and list(parts) == ["self", "client", "pool_init_lock"]:
+        return None
+    return f"found tortoise-orm {version} in place of {KNOWN_VERSION}: a frozen PostgreSQL may use up all connections"
 
 
 async def connect(*args: Any, **options: Any) -> asyncpg.Connection:
@@ -63,6 +78,23 @@ async def prepare_connection(connection: asyncpg.Connection) -> None:
         await connection.execute(WITHOUT_JIT)
 
 
+async def fetch(client: Any, query: str, values: Sequence[Any], seconds: float | None = None) -> Sequence[Any]:
+    """
+    Return the rows of a query, or of RETURNING; with a time limit, cancel it then and raise TimeoutError.
+
+    Tortoise's `execute_query` drops the rows of a statement that writes, its `execute_query_dict` makes a dictionary
+    of every row.
+    """
+    async with client.acquire_connection() as connection:
+        client.log.debug("%s: %s", query, values)
+        try:
+            return cast(Sequence[Any], await connection.fetch(query, *values, timeout=seconds))
+        except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
+            raise OperationalError(error) from error
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise IntegrityError(error) from error
+
+
 class Client(AsyncpgDBClient):
     async def create_pool(self, **options: Any) -> asyncpg.Pool:
         """By the URL, which has more to say of a connection than Tortoise passes on."""
@@ -72,13 +104,16 @@ class Client(AsyncpgDBClient):
         return await asyncpg.create_pool(url, connect=connect, init=prepare_connection, **options)
 
     def _in_transaction(self) -> TransactionContext:
+        if problem():
+            return super()._in_transaction()
         return TransactionScope(TransactionWrapper(self), self._pool_init_lock)
 
 
 class TransactionScope(TransactionContextPooled):
     """
-    Tortoise's kept the connection of a transaction that could not begin for ever: after a server that was frozen for
-    as long as a statement may take, the pool had none left, and nobody was answered any more.
+    Tortoise's, with a repair that belongs upstream (seen with 1.1.9): TransactionContextPooled.__aenter__ takes a
+    connection from the pool and does not give it back when BEGIN fails. After a server that was frozen for as long as
+    a statement may take, the pool had none left, and nobody was answered any more.
     """
 
     async def __aenter__(self) -> TransactionalDBClient:

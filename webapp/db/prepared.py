@@ -62,7 +62,7 @@ class Prepared(Generic[M]):
         """What is found with these values for the parameters."""
         built = self._built = self._built or self._build(values)
         given = [constant if number is None else values[number] for number, constant in built.places]
-        return [self._made(built.parts, tuple(row)) for row in await sql.found(built.sql, given)]
+        return [self._made(built.parts, tuple(row)) for row in await sql.fetch_inline(built.sql, *given)]
 
     @staticmethod
     def _made(parts: list[_Part], row: Sequence[Any]) -> M:

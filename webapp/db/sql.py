@@ -1,17 +1,27 @@
 """Plain SQL for both engines, and the database's clock."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.queryset import QuerySet
 
 from webapp import settings
+from webapp.db import postgresql, sqlite
 
 DELETE_BATCH_SIZE = 500
+
+
+class Row(Protocol):
+    """A row of either engine: its values in order, or by the names of their columns."""
+
+    def __getitem__(self, key: int | str, /) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def keys(self) -> Iterable[str]: ...
 
 
 def connection() -> BaseDBAsyncClient:
@@ -19,8 +29,9 @@ def connection() -> BaseDBAsyncClient:
     return get_connection("default")
 
 
+@lru_cache(maxsize=1000)
 def for_engine(query: str) -> str:
-    """A query written with `?` for its parameters, in the way of the engine in use."""
+    """Return a query written with `?` for its values as the engine in use takes it."""
     if settings.ON_SQLITE:
         return query
     numbers = iter(range(1, query.count("?") + 1))
@@ -35,19 +46,46 @@ async def delete_in_batches(found: QuerySet[Any]) -> int:
     return count
 
 
+# Rows are read in one of three ways, by the name of the function, on the transaction's connection within one. A row is
+# read by the name or the place of a column; a time in it is what `from_db` makes a datetime of.
+
+
+async def fetch_inline(query: str, *values: object) -> Sequence[Row]:
+    """
+    Return the rows of a query written with `?` for its values; on SQLite without leaving the event loop.
+
+    Only for queries whose rows an index finds and bounds, or LIMIT does: each is explained in tests/test_queries.py.
+    """
+    if settings.ON_SQLITE:
+        return await sqlite.fetch_inline(connection(), query, list(values))
+    return await postgresql.fetch(connection(), for_engine(query), values)
+
+
+async def fetch_all(query: str, *values: object) -> Sequence[Row]:
+    """Return the rows of any query; on SQLite it is read in a thread, so that nobody waits for it."""
+    if settings.ON_SQLITE:
+        return await sqlite.fetch_all(connection(), query, list(values))
+    return await postgresql.fetch(connection(), for_engine(query), values)
+
+
+async def fetch_limited(query: str, *values: object, seconds: float) -> Sequence[Row]:
+    """Return the rows of a query that may take long; raise TimeoutError when it has taken so many seconds."""
+    if settings.ON_SQLITE:
+        return await sqlite.fetch_limited(connection(), query, list(values), seconds)
+    return await postgresql.fetch(connection(), for_engine(query), values, seconds)
+
+
+async def execute(query: str, *values: object) -> Sequence[Row]:
+    """Write, and return the rows of RETURNING. Outside of a transaction it is one of its own."""
+    if settings.ON_SQLITE:
+        return await sqlite.execute(connection(), query, list(values))
+    return await postgresql.fetch(connection(), for_engine(query), values)
+
+
 async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
     """The rows of a query written with `?` for its parameters; what is a moment in them, `moment` tells."""
-    if settings.ON_SQLITE:
-        return list(map(dict, await found(query, list(parameters))))
-    return await connection().execute_query_dict(for_engine(query), list(parameters))
-
-
-async def found(query: str, values: list[Any]) -> Sequence[Any]:
-    """What a question in the way of the engine finds, as rows of its own kind; a moment in them is as in `rows`."""
-    client: Any = connection()
-    if settings.ON_SQLITE:
-        return cast(Sequence[Any], await client.execute_plain(query, values))
-    return cast(Sequence[Any], (await client.execute_query(query, values))[1])
+    reads = query.lstrip().upper().startswith("SELECT")
+    return [dict(row) for row in await (fetch_inline if reads else execute)(query, *parameters)]
 
 
 def placeholders(values: Collection[object]) -> str:

@@ -1,16 +1,17 @@
 """
-Tortoise's SQLite, with fewer ways to a thread and back.
+The adapter of Tortoise's SQLite: fewer ways to a thread and back, readers beside the one connection that writes.
 
 A row that an index finds takes SQLite some 20 us, and a commit hardly more, as it only appends to the write-ahead log;
-to hand a question to a thread and the answer back takes ten times as long. So only what has to wait is left to the
-thread: for another process that writes, for the disk (a checkpoint, a long transaction), and what is written outside of
-a transaction.
+to hand a query to a thread and the answer back takes ten times as long. So a transaction stays in the event loop, and
+so does a query of `fetch_inline`. Everything else is read in threads, several at a time, and stops nobody.
 """
 
 import contextlib
+import importlib.metadata
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
+from functools import cache
+from inspect import signature
 from typing import Any, cast
 
 import aiosqlite
@@ -24,8 +25,14 @@ from tortoise.backends.sqlite.client import (
 from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 
-# How many statements SQLite keeps parsed for a connection; there are fewer.
-STATEMENT_CACHE_SIZE = 500
+from webapp.db.readers import STATEMENT_CACHE_SIZE, Deadline, Reader, ReaderPool
+
+# Those whose private parts are used here, as pyproject.toml has them.
+KNOWN_VERSIONS = {"tortoise-orm": "1.1.9", "aiosqlite": "0.22.1"}
+# A query that takes longer in the event loop is interrupted, and read in a thread.
+INLINE_SECONDS = 0.005
+READ_SECONDS = 15.0
+READERS, LIMITED_READERS = 4, 2
 # A transaction of so many statements at most is committed in the event loop: posts to as many rooms as share one.
 MAX_INLINE_STATEMENTS = 200
 # After so many statements the log is written into the database: before SQLite would do it of itself, with a commit,
@@ -33,86 +40,110 @@ MAX_INLINE_STATEMENTS = 200
 STATEMENTS_PER_CHECKPOINT, LEAST_PER_COMMIT = 300, 5
 
 
-# Of the type that Tortoise gives to moments; its own way from text to a moment takes a hundred times as long.
-sqlite3.register_converter("TIMESTAMP", lambda text: datetime.fromisoformat(text.decode()))
+@cache
+def problem() -> str | None:
+    """Return why Tortoise's own engine has to be used; None where this one can be."""
+    versions = {name: importlib.metadata.version(name) for name in KNOWN_VERSIONS}
+    parts = signature(SqliteTransactionContext.__init__).parameters
+    if versions == KNOWN_VERSIONS and list(parts) == ["self", "connection", "trxlock"]:
+        return None
+    found, known = ([f"{name} {version}" for name, version in one.items()] for one in (versions, KNOWN_VERSIONS))
+    return f"found {', '.join(found)} in place of {', '.join(known)}: SQLite answers more slowly"
 
 
 class Client(SqliteClient):
-    """
-    What is not asked within a transaction is read in the event loop, on connections of its own.
+    """The connection that writes, and those that read."""
 
-    With the write-ahead log a reader waits for nobody, and sees what was committed last. When it can't read at once,
-    the question goes to the thread, where waiting is possible.
-    """
-
-    _reading: sqlite3.Connection | None = None
-    # The same without a look at the type of each column, which takes longer than to find a row.
-    _reading_plain: sqlite3.Connection | None = None
+    _inline: Reader | None = None
+    _readers: ReaderPool
+    # Of their own: a search that takes its time keeps no page from a thread.
+    _limited: ReaderPool
     # Statements since the last checkpoint.
     written = 0
 
     async def create_connection(self, with_db: bool) -> None:
         if self._connection:
             return
-        plain: dict[str, Any] = {"isolation_level": None, "cached_statements": STATEMENT_CACHE_SIZE}
-        options = plain | {"detect_types": sqlite3.PARSE_DECLTYPES}
+        options: dict[str, Any] = {"isolation_level": None, "cached_statements": STATEMENT_CACHE_SIZE}
+        options |= {"detect_types": sqlite3.PARSE_DECLTYPES}
         # Used by its thread and, within a transaction, by the event loop: by one of them at a time.
         self._connection = await aiosqlite.connect(self.filename, check_same_thread=False, **options)
         self._connection.row_factory = sqlite3.Row
         for name, value in self.pragmas.items():
             await self._connection.execute_fetchall(f"PRAGMA {name} = {value}")
-        self._reading, self._reading_plain = self._reader(options), self._reader(plain)
-
-    def _reader(self, options: dict[str, Any]) -> sqlite3.Connection:
-        reader: sqlite3.Connection = sqlite3.connect(self.filename, timeout=0, **options)
-        reader.row_factory = sqlite3.Row
-        reader.execute("PRAGMA query_only = ON")
-        return reader
+        busy_seconds = self.pragmas["busy_timeout"] / 1000
+        self._readers = ReaderPool(self.filename, READERS, busy_seconds)
+        self._limited = ReaderPool(self.filename, LIMITED_READERS, busy_seconds)
+        self._inline = Reader(self.filename)
 
     async def close(self) -> None:
-        for reader in filter(None, (self._reading, self._reading_plain)):
-            reader.close()
-        self._reading = self._reading_plain = None
+        if self._inline:
+            self._inline.close()
+            self._inline = None
+            await self._readers.close()
+            await self._limited.close()
         await super().close()
 
     def _in_transaction(self) -> TransactionContext:
         return TransactionScope(Transaction(self), self._lock)
 
+    async def _inline_reader(self) -> Reader:
+        if self._inline is None:
+            async with self.acquire_connection():
+                assert self._inline
+        return self._inline
+
+    @translate_exceptions
+    async def fetch_inline(self, query: str, values: list[Any]) -> Sequence[Any]:
+        """Return the rows without leaving the event loop, if that takes no longer than INLINE_SECONDS."""
+        reader = await self._inline_reader()
+        self.log.debug("%s: %s", query, values)
+        try:
+            return reader.fetch(query, values, Deadline(INLINE_SECONDS))
+        except sqlite3.OperationalError:  # it takes long, or waits for a lock
+            return await self._readers.fetch(query, values, READ_SECONDS)
+
+    @translate_exceptions
+    async def fetch_all(self, query: str, values: list[Any]) -> Sequence[Any]:
+        await self._inline_reader()
+        self.log.debug("%s: %s", query, values)
+        return await self._readers.fetch(query, values, READ_SECONDS)
+
+    @translate_exceptions
+    async def fetch_limited(self, query: str, values: list[Any], seconds: float) -> Sequence[Any]:
+        await self._inline_reader()
+        self.log.debug("%s: %s", query, values)
+        return await self._limited.fetch(query, values, seconds)
+
+    # What the ORM asks.
+
+    @translate_exceptions
     async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Sequence[Any]]:
-        rows = self._read(self._reading, query, values)
-        if rows is None:
+        if not query.lstrip().startswith("SELECT"):
             return cast(tuple[int, Sequence[Any]], await super().execute_query(query, values))
+        rows = await self._read(query, values)
         return len(rows), rows
 
-    async def execute_plain(self, query: str, values: list[Any]) -> Sequence[Any]:
-        """The rows of a query with moments as the text that they are stored as."""
-        rows = self._read(self._reading_plain, query, values)
-        return (await super().execute_query(query, values))[1] if rows is None else rows
-
+    @translate_exceptions
     async def execute_query_dict(self, query: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
-        rows = self._read(self._reading, query, values)
-        if rows is None:
+        if not query.lstrip().startswith("SELECT"):
             return cast(list[dict[str, Any]], await super().execute_query_dict(query, values))
-        return list(map(dict, rows))
+        return list(map(dict, await self._read(query, values)))
 
-    def _read(self, reading: sqlite3.Connection | None, query: str, values: list[Any] | None) -> list[Any] | None:
-        """The rows; None when it is no question, or one that can't be answered at once."""
-        if reading is None or "\0" in query or not query.lstrip().startswith("SELECT"):
-            return None
-        try:
-            rows = reading.execute(query, values or ()).fetchall()
-        except sqlite3.OperationalError:
-            return None
+    async def _read(self, query: str, values: list[Any] | None) -> Sequence[Any]:
+        await self._inline_reader()
         self.log.debug("%s: %s", query, values)
-        return rows
+        query = query.replace("\0", "'||CHAR(0)||'")  # as Tortoise does
+        return await self._readers.fetch(query, values or (), READ_SECONDS, is_typed=True)
 
 
 class TransactionScope(SqliteTransactionContext):
     """
-    One transaction at a time. Tortoise's, with two things mended that a full disk brings about.
+    One transaction at a time. Tortoise's, with two repairs that belong upstream (seen with 1.1.9, on a full disk).
 
-    When one could not begin, the lock was kept for ever. One that could not be committed was left open, and so would
-    have been committed with the next, though its author was told that it is not stored.
+    SqliteTransactionContext.__aenter__ takes the lock and does not release it when BEGIN fails: nobody can write any
+    more. Its __aexit__ leaves a transaction open whose COMMIT failed: it is committed with the next one, though its
+    author was told that it is not stored.
     """
 
     connection: "Transaction"
@@ -210,7 +241,7 @@ class Transaction(SqliteTransactionWrapper):
         return list(map(dict, self._execute(query, values).fetchall()))
 
     @translate_exceptions
-    async def execute_plain(self, query: str, values: list[Any]) -> Sequence[Any]:
+    async def fetch(self, query: str, values: list[Any]) -> Sequence[Any]:
         return self._execute(query, values).fetchall()
 
     @translate_exceptions
@@ -227,6 +258,36 @@ class Transaction(SqliteTransactionWrapper):
         self.count += 1
         self.log.debug("%s: %s", query, values)
         return self._connection._conn.execute(query.replace("\0", "'||CHAR(0)||'"), values or ())
+
+
+async def fetch_inline(client: Any, query: str, values: list[Any]) -> Sequence[Any]:
+    """Return the rows in the event loop, or, within a transaction, on its connection."""
+    if isinstance(client, Transaction):
+        return cast(Sequence[Any], await client.fetch(query, values))
+    if isinstance(client, Client):
+        return cast(Sequence[Any], await client.fetch_inline(query, values))
+    return cast(Sequence[Any], (await client.execute_query(query, values))[1])
+
+
+async def fetch_all(client: Any, query: str, values: list[Any]) -> Sequence[Any]:
+    """Return the rows by a reader in a thread, or, within a transaction, on its connection."""
+    if isinstance(client, Client):
+        return cast(Sequence[Any], await client.fetch_all(query, values))
+    return await fetch_inline(client, query, values)
+
+
+async def fetch_limited(client: Any, query: str, values: list[Any], seconds: float) -> Sequence[Any]:
+    """Return the rows by a reader that is interrupted after so many seconds, with TimeoutError."""
+    if isinstance(client, Client):
+        return cast(Sequence[Any], await client.fetch_limited(query, values, seconds))
+    return await fetch_inline(client, query, values)
+
+
+async def execute(client: Any, query: str, values: list[Any]) -> Sequence[Any]:
+    """Write, and return the rows of RETURNING."""
+    if isinstance(client, Transaction):
+        return cast(Sequence[Any], await client.fetch(query, values))
+    return cast(Sequence[Any], (await client.execute_query(query, values))[1])
 
 
 client_class = Client
