@@ -574,10 +574,12 @@ def test_demo_fills_an_empty_installation_and_refuses_another(here: Installation
     first = here.rows('SELECT username FROM "user" ORDER BY id LIMIT 1')[0][0]
     assert f"Sign in as {first} with the password parley-demo" in said
     assert here.rows('SELECT count(*), count(DISTINCT code), count(DISTINCT username) FROM "user"') == [(30, 30, 30)]
-    assert here.rows("SELECT count(*) FROM room") == [(4,)]
-    assert here.rows("SELECT count(*) FROM message") == [(2001,)]
+    assert here.rows("SELECT count(*) FROM room WHERE kind = 'public'") == [(4,)]
+    in_rooms = "SELECT count(*) FROM message JOIN room ON room.id = room_id WHERE kind = 'public'"
+    assert here.rows(in_rooms) == [(2001,)]
+    everything = here.rows("SELECT count(*) FROM message")
     assert "empty installation" in here.run("demo", code=1)
-    assert here.rows("SELECT count(*) FROM message") == [(2001,)]
+    assert here.rows("SELECT count(*) FROM message") == everything
 
 
 def test_demo_refuses_an_installation_with_one_person_in_it(migrated: Installation) -> None:
@@ -612,6 +614,39 @@ def test_demo_has_names_for_more_rooms_than_it_has_words_for(migrated: Installat
     assert migrated.rows("SELECT count(DISTINCT folded), count(DISTINCT key) FROM room") == [(1200, 1200)]
 
 
+COMPANY = {
+    "friends": "SELECT count(*) FROM friendship WHERE 1 IN (low_id, high_id) AND accepted_at IS NOT NULL",
+    "requests received": "SELECT count(*) FROM friendship WHERE low_id = 1 AND asked_by <> 1 AND accepted_at IS NULL",
+    "requests sent": "SELECT count(*) FROM friendship WHERE asked_by = 1 AND accepted_at IS NULL",
+    "chats": "SELECT count(*) FROM room WHERE kind = 'direct' AND 1 IN (low, high) AND low <> high",
+    "messages from no friend": "SELECT count(*) FROM membership WHERE user_id = 1 AND is_request",
+    "unread chats": (
+        "SELECT count(*) FROM membership JOIN room ON room.id = room_id WHERE user_id = 1 AND kind = 'direct' "
+        "AND read_number < last_number AND NOT is_request"
+    ),
+    "notes": "SELECT last_number FROM room WHERE kind = 'direct' AND low = 1 AND high = 1",
+}
+
+
+def check_company(found: dict[str, int], pictures: list[str], folder: Path) -> None:
+    assert found == {
+        "friends": 6, "requests received": 1, "requests sent": 1, "chats": 6, "messages from no friend": 1,
+        "unread chats": 2, "notes": 3,
+    }  # fmt: skip
+    assert len(pictures) > 15
+    sizes = [(folder / "pictures" / f"{digest}.webp").stat().st_size for digest in pictures]
+    assert max(sizes) < 5000
+
+
+def test_the_first_person_of_a_demo_has_company(migrated: Installation) -> None:
+    migrated.run("demo", *SIZE)
+    found = {what: migrated.rows(query)[0][0] for what, query in COMPANY.items()}
+    pictures = [row[0] for row in migrated.rows('SELECT picture FROM "user" WHERE picture IS NOT NULL')]
+    check_company(found, pictures, Path(migrated.env["DATA_DIR"]))
+    muted = "SELECT count(*) FROM membership JOIN room ON room.id = room_id WHERE user_id = 1 AND muted"
+    assert migrated.rows(muted)[0][0] >= 1
+
+
 def test_who_is_in_the_demo_signs_in_and_sees_the_rooms(here: Installation) -> None:
     with App() as server:
         filled = Installation(server.folder, DATA_DIR=server.env["DATA_DIR"])
@@ -631,10 +666,11 @@ def signed_in_page(server: App, username: str, password: str, path: str) -> str:
 
 
 LOG = (
-    "SELECT room_id, number, posted_version, version, author_id, created_at, continues, opens_day, body, html "
-    "FROM message ORDER BY room_id, number"
+    "SELECT room_id, number, posted_version, message.version, author_id, message.created_at, continues, opens_day, "
+    "body, html "
+    "FROM message JOIN room ON room.id = room_id WHERE kind = 'public' ORDER BY room_id, number"
 )
-ROOMS = "SELECT id, version, last_number, last_at, member_count FROM room ORDER BY id"
+ROOMS = "SELECT id, version, last_number, last_at, member_count FROM room WHERE kind = 'public' ORDER BY id"
 
 
 def check_demo(rooms: list[tuple[Any, ...]], log: list[tuple[Any, ...]], members: dict[int, dict[int, int]]) -> None:
@@ -692,4 +728,7 @@ def test_the_log_of_a_demo_is_the_same_on_postgresql(here: Installation, postgre
     said = here.run("demo", *SIZE, DATABASE_URL=url)
     assert "12,000 messages" in said
     check_demo(queried(url, ROOMS), queried(url, LOG), by_room(queried(url, MEMBERS)))
+    found = {what: queried(url, query)[0][0] for what, query in COMPANY.items()}
+    pictures = [row[0] for row in queried(url, 'SELECT picture FROM "user" WHERE picture IS NOT NULL')]
+    check_company(found, pictures, Path(here.env["DATA_DIR"]))
     assert "empty installation" in here.run("demo", code=1, DATABASE_URL=url)

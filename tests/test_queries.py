@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -144,21 +145,17 @@ def test_the_large_installation_is_as_large_as_it_says(reports: dict[str, Report
 async def fill(users: int, messages: int) -> None:
     """The sample data, with everything in the first room but a few messages in each of the other nineteen."""
     from webapp.accounts.models import User
-    from webapp.cli import demo
+    from webapp.cli.demo.fill import fill_rooms
+    from webapp.cli.demo.rows import write_rows
     from webapp.db import engine, sql, transaction
     from webapp.db import migrate as schema
 
-    demo._shares = lambda rooms, total: [total, *[10] * (rooms - 1)]
     await schema.migrate()
     async with engine.connected():
-        await demo.fill(users, 20, messages)
+        await fill_rooms(users, [messages, *[10] * 19])
         people = list(await User.all().order_by("id").values_list("id", flat=True))
-        signed_in = [
-            (f"digest {user}", user, "", demo.datetime.now(demo.UTC), demo.datetime.now(demo.UTC)) for user in people
-        ]
-        await transaction.transact(
-            demo._write, "session", "digest, user_id, user_agent, created_at, used_at", signed_in
-        )
+        signed_in = [(f"digest {user}", user, "", datetime.now(UTC), datetime.now(UTC)) for user in people]
+        await transaction.transact(write_rows, "session", "digest, user_id, user_agent, created_at, used_at", signed_in)
         await tie(people)
         if not engine.settings.ON_SQLITE:
             # The server would do so once more in the middle, and plan differently after it.
@@ -168,19 +165,19 @@ async def fill(users: int, messages: int) -> None:
 
 async def tie(people: list[int]) -> None:
     """Everybody is friends with the next, has asked the one after that, and has blocked the one beyond."""
-    from webapp.cli import demo
+    from webapp.cli.demo.rows import write_rows
     from webapp.db import transaction
 
-    now = demo.datetime.now(demo.UTC)
+    now = datetime.now(UTC)
     pairs = list(zip(people, people[1:], people[2:], people[3:], strict=False))
     friends: list[Any] = [(one, other, one, now, now, False) for one, other, _, _ in pairs]
     asked: list[Any] = [(one, other, one, now, None, False) for one, _, other, _ in pairs]
     columns = "low_id, high_id, asked_by, asked_at, accepted_at, withdrawn"
-    await transaction.transact(demo._write, "friendship", columns, friends + asked)
+    await transaction.transact(write_rows, "friendship", columns, friends + asked)
     blocks: list[Any] = [(one, other, now) for one, _, _, other in pairs]
-    await transaction.transact(demo._write, "block", "blocker_id, blocked_id, created_at", blocks)
+    await transaction.transact(write_rows, "block", "blocker_id, blocked_id, created_at", blocks)
     veiled = [(*block, True) for block in blocks]
-    await transaction.transact(demo._write, "veiled_block", "blocker_id, blocked_id, created_at, everywhere", veiled)
+    await transaction.transact(write_rows, "veiled_block", "blocker_id, blocked_id, created_at, everywhere", veiled)
 
 
 async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:

@@ -208,7 +208,7 @@ def reset_link(username: str) -> None:
 @click.option("--messages", default=5_000, show_default=True, type=click.IntRange(0, 10_000_000))
 def demo(users: int, rooms: int, messages: int) -> None:
     """Fill an empty installation with sample data."""
-    from webapp.cli.demo import fill
+    from webapp.cli.demo.fill import fill
 
     _migrate()
     run(fill(users, rooms, messages))

@@ -17,7 +17,7 @@ from typing import Any
 
 from webapp.accounts.models import User
 from webapp.accounts.names import new_code
-from webapp.cli.demo import BATCH, _write
+from webapp.cli.demo.rows import BATCH_SIZE, write_rows
 from webapp.conversations.models import MEMBER, OWNER, PUBLIC, Room
 from webapp.db import engine, transaction
 from webapp.http import cookie
@@ -40,8 +40,8 @@ MESSAGES = "room_id, number, posted_version, version, author_id, body, html, con
 
 async def write(table: str, columns: str, rows: Iterable[Any]) -> None:
     left = iter(rows)
-    while batch := list(islice(left, BATCH)):
-        await transaction.transact(_write, table, columns, batch)
+    while batch := list(islice(left, BATCH_SIZE)):
+        await transaction.transact(write_rows, table, columns, batch)
 
 
 async def people(count: int, friends: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What the sample data of demo.py is made of: people, rooms, and what they talk about. Lists, and nothing else."""
+"""What the sample data is made of: people, rooms, and what they talk about. Lists, and nothing else."""
 
 # Given and family names of one culture. `Sakura=さくら` also has its own script, in which some people write it;
 # names of a culture marked "family first" are then joined without a space, the family first.
@@ -299,6 +299,24 @@ REPLIES = (
     "좋아요!",
     "बहुत बढ़िया!",
     "太好了",
+    "Ich bin gegen acht da und bringe den Salat mit.",
+    "Je peux apporter les chaises, il m'en reste six à la cave.",
+    "Long story. We left at six, because the man at the ticket desk had said that it would be quiet then, and it "
+    "was: not a soul on the platform, only a dog who seemed to know the timetable better than we did. By the time the "
+    "train came we had finished the sandwiches, missed the sunrise behind the warehouse, and agreed never to trust "
+    "that man again. And then the valley opened, all of it at once, with the mist still in it. I would do it again "
+    "tomorrow.",
+)
+
+# What the first person of all has noted for themselves, and what somebody they do not know writes to them.
+NOTES = (
+    "Ask about the bus on Sunday",
+    "- flour\n- lemons\n- a new bell for the bicycle",
+    "Call mum back **before six**",
+)
+REQUEST = (
+    "Hello, we sat at the same table at the quiz night.",
+    "You said that you knew somebody with a spare accordion. Would you ask them for me?",
 )
 
 REACTIONS = "👍|😄|🎉|❤️|😂|🙏|👀|☕|🌻|Yes!|Ha!|Oh no.|Exactly.|Nice!|Hm.|Thanks!|+1|Wow|:)|Agreed.".split("|")

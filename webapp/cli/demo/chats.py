@@ -1,0 +1,87 @@
+"""What the first people of the sample data are to each other: friends, requests, chats and notes."""
+
+import random
+import secrets
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from webapp.cli.demo import words
+from webapp.cli.demo.logs import write_log
+from webapp.cli.demo.rows import Row, write_rows
+from webapp.cli.demo.talks import Talk, say
+from webapp.conversations.models import DIRECT, MEMBER, PUBLIC, RANDOM_KEY_PREFIX, Membership, Room
+from webapp.db import transaction
+
+# So many accounts have company; the first of them has everything that there is to show.
+CIRCLE = 14
+CHAT_MESSAGES = range(12, 60)
+MUTED_PLACE = 2
+
+
+async def write_company(chance: random.Random, people: list[int]) -> None:
+    """Write friendships, chats and requests among the first people; nothing where they are fewer than CIRCLE."""
+    if len(people) < CIRCLE:
+        return
+    me, *others = people[:CIRCLE]
+    await transaction.transact(_write_friendships, me, others)
+    for partner, unread in zip(others[:5], (2, 0, 0, 1, 0), strict=True):
+        await _write_chat(chance, [me, partner], chance.choice(CHAT_MESSAGES), {me: unread})
+    for pair in pairwise(others[:5]):
+        await _write_chat(chance, list(pair), chance.choice(CHAT_MESSAGES), {})
+    await _write_request(me, others[8])
+    await _write_lines(await _create_chat([me], datetime.now(UTC) - timedelta(days=3)), me, words.NOTES)
+    await _mute_room(me)
+
+
+async def _write_friendships(me: int, others: list[int]) -> None:
+    """Friends, one request that was received, and one that was sent."""
+    now = datetime.now(UTC)
+    pairs = [(me, other) for other in others[:6]] + list(pairwise(others[:6]))
+    rows: list[Row] = [(*sorted(pair), pair[0], now - timedelta(days=90), now, False) for pair in pairs]
+    rows += [(me, others[6], others[6], now - timedelta(hours=5), None, False)]
+    rows += [(me, others[7], me, now - timedelta(days=1), None, False)]
+    await write_rows("friendship", "low_id, high_id, asked_by, asked_at, accepted_at, withdrawn", rows)
+
+
+async def _write_chat(chance: random.Random, pair: list[int], messages: int, unread: dict[int, int]) -> None:
+    ends = datetime.now(UTC) - timedelta(minutes=min(9000, chance.paretovariate(0.5) * 3))
+    begins = ends - timedelta(days=chance.randrange(20, 120))
+    room = await _create_chat(pair, begins)
+    talk = Talk(pair, chance.randrange(len(words.THEMES)), messages, begins, ends)
+    await write_log(room.id, say(chance, talk))
+    for person in pair:
+        read = messages - unread.get(person, 0)
+        await Membership.filter(room_id=room.id, user_id=person).update(read_number=read, delivered_number=messages)
+
+
+async def _create_chat(people: list[int], begins: datetime) -> Room:
+    """Create the one chat of two people, or of one with themselves."""
+    low, high = min(people), max(people)
+    key = RANDOM_KEY_PREFIX + secrets.token_urlsafe(16)
+    room = await Room.create(
+        key=key, kind=DIRECT, name="", low=low, high=high, member_count=len(people), created_at=begins, last_at=begins
+    )
+    for person in people:
+        await Membership.create(room=room, user_id=person, role=MEMBER, joined_at=begins)
+    return room
+
+
+async def _write_request(me: int, other: int) -> None:
+    """Somebody who is no friend has written."""
+    room = await _create_chat([me, other], datetime.now(UTC) - timedelta(hours=2))
+    await _write_lines(room, other, words.REQUEST)
+    await Membership.filter(room_id=room.id, user_id=me).update(is_request=True)
+
+
+async def _write_lines(room: Room, author: int, lines: tuple[str, ...]) -> None:
+    """Write what one of the two has said, a minute between the lines, and all of it read by them."""
+    begins = room.created_at
+    await write_log(room.id, ((author, line, begins + timedelta(minutes=place)) for place, line in enumerate(lines)))
+    own = Membership.filter(room_id=room.id, user_id=author)
+    await own.update(read_number=len(lines), delivered_number=len(lines))
+
+
+async def _mute_room(me: int) -> None:
+    rooms = Membership.filter(user_id=me, room__kind=PUBLIC).order_by("room_id").offset(MUTED_PLACE)
+    if muted := await rooms.first():
+        await Membership.filter(id=muted.id).update(muted=True)

@@ -1,0 +1,49 @@
+"""Sample data for an empty installation: people, rooms and conversations as they might be, written in batches."""
+
+import random
+import time
+
+import click
+from tortoise.exceptions import IntegrityError
+
+from webapp.accounts.models import User
+from webapp.cli.demo.chats import write_company
+from webapp.cli.demo.logs import write_log
+from webapp.cli.demo.people import PASSWORD, write_people
+from webapp.cli.demo.rooms import share_out, write_empty_rooms, write_memberships
+from webapp.cli.demo.talks import say
+from webapp.conversations.models import Room
+
+
+async def fill(users: int, rooms: int, messages: int) -> None:
+    """
+    Fill the installation with so many users, rooms and messages; raises ClickException when it is not empty.
+
+    One room holds half of the messages and everybody. The first accounts have friends and chats besides. Each batch is
+    a transaction that leaves whole rooms: a run that is interrupted leaves fewer messages, never a log with gaps.
+    """
+    if await User.exists() or await Room.exists():
+        raise click.ClickException(
+            "There are people or rooms here already. Sample data goes into an empty installation."
+        )
+    started = time.monotonic()
+    people = await fill_rooms(users, share_out(rooms, messages))
+    await write_company(random.Random(15), list(people))
+    click.echo(
+        f"{users:,} people, {rooms:,} rooms and {messages:,} messages in {time.monotonic() - started:.0f} s.\n"
+        f"Sign in as {next(iter(people.values()))} with the password {PASSWORD}; it is the same for everybody."
+    )
+
+
+async def fill_rooms(users: int, shares: list[int]) -> dict[int, str]:
+    """Write so many accounts, and a room for each number of messages; user names by id."""
+    chance = random.Random(14)
+    with click.progressbar(length=users + sum(shares), label="Filling") as bar:
+        try:
+            people = await write_people(chance, users, bar)
+        except IntegrityError:
+            raise click.ClickException("Somebody created an account just now. Nothing more was written.") from None
+        for room_id, talk in (await write_empty_rooms(chance, list(people), shares)).items():
+            await write_log(room_id, say(chance, talk), bar.update)
+            await write_memberships(chance, room_id, talk)
+    return people
