@@ -206,7 +206,7 @@ async def test_a_flood_is_no_flood_of_lines(
 def _request() -> Any:
     from starlette.requests import Request
 
-    return Request({"type": "http", "client": ("192.0.2.1", 1), "headers": []})
+    return Request({"type": "http", "scheme": "http", "client": ("192.0.2.1", 1), "headers": []})
 
 
 # A profile.

@@ -522,7 +522,7 @@ async def test_another_process_asks_the_database_who_is_kept_out(alice: Person, 
 
 
 def asking(host: str) -> Request:
-    return Request({"type": "http", "client": (host, 1), "headers": []})
+    return Request({"type": "http", "scheme": "http", "client": (host, 1), "headers": []})
 
 
 def test_the_hash_of_an_address_is_another_every_day_and_says_nothing() -> None:

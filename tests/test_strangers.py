@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from limits import parse
+from tortoise.exceptions import OperationalError
 
 from tests.conftest import COOKIE, Person, bodies, person
 from webapp import settings
@@ -149,6 +151,32 @@ async def test_guests_of_one_address_are_limited(app: object, monkeypatch: pytes
     answers = [await Person(app).post("/strangers/find", WISHES) for _ in range(21)]
     assert [answer.status_code for answer in answers] == [303] * 20 + [429]
     assert "Retry-After" in answers[-1].headers
+
+
+async def test_a_new_guest_who_is_refused_stays_a_guest(guest: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "RATE_LIMITS", True)
+    monkeypatch.setattr(settings, "RATE_FIND", parse("0/hour"))
+    refused = await guest.post("/strangers/find", WISHES)
+    assert refused.status_code == 429
+    token = re.search(r'name="token" value="([^"]+)"', refused.text)
+    assert token
+    del guest.client.headers["Sec-Fetch-Site"]
+    again = await guest.post("/strangers/find", WISHES | {"token": token[1]})
+    assert again.status_code == 429, "the form is of the session that was made for them"
+    assert await User.filter(is_guest=True).count() == 1
+
+
+async def test_a_new_guest_has_a_cookie_also_when_the_database_fails_then(
+    guest: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stranger, "set_preferences", away)
+        assert (await guest.post("/strangers/find", WISHES)).status_code == 503
+    assert (await guest.post("/strangers/find", WISHES)).status_code == 303
+    assert await User.filter(is_guest=True).count() == 1
 
 
 @pytest.mark.parametrize("path", ["/lobby", "/rooms", "/friends", "/settings/profile", "/people", "/settings/sessions"])

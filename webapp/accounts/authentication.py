@@ -10,6 +10,7 @@ from webapp.core.errors import Invalid, RedirectToStrangers, SignInRequired, Too
 from webapp.core.i18n import _
 from webapp.db import engine
 from webapp.http import security_log
+from webapp.http.client import client, fail_database, identify
 from webapp.http.limits import throttle_guess
 
 OPEN_PATHS = ("/static/", "/pictures/", "/health", "/metrics", "/favicon.ico")
@@ -25,31 +26,40 @@ class SessionBackend(AuthenticationBackend):
     """
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        if conn.scope["path"].startswith(OPEN_PATHS) or conn.state.cookie == "new":
+        request = Request(conn.scope)
+        if conn.scope["path"].startswith(OPEN_PATHS) or client(request).is_new:
             return None
         try:
-            session = await Session.by_token(conn.state.session_token)
+            session = await Session.by_token(client(request).token)
         except engine.DOWN as error:
             faults.database.report(error)
             # Told by the view, which has what was typed, and not from here, where it would be lost.
-            conn.state.is_away = True
+            fail_database(request)
             return None
         if session is None or session.is_over:
             return None
         session_uses().record(session)
         session.user.session_id = session.id
         i18n.set_language(session.user.language)
+        identify(request, session.user)
         if not conn.scope["path"].startswith(LAST_PATHS):
-            conn.scope["user"] = session.user  # for the page that says so
             session.user.require_not_banned()
         return AuthCredentials(["authenticated"]), session.user  # type: ignore[return-value]
 
 
 def current_viewer(request: Request) -> User | None:
     """The person who asks, guests among them, None when it is nobody; raises Unavailable when that can't be known."""
-    if getattr(request.state, "is_away", False):
+    asking = client(request)
+    if asking.database_failed:
         raise Unavailable
-    return request.user if isinstance(request.user, User) else None
+    return asking.viewer if isinstance(asking.viewer, User) else None
+
+
+def require_viewer(request: Request) -> User:
+    """The person who asks, guests among them; raises SignInRequired when it is nobody."""
+    if (user := current_viewer(request)) is None:
+        raise SignInRequired
+    return user
 
 
 def current_account(request: Request) -> User | None:

@@ -17,7 +17,7 @@ from webapp.http import cookie
 USE_INTERVAL = timedelta(minutes=5)
 GUEST_LIFETIME = timedelta(hours=24)
 # As long as the browser has the cookie.
-MAX_LIFETIME = timedelta(seconds=cookie.LIFE_SECONDS)
+MAX_LIFETIME = timedelta(seconds=cookie.LIFETIME_SECONDS)
 WRITE_SECONDS = 30.0
 
 

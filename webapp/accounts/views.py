@@ -17,7 +17,8 @@ from webapp.accounts.sessions import Session
 from webapp.core import i18n, text
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
-from webapp.http import client, cookie, known_browser, render, security_log
+from webapp.http import cookie, known_browser, render, security_log
+from webapp.http.client import address_hash, client
 from webapp.http.forms import Upload, read_form, read_form_with_file
 from webapp.http.limits import throttle, throttle_guess
 from webapp.http.origin import local_path, referring_path
@@ -33,7 +34,7 @@ async def register(request: Request) -> Response:
         return render.see_other("/lobby") if current_account(request) else register_form(request)
     typed = await read_form(request, "username", "password", "display_name")
     try:
-        await throttle(settings.RATE_REGISTER, "register", client.address(request))
+        await throttle(settings.RATE_REGISTER, "register", client(request).address)
         await require_allowed_address(request)
         user = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
@@ -68,7 +69,7 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
         if browser := known_browser.token(request, name):
             await throttle_guess("sign-in-known", browser)
         else:
-            await throttle(settings.RATE_SIGN_IN_ADDRESS, "sign-in-address", client.address(request))
+            await throttle(settings.RATE_SIGN_IN_ADDRESS, "sign-in-address", client(request).address)
             await throttle_guess("sign-in", name)
     except TooManyRequests:
         security_log.record(request, "sign_in_throttled")
@@ -83,10 +84,11 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
 async def _begin(request: Request, user: User, goto: str) -> Response:
     """Sign the person in with a new session, and go on; the one that this browser had until now ends."""
     if current_viewer(request):
-        await _end(request.user.session_id)
-    token = cookie.set_session(request)
-    await Session.begin(user, token, request.headers.get("user-agent", ""), client.address_hash(request))
+        await _end(client(request).session_id)
+    token = cookie.new_token()
+    await Session.begin(user, token, request.headers.get("user-agent", ""), address_hash(request))
     response = render.see_other(goto)
+    cookie.set_session(request, response, token)
     known_browser.remember(request, response, user.username or "")
     return response
 
@@ -99,9 +101,10 @@ async def _end(*sessions: int) -> None:
 async def logout(request: Request) -> Response:
     if user := current_viewer(request):
         security_log.record(request, "signed_out", user.code)
-        await _end(user.session_id)
-    cookie.clear_session(request)
-    return render.see_other("/")
+        await _end(client(request).session_id)
+    response = render.see_other("/")
+    cookie.clear_session(request, response)
+    return response
 
 
 async def acknowledge_warning(request: Request) -> Response:
@@ -181,23 +184,25 @@ async def password(request: Request) -> Response:
     except Invalid as error:
         return _settings(request, "accounts/password.html", error.status, problems=EMPTY_PROBLEMS | error.problems)
     security_log.record(request, "password_changed", user.code)
-    await _end_others(user)
-    await Session.renew(user.session_id, cookie.set_session(request))
-    broadcasts.renewed(user.session_id)
+    await _end_others(request, user)
+    token, session_id = cookie.new_token(), client(request).session_id
+    await Session.renew(session_id, token)
+    broadcasts.renewed(session_id)
     response = render.see_other("/settings/password?done=password")
+    cookie.set_session(request, response, token)
     known_browser.remember(request, response, user.username or "")
     return response
 
 
-async def _end_others(user: User) -> None:
-    others = await Session.filter(user_id=user.id).exclude(id=user.session_id)
+async def _end_others(request: Request, user: User) -> None:
+    others = await Session.filter(user_id=user.id).exclude(id=client(request).session_id)
     await _end(*(session.id for session in others))
 
 
 async def sessions(request: Request) -> Response:
     user = require_account(request)
     found = await Session.filter(user_id=user.id).order_by("-used_at").limit(100)
-    return _settings(request, "accounts/sessions.html", sessions=found, current=user.session_id)
+    return _settings(request, "accounts/sessions.html", sessions=found, current=client(request).session_id)
 
 
 async def end_session(request: Request) -> Response:
@@ -209,16 +214,17 @@ async def end_session(request: Request) -> Response:
         raise NotFound(_("That device is signed out already."))
     await _end(session.id)
     security_log.record(request, "session_ended", user.code)
-    if session.id == user.session_id:
-        cookie.clear_session(request)
-        return render.see_other("/")
+    if session.id == client(request).session_id:
+        response = render.see_other("/")
+        cookie.clear_session(request, response)
+        return response
     return render.see_other("/settings/sessions?done=ended")
 
 
 async def end_other_sessions(request: Request) -> Response:
     user = require_account(request)
     await throttle(settings.RATE_CHANGE, "sessions", str(user.id))
-    await _end_others(user)
+    await _end_others(request, user)
     security_log.record(request, "sessions_ended", user.code)
     return render.see_other("/settings/sessions?done=ended")
 
@@ -235,5 +241,5 @@ async def reset(request: Request) -> Response:
         problems = EMPTY_PROBLEMS | error.problems
         return render.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)
     security_log.record(request, "password_reset", user.code)
-    await _end_others(user)
+    await _end_others(request, user)
     return await _begin(request, user, "/lobby")

@@ -31,8 +31,9 @@ async def delete(request: Request) -> Response:
         return response
     security_log.record(request, "account_deleted", user.code)
     await _leave(user)
-    cookie.clear_session(request)
-    return render.see_other("/?left=1")
+    answer = render.see_other("/?left=1")
+    cookie.clear_session(request, answer)
+    return answer
 
 
 def _form(request: Request, status: int = 200, problem: Text = "") -> Response:

@@ -1,26 +1,132 @@
-"""Where a request comes from: the address of its client, as it is counted and as it is kept; or the operator."""
+"""Who and what asks: the facts of a request in one object; and whether it is the operator."""
 
 import hmac
 import ipaddress
 import secrets
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
+from typing import Protocol
 
 from starlette.requests import Request
 
 from webapp import settings
+from webapp.core import i18n
+from webapp.http import cookie
 
 # A proxy may pass on what is no address, and limits are counted by it.
-LONGEST = 100
+MAX_ADDRESS_LENGTH = 100
+KEY = "parley.client"
 
 
-def address(request: Request) -> str:
-    """Whom to count for an address: IPv6 by its /64, which is what one household has."""
-    host = request.client.host if request.client else ""
+class Viewer(Protocol):
+    """Who asks, as far as requests are concerned; the row is that of accounts, or a mask."""
+
+    @property
+    def is_guest(self) -> bool: ...
+    @property
+    def saves_data(self) -> bool: ...
+    @property
+    def session_id(self) -> int: ...
+    @property
+    def stylesheet(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """
+    The facts of one request.
+
+    `token` is the session's, `is_new` whether it was made for this request; `address` is what limits are counted by.
+    `database_failed` is set when the database could not be asked for the session: then nobody knows who the viewer is.
+    """
+
+    token: str
+    is_new: bool
+    has_old_cookie: bool
+    language: str
+    sends_save_data: bool
+    is_text_browser: bool
+    is_fragment: bool
+    is_framed: bool
+    address: str
+    viewer: Viewer | None = None
+    session_id: int = 0
+    database_failed: bool = False
+
+    @property
+    def save_data(self) -> bool:
+        """Whether the browser or the viewer wants no more than is needed: pages come without pictures."""
+        return self.sends_save_data or (self.viewer is not None and self.viewer.saves_data)
+
+    @property
+    def form_token(self) -> str:
+        return cookie.form_token(self.token)
+
+
+def client(request: Request) -> Client:
+    """Return the facts of the request, read from its headers and cookies when it is first asked for them."""
+    known: Client | None = request.scope.get(KEY)
+    if known is None:
+        known = request.scope[KEY] = _read(request)
+    return known
+
+
+def _read(request: Request) -> Client:
+    headers = request.headers
+    session = cookie.read(request)
+    return Client(
+        token=session.token,
+        is_new=session.is_new,
+        has_old_cookie=session.is_old,
+        language=i18n.current_language().code,
+        sends_save_data=headers.get("save-data", "").strip().lower() == "on",
+        # w3m and lynx do not claim to be one of the browsers that show frames, and need no live page.
+        is_text_browser="Mozilla/" not in headers.get("user-agent", "Mozilla/"),
+        is_fragment="hx-request" in headers,
+        is_framed=headers.get("sec-fetch-dest") == "iframe",
+        address=counted_address(request.client.host[:MAX_ADDRESS_LENGTH] if request.client else ""),
+    )
+
+
+def identify(request: Request, viewer: Viewer | None) -> None:
+    """Replace the request's client by the same with this viewer, in whose language the answer will be."""
+    found = client(request)
+    session_id = viewer.session_id if viewer else found.session_id
+    language = i18n.current_language().code
+    request.scope[KEY] = replace(found, viewer=viewer, session_id=session_id, language=language)
+
+
+def fail_database(request: Request) -> None:
+    """Note that the session could not be read; the views decide what becomes of the request."""
+    request.scope[KEY] = replace(client(request), database_failed=True)
+
+
+def frame(request: Request) -> None:
+    """Treat the request as one for a document in a frame."""
+    request.scope[KEY] = replace(client(request), is_framed=True)
+
+
+def rejects_cookies(request: Request) -> bool:
+    """
+    Return whether the request comes from a page of ours, each of which sets a cookie, and yet brings none.
+
+    Dillo always says that it comes from here: it is believed where it was led on by us.
+    """
+    host = request.headers.get("host", "")
+    comes_from_here = request.headers.get("referer", "").startswith((f"http://{host}/", f"https://{host}/"))
+    was_led = "next" in request.query_params or not client(request).is_text_browser
+    return comes_from_here and was_led and not request.cookies
+
+
+@lru_cache(10_000)  # parsing takes ten microseconds
+def counted_address(host: str) -> str:
+    """Return what a host is counted by: IPv6 by its /64, which is what one household has."""
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        return host[:LONGEST]
+        return host
     if ip.version == 6 and ip.ipv4_mapped:  # how a socket for both kinds of address shows IPv4
         return str(ip.ipv4_mapped)
     return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else host
@@ -28,16 +134,18 @@ def address(request: Request) -> str:
 
 def address_hash(request: Request, days_ago: int = 0) -> str:
     """
-    The address in a way that says nothing to who has the database alone, nor to anybody after a day: with a salt of
-    the day, made of the secret key.
+    Return a keyed hash of the address that is worth nothing after its day.
+
+    The salt is the date, the key is the secret key: the database alone does not give the address away.
     """
     day = datetime.now(UTC).date() - timedelta(days=days_ago)
-    return hmac.new(settings.secret_key().encode(), f"{day} {address(request)}".encode(), sha256).hexdigest()[:32]
+    key, text = settings.secret_key().encode(), f"{day} {client(request).address}"
+    return hmac.new(key, text.encode(), sha256).hexdigest()[:32]
 
 
 def is_operator(request: Request) -> bool:
     """
-    Whether METRICS_TOKEN comes with the request, or, on a site for this machine alone, the request from this machine.
+    Return whether METRICS_TOKEN comes with the request or, on a site for this machine alone, the request from here.
 
     A site with a name is behind a proxy, and of what a bare `proxy_pass` passes on nothing shows that it is not local.
     """

@@ -7,8 +7,9 @@ Over https it begins with `__Host-`, which no neighbouring domain can set.
 """
 
 import secrets
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 from itsdangerous import BadSignature, Signer
 from starlette.datastructures import MutableHeaders
@@ -20,10 +21,10 @@ from webapp import settings
 
 # As it was called by version 0.1.0; who comes with it is given the new one.
 OLD_NAME = "session"
-LIFE_SECONDS = 365 * 24 * 3600
+LIFETIME_SECONDS = 365 * 24 * 3600
 # Ours have sixty characters. Signatures are read over whatever does not belong in them, so that of one cookie anybody
 # can make as many as they like, each as long as a header may be; and what has been read is remembered.
-LONGEST = 100
+MAX_LENGTH = 100
 
 
 @cache
@@ -52,17 +53,27 @@ def name(scheme: str) -> str:
     return f"__Host-{own}" if scheme == "https" else own
 
 
-def read(request: Request) -> None:
-    state, cookies = request.state, request.cookies
+class SessionCookie(NamedTuple):
+    """The token in it; `is_new` where there was none, `is_old` where it came under OLD_NAME."""
+
+    token: str
+    is_new: bool = False
+    is_old: bool = False
+
+
+def read(request: Request) -> SessionCookie:
+    """Return the session cookie of the request, or a new one; known only once a proxy's word on the scheme is."""
+    cookies = request.cookies
     value = cookies.get(name(request.scope["scheme"]))
     is_old = value is None and OLD_NAME in cookies
-    state.cookie, state.old_cookie = "moved" if is_old else "", is_old
     try:
-        state.session_token = _unsigned((cookies[OLD_NAME] if is_old else value or "")[:LONGEST])
+        return SessionCookie(_unsigned((cookies[OLD_NAME] if is_old else value or "")[:MAX_LENGTH]), is_old=is_old)
     except (BadSignature, UnicodeDecodeError):  # an old one may be another installation's
-        state.session_token = secrets.token_urlsafe(24)
-        state.cookie, state.old_cookie = "new", False
-    state.token = partial(form_token, state.session_token)  # few requests need it
+        return SessionCookie(new_token(), is_new=True)
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(24)
 
 
 @lru_cache(10_000)
@@ -79,38 +90,49 @@ def digest(session_token: str) -> str:
     return sha256(session_token.encode()).hexdigest()
 
 
-def set_session(request: Request) -> str:
-    """A new token for the person who has just signed in; the one from before is worth nothing any more."""
-    request.state.session_token = secrets.token_urlsafe(24)
-    request.state.token = partial(form_token, request.state.session_token)
-    request.state.cookie = "kept"
-    return str(request.state.session_token)
+def set_session(request: Request, response: Response, token: str) -> None:
+    """Store the token of a session in the browser that signs in; it replaces the one that the request brought."""
+    _append(response.headers, request, _signed(token), f"; Max-Age={LIFETIME_SECONDS}")
 
 
-def clear_session(request: Request) -> None:
-    request.state.cookie = "ended"
+def clear_session(request: Request, response: Response) -> None:
+    """Remove the session from the browser."""
+    _append(response.headers, request, "", "; Max-Age=0")
 
 
-def write(request: Request, headers: MutableHeaders) -> None:
-    state, scheme = request.state, request.scope["scheme"]
-    change = getattr(state, "cookie", "")
-    is_page = headers.get("content-type", "").startswith("text/html") or "location" in headers
-    if not change or (change == "new" and not is_page):
-        return
-    if change == "moved":
-        change = "kept" if getattr(request.scope.get("user"), "is_authenticated", False) else "new"
-    if state.old_cookie:
-        headers.append("Set-Cookie", _line(OLD_NAME, "", scheme, "; Max-Age=0"))
-    value = "" if change == "ended" else signer("session").sign(state.session_token).decode()
-    life = {"kept": f"; Max-Age={LIFE_SECONDS}", "ended": "; Max-Age=0", "new": ""}[change]
-    headers.append("Set-Cookie", _line(name(scheme), value, scheme, life))
+def set_visit(request: Request, headers: MutableHeaders, token: str) -> None:
+    """Store a token that lasts until the browser is closed, for the forms of who is not signed in."""
+    _append(headers, request, _signed(token), "")
 
 
-def _line(name: str, value: str, scheme: str, life: str) -> str:
-    return f"{name}={value}; Path=/; HttpOnly; SameSite=Lax{life}{'; Secure' if scheme == 'https' else ''}"
+def exchange_old(request: Request, headers: MutableHeaders, token: str, is_signed_in: bool) -> None:
+    """Remove the cookie of OLD_NAME, and store what was in it under the name of today where no view has set one."""
+    was_set = is_set(request, headers)
+    headers.append("Set-Cookie", _line(OLD_NAME, "", request.scope["scheme"], "; Max-Age=0"))
+    if not was_set:
+        _append(headers, request, _signed(token), f"; Max-Age={LIFETIME_SECONDS}" if is_signed_in else "")
+
+
+def is_set(request: Request, headers: MutableHeaders) -> bool:
+    """Return whether these headers of an answer store or remove the session already."""
+    own = f"{name(request.scope['scheme'])}="
+    return any(line.startswith(own) for line in headers.getlist("set-cookie"))
+
+
+def _signed(token: str) -> str:
+    return signer("session").sign(token).decode()
+
+
+def _append(headers: MutableHeaders, request: Request, value: str, lifetime: str) -> None:
+    scheme = request.scope["scheme"]
+    headers.append("Set-Cookie", _line(name(scheme), value, scheme, lifetime))
+
+
+def _line(name: str, value: str, scheme: str, lifetime: str) -> str:
+    return f"{name}={value}; Path=/; HttpOnly; SameSite=Lax{lifetime}{'; Secure' if scheme == 'https' else ''}"
 
 
 def remember(request: Request, response: Response, name: str, value: str, path: str = "/") -> None:
     """Keep a choice of this browser in a cookie of its own."""
     is_secure = request.scope["scheme"] == "https"
-    response.set_cookie(name, value, LIFE_SECONDS, path=path, secure=is_secure, httponly=True, samesite="lax")
+    response.set_cookie(name, value, LIFETIME_SECONDS, path=path, secure=is_secure, httponly=True, samesite="lax")

@@ -23,6 +23,7 @@ from webapp.core.errors import (
 )
 from webapp.core.i18n import Text, _
 from webapp.http import render
+from webapp.http.client import client
 
 # What is over by itself after a while.
 RETRYABLE = (TooManyRequests, Unavailable)
@@ -51,10 +52,10 @@ async def handle_problem(request: Request, error: Exception) -> Response:
 def problem_response(request: Request, told: Problem) -> Response:
     """The problem as the kind of document that was asked for, with the message that the person would lose."""
     link, link_text = ("/login", _("Sign in")) if isinstance(told, SignInRequired) else _way_back(request)
-    if request.headers.get("hx-request"):
+    if client(request).is_fragment:
         response = render.fragment_response("_problem.html", told.status, problem=told.message)
     else:
-        name = "error_frame.html" if render.is_framed(request) else told.page
+        name = "error_frame.html" if _is_framed(request) else told.page
         said = {"title": told.title, "message": told.message, "link": link, "link_text": link_text}
         response = render.page(request, name, told.status, **_kept(request, told) | said)
     response.headers.update(told.headers)
@@ -92,19 +93,22 @@ def _here(request: Request, path: str = "") -> str:
     return quote(path or request.scope["path"]) + (f"?{query}" if query else "")
 
 
+def _is_framed(request: Request) -> bool:
+    """Whether the answer stands in a frame, by the request or by the field of a form that was sent from one."""
+    return client(request).is_framed or bool(getattr(request.state, "typed", {}).get("framed"))
+
+
 def _is_page(request: Request) -> bool:
     """Whether a whole page was asked for; streams, fragments and frames are told, not led away."""
     is_stream = "is_stream" in request.scope or "text/event-stream" in request.headers.get("accept", "")
-    return not (is_stream or request.headers.get("hx-request") or render.is_framed(request))
+    return not (is_stream or client(request).is_fragment or _is_framed(request))
 
 
 def _way_back(request: Request) -> tuple[str, Text]:
-    user = request.scope.get("user")
-    if getattr(user, "is_guest", False):
-        return "/strangers", _("Continue")
-    if getattr(user, "is_authenticated", False):
-        return "/lobby", _("Go to the lobby")
-    return "/", _("Go to the front page")
+    viewer = client(request).viewer
+    if viewer is None:
+        return "/", _("Go to the front page")
+    return ("/strangers", _("Continue")) if viewer.is_guest else ("/lobby", _("Go to the lobby"))
 
 
 async def handle_database_down(request: Request, error: Exception) -> Response:

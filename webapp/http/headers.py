@@ -8,6 +8,7 @@ from starlette.types import Message, Send
 
 from webapp import settings
 from webapp.http import cookie
+from webapp.http.client import KEY, Client
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{style}; connect-src 'self'; frame-src 'self'; "
@@ -36,7 +37,22 @@ def with_security_headers(request: Request, send: Send) -> Send:
             message["headers"] = [*message["headers"], *(one for one in RAW_HEADERS if one[0] not in own)]
             if settings.HSTS_DAYS and request.scope["scheme"] == "https":
                 message["headers"].append((b"strict-transport-security", b"max-age=%d" % (settings.HSTS_DAYS * 86400)))
-            cookie.write(request, MutableHeaders(scope=message))
+            _add_cookie(request, MutableHeaders(scope=message))
         await send(message)
 
     return wrapped
+
+
+def _add_cookie(request: Request, headers: MutableHeaders) -> None:
+    """Store the token of a new visitor with the first page, and move a session from the old cookie to today's."""
+    client: Client | None = request.scope.get(KEY)
+    if client is None:  # nothing of the answer depends on who asks
+        return
+    if client.has_old_cookie:
+        cookie.exchange_old(request, headers, client.token, is_signed_in=client.viewer is not None)
+    elif client.is_new and _is_page(headers) and not cookie.is_set(request, headers):
+        cookie.set_visit(request, headers, client.token)
+
+
+def _is_page(headers: MutableHeaders) -> bool:
+    return headers.get("content-type", "").startswith("text/html") or "location" in headers

@@ -36,7 +36,7 @@ def remember(request: Request, response: Response, username: str) -> None:
     value = cookie.signer("known").sign(f"{name}.{secrets.token_urlsafe(9)}").decode()
     is_secure = request.scope["scheme"] == "https"
     response.set_cookie(
-        name, value, max_age=cookie.LIFE_SECONDS, path="/login", httponly=True, samesite="lax", secure=is_secure
+        name, value, max_age=cookie.LIFETIME_SECONDS, path="/login", httponly=True, samesite="lax", secure=is_secure
     )
 
 

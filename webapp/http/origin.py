@@ -14,7 +14,8 @@ from webapp import settings
 from webapp.core.errors import Forbidden, Problem, SignInRequired, Stalled, TooLarge, Unavailable
 from webapp.core.faults import Note
 from webapp.core.i18n import _
-from webapp.http import cookie, forms, security_log
+from webapp.http import forms, security_log
+from webapp.http.client import client
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # More of a file is read than is taken, so that who sends a photo that is too large is told beside the field, with what
@@ -41,7 +42,7 @@ class WrongHost(Problem):
 
 
 class Guard:
-    """ASGI middleware: reads the session cookie, and lets a request through only when it means this server."""
+    """ASGI middleware: lets a request through only when it means this server."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -49,7 +50,6 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope)
-            cookie.read(request)  # here, where it is known whether this is https
             _check_host(request)
         await self.app(scope, receive, send)
 
@@ -106,9 +106,10 @@ def _most_bytes(request: Request) -> int:
     """How much of a request is read: as much as a file has only from a person who is signed in."""
     if not forms.takes_file(request):
         return forms.MAX_BODY_BYTES
-    if getattr(request.state, "is_away", False):
+    asking = client(request)
+    if asking.database_failed:
         raise Unavailable
-    if not request.user.is_authenticated:
+    if asking.viewer is None:
         raise SignInRequired
     return MAX_READ_BYTES
 
@@ -205,7 +206,7 @@ async def _same_host(request: Request, origin: str) -> bool:
 async def _has_token(request: Request) -> bool:
     value = (await forms.parsed(request)).get("token")
     given = value if isinstance(value, str) and value.isascii() else ""
-    return secrets.compare_digest(given, request.state.token())
+    return secrets.compare_digest(given, client(request).form_token)
 
 
 def referring_path(request: Request) -> str:

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from webapp import settings
 from webapp.core import clock, i18n
 from webapp.http import assets, negotiate
+from webapp.http.client import client, rejects_cookies
 from webapp.http.page_mode import PageMode
 
 PAGE_HEADERS = {
@@ -130,48 +131,6 @@ def fragment_response(name: str, status: int = 200, **context: object) -> Respon
     return Response(fragment(name, **context), status, PAGE_HEADERS, "text/html")
 
 
-def is_fragment(request: Request) -> bool:
-    """Whether htmx asks, and wants the part that changes in place of the page."""
-    return "hx-request" in request.headers
-
-
-def token(request: Request) -> str:
-    """The form token of this browser's session; see cookie.py."""
-    return getattr(request.state, "token", str)()
-
-
-def frame(request: Request) -> None:
-    """Say that this request is for a document that stands in a frame; its errors are small documents too."""
-    request.state.framed = True
-
-
-def is_framed(request: Request) -> bool:
-    return getattr(request.state, "framed", False) or request.headers.get("sec-fetch-dest") == "iframe"
-
-
-def is_spare(request: Request) -> bool:
-    """Whether the browser, or the person, wants to load no more than is needed: pages come without pictures."""
-    is_wished = request.headers.get("save-data", "").strip().lower() == "on"
-    return is_wished or getattr(request.scope.get("user"), "saves_data", False)
-
-
-def is_text_browser(request: Request) -> bool:
-    """Whether it says that it is none of those that show frames: w3m and lynx are, and need no live page."""
-    return "Mozilla/" not in request.headers.get("user-agent", "Mozilla/")
-
-
-def rejects_cookies(request: Request) -> bool:
-    """
-    Whether it comes from a page of ours, each of which sets a cookie, and yet brings none.
-
-    Dillo always says that it comes from here: it is believed where it was led on by us.
-    """
-    host = request.headers.get("host", "")
-    comes_from_here = request.headers.get("referer", "").startswith((f"http://{host}/", f"https://{host}/"))
-    was_led = "next" in request.query_params or not is_text_browser(request)
-    return comes_from_here and was_led and not request.cookies
-
-
 def supervisor(request: Request, path: str) -> str:
     """
     The document around the endless one at this path, where it can stand in the page itself; else empty.
@@ -193,7 +152,7 @@ def page(request: Request, name: str, status: int = 200, is_kept: bool = True, *
     html = _page_html(request, name, context)
     headers = dict(PAGE_HEADERS) if is_kept else PAGE_HEADERS | {"Cache-Control": "no-store"}
     if is_kept and status == 200 and request.method in ("GET", "HEAD"):
-        headers["ETag"] = _etag(html, token(request), context.get("nonce", ""))
+        headers["ETag"] = _etag(html, client(request).form_token, context.get("nonce", ""))
         # Who has no cookie gets one with the page.
         if request.cookies and headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
@@ -222,7 +181,7 @@ def see_other(goto: str) -> Response:
 
 def fragment_or_redirect(request: Request, name: str, goto: str, **context: Any) -> Response:
     """After a form: the fragment for htmx, else a redirect."""
-    if is_fragment(request):
+    if client(request).is_fragment:
         return fragment_response(name, **context)
     return see_other(goto)
 
@@ -239,16 +198,18 @@ def compress(body: bytes, accepted: str, effort: int = 3) -> tuple[bytes, str]:
 
 
 def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
-    user = request.scope.get("user")
-    viewer = user if getattr(user, "is_authenticated", False) else None
-    frame_of = {"token": token(request), "viewer": viewer, "viewer_css": viewer.stylesheet if viewer else ""}
-    frame_of["session"] = getattr(user, "session_id", "")
-    frame_of |= {
-        "save_data": is_spare(request),
+    asking = client(request)
+    viewer = asking.viewer
+    shared = {
+        "token": asking.form_token,
+        "viewer": viewer,
+        "viewer_css": viewer.stylesheet if viewer else "",
+        "session": asking.session_id or "",
+        "save_data": asking.save_data,
         "cookieless": rejects_cookies(request),
-        "mode": PageMode.PLAIN if is_text_browser(request) else PageMode.LIVE,
+        "mode": PageMode.PLAIN if asking.is_text_browser else PageMode.LIVE,
     }
-    return fragment(name, **(frame_of | dict(context)))
+    return fragment(name, **(shared | dict(context)))
 
 
 def _etag(html: str, *volatile: str) -> str:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from starlette.requests import Request
 
 from webapp import settings
-from webapp.http import client
+from webapp.http.client import client
 
 logger = logging.getLogger("parley.security")
 logger.setLevel(logging.INFO)  # also where everything else is logged from warnings on
@@ -55,4 +55,4 @@ def _address(request: Request) -> str:
     if settings.LOG_ADDRESSES:
         return request.client.host if request.client else ""
     key = settings.secret_key().encode()
-    return hmac.new(key, f"log {client.address(request)}".encode(), sha256).hexdigest()[:16]
+    return hmac.new(key, f"log {client(request).address}".encode(), sha256).hexdigest()[:16]

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
+from webapp.accounts.authentication import require_viewer
 from webapp.accounts.models import User
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations.models import Membership, Room
@@ -16,6 +17,7 @@ from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable
 from webapp.core.i18n import _
 from webapp.db import engine
 from webapp.http import cookie, render
+from webapp.http.client import client
 from webapp.http.error_pages import problem_response
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
@@ -50,9 +52,9 @@ async def show_in(request: Request, user: User, room: Room, page: Show) -> Respo
     before, around = number_in_query(request, "before"), number_in_query(request, "around")
     is_newest = not (before or around)
     messages = await rendering.newest_page(room) if is_newest else await Message.list_page(room, before, around)
-    if render.is_fragment(request) and before:
+    if client(request).is_fragment and before:
         hidden = await _hidden(user, room, messages)
-        log = rendering.render_log(room, messages, hidden=hidden, is_spare=render.is_spare(request))
+        log = rendering.render_log(room, messages, hidden=hidden, is_spare=client(request).save_data)
         return render.fragment_response(
             "messages/_earlier.html", room=room, messages=messages, earlier=_earlier(messages), log=log
         )
@@ -91,7 +93,7 @@ async def room_page(request: Request, user: User, room: Room, shown: PageContext
 
 def wants_plain(request: Request) -> bool:
     """Whether the person wants, or needs, a page that is not live without script."""
-    chosen = request.query_params.get(PLAIN) or request.cookies.get(PLAIN) or str(int(render.is_text_browser(request)))
+    chosen = request.query_params.get(PLAIN) or request.cookies.get(PLAIN) or str(int(client(request).is_text_browser))
     return chosen == "1"
 
 
@@ -122,7 +124,7 @@ async def page_context(
         "refusal": room.refusal(user),
         "moderates": room.is_owned_by(user),
         "people": (await presence_in([room.id]))[room.id] if room.is_live and not room.is_chat else None,
-        "log": rendering.render_log(room, messages, new, hidden, render.is_spare(request)),
+        "log": rendering.render_log(room, messages, new, hidden, client(request).save_data),
         "receipt": receipts.receipt_for(room, user),
         "author": user.code,
         "current_key": room.key,
@@ -187,7 +189,7 @@ async def mark_read_to(user: User, room: Room, number: int) -> None:
 
 def cache_buster(request: Request, version: int) -> str:
     """links and ELinks show what they hold of an address, however old it is: so it is one that they do not know."""
-    return f"?at={version}" if render.is_text_browser(request) else ""
+    return f"?at={version}" if client(request).is_text_browser else ""
 
 
 def composer_in(request: Request, room: Room, status: int = 200, **context: Any) -> Response:
@@ -198,8 +200,6 @@ def composer_in(request: Request, room: Room, status: int = 200, **context: Any)
 
 async def post_in(request: Request, find: Find, page: Show) -> Response:
     typed = await read_form(request, "body", "nonce", "framed")
-    if typed["framed"]:
-        render.frame(request)
     room = None
     try:
         user, room = await find(request)
@@ -219,7 +219,7 @@ async def post_in(request: Request, find: Find, page: Show) -> Response:
     receipts.schedule_refresh(room)
     typing.stopped(room.id, user)
     # A text browser shows what comes after the place that it is led to: the last few messages, then the form.
-    place = f"message-{room.id}-{max(1, posted.number - 3)}" if render.is_text_browser(request) else "composer"
+    place = f"message-{room.id}-{max(1, posted.number - 3)}" if client(request).is_text_browser else "composer"
     page_path = f"{room.path}{cache_buster(request, posted.version)}#{place}"
     goto = f"{room.path}/composer#text" if typed["framed"] else page_path
     return render.fragment_or_redirect(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
@@ -231,16 +231,17 @@ async def refuse_post(
     """What could not be posted stays with the person who wrote it."""
     message = SIGN_IN_AGAIN if isinstance(problem, SignInRequired) else problem.message
     kept = {"nonce": typed["nonce"], "problem": message}
-    if render.is_fragment(request):
+    if client(request).is_fragment:
         response = render.fragment_response("messages/_sending.html", problem.status, **kept)
     elif room is None:
         return problem_response(request, problem)
     elif typed["framed"]:
         response = composer_in(request, room, problem.status, draft=typed["body"], **kept)
     else:
+        user = require_viewer(request)
         messages = await Message.list_page(room)
-        shown = await page_context(request, request.user, room, messages, room.is_live)
+        shown = await page_context(request, user, room, messages, room.is_live)
         shown |= kept | {"draft": typed["body"]}
-        response = await page(request, request.user, room, shown, problem.status)
+        response = await page(request, user, room, shown, problem.status)
     response.headers.update(problem.headers)
     return response

@@ -12,7 +12,7 @@ from webapp import __version__, settings
 from webapp.core import faults
 from webapp.core.lifetime import Slot
 from webapp.db import sql
-from webapp.http import client
+from webapp.http.client import is_operator
 from webapp.live import hub
 
 TIMEOUT_SECONDS = 3.0
@@ -31,7 +31,7 @@ async def show(request: Request) -> Response:
     is slow or failed a moment ago, a data folder that can't be written to while the database is elsewhere.
     """
     state = await _state()
-    own = {"version": __version__} if client.is_operator(request) else {}
+    own = {"version": __version__} if is_operator(request) else {}
     return JSONResponse(state | own, 503 if state["status"] == "down" else 200, {"Cache-Control": "no-store"})
 
 

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from webapp import __version__
 from webapp.core import faults
 from webapp.core.errors import NotFound
-from webapp.http import client
+from webapp.http.client import is_operator
 from webapp.live import counters, hub
 
 # Of what the library knows about a process, these are enough to see a leak.
@@ -28,7 +28,7 @@ PROCESS_METRICS = {"process_resident_memory_bytes", "process_open_fds"}
 
 async def show(request: Request) -> Response:
     """Answer the operator; for anybody else there is no such page."""
-    if not client.is_operator(request):
+    if not is_operator(request):
         raise NotFound
     headers = {"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
     return Response(generate_latest(Metrics()), 200, headers)

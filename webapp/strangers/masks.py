@@ -10,6 +10,7 @@ from webapp.accounts.authentication import current_viewer
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
 from webapp.core.errors import RedirectToStrangers
+from webapp.http.client import identify
 from webapp.strangers.models import Stranger
 
 
@@ -19,7 +20,7 @@ async def stranger(request: Request) -> Stranger | None:
     found = await Stranger.of(user.id) if user else None
     if user and found:
         found.mask.session_id = user.session_id
-        request.scope["user"] = found.mask
+        identify(request, found.mask)
     return found
 
 

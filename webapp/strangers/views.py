@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.accounts.authentication import current_viewer
+from webapp.accounts.authentication import current_viewer, require_viewer
 from webapp.accounts.bans import require_allowed_address
 from webapp.accounts.forms import redisplay, register_form
 from webapp.accounts.models import User
@@ -17,7 +17,9 @@ from webapp.conversations.models import Room
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, RedirectToStrangers
 from webapp.core.i18n import _, current_language
 from webapp.db import engine
-from webapp.http import client, cookie, known_browser, render, security_log
+from webapp.http import cookie, known_browser, render, security_log
+from webapp.http.client import address_hash, client, frame
+from webapp.http.error_pages import handle_database_down
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.live import Reader
@@ -51,7 +53,7 @@ async def index(request: Request) -> Response:
     if found is None:
         return start_page(request)
     goto = await _elsewhere(found)
-    if render.is_fragment(request):  # the page of one who waits, which was told that they wait no more
+    if client(request).is_fragment:  # the page of one who waits, which was told that they wait no more
         return Response(status_code=204) if found.is_waiting else Response(headers={"HX-Redirect": goto or HOME})
     if goto:
         return render.see_other(goto)
@@ -107,18 +109,31 @@ def _spoken(request: Request) -> str:
 
 async def find_stranger(request: Request) -> Response:
     typed = await read_form(request, "interests", "language", "rules")
-    found = await stranger(request)
+    found, token = await stranger(request), ""
     try:
         interests, language = validate_preferences(typed)
-        found = found or await _enter(request)
+        if found is None:
+            found, token = await _enter(request)
         await found.set_preferences(interests, language)
-        return await _find(found)
+        response = await _find(found)
     except Problem as error:
-        problems = NO_WISHES | (error.problems if isinstance(error, Invalid) else {})
-        problem = "" if isinstance(error, Invalid) else error.message
-        response = start_page(request, found, error.status, form=typed, problems=problems, problem=problem)
-        response.headers.update(error.headers)
-        return response
+        response = _refuse(request, found, error, typed, token)
+    except engine.DOWN as error:
+        response = await handle_database_down(request, error)
+    if token:  # also when what came after it was refused
+        cookie.set_session(request, response, token)
+    return response
+
+
+def _refuse(request: Request, found: Stranger | None, error: Problem, typed: dict[str, str], token: str) -> Response:
+    context: dict[str, Any] = {"problem": error.message, "problems": NO_WISHES}
+    if isinstance(error, Invalid):
+        context = {"problem": "", "problems": NO_WISHES | error.problems}
+    if token:
+        context["token"] = cookie.form_token(token)
+    response = start_page(request, found, error.status, form=typed, **context)
+    response.headers.update(error.headers)
+    return response
 
 
 async def _find(found: Stranger) -> Response:
@@ -146,16 +161,17 @@ async def question(request: Request) -> Response:
     return render.page(request, "strangers/question.html", is_kept=False, question=asked, seal=seal)
 
 
-async def _enter(request: Request) -> Stranger:
-    """A mask for the account, or a new guest with a session of their own."""
+async def _enter(request: Request) -> tuple[Stranger, str]:
+    """Return a mask for the account, or a new guest and the token of the session made for them."""
     if account := current_viewer(request):
-        return await Stranger.put_on_mask(account)
-    await throttle(settings.RATE_GUEST, "guest", client.address(request))
+        return await Stranger.put_on_mask(account), ""
+    await throttle(settings.RATE_GUEST, "guest", client(request).address)
     await require_allowed_address(request)
     found = await Stranger.put_on_mask()
-    agent, address = request.headers.get("user-agent", ""), client.address_hash(request)
-    await Session.begin(found.mask, cookie.set_session(request), agent, address)
-    return found
+    agent, address = request.headers.get("user-agent", ""), address_hash(request)
+    token = cookie.new_token()
+    await Session.begin(found.mask, token, agent, address)
+    return found, token
 
 
 async def _changing(request: Request) -> Stranger:
@@ -196,7 +212,7 @@ async def _page(request: Request, mask: User, room: Room, shown: PageContext, st
 
 
 async def composer(request: Request) -> Response:
-    render.frame(request)
+    frame(request)
     mask, room = await talking(request)
     room.require_can_post(mask)
     return composer_in(request, room)
@@ -206,7 +222,7 @@ async def post(request: Request) -> Response:
     response = await post_in(request, talking, _page)
     if response.status_code < 400:
         try:
-            await Conduct.record_first_message(request.user.id, request.path_params["chat"])
+            await Conduct.record_first_message(require_viewer(request).id, request.path_params["chat"])
         except Exception as error:  # everybody reads the message: its author must not be told otherwise
             logger.warning("what was said first to a stranger is not counted: %r", error)
     return response
@@ -323,7 +339,7 @@ async def register(request: Request) -> Response:
         return register_form(request, action=REGISTER)
     typed = await read_form(request, "username", "password", "display_name")
     try:
-        await throttle(settings.RATE_REGISTER, "register", client.address(request))
+        await throttle(settings.RATE_REGISTER, "register", client(request).address)
         await require_allowed_address(request)
         account = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
@@ -346,8 +362,8 @@ async def waiting_events(request: Request) -> Response:
     stranger = await masked(request)
     if not stranger.is_waiting:
         return _moved()
-    await end_oldest_streams(stranger.mask)
-    labels = {"session": stranger.mask.session_id, "user": stranger.mask_id, "stranger": 1}
+    await end_oldest_streams(request)
+    labels = {"session": client(request).session_id, "user": stranger.mask_id, "stranger": 1}
     reader = Reader(LOUNGE, None, "sse", "/strangers", current_language().code, **labels)
     reader.is_brief = is_long_poll(request)
     return Stream(reader, first_events(request), "text/event-stream")
@@ -371,5 +387,5 @@ async def chat_live(request: Request) -> Response:
     """The log of the chat with a stranger as a document that never ends."""
     if "frame" in request.query_params:
         return supervisor(request)
-    render.frame(request)
+    frame(request)
     return await open_log(request, *await talking(request))

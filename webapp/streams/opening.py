@@ -12,6 +12,7 @@ from webapp.accounts.models import User
 from webapp.conversations.models import Room
 from webapp.core.i18n import Text, _, current_language
 from webapp.http import negotiate, render
+from webapp.http.client import client
 from webapp.http.headers import CONTENT_SECURITY_POLICY
 from webapp.http.limits import throttle
 from webapp.live import Reader, frames, hub
@@ -31,7 +32,7 @@ async def open_events(request: Request, user: User, room: Room | None) -> Respon
     reader = await _reader(request, user, room, _cursor(request, room) if room else None, "sse")
     # A page among strangers has no sidebar.
     sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
-    reader.is_spare, reader.is_brief = render.is_spare(request), is_long_poll(request)
+    reader.is_spare, reader.is_brief = client(request).save_data, is_long_poll(request)
     return Stream(reader, first_events(request), "text/event-stream", sidebar=sidebar)
 
 
@@ -54,20 +55,21 @@ def _is_outdated(request: Request) -> bool:
 
 
 async def open_log(request: Request, user: User, room: Room) -> Response:
-    if must_wait(request, user):
+    if must_wait(request):
         return waiting_document(request, f"{room.path}?plain=1", _("Page without live updates"))
     reader = await _reader(request, user, room, None, "html")
     return open_document(request, reader, user, "messages/live.html", room=room, moderates=room.is_owned_by(user))
 
 
-def must_wait(request: Request, user: User) -> bool:
+def must_wait(request: Request) -> bool:
     """
     Whether one more endless document would leave the browser without a connection for anything else.
 
     Over HTTP/1.1, which is all that browsers speak without TLS, they have six for a host. To end the oldest, as for
     pages with script, would not help: a frame whose document ended would load it anew, so its connection stays open.
     """
-    held = len(hub().readers(session=user.session_id)) + parked_by_session()[user.session_id]
+    session = client(request).session_id
+    held = len(hub().readers(session=session)) + parked_by_session()[session]
     return request.url.scheme == "http" and held >= settings.MAX_STREAMS_PER_SESSION
 
 
@@ -78,7 +80,7 @@ def waiting_document(request: Request, link: str, link_text: Text) -> Response:
 def open_document(
     request: Request, reader: Reader, user: User, name: str, sidebar: str | None = None, **context: Any
 ) -> Response:
-    reader.is_spare = render.is_spare(request)
+    reader.is_spare = client(request).save_data
     context |= {"viewer_css": user.stylesheet, "save_data": reader.is_spare, "outdated": _is_outdated(request)}
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
     policy = CONTENT_SECURITY_POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
@@ -107,9 +109,9 @@ def supervisor(request: Request) -> Response:
 
 async def _reader(request: Request, user: User, room: Room | None, cursor: int | None, framing: str) -> Reader:
     """A reader for this stream, of a room or of what is the viewer's alone."""
-    labels = {"session": user.session_id, "user": user.id}
+    labels = {"session": client(request).session_id, "user": user.id}
     if room is None:
-        await end_oldest_streams(user)
+        await end_oldest_streams(request)
         return Reader(None, None, framing, "/lobby", current_language().code, **labels)
     if room.is_chat and room.other and not room.is_notes:
         labels["other"] = room.other.id
@@ -117,14 +119,15 @@ async def _reader(request: Request, user: User, room: Room | None, cursor: int |
         labels["stranger"] = 1
     if room.is_chat:
         labels["private"] = 1
-    await end_oldest_streams(user)
+    await end_oldest_streams(request)
     return Reader(room.id, cursor, framing, room.path, current_language().code, **labels)
 
 
-async def end_oldest_streams(user: User) -> None:
-    """The session's oldest streams end when there would be too many."""
-    await throttle(settings.RATE_STREAM, "stream", str(user.session_id))
-    open_already = hub().readers(session=user.session_id)
+async def end_oldest_streams(request: Request) -> None:
+    """End the session's oldest streams when there would be too many; raise TooManyRequests."""
+    session = client(request).session_id
+    await throttle(settings.RATE_STREAM, "stream", str(session))
+    open_already = hub().readers(session=session)
     for oldest in open_already[: max(0, len(open_already) + 1 - settings.MAX_STREAMS_PER_SESSION)]:
         hub().close_stream(oldest, "paused")
 

@@ -9,7 +9,7 @@ from webapp.conversations import access
 from webapp.conversations.models import CANNOT_WRITE, Room
 from webapp.core.errors import Forbidden
 from webapp.core.i18n import _
-from webapp.http import render
+from webapp.http.client import client, frame
 from webapp.relationships.models import Friendship
 from webapp.streams.opening import (
     _reader,
@@ -37,7 +37,7 @@ async def room_document(request: Request) -> Response:
     """The log as a document that never ends, for pages without script; with `frame`, the frame around it."""
     if "frame" in request.query_params:
         return supervisor(request)
-    render.frame(request)
+    frame(request)
     return await open_log(request, *await _room(request))
 
 
@@ -45,13 +45,13 @@ async def viewer_document(request: Request) -> Response:
     """The sidebar as such a document, for a page that shows no room."""
     if "frame" in request.query_params:
         return supervisor(request)
-    render.frame(request)
+    frame(request)
     user = require_account(request)
-    if must_wait(request, user):
+    if must_wait(request):
         return waiting_document(request, "/sidebar", _("Your chats and rooms"))
     reader = await _reader(request, user, None, None, "html")
     request_count = (await Friendship.request_counts([user.id]))[user.id]
-    shown = {"viewer": user, "request_count": request_count, "token": render.token(request)}
+    shown = {"viewer": user, "request_count": request_count, "token": client(request).form_token}
     return open_document(request, reader, user, "sidebar/live.html", sidebar="", **shown)
 
 
