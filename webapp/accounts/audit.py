@@ -8,8 +8,9 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
-from webapp.accounts.models import NOTICE_LENGTH, PERMANENT, User
+from webapp.accounts.models import NOTICE_LENGTH, User
 from webapp.accounts.names import NAME_SIZE
+from webapp.accounts.viewer import PERMANENT
 
 NOTE_LENGTH = 500
 PLACE_LENGTH = 300

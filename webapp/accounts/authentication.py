@@ -38,7 +38,7 @@ class SessionBackend(AuthenticationBackend):
             return None
         if session is None or session.is_over:
             return None
-        session_uses().record(session)
+        session_uses().record(session.id, session.used_at)
         session.user.session_id = session.id
         i18n.set_language(session.user.language)
         identify(request, session.user)

@@ -21,7 +21,7 @@ from webapp.accounts.names import (
     validate_display_name,
     validate_username,
 )
-from webapp.accounts.viewer import Avatar
+from webapp.accounts.viewer import PERMANENT, Avatar
 from webapp.core import text
 from webapp.core.errors import Banned, Forbidden, Invalid, NotFound
 from webapp.core.i18n import LANGUAGES, Text, _, current_language
@@ -33,7 +33,6 @@ EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
 
 BIO_LENGTH = 300
 NOTICE_LENGTH = 300
-PERMANENT = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Profile(NamedTuple):

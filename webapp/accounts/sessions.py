@@ -92,10 +92,11 @@ class SessionUses:
     def __init__(self) -> None:
         self._noted: dict[int, datetime] = {}
 
-    def record(self, session: Session) -> None:
+    def record(self, session: int, used_at: datetime) -> None:
+        """The session, which was last used then, is used now."""
         now = datetime.now(UTC)
-        if now - session.used_at > USE_INTERVAL:
-            self._noted[session.id] = now
+        if now - used_at > USE_INTERVAL:
+            self._noted[session] = now
 
     async def write(self) -> None:
         noted, self._noted = self._noted, {}

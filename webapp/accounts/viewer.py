@@ -1,13 +1,18 @@
-"""How people see each other: name, picture and colour."""
+"""Who asks, and how people see each other: name, picture and colour."""
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar, NamedTuple, Protocol
 from zlib import crc32
 
 from webapp.core import text
+from webapp.core.errors import Banned
+from webapp.core.i18n import current_language
 from webapp.media import store
 
 HUES = 12
+PERMANENT = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Avatar(NamedTuple):
@@ -24,3 +29,88 @@ class Avatar(NamedTuple):
         initials = "".join(text.clusters(word)[0] for word in (words if len(words) == 1 else (words[0], words[-1])))
         sizes = [store.path(picture, size) for size in (store.SMALL, store.LARGE)] if picture else []
         return cls(initials.upper(), crc32(code.encode()) % HUES, *sizes)
+
+
+class Person(Protocol):
+    """Somebody as others see them: a user, a row of one, or the viewer."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def display_name(self) -> str: ...
+    @property
+    def picture(self) -> str | None: ...
+    @property
+    def is_admin(self) -> bool: ...
+    @property
+    def is_guest(self) -> bool: ...
+    @property
+    def shows_presence(self) -> bool: ...
+    @property
+    def shows_receipts(self) -> bool: ...
+    @property
+    def shows_typing(self) -> bool: ...
+    @property
+    def last_seen_at(self) -> datetime: ...
+    @property
+    def avatar(self) -> Avatar: ...
+    @property
+    def path(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """What a query read of somebody; the fields are the columns of PERSON_COLUMNS in queries.py, in their order."""
+
+    id: int
+    code: str
+    display_name: str
+    picture: str | None
+    is_admin: bool
+    is_guest: bool
+    shows_presence: bool
+    shows_receipts: bool
+    shows_typing: bool
+    last_seen_at: datetime
+
+    @property
+    def avatar(self) -> Avatar:
+        return Avatar.of(self.display_name, self.code, self.picture)
+
+    @property
+    def path(self) -> str:
+        return f"/people/{self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer(PersonRow):
+    """Who asks: their user, and the session that the request came with."""
+
+    username: str | None
+    language: str
+    saves_data: bool
+    # 0 for a viewer who never blocked anybody.
+    blocks_version: int
+    banned_until: datetime | None
+    ban_reason: str
+    warning: str
+    session_id: int
+
+    is_authenticated: ClassVar[bool] = True
+
+    @property
+    def stylesheet(self) -> str:
+        """The address of what is decided for this viewer alone."""
+        version = f"{self.code}.{self.blocks_version}.{current_language().code}"
+        return f"{'/strangers' if self.is_guest else ''}/me.css?v={version}"
+
+    @property
+    def is_banned(self) -> bool:
+        return self.banned_until is not None and self.banned_until > datetime.now(UTC)
+
+    def require_not_banned(self) -> None:
+        """Raise Banned while an administrator keeps the viewer out."""
+        if self.banned_until and self.is_banned:
+            raise Banned(None if self.banned_until >= PERMANENT else self.banned_until, self.ban_reason)

@@ -7,8 +7,9 @@ from tortoise.expressions import F
 
 from webapp.accounts.audit import NOTE_LENGTH, PAGE, Action, AuditEntry
 from webapp.accounts.bans import BAN_DAYS, AddressBan
-from webapp.accounts.models import NOTICE_LENGTH, PERMANENT, User
+from webapp.accounts.models import NOTICE_LENGTH, User
 from webapp.accounts.sessions import Session
+from webapp.accounts.viewer import PERMANENT
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _

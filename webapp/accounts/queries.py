@@ -1,0 +1,56 @@
+"""Who asks, in one query, and people as rows."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from webapp.accounts.sessions import GUEST_LIFETIME, MAX_LIFETIME, session_uses
+from webapp.accounts.viewer import PersonRow, Viewer
+from webapp.db import sql
+from webapp.http import cookie
+
+PERSON_FIELDS = tuple(field.name for field in fields(PersonRow))
+VIEWER_FIELDS = tuple(field.name for field in fields(Viewer))
+FLAGS = {"is_admin", "is_guest", "shows_presence", "shows_receipts", "shows_typing", "saves_data"}
+TIMES = {"last_seen_at", "banned_until"}
+
+
+def person_columns(table: str = '"user"') -> str:
+    """Return what a query asks of the table of users, under that name, for `person_from`."""
+    return ", ".join(f"{table}.{name}" for name in PERSON_FIELDS)
+
+
+def _converters(names: Iterable[str]) -> list[Callable[[Any], Any] | None]:
+    return [bool if name in FLAGS else sql.from_db if name in TIMES else None for name in names]
+
+
+PERSON_CONVERTERS, VIEWER_CONVERTERS = _converters(PERSON_FIELDS), _converters(VIEWER_FIELDS)
+
+
+def _converted(row: Iterable[Any], converters: list[Callable[[Any], Any] | None]) -> Iterator[Any]:
+    """The values of a row as the fields have them; columns beyond the fields are left out."""
+    for value, convert in zip(row, converters, strict=False):
+        yield value if convert is None or value is None else convert(value)
+
+
+def person_from(row: Iterable[Any]) -> PersonRow:
+    """Make a person of a row that begins with the columns of `person_columns`."""
+    return PersonRow(*_converted(row, PERSON_CONVERTERS))
+
+
+_VIEWER = f"""
+SELECT {", ".join("session.id" if name == "session_id" else f'"user".{name}' for name in VIEWER_FIELDS)},
+    session.created_at AS session_created_at, session.used_at AS session_used_at
+FROM session JOIN "user" ON "user".id = session.user_id WHERE session.digest = ?"""
+
+
+async def viewer_by_token(token: str) -> Viewer | None:
+    """Return who is signed in with the token, and record that the session is used; None where it has ended."""
+    for row in await sql.fetch_inline(_VIEWER, cookie.digest(token)):
+        viewer = Viewer(*_converted(row, VIEWER_CONVERTERS))
+        age = datetime.now(UTC) - sql.from_db(row["session_created_at"])
+        if age <= (GUEST_LIFETIME if viewer.is_guest else MAX_LIFETIME):
+            session_uses().record(viewer.session_id, sql.from_db(row["session_used_at"]))
+            return viewer
+    return None
