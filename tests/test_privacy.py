@@ -177,7 +177,7 @@ async def test_no_open_stream_tells_others_who_talks_who_is_friends_and_who_is_h
         for stream in streams:
             stream.look()
             words = stream.text.casefold()
-            assert not [word for word in ("alice", who(alice).code.casefold(), "zoe", KEY, "ties") if word in words]
+            assert not [word for word in ("alice", who(alice).code.casefold(), "zoe", KEY, "contacts") if word in words]
 
 
 async def test_a_friend_who_does_not_show_it_looks_the_same_there_and_away(
@@ -196,7 +196,7 @@ async def test_a_friend_who_does_not_show_it_looks_the_same_there_and_away(
     for path in (who(alice).path, f"/rooms/{KEY}", "/lobby", "/friends"):
         assert away[path][0] == 200
         assert "Last seen" not in away[path][2]
-        assert "dot--online" not in away[path][2]
+        assert "online-dot--on" not in away[path][2]
 
 
 async def test_who_does_not_show_it_is_not_counted_in_a_room(alice: Person, bob: Person, room: Room) -> None:

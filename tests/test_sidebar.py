@@ -480,8 +480,8 @@ async def test_a_declined_friendship_is_told_to_one_side_alone(alice: Person, bo
     await bob.post(f"/friends/{who(alice).code}/decline")
     await told()
     window.look()
-    assert window.ties == 1
-    assert 'id="waiting"' in window.text
+    assert window.contacts == 1
+    assert 'id="request-count"' in window.text
     assert hers.look() == []
     assert hers.text == ""
 
@@ -540,8 +540,8 @@ async def test_the_second_page_of_the_list_stays_the_second(alice: Person, bob: 
     await told()
     second.look()
     first.look()
-    assert (first.ties, second.ties) == (1, 1)
-    assert 'id="waiting"' in second.text
+    assert (first.contacts, second.contacts) == (1, 1)
+    assert 'id="request-count"' in second.text
     assert (len(first.entries), len(second.entries)) == (50, 16)
     oldest = await Room.get(name="Room 0")
     await bob.say(oldest, "up it goes")
@@ -594,7 +594,7 @@ async def goes(one: Person) -> None:
 def dot(window: Window, one: Person) -> bool | None:
     window.look()
     found = re.findall(rf'id="dot-entry-{who(one).code}" class="([^"]*)"', window.text)
-    return "dot--online" in found[-1] if found else None
+    return "online-dot--on" in found[-1] if found else None
 
 
 async def test_a_friend_who_comes_and_goes_shows(alice: Person, bob: Person, charlie: Person) -> None:
@@ -671,7 +671,7 @@ async def test_after_the_link_broke_everything_is_told_anew(alice: Person, bob: 
     await engine.heartbeat()
     await told()
     assert window.look() == ["#entries"]
-    assert window.ties == 1
+    assert window.contacts == 1
     assert engine.followers_of_person(who(alice).id) == {who(bob).id}
 
 
@@ -727,7 +727,7 @@ async def test_what_could_not_be_read_is_read_again(
     assert failed
     window.look()
     # The list is loaded anew, or has his dot alone changed.
-    assert window.ties or "dot--online" in window.text
+    assert window.contacts or "online-dot--on" in window.text
     assert window.sidebar[:2] == [Shown("Soup", "and more", "1"), Shown("Tea & Cake", "since then", "1")]
     assert nothing_is_due()
 
@@ -856,7 +856,7 @@ async def test_strangers_who_keep_in_touch_find_each_other_in_their_other_window
     for window in windows:
         window.look()
         assert chat.id in window.entries
-        assert window.ties
+        assert window.contacts
 
 
 # What it costs.

@@ -153,7 +153,9 @@ def goes(path: str) -> Callable[[Reader, Town], object]:
 
 def in_room(reader: Reader, town: Town) -> None:
     reader.open(town.room)
-    reader.until(lambda: "João" in reader.log.locator(".people:visible, .now:visible").first.inner_text(), "people")
+    reader.until(
+        lambda: "João" in reader.log.locator(".people:visible, .live-state:visible").first.inner_text(), "people"
+    )
 
 
 def writes(reader: Reader, town: Town) -> None:

@@ -45,7 +45,7 @@ class Window:
         self.room = room
         self.frames: list[str] = []
         self.text = ""
-        self.ties = 0
+        self.contacts = 0
         labels = {"session": one.session.id, "user": self.user.id}
         self.reader = Reader(room.id if room else None, room.version if room else None, framing, "/lobby", **labels)
         engine.join(self.reader, seen)
@@ -70,7 +70,7 @@ class Window:
         self.text = b"".join(self.reader.outbox._chunks).decode()
         self.reader.outbox._chunks.clear()
         self.reader.outbox._size = 0
-        self.ties = self.text.count("event: ties\n")
+        self.contacts = self.text.count("event: contacts\n")
         pieces = [piece for piece in PARTIAL.findall(self.text.replace("\ndata: ", "\n"))]
         self.frames = [target for target, _, _ in pieces if target.startswith("#entr")]
         for target, swap, piece in pieces:

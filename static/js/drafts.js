@@ -50,7 +50,7 @@
   // Where a chat with a stranger has ended, or another has begun, or is looked for.
   const part = () => {
     const here = room(find("#composer"));
-    const isEnd = find(".company__over, #stream[data-reason=went_on], #wait, [action='/strangers/find']");
+    const isEnd = find(".chat-presence__over, #stream[data-reason=went_on], #wait, [action='/strangers/find']");
     if (isEnd || here?.startsWith("/strangers")) forget("/strangers", isEnd || here);
     if (isEnd) isOver = true;
   };

@@ -5,7 +5,7 @@
   // What is being sent, what a form was answered with and can't be loaded anew, a menu that is about to be used.
   const BUSY = "#composer.htmx-request, .problem, .field--wrong, details[open]";
   const any = (css, test) => [...document.querySelectorAll(css)].some(test);
-  const isBusy = () => any(BUSY, () => true) || !getSelection().isCollapsed
+  const isBusy = () => document.querySelector(BUSY) || !getSelection().isCollapsed
     || any("input, textarea", field => field.value != field.defaultValue)
     || any(".scroller", scroller => scroller.scrollTop < -100)
     || !document.hidden && document.activeElement.matches("input, textarea, select");
@@ -19,5 +19,5 @@
     } catch {}
   };
   let waits;
-  document.addEventListener("outdated", ({ detail }) => waits = waits || setTimeout(renew, detail.data));
+  document.addEventListener("outdated", ({ detail }) => waits ||= setTimeout(renew, detail.data));
 })();

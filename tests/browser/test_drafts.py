@@ -237,7 +237,7 @@ def test_when_the_stranger_leaves_the_draft_is_forgotten(meet: Meet) -> None:
     alice.text.fill(SECRET)
     assert SECRET in alice.page.evaluate(KEPT)
     bob.send("/strangers/leave")
-    alice.page.locator(".company__over").wait_for()
+    alice.page.locator(".chat-presence__over").wait_for()
     alice.until(lambda: SECRET not in alice.page.evaluate(KEPT), "end of the draft")
 
 

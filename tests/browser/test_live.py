@@ -148,7 +148,7 @@ def test_a_room_tells_who_is_there_and_who_has_left(meet: Meet) -> None:
 
     def both_see(count: str, *names: str) -> None:
         for person in (alice, nora):
-            people = person.log.locator("#people" if person.script else ".now:visible")
+            people = person.log.locator("#people" if person.script else ".live-state:visible")
             person.until(lambda: people.inner_text().startswith(count), count)  # noqa: B023
             assert all(name in people.inner_text() for name in names)
 

@@ -68,14 +68,14 @@ def become_friends(watch: Watch, alice: Reader, bob: Reader) -> None:
     watch.step(
         "ask",
         lambda: alice.page.get_by_role("button", name="Ask to be friends").click(),
-        lambda: bob.page.locator("#ties #asking .member").wait_for(),
+        lambda: bob.page.locator("#contacts #asking .member").wait_for(),
     )
-    assert bob.page.locator("#waiting .unread").inner_text().startswith("1")
+    assert bob.page.locator("#request-count .unread").inner_text().startswith("1")
     alice.page.get_by_text("You have asked to be friends.").wait_for()
     watch.step(
         "accept",
         lambda: bob.page.get_by_role("button", name="Accept").click(),
-        lambda: alice.page.locator("#ties", has_text="You are friends.").wait_for(),
+        lambda: alice.page.locator("#contacts", has_text="You are friends.").wait_for(),
     )
     alice.page.locator(f"#seen-{bob.code}", has_text="Online").wait_for()
 
@@ -153,7 +153,7 @@ def test_a_friend_who_comes_and_goes_has_a_dot_that_does_too(meet: Meet, place: 
     chat = alice.page.url.partition("#")[0]
     with alice.page.expect_response("**/events?*"):
         alice.page.goto({"profile": f"/people/{bob.code}", "chat": chat}.get(place, place))
-    sign = f"#dot-friend-{bob.code}" if place in ("/lobby", "/friends") else f"#seen-{bob.code}.seen--online"
+    sign = f"#dot-friend-{bob.code}" if place in ("/lobby", "/friends") else f"#seen-{bob.code}.last-seen--online"
     alice.page.locator(sign).wait_for(state="hidden")
     in_lobby(bob)
     alice.page.locator(sign).wait_for(state="visible")

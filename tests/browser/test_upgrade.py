@@ -1,5 +1,8 @@
 """Pages that are open while Parley is upgraded: an older one learns it, says it, and loads itself anew when it can."""
 
+import re
+
+import pytest
 from playwright.sync_api import Route
 
 from tests.browser.conftest import Meet
@@ -10,12 +13,28 @@ SCRIPT, PLAIN = True, False
 NOTE = "Parley has been updated."
 
 
-def open_older(reader: Reader, address: str) -> None:
+# What pages of 0.1 have in place of what pages have now; gone with the names of 0.1 that templates still give.
+NAMES_OF_0_1 = [
+    (r'<div id="ties"><(\w+) id="contacts" class="(lobby__contacts )?', r'<div><\1 id="ties" class="'),
+    ('contacts from:#stream" hx-select="#contacts"', 'ties from:#stream" hx-select="#ties"'),
+    ('id="request-count" class="request-count waiting"', 'id="waiting" class="waiting"'),
+    ('class="online-dot dot', 'class="dot'),
+    ("online-dot--on dot--online", "dot--online"),
+    ('class="last-seen seen', 'class="seen'),
+    ("last-seen--online seen--online", "seen--online"),
+    ("</main>", "<details open></details></main>"),  # somebody is at something, so that the page stays
+]
+
+
+def open_older(reader: Reader, address: str, names: list[tuple[str, str]] = []) -> None:  # noqa: B006
     """Open the page as a server of another version has made it; loaded again, it is that of this server."""
 
     def older(route: Route) -> None:
         answer = route.fetch()
-        route.fulfill(response=answer, body=answer.text().replace(f"page={render.PAGE_VERSION}", "page=00000000"))
+        text = answer.text().replace(f"page={render.PAGE_VERSION}", "page=00000000")
+        for name, before in names:
+            text = re.sub(name, before, text)
+        route.fulfill(response=answer, body=text)
 
     reader.page.route(address, older, times=1)
     reader.page.goto(address, wait_until="commit")
@@ -90,6 +109,27 @@ def test_a_lobby_and_a_chat_with_a_stranger_learn_it_too(meet: Meet) -> None:
         alice.page = alice.context.new_page()
         open_older(alice, address)
         alice.until(lambda: not is_older(alice), f"today's {address}")
+
+
+@pytest.mark.parametrize("path", ["/lobby", "/friends"])
+def test_a_page_of_0_1_follows_requests_and_friends_as_before(meet: Meet, path: str) -> None:
+    alice, ben, cara = meet("alice"), meet("ben"), meet("cara")
+    alice.send(f"/friends/{ben.code}/ask")
+    ben.send(f"/friends/{alice.code}/accept")
+    with alice.page.expect_response("**/events?*"):
+        open_older(alice, f"{alice.site.url}{path}", NAMES_OF_0_1)
+    assert not alice.page.locator("#contacts, .online-dot, #request-count").count()
+    for number, friend in enumerate((cara, meet("dora")), 1):  # the second one finds what the first one left behind
+        friend.send(f"/friends/{alice.code}/ask")
+        alice.page.locator("#ties #asking .member", has_text=friend.name).wait_for()
+        alice.page.locator(".waiting .unread", has_text=str(number)).wait_for()
+    dot = alice.page.locator(f"#dot-friend-{ben.code}")
+    with ben.page.expect_response("**/events?*"):
+        ben.page.goto("/lobby")
+    alice.page.locator(f"#dot-friend-{ben.code}.dot.dot--online").wait_for()
+    ben.page.goto("about:blank")
+    dot.and_(alice.page.locator(".dot:not(.dot--online)")).wait_for(state="attached")
+    assert is_older(alice)
 
 
 def test_without_script_the_endless_document_shows_the_way_to_the_page_of_today(meet: Meet) -> None:

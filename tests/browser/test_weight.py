@@ -105,7 +105,7 @@ def first_visit(visitor: Reader, address: str) -> Scale:
     wanted = {"document", "stylesheet", "icons", "stream"} | ({"script"} if visitor.script else {"frames"})
     visitor.until(lambda: wanted <= scale.weights.keys(), "every kind of answer")
     if not visitor.script:
-        visitor.until(lambda: visitor.log.locator(".now").count(), "the first word on who is here")
+        visitor.until(lambda: visitor.log.locator(".live-state").count(), "the first word on who is here")
         scale.bodies["live"] = live_document(visitor, address)
         scale.kinds["live"] = "stream"
     visitor.pause(500)  # whatever else may come: nothing tells that nothing more does
@@ -139,7 +139,7 @@ def live_document(person: Reader, room: str) -> int:
         for piece in stream.iter_raw():
             weight += len(piece) + CHUNK_BYTES
             text += unpack.decompress(piece)
-            if b'class="now' in text:
+            if b'class="live-state' in text:
                 return weight
     raise AssertionError("the endless document ended")
 

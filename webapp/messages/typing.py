@@ -62,7 +62,7 @@ def typing_frame(people: dict[str, str]) -> Payload:
 
     def made() -> Frame:
         html = render.fragment("messages/_typing.html", people=shown, others=len(people) - len(shown))
-        line = f'<li class="now now--typing">{html}</li>'
+        line = f'<li class="live-state live-state--typing">{html}</li>'
         return Frame(frames.sse_event(frames.hx_partial("#typing", "innerHTML", html)), line.encode())
 
     return frames.localized(made)

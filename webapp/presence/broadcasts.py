@@ -38,7 +38,7 @@ def presence_frame(people: RoomPresence) -> Payload:
     def made() -> Frame:
         html = render.fragment("presence/_people.html", people=people)
         # The endless document can't replace what it has said: each new line hides the ones before it.
-        line = render.fragment("presence/_now.html", people=people)
+        line = render.fragment("presence/_live_state.html", people=people)
         return Frame(frames.sse_event(frames.hx_partial("#people", "outerHTML", html)), line.encode())
 
     return frames.localized(made, people)

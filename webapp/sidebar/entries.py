@@ -13,8 +13,10 @@ from webapp.sidebar.queries import EntryRow
 # 2026 will do for some decades.
 ORDER_EPOCH = 1_767_225_600
 FIRST_ORDER = 2**31 - 1
-# The pages that list people load that list anew.
-CONTACTS_CHANGED = Frame(frames.sse_signal("ties"))
+# The pages that list people load that list again. The second one is what open pages of 0.1 wait for: drop it in 0.3.
+CONTACTS_CHANGED = Frame(frames.sse_signal("contacts") + frames.sse_signal("ties"))
+# The second one is that of open pages of 0.1: drop it in 0.3.
+REQUEST_COUNT = "#request-count, #waiting"
 
 
 class EntryFrames:
@@ -82,7 +84,7 @@ def requests_frame(count: int) -> Payload:
 
     def made() -> Frame:
         html = render.fragment("sidebar/_requests.html", request_count=count)
-        return Frame(frames.sse_event(frames.hx_partial("#waiting", "outerHTML", html)))
+        return Frame(frames.sse_event(frames.hx_partial(REQUEST_COUNT, "outerHTML", html)))
 
     return frames.localized(made)
 
@@ -100,11 +102,14 @@ def _dot(user: User, is_online: bool) -> Payload:
 def _dot_made(user: User, is_online: bool) -> Frame:
     sse = ""
     for place in ("entry", "friend"):
-        html = render.fragment("presence/_dot.html", place=place, code=user.code, is_online=is_online)
+        html = render.fragment("presence/_online_dot.html", place=place, code=user.code, is_online=is_online)
         sse += frames.hx_partial(f"#dot-{place}-{user.code}", "outerHTML", html)
-    html = render.fragment("presence/_seen.html", code=user.code, is_online=is_online, last_seen=last_seen_for(user))
+    html = render.fragment(
+        "presence/_last_seen.html", code=user.code, is_online=is_online, last_seen=last_seen_for(user)
+    )
     sse += frames.hx_partial(f"#seen-{user.code}", "outerHTML", html)
     display = "inline-block" if is_online else "none"
     return Frame(
-        frames.sse_event(sse), frames.style_element(f".dot[data-dot='{user.code}']{{display:{display}}}").encode()
+        frames.sse_event(sse),
+        frames.style_element(f".online-dot[data-dot='{user.code}']{{display:{display}}}").encode(),
     )

@@ -56,7 +56,7 @@ def company_frame(seen: Company) -> Payload:
         sse = frames.hx_partial("#company", "innerHTML", html)
         if seen.is_over:
             sse += frames.hx_partial("#composer", "delete", "") + frames.hx_partial("#typing", "innerHTML", "")
-        return Frame(frames.sse_event(sse), f'<li class="now now--company">{html}</li>'.encode())
+        return Frame(frames.sse_event(sse), f'<li class="live-state live-state--company">{html}</li>'.encode())
 
     return frames.localized(made)
 
