@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.readers import reader as open_reader
 from webapp.live import Reader, hub
 from webapp.sidebar import viewers as engine
 from webapp.sidebar.viewers import Viewers, viewers
@@ -30,7 +31,7 @@ READS: dict[str, tuple[Any, str]] = {
 
 def page(user: int, session: int, seen: str, framing: str = "sse") -> Reader:
     """A page that shows no room, and this of the sidebar, is open from now on."""
-    reader = Reader(None, None, framing, "/lobby", session=session, user=user)
+    reader = open_reader(None, None, framing, "/lobby", session=session, user=user)
     join(reader, seen)
     return reader
 

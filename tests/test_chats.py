@@ -12,6 +12,8 @@ from starlette.routing import Route
 from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, account, bodies, person
 from tests.page import words
+from tests.readers import CHAT
+from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts.models import EVERYONE, User
 from webapp.app import app as the_app
@@ -39,7 +41,7 @@ def sidebar(page: httpx2.Response) -> list[str]:
 
 async def block(one: Person, other: Person) -> None:
     await Block.add(who(one), who(other))
-    broadcasts.blocked(who(one).id, who(other).id)
+    await broadcasts.blocked(who(one).id, who(other).id)
 
 
 async def membership(one: Person, room: Room) -> Membership | None:
@@ -418,8 +420,7 @@ async def test_unblocking_restores(alice: Person, bob: Person, chat: Room) -> No
 async def opened(one: Person, room: Room) -> Reader:
     """A stream of the room as the view opens it."""
     seen = await for_reading(who(one), room.key)
-    other = {"other": seen.other.id} if seen.other else {}
-    reader = Reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id, **other)
+    reader = open_reader(seen.id, 0, "sse", room.path, states=CHAT, session=one.session.id, user=who(one).id)
     hub().join(reader)
     return reader
 
@@ -432,7 +433,7 @@ async def test_the_streams_of_the_two_end_with_a_block_and_no_others(
     another = (await Room.filter(kind=DIRECT).order_by("-id"))[0]
     ended = [await opened(alice, chat), await opened(bob, chat)]
     kept = [await opened(alice, another), await opened(charlie, another)]
-    broadcasts.blocked(who(bob).id, who(alice).id)
+    await broadcasts.blocked(who(bob).id, who(alice).id)
     for reader in ended:
         assert reader.outbox.is_closed
         assert str(CANNOT_WRITE).encode() in b"".join([chunk async for chunk in reader.outbox]).replace(b"&#39;", b"'")
@@ -449,7 +450,7 @@ async def test_a_block_that_was_made_elsewhere_is_found_by_the_heartbeat(
     await Block.add(who(alice), who(charlie))
     assert await hub().providers.check_access(readers) == []
     await Block.add(who(alice), who(bob))
-    assert sorted(await hub().providers.check_access(readers), key=lambda one: one[0].since) == [
+    assert sorted(await hub().providers.check_access(readers), key=lambda one: one[0].opened_at) == [
         (readers[0], "parted"),
         (readers[1], "parted"),
     ]
@@ -457,20 +458,27 @@ async def test_a_block_that_was_made_elsewhere_is_found_by_the_heartbeat(
         hub().leave(reader)
 
 
-async def test_the_reader_of_a_chat_is_labelled_with_the_other(
-    alice: Person, bob: Person, chat: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[Reader] = []
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> list[Reader]:
+    """The readers of the streams that the views open."""
+    readers: list[Reader] = []
     begin = Stream.__init__
 
     def remember(self: Stream, reader: Reader, *args: Any, **kwargs: Any) -> None:
-        opened.append(reader)
+        readers.append(reader)
         begin(self, reader, *args, **kwargs)
 
     monkeypatch.setattr(Stream, "__init__", remember)
+    return readers
+
+
+async def test_the_page_of_a_chat_shows_receipts_and_not_who_is_here(
+    alice: Person, bob: Person, chat: Room, streams: list[Reader]
+) -> None:
     for way in ("events", "live"):
         assert (await alice.client.head(f"{chat.path}/{way}")).status_code == 200
-    assert [reader.labels["other"] for reader in opened] == [who(bob).id] * 2
+    assert [reader.states for reader in streams] == [{"typing", "receipts", "entries", "online"}] * 2
+    assert [reader.labels for reader in streams] == [{"session": alice.session.id, "user": who(alice).id}] * 2
 
 
 async def test_the_request_of_somebody_blocked_is_out_of_sight(
@@ -727,7 +735,7 @@ def receipt(page: httpx2.Response) -> str:
 async def shown(one: Person, room: Room) -> str:
     """What an open page of theirs says of the newest message, and whose it is."""
     reader = await opened(one, room)
-    while not reader.outbox.is_empty or reader not in hub().channels[room.id].readers:
+    while not reader.outbox.is_empty or reader not in hub().channels[f"room:{room.id}"].readers:
         await asyncio.sleep(0)
         reader.outbox._chunks.clear()
     frame = (await receipts.receipts([room.id]))[room.id].in_language("en")
@@ -781,7 +789,7 @@ async def test_what_is_written_to_an_endless_document_is_seen(alice: Person, bob
     version = (await Room.get(id=chat.id)).version
     seen = await for_reading(who(bob), chat.key)
     assert seen.other
-    reader = Reader(chat.id, version, "html", chat.path, session=bob.session.id, user=who(bob).id, other=seen.other.id)
+    reader = open_reader(chat.id, version, "html", chat.path, states=CHAT, session=bob.session.id, user=who(bob).id)
     chunks = Stream(reader, b"<!doctype html>", "text/html")._chunks()
     assert await anext(chunks) == b"<!doctype html>"
     waiting = asyncio.ensure_future(anext(chunks))
@@ -807,10 +815,21 @@ async def test_what_is_written_to_an_endless_document_is_seen(alice: Person, bob
     hub().leave(reader)
 
 
-async def test_in_a_room_of_many_there_are_no_receipts(alice: Person, bob: Person, room: Room) -> None:
+async def test_in_a_room_of_many_there_are_no_receipts(
+    alice: Person, bob: Person, room: Room, streams: list[Reader]
+) -> None:
     await alice.say(room, "hello")
     assert 'id="receipt"' not in (await alice.get(room.path)).text
-    reader = await opened(alice, room)
-    await asyncio.sleep(0.05)
-    assert await receipts.receipts([room.id]) == {}
+    for way in ("events", "live"):
+        assert (await alice.client.head(f"{room.path}/{way}")).status_code == 200
+    assert ["receipts" in reader.states for reader in streams] == [False, False]
+
+
+async def test_a_state_that_no_page_shows_is_not_read(alice: Person, room: Room) -> None:
+    reader = open_reader(room.id, 0, "sse", states=set(), session=alice.session.id, user=who(alice).id)
+    hub().join(reader)
+    for state in ("people", "receipts"):
+        hub().refresh(f"room:{room.id}", state)
+    await hub().reconcile()
+    assert not hub()._prompt
     hub().leave(reader)

@@ -14,6 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from tests.conftest import PASSWORD, Person, known_password
+from tests.readers import reader as open_reader
 from tests.servers import ROOT
 from webapp.accounts.models import User
 from webapp.conversations.models import ROOM_NOT_FOUND, Room
@@ -304,18 +305,18 @@ async def test_two_languages_in_one_room_are_rendered_once_each(
 ) -> None:
     assert alice.user
     readers = [
-        Reader(room.id, 0, framing, room.path, language, session=alice.session.id, user=alice.user.id)
+        open_reader(room.id, 0, framing, room.path, language, session=alice.session.id, user=alice.user.id)
         for framing, language in [("sse", "de"), ("html", "en"), ("sse", "en")]
     ]
     for reader in readers:
         hub().join(reader)
     async with asyncio.timeout(30):
-        while hub().channels[room.id].readers != set(readers):
+        while hub().channels[f"room:{room.id}"].readers != set(readers):
             await asyncio.sleep(0)
     rendered.clear()
     posted = await posting.post(room, alice.user, "Words of a person", "")
     message = await Message.get(room_id=room.id, number=posted.number)
-    hub().publish_version(room.id, await message.remove())
+    hub().publish_version(f"room:{room.id}", await message.remove())
     told = [await heard(reader, "message__body") for reader in readers]
     assert ["Entfernt" in text for text in told] == [True, False, False]
     assert ["Removed" in text for text in told] == [False, True, True]

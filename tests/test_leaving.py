@@ -14,6 +14,7 @@ from PIL import Image
 from tests.cast import who
 from tests.conftest import PASSWORD, Person, bodies, person, show
 from tests.page import words
+from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts import passwords
 from webapp.accounts.models import SearchName, User
@@ -26,7 +27,7 @@ from webapp.conversations.models import KICKED, MEMBER, OWNER, Membership, Room
 from webapp.db import sql, transaction
 from webapp.deletion import steps
 from webapp.http.forms import Upload
-from webapp.live import Reader, hub
+from webapp.live import hub
 from webapp.media import store
 from webapp.messages import posting, typing
 from webapp.messages.models import Message
@@ -226,7 +227,7 @@ async def test_who_is_kept_out_inherits_nothing(alice: Person, bob: Person, room
 
 async def test_a_room_of_theirs_with_nobody_else_is_deleted(alice: Person, charlie: Person, room: Room) -> None:
     await alice.say(room, "Anybody there?")
-    page = Reader(room.id, 0, "sse", room.path, session=charlie.session.id, user=who(charlie).id)
+    page = open_reader(room.id, 0, "sse", room.path, session=charlie.session.id, user=who(charlie).id)
     hub().join(page)
     await leave(alice)
     assert page.outbox.is_closed
@@ -287,10 +288,10 @@ async def test_the_picture_of_somebody_who_has_the_same_stays(alice: Person, bob
 async def test_every_page_of_theirs_ends_at_once_and_nobody_elses(alice: Person, bob: Person, room: Room) -> None:
     other = await Session.begin(who(alice), "another browser", "")
     hers = [
-        Reader(room.id, 0, "sse", room.path, session=session, user=who(alice).id)
+        open_reader(room.id, 0, "sse", room.path, session=session, user=who(alice).id)
         for session in (alice.session.id, other.id)
     ]
-    his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
+    his = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     for reader in (*hers, his):
         hub().join(reader)
         tracker().stream_opened(reader.labels["user"], room.id)
@@ -304,7 +305,7 @@ async def test_every_page_of_theirs_ends_at_once_and_nobody_elses(alice: Person,
 
 
 async def test_who_left_types_no_more(alice: Person, bob: Person, room: Room) -> None:
-    page = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
+    page = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     hub().join(page)
     typing.started(room.id, who(alice))
     assert b"Alice" in (await typing.typing([room.id]))[room.id].in_language("en").sse

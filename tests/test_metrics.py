@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from tests.conftest import Person
+from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.app import app as the_app
 from webapp.conversations.models import Room
 from webapp.core import faults
 from webapp.db import engine, sql
-from webapp.live import Reader, hub
+from webapp.live import hub
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.ops import health
@@ -112,7 +113,7 @@ async def test_they_count_what_happens(alice: Person, room: Room) -> None:
     assert alice.user
     await posting.post(room, alice.user, "before", "")
     before, waited = await metrics(), hub().counts.delays.total
-    reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
+    reader = open_reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
     hub().join(reader)
     await until(lambda: not reader.outbox.is_empty)
     await alice.say(room, "hello")
@@ -136,15 +137,15 @@ async def test_they_count_what_happens(alice: Person, room: Room) -> None:
 
 async def test_a_ring_that_was_lost_is_counted(alice: Person, room: Room) -> None:
     assert alice.user
-    reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
+    reader = open_reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
     hub().join(reader)
-    await until(lambda: hub().channels[room.id].version == 0)
+    await until(lambda: hub().channels[f"room:{room.id}"].version == 0)
     await hub().reconcile()
     lost = hub().counts.rings_lost
     await posting.post(room, alice.user, "nobody was told", "")
     await hub().reconcile()
     assert hub().counts.rings_lost == lost + 1
-    await until(lambda: hub().channels[room.id].version == 1)
+    await until(lambda: hub().channels[f"room:{room.id}"].version == 1)
     await hub().reconcile()
     assert hub().counts.rings_lost == lost + 1
     hub().leave(reader)
@@ -188,7 +189,7 @@ async def test_whoever_finds_the_database_away_it_is_one_line(
     for _ in range(5):
         assert (await alice.get(room.path)).status_code == 503
         assert (await alice.get("/health")).status_code == 503
-    hub().join(Reader(None, None, "sse", session=alice.session.id))
+    hub().join(open_reader(None, None, "sse", session=alice.session.id))
     failures = hub().counts.read_failures
     hub()._must_check.set()
     await until(lambda: hub().counts.read_failures > failures)

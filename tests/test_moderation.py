@@ -13,6 +13,7 @@ from starlette.requests import Request
 from tests.cast import who
 from tests.conftest import PASSWORD, Person, person
 from tests.page import words
+from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts import bans, passwords
 from webapp.accounts.audit import PAGE, AuditEntry
@@ -23,7 +24,7 @@ from webapp.chats import first_message
 from webapp.conversations.access import for_reading
 from webapp.conversations.models import Room
 from webapp.http.client import address_hash
-from webapp.live import Reader, hub
+from webapp.live import hub
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.moderation.models import ALREADY_DECIDED, Report
@@ -496,8 +497,8 @@ async def test_what_one_decision_answers_is_said_before(
 
 
 async def test_their_open_pages_end_at_once(alice: Person, bob: Person, admin: Person, rude: str, room: Room) -> None:
-    theirs = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
-    other = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=who(alice).id)
+    theirs = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
+    other = open_reader(room.id, 0, "sse", room.path, session=alice.session.id, user=who(alice).id)
     for reader in (theirs, other):
         hub().join(reader)
     await decide(admin, await reported(alice, rude), "ban")
@@ -510,7 +511,9 @@ async def test_their_open_pages_end_at_once(alice: Person, bob: Person, admin: P
 
 
 async def test_another_process_asks_the_database_who_is_kept_out(alice: Person, bob: Person, room: Room) -> None:
-    readers = [Reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id) for one in (alice, bob)]
+    readers = [
+        open_reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id) for one in (alice, bob)
+    ]
     assert await hub().providers.check_access(readers) == []
     await User.filter(id=who(bob).id).update(banned_until=datetime.now(UTC) + timedelta(hours=1))
     assert await hub().providers.check_access(readers) == [(readers[1], "banned")]
@@ -626,7 +629,7 @@ async def test_a_mask_is_reported_and_the_account_behind_it_kept_out(app: object
     thanks = words(await guest.get("/report?about=stranger&done=1"))
     assert "Alice" not in thanks
     assert who(alice).code not in thanks
-    theirs = Reader(-1, None, "sse", "/strangers", session=alice.session.id, user=who(alice).id)
+    theirs = open_reader(-1, None, "sse", "/strangers", session=alice.session.id, user=who(alice).id)
     hub().join(theirs)
     await decide(admin, found, "ban", told="Not like this.")
     assert theirs.outbox.is_closed

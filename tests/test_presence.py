@@ -11,12 +11,13 @@ import pytest
 
 from tests.cast import who
 from tests.conftest import Person, account
+from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
 from webapp.db import sql
 from webapp.db.sql import BATCH_SIZE
-from webapp.live import Reader, hub
+from webapp.live import hub
 from webapp.presence import broadcasts
 from webapp.presence import tracker as attendances
 from webapp.presence.last_seen import last_seen_for, last_seen_text, update_last_seen
@@ -59,8 +60,8 @@ def told(app: object, monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
 @pytest.fixture
 def touched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
     """The states that were touched."""
-    touched: list[tuple[int, str]] = []
-    monkeypatch.setattr(hub(), "refresh", lambda number, kind: touched.append((number, kind)))
+    touched: list[tuple[str, str]] = []
+    monkeypatch.setattr(hub(), "refresh", lambda channel, state: touched.append((channel, state)))
     return touched
 
 
@@ -112,7 +113,7 @@ async def hide(user: User) -> None:
 
 
 async def test_a_page_that_shows_no_room_is_a_visit_in_no_room(
-    alice: Person, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+    alice: Person, clock: Clock, told: list[set[int]], touched: list[tuple[str, str]]
 ) -> None:
     here = await process()
     here.stream_opened(who(alice).id, NO_ROOM)
@@ -292,7 +293,7 @@ async def test_it_is_not_written_again_within_minutes(alice: Person, bob: Person
 
 
 async def test_the_people_of_a_dead_process_were_seen_when_it_was_heard_last(
-    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[str, str]]
 ) -> None:
     await User.all().update(last_seen_at=LONG_AGO)
     dead = await process()
@@ -318,7 +319,7 @@ async def test_of_two_that_find_it_dead_one_gets_its_people(alice: Person, room:
 
 
 async def test_a_process_that_leaves_takes_its_people_along(
-    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[str, str]]
 ) -> None:
     await User.all().update(last_seen_at=LONG_AGO)
     leaving = PresenceTracker()
@@ -329,7 +330,7 @@ async def test_a_process_that_leaves_takes_its_people_along(
         told.clear()
         touched.clear()
     assert told == [{who(alice).id}]
-    assert touched == [(room.id, "people")]
+    assert touched == [(f"room:{room.id}", "people")]
     assert not await Process.exists(id=leaving._process)
     assert await is_recent(who(alice))
 
@@ -367,18 +368,18 @@ async def test_it_is_told_to_every_process_in_slices(monkeypatch: pytest.MonkeyP
     assert len(rung) == 3
     told.clear()
     for text in rung:
-        hub()._hear(text)
+        hub()._on_ring(text)
     assert set().union(*told) == set(range(1, 2 * BATCH_SIZE + 2))
 
 
 @pytest.mark.parametrize("text", ['{"news": "presence"}', '{"news": "presence", "users": "1,x"}'])
 async def test_news_that_can_not_be_read_harm_nobody(told: list[set[int]], text: str) -> None:
-    hub()._hear(text)
+    hub()._on_ring(text)
     assert told == []
 
 
 async def test_a_dead_process_is_told_of(
-    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]],
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     one, dead = await process(), await process()
@@ -395,7 +396,7 @@ async def test_a_dead_process_is_told_of(
         await heard.wait()
     renewing.cancel()
     assert told == [{who(alice).id}]
-    assert touched == [(room.id, "people")]
+    assert touched == [(f"room:{room.id}", "people")]
 
 
 # Invisible.
@@ -430,7 +431,7 @@ async def test_who_does_not_show_it_is_in_no_list_and_no_number_not_even_their_o
 
 
 async def test_the_choice_is_told_once_and_only_where_it_changes(
-    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[str, str]]
 ) -> None:
     here = await process()
     here.stream_opened(who(alice).id, room.id)
@@ -442,12 +443,12 @@ async def test_the_choice_is_told_once_and_only_where_it_changes(
     assert (told, touched) == ([], [])
     await choose(alice)
     assert told == [{who(alice).id}]
-    assert touched == [(room.id, "people")]
+    assert touched == [(f"room:{room.id}", "people")]
 
 
 async def test_open_pages_show_the_choice_within_seconds(alice: Person, bob: Person, room: Room) -> None:
     tracker().stream_opened(who(bob).id, room.id)
-    page = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=who(alice).id)
+    page = open_reader(room.id, 0, "sse", room.path, session=alice.session.id, user=who(alice).id)
     hub().join(page)
     shown: list[str] = []
 
@@ -546,7 +547,7 @@ async def test_a_batch_that_fails_is_written_whole_the_next_time(
 
 
 async def test_a_page_that_changes_does_not_flicker(
-    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[int, str]]
+    alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[str, str]]
 ) -> None:
     here = await process()
     here.stream_opened(who(alice).id, room.id)

@@ -12,11 +12,12 @@ import pytest
 from tests.cast import who
 from tests.conftest import Person, bodies, person
 from tests.page import words
+from tests.readers import reader as open_reader
 from webapp.accounts.models import User
 from webapp.conversations import access, members
 from webapp.conversations.models import KICKED, MEMBER, OWNER, PAGE_SIZE, Membership, Room
 from webapp.core.errors import Forbidden, NotFound
-from webapp.live import Reader, hub
+from webapp.live import hub
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.messages.retention import delete_closed_rooms
@@ -661,7 +662,7 @@ async def test_whoever_is_sent_away_is_out_at_once_and_told_until_when(alice: Pe
 
 async def test_the_open_page_of_whoever_is_sent_away_ends(alice: Person, bob: Person, room: Room) -> None:
     pages = {
-        one: Reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id) for one in (alice, bob)
+        one: open_reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id) for one in (alice, bob)
     }
     for page in pages.values():
         hub().join(page)
@@ -889,7 +890,7 @@ async def test_a_deleted_room_is_gone_for_everybody(
 
 
 async def test_the_open_pages_of_a_deleted_room_end(alice: Person, bob: Person, room: Room) -> None:
-    page = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
+    page = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     hub().join(page)
     await change(alice, room, "delete", name="Tea & Cake")
     assert page.outbox.is_closed

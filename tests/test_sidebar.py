@@ -16,6 +16,7 @@ from tests.asked import Ear, hear
 from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, account, person
 from tests.engine import BOUNDS, READS, by_hand, nobody_is_left, nothing_is_due, told, told_at_last  # noqa: F401  by_hand is a fixture
+from tests.readers import reader as open_reader
 from tests.window import ENTRY, STREAM, Shown, Window, opened, shown
 from webapp.accounts.models import User
 from webapp.chats import first_message
@@ -517,7 +518,7 @@ async def test_a_room_that_is_open_has_nothing_unread_until_its_page_is_left(
 
 async def test_a_stream_that_ends_lets_the_other_pages_count_again(alice: Person, bob: Person, room: Room) -> None:
     lobby = await Window.open(bob)
-    reader = Reader(room.id, room.version, "sse", room.path, session=bob.session.id, user=who(bob).id)
+    reader = open_reader(room.id, room.version, "sse", room.path, session=bob.session.id, user=who(bob).id)
     chunks = Stream(reader, b": ok\n\n", "text/event-stream", sidebar="-")._chunks()
     assert await anext(chunks) == b": ok\n\n"
     waiting = asyncio.ensure_future(anext(chunks))
@@ -666,8 +667,8 @@ async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
 async def test_after_the_link_broke_everything_is_told_anew(alice: Person, bob: Person, soup: Room) -> None:
     window = await Window.open(bob)
     await befriend(alice, bob)  # told elsewhere, while this process was deaf
-    hub()._notice(False)
-    hub()._notice(True)
+    hub()._on_link(False)
+    hub()._on_link(True)
     await engine.heartbeat()
     await told()
     assert window.look() == ["#entries"]
@@ -908,7 +909,7 @@ async def test_a_message_costs_no_query_per_viewer(
 ) -> None:
     readers = await crowd(room, count)
     asked = await queries(monkeypatch)
-    hub().publish_version(room.id, (await posting.post(room, who(alice), "for everybody", "nonce")).version)
+    hub().publish_version(f"room:{room.id}", (await posting.post(room, who(alice), "for everybody", "nonce")).version)
     asked.clear()
     await told()
     # A heartbeat may come in between, and asks something else.

@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from tests import engine
 from tests.cast import befriend, write
 from tests.conftest import Person
+from tests.readers import reader as open_reader
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
 from webapp.live import Reader, hub
@@ -40,26 +41,27 @@ async def test_a_stream_is_spare_by_choice_or_by_header(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(reader: Reader, *_: object, **__: object) -> Response:
-        return PlainTextResponse(str(reader.is_spare))
+        return PlainTextResponse(" ".join(sorted(reader.states)))
 
     monkeypatch.setattr(opening, "Stream", told)
-    for path in (f"{room.path}/events", f"{room.path}/live", "/events"):
-        assert (await alice.get(path)).text == "False"
-        assert (await alice.get(path, Save_Data="on")).text == "True"
+    for path, states in (
+        (f"{room.path}/events", "about entries"),
+        (f"{room.path}/live", "about entries"),
+        ("/events", "entries"),
+    ):
+        assert {"online"} < set((await alice.get(path)).text.split()) - set(states.split()) | {""}
+        assert (await alice.get(path, Save_Data="on")).text == states
     await choose(alice, saves_data="1")
-    assert (await alice.get(f"{room.path}/events")).text == "True"
+    assert (await alice.get(f"{room.path}/events")).text == "about entries"
 
 
 async def test_who_saves_data_hears_what_is_said_in_pieces_and_not_who_types_and_comes(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "SAVE_DATA_INTERVAL_SECONDS", 0.5)
     assert alice.user
-    labels = {"session": alice.session.id, "user": alice.user.id}
-    spare, full = (Reader(room.id, room.version, "sse", room.path, **labels) for _ in range(2))
-    spare.is_spare = True
+    spare, full = readers(alice, room)
     hub().join(full)
-    chunks = stream.Stream(spare, b": ok\n\n", "text/event-stream")._chunks()
+    chunks = stream.Stream(spare, b": ok\n\n", "text/event-stream", interval=0.5)._chunks()
     assert await anext(chunks) == b": ok\n\n"
     first = asyncio.ensure_future(anext(chunks))
     await bob.post(f"{room.path}/typing")
@@ -83,6 +85,17 @@ async def test_who_saves_data_hears_what_is_said_in_pieces_and_not_who_types_and
     await chunks.aclose()
 
 
+def readers(one: Person, room: Room | None) -> tuple[Reader, Reader]:
+    """Two open pages of theirs: one that saves data, and one that does not."""
+    assert one.user
+    number, version = (room.id, room.version) if room else (None, None)
+    spare, full = (
+        open_reader(number, version, "sse", "/lobby", session=one.session.id, user=one.user.id) for _ in range(2)
+    )
+    spare.states -= opening.DISPENSABLE_STATES
+    return spare, full
+
+
 async def heard(reader: Reader, words: bytes) -> bytes:
     """What the page was sent until it was sent this."""
     everything = b""
@@ -98,9 +111,7 @@ async def test_who_saves_data_hears_what_friends_say_and_not_that_they_come(alic
     await befriend(alice, bob)
     assert alice.user
     assert bob.user
-    labels = {"session": alice.session.id, "user": alice.user.id}
-    spare, full = (Reader(None, None, "sse", "/lobby", **labels) for _ in range(2))
-    spare.is_spare = True
+    spare, full = readers(alice, None)
     for reader in (spare, full):
         engine.join(reader, "")
     await heard(full, b"#entries")

@@ -12,6 +12,7 @@ from limits import parse
 from tortoise.exceptions import OperationalError
 
 from tests.conftest import COOKIE, Person, bodies, person
+from tests.readers import masked_reader
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
@@ -19,12 +20,12 @@ from webapp.conversations.models import ANONYMOUS, DIRECT, Membership, Room
 from webapp.db import sql
 from webapp.deletion import steps as leaving
 from webapp.http import cookie
-from webapp.live import Reader, hub
+from webapp.live import hub
 from webapp.messages.models import Message
 from webapp.relationships.models import Block, Friendship, VeiledBlock
 from webapp.strangers import conduct, models, retention
 from webapp.strangers.company import watch
-from webapp.strangers.models import LOUNGE, Met, Stranger
+from webapp.strangers.models import Met, Stranger
 
 WISHES = {"interests": "", "language": "en", "rules": "1"}
 
@@ -270,7 +271,7 @@ async def test_friends_and_blocked_people_never_meet(alice: Person, charlie: Per
 async def test_the_page_of_one_who_waits_becomes_the_chat(guest: Person, other: Person) -> None:
     await find(guest)
     mask = await stranger(guest)
-    reader = Reader(LOUNGE, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id, stranger=1)
+    reader = masked_reader(None, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id)
     hub().join(reader)
     path = await find(other)
     async with asyncio.timeout(5):
@@ -287,7 +288,7 @@ async def test_a_ring_that_was_lost_is_made_up_for(
     monkeypatch.setattr("webapp.strangers.company.moved", lambda masks: None)
     await find(guest)
     mask = await stranger(guest)
-    reader = Reader(LOUNGE, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id, stranger=1)
+    reader = masked_reader(None, None, "sse", session=(await session_of(guest)).id, user=mask.mask_id)
     hub().join(reader)
     await watch().check()
     await find(other)
@@ -321,7 +322,7 @@ async def test_words_cannot_be_changed_and_say_so_nowhere(guest: Person, other: 
     assert "/edit" not in (await guest.get(chat)).text
     assert (await guest.get(f"{chat}/messages/1/edit")).status_code == 404
     room = await Room.get(kind=ANONYMOUS)
-    reader = Reader(room.id, 0, "sse", stranger=1, user=(await stranger(other)).mask_id)
+    reader = masked_reader(room.id, 0, "sse", user=(await stranger(other)).mask_id)
     hub().join(reader)
     async with asyncio.timeout(5):
         async for chunk in reader.outbox:
@@ -399,8 +400,8 @@ async def test_when_one_leaves_it_is_over_for_both(guest: Person, other: Person,
 
 async def test_the_one_who_is_left_is_told_at_once(guest: Person, other: Person, chat: str) -> None:
     room = await chat_of(other)
-    reader = Reader(
-        room.id, 0, "sse", session=(await session_of(other)).id, user=(await stranger(other)).mask_id, stranger=1
+    reader = masked_reader(
+        room.id, 0, "sse", session=(await session_of(other)).id, user=(await stranger(other)).mask_id
     )
     hub().join(reader)
     await guest.post("/strangers/leave")
@@ -414,7 +415,7 @@ async def test_one_who_is_gone_is_away_and_then_has_left(guest: Person, other: P
     room = await chat_of(other)
     gone = await stranger(guest)
     stays = await stranger(other)
-    reader = Reader(room.id, 0, "sse", session=(await session_of(other)).id, user=stays.mask_id, stranger=1)
+    reader = masked_reader(room.id, 0, "sse", session=(await session_of(other)).id, user=stays.mask_id)
     hub().join(reader)
     [now] = await sql.rows(f"SELECT {sql.CLOCK} AS now")
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - 1000)
@@ -706,9 +707,9 @@ async def test_nothing_of_an_account_shows_among_strangers(app: object, guest: P
     await hidden.post(f"{chat}/messages", {"body": "hello"})
     await hidden.post(f"{chat}/typing")
     room = await chat_of(guest)
-    reader = Reader(room.id, 0, "sse", user=(await stranger(guest)).mask_id, stranger=1)
+    reader = masked_reader(room.id, 0, "sse", user=(await stranger(guest)).mask_id)
     hub().join(reader)
-    live = Reader(room.id, None, "html", user=(await stranger(guest)).mask_id, stranger=1)
+    live = masked_reader(room.id, None, "html", user=(await stranger(guest)).mask_id)
     hub().join(live)
     seen = [(await guest.get(path)).text for path in (chat, f"{chat}/composer", "/strangers/me.css")]
     seen += [(await hidden.get(path)).text for path in (chat, f"{chat}/composer", "/strangers/me.css")]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cast import who
 from tests.conftest import Person
+from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.conversations.models import Room
 from webapp.http import render
@@ -143,7 +144,7 @@ async def test_without_script_a_style_puts_each_message_in_its_place_and_hides_w
 async def test_an_endless_document_ends_where_the_log_is_sent_anew(alice: Person, room: Room) -> None:
     """What it holds can't be taken back, so it is loaded again; a page with script has its log replaced."""
     await say(alice, room, "one", "two")
-    reader = Reader(room.id, None, "html", session=alice.session.id, user=who(alice).id)
+    reader = open_reader(room.id, None, "html", session=alice.session.id, user=who(alice).id)
     chunks = Stream(reader, b"opening", "text/html").body_iterator
     async with asyncio.timeout(5):
         assert await anext(chunks) == b"opening"
@@ -251,8 +252,8 @@ def _remembering(opened: list[Reader], begin: Any) -> Any:
 async def test_the_sixth_stream_of_a_session_ends_the_oldest(alice: Person, bob: Person, room: Room) -> None:
     assert alice.user
     labels = {"session": alice.session.id, "user": alice.user.id}
-    readers = [Reader(room.id, 0, "sse", room.path, **labels) for _ in range(5)]
-    other = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
+    readers = [open_reader(room.id, 0, "sse", room.path, **labels) for _ in range(5)]
+    other = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
     for reader in [other, *readers]:
         hub().join(reader)
     await alice.client.head(f"{room.path}/events?after=0")
@@ -293,9 +294,9 @@ async def test_the_stream_of_a_page_of_another_version_begins_with_that(
 
 
 async def test_signing_out_ends_the_streams_of_that_session_alone(alice: Person, bob: Person, room: Room) -> None:
-    hers = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=1)
-    framed = Reader(room.id, None, "html", room.path, session=alice.session.id, user=1)
-    his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
+    hers = open_reader(room.id, 0, "sse", room.path, session=alice.session.id, user=1)
+    framed = open_reader(room.id, None, "html", room.path, session=alice.session.id, user=1)
+    his = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
     for reader in (hers, framed, his):
         hub().join(reader)
     await alice.post("/logout")
@@ -306,8 +307,8 @@ async def test_signing_out_ends_the_streams_of_that_session_alone(alice: Person,
 
 
 async def test_a_session_that_ended_elsewhere_is_found_by_the_heartbeat(alice: Person, bob: Person, room: Room) -> None:
-    hers = Reader(room.id, 0, "sse", room.path, session=alice.session.id, user=1)
-    his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
+    hers = open_reader(room.id, 0, "sse", room.path, session=alice.session.id, user=1)
+    his = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
     for reader in (hers, his):
         hub().join(reader)
     await alice.session.delete()
@@ -318,7 +319,7 @@ async def test_a_session_that_ended_elsewhere_is_found_by_the_heartbeat(alice: P
 
 async def test_one_who_is_kicked_loses_the_stream_and_is_told(alice: Person, bob: Person, room: Room) -> None:
     assert bob.user
-    his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=bob.user.id)
+    his = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=bob.user.id)
     hub().join(his)
     fields = {"do": "kick", "who": bob.user.code, "minutes": "10"}
     assert (await alice.post(f"{room.path}/settings", fields)).status_code == 303
@@ -327,7 +328,7 @@ async def test_one_who_is_kicked_loses_the_stream_and_is_told(alice: Person, bob
 
 
 async def test_deleting_a_room_ends_its_streams(alice: Person, bob: Person, room: Room) -> None:
-    his = Reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
+    his = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=2)
     hub().join(his)
     await alice.post(f"{room.path}/settings", {"do": "delete", "name": room.name})
     assert b"deleted" in b"".join([chunk async for chunk in his.outbox])

@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from tests.conftest import Person
+from tests.readers import reader as open_reader
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
 from webapp.live import Reader, hub
+from webapp.live.states import Pace
 from webapp.messages import typing
 
 
@@ -15,7 +17,7 @@ from webapp.messages import typing
 async def page(alice: Person, room: Room) -> Reader:
     """Alice's open page, which reads along."""
     assert alice.user
-    reader = Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
+    reader = open_reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
     hub().join(reader)
     return reader
 
@@ -43,7 +45,7 @@ async def test_one_who_types_is_named_at_the_others(bob: Person, room: Room, pag
 async def test_it_is_over_when_the_message_is_there(
     bob: Person, room: Room, page: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.live.channel.STATE_SECONDS", 0)
+    monkeypatch.setattr("webapp.live.states.PROMPT", Pace(0.0, 0.0))
     await bob.post(f"{room.path}/typing")
     await hears(page, "is typing")
     await bob.say(room, "there it is")
@@ -53,7 +55,7 @@ async def test_it_is_over_when_the_message_is_there(
 async def test_it_is_over_after_a_while_by_itself(
     bob: Person, room: Room, page: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.live.channel.STATE_SECONDS", 0)
+    monkeypatch.setattr("webapp.live.states.PROMPT", Pace(0.0, 0.0))
     monkeypatch.setattr(typing, "SHOWN_SECONDS", 0.01)
     await bob.post(f"{room.path}/typing")
     await hears(page, 'hx-target="#typing"', not_words="is typing")

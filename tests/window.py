@@ -9,9 +9,9 @@ from tests import engine
 from tests.cast import who
 from tests.conftest import Person
 from tests.engine import told
+from tests.readers import reader as open_reader
 from webapp.app import app as the_app
 from webapp.conversations.models import Room
-from webapp.live import Reader
 from webapp.presence.tracker import tracker
 
 ENTRY = re.compile(r'<li id="entry-(\d+)".*?</li>', re.S)
@@ -47,7 +47,9 @@ class Window:
         self.text = ""
         self.contacts = 0
         labels = {"session": one.session.id, "user": self.user.id}
-        self.reader = Reader(room.id if room else None, room.version if room else None, framing, "/lobby", **labels)
+        self.reader = open_reader(
+            room.id if room else None, room.version if room else None, framing, "/lobby", **labels
+        )
         engine.join(self.reader, seen)
         tracker().stream_opened(self.user.id, room.id if room else 0)
 

@@ -43,6 +43,7 @@ from webapp.http.origin import FormGuard, Guard
 from webapp.http.proxies import ProxyHeaders
 from webapp.live import Hub, Providers, hub, wire
 from webapp.live.admission import Admitted, StreamAdmission, StreamRoute, admitted
+from webapp.live.providers import LogSource
 from webapp.live.wire import Wire, transport_of
 from webapp.media import store
 from webapp.messages import changes, receipts, rendering, typing
@@ -204,16 +205,16 @@ def broadcaster() -> BroadcastBackend:
 def providers() -> Providers:
     """What the domains bring to the live engine: every log, state, news, right and ending."""
     return Providers(
-        read_log=changes.log,
-        read_versions=changes.versions,
+        logs={"room": LogSource(changes.log, changes.versions)},
         states={
-            "people": presence.people,
-            "about": conversations.about,
-            "typing": typing.typing,
-            "receipts": receipts.receipts,
-            "company": company.company,
+            "room": {
+                "people": presence.people,
+                "about": conversations.about,
+                "typing": typing.typing,
+                "receipts": receipts.receipts,
+                "company": company.company,
+            }
         },
-        dispensable=frozenset({"people", "typing"}),
         news={
             "person": rendering.clear,
             "presence": viewers().hear_presence,
@@ -223,7 +224,7 @@ def providers() -> Providers:
             "typing": typing.on_typing,
             "moved": company.on_moved,
         },
-        on_version=[viewers().mark_topic],
+        on_version=[viewers().on_version],
         on_heartbeat=[viewers().reconcile],
         on_closed=[strangers_watch.closed],
         access_checks=[account_access.check_access, room_access.check_access, strangers_watch.check_access],

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from webapp.live import Hub, Providers
-from webapp.live.providers import Log
+from webapp.live.providers import Log, LogSource, ReadLog, ReadVersions
 
 
 async def no_log(channel: int, cursors: Collection[int | None]) -> Log:
@@ -16,10 +16,12 @@ async def no_versions(channels: Collection[int]) -> Mapping[int, int]:
     return {}
 
 
-def providers(**given: Any) -> Providers:
-    return Providers(**{"read_log": no_log, "read_versions": no_versions, **given})
+def providers(read: ReadLog = no_log, versions: ReadVersions = no_versions, **given: Any) -> Providers:
+    return Providers(logs={"room": LogSource(read, versions)}, **given)
 
 
 def provide(hub: Hub, **given: Any) -> None:
-    """From now on, for channels that are opened after this."""
+    """From now on, for channels that are opened after this; `states` are those of rooms."""
+    if "states" in given:
+        given["states"] = {"room": given["states"]}
     hub.providers = replace(hub.providers, **given)

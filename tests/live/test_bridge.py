@@ -59,9 +59,9 @@ async def test_rings_that_wait_together_are_sent_joined_and_only_the_latest_of_a
     hub = Hub(providers())
     async with hub.running(wire, "test"):
         for version in range(1, 10):
-            hub.publish_version(1, version)
-        hub.publish_version(2, 5)
-        hub.refresh(1, "people")
+            hub.publish_version("room:1", version)
+        hub.publish_version("room:2", 5)
+        hub.refresh("room:1", "people")
         await until(lambda: wire.sent)
     assert wire.sent == [f"{hub._bridge.name}\n1 9\n2 5\n1 people"]
 
@@ -73,10 +73,10 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
     hub = Hub(providers())
     wire.is_broken = True
     async with hub.running(wire, "test"):
-        hub.publish_version(1, 1)
-        hub.publish_version(2, 1)
+        hub.publish_version("room:1", 1)
+        hub.publish_version("room:2", 1)
         await wire.tried.wait()
-        hub.publish_version(1, 2)
+        hub.publish_version("room:1", 2)
         await until(lambda: len(hub._bridge._waiting) == 2)
         wire.is_broken = False
         await until(lambda: wire.sent)
@@ -88,7 +88,7 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
 async def test_what_waits_is_bounded(wire: Wire) -> None:
     hub = Hub(providers())
     for room in range(MOST_WAITING + 10):
-        hub.publish_version(room, 1)
+        hub.publish_version(f"room:{room}", 1)
     assert len(hub._bridge._waiting) == MOST_WAITING
 
 
@@ -99,9 +99,9 @@ async def test_a_message_that_makes_no_sense_is_passed_over(wire: Wire) -> None:
         seen.append(set(cursors))
         return 3, dict.fromkeys(cursors, wire_frame())
 
-    hub = Hub(providers(read_log=read))
+    hub = Hub(providers(read))
     async with hub.running(wire, "test"):
-        hub.join(Reader(1, 2, "sse"))
+        hub.join(Reader(["room:1"], 2, "sse", set(), {}))
         await until(lambda: len(seen) == 1)
         for nonsense in ("", "x", "1", "1 ", "1 2 3", "{", '{"a": 1}', '{"session": []}', "\x00", "² 5", "1 ²"):
             wire.say(nonsense)
@@ -123,9 +123,9 @@ async def test_losing_and_finding_the_link_makes_the_hub_look_at_every_open_room
         looked.append(list(channels))
         return dict.fromkeys(channels, 1)
 
-    hub = Hub(providers(read_log=read, read_versions=versions))
+    hub = Hub(providers(read, versions))
     async with hub.running(wire, "test"):
-        hub.join(Reader(1, 0, "sse"))
+        hub.join(Reader(["room:1"], 0, "sse", set(), {}))
         await wire.subscribed.wait()
         wire.say(LINK_DOWN)
         await until(lambda: looked == [[1]])
@@ -139,7 +139,7 @@ async def test_after_it_has_stopped_nothing_of_it_is_left(wire: Wire) -> None:
     hub = Hub(providers())
     before = asyncio.all_tasks()
     async with hub.running(wire, "test"):
-        hub.join(Reader(1, 0, "sse"))
+        hub.join(Reader(["room:1"], 0, "sse", set(), {}))
         assert asyncio.all_tasks() - before
     await until(lambda: asyncio.all_tasks() == before)
     assert not hub.channels
@@ -186,7 +186,7 @@ async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_o
     backend = MemoryBackend("memory://")
     async with hub.running(backend, "test"):
         hub._bridge._hear = heard.append
-        hub.publish_version(1, 2)
+        hub.publish_version("room:1", 2)
         await until(lambda: not hub._bridge._waiting)
         await backend.publish("test", "another\n3 4")
         await until(lambda: heard)

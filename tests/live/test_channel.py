@@ -11,7 +11,8 @@ from webapp.live import Frame, Hub, Payload, Providers, Reader
 from webapp.live.admission import STORM_SIZE
 from webapp.live.frames import LocalizedFrame
 from webapp.live.outbox import LIMIT_BYTES
-from webapp.live.providers import CheckAccess
+from webapp.live.providers import CheckAccess, LogSource
+from webapp.live.states import Pace
 
 ROOM = 7
 
@@ -63,8 +64,7 @@ def log() -> Log:
 async def hub(log: Log) -> AsyncIterator[Hub]:
     hub = Hub(
         Providers(
-            read_log=log.read,
-            read_versions=log.versions,
+            logs={"room": LogSource(log.read, log.versions)},
             last_frame=lambda reader, reason: f"({reason})".encode(),
         )
     )
@@ -77,7 +77,7 @@ class Page:
 
     def __init__(self, hub: Hub, cursor: int | None = 0, framing: str = "sse", **labels: int) -> None:
         self.hub = hub
-        self.reader = Reader(ROOM, cursor, framing, **labels)
+        self.reader = Reader([f"room:{ROOM}"], cursor, framing, {"people"}, labels)
         self.heard = ""
         self.news = asyncio.Event()
         self.task = asyncio.create_task(self._listen())
@@ -113,7 +113,7 @@ async def test_what_is_rung_reaches_every_reader_once_in_order(hub: Hub, log: Lo
     pages = [Page(hub), Page(hub), Page(hub, framing="html")]
     for number in range(5):
         log.entries.append(f"m{number}")
-        hub.publish_version(ROOM, len(log.entries))
+        hub.publish_version(f"room:{ROOM}", len(log.entries))
         await pages[0].hears(f"[m{number}]")
     await pages[2].hears("[M4]")
     assert pages[0].heard == pages[1].heard == "[m0][m1][m2][m3][m4]"
@@ -125,7 +125,7 @@ async def test_old_and_repeated_rings_change_nothing(hub: Hub, log: Log) -> None
     page = Page(hub)
     await page.hears("[b]")
     for version in (2, 1, 2, 0):
-        hub.publish_version(ROOM, version)
+        hub.publish_version(f"room:{ROOM}", version)
     await still(hub)
     assert page.heard == "[a][b]"
 
@@ -134,7 +134,7 @@ async def test_a_ring_that_was_lost_is_made_good_by_the_next(hub: Hub, log: Log)
     page = Page(hub)
     await still(hub)
     log.entries = ["a", "b", "c"]
-    hub.publish_version(ROOM, 3)
+    hub.publish_version(f"room:{ROOM}", 3)
     await page.hears("[c]")
     assert page.heard == "[a][b][c]"
 
@@ -152,14 +152,14 @@ async def test_the_last_ring_that_was_lost_is_found_by_the_heartbeat(hub: Hub, l
 async def test_a_ring_that_promises_too_much_does_not_make_the_room_read_for_ever(hub: Hub, log: Log) -> None:
     page = Page(hub)
     log.entries.append("a")
-    hub.publish_version(ROOM, 1_000)
+    hub.publish_version(f"room:{ROOM}", 1_000)
     await page.hears("[a]")
     await still(hub)
     reads = len(log.reads)
     await still(hub)
     assert len(log.reads) == reads
     log.entries.append("b")
-    hub.publish_version(ROOM, 2)
+    hub.publish_version(f"room:{ROOM}", 2)
     await page.hears("[a][b]")
 
 
@@ -170,7 +170,7 @@ async def test_what_comes_during_a_pass_goes_out_joined_with_the_next(hub: Hub, 
     log.is_open.clear()
     for number in range(20):
         log.entries.append(str(number))
-        hub.publish_version(ROOM, len(log.entries))
+        hub.publish_version(f"room:{ROOM}", len(log.entries))
         await asyncio.sleep(0)
     log.is_open.set()
     await page.hears("[19]")
@@ -199,7 +199,7 @@ async def test_one_who_joins_while_something_is_posted_misses_and_repeats_nothin
     for number in range(30):
         late = Page(hub, cursor=len(log.entries))
         log.entries.append(str(number))
-        hub.publish_version(ROOM, len(log.entries))
+        hub.publish_version(f"room:{ROOM}", len(log.entries))
         await late.hears(f"[{number}]")
         assert late.heard == f"[{number}]"
         late.close()
@@ -215,7 +215,7 @@ async def test_a_reading_that_fails_is_tried_again_and_nobody_is_forgotten(
     await still(hub)
     log.failures = 3
     log.entries.append("a")
-    hub.publish_version(ROOM, 1)
+    hub.publish_version(f"room:{ROOM}", 1)
     joining = Page(hub, 0)
     await page.hears("[a]")
     await joining.hears("[a]")
@@ -239,14 +239,14 @@ async def test_a_reading_that_never_answers_is_given_up_and_tried_again(
 
 
 async def test_a_reader_that_does_not_read_is_let_go_and_the_others_do_not_wait(hub: Hub, log: Log) -> None:
-    stuck = Reader(ROOM, 0, "sse")
+    stuck = Reader([f"room:{ROOM}"], 0, "sse", {"people"}, {})
     hub.join(stuck)
     page = Page(hub)
     sent = 0
     while sent <= LIMIT_BYTES + 10_000:  # what goes out next does not count
         log.entries.append("x" * 10_000)
         sent += 10_000
-        hub.publish_version(ROOM, len(log.entries))
+        hub.publish_version(f"room:{ROOM}", len(log.entries))
         await still(hub)
     assert stuck.outbox.is_overrun
     assert page.heard.count("[x") == len(log.entries)
@@ -259,7 +259,7 @@ async def test_who_has_left_is_forgotten(hub: Hub, log: Log) -> None:
     page.close()
     assert hub.readers() == [other.reader]
     log.entries.append("a")
-    hub.publish_version(ROOM, 1)
+    hub.publish_version(f"room:{ROOM}", 1)
     await other.hears("[a]")
     assert page.heard == ""
     other.close()
@@ -310,7 +310,7 @@ async def test_a_state_is_not_put_into_words_to_find_that_nothing_has_changed(hu
         return {channel: told() for channel in channels}
 
     provide(hub, states={"people": states})
-    reader = Reader(7, 0, "sse")
+    reader = Reader([f"room:{ROOM}"], 0, "sse", {"people"}, {})
     hub.join(reader)
     await still(hub)
     await hub.reconcile()
@@ -329,10 +329,10 @@ async def test_dismissing_ends_only_the_streams_with_these_labels(hub: Hub, log:
     hub.close_streams("signed_out", session=1)
     await hers.ends()
     assert hers.heard == "(signed_out)"
-    hub.close_streams("kicked", user=1, channel=ROOM)
+    hub.close_streams("kicked", f"room:{ROOM}", user=1)
     await also_hers.ends()
     log.entries.append("a")
-    hub.publish_version(ROOM, 1)
+    hub.publish_version(f"room:{ROOM}", 1)
     await his.hears("[a]")
     assert his.heard == "[a]"
 
@@ -362,7 +362,7 @@ async def test_each_right_is_asked_of_those_alone_whom_no_other_has_ended(hub: H
         return check
 
     provide(hub, access_checks=[ends(1, "signed_out"), ends(2, "kicked"), ends(3, "never")])
-    readers = [Reader(None, None, "sse", session=number) for number in (1, 2)]
+    readers = [Reader([], None, "sse", set(), {"session": number}) for number in (1, 2)]
     assert await hub.providers.check_access(readers) == [(readers[0], "signed_out"), (readers[1], "kicked")]
     assert asked == [[1, 2], [2]], "the third is asked of nobody"
 
@@ -379,7 +379,7 @@ async def test_while_many_come_in_messages_go_first_and_what_can_wait_waits(hub:
     pages = [Page(hub, session=number) for number in range(2 * STORM_SIZE)]
     for number, words in enumerate("ab", 1):
         log.entries.append(words)
-        hub.publish_version(ROOM, number)
+        hub.publish_version(f"room:{ROOM}", number)
         for page in pages:
             await page.hears(f"[{words}]")
     assert checked == []
@@ -436,11 +436,11 @@ class TestStates:
     async def test_a_change_is_shown_and_later_readers_begin_with_it(
         self, hub: Hub, people: Log, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("webapp.live.channel.STATE_SECONDS", 0)
+        monkeypatch.setattr("webapp.live.states.PROMPT", Pace(0.0, 0.0))
         page = Page(hub)
         await page.hears("<nobody>")
         people.people = "ada"
-        hub.refresh(ROOM, "people")
+        hub.refresh(f"room:{ROOM}", "people")
         await page.hears("<ada>")
         looks = people.looks
         later = Page(hub)
@@ -453,7 +453,7 @@ class TestStates:
         await page.hears("<nobody>")
         people.people = "ada"
         for _ in range(100):
-            hub.refresh(ROOM, "people")
+            hub.refresh(f"room:{ROOM}", "people")
         await page.hears("<ada>")
         assert people.looks == 2
         assert page.heard == "<nobody><ada>"

@@ -9,11 +9,14 @@ import pytest
 from broadcaster._backends.memory import MemoryBackend
 
 from tests.conftest import Person
-from tests.live.providing import provide
+from tests.live.providing import no_log, provide, providers
+from tests.readers import reader as open_reader
 from webapp.conversations.models import Room
-from webapp.live import Frame, Hub, Providers, Reader
+from webapp.live import Frame, Hub
 from webapp.live import hub as the_hub
 from webapp.live.outbox import LIMIT_BYTES, Outbox
+from webapp.live.providers import LogSource
+from webapp.live.states import Pace
 from webapp.messages import changes, posting
 from webapp.presence.models import Visit
 from webapp.presence.tracker import tracker
@@ -53,7 +56,7 @@ class TestOneLargeFrame:
         assert alice.user
         for number in range(51):
             await posting.post(room, alice.user, f"{number} {LONG}", "")
-        reader = Reader(room.id, cursor, "sse", session=alice.session.id, user=alice.user.id)
+        reader = open_reader(room.id, cursor, "sse", session=alice.session.id, user=alice.user.id)
         the_hub().join(reader)
         async with asyncio.timeout(5):
             got = await anext(aiter(reader.outbox))
@@ -66,9 +69,9 @@ class TestOneLargeFrame:
         assert alice.user
         for number in range(50):
             await posting.post(room, alice.user, f"{number} {LONG}", "")
-        early, late = (Reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id) for _ in range(2))
+        early, late = (open_reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id) for _ in range(2))
         the_hub().join(early)
-        await until(lambda: the_hub().channels[room.id]._states)
+        await until(lambda: the_hub().channels[f"room:{room.id}"]._states)
         the_hub().join(late)
         await until(lambda: late.outbox._chunks or late.outbox.is_closed)
         await quiet()
@@ -84,7 +87,7 @@ class TestOneLargeFrame:
         assert alice.user
         for number in range(50):
             await posting.post(room, alice.user, f"{number} {LONG}", "")
-        reader = Reader(room.id, None, "html", session=alice.session.id, user=alice.user.id)
+        reader = open_reader(room.id, None, "html", session=alice.session.id, user=alice.user.id)
         chunks = Stream(reader, b"opening", "text/html").body_iterator
         async with asyncio.timeout(5):
             assert await anext(chunks) == b"opening"
@@ -101,20 +104,20 @@ class TestRightsThatEnded:
         self, bob: Person, room: Room
     ) -> None:
         assert bob.user
-        reader = Reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
+        reader = open_reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
         the_hub().join(reader)
         await quiet()
-        the_hub()._hear(json.dumps({"channel": room.id, "user": bob.user.id}))
+        the_hub()._on_ring(json.dumps({"channel": room.id, "user": bob.user.id}))
         await quiet()
         await the_hub().reconcile()
         assert not reader.outbox.is_closed
 
     async def test_a_true_ring_about_a_session_ends_its_streams(self, bob: Person, room: Room) -> None:
         assert bob.user
-        reader = Reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
+        reader = open_reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
         the_hub().join(reader)
         await bob.session.delete()
-        the_hub()._hear(json.dumps({"session": bob.session.id}))
+        the_hub()._on_ring(json.dumps({"session": bob.session.id}))
         await until(lambda: reader.outbox.is_closed)
 
     async def test_one_who_is_kicked_while_the_stream_opens_does_not_read_on(
@@ -122,7 +125,7 @@ class TestRightsThatEnded:
     ) -> None:
         """The look at their right said yes; then the kick is rung; then the stream joins."""
         assert bob.user
-        reader = Reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
+        reader = open_reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
         fields = {"do": "kick", "who": bob.user.code, "minutes": "10"}
         assert (await alice.post(f"{room.path}/settings", fields)).status_code == 303
         the_hub().join(reader)
@@ -159,7 +162,7 @@ def slow() -> Slow:
 
 @pytest.fixture
 async def hub(slow: Slow) -> AsyncIterator[Hub]:
-    hub = Hub(Providers(read_log=slow.log, read_versions=slow.versions))
+    hub = Hub(providers(slow.log, slow.versions))
     async with hub.running(MemoryBackend("memory://"), "test"):
         yield hub
 
@@ -167,9 +170,9 @@ async def hub(slow: Slow) -> AsyncIterator[Hub]:
 async def test_an_older_reading_of_a_state_does_not_replace_a_newer_one(
     hub: Hub, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.live.channel.STATE_SECONDS", 0)
+    monkeypatch.setattr("webapp.live.states.PROMPT", Pace(0.0, 0.0))
     provide(hub, states={"people": slow.states})
-    reader = Reader(7, 0, "sse")
+    reader = open_reader(7, 0, "sse")
     hub.join(reader)
     await until(lambda: b"<old>" in b"".join(reader.outbox._chunks))
     first_gate = slow.gate = asyncio.Event()
@@ -177,7 +180,7 @@ async def test_an_older_reading_of_a_state_does_not_replace_a_newer_one(
     await quiet()
     slow.people, slow.gate = "new", asyncio.Event()
     slow.gate.set()
-    hub.refresh(7, "people")
+    hub.refresh("room:7", "people")
     await until(lambda: b"<new>" in b"".join(reader.outbox._chunks))
     first_gate.set()
     await check
@@ -186,11 +189,11 @@ async def test_an_older_reading_of_a_state_does_not_replace_a_newer_one(
 
 
 async def test_a_room_that_is_gone_is_not_read_again_and_again(hub: Hub, slow: Slow) -> None:
-    reader = Reader(7, 0, "sse")
+    reader = open_reader(7, 0, "sse")
     hub.join(reader)
     await quiet()
     slow.is_gone = True
-    hub.publish_version(7, 2)  # posted, and then the room was deleted; the stream is stuck and does not leave
+    hub.publish_version("room:7", 2)  # posted, and then the room was deleted; the stream is stuck and does not leave
     await quiet()
     assert reader.outbox.is_closed
     assert slow.reads <= 3
@@ -210,9 +213,9 @@ async def test_a_look_at_the_database_that_fails_is_repeated_soon(
             raise ConnectionError("the database is away too")
         return dict.fromkeys(channels, 1)
 
-    provide(hub, read_versions=versions)
-    hub.join(Reader(7, 0, "sse"))
-    hub._notice(True)
+    provide(hub, logs={"room": LogSource(no_log, versions)})
+    hub.join(open_reader(7, 0, "sse"))
+    hub._on_link(True)
     await until(lambda: looks == 3)
 
 

@@ -22,6 +22,7 @@ from webapp.live import Frame, Hub, Providers, Reader
 from webapp.live.bridge import LINK_DOWN, LINK_UP, RETRY_SECONDS
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
+from webapp.live.providers import LogSource
 
 ROOMS = (1, 2, 3)
 # More changes than this, and who comes back gets the log anew.
@@ -249,11 +250,10 @@ class Process:
         self.world = world
         self.hub = Hub(
             Providers(
-                read_log=world.store.read_log,
-                read_versions=world.store.read_versions,
-                states={"people": world.store.read_people},
+                logs={"room": LogSource(world.store.read_log, world.store.read_versions)},
+                states={"room": {"people": world.store.read_people}},
                 access_checks=[world.store.check_access],
-                last_frame=lambda reader, reason: f"{reader.framing} ! {reader.channel} {reason}\n".encode(),
+                last_frame=lambda reader, reason: f"{reader.framing} ! {reader.number('room')} {reason}\n".encode(),
             )
         )
         self.wire = Wire(world.network)
@@ -293,8 +293,8 @@ class Session(Reader):
     __slots__ = ("place",)
     places = 0
 
-    def __init__(self, *args: Any, **labels: int) -> None:
-        super().__init__(*args, **labels)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         Session.places += 1
         self.place = Session.places
 
@@ -366,7 +366,7 @@ class Client:
         self.people = None
         if self.framing == "html":
             self.cursor, self.document = None, []
-        reader = Session(self.room, cursor, self.framing, session=self.session)
+        reader = Session([f"room:{self.room}"], cursor, self.framing, {"people"}, {"session": self.session})
         process.hub.join(reader)
         try:
             async for chunk in reader.outbox:
@@ -465,19 +465,19 @@ class World:
             process = self._any_process()
             if process and rings != "never":
                 delay = 0 if rings == "at once" else self._chance.choice((0, 0.1, 3))
-                self.loop.call_later(delay, process.hub.publish_version, room, version)
+                self.loop.call_later(delay, process.hub.publish_version, f"room:{room}", version)
 
     async def edit(self, room: int, which: int, rings: bool) -> None:
         """Change a message, be it an old one that few pages hold."""
         if room not in self.store.closed and (messages := list(self.store.messages(room))):
             version = self.store.commit(room, messages[which % len(messages)])
             if (process := self._any_process()) and rings:
-                process.hub.publish_version(room, version)
+                process.hub.publish_version(f"room:{room}", version)
 
     async def change_people(self, room: int, rings: bool) -> None:
         self.store.people[room] += 1
         if (process := self._any_process()) and rings:
-            process.hub.refresh(room, "people")
+            process.hub.refresh(f"room:{room}", "people")
 
     async def sign_out(self, which: int, rings: bool) -> None:
         if self.clients:
@@ -489,7 +489,7 @@ class World:
     async def close_room(self, room: int) -> None:
         self.store.closed.add(room)
         if process := self._any_process():
-            process.hub.close_streams("gone", channel=room)
+            process.hub.close_streams("gone", f"room:{room}")
 
     async def connect(self, room: int, cursor: str, framing: str) -> None:
         self._sessions += 1

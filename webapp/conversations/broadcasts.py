@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from webapp.conversations.models import PUBLIC, Room
+from webapp.conversations.models import DIRECT, PUBLIC, Room
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
 
@@ -12,15 +12,15 @@ UNLOCKED = frames.sse_signal("unlocked")
 
 def details_changed(room: Room) -> None:
     """The topic changed, or the room was locked or unlocked."""
-    hub().refresh(room.id, "about")
+    hub().refresh(f"room:{room.id}", "about")
 
 
 def kicked(room: Room, user_id: int) -> None:
-    hub().close_streams("kicked", channel=room.id, user=user_id)
+    hub().close_streams("kicked", f"room:{room.id}", user=user_id)
 
 
 def room_deleted(room: Room) -> None:
-    hub().close_streams("gone", channel=room.id)
+    hub().close_streams("gone", f"room:{room.id}")
     hub().broadcast_reliably("room", room=room.id)
 
 
@@ -30,14 +30,14 @@ def membership_changed(room: Room, *users: int) -> None:
         hub().broadcast_reliably("place", user=user, room=room.id)
 
 
-def blocked(low: int, high: int) -> None:
+async def blocked(user: int, other: int) -> None:
     """A block stands between these two people: the streams of their chat end, in every process."""
-    hub().close_streams("parted", user=low, other=high)
-    hub().close_streams("parted", user=high, other=low)
+    low, high = sorted((user, other))
+    for room in await Room.filter(kind=DIRECT, low=low, high=high).values_list("id", flat=True):
+        hub().close_streams("parted", f"room:{room}")
 
 
 async def about(rooms: Collection[int]) -> dict[int, Payload]:
-    """A chat has no such state: whom it is with is another for each of the two."""
     found = await Room.filter(id__in=rooms, kind=PUBLIC, closed_at=None)
     return {room.id: about_frame(room) for room in found}
 

@@ -6,15 +6,14 @@ from datetime import UTC, datetime
 from webapp.conversations.models import KICKED
 from webapp.db import sql
 from webapp.live import Reader
-from webapp.relationships.models import Block
 
 
 async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
     kicked = await _kicked({reader.labels["user"] for reader in readers})
-    ended = [(reader, "kicked") for reader in readers if (reader.labels["user"], reader.channel) in kicked]
-    parted = await _parted({(reader.labels["user"], reader.labels.get("other")) for reader in readers})
-    pairs = [(reader, (reader.labels["user"], reader.labels.get("other"))) for reader in readers]
-    return ended + [(reader, "parted") for reader, pair in pairs if pair in parted]
+    rooms = {reader: reader.number("room") for reader in readers}
+    ended = [(reader, "kicked") for reader, room in rooms.items() if (reader.labels["user"], room) in kicked]
+    blocked = await _blocked({room for room in rooms.values() if room is not None})
+    return ended + [(reader, "parted") for reader, room in rooms.items() if room in blocked]
 
 
 async def _kicked(users: set[int]) -> set[tuple[int, int]]:
@@ -27,11 +26,14 @@ async def _kicked(users: set[int]) -> set[tuple[int, int]]:
     return {(row["user_id"], row["room_id"]) for row in rows}
 
 
-async def _parted(pairs: set[tuple[int, int | None]]) -> set[tuple[int, int | None]]:
-    """Between which of these people, of whom one talks to the other in a chat, a block stands, whoever made it."""
-    people = {person for pair in pairs if pair[1] is not None for person in pair}
-    if not people:
+async def _blocked(rooms: set[int]) -> set[int]:
+    """Return the direct chats among the rooms between whose two people a block stands, whoever made it."""
+    if not rooms:
         return set()
-    blocks = Block.filter(blocker_id__in=people, blocked_id__in=people)
-    found = {(row["blocker_id"], row["blocked_id"]) for row in await blocks.values("blocker_id", "blocked_id")}
-    return {(one, other) for one, other in pairs if {(one, other), (other, one)} & found}
+    pairs = f"SELECT id, low, high FROM room WHERE id IN ({sql.placeholders(rooms)}) AND low IS NOT NULL"
+    rows = await sql.rows(
+        f"SELECT chat.id FROM ({pairs}) AS chat JOIN block ON blocker_id = low AND blocked_id = high "
+        f"UNION SELECT chat.id FROM ({pairs}) AS chat JOIN block ON blocker_id = high AND blocked_id = low",
+        *rooms, *rooms,
+    )  # fmt: skip
+    return {row["id"] for row in rows}

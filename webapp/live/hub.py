@@ -1,24 +1,26 @@
-"""The hub, one per process: it hears rings, and knows which channels are open and who reads them."""
+"""The hub, one per process: it follows rings, and holds the open channels and their readers."""
 
 import asyncio
 import contextlib
 import json
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Set
 from typing import Any
 
 from broadcaster import Broadcast
 from broadcaster._backends.base import BroadcastBackend
 
 from webapp.core.tasks import cancel_and_wait
+from webapp.live import states
 from webapp.live.admission import ReconnectStorm
 from webapp.live.bridge import Bridge
-from webapp.live.channel import Channel
+from webapp.live.channel import LogChannel, StateChannel
 from webapp.live.counters import Counters
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.providers import Providers
 from webapp.live.reader import Reader, deliver
+from webapp.live.states import Due, StateRefresher
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,10 @@ POLL_SECONDS = 1.5
 KEEP_ALIVE_SECONDS = 20.0
 # How many channels one query asks about.
 CHANNEL_BATCH_SIZE = 500
+# Channels of this kind are their number alone on the way between processes, as those of the version before have it;
+# and of the labels that they send these are known here: without the others more readers are checked than need be.
+NUMBERED = "room"
+LABELS = ("session", "user")
 
 
 class Hub:
@@ -35,24 +41,26 @@ class Hub:
     def __init__(self, providers: Providers) -> None:
         self.providers = providers
         self.counts = Counters()
-        self.crowd = ReconnectStorm()
-        self.channels: dict[int, Channel] = {}
+        self.storm = ReconnectStorm()
+        self.channels: dict[str, StateChannel] = {}
+        # For each state of each kind of channel: one that is slow delays no other.
+        self._prompt: dict[tuple[str, str], StateRefresher] = {}
         self._open: set[Reader] = set()
-        # By label, so that the streams of one session are found without a look at all the others.
+        # By label, to find the streams of one session among thousands.
         self._labelled: defaultdict[tuple[str, int], set[Reader]] = defaultdict(set)
         self.is_connected = True
         self._is_running = False
         self._tasks: set[asyncio.Future[object]] = set()
-        self._bridge = Bridge(self._hear, self._notice, self.counts)
+        self._bridge = Bridge(self._on_ring, self._on_link, self.counts)
         self._must_check = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def running(self, backend: BroadcastBackend, name: str) -> AsyncIterator[None]:
-        """Listen, publish and keep watch until the block ends. `name` tells this installation from others."""
+        """Listen, publish and poll until the block ends; `name` is that of the installation."""
         self.is_connected = self._is_running = True
-        self._bridge = Bridge(self._hear, self._notice, self.counts)
+        self._bridge = Bridge(self._on_ring, self._on_link, self.counts)
         self._must_check = asyncio.Event()
-        self.crowd = ReconnectStorm()
+        self.storm = ReconnectStorm()
         async with Broadcast(backend=backend) as broadcast:
             self.spawn(self._bridge.listen(broadcast, name))
             self.spawn(self._bridge.publish(broadcast, name))
@@ -83,25 +91,30 @@ class Hub:
         while tasks := set(self._tasks):
             await cancel_and_wait(tasks)
         self.channels.clear()
+        self._prompt.clear()
         self._open.clear()
         self._labelled.clear()
 
     # Readers.
 
     def join(self, reader: Reader) -> None:
-        """Let the reader hear everything after its cursor; one without a channel hears what is meant for it alone."""
+        """Send the reader everything after its cursor, and the states of its channels that it shows."""
         self._open.add(reader)
-        self.crowd.record()
-        if reader.channel is not None:
-            channel = self.channels.get(reader.channel)
-            if channel is None:
-                channel = self.channels[reader.channel] = Channel(
-                    reader.channel, self.providers, self.spawn, self.counts, self.crowd
-                )
-            channel.join(reader)
+        self.storm.record()
+        for name in reader.channels:
+            self._channel(name).join(reader)
         self.counts.streams += 1
         for label in reader.labels.items():
             self._labelled[label].add(reader)
+
+    def _channel(self, name: str) -> StateChannel:
+        if (channel := self.channels.get(name)) is None:
+            if name.partition(":")[0] in self.providers.logs:
+                channel = LogChannel(name, self.providers, self.spawn, self._refresh_state, self.counts, self.storm)
+            else:
+                channel = StateChannel(name)
+            self.channels[name] = channel
+        return channel
 
     def leave(self, reader: Reader) -> None:
         self._open.discard(reader)
@@ -111,114 +124,141 @@ class Hub:
             if not self._labelled[label]:
                 del self._labelled[label]
         self.counts.overruns += reader.outbox.is_overrun
-        if reader.channel is not None and (channel := self.channels.get(reader.channel)):
-            channel.leave(reader)
-            if channel.is_empty:
-                del self.channels[reader.channel]
+        for name in reader.channels:
+            if channel := self.channels.get(name):
+                channel.leave(reader)
+                if not channel.present:
+                    del self.channels[name]
 
-    def readers(self, **labels: int) -> list[Reader]:
-        """The open readers that carry all of these labels, the oldest first."""
-        if labels:
-            found = set.intersection(*(self._labelled.get(label, set()) for label in labels.items()))
-        else:
-            found = self._open
-        return sorted(found, key=lambda reader: reader.since)
+    def readers(self, channel: str = "", **labels: int) -> list[Reader]:
+        """Return the open readers of the channel that carry all of these labels, the oldest first."""
+        found: Set[Reader] = self._open
+        if channel:
+            found = self.channels[channel].present if channel in self.channels else set()
+        for label in labels.items():
+            found = found & self._labelled.get(label, set())
+        return sorted(found, key=lambda reader: reader.opened_at)
 
     def close_stream(self, reader: Reader, reason: str) -> None:
-        """Say goodbye to one reader and close its stream."""
+        """Close the stream of one reader with its last frame."""
         reader.outbox.close(self.providers.last_frame(reader, reason))
 
     # Rings.
 
-    def publish_version(self, number: int, version: int) -> None:
-        """The log of the channel has reached the version: tell this process at once, and the others."""
+    def publish_version(self, channel: str, version: int) -> None:
+        """Publish, here at once and to the other processes, that the channel's log has reached the version."""
         self.counts.changes += 1
-        self._hear_version(number, version)
-        self._bridge.send(f"{number} {version}", f"v{number}")
+        self._announce(channel, version)
+        self._bridge.send(f"{_sent(channel)} {version}", f"v{channel}")
 
-    def refresh(self, number: int, kind: str) -> None:
-        """A state of the channel may have changed: tell this process at once, and the others."""
-        self._hear_state(number, kind)
-        self._bridge.send(f"{number} {kind}", f"{kind}{number}")
+    def refresh(self, channel: str, state: str) -> None:
+        """Read a state of the channel that may have changed, here at once and in the other processes."""
+        self._refresh_state(channel, state)
+        self._bridge.send(f"{_sent(channel)} {state}", f"{state}{channel}")
+
+    def refresh_local(self, channel: str, state: str) -> None:
+        """Read a state of the channel that may have changed in this process alone."""
+        self._refresh_state(channel, state)
 
     def broadcast(self, kind: str, **facts: int | str) -> None:
-        """Tell every process something of which nothing is stored: it is worth nothing when it comes late."""
+        """Send news of which nothing is stored to every process; while Redis is away, they are dropped."""
         self.providers.news[kind](**facts)
         self._bridge.send(json.dumps({"news": kind, **facts}))
 
     def broadcast_reliably(self, kind: str, **facts: int | str) -> None:
-        """Tell every process that something stored has changed: while the link is away, what it tells is kept."""
+        """Send news of what is stored to every process; while Redis is away, they wait."""
         self.providers.news[kind](**facts)
         text = json.dumps({"news": kind, **facts})
         self._bridge.send(text, text)
 
-    def refresh_local(self, number: int, kind: str) -> None:
-        """Show the readers that this process has of a channel a state that changed here."""
-        self._hear_state(number, kind)
-
-    def close_streams(self, reason: str, **labels: int) -> None:
-        """End the streams that carry these labels, in every process: their right has ended."""
-        self._dismiss(reason, labels)
-        text = json.dumps(labels)
+    def close_streams(self, reason: str, channel: str = "", **labels: int) -> None:
+        """End the streams of the channel that carry these labels, in every process: their right has ended."""
+        for reader in self.readers(channel, **labels):
+            self.close_stream(reader, reason)
+        text = json.dumps(labels | ({"channel": _sent(channel)} if channel else {}))
         self._bridge.send(text, text)
 
-    def _hear(self, text: str) -> None:
+    def _on_ring(self, text: str) -> None:
         try:
             if text.startswith("{"):
-                self._hear_message(json.loads(text))
+                self._on_message(json.loads(text))
                 return
-            number, _, what = text.partition(" ")
+            channel, _, what = text.partition(" ")
             if what.isdigit():
-                self._hear_version(int(number), int(what))
+                self._announce(_received(channel), int(what))
             else:
-                self._hear_state(int(number), what)
+                self._refresh_state(_received(channel), what)
         except (ValueError, KeyError, TypeError, AttributeError):
             logger.warning("a ring could not be read: %.80r", text)
 
-    def _hear_message(self, message: dict[str, Any]) -> None:
+    def _on_message(self, message: dict[str, Any]) -> None:
         if kind := message.pop("news", None):
             self.providers.news[kind](**message)
         else:
-            self.spawn(self._recheck(message))
+            channel = message.get("channel")
+            labels = {label: message[label] for label in LABELS if label in message}
+            self.spawn(self._recheck(_received(channel) if channel is not None else "", labels))
 
-    def _hear_version(self, number: int, version: int) -> None:
-        for hear in self.providers.on_version:
-            hear(number)
-        if channel := self.channels.get(number):
+    def _announce(self, name: str, version: int) -> None:
+        for on_version in self.providers.on_version:
+            on_version(name)
+        if isinstance(channel := self.channels.get(name), LogChannel):
             channel.announce(version)
 
-    def _hear_state(self, number: int, kind: str) -> None:
-        if kind in self.providers.states and (channel := self.channels.get(number)):
-            channel.refresh(kind)
+    def _refresh_state(self, name: str, state: str) -> None:
+        channel = self.channels.get(name)
+        if channel and state in self.providers.states.get(channel.kind, ()) and channel.shows(state):
+            refresher = self._refresher(channel.kind, state)
+            refresher.mark(refresher.queues[0], channel.number)
 
-    def _dismiss(self, reason: str, labels: Mapping[str, int]) -> None:
-        for reader in self.readers(**labels):
-            self.close_stream(reader, reason)
+    def _refresher(self, kind: str, state: str) -> StateRefresher:
+        if (refresher := self._prompt.get((kind, state))) is None:
+            refresher = self._prompt[kind, state] = StateRefresher(states.PROMPT, self.storm, self._failed)
 
-    async def _recheck(self, labels: dict[str, int]) -> None:
+            async def read(numbers: list[int]) -> None:
+                await self._read_state(kind, state, numbers)
+
+            def count_readers(number: int) -> int:
+                return len(channel.present) if (channel := self.channels.get(f"{kind}:{number}")) else 0
+
+            refresher.queues.append(Due(read, count_readers))
+            self.spawn(refresher.run())
+        return refresher
+
+    async def _read_state(self, kind: str, state: str, numbers: Collection[int]) -> None:
+        """Read the state of those of the channels that are open, and on which a page shows it."""
+        begun = asyncio.get_running_loop().time()
+        channels = [channel for number in numbers if (channel := self.channels.get(f"{kind}:{number}"))]
+        wanted = [channel.number for channel in channels if channel.shows(state)]
+        found = await self.providers.states[kind][state](wanted) if wanted else {}
+        for number, payload in found.items():
+            if isinstance(channel := self.channels.get(f"{kind}:{number}"), LogChannel):
+                channel.set_state(state, payload, begun)
+
+    async def _recheck(self, channel: str, labels: dict[str, int]) -> None:
         """Another process has ended these rights. It may have been a while ago, so the database is asked."""
         try:
-            readers = self.readers(**labels)
-            await self._check(sorted({reader.channel for reader in readers if reader.channel is not None}))
+            readers = self.readers(channel, **labels)
+            await self._check(sorted({name for reader in readers for name in reader.channels}))
             await self._end_rights(readers)
         except Exception as error:
             self._failed("rights that ended elsewhere could not be read", error)
             self._must_check.set()
 
-    def _notice(self, is_linked: bool) -> None:
+    def _on_link(self, is_connected: bool) -> None:
         """The link to the other processes broke, or is back: rings may have been missed."""
-        self.counts.links_lost += self.is_connected and not is_linked
-        self.is_connected = is_linked
+        self.counts.links_lost += self.is_connected and not is_connected
+        self.is_connected = is_connected
         self._must_check.set()
 
     def _failed(self, what: str, error: Exception) -> None:
         self.counts.read_failures += 1
         self.providers.on_failure(what, error)
 
-    # Keeping watch.
+    # Polling.
 
     async def _watch(self) -> None:
-        """Find what no ring told: at every heartbeat, and often while the other processes can't be heard."""
+        """Poll for changes that no ring announced: every HEARTBEAT_SECONDS, every POLL_SECONDS while Redis is down."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_SECONDS if self.is_connected else POLL_SECONDS):
@@ -234,38 +274,60 @@ class Hub:
 
     async def reconcile(self) -> None:
         """Compare every open channel, its states and the rights of its readers with the database."""
-        for look in self.providers.on_heartbeat:
-            look()
-        numbers = list(self.channels)
-        for start in range(0, len(numbers), CHANNEL_BATCH_SIZE):
-            await self._check(numbers[start : start + CHANNEL_BATCH_SIZE])
+        for on_heartbeat in self.providers.on_heartbeat:
+            on_heartbeat()
+        names = list(self.channels)
+        for start in range(0, len(names), CHANNEL_BATCH_SIZE):
+            await self._check(names[start : start + CHANNEL_BATCH_SIZE])
         await self._end_rights(self.readers())
 
     async def _end_rights(self, readers: list[Reader]) -> None:
         for reader, reason in await self.providers.check_access(readers):
             self.close_stream(reader, reason)
 
-    async def _check(self, numbers: list[int]) -> None:
-        versions = await self.providers.read_versions(numbers)
-        for number in numbers:
-            if number in versions:
-                self._count_lost(number, versions[number])
-                self._hear_version(number, versions[number])
-            else:
-                self._dismiss("gone", {"channel": number})
-        for kind, read in self.providers.states.items():
-            begun = asyncio.get_running_loop().time()
-            for number, frame in (await read(numbers)).items():
-                if channel := self.channels.get(number):
-                    channel.set_state(kind, frame, begun)
+    async def _check(self, names: list[str]) -> None:
+        """Compare these channels and their states with the database."""
+        by_kind: defaultdict[str, list[int]] = defaultdict(list)
+        for name in names:
+            if isinstance(channel := self.channels.get(name), LogChannel):
+                by_kind[channel.kind].append(channel.number)
+        for kind, numbers in by_kind.items():
+            await self._check_versions(kind, numbers)
+            for state in self.providers.states.get(kind, ()):
+                await self._read_state(kind, state, numbers)
 
-    def _count_lost(self, number: int, version: int) -> None:
-        """A version that nobody rang; a ring that is on its way at this moment counts as well."""
-        if self.is_connected and (channel := self.channels.get(number)) and channel.is_unannounced(version):
+    async def _check_versions(self, kind: str, numbers: list[int]) -> None:
+        versions = await self.providers.logs[kind].versions(numbers)
+        for number in numbers:
+            name = f"{kind}:{number}"
+            if number in versions:
+                self._count_lost(name, versions[number])
+                self._announce(name, versions[number])
+            else:
+                for reader in self.readers(name):
+                    self.close_stream(reader, "gone")
+
+    def _count_lost(self, name: str, version: int) -> None:
+        """Count a version that no ring announced; one whose ring is on its way at this moment counts as well."""
+        channel = self.channels.get(name)
+        if self.is_connected and isinstance(channel, LogChannel) and channel.is_unannounced(version):
             self.counts.rings_lost += 1
 
     async def _keep_alive(self) -> None:
-        """A sign of life to every idle stream, so that nothing in between takes it for dead."""
+        """Send a sign of life to every idle stream, so that no proxy takes it for dead."""
         while True:
             await asyncio.sleep(KEEP_ALIVE_SECONDS)
             await deliver((reader for reader in self.readers() if reader.outbox.is_empty), KEEP_ALIVE)
+
+
+def _sent(channel: str) -> str | int:
+    """Return the channel as the bridge carries it."""
+    kind, _, number = channel.partition(":")
+    return int(number) if kind == NUMBERED else channel
+
+
+def _received(channel: str | int) -> str:
+    """Return the channel that the bridge carried; raises ValueError for what is none."""
+    if isinstance(channel, str) and ":" in channel:
+        return channel
+    return f"{NUMBERED}:{int(channel)}"

@@ -1,16 +1,17 @@
-"""What the domains bring to the engine: how a log, a state and a right are read. app.py lists it, by name."""
+"""What the domains bring to the engine: how logs, states and rights are read. app.py lists it, by name."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from webapp.live.frames import Payload
 from webapp.live.reader import Reader
 
 logger = logging.getLogger(__name__)
 
-# How many readers one query asks about, and how long others may work in between.
+# How many readers one query asks about, and how long other work goes on in between.
 BATCH_SIZE = 250
 YIELD_SECONDS = 0.02
 
@@ -26,23 +27,28 @@ ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Payload]]]
 CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, str]]]]
 
 
+class LogSource(NamedTuple):
+    """How the logs of channels of one kind are read."""
+
+    read: ReadLog
+    versions: ReadVersions
+
+
 def log_failure(what: str, error: Exception) -> None:
     logger.warning("%s, trying again: %r", what, error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Providers:
-    """The engine calls these; each is a function of a domain, which knows the engine, while the engine knows none."""
+    """Functions of the domains, which know the engine, while the engine knows none of them."""
 
-    read_log: ReadLog
-    read_versions: ReadVersions
-    states: Mapping[str, ReadState] = field(default_factory=dict)
-    # Those that pages of people who save data do without.
-    dispensable: frozenset[str] = frozenset()
-    # By kind: called in every process with the facts that were broadcast.
+    # By kind of channel ("room" of "room:12").
+    logs: Mapping[str, LogSource] = field(default_factory=dict)
+    states: Mapping[str, Mapping[str, ReadState]] = field(default_factory=dict)
+    # By kind of news: called in every process with the facts that were broadcast.
     news: Mapping[str, Callable[..., None]] = field(default_factory=dict)
     # Called with a channel whose log has changed, whether it is open here or not.
-    on_version: Sequence[Callable[[int], None]] = ()
+    on_version: Sequence[Callable[[str], None]] = ()
     # Called at every heartbeat, for what no ring announced.
     on_heartbeat: Sequence[Callable[[], None]] = ()
     # Called when a stream has ended.
@@ -50,11 +56,11 @@ class Providers:
     access_checks: Sequence[CheckAccess] = ()
     # The last bytes for a reader whose stream ends for this reason.
     last_frame: Callable[[Reader, str], bytes] = lambda reader, reason: b""
-    # Hears of an error of a reading, which is tried again.
+    # Called with an error of a reading, which is tried again.
     on_failure: Callable[[str, Exception], None] = log_failure
 
     async def check_access(self, readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
-        """Which of these readers may read no more, each with the first reason that is found."""
+        """Return which of these readers may read no more, each with the first reason that is found."""
         ended: dict[Reader, str] = {}
         for start in range(0, len(readers), BATCH_SIZE):
             batch = readers[start : start + BATCH_SIZE]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import islice
 
 from webapp.live.frames import Payload
@@ -14,52 +14,60 @@ SLICE_SIZE = 250
 
 class Reader:
     """
-    One open page. `channel` is the room that it shows, None when it shows none; `cursor` the version that it
-    holds of it, None when it holds nothing yet. `is_spare` is one that gets no more than it needs.
+    One open page, in the channels that it hears ("room:12", "user:7").
 
-    `labels` say whose it is (session, user ...), in the words of the domains; `page` is its address, and
-    `language` the one that it is in.
+    `cursor` is the version that it holds of the one with a log, None when it holds nothing yet; `states` are those
+    that it shows; `labels` say whose it is (session, user); `page` is its address, and `language` the one it is in.
     """
 
     __slots__ = (
-        "channel",
+        "channels",
         "cursor",
         "framing",
-        "is_brief",
+        "is_long_poll",
         "is_parked",
-        "is_spare",
         "labels",
         "language",
+        "opened_at",
         "outbox",
         "page",
-        "since",
+        "states",
     )
 
     def __init__(
         self,
-        channel: int | None,
+        channels: Sequence[str],
         cursor: int | None,
         framing: str,
+        states: Set[str],
+        labels: Mapping[str, int],
         page: str = "",
         language: str = "en",
-        **labels: int,
     ) -> None:
+        self.channels = tuple(channels)
+        self.cursor = cursor
+        self.framing = framing
+        self.states = states
+        self.labels = labels
         self.page = page
         self.language = language
         # Whether its connection stays open, silent, after its last frame.
         self.is_parked = False
-        self.is_spare = False
         # Whether its stream ends soon, as an answer, because none gets through to the page.
-        self.is_brief = False
-        self.channel = channel
-        self.cursor = cursor
-        self.framing = framing
-        self.labels = labels if channel is None else labels | {"channel": channel}
+        self.is_long_poll = False
         self.outbox = Outbox()
-        self.since = time.monotonic()
+        self.opened_at = time.monotonic()
 
-    def put(self, told: Payload) -> None:
-        frame = told.in_language(self.language)
+    def number(self, kind: str) -> int | None:
+        """Return the number of its channel of this kind: 12 for "room" where that is "room:12"; None without one."""
+        for channel in self.channels:
+            found, _, number = channel.partition(":")
+            if found == kind:
+                return int(number)
+        return None
+
+    def put(self, payload: Payload) -> None:
+        frame = payload.in_language(self.language)
         self.outbox.put(frame.sse if self.framing == "sse" else frame.html)
 
 

@@ -12,7 +12,7 @@ from webapp.messages.models import MAX_CHANGES, Message, MessageRow
 
 def log_changed(room: Room, version: int) -> None:
     """Something was posted, edited or removed: the log has reached this version."""
-    hub().publish_version(room.id, version)
+    hub().publish_version(f"room:{room.id}", version)
 
 
 def member_left(room: Room, user: User) -> None:
@@ -21,8 +21,7 @@ def member_left(room: Room, user: User) -> None:
 
 
 async def versions(rooms: Collection[int]) -> Mapping[int, int]:
-    known = dict(await Room.filter(id__in=rooms, closed_at=None).values_list("id", "version"))
-    return known | {number: 0 for number in rooms if number < 0}  # no rooms, and without a log
+    return dict(await Room.filter(id__in=rooms, closed_at=None).values_list("id", "version"))
 
 
 async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Payload]] | None:
@@ -34,8 +33,6 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     gets the log anew: so do, after a restore from a backup, all from before it, because it set the versions
     far ahead. The log anew replaces what a page shows; an endless document, which can't take anything back, ends.
     """
-    if room_id < 0:
-        return 0, dict.fromkeys(cursors, Frame())
     room = await BY_ID.first(room_id)
     if room is None:
         return None

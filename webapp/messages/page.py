@@ -184,7 +184,7 @@ async def mark_read_to(user: User, room: Room, number: int) -> None:
     if await Membership.mark_read_to(user.id, room.id, number):
         rooms.membership_changed(room, user.id)
         if room.is_chat:
-            hub().refresh(room.id, "receipts")
+            hub().refresh(f"room:{room.id}", "receipts")
 
 
 def cache_buster(request: Request, version: int) -> str:

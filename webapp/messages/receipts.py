@@ -22,7 +22,7 @@ def schedule_refresh(room: Room) -> None:
 
 async def _tell_later(room_id: int) -> None:
     await asyncio.sleep(DELAY_SECONDS)
-    hub().refresh(room_id, "receipts")
+    hub().refresh(f"room:{room_id}", "receipts")
 
 
 def receipt_for(room: Room, author: User | None) -> Text:
@@ -48,22 +48,12 @@ def _said(room: Room, author: User, theirs: Membership) -> Text:
 
 
 async def receipts(rooms: Collection[int]) -> dict[int, Payload]:
-    """Of the chats among them: what is said to the author of the newest message, in the bytes that both get."""
-    chats = [room for room in rooms if _is_chat(room)]
-    if not chats:
-        return {}
-    found = await Membership.filter(room_id__in=chats).select_related("room", "user")
+    """Return what the author of the newest message of each chat is told, in the bytes that both get."""
+    found = await Membership.filter(room_id__in=rooms).select_related("room", "user")
     by_room: dict[int, list[Membership]] = {}
     for membership in found:
         by_room.setdefault(membership.room_id, []).append(membership)
     return {number: _state(memberships) for number, memberships in by_room.items()}
-
-
-def _is_chat(number: int) -> bool:
-    """Told by any reader of the channel, so that no room but a chat is asked about."""
-    channel = hub().channels.get(number)
-    reader = next(iter(channel.readers), None) if channel else None
-    return reader is not None and "other" in reader.labels
 
 
 def _state(memberships: list[Membership]) -> Payload:

@@ -27,23 +27,24 @@ def started(room_id: int, user: User) -> None:
 
 def stopped(room_id: int, user: User) -> None:
     """The person has sent it, or has left. Most people who post were not seen typing: that needs no telling."""
-    if room_id in hub().channels and user.code not in typists().get(room_id, {}):
+    if f"room:{room_id}" in hub().channels and user.code not in typists().get(room_id, {}):
         return
     hub().broadcast("typing", room=room_id, code=user.code, name="")
 
 
 def on_typing(room: int, code: str, name: str) -> None:
-    for gone in typists().keys() - hub().channels.keys():
-        del typists()[gone]
-    if room not in hub().channels:
+    channels = hub().channels
+    for closed in [known for known in typists() if f"room:{known}" not in channels]:
+        del typists()[closed]
+    if (channel := f"room:{room}") not in channels:
         return
     if name:
         loop = asyncio.get_running_loop()
         typists().setdefault(room, {})[code] = (name, loop.time() + SHOWN_SECONDS)
-        loop.call_later(SHOWN_SECONDS, hub().refresh_local, room, "typing")
+        loop.call_later(SHOWN_SECONDS, hub().refresh_local, channel, "typing")
     elif typists().get(room, {}).pop(code, None) is None:
         return
-    hub().refresh_local(room, "typing")
+    hub().refresh_local(channel, "typing")
 
 
 async def typing(rooms: Collection[int]) -> dict[int, Payload]:

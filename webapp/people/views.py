@@ -140,7 +140,7 @@ async def remove(request: Request) -> Response:
 async def block(request: Request) -> Response:
     user, other, tie = await _two(request)
     await Block.add(user, other)
-    rooms.blocked(user.id, other.id)
+    await rooms.blocked(user.id, other.id)
     _tell(user, other, tie)
     return await _back(request, other)
 

@@ -19,7 +19,7 @@ def changed(users: Collection[int]) -> None:
 def rooms_changed(rooms: Collection[int]) -> None:
     """The people of these rooms may be others now."""
     for room in set(rooms) - {NO_ROOM}:
-        hub().refresh(room, "people")
+        hub().refresh(f"room:{room}", "people")
 
 
 async def visibility_changed(user: int) -> None:
@@ -29,9 +29,7 @@ async def visibility_changed(user: int) -> None:
 
 
 async def people(rooms: Collection[int]) -> dict[int, Payload]:
-    """Of public rooms: of two who talk in private friends alone see who is there, and in another way."""
-    private = {reader.channel for reader in hub().readers(private=1)}
-    return {room: presence_frame(people) for room, people in (await presence_in(set(rooms) - private)).items()}
+    return {room: presence_frame(people) for room, people in (await presence_in(rooms)).items()}
 
 
 def presence_frame(people: RoomPresence) -> Payload:

@@ -105,7 +105,7 @@ class PresenceTracker:
                 async with asyncio.timeout(self._patience()):
                     await self._has_changed.wait()
             self._has_changed.clear()
-            await hub().crowd.wait_until_over()
+            await hub().storm.wait_until_over()
             try:
                 await self._write_changes()
             except Exception as error:

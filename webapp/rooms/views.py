@@ -83,7 +83,7 @@ async def join(request: Request) -> Response:
     await members.join(room, user)
     broadcasts.membership_changed(room, user.id)
     if room.is_chat:
-        hub().refresh(room.id, "receipts")  # whoever waits for the answer learns of it
+        hub().refresh(f"room:{room.id}", "receipts")  # whoever waits for the answer learns of it
     return render.see_other(f"{room.path}#composer" if room.is_chat else room.path)
 
 

@@ -38,7 +38,7 @@ async def render_with_sidebar(
     if come := [entry for entry in shown if entry.is_undelivered]:
         await Membership.mark_delivered([entry.membership_id for entry in come])
         for entry in come:
-            hub().refresh(entry.room_id, "receipts")
+            hub().refresh(f"room:{entry.room_id}", "receipts")
     seen = digest(shown, streamed.id if streamed else None) if sidebar_page == 1 else OLDER_PAGE
     query = {"sidebar": seen if online is None else f"{seen}.{contacts_digest(online, request_count)}"}
     query["page"] = render.PAGE_VERSION

@@ -85,6 +85,12 @@ class Viewers:
 
     # What is heard.
 
+    def on_version(self, channel: str) -> None:
+        """The channel's log has changed."""
+        kind, _, number = channel.partition(":")
+        if kind == "room":
+            self.mark_topic(int(number))
+
     def mark_topic(self, room: int) -> None:
         """The room's log has changed, or the room has gone."""
         if room in self._audience.in_room:
@@ -131,7 +137,7 @@ class Viewers:
         while True:
             await self._has_news.wait()
             self._has_news.clear()
-            await hub().crowd.wait_until_over()
+            await hub().storm.wait_until_over()
             begun = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(READ_SECONDS):
@@ -182,8 +188,8 @@ class Viewers:
             if user not in self._audience.people or (seen := self._audience.people[user].readers.get(reader)) is None:
                 continue
             of_entries, _, of_friends = seen.partition(".")
-            if of_entries not in (OLDER_PAGE, digest(listed[user], reader.channel)):
-                reader.put(shown.list_frame(listed[user], reader.channel, reader.framing))
+            if of_entries not in (OLDER_PAGE, digest(listed[user], reader.number("room"))):
+                reader.put(shown.list_frame(listed[user], reader.number("room"), reader.framing))
             is_same = of_friends == contacts_digest(friends[user] & self._online, asking[user])
             if not is_same:
                 reader.put(requests_frame(asking[user]))
@@ -269,7 +275,7 @@ class Viewers:
                     continue
                 viewer.rooms[entry.room_id] = facts
                 for reader in viewer.readers:
-                    reader.put(shown.entry_frame(entry, reader.channel, is_new or entry.room_id in has_moved))
+                    reader.put(shown.entry_frame(entry, reader.number("room"), is_new or entry.room_id in has_moved))
         for user, room in set(asked) - {(one.user_id, one.room_id) for one in found}:
             if (viewer := self._audience.people.get(user)) and room in viewer.rooms:
                 self._audience.follow(user, viewer.rooms.keys() - {room}, viewer.friends)
@@ -284,7 +290,7 @@ class Viewers:
         if come := [one for one in found if one.is_undelivered and one.user_id in self._audience.people]:
             await Membership.mark_delivered([one.membership_id for one in come])
             for one in come:
-                hub().refresh(one.room_id, "receipts")
+                hub().refresh(f"room:{one.room_id}", "receipts")
 
     async def _tell_people(self, people: set[int]) -> None:
         """Dots: made once for a person, for the pages of all their friends but those that save data."""
@@ -294,7 +300,7 @@ class Viewers:
         for person, frame in made.items():
             for user in self._audience.friends_of.get(person, ()):
                 for reader in self._audience.people[user].readers:
-                    if not reader.is_spare:
+                    if "online" in reader.states:
                         reader.put(frame)
 
 

@@ -22,27 +22,19 @@ def moved(masks: Iterable[int]) -> None:
 
 def on_moved(masks: str) -> None:
     for mask in masks.split():
-        for reader in hub().readers(user=int(mask), stranger=1):
+        for reader in hub().readers(f"mask:{int(mask)}"):
             reader.put(MOVED)
 
 
 def left(room: Room, mask: int) -> None:
     """Somebody has left the chat: the other is told, and their own other windows go on."""
-    hub().refresh(room.id, "company")
-    hub().close_streams("went_on", user=mask, channel=room.id)
+    hub().refresh(f"room:{room.id}", "company")
+    hub().close_streams("went_on", f"room:{room.id}", user=mask)
 
 
 async def company(rooms: Collection[int]) -> dict[int, Payload]:
-    """Of the chats between strangers among them: whether the two are there."""
-    chats = [room for room in rooms if _is_ours(room)]
-    return {room: company_frame(seen) for room, seen in (await company_in(chats)).items()} if chats else {}
-
-
-def _is_ours(number: int) -> bool:
-    """Told by any reader of the channel, so that no other room is asked about."""
-    channel = hub().channels.get(number)
-    reader = next(iter(channel.readers), None) if channel and number > 0 else None
-    return reader is not None and "stranger" in reader.labels
+    """Return for each of these chats whether the two are there."""
+    return {room: company_frame(seen) for room, seen in (await company_in(rooms)).items()}
 
 
 async def company_seen(room: Room) -> Company:

@@ -10,7 +10,7 @@ from webapp.db import engine
 from webapp.live import Reader, hub
 from webapp.strangers.broadcasts import MOVED, moved, waits
 from webapp.strangers.matching import match_waiting
-from webapp.strangers.models import LOUNGE, Company, Stranger, company_in
+from webapp.strangers.models import Company, Stranger, company_in
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,12 @@ class Matchmaker:
 matchmaker = Slot[Matchmaker]("matchmaker")
 
 
+def _readers() -> list[Reader]:
+    """Return the open pages of masks in this process."""
+    masks = [channel for channel in hub().channels.values() if channel.kind == "mask"]
+    return [reader for channel in masks for reader in channel.readers]
+
+
 class CompanyWatcher:
     """Looks once a second after those whose pages are open in this process: who waits, and who talks."""
 
@@ -60,11 +66,12 @@ class CompanyWatcher:
     async def check(self) -> None:
         waiting: defaultdict[int, list[Reader]] = defaultdict(list)
         talking: set[tuple[int, int]] = set()
-        for reader in hub().readers(stranger=1):
-            if reader.channel == LOUNGE:
+        for reader in _readers():
+            room = reader.number("room")
+            if room is None:
                 waiting[reader.labels["user"]].append(reader)
-            elif reader.channel is not None:
-                talking.add((reader.labels["user"], reader.channel))
+            else:
+                talking.add((reader.labels["user"], room))
         self._turn += 1
         if (waiting or talking) and self._turn % RENEW_INTERVAL == 0:
             await Stranger.renew_presence(waiting, {mask for mask, _ in talking})
@@ -87,9 +94,9 @@ class CompanyWatcher:
         seen = await company_in(rooms) if rooms else {}
         for room, now in seen.items():
             if now.is_abandoned and await Stranger.end_abandoned(room):
-                hub().refresh(room, "company")
+                hub().refresh(f"room:{room}", "company")
             elif now != self._seen.get(room):
-                hub().refresh_local(room, "company")
+                hub().refresh_local(f"room:{room}", "company")
         self._seen = seen
 
 
@@ -98,13 +105,13 @@ watch = Slot[CompanyWatcher]("watch over strangers")
 
 def closed(reader: Reader) -> None:
     """A stream has ended. One that ends after each answer is back at once."""
-    if "stranger" in reader.labels and not reader.is_brief:
+    if reader.number("mask") is not None and not reader.is_long_poll:
         hub().spawn(_gone(reader.labels["user"]))
 
 
 async def _gone(mask: int) -> None:
     """A page of somebody in a chat has closed."""
-    if not hub().readers(user=mask, stranger=1):
+    if not hub().readers(f"mask:{mask}"):
         try:
             await Stranger.shorten_presence(mask)
         except engine.DOWN as error:
@@ -113,10 +120,13 @@ async def _gone(mask: int) -> None:
 
 async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
     """Whose masks are not in the chat, or where people wait, any more."""
-    masks = {reader.labels["user"] for reader in readers if "stranger" in reader.labels}
-    if not masks:
+    rooms = {reader: reader.number("room") for reader in readers if reader.number("mask") is not None}
+    if not rooms:
         return []
-    rows = await Stranger.filter(mask_id__in=masks).values("mask_id", "room_id")
-    seated = {(row["mask_id"], row["room_id"]) for row in rows} | {(mask, LOUNGE) for mask in masks}
-    strangers = [reader for reader in readers if "stranger" in reader.labels]
-    return [(reader, "went_on") for reader in strangers if (reader.labels["user"], reader.channel) not in seated]
+    rows = await Stranger.filter(mask_id__in={reader.labels["user"] for reader in rooms}).values("mask_id", "room_id")
+    seated = {(row["mask_id"], row["room_id"]) for row in rows}
+    return [
+        (reader, "went_on")
+        for reader, room in rooms.items()
+        if room is not None and (reader.labels["user"], room) not in seated
+    ]

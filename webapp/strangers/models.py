@@ -18,8 +18,6 @@ from webapp.messages.models import Message
 from webapp.strangers.interests import MAX_INTEREST_LENGTH, MAX_INTERESTS
 from webapp.strangers.names import new_name
 
-# The channel of everybody who waits: it is no room, and has no log. The smallest number that a column may hold.
-LOUNGE = -(2**31)
 # Somebody whose page gives no sign of life for so long waits no more.
 WAITING_MS = 10_000
 # In a chat an open page says every two seconds that it is there: after five somebody is away, after fifteen more gone.

@@ -33,9 +33,8 @@ from webapp.strangers.company import matchmaker
 from webapp.strangers.conduct import Conduct, QuestionRequired
 from webapp.strangers.interests import LANGUAGES, validate_preferences
 from webapp.strangers.masks import masked, stranger, talk, talking
-from webapp.strangers.models import LOUNGE, READING_MS, WAITING_MS, YOUNG_SECONDS, Stranger, account_behind
-from webapp.streams.opening import end_oldest_streams, first_events, is_long_poll, open_events, open_log, supervisor
-from webapp.streams.stream import Stream
+from webapp.strangers.models import READING_MS, WAITING_MS, YOUNG_SECONDS, Stranger, account_behind
+from webapp.streams.opening import end_oldest_streams, open_events, open_log, open_stream, supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -363,10 +362,10 @@ async def waiting_events(request: Request) -> Response:
     if not stranger.is_waiting:
         return _moved()
     await end_oldest_streams(request)
-    labels = {"session": client(request).session_id, "user": stranger.mask_id, "stranger": 1}
-    reader = Reader(LOUNGE, None, "sse", "/strangers", current_language().code, **labels)
-    reader.is_brief = is_long_poll(request)
-    return Stream(reader, first_events(request), "text/event-stream")
+    labels = {"session": client(request).session_id, "user": stranger.mask_id}
+    channels = [f"mask:{stranger.mask_id}"]
+    reader = Reader(channels, None, "sse", frozenset(), labels, "/strangers", current_language().code)
+    return open_stream(request, reader)
 
 
 async def chat_events(request: Request) -> Response:

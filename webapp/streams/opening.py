@@ -1,6 +1,7 @@
 """Opening a stream: Server-Sent Events for pages with script, an endless document for those without."""
 
 import random
+from collections.abc import Set
 from typing import Any
 from urllib.parse import quote
 
@@ -18,22 +19,32 @@ from webapp.http.limits import throttle
 from webapp.live import Reader, frames, hub
 from webapp.live.admission import admitted
 from webapp.sidebar.queries import OLDER_PAGE
-from webapp.streams.stream import Stream, parked_by_session
+from webapp.streams.stream import SAVE_DATA_INTERVAL_SECONDS, Stream, parked_by_session
 
 MOST_DIGITS = 18
 LONGEST_DIGEST = 40
 # Pages that come back after an upgrade load themselves anew, so many milliseconds apart on average.
 RELOAD_MS = 10
+# What a page shows of a public room, and of its viewer's sidebar; and what it does without where little is to be sent.
+PUBLIC_STATES = frozenset({"about", "people", "typing"})
+SIDEBAR_STATES = frozenset({"entries", "online"})
+DISPENSABLE_STATES = frozenset({"people", "typing", "online"})
 # The first bytes of an endless document: some browsers show nothing before a kilobyte has come.
 FIRST_BYTES = 1024
 
 
 async def open_events(request: Request, user: User, room: Room | None) -> Response:
-    reader = await _reader(request, user, room, _cursor(request, room) if room else None, "sse")
+    reader = await open_reader(request, user, room, "sse", _cursor(request, room) if room else None)
     # A page among strangers has no sidebar.
-    sidebar = None if "stranger" in reader.labels else request.query_params.get("sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
-    reader.is_spare, reader.is_brief = client(request).save_data, is_long_poll(request)
-    return Stream(reader, first_events(request), "text/event-stream", sidebar=sidebar)
+    is_masked = reader.number("user") is None
+    sidebar = None if is_masked else request.query_params.get("sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
+    return open_stream(request, reader, sidebar)
+
+
+def open_stream(request: Request, reader: Reader, sidebar: str | None = None) -> Response:
+    reader.is_long_poll = is_long_poll(request)
+    interval = SAVE_DATA_INTERVAL_SECONDS if client(request).save_data else 0.0
+    return Stream(reader, first_events(request), "text/event-stream", sidebar=sidebar, interval=interval)
 
 
 def first_events(request: Request) -> bytes:
@@ -57,7 +68,7 @@ def _is_outdated(request: Request) -> bool:
 async def open_log(request: Request, user: User, room: Room) -> Response:
     if must_wait(request):
         return waiting_document(request, f"{room.path}?plain=1", _("Page without live updates"))
-    reader = await _reader(request, user, room, None, "html")
+    reader = await open_reader(request, user, room, "html")
     return open_document(request, reader, user, "messages/live.html", room=room, moderates=room.is_owned_by(user))
 
 
@@ -80,14 +91,15 @@ def waiting_document(request: Request, link: str, link_text: Text) -> Response:
 def open_document(
     request: Request, reader: Reader, user: User, name: str, sidebar: str | None = None, **context: Any
 ) -> Response:
-    reader.is_spare = client(request).save_data
-    context |= {"viewer_css": user.stylesheet, "save_data": reader.is_spare, "outdated": _is_outdated(request)}
+    save_data = client(request).save_data
+    context |= {"viewer_css": user.stylesheet, "save_data": save_data, "outdated": _is_outdated(request)}
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
     policy = CONTENT_SECURITY_POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.
     packed = negotiate.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
     headers = {"Content-Security-Policy": policy}
-    return Stream(reader, opening, "text/html; charset=utf-8", headers, packed, sidebar)
+    interval = SAVE_DATA_INTERVAL_SECONDS if save_data else 0.0
+    return Stream(reader, opening, "text/html; charset=utf-8", headers, packed, sidebar, interval)
 
 
 def supervisor(request: Request) -> Response:
@@ -107,20 +119,33 @@ def supervisor(request: Request) -> Response:
     return Response(html, 200, headers, "text/html")
 
 
-async def _reader(request: Request, user: User, room: Room | None, cursor: int | None, framing: str) -> Reader:
-    """A reader for this stream, of a room or of what is the viewer's alone."""
-    labels = {"session": client(request).session_id, "user": user.id}
-    if room is None:
-        await end_oldest_streams(request)
-        return Reader(None, None, framing, "/lobby", current_language().code, **labels)
-    if room.is_chat and room.other and not room.is_notes:
-        labels["other"] = room.other.id
-    if room.is_stranger:
-        labels["stranger"] = 1
-    if room.is_chat:
-        labels["private"] = 1
+async def open_reader(
+    request: Request, user: User, room: Room | None, framing: str, cursor: int | None = None
+) -> Reader:
+    """Return a reader for the page of a room, or for one that shows none; a mask's page has no sidebar."""
     await end_oldest_streams(request)
-    return Reader(room.id, cursor, framing, room.path, current_language().code, **labels)
+    channels = [f"room:{room.id}"] if room else []
+    is_masked = room is not None and room.is_stranger
+    channels.append(f"mask:{user.id}" if is_masked else f"user:{user.id}")
+    states = _states(room) | (set() if is_masked else SIDEBAR_STATES)
+    if client(request).save_data:
+        states -= DISPENSABLE_STATES
+    labels = {"session": client(request).session_id, "user": user.id}
+    path = room.path if room else "/lobby"
+    return Reader(channels, cursor, framing, frozenset(states), labels, path, current_language().code)
+
+
+def _states(room: Room | None) -> Set[str]:
+    if room is None:
+        return frozenset()
+    if not room.is_chat:
+        return PUBLIC_STATES
+    states = {"typing"}
+    if room.other and not room.is_notes:
+        states.add("receipts")
+    if room.is_stranger:
+        states.add("company")
+    return states
 
 
 async def end_oldest_streams(request: Request) -> None:

@@ -50,10 +50,15 @@ class Stream(EventSourceResponse):
         headers: dict[str, str] | None = None,
         packed: bool = False,
         sidebar: str | None = None,
+        interval: float = 0.0,
     ) -> None:
-        """`sidebar` is the digest of the one that the page shows, None where the page shows none."""
+        """
+        `sidebar` is the digest of the one that the page shows, None where the page shows none; what comes within the
+        `interval` (in seconds) is sent in one piece.
+        """
         self.reader = reader
         self.sidebar = sidebar
+        self.interval = interval
         self.opening = opening
         coding = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if packed else {}
         super().__init__(
@@ -71,7 +76,7 @@ class Stream(EventSourceResponse):
         transport: asyncio.Transport | None = scope.get("transport")
         wire: Wire | None = scope.get("wire")
         _limit_silence(transport)
-        is_common = self.reader.framing == "sse" and not (self.reader.is_brief or self.reader.is_spare)
+        is_common = self.reader.framing == "sse" and not (self.reader.is_long_poll or self.interval)
         try:
             if wire and is_common and scope["method"] == "GET":
                 await self._write_directly(wire, send)
@@ -104,10 +109,10 @@ class Stream(EventSourceResponse):
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         """No database here: a stream may be cancelled at any moment."""
         reader = self.reader
-        user, room = reader.labels["user"], reader.channel or NO_ROOM
+        user, room = reader.labels["user"], reader.number("room") or NO_ROOM
         # What comes in an endless document is on the screen; a page with script says itself how far it is read.
         is_read = reader.framing == "html" and room != NO_ROOM
-        is_stranger = "stranger" in reader.labels  # who is never said to be in a room, or anywhere
+        is_stranger = reader.number("mask") is not None  # who is never said to be in a room, or anywhere
         yield self.opening
         sent: int | None = None
         hub().join(reader)
@@ -115,24 +120,24 @@ class Stream(EventSourceResponse):
             viewers().join(reader, self.sidebar)
         if not is_stranger:
             tracker().stream_opened(user, room)
-        if reader.is_brief:
+        if reader.is_long_poll:
             self._end_in(LONG_POLL_SECONDS)
         try:
             async for chunk in reader.outbox:
                 yield chunk
                 if reader.framing == "html" and frames.BEGIN_ANEW in chunk:
                     return
-                if reader.is_brief and b"id: " in chunk:
+                if reader.is_long_poll and b"id: " in chunk:
                     self._end_in(LONG_POLL_AFTER_NEWS_SECONDS)
-                if is_read and (sent is None or ("other" in reader.labels and MESSAGE_MARKER in chunk)):
+                if is_read and (sent is None or ("receipts" in reader.states and MESSAGE_MARKER in chunk)):
                     schedule_mark_read(user, room)
                 # The page that it begins with does not count: it would be as long the next time.
                 sent = 0 if sent is None else sent + len(chunk)
                 if reader.framing == "html" and sent > MAX_DOCUMENT_BYTES:
                     yield frames.BEGIN_ANEW
                     return
-                if reader.is_spare and not reader.outbox.is_closed:
-                    await asyncio.sleep(SAVE_DATA_INTERVAL_SECONDS)
+                if self.interval and not reader.outbox.is_closed:
+                    await asyncio.sleep(self.interval)
         finally:
             hub().leave(reader)
             viewers().leave(reader)
@@ -187,7 +192,7 @@ async def mark_read(user: int, room: int) -> None:
     noting().discard((user, room))
     try:
         if await Membership.mark_all_read(user, room):
-            hub().refresh(room, "receipts")
+            hub().refresh(f"room:{room}", "receipts")
             hub().broadcast_reliably("place", user=user, room=room)
     except engine.DOWN as error:
         logger.debug("what was read could not be written; the next page that is served says it again: %r", error)

@@ -12,11 +12,11 @@ from webapp.core.i18n import _
 from webapp.http.client import client, frame
 from webapp.relationships.models import Friendship
 from webapp.streams.opening import (
-    _reader,
     must_wait,
     open_document,
     open_events,
     open_log,
+    open_reader,
     supervisor,
     waiting_document,
 )
@@ -49,7 +49,7 @@ async def viewer_document(request: Request) -> Response:
     user = require_account(request)
     if must_wait(request):
         return waiting_document(request, "/sidebar", _("Your chats and rooms"))
-    reader = await _reader(request, user, None, None, "html")
+    reader = await open_reader(request, user, None, "html")
     request_count = (await Friendship.request_counts([user.id]))[user.id]
     shown = {"viewer": user, "request_count": request_count, "token": client(request).form_token}
     return open_document(request, reader, user, "sidebar/live.html", sidebar="", **shown)

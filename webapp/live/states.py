@@ -1,0 +1,158 @@
+"""Reading what has no version: what is due is read together, each again only after a while, and retried."""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from webapp.live.admission import ReconnectStorm
+
+K = TypeVar("K")
+
+READ_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+
+
+class Pace(NamedTuple):
+    """
+    How soon what was read is read again, and how long a refresher rests after it has read.
+
+    The first grows with the readers: two are served at once, a crowd less often, which is the same work in a second.
+    The rest is REST_FACTOR times as long as the reading, within these bounds.
+    """
+
+    seconds_per_reader: float
+    max_seconds: float
+    min_rest: float = 0.0
+    max_rest: float = 0.0
+
+
+# States of rooms (who is here, who types), and those of persons' channels (sidebars).
+PROMPT = Pace(0.02, 1.0)
+BULK = Pace(0.005, 5.0, 0.05, 1.0)
+REST_FACTOR = 2
+
+
+class Due(Generic[K]):
+    """What is due, each key once, in the order in which it was marked; taken a part at a time."""
+
+    def __init__(
+        self,
+        read: Callable[[list[K]], Awaitable[None]],
+        count_readers: Callable[[K], int] | None = None,
+        is_urgent: bool = False,
+    ) -> None:
+        """Without `count_readers` a key may be read again at once; while one that is urgent is due, nothing rests."""
+        self.read = read
+        self.count_readers = count_readers
+        self.is_urgent = is_urgent
+        # The most that one pass takes: so many keys, and no further one when they have so many readers.
+        self.max_keys: int = 500
+        self.max_readers: float = math.inf
+        self.keys: dict[K, None] = {}
+        self.next_at: dict[K, float] = {}
+
+    def take(self, now: float, pace: Pace) -> list[K]:
+        """Return the keys whose turn has come, of which none is due any more."""
+        self.next_at = {key: at for key, at in self.next_at.items() if at > now}
+        taken = list(self._enough(key for key in self.keys if key not in self.next_at))
+        for key in taken:
+            del self.keys[key]
+            if self.count_readers and (pause := pace.seconds_per_reader * self.count_readers(key)):
+                self.next_at[key] = now + min(pace.max_seconds, pause)
+        return taken
+
+    def _enough(self, keys: Iterable[K]) -> Iterator[K]:
+        readers = 0
+        for key in islice(keys, self.max_keys):
+            yield key
+            readers += self.count_readers(key) if self.count_readers else 0
+            if readers >= self.max_readers:
+                return
+
+    def restore(self, keys: Iterable[K]) -> None:
+        """Mark again what could not be read."""
+        for key in keys:
+            self.keys[key] = None
+            self.next_at.pop(key, None)
+
+    def seconds_to_next(self, now: float) -> float | None:
+        """Return how long until a key may be taken; None when none is due."""
+        if not self.keys:
+            return None
+        return max(0.0, min(self.next_at.get(key, now) for key in self.keys) - now)
+
+
+class StateRefresher:
+    """
+    Reads what is due, in passes: one at a time, of one kind after the other.
+
+    What can't be read is marked again and tried again after RETRY_SECONDS. What is marked while it is being read is
+    read once more, so that no change between two readings is lost.
+    """
+
+    def __init__(self, pace: Pace, storm: ReconnectStorm, on_failure: Callable[[str, Exception], None]) -> None:
+        self.pace = pace
+        self.queues: list[Due[Any]] = []
+        self._storm = storm
+        self._on_failure = on_failure
+        self._is_due = asyncio.Event()
+
+    def mark(self, queue: Due[K], *keys: K) -> None:
+        if keys:
+            queue.keys |= dict.fromkeys(keys)
+            self._is_due.set()
+
+    @property
+    def is_idle(self) -> bool:
+        return not any(queue.keys for queue in self.queues)
+
+    async def run(self) -> None:
+        """Read whatever becomes due, until cancelled."""
+        while True:
+            await self._is_due.wait()
+            await self._storm.wait_until_over()
+            begun = asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(READ_SECONDS):
+                    await self.run_once()
+            except Exception as error:
+                self._on_failure("states could not be read", error)
+                self._is_due.set()
+                await asyncio.sleep(RETRY_SECONDS)
+            if seconds := self._rest(asyncio.get_running_loop().time() - begun):
+                await asyncio.sleep(seconds)
+
+    def _rest(self, took: float) -> float:
+        if any(queue.keys for queue in self.queues if queue.is_urgent):
+            took = 0.0
+        return min(self.pace.max_rest, max(self.pace.min_rest, REST_FACTOR * took))
+
+    async def run_once(self) -> None:
+        """Make one pass; raises what a reading raises."""
+        self._is_due.clear()
+        for queue in self.queues:
+            if keys := queue.take(asyncio.get_running_loop().time(), self.pace):
+                with _restoring(queue, keys):
+                    await queue.read(keys)
+        self._wake_later()
+
+    def _wake_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        pauses = [pause for queue in self.queues if (pause := queue.seconds_to_next(now)) is not None]
+        if pauses and min(pauses) > 0:
+            loop.call_later(min(pauses), self._is_due.set)
+        elif pauses:
+            self._is_due.set()
+
+
+@contextlib.contextmanager
+def _restoring(queue: Due[K], keys: list[K]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        queue.restore(keys)
+        raise
