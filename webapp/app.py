@@ -9,26 +9,21 @@ from typing import Any
 from broadcaster._backends.base import BroadcastBackend
 from broadcaster._backends.memory import MemoryBackend
 from starlette.applications import Starlette
-from starlette.convertors import Convertor, register_url_convertor
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.authentication import AuthenticationMiddleware
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 
 from webapp import settings
 from webapp.accounts import stream_access as account_access
 from webapp.accounts import views as accounts
-from webapp.accounts.authentication import SessionBackend
+from webapp.accounts.authentication import read_viewer
 from webapp.accounts.models import User
 from webapp.accounts.sessions import SessionUses, session_uses
 from webapp.chats import views as chats
 from webapp.conversations import broadcasts as conversations
 from webapp.conversations import stream_access as room_access
-from webapp.core import errors, faults, i18n
+from webapp.core import faults, i18n
 from webapp.db import engine, transaction
 from webapp.deletion import views as deletion
 from webapp.deletion.steps import finish_all
@@ -39,10 +34,10 @@ from webapp.home import views as home
 from webapp.http import assets, cookie, error_pages, negotiate
 from webapp.http.headers import with_security_headers
 from webapp.http.limits import Limiter, limiter
-from webapp.http.origin import FormGuard, Guard
 from webapp.http.proxies import ProxyHeaders
+from webapp.http.routes import Entrances
 from webapp.live import Hub, Providers, hub, wire
-from webapp.live.admission import Admitted, StreamAdmission, StreamRoute, admitted
+from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
 from webapp.live.wire import Wire, transport_of
 from webapp.media import store
@@ -65,133 +60,108 @@ from webapp.streams import endings
 from webapp.streams import views as streams
 from webapp.streams.stream import noting, parked_by_session, send_farewells
 
-GET_POST = ["GET", "POST"]
-
-
-class BoundedInt(Convertor[int]):
-    """A number as the database can hold it: Starlette's own takes thousands of digits, which Python refuses."""
-
-    regex = "[0-9]{1,18}"
-
-    def convert(self, value: str) -> int:
-        return int(value)
-
-    def to_string(self, value: int) -> str:
-        return str(value)
-
-
-register_url_convertor("number", BoundedInt())
+entrances = Entrances(read_viewer)
+page, form, action, upload = entrances.page, entrances.form, entrances.action, entrances.upload
+frame, stream, document = entrances.frame, entrances.stream, entrances.document
+file, asset, probe = entrances.file, entrances.asset, entrances.probe
 
 routes = [
     # First what is asked for most.
-    StreamRoute("/rooms/{key}/events", streams.room_events),
-    Route("/rooms/{key}/messages", messages.post, methods=["POST"]),
-    Route("/rooms/{key}/typing", messages.report_typing, methods=["POST"]),
-    Route("/rooms/{key}/read", messages.read, methods=["POST"]),
-    Route("/rooms/{key}", messages.show),
-    StreamRoute("/rooms/{key}/live", streams.room_document, has_frame=True),
-    Route("/rooms/{key}/composer", messages.composer),
-    Route("/static/{name:path}", assets.serve),
-    Route("/pictures/{name}", store.serve),
-    Route("/me.css", home.me_css),
+    stream("/rooms/{key}/events", streams.room_events),
+    action("/rooms/{key}/messages", messages.post),
+    action("/rooms/{key}/typing", messages.report_typing),
+    action("/rooms/{key}/read", messages.read),
+    page("/rooms/{key}", messages.show),
+    document("/rooms/{key}/live", streams.room_document, around=streams.supervisor),
+    frame("/rooms/{key}/composer", messages.composer),
+    asset("/static/{name:path}", assets.serve),
+    asset("/pictures/{name}", store.serve),
+    file("/me.css", home.me_css),
     #
-    Route("/", home.home),
-    Route("/favicon.ico", assets.favicon),
-    Route("/manifest.webmanifest", assets.manifest),
-    Route("/health", health.show),
-    Route("/metrics", metrics.show),
+    page("/", home.home),
+    asset("/favicon.ico", assets.favicon),
+    asset("/manifest.webmanifest", assets.manifest),
+    probe("/health", health.show),
+    probe("/metrics", metrics.show),
     #
-    Route("/register", accounts.register, methods=GET_POST),
-    Route("/login", accounts.login, methods=GET_POST),
-    Route("/logout", accounts.logout, methods=["POST"]),
-    Route("/warning", accounts.acknowledge_warning, methods=["POST"]),
-    Route("/language", accounts.set_language, methods=["POST"]),
-    Route("/reset/{token}", accounts.reset, methods=GET_POST),
-    Route("/settings/profile", accounts.profile, methods=GET_POST),
-    Route("/settings/password", accounts.password, methods=GET_POST),
-    Route("/settings/delete", deletion.delete, methods=GET_POST),
-    Route("/settings/export", exports.export, methods=GET_POST),
-    Route("/settings/export/{run}.zip", exports.download),
-    Route("/settings/sessions", accounts.sessions),
-    Route("/settings/sessions/end-others", accounts.end_other_sessions, methods=["POST"]),
-    Route("/settings/sessions/{id:number}/end", accounts.end_session, methods=["POST"]),
+    form("/register", accounts.register),
+    form("/login", accounts.login),
+    action("/logout", accounts.logout, while_banned=True),
+    action("/warning", accounts.acknowledge_warning),
+    action("/language", accounts.set_language),
+    form("/reset/{token}", accounts.reset),
+    upload("/settings/profile", accounts.profile),
+    form("/settings/password", accounts.password),
+    form("/settings/delete", deletion.delete, while_banned=True),
+    form("/settings/export", exports.export, while_banned=True),
+    file("/settings/export/{run}.zip", exports.download, while_banned=True),
+    page("/settings/sessions", accounts.sessions),
+    action("/settings/sessions/end-others", accounts.end_other_sessions),
+    action("/settings/sessions/{id:number}/end", accounts.end_session),
     #
-    Route("/people", people.search_people),
-    Route("/people/{code}", people.show),
-    Route("/people/{code}/block", people.block, methods=["POST"]),
-    Route("/people/{code}/unblock", people.unblock, methods=["POST"]),
-    Route("/friends/blocks/{id:number}/lift", people.lift, methods=["POST"]),
-    Route("/friends", people.friends),
-    Route("/friends/{code}/ask", people.send_request, methods=["POST"]),
-    Route("/friends/{code}/cancel", people.cancel, methods=["POST"]),
-    Route("/friends/{code}/accept", people.accept, methods=["POST"]),
-    Route("/friends/{code}/decline", people.decline, methods=["POST"]),
-    Route("/friends/{code}/remove", people.remove, methods=["POST"]),
-    Route("/settings/privacy", people.privacy, methods=GET_POST),
+    page("/people", people.search_people),
+    page("/people/{code}", people.show),
+    action("/people/{code}/block", people.block),
+    action("/people/{code}/unblock", people.unblock),
+    action("/friends/blocks/{id:number}/lift", people.lift),
+    page("/friends", people.friends),
+    action("/friends/{code}/ask", people.send_request),
+    action("/friends/{code}/cancel", people.cancel),
+    action("/friends/{code}/accept", people.accept),
+    action("/friends/{code}/decline", people.decline),
+    action("/friends/{code}/remove", people.remove),
+    form("/settings/privacy", people.privacy),
     #
-    Route("/lobby", home.lobby),
-    Route("/sidebar", sidebar.sidebar),
-    Route("/rooms", rooms.index, methods=GET_POST),
-    Route("/rooms/{key}/join", rooms.join, methods=["POST"]),
-    Route("/rooms/{key}/leave", rooms.leave, methods=["POST"]),
-    Route("/rooms/{key}/settings", rooms.show_settings, methods=GET_POST),
+    page("/lobby", home.lobby),
+    frame("/sidebar", sidebar.sidebar),
+    form("/rooms", rooms.index),
+    action("/rooms/{key}/join", rooms.join),
+    action("/rooms/{key}/leave", rooms.leave),
+    form("/rooms/{key}/settings", rooms.show_settings),
     #
-    Route("/rooms/{key}/messages/{number:number}", messages.permalink),
-    Route("/rooms/{key}/messages/{number:number}/edit", messages.edit, methods=GET_POST),
-    Route("/rooms/{key}/messages/{number:number}/remove", messages.remove, methods=["POST"]),
+    page("/rooms/{key}/messages/{number:number}", messages.permalink),
+    form("/rooms/{key}/messages/{number:number}/edit", messages.edit),
+    action("/rooms/{key}/messages/{number:number}/remove", messages.remove),
     #
-    Route("/chat/{code}", chats.chat),
-    Route("/chat/{code}/messages", chats.post_first, methods=["POST"]),
+    page("/chat/{code}", chats.chat),
+    action("/chat/{code}/messages", chats.post_first),
     #
-    Route("/report", moderation.report, methods=GET_POST),
-    Route("/moderation", moderation.index),
-    Route("/moderation/reports/{id:number}", moderation.show, methods=GET_POST),
-    Route("/moderation/out", moderation.banned, methods=GET_POST),
-    Route("/moderation/log", moderation.logger),
+    form("/report", moderation.report),
+    page("/moderation", moderation.index),
+    form("/moderation/reports/{id:number}", moderation.show),
+    form("/moderation/out", moderation.banned),
+    page("/moderation/log", moderation.logger),
     #
-    StreamRoute("/events", streams.viewer_events),
-    StreamRoute("/live", streams.viewer_document, has_frame=True),
+    stream("/events", streams.viewer_events),
+    document("/live", streams.viewer_document, around=streams.supervisor),
 ]
 
 stranger_routes = [
-    Route("/strangers", strangers.index),
-    Route("/strangers/find", strangers.find_stranger, methods=["POST"]),
-    Route("/strangers/stop", strangers.stop_waiting, methods=["POST"]),
-    Route("/strangers/next", strangers.find_next, methods=GET_POST),
-    Route("/strangers/leave", strangers.leave, methods=["POST"]),
-    Route("/strangers/keep", strangers.keep, methods=["POST"]),
-    Route("/strangers/block", strangers.block, methods=["POST"]),
-    Route("/strangers/register", strangers.register, methods=GET_POST),
-    Route("/strangers/question", strangers.question, methods=GET_POST),
-    Route("/strangers/me.css", strangers.me_css),
-    StreamRoute("/strangers/events", strangers.waiting_events),
-    Route("/strangers/chat/{chat:number}", strangers.chat),
-    Route("/strangers/chat/{chat:number}/composer", strangers.composer),
-    Route("/strangers/chat/{chat:number}/messages", strangers.post, methods=["POST"]),
-    Route("/strangers/chat/{chat:number}/messages/{number:number}", strangers.permalink),
-    Route("/strangers/chat/{chat:number}/typing", strangers.report_typing, methods=["POST"]),
-    Route("/strangers/chat/{chat:number}/read", strangers.read, methods=["POST"]),
-    StreamRoute("/strangers/chat/{chat:number}/events", strangers.chat_events),
-    StreamRoute("/strangers/chat/{chat:number}/live", strangers.chat_live, has_frame=True),
+    page("/strangers", strangers.index),
+    action("/strangers/find", strangers.find_stranger),
+    action("/strangers/stop", strangers.stop_waiting),
+    form("/strangers/next", strangers.find_next),
+    action("/strangers/leave", strangers.leave),
+    action("/strangers/keep", strangers.keep),
+    action("/strangers/block", strangers.block),
+    form("/strangers/register", strangers.register),
+    form("/strangers/question", strangers.question),
+    file("/strangers/me.css", strangers.me_css),
+    stream("/strangers/events", strangers.waiting_events),
+    page("/strangers/chat/{chat:number}", strangers.chat),
+    frame("/strangers/chat/{chat:number}/composer", strangers.composer),
+    action("/strangers/chat/{chat:number}/messages", strangers.post),
+    page("/strangers/chat/{chat:number}/messages/{number:number}", strangers.permalink),
+    action("/strangers/chat/{chat:number}/typing", strangers.report_typing),
+    action("/strangers/chat/{chat:number}/read", strangers.read),
+    stream("/strangers/chat/{chat:number}/events", strangers.chat_events),
+    document("/strangers/chat/{chat:number}/live", strangers.chat_live, around=streams.supervisor),
 ]
 if settings.STRANGERS:
     routes += stranger_routes
 
-handlers: Any = {
-    errors.Problem: error_pages.handle_problem,
-    HTTPException: error_pages.handle_problem,
-    **{error: error_pages.handle_database_down for error in engine.DOWN},
-}
-
-middleware = [
-    # Outside the guard too, so that what it refuses becomes a page.
-    Middleware(ExceptionMiddleware, handlers=handlers, debug=settings.DEBUG),
-    Middleware(ProxyHeaders, trusted_hosts=settings.TRUSTED_PROXIES),
-    Middleware(Guard),
-    Middleware(StreamAdmission, routes=routes),
-    Middleware(AuthenticationMiddleware, backend=SessionBackend()),
-    Middleware(FormGuard),
-]
+middleware = [Middleware(ProxyHeaders, trusted_hosts=settings.TRUSTED_PROXIES)]
+handlers: Any = {500: error_pages.handle_server_error}
 
 
 def broadcaster() -> BroadcastBackend:
@@ -291,7 +261,8 @@ async def finish_interrupted_work() -> None:
 class Parley(Starlette):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.router.redirect_slashes = False  # which leads to http where TLS ends at a proxy; see errors.py
+        self.router.redirect_slashes = False  # which leads to http where TLS ends at a proxy; see http/routes.py
+        self.router.default = entrances.nowhere().handle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         spoken = i18n.ENGLISH.code
@@ -321,7 +292,7 @@ app = Parley(
     debug=False,
     routes=routes,
     middleware=middleware,
-    exception_handlers=handlers | {500: error_pages.handle_problem},
+    exception_handlers=handlers,
     lifespan=lifespan,
 )
 

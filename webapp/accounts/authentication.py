@@ -1,50 +1,24 @@
 """From the cookie to the person: Starlette's authentication on our session rows."""
 
-from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session, session_uses
-from webapp.core import faults, i18n
 from webapp.core.errors import Invalid, RedirectToStrangers, SignInRequired, TooManyRequests, Unavailable
 from webapp.core.i18n import _
-from webapp.db import engine
 from webapp.http import security_log
-from webapp.http.client import client, fail_database, identify
+from webapp.http.client import client
 from webapp.http.limits import throttle_guess
 
-OPEN_PATHS = ("/static/", "/pictures/", "/health", "/metrics", "/favicon.ico")
-# What somebody who is kept out may still do: take what is theirs, and go.
-LAST_PATHS = ("/logout", "/settings/delete", "/settings/export")
 
-
-class SessionBackend(AuthenticationBackend):
-    """
-    Session and user in one query per request; none for files and for browsers that never signed in.
-
-    Whoever is kept out keeps their session, by which they are told so, whatever address they ask for.
-    """
-
-    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        request = Request(conn.scope)
-        if conn.scope["path"].startswith(OPEN_PATHS) or client(request).is_new:
-            return None
-        try:
-            session = await Session.by_token(client(request).token)
-        except engine.DOWN as error:
-            faults.database.report(error)
-            # Told by the view, which has what was typed, and not from here, where it would be lost.
-            fail_database(request)
-            return None
-        if session is None or session.is_over:
-            return None
-        session_uses().record(session.id, session.used_at)
-        session.user.session_id = session.id
-        i18n.set_language(session.user.language)
-        identify(request, session.user)
-        if not conn.scope["path"].startswith(LAST_PATHS):
-            session.user.require_not_banned()
-        return AuthCredentials(["authenticated"]), session.user  # type: ignore[return-value]
+async def read_viewer(token: str) -> User | None:
+    """Return who has the session of this token, None where there is none or it has ended."""
+    session = await Session.by_token(token)
+    if session is None or session.is_over:
+        return None
+    session_uses().record(session.id, session.used_at)
+    session.user.session_id = session.id
+    return session.user
 
 
 def current_viewer(request: Request) -> User | None:

@@ -4,9 +4,6 @@ import random
 from datetime import datetime
 from math import ceil
 
-from starlette.requests import Request
-from starlette.routing import Match
-
 from webapp.core.clock import LazyDatetime
 from webapp.core.i18n import Text, _, ngettext
 
@@ -148,11 +145,3 @@ class SignInRequired(Problem):
 
 class RedirectToStrangers(NotFound):
     """Not for somebody in a mask, or not any more: they are led to where they are."""
-
-
-def _without_slash(request: Request) -> str:
-    """The path without slashes at its ends, where there is one with them and a page without; else empty."""
-    path = "/" + request.scope["path"].strip("/")
-    scope = {**request.scope, "path": path}
-    is_there = any(route.matches(scope)[0] is not Match.NONE for route in request.app.routes)
-    return path if is_there and path != request.scope["path"] else ""

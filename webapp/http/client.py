@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from starlette.requests import Request
 
@@ -20,9 +20,19 @@ MAX_ADDRESS_LENGTH = 100
 KEY = "parley.client"
 
 
+class Kind(NamedTuple):
+    """What an address is, as far as its answers differ by it; the kinds are in routes.py."""
+
+    leads_to_sign_in: bool = True
+    is_framed: bool = False
+    takes_file: bool = False
+
+
 class Viewer(Protocol):
     """Who asks, as far as requests are concerned; the row is that of accounts, or a mask."""
 
+    @property
+    def language(self) -> str: ...
     @property
     def is_guest(self) -> bool: ...
     @property
@@ -31,6 +41,7 @@ class Viewer(Protocol):
     def session_id(self) -> int: ...
     @property
     def stylesheet(self) -> str: ...
+    def require_not_banned(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,7 @@ class Client:
     `database_failed` is set when the database could not be asked for the session: then nobody knows who the viewer is.
     """
 
+    kind: Kind
     token: str
     is_new: bool
     has_old_cookie: bool
@@ -66,17 +78,17 @@ class Client:
 
 
 def client(request: Request) -> Client:
-    """Return the facts of the request, read from its headers and cookies when it is first asked for them."""
+    """Return the facts of the request; where no Entrance has read them (a file that is not there), read them now."""
     known: Client | None = request.scope.get(KEY)
-    if known is None:
-        known = request.scope[KEY] = _read(request)
-    return known
+    return known or read(request)
 
 
-def _read(request: Request) -> Client:
+def read(request: Request, kind: Kind = Kind()) -> Client:  # noqa: B008  it is immutable
+    """Read the facts from the headers and cookies of a request for an address of this kind."""
     headers = request.headers
     session = cookie.read(request)
-    return Client(
+    found = request.scope[KEY] = Client(
+        kind=kind,
         token=session.token,
         is_new=session.is_new,
         has_old_cookie=session.is_old,
@@ -85,27 +97,22 @@ def _read(request: Request) -> Client:
         # w3m and lynx do not claim to be one of the browsers that show frames, and need no live page.
         is_text_browser="Mozilla/" not in headers.get("user-agent", "Mozilla/"),
         is_fragment="hx-request" in headers,
-        is_framed=headers.get("sec-fetch-dest") == "iframe",
+        is_framed=kind.is_framed or headers.get("sec-fetch-dest") == "iframe",
         address=counted_address(request.client.host[:MAX_ADDRESS_LENGTH] if request.client else ""),
     )
+    return found
 
 
-def identify(request: Request, viewer: Viewer | None) -> None:
+def identify(request: Request, viewer: Viewer) -> None:
     """Replace the request's client by the same with this viewer, in whose language the answer will be."""
     found = client(request)
-    session_id = viewer.session_id if viewer else found.session_id
     language = i18n.current_language().code
-    request.scope[KEY] = replace(found, viewer=viewer, session_id=session_id, language=language)
+    request.scope[KEY] = replace(found, viewer=viewer, session_id=viewer.session_id, language=language)
 
 
 def fail_database(request: Request) -> None:
     """Note that the session could not be read; the views decide what becomes of the request."""
     request.scope[KEY] = replace(client(request), database_failed=True)
-
-
-def frame(request: Request) -> None:
-    """Treat the request as one for a document in a frame."""
-    request.scope[KEY] = replace(client(request), is_framed=True)
 
 
 def rejects_cookies(request: Request) -> bool:

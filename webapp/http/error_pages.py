@@ -19,9 +19,9 @@ from webapp.core.errors import (
     TooLarge,
     TooManyRequests,
     Unavailable,
-    _without_slash,
 )
 from webapp.core.i18n import Text, _
+from webapp.db import engine
 from webapp.http import render
 from webapp.http.client import client
 
@@ -36,17 +36,27 @@ MESSAGES = {
 }
 
 
-async def handle_problem(request: Request, error: Exception) -> Response:
-    """Starlette's handler for all of the above, its own HTTP errors, and whatever nobody expected."""
-    if isinstance(error, HTTPException) and error.status_code == 404 and (path := _without_slash(request)):
-        return RedirectResponse(_here(request, path), 307)
-    told = _told(error)
-    if isinstance(told, SignInRequired) and _is_page(request):
-        target = _here(request) if request.method == "GET" else "/lobby"
+# What becomes a page; anything else is a fault of ours, and goes to the log as well.
+HANDLED = (Problem, HTTPException, *engine.DOWN)
+
+
+def response_to(request: Request, error: Exception) -> Response:
+    """Return the answer to what a view raised, one of HANDLED: it leads on, or says what is wrong."""
+    if isinstance(error, engine.DOWN):
+        faults.database.report(error)
+        return problem_response(request, Unavailable())
+    problem = _problem(error)
+    if isinstance(problem, SignInRequired) and _may_lead(request):
+        target = asked_path(request) if request.method == "GET" else "/lobby"
         return RedirectResponse("/login?" + urlencode({"next": target}), 303)
-    if isinstance(told, RedirectToStrangers) and _is_page(request):
+    if isinstance(problem, RedirectToStrangers) and _may_lead(request):
         return RedirectResponse("/strangers", 303)
-    return problem_response(request, told)
+    return problem_response(request, problem)
+
+
+async def handle_server_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for what nobody expected."""
+    return problem_response(request, _problem(error))
 
 
 def problem_response(request: Request, told: Problem) -> Response:
@@ -67,10 +77,10 @@ def _kept(request: Request, told: Problem) -> dict[str, Any]:
     typed = getattr(request.state, "typed", {})
     draft = typed.get("body", "")
     may_do = isinstance(told, RETRYABLE) and (draft or request.method == "GET")
-    return {"draft": draft, "nonce": typed.get("nonce", ""), "retry_path": _here(request) if may_do else ""}
+    return {"draft": draft, "nonce": typed.get("nonce", ""), "retry_path": asked_path(request) if may_do else ""}
 
 
-def _told(error: Exception) -> Problem:
+def _problem(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     status = error.status_code if isinstance(error, HTTPException) else 500
@@ -83,7 +93,7 @@ def _told(error: Exception) -> Problem:
     return told
 
 
-def _here(request: Request, path: str = "") -> str:
+def asked_path(request: Request, path: str = "") -> str:
     """
     The path and query that were asked for, or another path with that query.
 
@@ -98,10 +108,11 @@ def _is_framed(request: Request) -> bool:
     return client(request).is_framed or bool(getattr(request.state, "typed", {}).get("framed"))
 
 
-def _is_page(request: Request) -> bool:
-    """Whether a whole page was asked for; streams, fragments and frames are told, not led away."""
-    is_stream = "is_stream" in request.scope or "text/event-stream" in request.headers.get("accept", "")
-    return not (is_stream or client(request).is_fragment or _is_framed(request))
+def _may_lead(request: Request) -> bool:
+    """Whether who asks may be led elsewhere: not a stream, nor what becomes a part of a page."""
+    asking = client(request)
+    wants_stream = not asking.kind.leads_to_sign_in or "text/event-stream" in request.headers.get("accept", "")
+    return not (wants_stream or asking.is_fragment or _is_framed(request))
 
 
 def _way_back(request: Request) -> tuple[str, Text]:
@@ -109,9 +120,3 @@ def _way_back(request: Request) -> tuple[str, Text]:
     if viewer is None:
         return "/", _("Go to the front page")
     return ("/strangers", _("Continue")) if viewer.is_guest else ("/lobby", _("Go to the lobby"))
-
-
-async def handle_database_down(request: Request, error: Exception) -> Response:
-    """Starlette's handler for a database that is away."""
-    faults.database.report(error)
-    return problem_response(request, Unavailable())

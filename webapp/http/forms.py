@@ -11,13 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from webapp import settings
+from webapp.http.client import client
 
 # 4,000 characters of four bytes each are 48,000 bytes in a form; the rest is room for names.
 MAX_BODY_BYTES = 128 * 1024
 MAX_UPLOAD_BYTES = settings.MAX_UPLOAD_MB * 2**20 + MAX_BODY_BYTES
 MAX_FIELDS = 30
-# The addresses that take a file.
-UPLOADS = ("/settings/profile",)
 URLENCODED, MULTIPART = b"application/x-www-form-urlencoded", b"multipart/form-data"
 MAX_TYPE_LENGTH = 300
 # RFC 2046, 5.1.1.
@@ -76,7 +75,7 @@ def is_multipart(request: Request) -> bool:
 
 
 def takes_file(request: Request) -> bool:
-    return request.scope["path"] in UPLOADS and is_multipart(request)
+    return client(request).kind.takes_file and is_multipart(request)
 
 
 def _type(request: Request) -> tuple[bytes, dict[bytes, bytes]]:

@@ -1,14 +1,14 @@
 """Lets in what is asked of this server by its own pages: the host, the origin, the length of a request."""
 
 import asyncio
-import contextlib
 import re
 import secrets
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import Message, Receive
 
 from webapp import settings
 from webapp.core.errors import Forbidden, Problem, SignInRequired, Stalled, TooLarge, Unavailable
@@ -27,6 +27,7 @@ IDLE_SECONDS = 15.0
 HOST = re.compile(r"(?P<name>\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,252}?)\.?(?::(?P<port>[0-9]{1,5})?)?")
 USUAL_PORTS = ("80", "443")
 MAX_SHOWN = 100
+MAX_HOST_LENGTH = 300
 
 foreign_host = Note(
     "a form came from %r, but the Host header says %r: if both are this site, let the proxy pass on Host with its port"
@@ -41,51 +42,30 @@ class WrongHost(Problem):
         super().__init__(_("This server does not answer to that name. Whoever runs it can add it to ALLOWED_HOSTS."))
 
 
-class Guard:
-    """ASGI middleware: lets a request through only when it means this server."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            request = Request(scope)
-            _check_host(request)
-        await self.app(scope, receive, send)
-
-
-class FormGuard:
+def bounded(request: Request) -> Request:
     """
-    ASGI middleware, after authentication: lets a form through only when a page of ours sent it.
+    Return the request with a body that ends in TooLarge and Stalled where it is too long or does not go on.
 
-    It comes after authentication because only a signed-in person may send a large body.
+    Raise TooLarge where its length is said, and SignInRequired before a file of nobody is read.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in SAFE_METHODS:  # whose body nobody reads
-            return await self.app(scope, receive, send)
-        request = Request(scope)
-        most = _most_bytes(request)
-        _check_length(request, most)
-        receive = _bounded(request, receive, most)
-        with contextlib.suppress(ClientDisconnect):  # nobody is there any more who could be told
-            try:
-                await _check_origin(Request(scope, receive))
-                await self.app(scope, receive, send)
-            finally:
-                await forms.close(request)
+    most = _most_bytes(request)
+    _require_length(request, most)
+    return Request(request.scope, _bounded(request, most))
 
 
-def _check_host(request: Request) -> None:
-    name = _named(request.headers.get("host", "")).name
-    allowed = {name.strip("[]").lower() for name in settings.ALLOWED_HOSTS}
-    if name and (name in allowed or "*" in allowed):
-        return
-    security_log.record(request, "host_refused")
-    raise WrongHost
+def require_host(request: Request) -> None:
+    """Raise WrongHost for a request that means another server."""
+    host = request.headers.get("host", "")
+    if len(host) > MAX_HOST_LENGTH or not _is_allowed(host, tuple(settings.ALLOWED_HOSTS)):
+        security_log.record(request, "host_refused")
+        raise WrongHost
+
+
+@lru_cache(1000)
+def _is_allowed(host: str, names: tuple[str, ...]) -> bool:
+    name = _named(host).name
+    allowed = {name.strip("[]").lower() for name in names}
+    return bool(name) and (name in allowed or "*" in allowed)
 
 
 class Host(NamedTuple):
@@ -114,7 +94,7 @@ def _most_bytes(request: Request) -> int:
     return MAX_READ_BYTES
 
 
-def _check_length(request: Request, most: int) -> None:
+def _require_length(request: Request, most: int) -> None:
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > most:
         raise _too_large(request)
@@ -128,9 +108,9 @@ def _too_large(request: Request) -> TooLarge:
     return TooLarge()
 
 
-def _bounded(request: Request, receive: Receive, most: int) -> Receive:
+def _bounded(request: Request, most: int) -> Receive:
     """A `receive` that raises TooLarge after so many bytes of the body, and Stalled after a time without any."""
-    size, is_whole = 0, False
+    size, is_whole, receive = 0, False, request.receive
 
     async def bounded() -> Message:
         nonlocal size, is_whole
@@ -158,7 +138,7 @@ def _split(url: str) -> SplitResult:
         return urlsplit("")
 
 
-async def _check_origin(request: Request) -> None:
+async def require_same_origin(request: Request) -> None:
     """
     Refuse an unsafe request that another site made.
 

@@ -2,11 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import settings
@@ -43,21 +39,8 @@ class ReconnectStorm:
 
 
 MAX_OPENING = 8
-Endpoint = Callable[[Request], Awaitable[Response]]
 # It has to be a little emptier before that is said.
 REOPEN_RATIO = 0.95
-
-
-class StreamRoute(Route):
-    """The address of a stream. With `frame=`, one of `has_frame` answers the document around it, which ends at once."""
-
-    def __init__(self, path: str, endpoint: Endpoint, has_frame: bool = False) -> None:
-        super().__init__(path, endpoint)
-        self.has_frame = has_frame
-
-    def opens(self, scope: Scope) -> bool:
-        is_frame = self.has_frame and scope["query_string"].startswith(b"frame=")
-        return not is_frame and self.path_regex.match(scope["path"]) is not None
 
 
 class Admitted:
@@ -73,23 +56,17 @@ admitted = Slot[Admitted]("count of streams")
 
 class StreamAdmission:
     """
-    ASGI middleware, before anything asks the database.
+    ASGI middleware of one stream's address, before anything asks the database; raises TooManyStreams.
 
     When a process was away, all its pages come back at once, and each asks three things of the database. Only few
     do so at the same time, so that a post in between waits for those and not for thousands. More than MAX_STREAMS
     are refused before they cost anything; what is parked counts too, because it holds a connection.
-
-    Marks the scope with `is_stream`.
     """
 
-    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.routes = [route for route in routes if isinstance(route, StreamRoute)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not any(route.opens(scope) for route in self.routes):
-            return await self.app(scope, receive, send)
-        scope["is_stream"] = True
         if admitted().count >= settings.MAX_STREAMS:
             faults.streams.report(TooManyStreams())
             raise TooManyStreams

@@ -14,7 +14,6 @@ from webapp.conversations.models import Room
 from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import _
 from webapp.http import render
-from webapp.http.client import frame
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.messages import changes, typing
@@ -68,7 +67,6 @@ async def permalink(request: Request) -> Response:
 
 async def composer(request: Request) -> Response:
     """The composer as a document of its own, for pages without script."""
-    frame(request)
     user = require_account(request)
     room = await access.for_posting(user, request.path_params["key"])
     return composer_in(request, room)

@@ -4,14 +4,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.authentication import require_account
-from webapp.http.client import frame
 from webapp.relationships.models import Friendship
 from webapp.sidebar.layout import render_with_sidebar
 
 
 async def sidebar(request: Request) -> Response:
     """The sidebar as a document of its own, which renews itself in a frame."""
-    frame(request)
     user = require_account(request)
     request_count = (await Friendship.request_counts([user.id]))[user.id]
     response = await render_with_sidebar(

@@ -18,8 +18,8 @@ from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, RedirectTo
 from webapp.core.i18n import _, current_language
 from webapp.db import engine
 from webapp.http import cookie, known_browser, render, security_log
-from webapp.http.client import address_hash, client, frame
-from webapp.http.error_pages import handle_database_down
+from webapp.http.client import address_hash, client
+from webapp.http.error_pages import response_to
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.live import Reader
@@ -34,7 +34,7 @@ from webapp.strangers.conduct import Conduct, QuestionRequired
 from webapp.strangers.interests import LANGUAGES, validate_preferences
 from webapp.strangers.masks import masked, stranger, talk, talking
 from webapp.strangers.models import READING_MS, WAITING_MS, YOUNG_SECONDS, Stranger, account_behind
-from webapp.streams.opening import end_oldest_streams, open_events, open_log, open_stream, supervisor
+from webapp.streams.opening import end_oldest_streams, open_events, open_log, open_stream
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ async def find_stranger(request: Request) -> Response:
     except Problem as error:
         response = _refuse(request, found, error, typed, token)
     except engine.DOWN as error:
-        response = await handle_database_down(request, error)
+        response = response_to(request, error)
     if token:  # also when what came after it was refused
         cookie.set_session(request, response, token)
     return response
@@ -211,7 +211,6 @@ async def _page(request: Request, mask: User, room: Room, shown: PageContext, st
 
 
 async def composer(request: Request) -> Response:
-    frame(request)
     mask, room = await talking(request)
     room.require_can_post(mask)
     return composer_in(request, room)
@@ -384,7 +383,4 @@ def _moved() -> Response:
 
 async def chat_live(request: Request) -> Response:
     """The log of the chat with a stranger as a document that never ends."""
-    if "frame" in request.query_params:
-        return supervisor(request)
-    frame(request)
     return await open_log(request, *await talking(request))

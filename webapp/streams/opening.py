@@ -3,7 +3,6 @@
 import random
 from collections.abc import Set
 from typing import Any
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -100,23 +99,6 @@ def open_document(
     headers = {"Content-Security-Policy": policy}
     interval = SAVE_DATA_INTERVAL_SECONDS if save_data else 0.0
     return Stream(reader, opening, "text/html; charset=utf-8", headers, packed, sidebar, interval)
-
-
-def supervisor(request: Request) -> Response:
-    """
-    One of the twins. They hold nothing of anybody, and are kept by the browser before they are needed: a page
-    that can't be fetched while the server is away would be the last one.
-    """
-    path = quote(request.scope["path"])
-    twin = "a" if request.query_params["frame"] == "b" else "b"
-    page = quote(request.query_params.get("page", render.PAGE_VERSION)[:MOST_DIGITS])
-    html = render.fragment(
-        "streams/supervisor.html", path=f"{path}?page={page}", twin=f"{path}?frame={twin}&page={page}"
-    )
-    # The preload of the twin is measured by connect-src, which is default-src here.
-    policy = "default-src 'self'; script-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    headers = {"Cache-Control": "private, max-age=31536000, immutable", "Content-Security-Policy": policy}
-    return Response(html, 200, headers, "text/html")
 
 
 async def open_reader(

@@ -1,5 +1,7 @@
 """The addresses of streams: of a room, and of pages that show none."""
 
+from urllib.parse import quote
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,7 +11,8 @@ from webapp.conversations import access
 from webapp.conversations.models import CANNOT_WRITE, Room
 from webapp.core.errors import Forbidden
 from webapp.core.i18n import _
-from webapp.http.client import client, frame
+from webapp.http import render
+from webapp.http.client import client
 from webapp.relationships.models import Friendship
 from webapp.streams.opening import (
     must_wait,
@@ -17,9 +20,11 @@ from webapp.streams.opening import (
     open_events,
     open_log,
     open_reader,
-    supervisor,
     waiting_document,
 )
+
+# Of the version that a page says it is of.
+MAX_VERSION_LENGTH = 18
 
 
 async def room_events(request: Request) -> Response:
@@ -34,18 +39,12 @@ async def viewer_events(request: Request) -> Response:
 
 
 async def room_document(request: Request) -> Response:
-    """The log as a document that never ends, for pages without script; with `frame`, the frame around it."""
-    if "frame" in request.query_params:
-        return supervisor(request)
-    frame(request)
+    """The log as a document that never ends, for pages without script."""
     return await open_log(request, *await _room(request))
 
 
 async def viewer_document(request: Request) -> Response:
     """The sidebar as such a document, for a page that shows no room."""
-    if "frame" in request.query_params:
-        return supervisor(request)
-    frame(request)
     user = require_account(request)
     if must_wait(request):
         return waiting_document(request, "/sidebar", _("Your chats and rooms"))
@@ -53,6 +52,23 @@ async def viewer_document(request: Request) -> Response:
     request_count = (await Friendship.request_counts([user.id]))[user.id]
     shown = {"viewer": user, "request_count": request_count, "token": client(request).form_token}
     return open_document(request, reader, user, "sidebar/live.html", sidebar="", **shown)
+
+
+async def supervisor(request: Request) -> Response:
+    """
+    One of the twins. They hold nothing of anybody, and are kept by the browser before they are needed: a page
+    that can't be fetched while the server is away would be the last one.
+    """
+    path = quote(request.scope["path"])
+    twin = "a" if request.query_params["frame"] == "b" else "b"
+    page = quote(request.query_params.get("page", render.PAGE_VERSION)[:MAX_VERSION_LENGTH])
+    html = render.fragment(
+        "streams/supervisor.html", path=f"{path}?page={page}", twin=f"{path}?frame={twin}&page={page}"
+    )
+    # The preload of the twin is measured by connect-src, which is default-src here.
+    policy = "default-src 'self'; script-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    headers = {"Cache-Control": "private, max-age=31536000, immutable", "Content-Security-Policy": policy}
+    return Response(html, 200, headers, "text/html")
 
 
 async def _room(request: Request) -> tuple[User, Room]:

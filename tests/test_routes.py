@@ -1,0 +1,110 @@
+"""The kinds of addresses: what stands before each view, whatever its path looks like."""
+
+import re
+
+import pytest
+
+from tests.conftest import Person
+from webapp import settings
+from webapp.accounts.sessions import Session
+from webapp.app import routes
+from webapp.conversations.models import Room
+from webapp.http.routes import DOCUMENT, STREAM, UPLOAD, Address
+
+ADDRESSES = [route for route in routes if isinstance(route, Address)]
+PUBLIC = {"/static/{name:path}", "/pictures/{name}", "/favicon.ico", "/manifest.webmanifest", "/health", "/metrics"}
+POSTS = [address for address in ADDRESSES if "POST" in (address.methods or ())]
+
+
+def path_of(address: Address, room: str = "tea-cake") -> str:
+    """A path that the address matches."""
+    filled = address.path.replace("{key}", room).replace(":path", "")
+    return re.sub(r"\{\w+(:number)?\}", "1", filled)
+
+
+def test_every_address_is_of_a_kind() -> None:
+    assert routes == ADDRESSES
+
+
+def test_few_addresses_are_open_to_who_is_banned() -> None:
+    assert {address.path for address in ADDRESSES if address.while_banned} == {
+        "/logout",
+        "/settings/delete",
+        "/settings/export",
+        "/settings/export/{run}.zip",
+    }
+
+
+def test_one_address_takes_a_file() -> None:
+    assert [address.path for address in ADDRESSES if address.kind == UPLOAD] == ["/settings/profile"]
+
+
+@pytest.mark.parametrize("address", POSTS, ids=lambda address: address.path)
+async def test_no_address_takes_a_form_from_another_site(alice: Person, room: Room, address: Address) -> None:
+    answer = await alice.post(path_of(address, room.key), {}, Sec_Fetch_Site="cross-site")
+    assert answer.status_code == 403
+
+
+class Sessions:
+    """In the place of the query: counts how often it is asked, and knows nobody."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = 0
+        monkeypatch.setattr(Session, "by_token", self.by_token)
+
+    async def by_token(self, token: str) -> None:
+        self.asked += 1
+
+
+async def test_only_what_is_public_reads_no_session(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = Sessions(monkeypatch)
+    for address in ADDRESSES:
+        sessions.asked = 0
+        await alice.client.request("POST" if "GET" not in address.methods else "GET", path_of(address))
+        assert sessions.asked == (address.path not in PUBLIC), address.path
+    sessions.asked = 0
+    await alice.get("/nowhere")
+    assert sessions.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/lobby", 303), ("/rooms/events", 303), ("/rooms/live", 303), ("/me.css", 303),
+     ("/sidebar", 401), ("/rooms/a/composer", 401), ("/rooms/a/live", 401), ("/live", 401),
+     ("/events", 401), ("/rooms/a/events", 401), ("/rooms/live/events", 401)],
+)  # fmt: skip
+async def test_only_pages_lead_a_visitor_to_sign_in(visitor: Person, path: str, status: int) -> None:
+    assert (await visitor.get(path)).status_code == status
+    assert (await visitor.get(path, HX_Request="true")).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/sidebar", "/rooms/a/composer", "/rooms/a/live", "/live"])
+async def test_errors_in_a_frame_are_small_documents_with_links_for_the_window(visitor: Person, path: str) -> None:
+    answer = await visitor.get(path)
+    assert '<base target="_top">' in answer.text
+    assert 'href="/login"' in answer.text
+
+
+async def test_a_full_server_refuses_a_stream_before_it_reads_the_session(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "MAX_STREAMS", 0)
+    sessions = Sessions(monkeypatch)
+    for address in ADDRESSES:
+        if address.kind in (STREAM, DOCUMENT):
+            answer = await alice.get(path_of(address, room.key))
+            assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+    assert sessions.asked == 0
+    assert (await alice.get(f"{room.path}/live?frame=a")).status_code == 200, "the document around it is none"
+
+
+async def test_a_method_that_an_address_does_not_have_is_refused_on_a_page(visitor: Person) -> None:
+    for path, allowed in (
+        ("/lobby", {"GET", "HEAD"}),
+        ("/login", {"GET", "HEAD", "POST"}),
+        ("/favicon.ico", {"GET", "HEAD"}),
+    ):
+        answer = await visitor.client.delete(path)
+        assert answer.status_code == 405
+        assert set(answer.headers["allow"].split(", ")) == allowed
+        assert "This can&#39;t be done here in this way." in answer.text

@@ -1,0 +1,214 @@
+"""
+What an address is: each kind has one Entrance, which does all that stands before a view and around it.
+
+app.py lists every address by its kind, so no path is parsed to learn what is asked for. An Entrance ends in a response:
+what a view raises becomes a page here. Only what nobody expected goes further out, to Starlette's handler and the log.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
+
+from webapp.core import faults, i18n
+from webapp.core.errors import NotFound, TooManyStreams
+from webapp.db import engine
+from webapp.http import client as clients
+from webapp.http import error_pages, forms, origin
+from webapp.http.client import Kind, Viewer
+from webapp.live.admission import StreamAdmission
+
+View = Callable[[Request], Awaitable[Response]]
+ReadViewer = Callable[[str], Awaitable[Viewer | None]]
+Enter = Callable[["Address", Scope, Receive, Send], Awaitable[None]]
+
+PAGE = Kind()
+UPLOAD = Kind(takes_file=True)
+FRAME = Kind(is_framed=True)
+STREAM = Kind(leads_to_sign_in=False)
+DOCUMENT = Kind(leads_to_sign_in=False, is_framed=True)
+
+
+class BoundedInt(Convertor[int]):
+    """A number as the database can hold it: Starlette's own takes thousands of digits, which Python refuses."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", BoundedInt())
+
+
+class Address(Route):
+    """An address and its view, behind the Entrance of its kind."""
+
+    def __init__(
+        self,
+        path: str,
+        view: View,
+        kind: Kind,
+        enter: Enter,
+        methods: Sequence[str] = ("GET",),
+        *,
+        while_banned: bool = False,
+    ) -> None:
+        super().__init__(path, view, methods=methods)
+        self.kind = kind
+        self.while_banned = while_banned
+        self._enter = enter
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._enter(self, scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """Return what the view answers; raise HTTPException for a method that the address does not have."""
+        if self.methods and request.method not in self.methods:
+            raise HTTPException(405, headers={"Allow": ", ".join(self.methods)})
+        response: Response = await self.endpoint(request)
+        return response
+
+
+class StreamAddress(Address):
+    """
+    The address of a stream, which is counted before anything asks the database.
+
+    One of an endless document has the document around it at `?frame=`, which ends at once and is not counted.
+    """
+
+    def __init__(self, path: str, view: View, kind: Kind, enter: Enter, around: Address | None = None) -> None:
+        super().__init__(path, view, kind, enter)
+        self._around = around
+        self._admission = StreamAdmission(super().handle)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._around and scope["query_string"].startswith(b"frame="):
+            return await self._around.handle(scope, receive, send)
+        try:
+            await self._admission(scope, receive, send)
+        except TooManyStreams as problem:
+            request = Request(scope, receive, send)
+            clients.read(request, self.kind)
+            await error_pages.problem_response(request, problem)(scope, receive, send)
+
+
+class Entrances:
+    """The kinds of addresses, for viewers whose session is read by `read_viewer`, given its token."""
+
+    def __init__(self, read_viewer: ReadViewer) -> None:
+        self._read_viewer = read_viewer
+
+    def page(self, path: str, view: View, **options: Any) -> Address:
+        """A whole page: who is signed out is led to /login."""
+        return Address(path, view, PAGE, self._enter, **options)
+
+    def form(self, path: str, view: View, **options: Any) -> Address:
+        """A page with a form that is sent to its own address."""
+        return Address(path, view, PAGE, self._enter, ["GET", "POST"], **options)
+
+    def action(self, path: str, view: View, **options: Any) -> Address:
+        """The address of a form that stands on other pages: only posts, from pages of this site."""
+        return Address(path, view, PAGE, self._enter, ["POST"], **options)
+
+    def upload(self, path: str, view: View, **options: Any) -> Address:
+        """A page whose form may have a file, which is read only from who is signed in."""
+        return Address(path, view, UPLOAD, self._enter, ["GET", "POST"], **options)
+
+    def frame(self, path: str, view: View) -> Address:
+        """A small document in a page: nobody is led away within it."""
+        return Address(path, view, FRAME, self._enter)
+
+    def stream(self, path: str, view: View) -> Address:
+        """Server-Sent Events: errors are answered with their status."""
+        return StreamAddress(path, view, STREAM, self._enter)
+
+    def document(self, path: str, view: View, around: View) -> Address:
+        """An endless document in a frame; with `?frame=` the one `around` it."""
+        return StreamAddress(path, view, DOCUMENT, self._enter, Address(path, around, FRAME, self._enter))
+
+    def file(self, path: str, view: View, **options: Any) -> Address:
+        """What a person alone may load; its view says how long it may be stored."""
+        return Address(path, view, PAGE, self._enter, **options)
+
+    def asset(self, path: str, view: View) -> Address:
+        """What is the same for everybody: no session is read."""
+        return Address(path, view, PAGE, self._enter_without_session)
+
+    def probe(self, path: str, view: View) -> Address:
+        """What a machine asks about the server: no session is read."""
+        return Address(path, view, PAGE, self._enter_without_session)
+
+    def nowhere(self) -> Address:
+        """What answers where there is no address: the page that says so, with the viewer's way back."""
+        return Address("/{path:path}", _nowhere, PAGE, self._enter, methods=())
+
+    async def _enter(self, address: Address, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        clients.read(request, address.kind)
+        try:
+            response = await self._answer(address, request)
+        except error_pages.HANDLED as error:
+            response = error_pages.response_to(request, error)
+            error.__traceback__ = None  # else its frames hold the request until the collector comes
+        except ClientDisconnect:  # nobody is there any more who could be answered
+            return
+        await response(scope, receive, send)
+
+    async def _answer(self, address: Address, request: Request) -> Response:
+        origin.require_host(request)
+        await self._identify(address, request)
+        if request.method in origin.SAFE_METHODS:  # whose body nobody reads
+            return await address.answer(request)
+        request = origin.bounded(request)
+        try:
+            await origin.require_same_origin(request)
+            return await address.answer(request)
+        finally:
+            await forms.close(request)
+
+    async def _identify(self, address: Address, request: Request) -> None:
+        """Read the session; raise Banned at most addresses for a viewer whom an administrator keeps out."""
+        client = clients.client(request)
+        if client.is_new:
+            return
+        try:
+            viewer = await self._read_viewer(client.token)
+        except engine.DOWN as error:
+            faults.database.report(error)
+            # The view says so: it has what was typed, which would be lost here.
+            clients.fail_database(request)
+            return
+        if viewer is None:
+            return
+        i18n.set_language(viewer.language)
+        clients.identify(request, viewer)
+        if not address.while_banned:
+            viewer.require_not_banned()
+
+    async def _enter_without_session(self, address: Address, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        try:
+            origin.require_host(request)
+            response = await address.answer(request)
+        except error_pages.HANDLED as error:
+            response = error_pages.response_to(request, error)
+            error.__traceback__ = None
+        await response(scope, receive, send)
+
+
+async def _nowhere(request: Request) -> Response:
+    """Lead to the address without slashes at its ends, where there is one; raise NotFound."""
+    path = "/" + request.scope["path"].strip("/")
+    scope = {**request.scope, "path": path}
+    if path == request.scope["path"] or all(route.matches(scope)[0] is Match.NONE for route in request.app.routes):
+        raise NotFound
+    return RedirectResponse(error_pages.asked_path(request, path), 307)
