@@ -19,16 +19,8 @@ from webapp.accounts.names import search_keys
 from webapp.conversations.models import Room
 from webapp.db import sql
 from webapp.relationships import broadcasts
-from webapp.relationships.models import (
-    COOLING_OFF,
-    MAX_PENDING_REQUESTS,
-    Block,
-    Friendship,
-    Relationship,
-    VeiledBlock,
-    ordered_ids,
-)
-from webapp.relationships.queries import relationship
+from webapp.relationships.models import MAX_PENDING_REQUESTS, Block, Friendship, VeiledBlock
+from webapp.relationships.queries import COOLING_OFF, Relationship, ordered_ids, relationship
 from webapp.relationships.search import MAX_RESULTS, parse_code
 
 NOBODY = "0000-0000"

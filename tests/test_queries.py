@@ -54,8 +54,8 @@ MOST = {
 }
 SEARCHES = ("a search for people", "a search by code", "a search for rooms")
 GROWING = ("message", "membership", "session", "visit", "user", "search_name", "friendship", "block", "veiled_block")
-# What may be read whole: the list of rooms does, and a batch of rows that is given with the query.
-SMALL = {"room", "process", "CONSTANT", "came", "went", "entry", "removed"}
+# What may be read whole: the list of rooms, a batch of rows that is given with the query, what a subquery found.
+SMALL = {"room", "process", "CONSTANT", "came", "went", "entry", "pair", "removed"}
 SIZES = {"small": (100, 10_000), "large": (1_000, 100_000)}  # users, messages in the room
 HERE = 20  # people in the room
 Report = dict[str, Any]
@@ -193,7 +193,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.presence.models import Visit
     from webapp.presence.queries import online, rooms_shown_to
     from webapp.presence.tracker import tracker
-    from webapp.relationships.models import Block
+    from webapp.relationships.queries import blocked_either_way
 
     room = await Room.get(id=1)
     here = await User.all().limit(HERE).values_list("id", flat=True)
@@ -218,7 +218,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     first, last = await User.all().order_by("id").first(), await User.all().order_by("-id").first()
     assert first
     assert last
-    free = User.filter(id__not_in=[first.id, last.id, *await Block.blocked_either_way(first)]).order_by("id")
+    free = User.filter(id__not_in=[first.id, last.id, *await blocked_either_way(first)]).order_by("id")
     rooms = [(await first_message.post_first(first, person, "Hello", ""))[0] for person in await free.limit(30)]
     chat = rooms[-1]
     await get(chat.path)

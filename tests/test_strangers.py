@@ -23,6 +23,7 @@ from webapp.http import cookie
 from webapp.live import hub
 from webapp.messages.models import Message
 from webapp.relationships.models import Block, Friendship, VeiledBlock
+from webapp.relationships.queries import friendship_between
 from webapp.strangers import conduct, models, retention
 from webapp.strangers.company import watch
 from webapp.strangers.models import Met, Stranger
@@ -579,7 +580,7 @@ async def test_when_both_press_it_they_are_friends_and_the_chat_stays(
     assert both.headers["Location"] == room.path
     assert alice.user
     assert charlie.user
-    friendship = await Friendship.between(alice.user, charlie.user)
+    friendship = await friendship_between(alice.user, charlie.user)
     assert friendship
     assert friendship.accepted_at
     assert await where(alice) == room.path

@@ -1,19 +1,24 @@
 """Who asks, in one query, and people as rows."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from webapp.accounts.sessions import GUEST_LIFETIME, MAX_LIFETIME, session_uses
-from webapp.accounts.viewer import PersonRow, Viewer
+from webapp.accounts.viewer import PersonRow, ProfileRow, Viewer
+from webapp.core.errors import NotFound
+from webapp.core.i18n import _
 from webapp.db import sql
 from webapp.http import cookie
 
 PERSON_FIELDS = tuple(field.name for field in fields(PersonRow))
+PROFILE_FIELDS = tuple(field.name for field in fields(ProfileRow))
 VIEWER_FIELDS = tuple(field.name for field in fields(Viewer))
+CODE_PATTERN = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}")
 FLAGS = {"is_admin", "is_guest", "shows_presence", "shows_receipts", "shows_typing", "saves_data"}
-TIMES = {"last_seen_at", "banned_until"}
+TIMES = {"last_seen_at", "created_at", "banned_until"}
 
 
 def person_columns(table: str = '"user"') -> str:
@@ -25,7 +30,8 @@ def _converters(names: Iterable[str]) -> list[Callable[[Any], Any] | None]:
     return [bool if name in FLAGS else sql.from_db if name in TIMES else None for name in names]
 
 
-PERSON_CONVERTERS, VIEWER_CONVERTERS = _converters(PERSON_FIELDS), _converters(VIEWER_FIELDS)
+PERSON_CONVERTERS, PROFILE_CONVERTERS = _converters(PERSON_FIELDS), _converters(PROFILE_FIELDS)
+VIEWER_CONVERTERS = _converters(VIEWER_FIELDS)
 
 
 def _converted(row: Iterable[Any], converters: list[Callable[[Any], Any] | None]) -> Iterator[Any]:
@@ -37,6 +43,18 @@ def _converted(row: Iterable[Any], converters: list[Callable[[Any], Any] | None]
 def person_from(row: Iterable[Any]) -> PersonRow:
     """Make a person of a row that begins with the columns of `person_columns`."""
     return PersonRow(*_converted(row, PERSON_CONVERTERS))
+
+
+_PROFILE = f'SELECT {", ".join(PROFILE_FIELDS)} FROM "user" WHERE code = ? AND NOT is_guest'
+
+
+async def profile_by_code(code: str) -> ProfileRow:
+    """Return the person with that code, which may be written in any case; raise NotFound."""
+    code = code.upper()
+    rows = await sql.fetch_inline(_PROFILE, code) if CODE_PATTERN.fullmatch(code) else []
+    for row in rows:
+        return ProfileRow(*_converted(row, PROFILE_CONVERTERS))
+    raise NotFound(_("Nobody has that code."))
 
 
 _VIEWER = f"""

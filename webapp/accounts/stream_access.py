@@ -16,7 +16,7 @@ async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
 async def _banned_by_session(sessions: set[int]) -> dict[int, bool]:
     """Those of the sessions that have not ended, and whether an administrator keeps their person out."""
     now = datetime.now(UTC)
-    rows = await sql.rows(
+    rows = await sql.fetch_inline(
         'SELECT session.id, banned_until > ? AS is_banned FROM session JOIN "user" ON "user".id = user_id '
         f"WHERE session.id IN ({sql.placeholders(sessions)})",
         sql.to_db(now), *sessions,

@@ -85,6 +85,15 @@ class PersonRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileRow(PersonRow):
+    """Somebody with what their profile says."""
+
+    bio: str
+    written_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer(PersonRow):
     """Who asks: their user, and the session that the request came with."""
 

@@ -12,7 +12,7 @@ from webapp.core.i18n import _
 from webapp.db import transaction
 from webapp.db.group_commit import RetryWithout
 from webapp.messages.posting import Draft, Posted, _store, submit
-from webapp.relationships.models import Friendship
+from webapp.relationships.queries import friendship_between
 
 
 async def post_first(author: User, other: User, typed: str, nonce: str) -> tuple[Room, Posted]:
@@ -40,7 +40,7 @@ async def _must_ask(author: User, other: User) -> bool:
     """Whether the first message is a request."""
     if other.written_by != FRIENDS:
         return False
-    friendship = await Friendship.between(author, other)
+    friendship = await friendship_between(author, other)
     return friendship is None or friendship.accepted_at is None
 
 

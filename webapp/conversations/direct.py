@@ -5,6 +5,7 @@ import secrets
 from tortoise.queryset import QuerySet
 
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations import members
 from webapp.conversations.models import (
     ANONYMOUS,
@@ -24,7 +25,8 @@ from webapp.conversations.models import (
 from webapp.core.errors import Forbidden
 from webapp.db import transaction
 from webapp.db.prepared import Prepared
-from webapp.relationships.models import Block, Friendship, Relationship, ordered_ids
+from webapp.relationships.models import Block, Friendship
+from webapp.relationships.queries import Relationship, is_blocked_between, ordered_ids, require_none_blocked
 
 
 def _both(**which: object) -> QuerySet[Membership]:
@@ -46,7 +48,7 @@ async def between(user: User, other: User) -> Room:
 
     Raises Missing where either has blocked the other.
     """
-    await Block.require_none(user, other)
+    await require_none_blocked(user, other)
     low, high = ordered_ids(user, other)
     if chat := await _seen_by(user, await _BOTH_OF_PAIR.all(low, high)):
         return chat
@@ -68,7 +70,7 @@ async def _seen_by(user: User, both: list[Membership]) -> Room | None:
     other = room.other_membership.user if room.other_membership else await User.get_or_none(id=room.other_id(user.id))
     _name(room, other)
     if other and not room.is_notes:
-        room.is_blocked = await Block.exists_between(user, other)
+        room.is_blocked = await is_blocked_between(user, other)
     return room
 
 
@@ -98,7 +100,7 @@ async def create_direct(user: User, other: User, is_request: bool) -> Room:
     return room
 
 
-async def ask(user: User, other: User) -> Relationship:
+async def ask(user: Person, other: Person) -> Relationship:
     """Ask to be friends as `Friendship.ask` does; where they become it, their chat is no request any more."""
 
     async def write() -> Relationship:
@@ -110,7 +112,7 @@ async def ask(user: User, other: User) -> Relationship:
     return await transaction.transact(write)
 
 
-async def accept(user: User, other: User) -> None:
+async def accept(user: Person, other: Person) -> None:
     """Accept a request as `Friendship.accept` does; their chat is no request any more."""
 
     async def write() -> None:
@@ -120,7 +122,7 @@ async def accept(user: User, other: User) -> None:
     await transaction.transact(write)
 
 
-async def _lift_requests(one: User, other: User) -> None:
+async def _lift_requests(one: Person, other: Person) -> None:
     """What either has written to the other is a request no more, though ignored; within a transaction."""
     low, high = ordered_ids(one, other)
     if room := await Room.get_or_none(low=low, high=high, closed_at=None):

@@ -6,6 +6,7 @@ from typing import Any
 from tortoise.expressions import F
 
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations.models import (
     KICKED,
     MEMBER,
@@ -32,7 +33,7 @@ async def join(room: Room, user: User) -> None:
         room.membership = await transaction.transact(join_in_transaction, room, user)
 
 
-async def join_in_transaction(room: Room, user: User) -> Membership:
+async def join_in_transaction(room: Room, user: Person) -> Membership:
     """Join within a transaction. Somebody whose time outside is over comes back as a member."""
     # The room's row is locked first: two joins of one person at once wait for each other here.
     if not await Room.filter(id=room.id, closed_at=None).update(member_count=F("member_count") + 1):

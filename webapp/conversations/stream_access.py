@@ -18,7 +18,7 @@ async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
 
 async def _kicked(users: set[int]) -> set[tuple[int, int]]:
     """Who of these users is kept out of which room."""
-    rows = await sql.rows(
+    rows = await sql.fetch_inline(
         f"SELECT user_id, room_id FROM membership WHERE user_id IN ({sql.placeholders(users)}) AND role = ? "
         "AND kicked_until > ?",
         *users, KICKED, sql.to_db(datetime.now(UTC)),
@@ -31,7 +31,7 @@ async def _blocked(rooms: set[int]) -> set[int]:
     if not rooms:
         return set()
     pairs = f"SELECT id, low, high FROM room WHERE id IN ({sql.placeholders(rooms)}) AND low IS NOT NULL"
-    rows = await sql.rows(
+    rows = await sql.fetch_inline(
         f"SELECT chat.id FROM ({pairs}) AS chat JOIN block ON blocker_id = low AND blocked_id = high "
         f"UNION SELECT chat.id FROM ({pairs}) AS chat JOIN block ON blocker_id = high AND blocked_id = low",
         *rooms, *rooms,

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
+from webapp.accounts.viewer import Person
 from webapp.conversations import access
 from webapp.conversations.models import DIRECT, KICKED, PUBLIC, Room
 from webapp.core.clock import to_site_time
@@ -173,7 +174,7 @@ class ExportWriter:
         }
         await self.archive.add("exports/_file_about.html", **about, **people._asdict())
 
-    def _see(self, *people: User | None) -> None:
+    def _see(self, *people: Person | None) -> None:
         self.pictures |= {person.picture for person in people if person and person.picture}
 
     async def _place(self, place: ExportRoom) -> None:

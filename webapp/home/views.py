@@ -10,7 +10,7 @@ from webapp.conversations.models import Room
 from webapp.http import render
 from webapp.http.params import page_number
 from webapp.presence.queries import online
-from webapp.relationships.models import Block, Friendship
+from webapp.relationships.queries import blocked_codes, friends, requesters
 from webapp.sidebar.layout import render_with_sidebar
 
 LOBBY_ROOMS = 8
@@ -24,7 +24,7 @@ async def front(request: Request) -> Response:
 async def me_css(request: Request) -> Response:
     """What the viewer's own stylesheet decides: which messages are theirs, and may be edited, and which are hidden."""
     user = require_account(request)
-    return render.stylesheet_response(request, "home/me.css", viewer=user, blocked=await Block.blocked_codes(user))
+    return render.stylesheet_response(request, "home/me.css", viewer=user, blocked=await blocked_codes(user))
 
 
 async def home(request: Request) -> Response:
@@ -34,13 +34,13 @@ async def home(request: Request) -> Response:
 async def lobby(request: Request) -> Response:
     """What a messenger begins with: one's chats, who wants something, which friends are there, where people talk."""
     user = require_account(request)
-    friends, requests = await Friendship.friends(user), await Friendship.requesters(user)
-    there = await online([friend.id for friend in friends])
-    friends.sort(key=lambda friend: friend.id not in there)
+    people, requests = await friends(user), await requesters(user)
+    there = await online([friend.id for friend in people])
+    people.sort(key=lambda friend: friend.id not in there)
     rooms = await Room.search()
     shown: dict[str, Any] = {
-        "friends": friends[:LOBBY_FRIENDS],
-        "more_friends": len(friends) > LOBBY_FRIENDS,
+        "friends": people[:LOBBY_FRIENDS],
+        "more_friends": len(people) > LOBBY_FRIENDS,
         "requests_received": requests[:LOBBY_FRIENDS],
         "request_count": len(requests),
         "rooms": rooms[:LOBBY_ROOMS],

@@ -28,7 +28,7 @@ from webapp.messages.models import PAGE_SIZE, Message, MessageRow, new_nonce
 from webapp.presence.last_seen import last_seen_for
 from webapp.presence.queries import presence_in
 from webapp.presence.tracker import tracker
-from webapp.relationships.models import Block, Friendship
+from webapp.relationships.queries import blocked_codes, is_friend_online
 from webapp.sidebar.layout import render_with_sidebar
 
 # What the page of a room shows; see `_shown`.
@@ -82,7 +82,7 @@ async def room_page(request: Request, user: User, room: Room, shown: PageContext
     shown |= {"is_online": None, "last_seen": ""}
     if room.other and not room.is_notes and not room.is_blocked:
         shown["is_online"], shown["last_seen"] = (
-            await Friendship.is_friend_online(user, room.other),
+            await is_friend_online(user, room.other),
             last_seen_for(room.other),
         )
     streamed = room if shown["mode"].has_stream else None
@@ -135,7 +135,7 @@ async def page_context(
 
 async def _hidden(user: User, room: Room, messages: list[MessageRow], opened: int | None = None) -> set[int]:
     """The numbers of those by people whom the viewer has blocked, but for one that was opened by its link."""
-    blocked = [] if room.is_chat else await Block.blocked_codes(user)
+    blocked = [] if room.is_chat else await blocked_codes(user)
     return {line.number for line in messages if line.author_code in blocked and line.number != opened}
 
 

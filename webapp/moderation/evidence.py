@@ -11,8 +11,7 @@ from webapp.core import text
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
 from webapp.messages.models import Message
-from webapp.relationships.models import Relationship
-from webapp.relationships.queries import find_person
+from webapp.relationships.queries import Relationship, find_person
 from webapp.strangers.models import Stranger, account_behind, latest_chat, transcript
 
 # How much around a message is kept: in a chat what was said before says more than in a room of many.

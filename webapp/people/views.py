@@ -8,6 +8,7 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
 from webapp.core import text
@@ -20,8 +21,8 @@ from webapp.presence import broadcasts as presence
 from webapp.presence.last_seen import last_seen_for
 from webapp.presence.queries import online
 from webapp.relationships import broadcasts
-from webapp.relationships.models import Block, Friendship, Relationship, VeiledBlock
-from webapp.relationships.queries import contacts, find_person
+from webapp.relationships.models import Block, Friendship, VeiledBlock
+from webapp.relationships.queries import Relationship, contacts, find_person
 from webapp.relationships.search import is_searchable, search
 from webapp.sidebar.layout import render_with_sidebar
 
@@ -71,7 +72,7 @@ async def friends(request: Request) -> Response:
 # Between two people.
 
 
-async def _two(request: Request) -> tuple[User, User, Relationship]:
+async def _two(request: Request) -> tuple[User, Person, Relationship]:
     """
     Who asks, whom it is about, and what they are to each other.
 
@@ -85,14 +86,14 @@ async def _two(request: Request) -> tuple[User, User, Relationship]:
     return user, other, tie
 
 
-async def _back(request: Request, other: User) -> Response:
+async def _back(request: Request, other: Person) -> Response:
     """To the page with the button that was pressed."""
     typed = await read_form(request, "from")
     goto = {"friends": "/friends", "lobby": "/lobby"}.get(typed["from"], other.path)
     return render.see_other(goto)
 
 
-def _tell(user: User, other: User, before: Relationship) -> None:
+def _tell(user: User, other: Person, before: Relationship) -> None:
     """The other only when something of theirs has ended: who was nothing to them must not feel it."""
     broadcasts.relationships_changed(
         user, *([other] if before in (Relationship.FRIENDS, Relationship.ASKED, Relationship.ASKING) else [])

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.core import clock
 from webapp.core.i18n import Text, _
 from webapp.db.sql import batches
@@ -39,6 +40,6 @@ def last_seen_text(last_seen_at: datetime, now: datetime | None = None) -> Text:
     return next((words for most, words in LAST_SEEN_TEXTS if days <= most), LONG_AGO)
 
 
-def last_seen_for(user: User) -> Text:
+def last_seen_for(user: Person) -> Text:
     """The words for a friend of theirs, empty when the person does not show when they are here."""
     return last_seen_text(user.last_seen_at) if user.shows_presence else ""

@@ -8,9 +8,10 @@ from tortoise.queryset import QuerySet
 
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import CODE_LETTERS
+from webapp.accounts.viewer import Person
 from webapp.core import text
-from webapp.relationships.models import Block, Friendship, VeiledBlock
-from webapp.relationships.queries import without_blocked
+from webapp.relationships.models import Block, VeiledBlock
+from webapp.relationships.queries import friend_ids, without_blocked
 
 MAX_RESULTS = 20
 MIN_LENGTH = 2
@@ -44,13 +45,13 @@ def is_searchable(typed: str) -> bool:
     return bool(parse_code(typed) or parse_prefix(typed))
 
 
-async def search(viewer: User, typed: str) -> list[SearchResult]:
+async def search(viewer: Person, typed: str) -> list[SearchResult]:
     """
     Up to MOST_FOUND people with that code or with a name that begins so, the viewer's friends first.
 
     Nobody is among them who has blocked the viewer or was blocked: it is as if they did not exist.
     """
-    friends = await Friendship.friend_ids(viewer.id)
+    friends = await friend_ids(viewer.id)
     found = {user.id: user for user in await _by_code(viewer, typed)}
     if not found and (prefix := parse_prefix(typed)):
         found = await _by_name(viewer, prefix, friends)
@@ -60,13 +61,13 @@ async def search(viewer: User, typed: str) -> list[SearchResult]:
     return people[:MAX_RESULTS]
 
 
-async def _by_code(viewer: User, typed: str) -> list[User]:
+async def _by_code(viewer: Person, typed: str) -> list[User]:
     if not (code := parse_code(typed)):
         return []
     return await without_blocked(viewer, await User.filter(code=code, is_guest=False))
 
 
-async def _by_name(viewer: User, prefix: str, friends: set[int]) -> dict[int, User]:
+async def _by_name(viewer: Person, prefix: str, friends: set[int]) -> dict[int, User]:
     """In the order of what was found; friends have a query of their own, or a crowd of others could hide them."""
     names = SearchName.starting_with(prefix).limit(MAX_NAMES)
     known = await names.filter(user_id__in=friends) if friends else []
@@ -75,7 +76,7 @@ async def _by_name(viewer: User, prefix: str, friends: set[int]) -> dict[int, Us
 
 
 def _unblocked(
-    names: QuerySet[SearchName], viewer: User, blocks: QuerySet[Block] | QuerySet[VeiledBlock]
+    names: QuerySet[SearchName], viewer: Person, blocks: QuerySet[Block] | QuerySet[VeiledBlock]
 ) -> QuerySet[SearchName]:
     theirs = Subquery(blocks.filter(blocked_id=viewer.id).values("blocker_id"))
     mine = Subquery(blocks.filter(blocker_id=viewer.id).values("blocked_id"))

@@ -12,7 +12,7 @@ from webapp.db import engine
 from webapp.db.sql import batches
 from webapp.live import Reader, hub
 from webapp.presence.queries import online
-from webapp.relationships.models import Friendship
+from webapp.relationships import queries as relationships
 from webapp.sidebar.audience import Followers
 from webapp.sidebar.entries import CONTACTS_CHANGED, EntryFrames, online_frames, requests_frame
 from webapp.sidebar.queries import (
@@ -171,7 +171,7 @@ class Viewers:
     async def _welcome(self, joining: set[Reader]) -> None:
         """Learn who the new ones are, and give those who hold something older the whole of it."""
         users = {reader.labels["user"] for reader in joining}
-        places, friends = await Membership.rooms_by_user(users), await Friendship.friend_ids_by_user(users)
+        places, friends = await Membership.rooms_by_user(users), await relationships.friend_ids_by_user(users)
         unknown = set().union(*friends.values()) - self._audience.friends_of.keys()
         # Before the rest is read: what is heard from here on is kept, what was before stands in what is read.
         for user in users & self._audience.people.keys():
@@ -181,7 +181,7 @@ class Viewers:
         except BaseException:
             self._must_look = True
             raise
-        listed, asking = await list_entries_by_user(users), await Friendship.request_counts(users)
+        listed, asking = await list_entries_by_user(users), await relationships.request_counts(users)
         shown = EntryFrames(self._sent)
         for reader in joining:
             user = reader.labels["user"]

@@ -4,14 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.authentication import require_account
-from webapp.relationships.models import Friendship
+from webapp.relationships.queries import request_counts
 from webapp.sidebar.layout import render_with_sidebar
 
 
 async def sidebar(request: Request) -> Response:
     """The sidebar as a document of its own, which renews itself in a frame."""
     user = require_account(request)
-    request_count = (await Friendship.request_counts([user.id]))[user.id]
+    request_count = (await request_counts([user.id]))[user.id]
     response = await render_with_sidebar(
         request,
         user,

@@ -13,7 +13,7 @@ from webapp.core.errors import Forbidden
 from webapp.core.i18n import _
 from webapp.http import render
 from webapp.http.client import client
-from webapp.relationships.models import Friendship
+from webapp.relationships.queries import request_counts
 from webapp.streams.opening import (
     must_wait,
     open_document,
@@ -49,7 +49,7 @@ async def viewer_document(request: Request) -> Response:
     if must_wait(request):
         return waiting_document(request, "/sidebar", _("Your chats and rooms"))
     reader = await open_reader(request, user, None, "html")
-    request_count = (await Friendship.request_counts([user.id]))[user.id]
+    request_count = (await request_counts([user.id]))[user.id]
     shown = {"viewer": user, "request_count": request_count, "token": client(request).form_token}
     return open_document(request, reader, user, "sidebar/live.html", sidebar="", **shown)
 
