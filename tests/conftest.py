@@ -39,7 +39,7 @@ from webapp.conversations import access, members  # noqa: E402
 from webapp.conversations.models import Room  # noqa: E402
 from webapp.db import migrate as schema  # noqa: E402
 from webapp.http import cookie  # noqa: E402
-from webapp.media.store import ProcessedImage  # noqa: E402
+from webapp.media.images import ProcessedImage  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
 from webapp.rooms import opening  # noqa: E402
 

@@ -31,7 +31,7 @@ from webapp.exports import archive, jobs, worker
 from webapp.exports.jobs import FAILED, MAKING, READY, WAITING, Export
 from webapp.http.forms import Upload
 from webapp.live import hub
-from webapp.media import store
+from webapp.media import images, store
 from webapp.messages.models import Message
 from webapp.presence.models import Process
 from webapp.presence.tracker import tracker
@@ -122,7 +122,7 @@ async def set_picture(one: Person, colour: str) -> str:
     file = BytesIO()
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
-    picture = await store.process_image(Upload(len(content), content))
+    picture = await images.process_image(Upload(len(content), content))
     await show(who(one), picture)
     return picture.digest
 

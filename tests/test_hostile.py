@@ -29,7 +29,7 @@ from webapp.http import origin, protocol
 from webapp.http.protocol import BoundedProtocol
 from webapp.live.bridge import LINK_DOWN, LINK_UP
 from webapp.live.redis import RedisBackend
-from webapp.media import store
+from webapp.media import images
 
 # Python needs time that grows with the square of the length to decode it.
 PUNYCODE = ("a" * 64_000 + "\U00010000" * 3).encode("punycode") + b"a" * 66_000
@@ -302,7 +302,7 @@ async def test_where_too_many_sign_in_the_form_comes_back_with_a_sentence(
 
 
 async def test_a_picture_that_finds_no_room_is_asked_for_again(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store._pool, "most", 0)
+    monkeypatch.setattr(images._pool, "most", 0)
     files = {"picture": ("a.png", b"x", "image/png")}
     answer = await alice.client.post("/settings/profile", data={"display_name": "Alicia"}, files=files)
     assert answer.status_code == 503

@@ -28,7 +28,7 @@ from webapp.db import sql, transaction
 from webapp.deletion import steps
 from webapp.http.forms import Upload
 from webapp.live import hub
-from webapp.media import store
+from webapp.media import images, store
 from webapp.messages import posting, typing
 from webapp.messages.models import Message
 from webapp.messages.retention import delete_closed_rooms
@@ -77,7 +77,7 @@ async def set_picture(one: Person, colour: str = "red") -> str:
     file = BytesIO()
     Image.new("RGB", (64, 64), colour).save(file, "PNG")
     content = file.getvalue()
-    picture = await store.process_image(Upload(len(content), content))
+    picture = await images.process_image(Upload(len(content), content))
     await show(who(one), picture)
     return picture.digest
 
@@ -404,7 +404,7 @@ async def broken(*_: object) -> Any:
 
 
 STEPS: dict[str, tuple[object, str]] = {
-    "before the picture is let go": (store, "release"),
+    "before the picture is let go": (store.Store, "release"),
     "before the rooms": (steps, "_leave_rooms"),
     "between two rooms": (members, "lose"),
     "before the messages": (steps, "_leave_messages"),

@@ -41,6 +41,8 @@ from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
 from webapp.live.wire import Wire, transport_of
 from webapp.media import store
+from webapp.media import views as media
+from webapp.media.store import Store, picture_store
 from webapp.messages import changes, receipts, rendering, typing
 from webapp.messages import views as messages
 from webapp.messages.retention import delete_closed_rooms
@@ -75,7 +77,7 @@ routes = [
     document("/rooms/{key}/live", streams.room_document, around=streams.supervisor),
     frame("/rooms/{key}/composer", messages.composer),
     asset("/static/{name:path}", assets.serve),
-    asset("/pictures/{name}", store.serve),
+    asset("/pictures/{name}", media.show),
     file("/me.css", home.me_css),
     #
     page("/", home.home),
@@ -236,6 +238,7 @@ def _objects() -> Iterator[None]:
         hold(limiter.holding(Limiter(settings.REDIS_URL)))
         hold(health.last_check.holding(health.LastCheck()))
         hold(admitted.holding(Admitted()))
+        hold(picture_store.holding(Store(store.FOLDER, User.pictures_in_use)))
         hold(rendering.caches.holding(rendering.Caches()))
         hold(typing.typists.holding({}))
         hold(noting.holding(set()))
@@ -255,7 +258,7 @@ async def finish_interrupted_work() -> None:
     await finish_all()
     await Export.delete_expired()
     await delete_closed_rooms()
-    await store.sweep(User.pictures_in_use)
+    await picture_store().sweep()
 
 
 class Parley(Starlette):

@@ -26,7 +26,8 @@ from webapp.core import text
 from webapp.core.errors import Banned, Forbidden, Invalid, NotFound
 from webapp.core.i18n import LANGUAGES, Text, _, current_language
 from webapp.db import transaction
-from webapp.media import store
+from webapp.media.images import ProcessedImage
+from webapp.media.store import picture_store
 
 EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
 
@@ -229,7 +230,7 @@ class User(Model):
         await User.filter(id=self.id).update(language=self.language)
 
     async def set_profile(
-        self, profile: Profile, picture: store.ProcessedImage | None = None, keeps_picture: bool = True
+        self, profile: Profile, picture: ProcessedImage | None = None, keeps_picture: bool = True
     ) -> bool:
         """
         Change all of the profile, or nothing of it; whether others see this person otherwise now.
@@ -242,13 +243,13 @@ class User(Model):
         if not values or values == {"picture": self.picture}:
             return False
         if picture:
-            await store.save(picture)
+            await picture_store().save(picture)
         before = await transaction.transact(self._write_profile, values)
         self.update_from_dict(values)
         if picture:
-            await store.save(picture)  # again: somebody who had the same may have let go of it meanwhile
+            await picture_store().save(picture)  # again: a person who had the same may have dropped it meanwhile
         if before and "picture" in values and before != self.picture:
-            await store.release(before, User.pictures_in_use)
+            await picture_store().release(before)
         return not values.keys().isdisjoint(("display_name", "picture"))
 
     async def _write_profile(self, values: dict[str, Any]) -> str | None:
@@ -263,7 +264,7 @@ class User(Model):
 
     @classmethod
     async def pictures_in_use(cls, digests: Collection[str]) -> set[str]:
-        """Those of the pictures that somebody has."""
+        """Return those of the pictures that people have; an owner of media/store.py."""
         return {row["picture"] for row in await cls.filter(picture__in=digests).values("picture")}
 
     async def update_privacy(self, found_by: str, written_by: str, **shows: bool) -> None:

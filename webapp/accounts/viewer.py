@@ -9,7 +9,8 @@ from zlib import crc32
 from webapp.core import text
 from webapp.core.errors import Banned
 from webapp.core.i18n import current_language
-from webapp.media import store
+from webapp.media.images import LARGE, SMALL
+from webapp.media.store import picture_path
 
 HUES = 12
 PERMANENT = datetime(9000, 1, 1, tzinfo=UTC)
@@ -27,7 +28,7 @@ class Avatar(NamedTuple):
     def of(cls, name: str, code: str, picture: str | None = None) -> "Avatar":
         words = [word for word in re.split(r"[\s._-]+", name) if word[:1].isalnum()] or ["?"]
         initials = "".join(text.clusters(word)[0] for word in (words if len(words) == 1 else (words[0], words[-1])))
-        sizes = [store.path(picture, size) for size in (store.SMALL, store.LARGE)] if picture else []
+        sizes = [picture_path(picture, size) for size in (SMALL, LARGE)] if picture else []
         return cls(initials.upper(), crc32(code.encode()) % HUES, *sizes)
 
 

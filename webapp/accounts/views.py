@@ -22,7 +22,7 @@ from webapp.http.client import address_hash, client
 from webapp.http.forms import Upload, read_form, read_form_with_file
 from webapp.http.limits import throttle, throttle_guess
 from webapp.http.origin import local_path, referring_path
-from webapp.media import store
+from webapp.media.images import ProcessedImage, process_image
 
 NOT_RIGHT = _("The user name or the password is not right.")
 
@@ -168,9 +168,9 @@ async def profile(request: Request) -> Response:
     return render.see_other("/settings/profile?done=profile")
 
 
-async def _picture(user: User, upload: Upload) -> store.ProcessedImage:
+async def _picture(user: User, upload: Upload) -> ProcessedImage:
     await throttle(settings.RATE_PICTURE, "picture", str(user.id))
-    return await store.process_image(upload)
+    return await process_image(upload)
 
 
 async def password(request: Request) -> Response:

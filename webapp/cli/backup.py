@@ -107,7 +107,7 @@ def _sqlite() -> Path:
 
 
 def _add_pictures(tar: tarfile.TarFile, names: set[str]) -> None:
-    """Those that are not in it yet; one that is out of sight (uploads.let_go) may yet be wanted."""
+    """Those that are not in it yet; one that is out of sight (Store.release) may yet be wanted."""
     if not store.FOLDER.is_dir():
         return
     for file in sorted(store.FOLDER.iterdir()):

@@ -12,7 +12,7 @@ from webapp.conversations import members
 from webapp.conversations.models import Membership, Room
 from webapp.db import transaction
 from webapp.exports.jobs import Export
-from webapp.media import store
+from webapp.media.store import picture_store
 from webapp.messages.models import Message
 from webapp.strangers.models import Stranger
 
@@ -33,7 +33,7 @@ async def start_deletion(user: User) -> list[int]:
     await Stranger.delete_mask(user.id)
     await Export.drop(user)
     if picture:
-        await store.release(picture, User.pictures_in_use)
+        await picture_store().release(picture)
     return ended
 
 

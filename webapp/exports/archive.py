@@ -25,7 +25,8 @@ from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import _
 from webapp.db import sql
 from webapp.http import render
-from webapp.media import store
+from webapp.media.images import LARGE
+from webapp.media.store import picture_path, picture_store
 from webapp.messages.models import Message, MessageRow
 from webapp.relationships.queries import contacts
 
@@ -83,8 +84,8 @@ class Archive:
     def _close(self, pictures: set[str]) -> int:
         self._page.close()
         for digest in sorted(pictures):
-            if content := store.load(digest):
-                name = store.path(digest, store.LARGE).lstrip("/")
+            if content := picture_store().load(digest):
+                name = picture_path(digest, LARGE).lstrip("/")
                 self._zip.writestr(_entry(name, zipfile.ZIP_STORED), content)
         self._zip.close()
         self._file.flush()

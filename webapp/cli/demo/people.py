@@ -17,6 +17,7 @@ from webapp.cli.demo.rows import Row, batches, write_rows
 from webapp.db import transaction
 from webapp.http.forms import Upload
 from webapp.media import store
+from webapp.media.images import process_image
 
 PASSWORD = "parley-demo"  # noqa: S105  it is printed: the people are not real
 MONTHS_BACK = timedelta(days=200)
@@ -61,11 +62,11 @@ def _accounts(chance: random.Random, users: int, password: str, portraits: dict[
 
 async def _store_portraits(people: int) -> dict[int, str]:
     """Store the pictures of the first people, two of three of whom have one; their digests by the person's place."""
-    digests = {}
+    pictures, digests = store.Store(store.FOLDER), {}
     for place in (place for place in range(1, people + 1) if place % 3):
         portrait = await asyncio.to_thread(draw_face, random.Random(place))
-        image = await store.process_image(Upload(len(portrait), portrait))
-        await store.save(image)
+        image = await process_image(Upload(len(portrait), portrait))
+        await pictures.save(image)
         digests[place] = image.digest
     return digests
 

@@ -23,7 +23,8 @@ from webapp.accounts.models import User
 from webapp.conversations.models import Room
 from webapp.core.errors import Invalid, Unavailable
 from webapp.http.forms import MAX_BODY_BYTES, Upload
-from webapp.media import store
+from webapp.media import images, store
+from webapp.media.store import picture_store
 
 FORM = "/settings/profile"
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 60)
@@ -67,8 +68,8 @@ def upload(content: bytes) -> Upload:
 
 
 async def large(content: bytes) -> Image.Image:
-    picture = await store.process_image(upload(content))
-    return Image.open(BytesIO(picture.sizes[store.LARGE]))
+    picture = await images.process_image(upload(content))
+    return Image.open(BytesIO(picture.sizes[images.LARGE]))
 
 
 def is_near(pixel: object, colour: tuple[int, ...]) -> bool:
@@ -276,7 +277,6 @@ def many_scans() -> bytes:
 PICTURES = "Only PNG, JPEG, WebP and GIF pictures can be used."
 PIXELS = "That picture has too many pixels; 25 million are the most."
 DAMAGED = "That picture is damaged or not all there. Send it again, or another."
-MORE = "That file is more than a picture. Save a copy with a picture program, and try that."
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a bomb of 400 megapixels": ("me.png", lambda: png_head(20_000, 20_000), PIXELS),
@@ -289,10 +289,6 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a PDF": ("me.pdf", lambda: plain("PDF"), PICTURES),
     "noise": ("me.png", lambda: b"\x00\x01\x02" * 999, PICTURES),
     "an empty file": ("me.png", lambda: b"", "That file is empty."),
-    "a PNG that is also a ZIP": ("me.png", lambda: plain() + zipped(), MORE),
-    "a GIF that is also a page": ("me.gif", lambda: plain("GIF") + b"<ScRiPt>alert(1)</script>", MORE),
-    "a JPEG with a program in it": ("me.jpg", lambda: encoded(striped(), "JPEG", comment=b"<?php evil(); ?>"), MORE),
-    "a GIF that is also a PDF": ("me.gif", lambda: encoded(striped(), "GIF", comment=b"%PDF-1.4"), MORE),
     "half a PNG": ("me.png", lambda: (whole := encoded(noise(99, 99), "PNG"))[: len(whole) // 2], DAMAGED),
     "half a JPEG": ("me.jpg", lambda: (whole := encoded(noise(99, 99), "JPEG"))[: len(whole) // 2], DAMAGED),
     "half a GIF": ("me.gif", lambda: (whole := encoded(noise(99, 99), "GIF"))[: len(whole) // 2], DAMAGED),
@@ -356,7 +352,7 @@ async def test_of_a_photo_with_a_second_picture_in_it_the_first_is_taken(alice: 
     assert (await send(alice, mpo(striped()), "me.jpg")).status_code == 303
     assert is_near((await large(mpo(striped()))).getpixel((128, 128)), GREEN)
     with pytest.raises(Invalid) as caught:
-        await store.process_image(upload(mpo(noise(99, 99))[:2000]))
+        await images.process_image(upload(mpo(noise(99, 99))[:2000]))
     assert str(caught.value.problems["picture"]) in (DAMAGED, PICTURES)
 
 
@@ -370,7 +366,7 @@ async def test_a_format_that_nobody_asked_for_is_refused(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Image, "open", renamed)
     with pytest.raises(Invalid) as caught:
-        await store.process_image(upload(plain()))
+        await images.process_image(upload(plain()))
     assert str(caught.value.problems["picture"]) == PICTURES
 
 
@@ -416,7 +412,7 @@ async def test_a_profile_that_can_not_be_used_is_ignored(profile: bytes, mode: s
 async def test_half_a_webp_is_refused() -> None:
     whole = encoded(noise(99, 99), "WEBP")
     with pytest.raises(Invalid) as caught:
-        await store.process_image(upload(whole[: len(whole) // 2]))
+        await images.process_image(upload(whole[: len(whole) // 2]))
     assert str(caught.value.problems["picture"]) in (DAMAGED, PICTURES)
 
 
@@ -426,7 +422,7 @@ async def test_any_cut_of_a_file_is_refused_or_read_but_never_breaks() -> None:
         whole = encoded(noise(20, 20), kind)
         for length in range(1, len(whole), 37):
             try:
-                await store.process_image(upload(whole[:length]))
+                await images.process_image(upload(whole[:length]))
             except Invalid as error:
                 sentences.add(str(error.problems["picture"]))
     assert sentences == {DAMAGED, PICTURES}
@@ -437,7 +433,7 @@ async def test_a_bomb_is_refused_by_its_head_alone() -> None:
     assert len(content) < 60_000
     started = time.monotonic()
     with pytest.raises(Invalid):
-        await store.process_image(upload(content))
+        await images.process_image(upload(content))
     assert time.monotonic() - started < 5, "nothing was decoded, not even slowly"
 
 
@@ -447,8 +443,28 @@ async def test_what_cameras_append_to_a_photo_is_no_reason_to_refuse() -> None:
         assert is_near((await large(photo + more)).getpixel((128, 128)), GREEN)
 
 
+TWO_IN_ONE: dict[str, Callable[[], bytes]] = {
+    "a PNG that is also a ZIP": lambda: plain() + zipped(),
+    "a GIF that is also a page": lambda: plain("GIF") + b"<ScRiPt>alert(1)</script>",
+    "a JPEG with a program in it": lambda: encoded(striped(), "JPEG", comment=b"<?php alert(); ?>"),
+    "a GIF that is also a PDF": lambda: encoded(striped(), "GIF", comment=b"%PDF-1.4"),
+}
+
+
+@pytest.mark.parametrize("what", TWO_IN_ONE)
+async def test_of_a_file_that_is_also_something_else_only_the_pixels_are_stored(
+    alice: Person, folder: Path, what: str
+) -> None:
+    assert (await send(alice, TWO_IN_ONE[what]())).status_code == 303
+    for path in folder.iterdir():
+        stored = path.read_bytes()
+        assert stored[8:12] == b"WEBP"
+        assert not re.search(rb"(?i)alert|<\?php|%PDF|evil", stored)
+        assert not zipfile.is_zipfile(path)
+
+
 async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, work = Lock(), store._square
+    lock, work = Lock(), images._square
 
     def alone(image: Image.Image) -> Image.Image:
         assert lock.acquire(blocking=False), "another one is being worked on"
@@ -456,8 +472,8 @@ async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatc
         lock.release()
         return work(image)
 
-    monkeypatch.setattr(store, "_square", alone)
-    await asyncio.gather(*(store.process_image(upload(plain())) for _ in range(4)))
+    monkeypatch.setattr(images, "_square", alone)
+    await asyncio.gather(*(images.process_image(upload(plain())) for _ in range(4)))
 
 
 async def test_too_many_pictures_are_too_many(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -652,7 +668,7 @@ async def test_who_lets_go_and_who_takes_the_same_at_the_same_moment(
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(User, "pictures_in_use", asked)
+            patch.setattr(picture_store(), "owners", [asked])
             await send(alice, None, remove_picture="1")
         digest = await picture_of(bob)
         if turn == 2:
@@ -680,27 +696,27 @@ async def test_a_crash_while_writing_leaves_no_half_file(
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", cut)
         with pytest.raises(Unavailable):
-            await store.save(await store.process_image(upload(plain())))
+            await picture_store().save(await images.process_image(upload(plain())))
     assert list(folder.iterdir()) == []
 
 
 async def test_what_a_crash_left_is_swept_away(alice: Person, folder: Path) -> None:
     await send(alice, plain())
     kept = sorted(path.name for path in folder.iterdir())
-    lost = await store.process_image(upload(plain("PNG", BLUE)))
-    await store.save(lost)  # and nobody has it: the crash came before that
+    lost = await images.process_image(upload(plain("PNG", BLUE)))
+    await picture_store().save(lost)  # and nobody has it: the crash came before that
     (folder / "new-old").write_bytes(b"half")
     os.utime(folder / "new-old", (1, 1))
     (folder / "new-now").write_bytes(b"half")
     (folder / "notes.txt").write_text("of whoever runs the server")
     hidden = await picture_of(alice)
     os.rename(folder / f"{hidden}.webp", folder / f"{hidden}.webp.gone")  # a crash between out of sight and back
-    await store.sweep(User.pictures_in_use)
+    await picture_store().sweep()
     assert sorted(path.name for path in folder.iterdir()) == sorted([*kept, "new-now", "notes.txt"])
 
 
-async def test_there_is_nothing_to_sweep_without_a_folder() -> None:
-    await store.sweep(User.pictures_in_use)
+async def test_there_is_nothing_to_sweep_without_a_folder(app: object) -> None:
+    await picture_store().sweep()
 
 
 # Serving.

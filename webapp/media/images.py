@@ -1,0 +1,141 @@
+"""A picture that somebody sends: checked, made small, and encoded anew as WebP, with nothing but its pixels."""
+
+import warnings
+from hashlib import blake2b
+from io import BytesIO
+from typing import NamedTuple
+
+from PIL import Image, ImageCms, ImageOps
+
+from webapp import settings
+from webapp.core.errors import Invalid
+from webapp.core.i18n import _
+from webapp.core.pool import Pool
+from webapp.http.forms import Upload
+
+MAX_BYTES = settings.MAX_UPLOAD_MB * 2**20
+MAX_PIXELS = 25_000_000
+# A profile and its double on a fine screen; a message's 36 pixels, and a list's 48 on a fine screen.
+LARGE, SMALL = 256, 96
+QUALITY = 80
+# A photo has about ten scans. Each takes a pass over all pixels, and a file of 5 MB has room for 300,000.
+MAX_SCANS = 100
+
+# The formats that are read, whatever the file is called: it is drawn anew, so its name and type mean nothing, and what
+# else the file may be (an archive, a page) is not stored.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+# A JPEG with more pictures behind the first (a preview, a depth map) is opened by the same reader under another name.
+OPENED_AS = {*FORMATS, "MPO"}
+
+NOT_A_PICTURE = _("Only PNG, JPEG, WebP and GIF pictures can be used.")
+TOO_MANY_PIXELS = _("That picture has too many pixels; %(most)s million are the most.", most=MAX_PIXELS // 10**6)
+SRGB = ImageCms.createProfile("sRGB")
+
+# One at a time: a picture may take a core for a second and 100 MB. Each that is queued is in memory, with up to 5 MB.
+_pool = Pool("picture", 1, 8, _("Many pictures come in right now. Try again in a moment."))
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+
+class ProcessedImage(NamedTuple):
+    """A picture ready to be stored: its digest, and the bytes of each size."""
+
+    digest: str
+    sizes: dict[int, bytes]
+
+
+async def process_image(upload: Upload) -> ProcessedImage:
+    """Return the picture in an upload; raise Invalid with a sentence for the field `picture`, Unavailable when busy."""
+    if upload.size > MAX_BYTES:
+        size, most = round(upload.size / 2**20, 1), settings.MAX_UPLOAD_MB
+        raise Invalid(picture=_("That picture has %(size)s MB; %(most)s MB is the most.", size=size, most=most))
+    return await _pool.run(_process, upload)
+
+
+def _process(upload: Upload) -> ProcessedImage:
+    with _open(upload.content) as image:
+        _require_few_scans(image, upload.content)
+        try:
+            square = _square(image)
+        except Exception:  # Pillow's readers raise errors of any class
+            raise Invalid(picture=_("That picture is damaged or not all there. Send it again, or another.")) from None
+    sizes = {size: _encode(square, size) for size in (LARGE, SMALL)}
+    return ProcessedImage(blake2b(sizes[LARGE], digest_size=16).hexdigest(), sizes)
+
+
+def _open(content: bytes) -> Image.Image:
+    """Return the image with its head read and nothing decoded."""
+    if not content:
+        raise Invalid(picture=_("That file is empty."))
+    try:
+        image = Image.open(BytesIO(content), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Invalid(picture=TOO_MANY_PIXELS) from None
+    except Exception:  # not only UnidentifiedImageError: half a head raises other errors
+        raise Invalid(picture=NOT_A_PICTURE) from None
+    if image.format not in OPENED_AS:
+        raise Invalid(picture=NOT_A_PICTURE)
+    if image.width * image.height > MAX_PIXELS:
+        raise Invalid(picture=TOO_MANY_PIXELS)
+    return image
+
+
+def _require_few_scans(image: Image.Image, content: bytes) -> None:
+    """Raise Invalid for a file that takes minutes to read."""
+    if image.format in ("JPEG", "MPO") and content.count(b"\xff\xda") > MAX_SCANS:
+        raise Invalid(picture=_("That picture is too complicated. Save a copy with a picture program, and try that."))
+
+
+def _square(image: Image.Image) -> Image.Image:
+    """Return the middle of the picture, upright and opaque, with nothing of the file but its pixels."""
+    image.draft("RGB", (2 * LARGE, 2 * LARGE))  # a JPEG can be read at a fraction of its size
+    image.load()  # the first picture of an animation
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    small = _in_srgb(_in_plain_mode(image)).resize((LARGE, LARGE), Image.Resampling.LANCZOS, box, reducing_gap=3.0)
+    small = _upright(small).convert("RGBA")
+    clean = Image.new("RGBA", small.size, "white")
+    clean.alpha_composite(small)
+    return clean.convert("RGB")
+
+
+def _in_plain_mode(image: Image.Image) -> Image.Image:
+    """Return the image as levels of grey, or of red, green, blue and opacity."""
+    if image.mode.startswith("I"):  # sixteen bits of grey, which converting would cut off
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if image.mode in ("RGB", "RGBA", "L"):
+        return image
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """
+    Return the image in the colours that a browser assumes, as its profile is not stored: phones use Display P3.
+
+    To be called before the image is made small, which would mix colours of the other space. A profile that can't be
+    used is ignored.
+    """
+    if not (content := image.info.get("icc_profile")):
+        return image
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(content))
+        return ImageCms.profileToProfile(image, profile, SRGB, outputMode=mode) or image
+    except (OSError, ValueError, ImageCms.PyCMSError):
+        return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn the image as the camera noted, where that can be read; a square has the same size afterwards."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged notes of a camera are no reason to refuse the picture
+        return image
+
+
+def _encode(square: Image.Image, size: int) -> bytes:
+    small = square if size == LARGE else square.resize((size, size), Image.Resampling.LANCZOS)
+    encoded = BytesIO()
+    small.save(encoded, "WEBP", quality=QUALITY, method=6)
+    return encoded.getvalue()
