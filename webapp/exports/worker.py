@@ -1,4 +1,4 @@
-"""The one that makes the files of this process, one at a time, and goes on with those of processes that have died."""
+"""The worker that makes the export files of this process, one at a time, and resumes those of processes that died."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from webapp.presence.tracker import tracker
 
 logger = logging.getLogger(__name__)
 
-# How soon what a dead process has left is found, after its lease has ended.
+# How soon the jobs of a dead process are found, after its lease has ended.
 INTERVAL_SECONDS = 30.0
 # Two hundred thousand messages take a minute.
 MAX_SECONDS = 1800.0
@@ -24,7 +24,7 @@ class ExportWorker:
         self._asked = asyncio.Event()
 
     def wake(self) -> None:
-        """There is something to make."""
+        """Start on a new job at once."""
         self._asked.set()
 
     async def run(self) -> None:
@@ -42,15 +42,11 @@ class ExportWorker:
 
 
 async def build(export: Export) -> None:
-    """Make the file to its end, or say in its row that it can't be made, or leave it to another process."""
+    """Make the file to its end, or note in its row that it can't be made, or leave it to another process."""
     archive = Archive(export.file)
     try:
-        async with asyncio.timeout(MAX_SECONDS):
-            await archive.open()
-            book = ExportWriter(export.user, archive, export.report_progress)
-            with use_language(export.language):
-                await book.write()
-            size = await archive.close(book.pictures)
+        size = await _write(export, archive)
+        # Cancelled here, the file stays: either the row has it, or the process that claims the row next deletes it.
         await export.finish(size)
     except Superseded:
         await archive.discard()
@@ -59,6 +55,17 @@ async def build(export: Export) -> None:
         await archive.discard()
         with contextlib.suppress(Superseded):
             await export.fail()
+
+
+async def _write(export: Export, archive: Archive) -> int:
+    """Return the size of the written file. When cancelled, discard it and let another process begin at once."""
+    try:
+        async with asyncio.timeout(MAX_SECONDS):
+            await archive.open()
+            writer = ExportWriter(export.user, archive, export.report_progress)
+            with use_language(export.language):
+                await writer.write()
+            return await archive.close(writer.pictures)
     except asyncio.CancelledError:
         await archive.discard()
         with contextlib.suppress(Superseded):
