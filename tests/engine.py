@@ -11,22 +11,37 @@ from typing import Any
 import pytest
 
 from tests.readers import reader as open_reader
-from webapp.live import Reader, hub
-from webapp.sidebar import viewers as engine
-from webapp.sidebar.viewers import Viewers, viewers
+from webapp.live import Reader, hub, states
+from webapp.live.states import StateRefresher
+from webapp.live.topics import TopicStates
+from webapp.sidebar import states as sidebars
 
-# The bounds of a pass, and what it reads by: where each is found, by the name that the tests have for it.
-BOUNDS: dict[str, tuple[Any, str]] = {
-    "rooms": (engine, "MOST_ROOMS"),
-    "entries": (engine, "MOST_TOLD"),
-    "joining": (engine, "MAX_JOINING"),
-}
+# What a pass reads by: where each is found, by the name that the tests have for it.
 READS: dict[str, tuple[Any, str]] = {
-    "list": (engine, "list_entries_by_user"),
-    "entries": (engine, "entries_for"),
-    "online": (engine, "online"),
-    "dots": (engine, "online_frames"),
+    "list": (sidebars, "list_entries_by_user"),
+    "entries": (sidebars, "entries_for"),
+    "rooms": (sidebars, "room_facts"),
+    "people": (sidebars, "person_facts"),
+    "dots": (sidebars, "online_frames"),
 }
+
+
+def following() -> TopicStates:
+    return hub()._following["user"]
+
+
+def refresher() -> StateRefresher:
+    return hub()._bulk
+
+
+def bound(name: str) -> tuple[Any, str]:
+    """A bound of a pass: where it is found."""
+    due = following()
+    return {
+        "rooms": (due._topics, "max_keys"),
+        "entries": (due._topics, "max_readers"),
+        "joining": (due._joining, "max_keys"),
+    }[name]
 
 
 def page(user: int, session: int, seen: str, framing: str = "sse") -> Reader:
@@ -38,79 +53,90 @@ def page(user: int, session: int, seen: str, framing: str = "sse") -> Reader:
 
 def join(reader: Reader, seen: str) -> None:
     """The page is open, and shows what this is the digest of."""
-    hub().join(reader)
-    viewers().join(reader, seen)
+    hub().join(with_sidebar(reader, seen))
+
+
+def with_sidebar(reader: Reader, seen: str) -> Reader:
+    """The page shows a sidebar, of which this is the digest."""
+    reader.digest = seen
+    if (channel := f"user:{reader.labels['user']}") not in reader.channels:
+        reader.channels = (*reader.channels, channel)
+    return reader
 
 
 def leave(reader: Reader) -> None:
     hub().leave(reader)
-    viewers().leave(reader)
 
 
 def refresh_item(user: int, room: int) -> None:
-    viewers().mark_item(user, room)
+    hub().mark_item(f"user:{user}", f"room:{room}")
 
 
 def refresh_requests(user: int) -> None:
-    viewers().refresh_requests(user)
+    hub().restart(f"user:{user}")
 
 
 def refresh_people(people: Collection[int]) -> None:
-    viewers().mark_people(people)
+    for person in people:
+        hub().mark_topic(f"person:{person}")
 
 
 def lose_items() -> None:
     """What was told of single entries is not heard."""
-    viewers()._places.clear()
+    following()._items.keys.clear()
+
+
+def _followers(topic: str) -> set[int]:
+    return {channel.number for channel in following().followers.of(topic)}
 
 
 def follows_room(user: int, room: int) -> bool:
-    return user in viewers()._audience.in_room.get(room, ())
+    return user in _followers(f"room:{room}")
 
 
 def followers_of_room(room: int) -> int:
-    return len(viewers()._audience.in_room.get(room, ()))
+    return len(_followers(f"room:{room}"))
 
 
 def followers_of_person(person: int) -> set[int]:
-    return set(viewers()._audience.friends_of.get(person, ()))
+    return _followers(f"person:{person}")
 
 
 def is_referred(referrers: list[Any]) -> bool:
-    return any(one is viewers()._audience.people for one in referrers if isinstance(one, dict))
+    held = [hub().channels, following()._joining.keys, hub()._open]
+    return any(one is other for one in referrers for other in held)
 
 
 def nobody_is_left() -> bool:
-    there = viewers()._audience
-    return not (there.people or there.in_room or there.friends_of or there.told or viewers()._joining)
+    followers = following().followers
+    is_open = any(name.startswith("user:") for name in hub().channels)
+    return not (is_open or followers.topics or followers.facts or following()._joining.keys)
 
 
 def nothing_is_due() -> bool:
-    due = viewers()
-    return not (due._joining or due._rooms or due._places or due._people or due._must_look)
+    return refresher().is_idle
 
 
 async def heartbeat() -> None:
     """What a heartbeat does for sidebars."""
-    viewers().reconcile()
+    hub()._reconcile_topics()
 
 
 async def one_pass() -> None:
-    await viewers()._pass()
+    await refresher().run_once()
 
 
 def let_rooms_be_due() -> None:
     """A room that was read a moment ago may be read again."""
-    viewers()._next_at.clear()
+    following()._topics._next_at.clear()
 
 
 async def told() -> None:
     """Until everything that was heard has been told; what can't be read raises."""
     async with asyncio.timeout(10):
-        while viewers()._has_news.is_set() or viewers()._rooms:
-            await viewers()._has_news.wait()
-            viewers()._has_news.clear()
-            await viewers()._pass()
+        while not refresher().is_idle:
+            await refresher().run_once()
+            await asyncio.sleep(0)
 
 
 async def told_at_last() -> None:
@@ -119,27 +145,29 @@ async def told_at_last() -> None:
         try:
             return await told()
         except OSError:
-            viewers()._has_news.set()
+            pass
 
 
 def run_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on passes are made as they are in the application, and one that failed is repeated at once."""
     monkeypatch.undo()
-    monkeypatch.setattr(engine, "RETRY_SECONDS", 0.0)
-    hub().spawn(viewers().run())
+    monkeypatch.setattr(states, "RETRY_SECONDS", 0.0)
+    hub().spawn(refresher().run())
 
 
 def paceless(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy room need not wait for its turn."""
-    monkeypatch.setattr(engine, "MAX_SECONDS", 0.0)
+    monkeypatch.setattr(states, "BULK", states.BULK._replace(max_seconds=0.0))
 
 
 @pytest.fixture(autouse=True)
 def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass is made when the test says so."""
+    run = StateRefresher.run
 
-    async def run(_: Viewers) -> None:
-        pass
+    async def only_prompt(refresher: StateRefresher) -> None:
+        if len(refresher.queues) == 1:
+            await run(refresher)
 
-    monkeypatch.setattr(Viewers, "run", run)
+    monkeypatch.setattr(StateRefresher, "run", only_prompt)
     paceless(monkeypatch)

@@ -3,6 +3,8 @@
 import asyncio
 import html
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,7 +26,6 @@ from webapp.presence.last_seen import last_seen_for, last_seen_text, update_last
 from webapp.presence.models import LEASE_SECONDS, NO_ROOM, Process, Visit
 from webapp.presence.queries import is_online, online, presence_in
 from webapp.presence.tracker import GRACE_SECONDS, READING_SECONDS, WRITE_SECONDS, PresenceTracker, tracker
-from webapp.sidebar.viewers import viewers
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -53,8 +54,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def told(app: object, monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     """Whose presence was told to have changed, and when."""
     told: list[set[int]] = []
-    monkeypatch.setattr(viewers(), "mark_people", told.append)
+    hear(monkeypatch, told.append)
     return told
+
+
+def hear(monkeypatch: pytest.MonkeyPatch, on_people: Callable[[set[int]], object]) -> None:
+    """Call this with the people of whom news of their presence come."""
+    news = dict(hub().providers.news)
+    told = news["presence"]
+
+    def on_presence(users: str) -> None:
+        told(users)
+        on_people({int(user) for user in users.split(",")})
+
+    monkeypatch.setattr(hub(), "providers", replace(hub().providers, news=news | {"presence": on_presence}))
 
 
 @pytest.fixture
@@ -389,7 +402,7 @@ async def test_a_dead_process_is_told_of(
     told.clear()
     touched.clear()
     heard = asyncio.Event()
-    monkeypatch.setattr(viewers(), "mark_people", lambda users: (told.append(users), heard.set()))
+    hear(monkeypatch, lambda users: heard.set())
     monkeypatch.setattr(attendances, "RENEW_SECONDS", 0.01)
     renewing = asyncio.create_task(one._renew())
     async with asyncio.timeout(5):
@@ -586,7 +599,7 @@ async def test_the_writing_task_wakes_when_the_first_grace_is_over(
     monkeypatch.setattr(attendances, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(attendances, "WRITE_SECONDS", 0.01)
     heard: asyncio.Queue[set[int]] = asyncio.Queue()
-    monkeypatch.setattr(viewers(), "mark_people", heard.put_nowait)
+    hear(monkeypatch, heard.put_nowait)
     here = PresenceTracker()
     async with here.running(), asyncio.timeout(4):  # a renewal would take longer
         here.stream_opened(who(alice).id, room.id)

@@ -15,7 +15,7 @@ from tests import engine
 from tests.asked import Ear, hear
 from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, account, person
-from tests.engine import BOUNDS, READS, by_hand, nobody_is_left, nothing_is_due, told, told_at_last  # noqa: F401  by_hand is a fixture
+from tests.engine import READS, by_hand, nobody_is_left, nothing_is_due, told, told_at_last  # noqa: F401  by_hand is a fixture
 from tests.readers import reader as open_reader
 from tests.window import ENTRY, STREAM, Shown, Window, opened, shown
 from webapp.accounts.models import User
@@ -225,7 +225,7 @@ async def test_more_rooms_than_one_pass_takes_are_told_in_their_turn(
     alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
     """Also when the first of them is never quiet."""
-    monkeypatch.setattr(*BOUNDS[most], 1)
+    monkeypatch.setattr(*engine.bound(most), 1)
     window = await Window.open(bob)
     await alice.say(room, "a cup")
     await alice.say(soup, "a ladle")
@@ -520,7 +520,7 @@ async def test_a_room_that_is_open_has_nothing_unread_until_its_page_is_left(
 async def test_a_stream_that_ends_lets_the_other_pages_count_again(alice: Person, bob: Person, room: Room) -> None:
     lobby = await Window.open(bob)
     reader = open_reader(room.id, room.version, "sse", room.path, session=bob.session.id, user=who(bob).id)
-    chunks = Stream(reader, b": ok\n\n", "text/event-stream", sidebar="-")._chunks()
+    chunks = Stream(engine.with_sidebar(reader, "-"), b": ok\n\n", "text/event-stream")._chunks()
     assert await anext(chunks) == b": ok\n\n"
     waiting = asyncio.ensure_future(anext(chunks))
     await alice.say(room, "not on the screen")
@@ -696,9 +696,11 @@ async def test_who_was_online_long_ago_is_not_remembered_so(alice: Person, bob: 
     ("name", "is_here"),
     [
         ("list", True),
-        ("online", True),
+        ("rooms", True),
+        ("people", True),
         ("entries", False),
-        ("online", False),
+        ("rooms", False),
+        ("people", False),
         ("dots", False),
     ],
 )
@@ -922,7 +924,7 @@ async def test_a_message_costs_no_query_per_viewer(
 async def test_as_many_as_come_at_once_are_welcomed_in_turns(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(*BOUNDS["joining"], 7)
+    monkeypatch.setattr(*engine.bound("joining"), 7)
     readers = await crowd(room, 20)
     assert engine.followers_of_room(room.id) == 20
     await alice.say(room, "for everybody")

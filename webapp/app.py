@@ -52,8 +52,8 @@ from webapp.people import views as people
 from webapp.presence import broadcasts as presence
 from webapp.presence.tracker import PresenceTracker, tracker
 from webapp.rooms import views as rooms
+from webapp.sidebar import states as sidebars
 from webapp.sidebar import views as sidebar
-from webapp.sidebar.viewers import Viewers, viewers
 from webapp.strangers import broadcasts as company
 from webapp.strangers import company as strangers_watch
 from webapp.strangers import views as strangers
@@ -187,17 +187,16 @@ def providers() -> Providers:
                 "company": company.company,
             }
         },
+        topics={"user": sidebars.Sidebars()},
         news={
             "person": rendering.clear,
-            "presence": viewers().hear_presence,
-            "room": viewers().mark_topic,
-            "place": viewers().mark_item,
-            "ties": viewers().refresh_requests,
+            "presence": sidebars.on_presence,
+            "room": sidebars.on_room_deleted,
+            "place": sidebars.on_membership_changed,
+            "ties": sidebars.on_relationships_changed,
             "typing": typing.on_typing,
             "moved": company.on_moved,
         },
-        on_version=[viewers().on_version],
-        on_heartbeat=[viewers().reconcile],
         on_closed=[strangers_watch.closed],
         access_checks=[account_access.check_access, room_access.check_access, strangers_watch.check_access],
         last_frame=endings.last_frame,
@@ -218,7 +217,6 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await stack.enter_async_context(hub().running(broadcaster(), settings.installation()))
         await stack.enter_async_context(tracker().running())
         hub().spawn(send_farewells())
-        hub().spawn(viewers().run())
         hub().spawn(session_uses().run())
         hub().spawn(worker().run())
         if settings.STRANGERS:
@@ -248,7 +246,6 @@ def _objects() -> Iterator[None]:
         hold(worker.holding(ExportWorker()))
         hold(matchmaker.holding(Matchmaker()))
         hold(watch.holding(CompanyWatcher()))
-        hold(viewers.holding(Viewers()))
         hold(hub.holding(Hub(providers())))
         yield
 

@@ -46,6 +46,16 @@ class StateChannel:
         return any(state in reader.states for reader in self.present)
 
 
+class FollowingChannel(StateChannel):
+    """A channel that follows topics, with the looks of the item of each that all its pages show (None: unknown)."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.items: dict[str, int | None] = {}
+
+
 class LogChannel(StateChannel):
     """
     A channel with a log: one pass at a time goes over the readers, and what is rung meanwhile goes out with the next.

@@ -15,12 +15,13 @@ from webapp.core.tasks import cancel_and_wait
 from webapp.live import states
 from webapp.live.admission import ReconnectStorm
 from webapp.live.bridge import Bridge
-from webapp.live.channel import LogChannel, StateChannel
+from webapp.live.channel import FollowingChannel, LogChannel, StateChannel
 from webapp.live.counters import Counters
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.providers import Providers
 from webapp.live.reader import Reader, deliver
 from webapp.live.states import Due, StateRefresher
+from webapp.live.topics import TopicStates
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,12 @@ class Hub:
         self.channels: dict[str, StateChannel] = {}
         # For each state of each kind of channel: one that is slow delays no other.
         self._prompt: dict[tuple[str, str], StateRefresher] = {}
+        self._bulk = StateRefresher(states.BULK, self.storm, self._failed)
+        self._following = {
+            kind: TopicStates(kind, source, self._bulk, self.channels) for kind, source in providers.topics.items()
+        }
+        # How often the link was lost when all channels that follow topics were last read as a whole.
+        self._restarts = 0
         self._open: set[Reader] = set()
         # By label, to find the streams of one session among thousands.
         self._labelled: defaultdict[tuple[str, int], set[Reader]] = defaultdict(set)
@@ -60,10 +67,10 @@ class Hub:
         self.is_connected = self._is_running = True
         self._bridge = Bridge(self._on_ring, self._on_link, self.counts)
         self._must_check = asyncio.Event()
-        self.storm = ReconnectStorm()
         async with Broadcast(backend=backend) as broadcast:
             self.spawn(self._bridge.listen(broadcast, name))
             self.spawn(self._bridge.publish(broadcast, name))
+            self.spawn(self._bulk.run())
             self.spawn(self._watch())
             self.spawn(self._keep_alive())
             try:
@@ -102,15 +109,21 @@ class Hub:
         self._open.add(reader)
         self.storm.record()
         for name in reader.channels:
-            self._channel(name).join(reader)
+            channel = self._channel(name)
+            channel.join(reader)
+            if isinstance(channel, FollowingChannel):
+                self._following[channel.kind].join(reader)
         self.counts.streams += 1
         for label in reader.labels.items():
             self._labelled[label].add(reader)
 
     def _channel(self, name: str) -> StateChannel:
         if (channel := self.channels.get(name)) is None:
-            if name.partition(":")[0] in self.providers.logs:
+            kind = name.partition(":")[0]
+            if kind in self.providers.logs:
                 channel = LogChannel(name, self.providers, self.spawn, self._refresh_state, self.counts, self.storm)
+            elif kind in self._following:
+                channel = FollowingChannel(name)
             else:
                 channel = StateChannel(name)
             self.channels[name] = channel
@@ -127,6 +140,8 @@ class Hub:
         for name in reader.channels:
             if channel := self.channels.get(name):
                 channel.leave(reader)
+                if isinstance(channel, FollowingChannel):
+                    self._following[channel.kind].leave(reader, channel)
                 if not channel.present:
                     del self.channels[name]
 
@@ -200,10 +215,26 @@ class Hub:
             self.spawn(self._recheck(_received(channel) if channel is not None else "", labels))
 
     def _announce(self, name: str, version: int) -> None:
-        for on_version in self.providers.on_version:
-            on_version(name)
+        self.mark_topic(name)
         if isinstance(channel := self.channels.get(name), LogChannel):
             channel.announce(version)
+
+    # Topics: what channels hear of besides themselves. Other processes learn of them by rings and news of their own.
+
+    def mark_topic(self, topic: str) -> None:
+        """Read what the channels of this process have of a topic that may have changed."""
+        for following in self._following.values():
+            following.mark_topic(topic)
+
+    def mark_item(self, channel: str, topic: str) -> None:
+        """Read what the channel has of the topic, which may have changed for it alone."""
+        kind, _, number = channel.partition(":")
+        self._following[kind].mark_item(int(number), topic)
+
+    def restart(self, channel: str) -> None:
+        """Read again which topics the channel follows, and send its readers the whole of them."""
+        kind, _, number = channel.partition(":")
+        self._following[kind].restart(int(number))
 
     def _refresh_state(self, name: str, state: str) -> None:
         channel = self.channels.get(name)
@@ -221,7 +252,7 @@ class Hub:
             def count_readers(number: int) -> int:
                 return len(channel.present) if (channel := self.channels.get(f"{kind}:{number}")) else 0
 
-            refresher.queues.append(Due(read, count_readers))
+            refresher.queues.append(Due(read, CHANNEL_BATCH_SIZE, count_readers))
             self.spawn(refresher.run())
         return refresher
 
@@ -274,12 +305,19 @@ class Hub:
 
     async def reconcile(self) -> None:
         """Compare every open channel, its states and the rights of its readers with the database."""
-        for on_heartbeat in self.providers.on_heartbeat:
-            on_heartbeat()
+        self._reconcile_topics()
         names = list(self.channels)
         for start in range(0, len(names), CHANNEL_BATCH_SIZE):
             await self._check(names[start : start + CHANNEL_BATCH_SIZE])
         await self._end_rights(self.readers())
+
+    def _reconcile_topics(self) -> None:
+        for following in self._following.values():
+            following.reconcile()
+            if self.is_connected and self.counts.links_lost != self._restarts:
+                following.restart_all()
+        if self.is_connected:
+            self._restarts = self.counts.links_lost
 
     async def _end_rights(self, readers: list[Reader]) -> None:
         for reader, reason in await self.providers.check_access(readers):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from webapp.live.frames import Payload
+from webapp.live.items import TopicSource
 from webapp.live.reader import Reader
 
 logger = logging.getLogger(__name__)
@@ -45,12 +46,9 @@ class Providers:
     # By kind of channel ("room" of "room:12").
     logs: Mapping[str, LogSource] = field(default_factory=dict)
     states: Mapping[str, Mapping[str, ReadState]] = field(default_factory=dict)
+    topics: Mapping[str, TopicSource] = field(default_factory=dict)
     # By kind of news: called in every process with the facts that were broadcast.
     news: Mapping[str, Callable[..., None]] = field(default_factory=dict)
-    # Called with a channel whose log has changed, whether it is open here or not.
-    on_version: Sequence[Callable[[str], None]] = ()
-    # Called at every heartbeat, for what no ring announced.
-    on_heartbeat: Sequence[Callable[[], None]] = ()
     # Called when a stream has ended.
     on_closed: Sequence[Callable[[Reader], None]] = ()
     access_checks: Sequence[CheckAccess] = ()

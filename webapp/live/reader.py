@@ -16,13 +16,15 @@ class Reader:
     """
     One open page, in the channels that it hears ("room:12", "user:7").
 
-    `cursor` is the version that it holds of the one with a log, None when it holds nothing yet; `states` are those
-    that it shows; `labels` say whose it is (session, user); `page` is its address, and `language` the one it is in.
+    `cursor` is the version that it holds of the one with a log, None when it holds nothing yet, and `digest` tells
+    what it shows of the items of the one that follows topics. `states` are those that it shows, `labels` say whose it
+    is (session, user), `page` is its address, and `language` the one it is in.
     """
 
     __slots__ = (
         "channels",
         "cursor",
+        "digest",
         "framing",
         "is_long_poll",
         "is_parked",
@@ -43,9 +45,11 @@ class Reader:
         labels: Mapping[str, int],
         page: str = "",
         language: str = "en",
+        digest: str = "",
     ) -> None:
         self.channels = tuple(channels)
         self.cursor = cursor
+        self.digest = digest
         self.framing = framing
         self.states = states
         self.labels = labels

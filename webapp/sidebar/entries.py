@@ -69,7 +69,8 @@ class EntryFrames:
         html = "".join(self._entry(entry, entry.room_id == here) for entry in entries)
         return Frame(frames.sse_event(frames.hx_partial("#entries", "innerHTML", html)))
 
-    def removal_frame(self, room: int) -> Frame:
+    @staticmethod
+    def removal_frame(room: int) -> Frame:
         """The room is theirs no more."""
         hidden = frames.style_element(f"#entry-{room}[data-sent]{{--shown:none}}")
         return Frame(frames.sse_event(frames.hx_partial(f"#entry-{room}", "delete", "")), hidden.encode())

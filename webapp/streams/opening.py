@@ -1,7 +1,7 @@
 """Opening a stream: Server-Sent Events for pages with script, an endless document for those without."""
 
 import random
-from collections.abc import Set
+from functools import cache
 from typing import Any
 
 from starlette.requests import Request
@@ -33,17 +33,15 @@ FIRST_BYTES = 1024
 
 
 async def open_events(request: Request, user: User, room: Room | None) -> Response:
-    reader = await open_reader(request, user, room, "sse", _cursor(request, room) if room else None)
-    # A page among strangers has no sidebar.
-    is_masked = reader.number("user") is None
-    sidebar = None if is_masked else request.query_params.get("sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
-    return open_stream(request, reader, sidebar)
+    digest = request.query_params.get("sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
+    reader = await open_reader(request, user, room, "sse", _cursor(request, room) if room else None, digest)
+    return open_stream(request, reader)
 
 
-def open_stream(request: Request, reader: Reader, sidebar: str | None = None) -> Response:
+def open_stream(request: Request, reader: Reader) -> Response:
     reader.is_long_poll = is_long_poll(request)
     interval = SAVE_DATA_INTERVAL_SECONDS if client(request).save_data else 0.0
-    return Stream(reader, first_events(request), "text/event-stream", sidebar=sidebar, interval=interval)
+    return Stream(reader, first_events(request), "text/event-stream", interval=interval)
 
 
 def first_events(request: Request) -> bytes:
@@ -87,9 +85,7 @@ def waiting_document(request: Request, link: str, link_text: Text) -> Response:
     return render.page(request, "streams/waiting.html", is_kept=False, link=link, link_text=link_text)
 
 
-def open_document(
-    request: Request, reader: Reader, user: User, name: str, sidebar: str | None = None, **context: Any
-) -> Response:
+def open_document(request: Request, reader: Reader, user: User, name: str, **context: Any) -> Response:
     save_data = client(request).save_data
     context |= {"viewer_css": user.stylesheet, "save_data": save_data, "outdated": _is_outdated(request)}
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
@@ -98,26 +94,43 @@ def open_document(
     packed = negotiate.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
     headers = {"Content-Security-Policy": policy}
     interval = SAVE_DATA_INTERVAL_SECONDS if save_data else 0.0
-    return Stream(reader, opening, "text/html; charset=utf-8", headers, packed, sidebar, interval)
+    return Stream(reader, opening, "text/html; charset=utf-8", headers, packed, interval)
 
 
 async def open_reader(
-    request: Request, user: User, room: Room | None, framing: str, cursor: int | None = None
+    request: Request,
+    user: User,
+    room: Room | None,
+    framing: str,
+    cursor: int | None = None,
+    digest: str | None = None,
 ) -> Reader:
-    """Return a reader for the page of a room, or for one that shows none; a mask's page has no sidebar."""
+    """
+    Return a reader for the page of a room, or for one that shows none.
+
+    The `digest` is that of the sidebar on the page, None where there is none; a mask's page never has one.
+    """
     await end_oldest_streams(request)
-    channels = [f"room:{room.id}"] if room else []
     is_masked = room is not None and room.is_stranger
-    channels.append(f"mask:{user.id}" if is_masked else f"user:{user.id}")
-    states = _states(room) | (set() if is_masked else SIDEBAR_STATES)
-    if client(request).save_data:
-        states -= DISPENSABLE_STATES
+    channels = [f"room:{room.id}"] if room else []
+    if is_masked:
+        channels.append(f"mask:{user.id}")
+    elif digest is not None:
+        channels.append(f"user:{user.id}")
     labels = {"session": client(request).session_id, "user": user.id}
     path = room.path if room else "/lobby"
-    return Reader(channels, cursor, framing, frozenset(states), labels, path, current_language().code)
+    states = _shown(_states(room), digest is not None and not is_masked, client(request).save_data)
+    return Reader(channels, cursor, framing, states, labels, path, current_language().code, digest or "")
 
 
-def _states(room: Room | None) -> Set[str]:
+@cache
+def _shown(states: frozenset[str], has_sidebar: bool, save_data: bool) -> frozenset[str]:
+    """Return what a page shows: one object for all the pages of a kind."""
+    shown = states | SIDEBAR_STATES if has_sidebar else states
+    return shown - DISPENSABLE_STATES if save_data else shown
+
+
+def _states(room: Room | None) -> frozenset[str]:
     if room is None:
         return frozenset()
     if not room.is_chat:
@@ -127,7 +140,7 @@ def _states(room: Room | None) -> Set[str]:
         states.add("receipts")
     if room.is_stranger:
         states.add("company")
-    return states
+    return frozenset(states)
 
 
 async def end_oldest_streams(request: Request) -> None:

@@ -19,7 +19,6 @@ from webapp.live import Reader, frames, hub
 from webapp.live.wire import Wire
 from webapp.presence.models import NO_ROOM
 from webapp.presence.tracker import tracker
-from webapp.sidebar.viewers import viewers
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +48,10 @@ class Stream(EventSourceResponse):
         media_type: str,
         headers: dict[str, str] | None = None,
         packed: bool = False,
-        sidebar: str | None = None,
         interval: float = 0.0,
     ) -> None:
-        """
-        `sidebar` is the digest of the one that the page shows, None where the page shows none; what comes within the
-        `interval` (in seconds) is sent in one piece.
-        """
+        """What comes within the `interval` (in seconds) is sent in one piece."""
         self.reader = reader
-        self.sidebar = sidebar
         self.interval = interval
         self.opening = opening
         coding = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if packed else {}
@@ -116,8 +110,6 @@ class Stream(EventSourceResponse):
         yield self.opening
         sent: int | None = None
         hub().join(reader)
-        if self.sidebar is not None:
-            viewers().join(reader, self.sidebar)
         if not is_stranger:
             tracker().stream_opened(user, room)
         if reader.is_long_poll:
@@ -140,14 +132,13 @@ class Stream(EventSourceResponse):
                     await asyncio.sleep(self.interval)
         finally:
             hub().leave(reader)
-            viewers().leave(reader)
             for hear in hub().providers.on_closed:
                 hear(reader)
             if not is_stranger:
                 tracker().stream_closed(user, room)
                 if room != NO_ROOM:
                     # While it was open, nothing in it counted as unread: other pages of theirs count again.
-                    viewers().mark_item(user, room)
+                    hub().mark_item(f"user:{user}", f"room:{room}")
             if is_read:
                 schedule_mark_read(user, room)
         if reader.is_parked:

@@ -48,10 +48,10 @@ async def viewer_document(request: Request) -> Response:
     user = require_account(request)
     if must_wait(request):
         return waiting_document(request, "/sidebar", _("Your chats and rooms"))
-    reader = await open_reader(request, user, None, "html")
+    reader = await open_reader(request, user, None, "html", digest="")
     request_count = (await request_counts([user.id]))[user.id]
     shown = {"viewer": user, "request_count": request_count, "token": client(request).form_token}
-    return open_document(request, reader, user, "sidebar/live.html", sidebar="", **shown)
+    return open_document(request, reader, user, "sidebar/live.html", **shown)
 
 
 async def supervisor(request: Request) -> Response:

@@ -1,0 +1,63 @@
+"""Which channels follow a topic ("room:12", "person:9"), and what they were last sent of it."""
+
+import sys
+from collections.abc import Collection, Mapping, Set
+
+from webapp.live.channel import FollowingChannel
+
+# The fact of a topic of which nothing was sent yet, and of one that is in the database no more.
+UNKNOWN, DELETED = object(), object()
+
+
+class Followers:
+    """The topics of all channels of one kind; what is known of a topic goes with the last channel that follows it."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, set[FollowingChannel]] = {}
+        # Of topics, what was last sent of them: two facts that are equal look alike to every follower.
+        self._facts: dict[str, object] = {}
+
+    def __contains__(self, topic: str) -> bool:
+        return topic in self._channels
+
+    @property
+    def topics(self) -> Collection[str]:
+        return self._channels.keys()
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        return self._facts
+
+    def of(self, topic: str) -> Set[FollowingChannel]:
+        return self._channels.get(topic, frozenset())
+
+    def follow(self, channel: FollowingChannel, topics: Collection[str]) -> None:
+        """From now on the channel follows these topics and no others."""
+        followed = {sys.intern(topic) for topic in topics}
+        for topic in channel.items.keys() - followed:
+            self.drop(channel, topic)
+        for topic in followed - channel.items.keys():
+            self.add(channel, topic)
+
+    def add(self, channel: FollowingChannel, topic: str) -> None:
+        topic = sys.intern(topic)
+        self._channels.setdefault(topic, set()).add(channel)
+        channel.items.setdefault(topic, None)
+
+    def drop(self, channel: FollowingChannel, topic: str) -> None:
+        channel.items.pop(topic, None)
+        followers = self._channels[topic]
+        followers.discard(channel)
+        if not followers:
+            del self._channels[topic]
+            self._facts.pop(topic, None)
+
+    def has_changed(self, topic: str, found: Mapping[str, object]) -> bool:
+        """Return whether what was found of a topic is not what its followers were sent."""
+        return bool(found.get(topic, DELETED) != self._facts.get(topic, UNKNOWN))
+
+    def remember(self, topics: Collection[str], found: Mapping[str, object]) -> None:
+        """This has been sent of those of the topics that are still followed."""
+        for topic in topics:
+            if topic in self._channels:
+                self._facts[topic] = found.get(topic, DELETED)

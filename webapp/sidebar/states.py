@@ -1,0 +1,186 @@
+"""The sidebar as a state of its person's channel: entries of rooms, and who of their friends is online."""
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from webapp.conversations.models import Membership
+from webapp.live import Payload, Reader, hub
+from webapp.live.items import Item, Pair, Welcome
+from webapp.relationships import queries as relationships
+from webapp.sidebar.entries import CONTACTS_CHANGED, EntryFrames, online_frames, requests_frame
+from webapp.sidebar.queries import (
+    OLDER_PAGE,
+    EntryRow,
+    PersonFact,
+    RoomFact,
+    contacts_digest,
+    digest,
+    entries_for,
+    list_entries_by_user,
+    person_facts,
+    room_facts,
+)
+
+# Sent instead of the digest of contacts: what that page shows of them is out of date.
+STALE = "!"
+
+
+class Entry(Item):
+    """An entry as its person's pages show it."""
+
+    __slots__ = ("_frames", "_has_moved", "row")
+    state = "entries"
+
+    def __init__(self, row: EntryRow, topic: str, frames: EntryFrames, has_moved: bool) -> None:
+        super().__init__(row.user_id, topic, hash(row.facts))
+        self.row = row
+        self._frames = frames
+        self._has_moved = has_moved
+
+    def frame(self, reader: Reader, is_new: bool) -> Payload:
+        return self._frames.entry_frame(self.row, reader.number("room"), is_new or self._has_moved)
+
+
+class Dot(Item):
+    """Whether a friend is online: the same for the pages of all their friends."""
+
+    __slots__ = ("_frame",)
+    state = "online"
+
+    def __init__(self, number: int, topic: str, frame: Payload) -> None:
+        super().__init__(number, topic, None)
+        self._frame = frame
+
+    def frame(self, reader: Reader, is_new: bool) -> Payload:
+        return self._frame
+
+
+class Sidebars:
+    """What live/ asks of the sidebars of people with open pages: `user:7` follows their rooms and their friends."""
+
+    def __init__(self) -> None:
+        # In an endless document each form of an entry has a number of its own.
+        self._sent = itertools.count(1)
+
+    async def topics(self, numbers: Collection[int]) -> dict[int, set[str]]:
+        rooms, friends = await Membership.rooms_by_user(numbers), await relationships.friend_ids_by_user(numbers)
+        return {
+            user: {f"room:{room}" for room in rooms[user]} | {f"person:{friend}" for friend in friends[user]}
+            for user in numbers
+        }
+
+    async def facts(self, topics: Collection[str]) -> dict[str, object]:
+        found: dict[str, object] = {}
+        if rooms := _numbers(topics, "room"):
+            found |= {f"room:{room}": fact for room, fact in (await room_facts(rooms)).items()}
+        if people := _numbers(topics, "person"):
+            found |= {f"person:{person}": fact for person, fact in (await person_facts(people)).items()}
+        return found
+
+    async def welcome(
+        self, readers: Collection[Reader], topics: Mapping[int, Collection[str]], sent: Mapping[str, object]
+    ) -> Welcome:
+        users = {reader.labels["user"] for reader in readers}
+        listed, requests = await list_entries_by_user(users), await relationships.request_counts(users)
+        shown = EntryFrames(self._sent)
+        frames = {}
+        for reader in readers:
+            user = reader.labels["user"]
+            contacts = contacts_digest(_online(topics[user], sent), requests[user])
+            frames[reader] = list(_missing(reader, listed[user], contacts, requests[user], shown))
+        rows = [row for user in users for row in listed[user]]
+        return Welcome(frames, [Entry(row, f"room:{row.room_id}", shown, False) for row in rows])
+
+    async def items(
+        self, pairs: Collection[Pair], sent: Mapping[str, object], found: Mapping[str, object]
+    ) -> list[Item]:
+        entries = await self._entries([pair for pair in pairs if pair[1].startswith("room:")], sent)
+        return [*entries, *await _dots([pair for pair in pairs if pair[1].startswith("person:")], found)]
+
+    async def _entries(self, pairs: Collection[Pair], sent: Mapping[str, object]) -> list[Item]:
+        """The latest come last: put on top of a list one after the other, they stand in their order."""
+        topics = {int(topic.removeprefix("room:")): topic for _, topic in pairs}
+        rooms = {topic: room for room, topic in topics.items()}
+        rows = await entries_for([(user, rooms[topic]) for user, topic in pairs]) if pairs else []
+        shown = EntryFrames(self._sent)
+        has_moved = {row.room_id for row in rows if row.has_news_since(_last_number(sent.get(topics[row.room_id])))}
+        return [Entry(row, topics[row.room_id], shown, row.room_id in has_moved) for row in rows]
+
+    async def delivered(self, items: Sequence[Item]) -> None:
+        """Mark what has come to open pages as delivered, and refresh the receipts of these chats."""
+        rows = [item.row for item in items if isinstance(item, Entry) and item.row.is_undelivered]
+        if rows:
+            await Membership.mark_delivered([row.membership_id for row in rows])
+            for row in rows:
+                hub().refresh(f"room:{row.room_id}", "receipts")
+
+    def removal(self, topic: str) -> Payload | None:
+        kind, _, number = topic.partition(":")
+        return EntryFrames.removal_frame(int(number)) if kind == "room" else None
+
+    def is_whole(self, digest: str) -> bool:
+        return not digest.startswith(OLDER_PAGE)
+
+    def expired(self, digest: str) -> str:
+        return f"{OLDER_PAGE if digest.startswith(OLDER_PAGE) else ''}.{STALE}"
+
+
+def _numbers(topics: Iterable[str], kind: str) -> list[int]:
+    return [int(topic[len(kind) + 1 :]) for topic in topics if topic.startswith(f"{kind}:")]
+
+
+def _missing(
+    reader: Reader, listed: list[EntryRow], contacts: str, requests: int, shown: EntryFrames
+) -> Iterable[Payload]:
+    """What the page lacks by the digest that it brought: the list, and what it shows of its viewer's contacts."""
+    of_entries, _, of_contacts = reader.digest.partition(".")
+    room = reader.number("room")
+    if of_entries not in (OLDER_PAGE, digest(listed, room)):
+        yield shown.list_frame(listed, room, reader.framing)
+    if of_contacts != contacts:
+        yield requests_frame(requests)
+        if of_contacts:
+            yield CONTACTS_CHANGED
+
+
+def _online(topics: Collection[str], sent: Mapping[str, object]) -> list[int]:
+    """Those of the friends who were last sent as being online."""
+    return _numbers([topic for topic in topics if _is_online(sent.get(topic))], "person")
+
+
+def _is_online(fact: object) -> bool:
+    return isinstance(fact, PersonFact) and fact.is_online
+
+
+def _last_number(fact: object) -> int | None:
+    return fact.last_number if isinstance(fact, RoomFact) else None
+
+
+async def _dots(pairs: Collection[Pair], found: Mapping[str, object]) -> list[Item]:
+    people = {topic: int(topic.removeprefix("person:")) for _, topic in pairs}
+    there = {person for topic, person in people.items() if _is_online(found.get(topic))}
+    frames = await online_frames(people.values(), there) if people else {}
+    return [Dot(user, topic, frames[people[topic]]) for user, topic in pairs if people[topic] in frames]
+
+
+# News.
+
+
+def on_presence(users: str) -> None:
+    """These people (their ids with commas between) may have come or gone."""
+    for user in [int(user) for user in users.split(",")]:
+        hub().mark_topic(f"person:{user}")
+
+
+def on_room_deleted(room: int) -> None:
+    hub().mark_topic(f"room:{room}")
+
+
+def on_membership_changed(user: int, room: int) -> None:
+    """The person has joined, read, muted or left the room."""
+    hub().mark_item(f"user:{user}", f"room:{room}")
+
+
+def on_relationships_changed(user: int) -> None:
+    """What others are to this person has changed: friends, requests, blocks."""
+    hub().restart(f"user:{user}")
