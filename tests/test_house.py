@@ -205,6 +205,24 @@ def test_what_a_template_may_not_hold_would_be_found(what: str, html: str) -> No
     assert re.search(FORBIDDEN[what], html)
 
 
+# A person reads a template as they read code: 160 characters hold an element with its attributes, 80 lines a page.
+MAX_TEMPLATE_COLUMNS, MAX_TEMPLATE_LINES = 160, 80
+USED = re.compile(r"""{%-? *(?:include|from|import) "([^"]+)\"""")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates")))
+def test_a_template_can_be_read(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= MAX_TEMPLATE_LINES
+    assert [line for line in lines if len(line) > MAX_TEMPLATE_COLUMNS] == []
+
+
+def test_fragments_and_no_pages_have_names_that_begin_with_a_line() -> None:
+    used = {name for path in TEMPLATES for name in USED.findall(path.read_text())}
+    assert used, "nothing is included anywhere"
+    assert sorted(name for name in used if not Path(name).name.startswith("_")) == []
+
+
 def test_every_template_is_html_or_says_what_else_it_is() -> None:
     others = [path.name for path in ROOT.joinpath("templates").rglob("*.*") if path.suffix != ".html"]
     assert sorted(others) == ["export.css", "me.css"]

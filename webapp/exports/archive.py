@@ -186,9 +186,9 @@ class ExportWriter:
         if room.is_request and room.is_blocked:
             return  # not to be seen anywhere else either
         self._see(room.other)
-        await self.archive.add("exports/_file_place.html", room=room, count=place.size)
+        await self.archive.add("exports/_file_room.html", room=room, count=place.size)
         await self._messages(room, author_id=None if room.is_chat else self.user.id)
-        await self.archive.add("exports/_file_place_end.html")
+        await self.archive.add("exports/_file_room_end.html")
 
     async def _messages(self, room: Room, author_id: int | None) -> None:
         number, day = 0, date.min
