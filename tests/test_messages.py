@@ -18,7 +18,6 @@ from tests.conftest import Person, bodies, person
 from tests.page import words
 from webapp import settings
 from webapp.accounts.models import User
-from webapp.accounts.sessions import Session
 from webapp.conversations import access
 from webapp.conversations.models import Membership, Room
 from webapp.core.errors import NotFound
@@ -1168,7 +1167,7 @@ async def test_while_nobody_can_be_recognised_the_draft_is_kept_too(
     async def fail(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(Session, "by_token", fail)
+    monkeypatch.setattr(sql, "fetch_inline", fail)
     page = await bob.say(room, "a <long> thought")
     assert page.status_code == 503
     assert draft(page) == "a <long> thought"

@@ -21,12 +21,14 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.conversations.models import Room
+from webapp.db import sql
 from webapp.http import assets, cookie
 from webapp.http.client import counted_address
 from webapp.http.cookie import form_token
 from webapp.http.limits import Limiter
 from webapp.http.origin import foreign_host, local_path
 from webapp.http.proxies import ProxyHeaders, untrusted
+from webapp.relationships import queries as relationships
 
 LARGE = 10 * 1024 * 1024
 # Written out, so that a change of one word is seen here too.
@@ -552,7 +554,7 @@ async def test_every_kind_of_answer_has_the_headers(
     visitor: Person, alice: Person, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     method, path, headers, status = KINDS[kind]
-    monkeypatch.setattr(User, "get_or_none", broken)
+    monkeypatch.setattr(relationships, "profile_by_code", broken)
     person = alice if status == 500 else visitor
     headers = {"Sec_Fetch_Site": "same-origin"} | headers
     answer = await send(person, method, path, **headers)
@@ -702,27 +704,27 @@ async def test_a_wrong_method_is_a_page_too(alice: Person) -> None:
 
 async def test_our_own_mistake_is_told_without_its_insides(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await alice.get(alice.user.path)).status_code == 200
-    monkeypatch.setattr(User, "get_or_none", broken)
+    monkeypatch.setattr(relationships, "profile_by_code", broken)
     answer = await alice.get(alice.user.path)
     assert answer.status_code == 500
     assert says(answer, "Something went wrong on our side, and it has been logged. Try again, or go back.")
     assert 'href="/lobby"' in answer.text
-    for inside in ("secrets", "RuntimeError", "Traceback", "get_or_none"):
+    for inside in ("secrets", "RuntimeError", "Traceback", "profile_by_code"):
         assert inside not in answer.text
 
 
 async def test_our_own_mistake_reaches_the_server_which_writes_it_down(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(User, "get_or_none", broken)
+    monkeypatch.setattr(relationships, "profile_by_code", broken)
     alice.client._transport = httpx2.ASGITransport(app=the_map.app)
     with pytest.raises(RuntimeError, match="the table of secrets"):
         await alice.get(alice.user.path)
 
 
-@pytest.mark.parametrize("query", [(User, "get_or_none"), (Session, "by_token")])
+@pytest.mark.parametrize("query", [(relationships, "profile_by_code"), (sql, "fetch_inline")])
 async def test_a_database_that_is_away_is_told_and_written_down(
-    alice: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, query: tuple[type, str]
+    alice: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, query: tuple[object, str]
 ) -> None:
     assert (await alice.get(alice.user.path)).status_code == 200
     monkeypatch.setattr(*query, away)
@@ -753,7 +755,7 @@ async def test_htmx_gets_the_sentence_alone(alice: Person, path: str, status: in
 async def test_htmx_gets_the_sentence_alone_also_from_the_guard(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = await alice.post("/logout", HX_Request="true", Sec_Fetch_Site="cross-site")
     large = await alice.post("/logout", {"body": "x" * LARGE}, HX_Request="true")
-    monkeypatch.setattr(User, "get_or_none", broken)
+    monkeypatch.setattr(relationships, "profile_by_code", broken)
     fault = await alice.get("/people/0000-0000", HX_Request="true")
     for answer, status in ((refused, 403), (large, 413), (fault, 500)):
         assert answer.status_code == status

@@ -29,7 +29,8 @@ async def test_a_viewer_holds_what_the_table_has_of_their_account(app: object) -
         if name != "session_id":
             assert getattr(found, name) == getattr(user, name), name
             assert type(getattr(found, name)) is type(getattr(user, name)), name
-    assert (found.avatar, found.path, found.stylesheet) == (user.avatar, user.path, user.stylesheet)
+    assert (found.avatar, found.path) == (user.avatar, user.path)
+    assert user.as_viewer(found.session_id) == found
 
 
 @pytest.mark.parametrize(("is_guest", "lifetime"), [(False, MAX_LIFETIME), (True, GUEST_LIFETIME)])

@@ -17,8 +17,8 @@ from tortoise.contrib.starlette import RegisterTortoise
 from webapp import settings
 from webapp.accounts import stream_access as account_access
 from webapp.accounts import views as accounts
-from webapp.accounts.authentication import read_viewer
 from webapp.accounts.models import User
+from webapp.accounts.queries import viewer_by_token
 from webapp.accounts.sessions import SessionUses, session_uses
 from webapp.chats import views as chats
 from webapp.conversations import broadcasts as conversations
@@ -62,7 +62,7 @@ from webapp.streams import endings
 from webapp.streams import views as streams
 from webapp.streams.stream import noting, parked_by_session, send_farewells
 
-entrances = Entrances(read_viewer)
+entrances = Entrances(viewer_by_token)
 page, form, action, upload = entrances.page, entrances.form, entrances.action, entrances.upload
 frame, stream, document = entrances.frame, entrances.stream, entrances.document
 file, asset, probe = entrances.file, entrances.asset, entrances.probe

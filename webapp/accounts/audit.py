@@ -10,7 +10,7 @@ from tortoise.models import Model
 
 from webapp.accounts.models import NOTICE_LENGTH, User
 from webapp.accounts.names import NAME_SIZE
-from webapp.accounts.viewer import PERMANENT
+from webapp.accounts.viewer import PERMANENT, Person
 
 NOTE_LENGTH = 500
 PLACE_LENGTH = 300
@@ -63,7 +63,7 @@ class AuditEntry(Model):
     @classmethod
     async def write(
         cls,
-        admin: User,
+        admin: Person,
         action: Action,
         whom: Mapping[str, Any],
         until: datetime | None = None,

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from webapp.accounts.models import User
-from webapp.accounts.sessions import Session, session_uses
+from webapp.accounts.viewer import Viewer
 from webapp.core.errors import Invalid, RedirectToStrangers, SignInRequired, TooManyRequests, Unavailable
 from webapp.core.i18n import _
 from webapp.http import security_log
@@ -11,38 +11,28 @@ from webapp.http.client import client
 from webapp.http.limits import throttle_guess
 
 
-async def read_viewer(token: str) -> User | None:
-    """Return who has the session of this token, None where there is none or it has ended."""
-    session = await Session.by_token(token)
-    if session is None or session.is_over:
-        return None
-    session_uses().record(session.id, session.used_at)
-    session.user.session_id = session.id
-    return session.user
-
-
-def current_viewer(request: Request) -> User | None:
+def current_viewer(request: Request) -> Viewer | None:
     """The person who asks, guests among them, None when it is nobody; raises Unavailable when that can't be known."""
     asking = client(request)
     if asking.database_failed:
         raise Unavailable
-    return asking.viewer if isinstance(asking.viewer, User) else None
+    return asking.viewer if isinstance(asking.viewer, Viewer) else None
 
 
-def require_viewer(request: Request) -> User:
+def require_viewer(request: Request) -> Viewer:
     """The person who asks, guests among them; raises SignInRequired when it is nobody."""
     if (user := current_viewer(request)) is None:
         raise SignInRequired
     return user
 
 
-def current_account(request: Request) -> User | None:
+def current_account(request: Request) -> Viewer | None:
     """The person with an account who asks, None when it is nobody; a guest is one only among strangers."""
     user = current_viewer(request)
     return None if user is None or user.is_guest else user
 
 
-def require_account(request: Request) -> User:
+def require_account(request: Request) -> Viewer:
     """The person who asks; raises SignedOut when it is nobody, and AmongStrangers when it is a guest."""
     user = current_viewer(request)
     if user is None:
@@ -52,7 +42,14 @@ def require_account(request: Request) -> User:
     return user
 
 
-async def confirm(request: Request, user: User, password: str, field: str = "password") -> None:
+async def load_account(request: Request) -> User:
+    """Return the account that asks with all of its row, for what changes it; raise as `require_account` does."""
+    if (user := await User.get_or_none(id=require_account(request).id)) is None:
+        raise SignInRequired
+    return user
+
+
+async def confirm(request: Request, user: Viewer | User, password: str, field: str = "password") -> None:
     """
     Check the password of somebody who is signed in; raises Invalid, by that field, and TooMany.
 

@@ -1,6 +1,6 @@
 """Telling open pages that their session has ended."""
 
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.live import hub
 
 
@@ -14,6 +14,6 @@ def renewed(session: int) -> None:
     hub().close_streams("renewed", session=session)
 
 
-def person_changed(person: User) -> None:
+def person_changed(person: Person) -> None:
     """They have another name or picture, or have gone: what shows them is made anew."""
     hub().broadcast_reliably("person", code=person.code)

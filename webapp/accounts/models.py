@@ -1,9 +1,8 @@
 """The rules of accounts: who people are, how others see them, and how they are found by name."""
 
-import re
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
@@ -21,10 +20,10 @@ from webapp.accounts.names import (
     validate_display_name,
     validate_username,
 )
-from webapp.accounts.viewer import PERMANENT, Avatar
+from webapp.accounts.viewer import PERMANENT, VIEWER_FIELDS, Avatar, Viewer
 from webapp.core import text
-from webapp.core.errors import Banned, Forbidden, Invalid, NotFound
-from webapp.core.i18n import LANGUAGES, Text, _, current_language
+from webapp.core.errors import Forbidden, Invalid
+from webapp.core.i18n import LANGUAGES, Text, _
 from webapp.db import transaction
 from webapp.media.images import ProcessedImage
 from webapp.media.store import picture_store
@@ -87,10 +86,6 @@ class User(Model):
     ban_reason = fields.CharField(NOTICE_LENGTH, default="", db_default="")
     warning = fields.CharField(NOTICE_LENGTH, default="", db_default="")
 
-    # Which session this request came with; set by the authentication, not stored.
-    session_id: int = 0
-    is_authenticated: ClassVar[bool] = True
-
     class Meta:
         table = "user"
         indexes = (("banned_until",),)
@@ -104,12 +99,6 @@ class User(Model):
         return f"/people/{self.code}"
 
     @property
-    def stylesheet(self) -> str:
-        """The address of what is decided for this viewer alone."""
-        version = f"{self.code}.{self.blocks_version}.{current_language().code}"
-        return f"{'/strangers' if self.is_guest else ''}/me.css?v={version}"
-
-    @property
     def is_banned(self) -> bool:
         return self.banned_until is not None and self.banned_until > datetime.now(UTC)
 
@@ -117,10 +106,10 @@ class User(Model):
     def is_banned_permanently(self) -> bool:
         return self.banned_until is not None and self.banned_until >= PERMANENT
 
-    def require_not_banned(self) -> None:
-        """Raise Banned while an administrator keeps the person out."""
-        if self.banned_until and self.is_banned:
-            raise Banned(None if self.is_banned_permanently else self.banned_until, self.ban_reason)
+    def as_viewer(self, session_id: int) -> Viewer:
+        """Return the row of who asks in this session, where it is not read with it: the mask of who asks."""
+        values = {name: getattr(self, name) for name in VIEWER_FIELDS if name != "session_id"}
+        return Viewer(**values, session_id=session_id)
 
     @classmethod
     async def clear_expired_bans(cls) -> int:
@@ -128,9 +117,10 @@ class User(Model):
         over = cls.filter(banned_until__lt=datetime.now(UTC))
         return await over.update(banned_until=None, ban_reason="")
 
-    async def acknowledge_warning(self) -> None:
+    @classmethod
+    async def acknowledge_warning(cls, user_id: int) -> None:
         """The person has read the warning."""
-        await User.filter(id=self.id).update(warning="")
+        await cls.filter(id=user_id).update(warning="")
 
     @classmethod
     async def register(cls, username: str, password: str, shown: str = "", is_admin: bool = False) -> "User":
@@ -158,16 +148,6 @@ class User(Model):
             await passwords.hash_password(password),
             is_admin,
         )
-
-    @classmethod
-    async def get_by_code(cls, code: str) -> "User":
-        """The person with that code, which may be written in any case; raises Missing."""
-        code = code.upper()
-        is_code = re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", code)
-        found = await cls.get_or_none(code=code, is_guest=False) if is_code else None
-        if found is None:
-            raise NotFound(_("Nobody has that code."))
-        return found
 
     @classmethod
     async def code_of(cls, username: str) -> str:
@@ -224,10 +204,10 @@ class User(Model):
             raise Forbidden(_("The password has been changed just now, in another window perhaps."))
         self.password_hash = hashed
 
-    async def set_language(self, code: str) -> None:
+    @classmethod
+    async def set_language(cls, user_id: int, code: str) -> None:
         """Set the language of this person's pages; any other word is none: then the browser's counts."""
-        self.language = code if code in LANGUAGES else ""
-        await User.filter(id=self.id).update(language=self.language)
+        await cls.filter(id=user_id).update(language=code if code in LANGUAGES else "")
 
     async def set_profile(
         self, profile: Profile, picture: ProcessedImage | None = None, keeps_picture: bool = True

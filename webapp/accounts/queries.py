@@ -2,20 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from webapp.accounts.sessions import GUEST_LIFETIME, MAX_LIFETIME, session_uses
-from webapp.accounts.viewer import PersonRow, ProfileRow, Viewer
+from webapp.accounts.viewer import PERSON_FIELDS, PROFILE_FIELDS, VIEWER_FIELDS, PersonRow, ProfileRow, Viewer
 from webapp.core.errors import NotFound
 from webapp.core.i18n import _
 from webapp.db import sql
 from webapp.http import cookie
 
-PERSON_FIELDS = tuple(field.name for field in fields(PersonRow))
-PROFILE_FIELDS = tuple(field.name for field in fields(ProfileRow))
-VIEWER_FIELDS = tuple(field.name for field in fields(Viewer))
 CODE_PATTERN = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}")
 FLAGS = {"is_admin", "is_guest", "shows_presence", "shows_receipts", "shows_typing", "saves_data"}
 TIMES = {"last_seen_at", "created_at", "banned_until"}

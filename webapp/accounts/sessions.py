@@ -7,11 +7,11 @@ from tortoise import fields
 from tortoise.models import Model
 
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.core import text
 from webapp.core.i18n import Text, _
 from webapp.core.lifetime import Slot
 from webapp.db import engine, sql
-from webapp.db.prepared import Prepared
 from webapp.http import cookie
 
 USE_INTERVAL = timedelta(minutes=5)
@@ -41,15 +41,10 @@ class Session(Model):
         indexes = (("used_at",),)
 
     @classmethod
-    async def by_token(cls, token: str) -> "Session | None":
-        """The session of this token with its user, in one query."""
-        return await _BY_DIGEST.first(cookie.digest(token))
-
-    @classmethod
-    async def begin(cls, user: User, token: str, user_agent: str, address: str | None = None) -> "Session":
+    async def begin(cls, user: Person, token: str, user_agent: str, address: str | None = None) -> "Session":
         """A new session; `address` is the hash of where it begins."""
         agent = text.clean_line(user_agent)[:300]
-        return await cls.create(digest=cookie.digest(token), user=user, user_agent=agent, address=address)
+        return await cls.create(digest=cookie.digest(token), user_id=user.id, user_agent=agent, address=address)
 
     @classmethod
     async def renew(cls, number: int, token: str) -> None:
@@ -68,11 +63,6 @@ class Session(Model):
         return await old.update(address=None)
 
     @property
-    def is_over(self) -> bool:
-        """Whether it began so long ago that it ends, however much it is used."""
-        return datetime.now(UTC) - self.created_at > (GUEST_LIFETIME if self.user.is_guest else MAX_LIFETIME)
-
-    @property
     def device_label(self) -> Text:
         """The browser and system in a few words, as far as the browser tells."""
         browsers = ("Firefox", "Edg", "OPR", "Chrome", "Safari", "w3m", "Lynx", "curl")
@@ -81,9 +71,6 @@ class Session(Model):
         system = next((name for name in systems if name in self.user_agent), "")
         shown = {"Edg": "Edge", "OPR": "Opera"}.get(browser, browser) or _("A browser")
         return _("%(browser)s on %(system)s", browser=shown, system=system) if system else shown
-
-
-_BY_DIGEST = Prepared[Session](lambda digest: Session.filter(digest=digest).select_related("user").limit(1))
 
 
 class SessionUses:

@@ -1,9 +1,9 @@
 """Who asks, and how people see each other: name, picture and colour."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from webapp.core import text
@@ -108,8 +108,6 @@ class Viewer(PersonRow):
     warning: str
     session_id: int
 
-    is_authenticated: ClassVar[bool] = True
-
     @property
     def stylesheet(self) -> str:
         """The address of what is decided for this viewer alone."""
@@ -124,3 +122,8 @@ class Viewer(PersonRow):
         """Raise Banned while an administrator keeps the viewer out."""
         if self.banned_until and self.is_banned:
             raise Banned(None if self.banned_until >= PERMANENT else self.banned_until, self.ban_reason)
+
+
+PERSON_FIELDS, PROFILE_FIELDS, VIEWER_FIELDS = (
+    tuple(field.name for field in fields(row)) for row in (PersonRow, ProfileRow, Viewer)
+)

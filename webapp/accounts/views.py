@@ -7,13 +7,14 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.accounts import broadcasts
-from webapp.accounts.authentication import confirm, current_account, current_viewer, require_account
+from webapp.accounts.authentication import confirm, current_account, current_viewer, load_account, require_account
 from webapp.accounts.bans import require_allowed_address
 from webapp.accounts.forms import EMPTY_PROBLEMS, redisplay, register_form
 from webapp.accounts.models import Profile, User
 from webapp.accounts.names import MAX_TYPED
 from webapp.accounts.reset import user_of_link
 from webapp.accounts.sessions import Session
+from webapp.accounts.viewer import Person
 from webapp.core import i18n, text
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
@@ -111,7 +112,7 @@ async def acknowledge_warning(request: Request) -> Response:
     """The warning has been read: back to the page that it stood on."""
     if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "warning", str(user.id))
-        await user.acknowledge_warning()
+        await User.acknowledge_warning(user.id)
     return render.see_other(local_path(referring_path(request)))
 
 
@@ -121,7 +122,7 @@ async def set_language(request: Request) -> Response:
     back = render.see_other(local_path(referring_path(request) or "/"))
     if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "language", str(user.id))
-        await user.set_language(typed["language"])
+        await User.set_language(user.id, typed["language"])
     elif typed["language"] in i18n.LANGUAGES:
         cookie.remember(request, back, i18n.COOKIE, typed["language"])
     return back
@@ -141,7 +142,7 @@ def _settings(request: Request, name: str, status: int = 200, **context: Any) ->
 
 
 async def profile(request: Request) -> Response:
-    user = require_account(request)
+    user = await load_account(request)
     typed = {"display_name": user.display_name, "bio": user.bio, "language": user.language, "remove_picture": ""}
     typed["saves_data"] = "1" if user.saves_data else ""
     if request.method != "POST":
@@ -168,13 +169,13 @@ async def profile(request: Request) -> Response:
     return render.see_other("/settings/profile?done=profile")
 
 
-async def _picture(user: User, upload: Upload) -> ProcessedImage:
+async def _picture(user: Person, upload: Upload) -> ProcessedImage:
     await throttle(settings.RATE_PICTURE, "picture", str(user.id))
     return await process_image(upload)
 
 
 async def password(request: Request) -> Response:
-    user = require_account(request)
+    user = await load_account(request)
     if request.method != "POST":
         return _settings(request, "accounts/password.html", problems=EMPTY_PROBLEMS)
     typed = await read_form(request, "current", "password")
@@ -194,7 +195,7 @@ async def password(request: Request) -> Response:
     return response
 
 
-async def _end_others(request: Request, user: User) -> None:
+async def _end_others(request: Request, user: Person) -> None:
     others = await Session.filter(user_id=user.id).exclude(id=client(request).session_id)
     await _end(*(session.id for session in others))
 

@@ -4,7 +4,8 @@ from typing import cast
 
 from tortoise.exceptions import IntegrityError
 
-from webapp.accounts.models import FRIENDS, User
+from webapp.accounts.models import FRIENDS
+from webapp.accounts.viewer import Person, ProfileRow
 from webapp.conversations import direct
 from webapp.conversations.models import Room
 from webapp.core.errors import NotFound, Problem
@@ -15,7 +16,7 @@ from webapp.messages.posting import Draft, Posted, _store, submit
 from webapp.relationships.queries import friendship_between
 
 
-async def post_first(author: User, other: User, typed: str, nonce: str) -> tuple[Room, Posted]:
+async def post_first(author: Person, other: ProfileRow, typed: str, nonce: str) -> tuple[Room, Posted]:
     """
     Post to the one chat of two people, which the first message makes; raises Invalid, Missing and Refused.
 
@@ -36,7 +37,7 @@ async def post_first(author: User, other: User, typed: str, nonce: str) -> tuple
     raise NotFound(_("Nobody has that code."))  # any more
 
 
-async def _must_ask(author: User, other: User) -> bool:
+async def _must_ask(author: Person, other: ProfileRow) -> bool:
     """Whether the first message is a request."""
     if other.written_by != FRIENDS:
         return False
@@ -44,7 +45,7 @@ async def _must_ask(author: User, other: User) -> bool:
     return friendship is None or friendship.accepted_at is None
 
 
-async def _begin(draft: Draft, other: User, is_request: bool) -> tuple[Room, Posted]:
+async def _begin(draft: Draft, other: Person, is_request: bool) -> tuple[Room, Posted]:
     room = await direct.create_direct(draft.author, other, is_request)
     try:
         [posted] = await _store([draft._replace(room=room)])

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.accounts.authentication import require_account
-from webapp.accounts.models import User
+from webapp.accounts.queries import profile_by_code
 from webapp.chats import first_message
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
@@ -21,7 +21,7 @@ from webapp.messages.page import page_context, refuse_post, room_page
 async def chat(request: Request) -> Response:
     """The one chat with a person: as long as nothing has been said, a page to say it on. Looking makes nothing."""
     user = require_account(request)
-    room = await direct.between(user, await User.get_by_code(request.path_params["code"]))
+    room = await direct.between(user, await profile_by_code(request.path_params["code"]))
     if room.key:
         return render.see_other(room.path)
     return await room_page(request, user, room, await page_context(request, user, room, [], False))
@@ -33,7 +33,7 @@ async def post_first(request: Request) -> Response:
     room = None
     try:
         user = require_account(request)
-        other = await User.get_by_code(request.path_params["code"])
+        other = await profile_by_code(request.path_params["code"])
         room = await direct.between(user, other)
         await throttle(settings.RATE_POST, "post", str(user.id))
         if not room.key:

@@ -1,6 +1,6 @@
 """How somebody comes to a room: it is found by what they may see, and entered by its name."""
 
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations import direct
 from webapp.conversations.models import (
     KEY_LENGTH,
@@ -25,7 +25,7 @@ _MINE = Prepared[Membership](
 _BY_KEY = Prepared[Room](lambda key: Room.filter(key=key, closed_at=None))
 
 
-async def for_reading(user: User, key: str) -> Room:
+async def for_reading(user: Person, key: str) -> Room:
     """The open room of that key, with the person's membership; raises Missing, or Refused to one kept out."""
     if not is_possible_key(key, KEY_LENGTH):
         raise NotFound(ROOM_NOT_FOUND)
@@ -45,7 +45,7 @@ async def for_reading(user: User, key: str) -> Room:
     return room
 
 
-async def for_posting(user: User, key: str) -> Room:
+async def for_posting(user: Person, key: str) -> Room:
     """The same for somebody who wants to write: raises Refused in a locked room."""
     room = await for_reading(user, key)
     room.require_can_post(user)

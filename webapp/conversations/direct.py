@@ -37,12 +37,12 @@ _BOTH = Prepared[Membership](lambda key: _both(room__key=key))
 _BOTH_OF_PAIR = Prepared[Membership](lambda low, high: _both(room__low=low, room__high=high))
 
 
-async def by_key(user: User, key: str) -> Room | None:
+async def by_key(user: Person, key: str) -> Room | None:
     """The chat with this key as the person sees it; None when it is not theirs, or is no chat."""
     return await _seen_by(user, await _BOTH.all(key))
 
 
-async def between(user: User, other: User) -> Room:
+async def between(user: Person, other: Person) -> Room:
     """
     The one chat of the two as the person sees it; one that is not stored when there is none for them yet.
 
@@ -58,7 +58,7 @@ async def between(user: User, other: User) -> Room:
     return empty
 
 
-async def _seen_by(user: User, both: list[Membership]) -> Room | None:
+async def _seen_by(user: Person, both: list[Membership]) -> Room | None:
     """The one-to-one chat of these two as the person sees it, named after the other; None when it is not theirs."""
     by_user = {one.user_id: one for one in both}
     if user.id not in by_user:
@@ -67,19 +67,21 @@ async def _seen_by(user: User, both: list[Membership]) -> Room | None:
     room = membership.room
     room.membership, room.other_membership = membership, next(iter(by_user.values()), None)
     # Who has ignored a request has no membership, and the one who asked must not see that.
-    other = room.other_membership.user if room.other_membership else await User.get_or_none(id=room.other_id(user.id))
+    other: Person | None = room.other_membership.user if room.other_membership else None
+    if other is None:
+        other = await User.get_or_none(id=room.other_id(user.id))
     _name(room, other)
     if other and not room.is_notes:
         room.is_blocked = await is_blocked_between(user, other)
     return room
 
 
-def _name(room: Room, other: User | None) -> None:
+def _name(room: Room, other: Person | None) -> None:
     room.other = other
     room.name = str(NOTES if room.is_notes else other.display_name if other else DELETED_ACCOUNT)
 
 
-async def create_direct(user: User, other: User, is_request: bool) -> Room:
+async def create_direct(user: Person, other: Person, is_request: bool) -> Room:
     """
     Make the one chat of the two, within a transaction.
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from tortoise.expressions import F
 
-from webapp.accounts.models import User
 from webapp.accounts.viewer import Person
 from webapp.conversations.models import (
     KICKED,
@@ -25,7 +24,7 @@ CODE_LENGTH = 9
 MAX_KICK = timedelta(days=30)
 
 
-async def join(room: Room, user: User) -> None:
+async def join(room: Room, user: Person) -> None:
     """Become a member. In a chat: let the one who wants to write do so."""
     if room.is_request:
         await Membership.filter(room_id=room.id, user_id=user.id).update(is_request=False)
@@ -49,7 +48,7 @@ async def join_in_transaction(room: Room, user: Person) -> Membership:
     return await Membership.create(room_id=room.id, user_id=user.id, role=MEMBER, read_number=latest[0])
 
 
-async def leave(room: Room, user: User) -> None:
+async def leave(room: Room, user: Person) -> None:
     """
     In a chat: ignore a request, which the other does not notice.
 
@@ -91,7 +90,7 @@ async def _hold(room: Room) -> None:
     await Room.filter(id=room.id).update(member_count=F("member_count"))
 
 
-async def unkick(room: Room, user: User) -> None:
+async def unkick(room: Room, user: Person) -> None:
     await Membership.filter(room_id=room.id, user_id=user.id, role=KICKED).delete()
 
 
@@ -107,7 +106,7 @@ async def transfer_ownership(room: Room, member: Membership) -> None:
     await transaction.transact(write)
 
 
-async def leave_permanently(room: Room, user: User) -> None:
+async def leave_permanently(room: Room, user: Person) -> None:
     """
     Let go of somebody who leaves for good. What they own goes to whoever has been there longest; a room that
     nobody is left in is closed, which `closed_at` then says.

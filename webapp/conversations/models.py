@@ -12,7 +12,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from webapp.accounts.models import User
-from webapp.accounts.viewer import HUES
+from webapp.accounts.viewer import HUES, Person
 from webapp.core import text
 from webapp.core.clock import LazyDatetime
 from webapp.core.errors import Forbidden, Invalid
@@ -109,7 +109,7 @@ class Room(Model):
     membership: "Membership | None" = None
     # In a one-to-one chat: whom the viewer talks to (None when they have left), that person's membership, and whether
     # a block stands between the two. The chat's `name` is then the other's.
-    other: User | None = None
+    other: Person | None = None
     other_membership: "Membership | None" = None
     is_blocked: bool = False
 
@@ -188,11 +188,11 @@ class Room(Model):
 
     # What may be done.
 
-    def is_owned_by(self, user: User) -> bool:
+    def is_owned_by(self, user: Person) -> bool:
         """Nobody owns a chat, an administrator neither."""
         return not self.is_chat and (user.is_admin or (self.membership is not None and self.membership.role == OWNER))
 
-    def refusal(self, user: User) -> Text:
+    def refusal(self, user: Person) -> Text:
         """Why the person can't write here, in a sentence; empty when they can."""
         if self.locked_at and not self.is_chat and not self.is_owned_by(user):
             return _("%(name)s is locked. You can read, but not write.", name=self.name)
@@ -207,10 +207,10 @@ class Room(Model):
                 return UNANSWERED
         return ""
 
-    def can_post(self, user: User) -> bool:
+    def can_post(self, user: Person) -> bool:
         return not self.refusal(user)
 
-    def require_can_post(self, user: User) -> None:
+    def require_can_post(self, user: Person) -> None:
         """Raise Refused when the person can't write here."""
         if refusal := self.refusal(user):
             raise Forbidden(refusal)

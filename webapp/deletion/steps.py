@@ -8,6 +8,7 @@ from tortoise.queryset import QuerySet
 from webapp.accounts.models import CODE, SearchName, User
 from webapp.accounts.names import new_code
 from webapp.accounts.sessions import Session
+from webapp.accounts.viewer import Person
 from webapp.conversations import members
 from webapp.conversations.models import Membership, Room
 from webapp.db import transaction
@@ -26,7 +27,7 @@ def accounts_being_deleted() -> QuerySet[User]:
     return User.filter(username=None, is_guest=False)
 
 
-async def start_deletion(user: User) -> list[int]:
+async def start_deletion(user: Person) -> list[int]:
     """The account is nobody's from now on; the sessions that ended with it. The rest is done by `finish`."""
     picture = user.picture
     ended = await _anonymize(user)
@@ -37,7 +38,7 @@ async def start_deletion(user: User) -> list[int]:
     return ended
 
 
-async def _anonymize(user: User) -> list[int]:
+async def _anonymize(user: Person) -> list[int]:
     """
     Make of the account one that nobody can sign in to or recognise, at once; the sessions that ended.
 
@@ -57,7 +58,7 @@ async def _anonymize(user: User) -> list[int]:
     return await transaction.transact(write)
 
 
-async def finish(user: User) -> list[Room]:
+async def finish(user: Person) -> list[Room]:
     """
     Take the person out of every room and off every message, and their row away; the rooms that they were in.
 
@@ -73,20 +74,20 @@ async def finish(user: User) -> list[Room]:
             return rooms
 
 
-async def _leave_rooms(user: User) -> list[Room]:
+async def _leave_rooms(user: Person) -> list[Room]:
     rooms = await Room.filter(memberships__user_id=user.id)
     for room in rooms:
         await members.leave_permanently(room, user)
     return rooms
 
 
-async def _leave_messages(user: User) -> None:
+async def _leave_messages(user: Person) -> None:
     """In small batches, so that nobody else waits for it."""
     while some := await Message.filter(author_id=user.id).limit(MESSAGE_BATCH_SIZE).values_list("id", flat=True):
         await Message.filter(id__in=some).update(author_id=None)
 
 
-async def _erase(user: User) -> bool:
+async def _erase(user: Person) -> bool:
     # A new value in a column with a unique index makes PostgreSQL lock the row against those that would refer to it:
     # who is about to write a membership or a message of this person waits here, and then finds no such person.
     await User.filter(id=user.id).update(code=new_code())

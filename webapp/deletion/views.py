@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from webapp.accounts import broadcasts as accounts
 from webapp.accounts.authentication import confirm, require_account
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations import broadcasts as rooms
 from webapp.core.errors import Problem
 from webapp.core.i18n import Text
@@ -42,7 +42,7 @@ def _form(request: Request, status: int = 200, problem: Text = "") -> Response:
     )
 
 
-async def _leave(user: User) -> None:
+async def _leave(user: Person) -> None:
     accounts.sessions_ended(*await start_deletion(user))
     tracker().leave_everywhere(user.id)
     for room in await finish(user):

@@ -15,7 +15,6 @@ from typing import IO, Any, NamedTuple, ParamSpec, TypeVar
 from markupsafe import Markup
 
 from webapp import settings
-from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import Person
 from webapp.conversations import access
@@ -119,7 +118,7 @@ class ExportRoom(NamedTuple):
     size: int
 
 
-async def rooms_to_export(user: User) -> list[ExportRoom]:
+async def rooms_to_export(user: Person) -> list[ExportRoom]:
     """
     The person's chats and rooms, and the public rooms that they have left but wrote in; the latest first.
 
@@ -144,7 +143,7 @@ async def rooms_to_export(user: User) -> list[ExportRoom]:
 class ExportWriter:
     """Writes everything that is one person's into an archive, a page of rows at a time, and tells how far it is."""
 
-    def __init__(self, user: User, archive: Archive, tell: Callable[[int, int], Awaitable[None]]) -> None:
+    def __init__(self, user: Person, archive: Archive, tell: Callable[[int, int], Awaitable[None]]) -> None:
         self.user, self.archive, self._tell = user, archive, tell
         self.pictures: set[str] = set()
         self.done = self.total = 0

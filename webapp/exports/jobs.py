@@ -12,6 +12,7 @@ from tortoise.models import Model
 
 from webapp import settings
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.core.errors import NotFound
 from webapp.core.i18n import ENGLISH, _, current_language
 from webapp.db import sql
@@ -85,13 +86,13 @@ class Export(Model):
     # For the person.
 
     @classmethod
-    async def of(cls, user: User) -> "Export | None":
+    async def of(cls, user: Person) -> "Export | None":
         """The person's own, unless its time is over."""
         found = await cls.get_or_none(user_id=user.id)
         return found if found and (found.is_under_way or found.until > datetime.now(UTC)) else None
 
     @classmethod
-    async def ready(cls, user: User, run: str) -> "Export":
+    async def ready(cls, user: Person, run: str) -> "Export":
         """The person's own finished file of that name; raises Missing."""
         found = await cls.of(user)
         if found is None or found.state != READY or found.run != run:
@@ -99,7 +100,7 @@ class Export(Model):
         return found
 
     @classmethod
-    async def begin(cls, user: User) -> None:
+    async def begin(cls, user: Person) -> None:
         """Ask for a new file, in place of the one before; asking again while it is made changes nothing."""
         before, now = await cls.get_or_none(user_id=user.id), datetime.now(UTC)
         over = cls.filter(user_id=user.id, state__in=(READY, FAILED))
@@ -113,7 +114,7 @@ class Export(Model):
             return  # it is on its way already, or there is no such account any more
 
     @classmethod
-    async def drop(cls, user: User) -> None:
+    async def drop(cls, user: Person) -> None:
         """Their account goes: the file with it, at once. Who is still making it finds that out."""
         rows = await cls.filter(user_id=user.id).values("run")
         await cls.filter(user_id=user.id).delete()

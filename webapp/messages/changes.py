@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations.models import BY_ID, Room
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
@@ -15,7 +15,7 @@ def log_changed(room: Room, version: int) -> None:
     hub().publish_version(f"room:{room.id}", version)
 
 
-def member_left(room: Room, user: User) -> None:
+def member_left(room: Room, user: Person) -> None:
     """Somebody has left the room, or was sent away: they type no more."""
     typing.stopped(room.id, user)
 

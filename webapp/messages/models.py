@@ -10,7 +10,7 @@ from tortoise.expressions import F, Q
 from tortoise.models import Model
 
 from webapp.accounts.models import User
-from webapp.accounts.viewer import Avatar
+from webapp.accounts.viewer import Avatar, Person
 from webapp.conversations.models import DELETED_ACCOUNT, LINE_LENGTH, Room
 from webapp.core import text
 from webapp.core.clock import format_time, to_site_time
@@ -138,7 +138,7 @@ class Message(Model):
     # Reading.
 
     @classmethod
-    async def get_for_changing(cls, room: Room, user: User, number: int) -> "Message":
+    async def get_for_changing(cls, room: Room, user: Person, number: int) -> "Message":
         """The message of that number, for its author, the owner of the room or an administrator; else Missing."""
         message = await cls.get_or_none(room_id=room.id, number=number)
         if message is None or not (message.author_id == user.id or room.is_owned_by(user)):

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.accounts.authentication import require_viewer
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Viewer
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations.models import Membership, Room
 from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable
@@ -36,10 +36,10 @@ PageContext = dict[str, Any]
 
 
 # How a view finds who asks and the room that is meant, and how it answers with the whole page of that room.
-Find = Callable[[Request], Awaitable[tuple[User, Room]]]
+Find = Callable[[Request], Awaitable[tuple[Viewer, Room]]]
 
 
-Show = Callable[[Request, User, Room, PageContext, int], Awaitable[Response]]
+Show = Callable[[Request, Viewer, Room, PageContext, int], Awaitable[Response]]
 
 
 PLAIN = "plain"
@@ -48,7 +48,7 @@ NO_MESSAGE = _("There is no message with that number.")
 SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 
 
-async def show_in(request: Request, user: User, room: Room, page: Show) -> Response:
+async def show_in(request: Request, user: Viewer, room: Room, page: Show) -> Response:
     before, around = number_in_query(request, "before"), number_in_query(request, "around")
     is_newest = not (before or around)
     messages = await rendering.newest_page(room) if is_newest else await Message.list_page(room, before, around)
@@ -68,7 +68,7 @@ async def show_in(request: Request, user: User, room: Room, page: Show) -> Respo
     return await page(request, user, room, shown, 200)
 
 
-def _first_new(user: User, room: Room, messages: list[MessageRow]) -> int:
+def _first_new(user: Viewer, room: Room, messages: list[MessageRow]) -> int:
     """The number of the first of the messages that is unread; 0 when none is, when all are or when it is not here."""
     if not room.membership or tracker().has_open_stream(user.id, room.id):
         return 0
@@ -78,7 +78,7 @@ def _first_new(user: User, room: Room, messages: list[MessageRow]) -> int:
     return next((line.number for line in messages if line.number > read and not line.removed_at), 0)
 
 
-async def room_page(request: Request, user: User, room: Room, shown: PageContext, status: int = 200) -> Response:
+async def room_page(request: Request, user: Viewer, room: Room, shown: PageContext, status: int = 200) -> Response:
     shown |= {"is_online": None, "last_seen": ""}
     if room.other and not room.is_notes and not room.is_blocked:
         shown["is_online"], shown["last_seen"] = (
@@ -107,7 +107,7 @@ def remember_plain(request: Request, response: Response, path: str) -> None:
 
 
 async def page_context(
-    request: Request, user: User, room: Room, messages: list[MessageRow], is_live: bool, new: int = 0
+    request: Request, user: Viewer, room: Room, messages: list[MessageRow], is_live: bool, new: int = 0
 ) -> PageContext:
     """What the page of a room shows of it, with an empty composer; `new` is the first since the last visit, or 0."""
     hidden = await _hidden(user, room, messages, opened=number_in_query(request, "around"))
@@ -133,7 +133,7 @@ async def page_context(
     return shown | {"nonce": new_nonce(), "problem": "", "draft": ""}
 
 
-async def _hidden(user: User, room: Room, messages: list[MessageRow], opened: int | None = None) -> set[int]:
+async def _hidden(user: Viewer, room: Room, messages: list[MessageRow], opened: int | None = None) -> set[int]:
     """The numbers of those by people whom the viewer has blocked, but for one that was opened by its link."""
     blocked = [] if room.is_chat else await blocked_codes(user)
     return {line.number for line in messages if line.author_code in blocked and line.number != opened}
@@ -160,7 +160,7 @@ def _whole(typed: str) -> int | None:
     return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 17 else None
 
 
-async def mark_read(user: User, room: Room) -> None:
+async def mark_read(user: Viewer, room: Room) -> None:
     """
     What was served was read: so it is without anything live.
 
@@ -180,7 +180,7 @@ async def read_in(request: Request, find: Find) -> Response:
     return Response(status_code=204)
 
 
-async def mark_read_to(user: User, room: Room, number: int) -> None:
+async def mark_read_to(user: Viewer, room: Room, number: int) -> None:
     if await Membership.mark_read_to(user.id, room.id, number):
         rooms.membership_changed(room, user.id)
         if room.is_chat:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from webapp import settings
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations import direct, members
 from webapp.conversations.models import LINE_LENGTH, MEMBER, Membership, Room
 from webapp.core import text
@@ -37,13 +37,13 @@ class Draft(NamedTuple):
     """A message that is about to be stored, and the room as its author found it."""
 
     room: Room
-    author: User
+    author: Person
     body: str
     html: str
     nonce: str
 
     @classmethod
-    def checked(cls, room: Room, author: User, typed: str, nonce: str) -> "Draft":
+    def checked(cls, room: Room, author: Person, typed: str, nonce: str) -> "Draft":
         """What somebody has typed; raises Invalid."""
         body = validate_body(typed)
         html = render_plain(body) if room.is_stranger else render_markdown(body)
@@ -55,7 +55,7 @@ class Draft(NamedTuple):
         return self.author.id, self.nonce
 
 
-async def post(room: Room, author: User, typed: str, nonce: str) -> Posted:
+async def post(room: Room, author: Person, typed: str, nonce: str) -> Posted:
     """Store a message and take the room's next version and number; raises Problem. Posting joins."""
     return await submit(Draft.checked(room, author, typed, nonce))
 
@@ -186,7 +186,7 @@ def _message(draft: Draft, posted: Posted, now: datetime, last: _Row | None) -> 
     }  # fmt: skip
 
 
-def _continues(last: _Row | None, author: User, now: datetime) -> bool:
+def _continues(last: _Row | None, author: Person, now: datetime) -> bool:
     """Whether it belongs to the one before, of the same day: the same author, minutes apart."""
     if last is None or last["author_id"] != author.id or last["removed_at"]:
         return False

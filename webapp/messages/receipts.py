@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection
 
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations.models import Membership, Room
 from webapp.core.i18n import Text, _
 from webapp.http import render
@@ -25,7 +25,7 @@ async def _tell_later(room_id: int) -> None:
     hub().refresh(f"room:{room_id}", "receipts")
 
 
-def receipt_for(room: Room, author: User | None) -> Text:
+def receipt_for(room: Room, author: Person | None) -> Text:
     """What somebody may know of the newest message in the chat that they see, when it is theirs."""
     if (
         author is None
@@ -38,7 +38,7 @@ def receipt_for(room: Room, author: User | None) -> Text:
     return _said(room, author, room.other_membership)
 
 
-def _said(room: Room, author: User, theirs: Membership) -> Text:
+def _said(room: Room, author: Person, theirs: Membership) -> Text:
     """Nothing before the other has answered, nor when either of the two keeps such things to themselves."""
     if theirs.is_request or not (author.shows_receipts and theirs.user.shows_receipts):
         return ""

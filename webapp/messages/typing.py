@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection
 from itertools import islice
 
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.core.lifetime import Slot
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
@@ -17,7 +17,7 @@ NAMES_SHOWN = 3
 typists = Slot[dict[int, dict[str, tuple[str, float]]]]("memory of who types")
 
 
-def started(room_id: int, user: User) -> None:
+def started(room_id: int, user: Person) -> None:
     """The person is typing. Said again too soon, it says nothing new."""
     _, until = typists().get(room_id, {}).get(user.code, ("", 0.0))
     is_fresh = until - asyncio.get_running_loop().time() > SHOWN_SECONDS - INTERVAL_SECONDS
@@ -25,7 +25,7 @@ def started(room_id: int, user: User) -> None:
         hub().broadcast("typing", room=room_id, code=user.code, name=user.display_name)
 
 
-def stopped(room_id: int, user: User) -> None:
+def stopped(room_id: int, user: Person) -> None:
     """The person has sent it, or has left. Most people who post were not seen typing: that needs no telling."""
     if f"room:{room_id}" in hub().channels and user.code not in typists().get(room_id, {}):
         return

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations import access
 from webapp.conversations.audit import is_on_behalf, record_act
 from webapp.conversations.models import Room
@@ -31,7 +32,7 @@ from webapp.messages.page import (
 )
 
 
-async def _room(request: Request) -> tuple[User, Room]:
+async def _room(request: Request) -> tuple[Viewer, Room]:
     user = require_account(request)
     return user, await access.for_reading(user, request.path_params["key"])
 
@@ -114,7 +115,7 @@ async def edit(request: Request) -> Response:
     return render.see_other(message.path(room))
 
 
-def _edit(request: Request, user: User, room: Room, message: Message, status: int = 200, **context: Any) -> Response:
+def _edit(request: Request, user: Person, room: Room, message: Message, status: int = 200, **context: Any) -> Response:
     is_own = message.author_id == user.id
     shown = {
         "path": message.path(room),

@@ -9,7 +9,7 @@ from webapp.accounts.audit import NOTE_LENGTH, PAGE, Action, AuditEntry
 from webapp.accounts.bans import BAN_DAYS, AddressBan
 from webapp.accounts.models import NOTICE_LENGTH, User
 from webapp.accounts.sessions import Session
-from webapp.accounts.viewer import PERMANENT
+from webapp.accounts.viewer import PERMANENT, Person
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
@@ -61,14 +61,14 @@ class Decision(NamedTuple):
         if self.with_address:
             await self._ban_addresses(person)
 
-    async def _ban_addresses(self, person: User) -> None:
+    async def _ban_addresses(self, person: Person) -> None:
         now, life = datetime.now(UTC), timedelta(days=BAN_DAYS)
         recent = Session.filter(user_id=person.id, address__not_isnull=True, created_at__gt=now - life)
         for hash in set(await recent.values_list("address", flat=True)):
             await AddressBan.add(str(hash), min(self.until or PERMANENT, now + life))
 
 
-async def lock_person(person_id: int | None, admin: User) -> User:
+async def lock_person(person_id: int | None, admin: Person) -> User:
     """Lock the person, within a transaction, so that decisions about them wait for each other; raises Refused."""
     await User.filter(id=person_id or 0).update(warning=F("warning"))
     person = await User.get_or_none(id=person_id or 0)
@@ -81,7 +81,7 @@ async def lock_person(person_id: int | None, admin: User) -> User:
     return person
 
 
-async def lift_ban(person_id: int, admin: User, note: str) -> bool:
+async def lift_ban(person_id: int, admin: Person, note: str) -> bool:
     """Let someone back in, and write it down; whether they were out. Raises Invalid, Refused."""
     kept = validate_length(note, NOTE_LENGTH, "note")
 

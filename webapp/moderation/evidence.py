@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from webapp.accounts.audit import LEFT, REMOVED
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations import access
 from webapp.conversations.models import ANONYMOUS, DELETED_ACCOUNT, PUBLIC
 from webapp.core import text
@@ -61,7 +61,7 @@ class Evidence(NamedTuple):
         return text.shorten(found, 301)
 
 
-async def collect(user: User, about: str) -> Evidence:
+async def collect(user: Person, about: str) -> Evidence:
     """The thing of that name as the person may see it; raises Missing, and Refused about oneself."""
     kind, _, rest = about.partition(":")
     if kind == "message":
@@ -75,7 +75,7 @@ async def collect(user: User, about: str) -> Evidence:
     raise NotFound(NOT_FOUND)
 
 
-async def _message(user: User, key: str, number: int) -> Evidence:
+async def _message(user: Person, key: str, number: int) -> Evidence:
     room = await access.for_reading(user, key)
     around = AROUND_IN_CHAT if room.is_chat else CONTEXT_SIZE
     near = Message.filter(room_id=room.id, number__gte=number - around, number__lte=number + around)
@@ -108,7 +108,7 @@ def evidence_line(message: Message, is_it: bool = False) -> EvidenceLine:
     return EvidenceLine(name, code, message.created_at.isoformat(), said, is_it)
 
 
-async def _person(user: User, code: str) -> Evidence:
+async def _person(user: Person, code: str) -> Evidence:
     person, tie = await find_person(user, code)
     if tie is Relationship.SELF:
         raise Forbidden(_("That is you."))
@@ -126,7 +126,7 @@ async def _person(user: User, code: str) -> Evidence:
     )
 
 
-async def _stranger(user: User) -> Evidence:
+async def _stranger(user: Person) -> Evidence:
     """The chat that the person is in, or has just left. Whoever is behind the other's mask is whom it is about."""
     found = await latest_chat(user.id)
     if found is None:

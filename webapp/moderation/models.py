@@ -11,6 +11,7 @@ from tortoise.models import Model
 from webapp.accounts.audit import NOTE_LENGTH, PAGE, PLACE_LENGTH, Action, AuditEntry
 from webapp.accounts.models import User
 from webapp.accounts.names import NAME_SIZE
+from webapp.accounts.viewer import Person
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import ENGLISH, Text, _, use_language
 from webapp.db import sql, transaction
@@ -80,7 +81,7 @@ class Report(Model):
         indexes = (("handled_at", "created_at"),)
 
     @classmethod
-    async def make(cls, reporter: User, evidence: Evidence, reason: str, typed: str) -> bool:
+    async def make(cls, reporter: Person, evidence: Evidence, reason: str, typed: str) -> bool:
         """Keep what was reported; False when the same person has reported it before. Raises Invalid."""
         if reason not in REASONS:
             raise Invalid(reason=_("Choose what is wrong with it."))
@@ -163,7 +164,7 @@ class Report(Model):
 
     # Deciding.
 
-    async def decide(self, admin: User, action: Action, typed: dict[str, str]) -> User | None:
+    async def decide(self, admin: Person, action: Action, typed: dict[str, str]) -> User | None:
         """
         Do this about the person and write it down, once; the person as they are now, None when nothing befell them.
 
@@ -175,7 +176,7 @@ class Report(Model):
         decision = Decision.of(action, typed["hours"], typed["told"], typed["note"], typed["address"])
         return await transaction.transact(self._act, admin, decision)
 
-    async def _dismiss(self, admin: User, note: str) -> None:
+    async def _dismiss(self, admin: Person, note: str) -> None:
         await self._take(Action.DISMISS)
         await AuditEntry.write(admin, Action.DISMISS, self.subject, note=note)
 
@@ -184,7 +185,7 @@ class Report(Model):
         if not await Report.filter(id=self.id, handled_at=None).update(handled_at=now, outcome=action):
             raise Forbidden(ALREADY_DECIDED)
 
-    async def _act(self, admin: User, decision: Decision) -> User:
+    async def _act(self, admin: Person, decision: Decision) -> User:
         person = await lock_person(self.person_id, admin)
         await self._take(decision.action)
         # Everything else that waits about them is answered with it.

@@ -10,6 +10,7 @@ from webapp import settings
 from webapp.accounts.audit import PAGE, Action, AuditEntry
 from webapp.accounts.authentication import current_viewer, require_account
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations.models import ANONYMOUS
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
@@ -45,7 +46,7 @@ async def report(request: Request) -> Response:
     return await _form(request, user, about, {"reason": "", "text": ""})
 
 
-def _reporter(request: Request, about: str) -> User:
+def _reporter(request: Request, about: str) -> Viewer:
     """Who asks: a guest is somebody only where it is about a stranger."""
     guest = current_viewer(request) if about == ANONYMOUS else None
     return guest or require_account(request)
@@ -68,7 +69,7 @@ async def _report(request: Request) -> Response:
 
 
 async def _form(
-    request: Request, user: User, about: str, typed: dict[str, str], error: Problem | None = None
+    request: Request, user: Person, about: str, typed: dict[str, str], error: Problem | None = None
 ) -> Response:
     evidence = await collect(user, about)
     problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
@@ -80,7 +81,7 @@ async def _form(
     return response
 
 
-async def _blocking(user: User, about: str) -> str:
+async def _blocking(user: Person, about: str) -> str:
     """The address of the form that blocks whom the report was about; empty where there is none, or they are blocked."""
     try:
         evidence = await collect(user, about)
@@ -95,7 +96,7 @@ async def _blocking(user: User, about: str) -> str:
 # For administrators. To everybody else there is nothing here.
 
 
-def _admin(request: Request) -> User:
+def _admin(request: Request) -> Viewer:
     user = require_account(request)
     if not user.is_admin:
         raise NotFound
@@ -148,7 +149,7 @@ async def show(request: Request) -> Response:
     return render.see_other(f"/moderation/reports/{found.id}?done=1")
 
 
-async def _send_away(person: User) -> None:
+async def _send_away(person: Person) -> None:
     """Their open pages end, in every process, and so does what they have with a stranger, who need not wait."""
     broadcasts.banned(person.id)
     stranger = await Stranger.of(person.id)

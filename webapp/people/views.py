@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.accounts.authentication import require_account
-from webapp.accounts.models import User
-from webapp.accounts.viewer import Person
+from webapp.accounts.authentication import load_account, require_account
+from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
 from webapp.core import text
@@ -72,7 +71,7 @@ async def friends(request: Request) -> Response:
 # Between two people.
 
 
-async def _two(request: Request) -> tuple[User, Person, Relationship]:
+async def _two(request: Request) -> tuple[Viewer, Person, Relationship]:
     """
     Who asks, whom it is about, and what they are to each other.
 
@@ -93,7 +92,7 @@ async def _back(request: Request, other: Person) -> Response:
     return render.see_other(goto)
 
 
-def _tell(user: User, other: Person, before: Relationship) -> None:
+def _tell(user: Person, other: Person, before: Relationship) -> None:
     """The other only when something of theirs has ended: who was nothing to them must not feel it."""
     broadcasts.relationships_changed(
         user, *([other] if before in (Relationship.FRIENDS, Relationship.ASKED, Relationship.ASKING) else [])
@@ -165,7 +164,7 @@ async def lift(request: Request) -> Response:
 
 
 async def privacy(request: Request) -> Response:
-    user = require_account(request)
+    user = await load_account(request)
     if request.method != "POST":
         chosen = {name: getattr(user, name) for name in ("found_by", "written_by", *VISIBILITY_FIELDS)}
         return _privacy(request, form=chosen, problems=NO_PROBLEMS)

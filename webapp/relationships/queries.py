@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from webapp.accounts.models import User
 from webapp.accounts.queries import person_columns, person_from, profile_by_code
 from webapp.accounts.viewer import Person, PersonRow, ProfileRow, Viewer
 from webapp.core import text
@@ -242,7 +241,7 @@ async def blocked_either_way(user: Person) -> set[int]:
     return {row["other"] for row in await sql.fetch_inline(_EITHER_WAY, *[user.id] * 4)}
 
 
-async def blocked_codes(viewer: "Viewer | User") -> list[str]:
+async def blocked_codes(viewer: Viewer) -> list[str]:
     """Return the codes of the people whom the viewer has blocked; no query for the many who never blocked anybody."""
     if not viewer.blocks_version:
         return []

@@ -4,7 +4,7 @@ import secrets
 
 from tortoise.exceptions import IntegrityError
 
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations import members
 from webapp.conversations.access import for_reading
 from webapp.conversations.models import (
@@ -19,7 +19,7 @@ from webapp.core.errors import NotFound
 from webapp.db import transaction
 
 
-async def open_room(user: User, name: str, topic: str = "") -> Room:
+async def open_room(user: Person, name: str, topic: str = "") -> Room:
     """
     Join the public room of that name, or create and own it.
 
@@ -39,9 +39,9 @@ async def open_room(user: User, name: str, topic: str = "") -> Room:
     raise RuntimeError("no free key was found for a room")
 
 
-async def _create(user: User, name: str, folded: str, topic: str, attempt: int) -> Room:
+async def _create(user: Person, name: str, folded: str, topic: str, attempt: int) -> Room:
     room = await Room.create(key=_key(folded, attempt), name=name, folded=folded, topic=topic, member_count=1)
-    room.membership = await Membership.create(room=room, user=user, role=OWNER)
+    room.membership = await Membership.create(room=room, user_id=user.id, role=OWNER)
     return room
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations import access, broadcasts, members
 from webapp.conversations.audit import is_on_behalf, record_act
 from webapp.conversations.members import people
@@ -29,7 +30,7 @@ from webapp.rooms import opening
 from webapp.sidebar.layout import EMPTY_FORM, render_with_sidebar
 
 # What a form of the room's settings does, and where it leads when that is not back to them.
-Action = Callable[[Room, User, dict[str, str]], Awaitable[str | None]]
+Action = Callable[[Room, Person, dict[str, str]], Awaitable[str | None]]
 
 
 MAX_PEOPLE = 5
@@ -47,7 +48,7 @@ async def index(request: Request) -> Response:
 
 
 async def _list(
-    request: Request, user: User, words: str = "", page: int = 1, status: int = 200, **context: Any
+    request: Request, user: Person, words: str = "", page: int = 1, status: int = 200, **context: Any
 ) -> Response:
     rooms = await Room.search(words, page)
     people = await search(user, words) if words and page == 1 and is_searchable(words) else []
@@ -62,7 +63,7 @@ async def _list(
     return await render_with_sidebar(request, user, "rooms/index.html", status, **(shown | context))
 
 
-async def _enter(request: Request, user: User) -> Response:
+async def _enter(request: Request, user: Person) -> Response:
     typed = await read_form(request, "name", "topic")
     try:
         await throttle(settings.RATE_JOIN, "join", str(user.id))
@@ -136,7 +137,7 @@ async def show_settings(request: Request) -> Response:
     return render.see_other(goto or f"{room.path}/settings?done={typed['do']}")
 
 
-async def _settings(request: Request, user: User, room: Room, status: int = 200, **context: Any) -> Response:
+async def _settings(request: Request, user: Person, room: Room, status: int = 200, **context: Any) -> Response:
     page = page_number(request)
     found = [] if room.is_chat else await members.page(room, page)
     owns = room.is_owned_by(user)
@@ -156,12 +157,12 @@ async def _settings(request: Request, user: User, room: Room, status: int = 200,
     return await render_with_sidebar(request, user, "rooms/settings.html", status, **(shown | context))
 
 
-async def _mute(room: Room, user: User, typed: dict[str, str]) -> None:
+async def _mute(room: Room, user: Person, typed: dict[str, str]) -> None:
     await _require_membership(room).mute(typed["do"] == "mute")
     broadcasts.membership_changed(room, user.id)
 
 
-async def _unread(room: Room, user: User, typed: dict[str, str]) -> None:
+async def _unread(room: Room, user: Person, typed: dict[str, str]) -> None:
     """From this message on; what is open in another window would read it at once, and is not asked."""
     number = whole(typed["number"], default=room.last_number)
     await _require_membership(room).mark_unread_from(number, room.last_number)
@@ -177,17 +178,17 @@ def _require_membership(room: Room) -> Membership:
 MEMBER_ACTIONS: dict[str, Action] = {"mute": _mute, "unmute": _mute, "unread": _unread}
 
 
-async def _topic(room: Room, user: User, typed: dict[str, str]) -> None:
+async def _topic(room: Room, user: Person, typed: dict[str, str]) -> None:
     await room.set_topic(typed["topic"])
     broadcasts.details_changed(room)
 
 
-async def _lock(room: Room, user: User, typed: dict[str, str]) -> None:
+async def _lock(room: Room, user: Person, typed: dict[str, str]) -> None:
     await room.set_locked(typed["do"] == "lock")
     broadcasts.details_changed(room)
 
 
-async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
+async def _kick(room: Room, user: Person, typed: dict[str, str]) -> None:
     member = await members.by_code(room, typed["who"])
     if member.role == OWNER or member.user_id == user.id:
         raise Forbidden(_("The owner can't be kicked."))
@@ -200,18 +201,18 @@ async def _kick(room: Room, user: User, typed: dict[str, str]) -> None:
     broadcasts.membership_changed(room, member.user_id)
 
 
-async def _pardon(room: Room, user: User, typed: dict[str, str]) -> None:
+async def _pardon(room: Room, user: Person, typed: dict[str, str]) -> None:
     member = await members.by_code(room, typed["who"])
     await members.unkick(room, member.user)
 
 
-async def _hand_over(room: Room, user: User, typed: dict[str, str]) -> str:
+async def _hand_over(room: Room, user: Person, typed: dict[str, str]) -> str:
     member = await members.by_code(room, typed["who"])
     await members.transfer_ownership(room, member)
     return f"{room.path}/settings?done=hand_over"
 
 
-async def _delete(room: Room, user: User, typed: dict[str, str]) -> str:
+async def _delete(room: Room, user: Person, typed: dict[str, str]) -> str:
     if text.fold(typed["name"]) != text.fold(room.name):
         raise Invalid(name=_("That is not the name of this room."))
     await room.close()

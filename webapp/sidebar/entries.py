@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.core.i18n import current_language
 from webapp.http import render
 from webapp.live import Frame, Payload, frames
@@ -96,11 +97,11 @@ async def online_frames(people: Collection[int], there: Collection[int]) -> dict
     return {user.id: _dot(user, user.id in there) for user in found}
 
 
-def _dot(user: User, is_online: bool) -> Payload:
+def _dot(user: Person, is_online: bool) -> Payload:
     return frames.localized(lambda: _dot_made(user, is_online))
 
 
-def _dot_made(user: User, is_online: bool) -> Frame:
+def _dot_made(user: Person, is_online: bool) -> Frame:
     sse = ""
     for place in ("entry", "friend"):
         html = render.fragment("presence/_online_dot.html", place=place, code=user.code, is_online=is_online)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Person
 from webapp.conversations.models import Membership, Room
 from webapp.http import render
 from webapp.live import hub
@@ -18,7 +18,7 @@ EMPTY_FORM = {"name": "", "topic": ""}
 
 async def render_with_sidebar(
     request: Request,
-    user: User,
+    user: Person,
     name: str,
     status: int = 200,
     *,

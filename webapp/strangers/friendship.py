@@ -6,6 +6,7 @@ from tortoise.expressions import Q
 
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
+from webapp.accounts.viewer import Person
 from webapp.conversations.models import ANONYMOUS, DIRECT, MEMBER, Membership, Room
 from webapp.db import sql, transaction
 from webapp.messages.models import Message
@@ -71,7 +72,7 @@ async def _unmask(room_id: int, people: dict[int, int], low: int, high: int) -> 
     )  # fmt: skip
 
 
-async def claim_account(guest: Stranger, account: User) -> None:
+async def claim_account(guest: Stranger, account: Person) -> None:
     """The guest has an account now, and talks on behind the same mask; their session is the account's."""
 
     async def write() -> None:

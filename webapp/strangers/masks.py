@@ -6,8 +6,8 @@ The request is the mask's from then on: no page, error or stream can say anythin
 
 from starlette.requests import Request
 
-from webapp.accounts.authentication import current_viewer
-from webapp.accounts.models import User
+from webapp.accounts.authentication import current_viewer, require_viewer
+from webapp.accounts.viewer import Viewer
 from webapp.conversations.models import Room
 from webapp.core.errors import RedirectToStrangers
 from webapp.http.client import identify
@@ -19,8 +19,7 @@ async def stranger(request: Request) -> Stranger | None:
     user = current_viewer(request)
     found = await Stranger.of(user.id) if user else None
     if user and found:
-        found.mask.session_id = user.session_id
-        identify(request, found.mask)
+        identify(request, found.mask.as_viewer(user.session_id))
     return found
 
 
@@ -41,7 +40,7 @@ async def talk(request: Request) -> tuple[Stranger, Room]:
     return found, room
 
 
-async def talking(request: Request) -> tuple[User, Room]:
+async def talking(request: Request) -> tuple[Viewer, Room]:
     """The same, with the mask alone."""
-    found, room = await talk(request)
-    return found.mask, room
+    _, room = await talk(request)
+    return require_viewer(request), room

@@ -10,6 +10,7 @@ from tortoise.models import Model
 
 from webapp.accounts.models import CODE, User
 from webapp.accounts.names import new_code
+from webapp.accounts.viewer import Person
 from webapp.conversations.models import ANONYMOUS, Membership, Room
 from webapp.core.i18n import _
 from webapp.db import sql, transaction
@@ -75,7 +76,7 @@ class Stranger(Model):
         return await cls.filter(person=person_id).select_related("mask").first()
 
     @classmethod
-    async def put_on_mask(cls, account: User | None = None) -> "Stranger":
+    async def put_on_mask(cls, account: Person | None = None) -> "Stranger":
         """A new mask for the person with this account, or for a new guest; the one they have, when they have one."""
 
         async def write() -> Stranger:
@@ -287,7 +288,7 @@ async def account_behind(mask_id: int) -> User | None:
     return await User.get_or_none(id=stranger.person) if stranger else None
 
 
-async def latest_chat(person_id: int) -> tuple[Room, User] | None:
+async def latest_chat(person_id: int) -> tuple[Room, Person] | None:
     """The stranger chat that the person is in or was in last, and the mask of the other."""
     stranger = await Stranger.of(person_id)
     if stranger is None:

@@ -13,6 +13,7 @@ from webapp.accounts.bans import require_allowed_address
 from webapp.accounts.forms import redisplay, register_form
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
+from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations.models import Room
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, RedirectToStrangers
 from webapp.core.i18n import _, current_language
@@ -194,10 +195,10 @@ async def chat(request: Request) -> Response:
     found, room = await talk(request)
     # A page that is not live can't say that it is still open.
     await found.extend_presence(READING_MS if wants_plain(request) else WAITING_MS)
-    return await show_in(request, found.mask, room, _page)
+    return await show_in(request, require_viewer(request), room, _page)
 
 
-async def _page(request: Request, mask: User, room: Room, shown: PageContext, status: int) -> Response:
+async def _page(request: Request, mask: Viewer, room: Room, shown: PageContext, status: int) -> Response:
     kept = "kept" in request.query_params
     shown |= {
         "viewer": mask,
@@ -348,7 +349,7 @@ async def register(request: Request) -> Response:
     return response
 
 
-async def _grow_up(found: Stranger, account: User) -> Response:
+async def _grow_up(found: Stranger, account: Person) -> Response:
     await friendship.claim_account(found, account)
     found.person = account.id
     room = await found.current_chat()

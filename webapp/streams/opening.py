@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Viewer
 from webapp.conversations.models import Room
 from webapp.core.i18n import Text, _, current_language
 from webapp.http import negotiate, render
@@ -32,7 +32,7 @@ DISPENSABLE_STATES = frozenset({"people", "typing", "online"})
 FIRST_BYTES = 1024
 
 
-async def open_events(request: Request, user: User, room: Room | None) -> Response:
+async def open_events(request: Request, user: Viewer, room: Room | None) -> Response:
     digest = request.query_params.get("sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
     reader = await open_reader(request, user, room, "sse", _cursor(request, room) if room else None, digest)
     return open_stream(request, reader)
@@ -62,7 +62,7 @@ def _is_outdated(request: Request) -> bool:
     return query.get("page", "" if "sidebar" in query else render.PAGE_VERSION) != render.PAGE_VERSION
 
 
-async def open_log(request: Request, user: User, room: Room) -> Response:
+async def open_log(request: Request, user: Viewer, room: Room) -> Response:
     if must_wait(request):
         return waiting_document(request, f"{room.path}?plain=1", _("Page without live updates"))
     reader = await open_reader(request, user, room, "html")
@@ -85,7 +85,7 @@ def waiting_document(request: Request, link: str, link_text: Text) -> Response:
     return render.page(request, "streams/waiting.html", is_kept=False, link=link, link_text=link_text)
 
 
-def open_document(request: Request, reader: Reader, user: User, name: str, **context: Any) -> Response:
+def open_document(request: Request, reader: Reader, user: Viewer, name: str, **context: Any) -> Response:
     save_data = client(request).save_data
     context |= {"viewer_css": user.stylesheet, "save_data": save_data, "outdated": _is_outdated(request)}
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
@@ -99,7 +99,7 @@ def open_document(request: Request, reader: Reader, user: User, name: str, **con
 
 async def open_reader(
     request: Request,
-    user: User,
+    user: Viewer,
     room: Room | None,
     framing: str,
     cursor: int | None = None,

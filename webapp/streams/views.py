@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.authentication import require_account
-from webapp.accounts.models import User
+from webapp.accounts.viewer import Viewer
 from webapp.conversations import access
 from webapp.conversations.models import CANNOT_WRITE, Room
 from webapp.core.errors import Forbidden
@@ -71,7 +71,7 @@ async def supervisor(request: Request) -> Response:
     return Response(html, 200, headers, "text/html")
 
 
-async def _room(request: Request) -> tuple[User, Room]:
+async def _room(request: Request) -> tuple[Viewer, Room]:
     user = require_account(request)
     room = await access.for_reading(user, request.path_params["key"])
     if not room.is_live:
