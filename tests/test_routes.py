@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,8 @@ from webapp import settings
 from webapp.app import routes
 from webapp.conversations.models import Room
 from webapp.db import sql
-from webapp.http.routes import DOCUMENT, STREAM, UPLOAD, Address
+from webapp.http import urls
+from webapp.http.routes import DOCUMENT, PAGE, STREAM, UPLOAD, Address
 
 ADDRESSES = [route for route in routes if isinstance(route, Address)]
 PUBLIC = {"/static/{name:path}", "/pictures/{name}", "/favicon.ico", "/manifest.webmanifest", "/health", "/metrics"}
@@ -112,3 +114,54 @@ async def test_a_method_that_an_address_does_not_have_is_refused_on_a_page(visit
         assert answer.status_code == 405
         assert set(answer.headers["allow"].split(", ")) == allowed
         assert "This can&#39;t be done here in this way." in answer.text
+
+
+# Addresses by name.
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "path"),
+    [("lobby", {}, "/lobby"), ("room", {"key": "tea & cake/?#%"}, "/rooms/tea%20%26%20cake%2F%3F%23%25"),
+     ("room", {"key": "Tee & Käse"}, "/rooms/Tee%20%26%20K%C3%A4se"),
+     ("message", {"key": "a", "number": 12}, "/rooms/a/messages/12"),
+     ("stranger_chat", {"chat": 7}, "/strangers/chat/7")],
+)  # fmt: skip
+def test_an_address_has_a_name(name: str, values: dict[str, object], path: str) -> None:
+    assert urls.path_for(name, **values) == path
+
+
+def test_a_name_or_a_value_that_is_not_there_is_an_error() -> None:
+    for name, values in (("nowhere", {}), ("room", {"code": "a"})):
+        with pytest.raises(KeyError):
+            urls.path_for(name, **values)
+
+
+def test_two_addresses_have_two_names() -> None:
+    lobby = next(address for address in ADDRESSES if address.name == "lobby")
+    urls.name_addresses([lobby])
+    with pytest.raises(ValueError, match="two addresses are named lobby"):
+        urls.name_addresses([Address("/hall", lobby.endpoint, "lobby", PAGE, lobby.handle)])  # type: ignore[arg-type]
+    assert urls.path_for("lobby") == "/lobby"
+
+
+SEGMENTS = "|".join(sorted({re.escape(address.path.split("/")[1]) for address in ADDRESSES} - {""}))
+SPELLED = re.compile(rf"""(?:(?:href|action|src|hx-[a-z]+)=["']|(?<!~ )["'])/(?:(?:{SEGMENTS})\b|["'])""")
+
+
+@pytest.mark.parametrize("path", sorted(settings.TEMPLATES.rglob("*.*")), ids=lambda path: path.name)
+def test_a_template_spells_no_address(path: Path) -> None:
+    assert SPELLED.findall(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="/">',
+        '<a href="/lobby">',
+        "<form action='/rooms?q=a'>",
+        '<p hx-get="/strangers">',
+        '{{ act("/friends/" ~ code) }}',
+    ],
+)
+def test_an_address_that_a_template_spells_would_be_found(html: str) -> None:
+    assert SPELLED.search(html)

@@ -188,6 +188,7 @@ def createsuperuser(username: str, password: str) -> None:
 @click.argument("username")
 def reset_link(username: str) -> None:
     """Print a link that sets a new password for USERNAME, once, within a day."""
+    import webapp.app  # noqa: F401  it names the addresses
     from webapp.accounts.models import User
     from webapp.accounts.reset import reset_path
 

@@ -25,6 +25,7 @@ from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import LANGUAGES, Text, _
 from webapp.db import transaction
+from webapp.http.urls import path_for
 from webapp.media.images import ProcessedImage
 from webapp.media.store import picture_store
 
@@ -96,7 +97,7 @@ class User(Model):
 
     @property
     def path(self) -> str:
-        return f"/people/{self.code}"
+        return path_for("person", code=self.code)
 
     @property
     def is_banned(self) -> bool:

@@ -6,6 +6,7 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.core.errors import NotFound
 from webapp.core.i18n import _
+from webapp.http.urls import path_for
 
 LINK_USED = _("This link has been used, or it is older than a day. Ask for a new one.")
 RESET_SECONDS = 24 * 3600
@@ -18,7 +19,7 @@ def _resets() -> URLSafeTimedSerializer:
 
 def reset_path(user: User) -> str:
     """A link that sets a new password once: it names the hash that it replaces."""
-    return f"/reset/{_resets().dumps([user.id, (user.password_hash or '')[-16:]])}"
+    return path_for("reset", token=_resets().dumps([user.id, (user.password_hash or "")[-16:]]))
 
 
 async def user_of_link(token: str) -> User:

@@ -9,6 +9,7 @@ from zlib import crc32
 from webapp.core import text
 from webapp.core.errors import Banned
 from webapp.core.i18n import current_language
+from webapp.http.urls import path_for
 from webapp.media.images import LARGE, SMALL
 from webapp.media.store import picture_path
 
@@ -82,7 +83,7 @@ class PersonRow:
 
     @property
     def path(self) -> str:
-        return f"/people/{self.code}"
+        return path_for("person", code=self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Viewer(PersonRow):
     def stylesheet(self) -> str:
         """The address of what is decided for this viewer alone."""
         version = f"{self.code}.{self.blocks_version}.{current_language().code}"
-        return f"{'/strangers' if self.is_guest else ''}/me.css?v={version}"
+        return f"{path_for('stranger_css' if self.is_guest else 'viewer_css')}?v={version}"
 
     @property
     def is_banned(self) -> bool:

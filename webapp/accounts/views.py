@@ -23,6 +23,7 @@ from webapp.http.client import address_hash, client
 from webapp.http.forms import Upload, read_form, read_form_with_file
 from webapp.http.limits import throttle, throttle_guess
 from webapp.http.origin import local_path, referring_path
+from webapp.http.urls import path_for
 from webapp.media.images import ProcessedImage, process_image
 
 NOT_RIGHT = _("The user name or the password is not right.")
@@ -32,7 +33,7 @@ async def register(request: Request) -> Response:
     if not settings.REGISTRATION_OPEN:
         raise Forbidden(_("New accounts are created by the administrator."))
     if request.method != "POST":
-        return render.see_other("/lobby") if current_account(request) else register_form(request)
+        return render.see_other(path_for("lobby")) if current_account(request) else register_form(request)
     typed = await read_form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", client(request).address)
@@ -41,18 +42,18 @@ async def register(request: Request) -> Response:
     except Problem as error:
         return redisplay(request, "accounts/register.html", error, form=typed)
     security_log.record(request, "registered", user.code)
-    return await _begin(request, user, "/lobby")
+    return await _begin(request, user, path_for("lobby"))
 
 
 async def login(request: Request) -> Response:
-    target = local_path(request.query_params.get("next", "/lobby"))
+    target = local_path(request.query_params.get("next", path_for("lobby")))
     if request.method != "POST":
         if current_account(request):
             return render.see_other(target)
         empty = {"username": ""}
         return render.page(request, "accounts/login.html", form=empty, problems=EMPTY_PROBLEMS, problem="", next=target)
     typed = await read_form(request, "username", "password", "next")
-    target = local_path(typed["next"] or "/lobby")
+    target = local_path(typed["next"] or path_for("lobby"))
     try:
         user = await _authenticate(request, typed["username"], typed["password"])
     except Problem as error:
@@ -103,7 +104,7 @@ async def logout(request: Request) -> Response:
     if user := current_viewer(request):
         security_log.record(request, "signed_out", user.code)
         await _end(client(request).session_id)
-    response = render.see_other("/")
+    response = render.see_other(path_for("home"))
     cookie.clear_session(request, response)
     return response
 
@@ -119,7 +120,7 @@ async def acknowledge_warning(request: Request) -> Response:
 async def set_language(request: Request) -> Response:
     """The language of the pages: kept with the account, or in a cookie; back to the page on which it was chosen."""
     typed = await read_form(request, "language")
-    back = render.see_other(local_path(referring_path(request) or "/"))
+    back = render.see_other(local_path(referring_path(request) or path_for("home")))
     if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "language", str(user.id))
         await User.set_language(user.id, typed["language"])
@@ -166,7 +167,7 @@ async def profile(request: Request) -> Response:
         return response
     if is_seen:
         broadcasts.person_changed(user)
-    return render.see_other("/settings/profile?done=profile")
+    return render.see_other(path_for("profile") + "?done=profile")
 
 
 async def _picture(user: Person, upload: Upload) -> ProcessedImage:
@@ -189,7 +190,7 @@ async def password(request: Request) -> Response:
     token, session_id = cookie.new_token(), client(request).session_id
     await Session.renew(session_id, token)
     broadcasts.renewed(session_id)
-    response = render.see_other("/settings/password?done=password")
+    response = render.see_other(path_for("password") + "?done=password")
     cookie.set_session(request, response, token)
     known_browser.remember(request, response, user.username or "")
     return response
@@ -216,10 +217,10 @@ async def end_session(request: Request) -> Response:
     await _end(session.id)
     security_log.record(request, "session_ended", user.code)
     if session.id == client(request).session_id:
-        response = render.see_other("/")
+        response = render.see_other(path_for("home"))
         cookie.clear_session(request, response)
         return response
-    return render.see_other("/settings/sessions?done=ended")
+    return render.see_other(path_for("sessions") + "?done=ended")
 
 
 async def end_other_sessions(request: Request) -> Response:
@@ -227,7 +228,7 @@ async def end_other_sessions(request: Request) -> Response:
     await throttle(settings.RATE_CHANGE, "sessions", str(user.id))
     await _end_others(request, user)
     security_log.record(request, "sessions_ended", user.code)
-    return render.see_other("/settings/sessions?done=ended")
+    return render.see_other(path_for("sessions") + "?done=ended")
 
 
 async def reset(request: Request) -> Response:
@@ -243,4 +244,4 @@ async def reset(request: Request) -> Response:
         return render.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)
     security_log.record(request, "password_reset", user.code)
     await _end_others(request, user)
-    return await _begin(request, user, "/lobby")
+    return await _begin(request, user, path_for("lobby"))

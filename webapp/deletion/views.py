@@ -12,6 +12,7 @@ from webapp.core.i18n import Text
 from webapp.deletion.steps import finish, start_deletion
 from webapp.http import cookie, render, security_log
 from webapp.http.forms import read_form
+from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import typing
 from webapp.messages.retention import delete_closed_rooms
@@ -31,7 +32,7 @@ async def delete(request: Request) -> Response:
         return response
     security_log.record(request, "account_deleted", user.code)
     await _leave(user)
-    answer = render.see_other("/?left=1")
+    answer = render.see_other(path_for("home") + "?left=1")
     cookie.clear_session(request, answer)
     return answer
 

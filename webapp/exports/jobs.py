@@ -17,6 +17,7 @@ from webapp.core.errors import NotFound
 from webapp.core.i18n import ENGLISH, _, current_language
 from webapp.db import sql
 from webapp.db.sql import NOW
+from webapp.http.urls import path_for
 from webapp.presence.models import LEASE_SECONDS
 
 WAITING, MAKING, READY, FAILED = "waiting", "making", "ready", "failed"
@@ -81,7 +82,7 @@ class Export(Model):
     @property
     def path(self) -> str:
         """The address of the finished file."""
-        return f"/settings/export/{self.run}.zip"
+        return path_for("export_file", run=self.run)
 
     # For the person.
 

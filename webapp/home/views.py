@@ -9,6 +9,7 @@ from webapp.accounts.authentication import current_account, require_account
 from webapp.conversations.models import Room
 from webapp.http import render
 from webapp.http.params import page_number
+from webapp.http.urls import path_for
 from webapp.presence.queries import online
 from webapp.relationships.queries import blocked_codes, friends, requesters
 from webapp.sidebar.layout import render_with_sidebar
@@ -44,7 +45,7 @@ async def lobby(request: Request) -> Response:
         "requests_received": requests[:LOBBY_FRIENDS],
         "request_count": len(requests),
         "rooms": rooms[:LOBBY_ROOMS],
-        "supervisor": render.supervisor(request, "/live"),
+        "supervisor": render.supervisor(request, path_for("viewer_live")),
     }
     return await render_with_sidebar(
         request, user, "home/lobby.html", online=there, sidebar_page=page_number(request), **shown

@@ -24,6 +24,7 @@ from webapp.core.i18n import Text, _
 from webapp.db import engine
 from webapp.http import render
 from webapp.http.client import client
+from webapp.http.urls import path_for
 
 # What is over by itself after a while.
 RETRYABLE = (TooManyRequests, Unavailable)
@@ -47,10 +48,10 @@ def response_to(request: Request, error: Exception) -> Response:
         return problem_response(request, Unavailable())
     problem = _problem(error)
     if isinstance(problem, SignInRequired) and _may_lead(request):
-        target = asked_path(request) if request.method == "GET" else "/lobby"
-        return RedirectResponse("/login?" + urlencode({"next": target}), 303)
+        target = asked_path(request) if request.method == "GET" else path_for("lobby")
+        return RedirectResponse(path_for("login") + "?" + urlencode({"next": target}), 303)
     if isinstance(problem, RedirectToStrangers) and _may_lead(request):
-        return RedirectResponse("/strangers", 303)
+        return RedirectResponse(path_for("strangers"), 303)
     return problem_response(request, problem)
 
 
@@ -61,7 +62,7 @@ async def handle_server_error(request: Request, error: Exception) -> Response:
 
 def problem_response(request: Request, told: Problem) -> Response:
     """The problem as the kind of document that was asked for, with the message that the person would lose."""
-    link, link_text = ("/login", _("Sign in")) if isinstance(told, SignInRequired) else _way_back(request)
+    link, link_text = (path_for("login"), _("Sign in")) if isinstance(told, SignInRequired) else _way_back(request)
     if client(request).is_fragment:
         response = render.fragment_response("_problem.html", told.status, problem=told.message)
     else:
@@ -118,5 +119,7 @@ def _may_lead(request: Request) -> bool:
 def _way_back(request: Request) -> tuple[str, Text]:
     viewer = client(request).viewer
     if viewer is None:
-        return "/", _("Go to the front page")
-    return ("/strangers", _("Continue")) if viewer.is_guest else ("/lobby", _("Go to the lobby"))
+        return path_for("home"), _("Go to the front page")
+    if viewer.is_guest:
+        return path_for("strangers"), _("Continue")
+    return path_for("lobby"), _("Go to the lobby")

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.http import cookie
+from webapp.http.urls import path_for
 
 MAX_LENGTH = 200
 
@@ -34,10 +35,7 @@ def remember(request: Request, response: Response, username: str) -> None:
         return
     name = _name(username)
     value = cookie.signer("known").sign(f"{name}.{secrets.token_urlsafe(9)}").decode()
-    is_secure = request.scope["scheme"] == "https"
-    response.set_cookie(
-        name, value, max_age=cookie.LIFETIME_SECONDS, path="/login", httponly=True, samesite="lax", secure=is_secure
-    )
+    cookie.remember(request, response, name, value, path_for("login"))
 
 
 def _name(username: str) -> str:

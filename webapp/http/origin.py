@@ -16,6 +16,7 @@ from webapp.core.faults import Note
 from webapp.core.i18n import _
 from webapp.http import forms, security_log
 from webapp.http.client import client
+from webapp.http.urls import path_for
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # More of a file is read than is taken, so that who sends a photo that is too large is told beside the field, with what
@@ -198,5 +199,5 @@ def local_path(target: str) -> str:
     """A path of this site to go on to, or the lobby: never another site's address."""
     ugly = any(ord(c) < 33 or c == "\\" for c in target)
     if ugly or not target.startswith("/") or target.startswith("//") or urlsplit(target).netloc:
-        return "/lobby"
+        return path_for("lobby")
     return target

@@ -17,6 +17,7 @@ from webapp.core import clock, i18n
 from webapp.http import assets, negotiate
 from webapp.http.client import client, rejects_cookies
 from webapp.http.page_mode import PageMode
+from webapp.http.urls import path_for
 
 PAGE_HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -39,6 +40,9 @@ _templates.policies["ext.i18n.trimmed"] = True
 
 
 _templates.newstyle_gettext = True  # type: ignore[attr-defined]  # of the extension
+
+
+_templates.globals["path"] = path_for
 
 
 _templates.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)

@@ -56,13 +56,14 @@ class Address(Route):
         self,
         path: str,
         view: View,
+        name: str,
         kind: Kind,
         enter: Enter,
         methods: Sequence[str] = ("GET",),
         *,
         while_banned: bool = False,
     ) -> None:
-        super().__init__(path, view, methods=methods)
+        super().__init__(path, view, methods=methods, name=name)
         self.kind = kind
         self.while_banned = while_banned
         self._enter = enter
@@ -85,8 +86,10 @@ class StreamAddress(Address):
     One of an endless document has the document around it at `?frame=`, which ends at once and is not counted.
     """
 
-    def __init__(self, path: str, view: View, kind: Kind, enter: Enter, around: Address | None = None) -> None:
-        super().__init__(path, view, kind, enter)
+    def __init__(
+        self, path: str, view: View, name: str, kind: Kind, enter: Enter, around: Address | None = None
+    ) -> None:
+        super().__init__(path, view, name, kind, enter)
         self._around = around
         self._admission = StreamAdmission(super().handle)
 
@@ -107,49 +110,49 @@ class Entrances:
     def __init__(self, read_viewer: ReadViewer) -> None:
         self._read_viewer = read_viewer
 
-    def page(self, path: str, view: View, **options: Any) -> Address:
+    def page(self, path: str, view: View, name: str, **options: Any) -> Address:
         """A whole page: who is signed out is led to /login."""
-        return Address(path, view, PAGE, self._enter, **options)
+        return Address(path, view, name, PAGE, self._enter, **options)
 
-    def form(self, path: str, view: View, **options: Any) -> Address:
+    def form(self, path: str, view: View, name: str, **options: Any) -> Address:
         """A page with a form that is sent to its own address."""
-        return Address(path, view, PAGE, self._enter, ["GET", "POST"], **options)
+        return Address(path, view, name, PAGE, self._enter, ["GET", "POST"], **options)
 
-    def action(self, path: str, view: View, **options: Any) -> Address:
+    def action(self, path: str, view: View, name: str, **options: Any) -> Address:
         """The address of a form that stands on other pages: only posts, from pages of this site."""
-        return Address(path, view, PAGE, self._enter, ["POST"], **options)
+        return Address(path, view, name, PAGE, self._enter, ["POST"], **options)
 
-    def upload(self, path: str, view: View, **options: Any) -> Address:
+    def upload(self, path: str, view: View, name: str) -> Address:
         """A page whose form may have a file, which is read only from who is signed in."""
-        return Address(path, view, UPLOAD, self._enter, ["GET", "POST"], **options)
+        return Address(path, view, name, UPLOAD, self._enter, ["GET", "POST"])
 
-    def frame(self, path: str, view: View) -> Address:
+    def frame(self, path: str, view: View, name: str) -> Address:
         """A small document in a page: nobody is led away within it."""
-        return Address(path, view, FRAME, self._enter)
+        return Address(path, view, name, FRAME, self._enter)
 
-    def stream(self, path: str, view: View) -> Address:
+    def stream(self, path: str, view: View, name: str) -> Address:
         """Server-Sent Events: errors are answered with their status."""
-        return StreamAddress(path, view, STREAM, self._enter)
+        return StreamAddress(path, view, name, STREAM, self._enter)
 
-    def document(self, path: str, view: View, around: View) -> Address:
+    def document(self, path: str, view: View, name: str, around: View) -> Address:
         """An endless document in a frame; with `?frame=` the one `around` it."""
-        return StreamAddress(path, view, DOCUMENT, self._enter, Address(path, around, FRAME, self._enter))
+        return StreamAddress(path, view, name, DOCUMENT, self._enter, Address(path, around, name, FRAME, self._enter))
 
-    def file(self, path: str, view: View, **options: Any) -> Address:
+    def file(self, path: str, view: View, name: str, **options: Any) -> Address:
         """What a person alone may load; its view says how long it may be stored."""
-        return Address(path, view, PAGE, self._enter, **options)
+        return Address(path, view, name, PAGE, self._enter, **options)
 
-    def asset(self, path: str, view: View) -> Address:
+    def asset(self, path: str, view: View, name: str) -> Address:
         """What is the same for everybody: no session is read."""
-        return Address(path, view, PAGE, self._enter_without_session)
+        return Address(path, view, name, PAGE, self._enter_without_session)
 
-    def probe(self, path: str, view: View) -> Address:
+    def probe(self, path: str, view: View, name: str) -> Address:
         """What a machine asks about the server: no session is read."""
-        return Address(path, view, PAGE, self._enter_without_session)
+        return Address(path, view, name, PAGE, self._enter_without_session)
 
     def nowhere(self) -> Address:
         """What answers where there is no address: the page that says so, with the viewer's way back."""
-        return Address("/{path:path}", _nowhere, PAGE, self._enter, methods=())
+        return Address("/{path:path}", _nowhere, "nowhere", PAGE, self._enter, methods=())
 
     async def _enter(self, address: Address, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)

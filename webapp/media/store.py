@@ -19,6 +19,7 @@ from webapp.core import faults
 from webapp.core.errors import Unavailable
 from webapp.core.i18n import _
 from webapp.core.lifetime import Slot
+from webapp.http.urls import path_for
 from webapp.media.images import LARGE, SMALL, ProcessedImage
 
 FOLDER = settings.DATA_DIR / "pictures"
@@ -32,7 +33,7 @@ Owner = Callable[[Collection[str]], Awaitable[set[str]]]
 
 def picture_path(digest: str, size: int) -> str:
     """Return the address of a stored picture."""
-    return f"/pictures/{_name(digest, size)}"
+    return path_for("picture", name=_name(digest, size))
 
 
 def _name(digest: str, size: int) -> str:

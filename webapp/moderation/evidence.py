@@ -10,6 +10,7 @@ from webapp.conversations.models import ANONYMOUS, DELETED_ACCOUNT, PUBLIC
 from webapp.core import text
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
+from webapp.http.urls import path_for
 from webapp.messages.models import Message
 from webapp.relationships.queries import Relationship, find_person
 from webapp.strangers.models import Stranger, account_behind, latest_chat, transcript
@@ -95,7 +96,7 @@ async def _message(user: Person, key: str, number: int) -> Evidence:
         if room.is_chat
         else _("in %(room)s", room=room.name),
         path=reported.path(room) if room.kind == PUBLIC else "",
-        block=f"{author.path}/block" if author else "",
+        block=path_for("block", code=author.code) if author else "",
         lines=[evidence_line(message, message.number == number) for message in found.values()],
     )
 
@@ -121,7 +122,7 @@ async def _person(user: Person, code: str) -> Evidence:
         code=person.code,
         place=_("the profile"),
         path=person.path,
-        block=f"{person.path}/block",
+        block=path_for("block", code=person.code),
         lines=[line],
     )
 
@@ -141,7 +142,7 @@ async def _stranger(user: Person) -> Evidence:
         code=mask.code,
         place=_("a chat with a stranger"),
         path="",
-        block="/strangers/block" if is_there else "",
+        block=path_for("block_stranger") if is_there else "",
         lines=[_frozen(one, mask.code) for one in await transcript(room)],
     )
 

@@ -17,6 +17,7 @@ from webapp.core.i18n import _
 from webapp.http import render, security_log
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
+from webapp.http.urls import path_for
 from webapp.moderation import broadcasts
 from webapp.moderation.decisions import DURATIONS, lift_ban, list_banned
 from webapp.moderation.evidence import collect
@@ -27,7 +28,6 @@ from webapp.strangers.conduct import record_report
 from webapp.strangers.models import Stranger
 
 MAX_PAGES = 1000
-STRANGERS = "/strangers"
 NO_PROBLEMS = {"reason": "", "text": "", "told": "", "note": "", "hours": ""}
 DECISIONS = {action.value: action for action in (Action.DISMISS, Action.WARN, Action.SUSPEND, Action.BAN)}
 
@@ -41,7 +41,7 @@ async def report(request: Request) -> Response:
     about = request.query_params.get("about", "")
     user = _reporter(request, about)
     if "done" in request.query_params:
-        block, link = await _blocking(user, about), STRANGERS if about == ANONYMOUS else "/lobby"
+        block, link = await _blocking(user, about), path_for("strangers" if about == ANONYMOUS else "lobby")
         return render.page(request, "moderation/reported.html", block=block, link=link)
     return await _form(request, user, about, {"reason": "", "text": ""})
 
@@ -65,7 +65,7 @@ async def _report(request: Request) -> Response:
         raise
     except Problem as error:
         return await _form(request, user, typed["about"], typed, error)
-    return render.see_other("/report?" + urlencode({"about": typed["about"], "done": 1}))
+    return render.see_other(path_for("report") + "?" + urlencode({"about": typed["about"], "done": 1}))
 
 
 async def _form(
@@ -146,7 +146,7 @@ async def show(request: Request) -> Response:
     security_log.record(request, "moderated", admin.code, action=typed["do"], person=whom, report=found.id)
     if person and person.is_banned:
         await _send_away(person)
-    return render.see_other(f"/moderation/reports/{found.id}?done=1")
+    return render.see_other(path_for("moderation_report", id=found.id) + "?done=1")
 
 
 async def _send_away(person: Person) -> None:
@@ -174,7 +174,7 @@ async def _show(
         "decisions": await found.decisions(),
         "reasons": REASONS,
         "terms": DURATIONS,
-        "current_path": "/moderation",
+        "current_path": path_for("moderation"),
         "notice": _("Done, and written into the log.") if "done" in request.query_params else "",
         "form": typed or {"told": "", "note": "", "hours": "24", "address": ""},
         "problem": error.message if error else "",
@@ -198,7 +198,7 @@ async def banned(request: Request) -> Response:
         found = await list_banned(_page(request))
         return _list(request, "moderation/out.html", found, error.status, problem=error.message)
     security_log.record(request, "moderated", admin.code, action="lift", person=typed["who"][:9] if person else "")
-    return render.see_other("/moderation/out")
+    return render.see_other(path_for("bans"))
 
 
 async def logger(request: Request) -> Response:

@@ -16,6 +16,7 @@ from webapp.core.i18n import _
 from webapp.http import render
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
+from webapp.http.urls import path_for
 from webapp.presence import broadcasts as presence
 from webapp.presence.last_seen import last_seen_for
 from webapp.presence.queries import online
@@ -61,7 +62,7 @@ async def friends(request: Request) -> Response:
     user = require_account(request)
     found = await contacts(user)
     there = await online([friend.id for friend in found.friends])
-    shown = found._asdict() | {"current_path": "/friends"}
+    shown = found._asdict() | {"current_path": path_for("friends")}
     shown["friends"] = sorted(found.friends, key=lambda friend: friend.id not in there)
     return await render_with_sidebar(
         request, user, "people/index.html", online=there, request_count=len(found.requests_received), **shown
@@ -88,7 +89,7 @@ async def _two(request: Request) -> tuple[Viewer, Person, Relationship]:
 async def _back(request: Request, other: Person) -> Response:
     """To the page with the button that was pressed."""
     typed = await read_form(request, "from")
-    goto = {"friends": "/friends", "lobby": "/lobby"}.get(typed["from"], other.path)
+    goto = {"friends": path_for("friends"), "lobby": path_for("lobby")}.get(typed["from"], other.path)
     return render.see_other(goto)
 
 
@@ -157,7 +158,7 @@ async def lift(request: Request) -> Response:
     user = require_account(request)
     await throttle(settings.RATE_CHANGE, "people", str(user.id))
     await VeiledBlock.lift(user, request.path_params["id"])
-    return render.see_other("/friends")
+    return render.see_other(path_for("friends"))
 
 
 # What everybody may know of me.
@@ -177,7 +178,7 @@ async def privacy(request: Request) -> Response:
         return _privacy(request, error.status, form=typed, problems=NO_PROBLEMS | error.problems)
     if shows["shows_presence"] != user.shows_presence:
         await presence.visibility_changed(user.id)
-    return render.see_other("/settings/privacy?done=privacy")
+    return render.see_other(path_for("privacy") + "?done=privacy")
 
 
 def _privacy(request: Request, status: int = 200, **context: Any) -> Response:

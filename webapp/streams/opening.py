@@ -15,6 +15,7 @@ from webapp.http import negotiate, render
 from webapp.http.client import client
 from webapp.http.headers import CONTENT_SECURITY_POLICY
 from webapp.http.limits import throttle
+from webapp.http.urls import path_for
 from webapp.live import Reader, frames, hub
 from webapp.live.admission import admitted
 from webapp.sidebar.queries import OLDER_PAGE
@@ -118,7 +119,7 @@ async def open_reader(
     elif digest is not None:
         channels.append(f"user:{user.id}")
     labels = {"session": client(request).session_id, "user": user.id}
-    path = room.path if room else "/lobby"
+    path = room.path if room else path_for("lobby")
     states = _shown(_states(room), digest is not None and not is_masked, client(request).save_data)
     return Reader(channels, cursor, framing, states, labels, path, current_language().code, digest or "")
 

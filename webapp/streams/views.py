@@ -13,6 +13,7 @@ from webapp.core.errors import Forbidden
 from webapp.core.i18n import _
 from webapp.http import render
 from webapp.http.client import client
+from webapp.http.urls import path_for
 from webapp.relationships.queries import request_counts
 from webapp.streams.opening import (
     must_wait,
@@ -47,7 +48,7 @@ async def viewer_document(request: Request) -> Response:
     """The sidebar as such a document, for a page that shows no room."""
     user = require_account(request)
     if must_wait(request):
-        return waiting_document(request, "/sidebar", _("Your chats and rooms"))
+        return waiting_document(request, path_for("sidebar"), _("Your chats and rooms"))
     reader = await open_reader(request, user, None, "html", digest="")
     request_count = (await request_counts([user.id]))[user.id]
     shown = {"viewer": user, "request_count": request_count, "token": client(request).form_token}
