@@ -24,11 +24,11 @@ os.environ |= {
 }
 
 # What they assert is told in full, as in a test.
-pytest.register_assert_rewrite("tests.cast", "tests.engine", "tests.page", "tests.second_run", "tests.window")
+pytest.register_assert_rewrite("tests.people", "tests.engine", "tests.page", "tests.postgresql_run", "tests.window")
 
 from tortoise.apps import Apps  # noqa: E402
 
-from tests.cluster import enter  # noqa: E402, F401
+from tests.server_people import enter  # noqa: E402, F401
 from tests.servers import own_redis, postgres_server, redis_server  # noqa: E402, F401
 from webapp import settings  # noqa: E402
 from webapp.accounts import passwords  # noqa: E402

@@ -14,8 +14,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Error, sync_playwright
 
 from tests.browser.reader import QUIET, Reader
+from tests.sample_site import LOOKS, RULES, Look, SampleSite, in_lobby, in_room, leave, somebody
 from tests.servers import ROOT, App, chromium
-from tests.town import LOOKS, RULES, Look, Town, in_lobby, in_room, leave, somebody
 
 SIZES = {
     "wide": {"width": 1440, "height": 900},
@@ -41,7 +41,7 @@ def windows(wanted: str, name: str, script: bool, touch: bool) -> Iterator[tuple
                 yield file, size, scheme
 
 
-def take(town: Town, folder: Path, name: str, look: Look, wanted: str) -> None:
+def take(town: SampleSite, folder: Path, name: str, look: Look, wanted: str) -> None:
     for script in (True, False):
         for touch in (False, True):
             shots = list(windows(wanted, name, script, touch))
@@ -49,7 +49,9 @@ def take(town: Town, folder: Path, name: str, look: Look, wanted: str) -> None:
                 _take(town, folder, look, script, touch, shots)
 
 
-def _take(town: Town, folder: Path, look: Look, script: bool, touch: bool, shots: list[tuple[str, str, str]]) -> None:
+def _take(
+    town: SampleSite, folder: Path, look: Look, script: bool, touch: bool, shots: list[tuple[str, str, str]]
+) -> None:
     """One visit, and a picture of it in every window."""
     options = {"viewport": SIZES[shots[0][1]], "color_scheme": shots[0][2], "has_touch": touch, "is_mobile": touch}
     reader = somebody(town, look.who, script, **options)
@@ -71,7 +73,7 @@ def _take(town: Town, folder: Path, look: Look, script: bool, touch: bool, shots
         leave(reader, look)
 
 
-def every_page(town: Town, folder: Path, wanted: str = "") -> None:
+def every_page(town: SampleSite, folder: Path, wanted: str = "") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, look in sorted(LOOKS.items(), key=lambda item: not item[1].is_first):
         if not look.is_first and not hasattr(town, "room"):
@@ -79,7 +81,7 @@ def every_page(town: Town, folder: Path, wanted: str = "") -> None:
         take(town, folder, name, look, wanted)
 
 
-def readme(town: Town) -> None:
+def readme(town: SampleSite) -> None:
     town.fill()
     folder = ROOT / ".readme"
     for name, who, script, size, scheme, step in (
@@ -99,7 +101,7 @@ def readme(town: Town) -> None:
 
 
 def with_town(browser: Browser, site: App, what: str, *wanted: str) -> None:
-    town = Town(browser, site)
+    town = SampleSite(browser, site)
     if what == "readme":
         readme(town)
     else:

@@ -16,8 +16,8 @@ from argon2 import PasswordHasher
 from itsdangerous import TimestampSigner
 from limits import parse
 
-from tests.cast import at
 from tests.conftest import COOKIE, PASSWORD, Person
+from tests.people import at
 from webapp import settings
 from webapp.accounts import passwords
 from webapp.accounts.models import User

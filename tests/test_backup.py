@@ -19,7 +19,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.cluster import SETTINGS, Person, Posting, holds
+from tests.server_people import SETTINGS, Person, Posting, holds
 from tests.servers import App, Postgres
 
 NAME = "0123456789abcdef0123456789abcdef"

@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
-from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, account, bodies, person
 from tests.page import words
+from tests.people import befriend, chat_of, who, write
 from tests.readers import CHAT
 from tests.readers import reader as open_reader
 from webapp import settings

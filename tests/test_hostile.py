@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from tests.cluster import memory
 from tests.conftest import Person
+from tests.server_people import memory
 from tests.servers import App
 from webapp import settings
 from webapp.accounts import passwords

@@ -135,7 +135,7 @@ TESTS = [path for path in (ROOT / "tests").rglob("test_*.py")]
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_a_test_imports_nothing_from_another(path: Path) -> None:
-    """What two of them need is in a module with a noun, like tests/cast.py and tests/page.py."""
+    """What two of them need is in a module with a noun, like tests/people.py and tests/page.py."""
     nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = [f"{getattr(node, 'module', '')}.{alias.name}" for node in nodes for alias in node.names]
     assert [name for name in names if re.search(r"\btests\..*\btest_", name)] == []

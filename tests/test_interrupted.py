@@ -22,7 +22,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.content import CONTENT, insert
+from tests.sample_rows import CONTENT, insert
 from tests.servers import ROOT, Postgres
 from webapp import __main__, settings
 from webapp.db import engine

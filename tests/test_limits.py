@@ -9,8 +9,8 @@ import pytest
 from limits import parse
 from starlette.routing import Route
 
-from tests.cast import at
 from tests.conftest import PASSWORD, Person, known_password, person
+from tests.people import at
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session

@@ -13,9 +13,9 @@ import httpx2
 import pytest
 from tortoise.exceptions import OperationalError
 
-from tests.cast import assert_gapless, who
 from tests.conftest import Person, bodies, person
 from tests.page import words
+from tests.people import assert_gapless, who
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import access

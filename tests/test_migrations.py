@@ -21,7 +21,7 @@ from tortoise.migrations import operations as ops
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
-from tests.content import CONTENT, NOW, insert
+from tests.sample_rows import CONTENT, NOW, insert
 from tests.servers import ROOT, Postgres
 from webapp.db import engine, sql
 from webapp.db import migrate as schema

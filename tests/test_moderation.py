@@ -10,9 +10,9 @@ import pytest
 from limits import parse
 from starlette.requests import Request
 
-from tests.cast import who
 from tests.conftest import PASSWORD, Person, person
 from tests.page import words
+from tests.people import who
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts import bans, passwords

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cluster import SETTINGS, Enter
+from tests.server_people import SETTINGS, Enter
 from tests.servers import App, Postgres, Server, free_port, missing, nobody, on_path
 
 

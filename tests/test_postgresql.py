@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import second_run
-from tests.second_run import IS_SECOND_RUN, THESE, files, holds, what_went_wrong
+from tests import postgresql_run
+from tests.postgresql_run import IS_SECOND_RUN, THESE, files, holds, what_went_wrong
 from tests.servers import Postgres
 
 
@@ -30,7 +30,7 @@ def test_whatever_holds_on_sqlite_holds_on_postgresql(postgres_server: Postgres,
 def test_a_test_that_does_not_pass_there_would_be_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test: str, counted: int, said: str
 ) -> None:
-    monkeypatch.setattr(second_run, "LONGEST_SECONDS", 2)
+    monkeypatch.setattr(postgresql_run, "LONGEST_SECONDS", 2)
     file = tmp_path / "test_something.py"
     file.write_text(test)
     passed, wrong = what_went_wrong("postgres://nobody@127.0.0.1:1/nothing", tmp_path / "report.xml", file)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.second_run import IS_SECOND_RUN, OTHERS, holds
+from tests.postgresql_run import IS_SECOND_RUN, OTHERS, holds
 from tests.servers import Postgres
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tortoise.exceptions import IntegrityError, OperationalError
 
-from tests.cast import assert_gapless, who
 from tests.conftest import Person, bodies
+from tests.people import assert_gapless, who
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.chats import first_message

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.cast import who
 from tests.conftest import Person, account
+from tests.people import who
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts.models import User

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from starlette.routing import Route
 
-from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, person
 from tests.engine import by_hand, told  # noqa: F401  by_hand is a fixture
+from tests.people import befriend, chat_of, who, write
 from tests.window import Window, opened
 from webapp.accounts.models import User
 from webapp.app import app as the_app

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import (
+from tests.live_page import LivePage
+from tests.server_people import (
     SETTINGS,
     SLACK,
     Enter,
@@ -24,7 +25,6 @@ from tests.cluster import (
     status,
 )
 from tests.servers import App, Postgres, Redis
-from tests.stream import Page
 from webapp.presence.models import LEASE_SECONDS
 
 
@@ -313,7 +313,7 @@ async def test_one_command_serves_with_two_processes_and_ends_them(
         alice = await enter(app, "Alice")
         room = await alice.room(app)
         async with contextlib.AsyncExitStack() as stack:
-            pages = list[Page]()
+            pages = list[LivePage]()
             while not (served := serving(app)) or len(served) < 2:
                 assert len(pages) < 200, "one of them takes every connection"
                 pages += await open_all(stack, [alice.page(room, app) for _ in range(10)])

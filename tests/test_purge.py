@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cast import who
 from tests.conftest import Person, introduce
+from tests.people import who
 from webapp import settings
 from webapp.accounts.audit import AuditEntry
 from webapp.accounts.bans import AddressBan

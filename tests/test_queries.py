@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.asked import Ear, hear
+from tests.query_recorder import QueryRecorder, record_queries
 from tests.servers import ROOT, Postgres
 
 # The most queries that each may take.
@@ -259,18 +259,18 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a batch of visits": lambda: Visit.apply_changes(process, places, [], many),
         "a batch of visits that end": lambda: Visit.apply_changes(process, [], places, many),
     }
-    heard = {what: await hear(work()) for what, work in works.items()}
+    heard = {what: await record_queries(work()) for what, work in works.items()}
     await User.filter(id=first.id).update(blocks_version=1)
     works = {
         "the room page for who has blocked somebody": lambda: get(room.path),
         "the stylesheet for who has blocked somebody": lambda: get("/me.css"),
     }
-    heard |= {what: await hear(work()) for what, work in works.items()}
+    heard |= {what: await record_queries(work()) for what, work in works.items()}
     await sql.rows("UPDATE message SET removed_at = created_at WHERE number % 2 = 0 RETURNING id")
     await sql.rows("UPDATE room SET removed_count = last_number / 2 RETURNING id")
     await Membership.filter(user_id=first.id, room_id=room.id).update(read_number=F("read_number") - 90)
     works = {"the sidebar where much was removed": lambda: get("/sidebar")}
-    return heard | {what: await hear(work()) for what, work in works.items()}
+    return heard | {what: await record_queries(work()) for what, work in works.items()}
 
 
 async def scanned(query: str, values: list[Any]) -> set[str]:
@@ -349,7 +349,7 @@ async def measure(size: str) -> Report:
     log = logging.getLogger("tortoise.db_client")
     log.setLevel(logging.DEBUG)
     log.propagate = False
-    log.addHandler(Ear())
+    log.addHandler(QueryRecorder())
     transport = httpx2.ASGITransport(app=app)
     headers = {"Sec-Fetch-Site": "same-origin"}
     async with (

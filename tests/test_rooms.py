@@ -9,9 +9,9 @@ from html import unescape
 import httpx2
 import pytest
 
-from tests.cast import who
 from tests.conftest import Person, bodies, person
 from tests.page import words
+from tests.people import who
 from tests.readers import reader as open_reader
 from webapp.accounts.models import User
 from webapp.conversations import access, members

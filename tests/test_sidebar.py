@@ -12,10 +12,10 @@ import pytest
 from tortoise.backends.sqlite.client import SqliteClient
 
 from tests import engine
-from tests.asked import Ear, hear
-from tests.cast import befriend, chat_of, who, write
 from tests.conftest import Person, account, person
 from tests.engine import READS, by_hand, nobody_is_left, nothing_is_due, told, told_at_last  # noqa: F401  by_hand is a fixture
+from tests.people import befriend, chat_of, who, write
+from tests.query_recorder import QueryRecorder, record_queries
 from tests.readers import reader as open_reader
 from tests.window import ENTRY, STREAM, Shown, Window, opened, shown
 from webapp.accounts.models import User
@@ -881,12 +881,13 @@ async def test_many_rooms_and_many_friends_are_listed_in_a_few_queries(
         await opening.open_room(who(alice), f"Room {number}")
     log = logging.getLogger("tortoise.db_client")
     monkeypatch.setattr(log, "propagate", False)
-    ear = Ear()
+    ear = QueryRecorder()
     log.addHandler(ear)
     level = log.level
     log.setLevel(logging.DEBUG)
     try:
-        asked = {path: len(await hear(alice.get(path))) for path in ("/sidebar", "/lobby", "/sidebar", "/lobby")}
+        paths = ("/sidebar", "/lobby", "/sidebar", "/lobby")
+        asked = {path: len(await record_queries(alice.get(path))) for path in paths}
     finally:
         log.setLevel(level)
         log.removeHandler(ear)

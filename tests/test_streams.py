@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.cast import who
 from tests.conftest import Person
+from tests.people import who
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.conversations.models import Room

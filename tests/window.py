@@ -6,9 +6,9 @@ import re
 from typing import Any, NamedTuple
 
 from tests import engine
-from tests.cast import who
 from tests.conftest import Person
 from tests.engine import told
+from tests.people import who
 from tests.readers import reader as open_reader
 from webapp.app import app as the_app
 from webapp.conversations.models import Room

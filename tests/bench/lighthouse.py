@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.live_page import session_cookie
 from tests.servers import App, chromium
-from tests.stream import session_cookie
 
 CATEGORIES = ("performance", "accessibility", "best-practices")
 AUDITS = ("first-contentful-paint", "largest-contentful-paint", "total-blocking-time", "cumulative-layout-shift")

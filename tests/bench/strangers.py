@@ -13,7 +13,7 @@ from itertools import combinations
 import asyncpg
 import httpx2
 
-from tests.cluster import SETTINGS, Pair
+from tests.server_people import SETTINGS, Pair
 from tests.servers import App, Postgres, Redis
 
 WISHES = {"interests": "", "language": "en", "rules": "1"}

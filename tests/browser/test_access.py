@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Frame, Route
 
 from tests.browser.conftest import Meet
 from tests.browser.reader import Reader
+from tests.sample_site import LOOKS, RULES, SampleSite, leave, somebody
 from tests.servers import ROOT, App, in_wheel, missing
-from tests.town import LOOKS, RULES, Town, leave, somebody
 
 # Only these are made of other things when there is no script; the others have none.
 LIVE = ("lobby", "room", "room-plain", "chat")
@@ -58,14 +58,14 @@ def axe() -> str:
 
 
 @pytest.fixture(scope="module")
-def new_town(browser: Browser) -> Iterator[Town]:
+def new_town(browser: Browser) -> Iterator[SampleSite]:
     """Where nothing has been said yet; the looks at that come first."""
     with App(RULES) as site:
-        yield Town(browser, site)
+        yield SampleSite(browser, site)
 
 
 @pytest.fixture(scope="module")
-def town(new_town: Town) -> Town:
+def town(new_town: SampleSite) -> SampleSite:
     return new_town.fill()
 
 
@@ -103,7 +103,7 @@ def without_script(reader: Reader) -> None:
     reader.script = False
 
 
-def problems_of(town: Town, name: str, script: bool, axe: str) -> list[str]:
+def problems_of(town: SampleSite, name: str, script: bool, axe: str) -> list[str]:
     # Without motion a colour is there at once.
     reader = somebody(town, LOOKS[name].who, reduced_motion="reduce")
     try:
@@ -119,22 +119,22 @@ def problems_of(town: Town, name: str, script: bool, axe: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", [name for name, look in LOOKS.items() if look.is_first and name not in ALIKE])
-def test_axe_finds_nothing_on_an_empty_page(new_town: Town, name: str, axe: str) -> None:
+def test_axe_finds_nothing_on_an_empty_page(new_town: SampleSite, name: str, axe: str) -> None:
     assert problems_of(new_town, name, True, axe) == []
 
 
 @pytest.mark.parametrize("name", [name for name, look in LOOKS.items() if not look.is_first and name not in ALIKE])
-def test_axe_finds_nothing_on_a_page(town: Town, name: str, axe: str) -> None:
+def test_axe_finds_nothing_on_a_page(town: SampleSite, name: str, axe: str) -> None:
     assert problems_of(town, name, True, axe) == []
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_axe_finds_nothing_on_a_page_without_script(town: Town, name: str, axe: str) -> None:
+def test_axe_finds_nothing_on_a_page_without_script(town: SampleSite, name: str, axe: str) -> None:
     assert problems_of(town, name, False, axe) == []
 
 
 @pytest.mark.parametrize("width", [280, 360])
-def test_nothing_runs_over_the_edge_of_a_narrow_window(town: Town, width: int) -> None:
+def test_nothing_runs_over_the_edge_of_a_narrow_window(town: SampleSite, width: int) -> None:
     for name in ("room-odd", "lobby", "room-settings", "friends"):
         reader = somebody(town, LOOKS[name].who, viewport={"width": width, "height": 480})
         LOOKS[name].step(reader, town)

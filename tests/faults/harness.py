@@ -12,9 +12,9 @@ from typing import Self
 
 import httpx2
 
-from tests.cluster import SETTINGS, Pair, Person, Posting, open_all, status
+from tests.live_page import LivePage
+from tests.server_people import SETTINGS, Pair, Person, Posting, open_all, status
 from tests.servers import App, Postgres, Redis
-from tests.stream import Page
 
 HEAL_SECONDS = 30.0
 
@@ -128,7 +128,7 @@ async def observe(site: Site, fault: Fault) -> Outcome:
     return outcome
 
 
-async def _heals(site: Site, person: Person, room: str, pages: list[Page]) -> None:
+async def _heals(site: Site, person: Person, room: str, pages: list[LivePage]) -> None:
     """Until every process takes a post, every page shows it, and every process says that all is well."""
     async with asyncio.timeout(HEAL_SECONDS):
         for number, app in enumerate(site.apps):
@@ -154,7 +154,7 @@ async def _insist(post: Callable[[], Awaitable[httpx2.Response]]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _judge(outcome: Outcome, log: dict[int, str], posting: Posting, pages: list[Page]) -> None:
+async def _judge(outcome: Outcome, log: dict[int, str], posting: Posting, pages: list[LivePage]) -> None:
     stored = [body for body in log.values() if not body.startswith("healed")]
     with contextlib.suppress(AssertionError):  # whether they do is counted below
         for page in pages:

@@ -10,10 +10,10 @@ from itertools import pairwise
 
 import pytest
 
-from tests.cluster import SETTINGS, Person, becomes
 from tests.faults.harness import figures, lines
+from tests.live_page import session_cookie
+from tests.server_people import SETTINGS, Person, becomes
 from tests.servers import App
-from tests.stream import session_cookie
 
 CROWD = 20
 MANY = [500, *(pytest.param(count, marks=pytest.mark.slow) for count in (2000, 5000))]

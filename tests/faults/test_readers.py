@@ -6,7 +6,9 @@ import socket
 import sqlite3
 import time
 
-from tests.cluster import (
+from tests.faults.harness import figures, lines
+from tests.live_page import session_cookie
+from tests.server_people import (
     SETTINGS,
     Enter,
     Person,
@@ -18,9 +20,7 @@ from tests.cluster import (
     open_all,
     status,
 )
-from tests.faults.harness import figures, lines
 from tests.servers import App
-from tests.stream import session_cookie
 
 
 async def calm(app: App, before: dict[str, float], seconds: float = 20) -> dict[str, float]:

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from tests.conftest import Person
-from tests.stream import Event, Page
+from tests.live_page import Event, LivePage
 from webapp.conversations.models import Room
 from webapp.live import Frame
 from webapp.messages import changes, posting
@@ -45,9 +45,9 @@ async def shown(room: Room) -> Shown:
     return {row.number: "Removed" if row.removed_at else row.body for row in rows}
 
 
-def after(before: Shown, frame: Frame) -> Page:
+def after(before: Shown, frame: Frame) -> LivePage:
     """A page that showed something, after a frame."""
-    page = Page(NOBODY, "")
+    page = LivePage(NOBODY, "")
     page.log = dict(before)
     for block in filter(None, frame.sse.decode().split("\n\n")):
         fields = [line.partition(": ") for line in block.split("\n")]

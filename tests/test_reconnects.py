@@ -15,8 +15,8 @@ import asyncpg
 import httpx2
 import pytest
 
+from tests.live_page import PERSON
 from tests.servers import App, Postgres, Redis
-from tests.stream import PERSON
 from webapp import settings
 from webapp.http import cookie
 from webapp.presence.models import LEASE_SECONDS

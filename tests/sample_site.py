@@ -46,7 +46,7 @@ ODD = [
 ]
 
 
-class Town:
+class SampleSite:
     """A site with a few people who have talked."""
 
     def __init__(self, browser: Browser, site: App) -> None:
@@ -60,7 +60,7 @@ class Town:
     def layla(self) -> Reader:
         return self.people["layla"]
 
-    def fill(self) -> "Town":
+    def fill(self) -> "SampleSite":
         """Until now everything is empty."""
         self._talk()
         self._make_rooms()
@@ -138,7 +138,7 @@ class Look(NamedTuple):
     """Who looks at what: "" is somebody who is not signed in, "new" somebody new each time."""
 
     who: str
-    step: Callable[[Reader, Town], object]
+    step: Callable[[Reader, SampleSite], object]
     is_first: bool = False
 
 
@@ -147,30 +147,30 @@ def visit(reader: Reader, path: str) -> None:
     reader.page.goto(path, wait_until="load" if reader.script else "domcontentloaded")
 
 
-def goes(path: str) -> Callable[[Reader, Town], object]:
+def goes(path: str) -> Callable[[Reader, SampleSite], object]:
     return lambda reader, town: visit(reader, path)
 
 
-def in_room(reader: Reader, town: Town) -> None:
+def in_room(reader: Reader, town: SampleSite) -> None:
     reader.open(town.room)
     reader.until(
         lambda: "João" in reader.log.locator(".people:visible, .live-state:visible").first.inner_text(), "people"
     )
 
 
-def writes(reader: Reader, town: Town) -> None:
+def writes(reader: Reader, town: SampleSite) -> None:
     in_room(reader, town)
     reader.text.fill("I can bring:\n- the small saw\n- gloves for everybody")
 
 
-def is_refused(reader: Reader, town: Town) -> None:
+def is_refused(reader: Reader, town: SampleSite) -> None:
     reader.open(town.quiet)
     reader.text.fill("far too long " * 400)
     reader.composer.click(".composer__send")
     reader.problem.wait_for()
 
 
-def is_cut_off(reader: Reader, town: Town) -> None:
+def is_cut_off(reader: Reader, town: SampleSite) -> None:
     reader.open(town.quiet)
     reader.page.route("**/messages", lambda route: route.abort())
     reader.text.fill("Can you hear me?")
@@ -180,7 +180,7 @@ def is_cut_off(reader: Reader, town: Town) -> None:
     reader.page.unroute_all()
 
 
-def is_wrong(reader: Reader, town: Town) -> None:
+def is_wrong(reader: Reader, town: SampleSite) -> None:
     visit(reader, "/register")
     reader.page.fill("#username", "x")
     reader.page.fill("#password", "123")
@@ -188,7 +188,7 @@ def is_wrong(reader: Reader, town: Town) -> None:
     reader.page.locator(".field__problem").first.wait_for()
 
 
-def is_foreign(reader: Reader, town: Town) -> None:
+def is_foreign(reader: Reader, town: SampleSite) -> None:
     """A page that another site sent a form to."""
     answer = reader.context.request.post("/rooms", form={"name": "x"}, headers={"Origin": "https://elsewhere.example"})
     body = answer.text()
@@ -197,7 +197,7 @@ def is_foreign(reader: Reader, town: Town) -> None:
     reader.page.unroute_all()
 
 
-def in_lobby(reader: Reader, town: Town) -> None:
+def in_lobby(reader: Reader, town: SampleSite) -> None:
     visit(reader, "/lobby")
     reader.until(lambda: reader.sidebar.locator(".entry:visible").count() > 5, "entries")
 
@@ -210,7 +210,7 @@ def looks_for_a_stranger(reader: Reader) -> None:
         reader.page.click("text=Find someone")
 
 
-def waits(reader: Reader, town: Town) -> None:
+def waits(reader: Reader, town: SampleSite) -> None:
     looks_for_a_stranger(reader)
     reader.page.locator("#wait").wait_for()
 
@@ -227,7 +227,7 @@ def says(reader: Reader, words: str) -> None:
     reader.composer.click(".composer__send")
 
 
-def talks(reader: Reader, town: Town) -> Reader:
+def talks(reader: Reader, town: SampleSite) -> Reader:
     """Two strangers in a chat; answers the other one."""
     other = Reader(town.browser, town.site, "other")
     looks_for_a_stranger(other)
@@ -242,7 +242,7 @@ def talks(reader: Reader, town: Town) -> Reader:
     return other
 
 
-def is_left(reader: Reader, town: Town) -> None:
+def is_left(reader: Reader, town: SampleSite) -> None:
     talks(reader, town).send("/strangers/leave")
     reader.until(lambda: reader.log.get_by_text("Stranger has left").count(), "the end")
 
@@ -316,7 +316,7 @@ def leave(reader: Reader, look: Look) -> None:
     reader.context.close()
 
 
-def somebody(town: Town, who: str, script: bool = True, **options: object) -> Reader:
+def somebody(town: SampleSite, who: str, script: bool = True, **options: object) -> Reader:
     """A reader at a browser of their own, in the session of one of the town's people."""
     reader = Reader(town.browser, town.site, who or "nobody", script, **options)
     if who == "new":

@@ -36,7 +36,7 @@ class Event:
     id: int | None = None
 
 
-class Page:
+class LivePage:
     """
     A page that is open on a room, at the first of these addresses that answers.
 
@@ -79,7 +79,7 @@ class Page:
     def bodies(self) -> list[str]:
         return list(self.log.values())
 
-    async def until(self, seen: Callable[["Page"], bool], seconds: float = 30) -> None:
+    async def until(self, seen: Callable[["LivePage"], bool], seconds: float = 30) -> None:
         """Wait for what the page must show within so many seconds."""
         try:
             async with asyncio.timeout(seconds):

@@ -17,8 +17,8 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.cast import who
 from tests.conftest import PASSWORD, Person, introduce, known_password, person, show
+from tests.people import who
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.app import finish_interrupted_work as at_start

@@ -15,8 +15,8 @@ import asyncpg
 import httpx2
 import pytest
 
+from tests.live_page import LivePage
 from tests.servers import App, Redis, wait_until
-from tests.stream import Page
 
 SETTINGS = {
     "SECRET_KEY": "several processes share one secret",
@@ -108,9 +108,9 @@ class Person:
         fields = {"body": body, "nonce": nonce or secrets.token_hex(8)}
         return await self.post(app, f"/rooms/{room}/messages", **fields)
 
-    def page(self, room: str, *apps: App) -> Page:
+    def page(self, room: str, *apps: App) -> LivePage:
         """The room as this person opens it while it is empty, or has it open from the beginning."""
-        return Page(self.client, f"/rooms/{room}", *(app.url for app in apps), after=0)
+        return LivePage(self.client, f"/rooms/{room}", *(app.url for app in apps), after=0)
 
 
 class Posting:
@@ -164,15 +164,15 @@ class Posting:
         await asyncio.gather(*self._tasks)
 
 
-def ends_with(body: str) -> Callable[[Page], bool]:
+def ends_with(body: str) -> Callable[[LivePage], bool]:
     return lambda page: page.bodies[-1:] == [body]
 
 
-def has_messages(count: int) -> Callable[[Page], bool]:
+def has_messages(count: int) -> Callable[[LivePage], bool]:
     return lambda page: len(page.log) == count
 
 
-async def holds(page: Page, log: dict[int, str], seconds: float = 20) -> None:
+async def holds(page: LivePage, log: dict[int, str], seconds: float = 20) -> None:
     """The page shows exactly the log, in its order, and nothing came twice."""
     await page.until(lambda page: list(page.log.items()) == list(log.items()), seconds)
     assert page.repeated == []
@@ -209,7 +209,7 @@ def memory(pid: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-async def open_all(stack: contextlib.AsyncExitStack, pages: list[Page]) -> list[Page]:
+async def open_all(stack: contextlib.AsyncExitStack, pages: list[LivePage]) -> list[LivePage]:
     return list(await asyncio.gather(*(stack.enter_async_context(page) for page in pages)))
 
 

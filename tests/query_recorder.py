@@ -1,4 +1,4 @@
-"""Every query that a piece of work asks of the database: `Ear` on its logger, and `hear` around the work."""
+"""The queries that a piece of work asks of the database: `record_queries` around it, `QueryRecorder` on the logger."""
 
 import contextvars
 import logging
@@ -8,7 +8,7 @@ from typing import Any
 asked: contextvars.ContextVar[list[tuple[str, list[Any]]] | None] = contextvars.ContextVar("asked", default=None)
 
 
-class Ear(logging.Handler):
+class QueryRecorder(logging.Handler):
     """Hears every query that is asked within a measurement, with its values; background work is not in its context."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -18,7 +18,7 @@ class Ear(logging.Handler):
             heard.append((str(query), list(values or [])))  # type: ignore[call-overload]
 
 
-async def hear(work: Awaitable[object]) -> list[tuple[str, list[Any]]]:
+async def record_queries(work: Awaitable[object]) -> list[tuple[str, list[Any]]]:
     heard: list[tuple[str, list[Any]]] = []
     token = asked.set(heard)
     try:

@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.cast import who
 from tests.conftest import PASSWORD, Person, bodies, person, show
 from tests.page import words
+from tests.people import who
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts import passwords

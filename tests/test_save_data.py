@@ -6,8 +6,8 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 
 from tests import engine
-from tests.cast import befriend, write
 from tests.conftest import Person
+from tests.people import befriend, write
 from tests.readers import reader as open_reader
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
