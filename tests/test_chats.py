@@ -22,12 +22,12 @@ from webapp.conversations.access import for_reading
 from webapp.conversations.models import CANNOT_WRITE, DIRECT, UNANSWERED, Membership, Room
 from webapp.core.i18n import use_language
 from webapp.live import Reader, hub
+from webapp.live.stream import Stream
 from webapp.messages import receipts
 from webapp.messages.models import Message, new_nonce
 from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block
 from webapp.sidebar.queries import list_entries as sidebar_entries
-from webapp.streams.stream import Stream
 
 NOBODY = "0000-0000"
 

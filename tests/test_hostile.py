@@ -310,10 +310,10 @@ async def test_a_picture_that_finds_no_room_is_asked_for_again(alice: Person, mo
 
 
 async def test_a_flood_from_redis_is_a_break_and_not_a_queue_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.live.redis.MOST_HEARD", 5)
+    monkeypatch.setattr("webapp.live.redis.MAX_QUEUED", 5)
     backend = RedisBackend("redis://127.0.0.1:1")
     for number in range(8):
-        backend._tell(str(number))
+        backend._queue(str(number))
     heard = [(await backend.next_published()).message for _ in range(5)]
     assert heard == [LINK_DOWN, LINK_UP, "5", "6", "7"]
     await backend.disconnect()

@@ -263,11 +263,9 @@ PRIVATE_PARTS = {
     "db.postgresql": 1,  # Tortoise: the lock of a pool
     "db.sqlite": 2,  # aiosqlite: the connection below; Tortoise: the lock of transactions
     "live.redis": 1,  # broadcaster: the type of a backend
-    "streams.stream": 1,  # sse-starlette: the signal of a shutdown
+    "live.sse": 1,  # sse-starlette: the signal of a shutdown
     #
-    "app": 2,  # broadcaster: the backends
     "db.prepared": 5,  # Tortoise and pypika: a query's parts
-    "live.hub": 1,  # broadcaster: the type of a backend
 }
 
 

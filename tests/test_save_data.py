@@ -11,11 +11,11 @@ from tests.people import befriend, write
 from tests.readers import reader as open_reader
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
-from webapp.live import Reader, hub
+from webapp.live import Reader, hub, stream
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import Visit
 from webapp.presence.tracker import tracker
-from webapp.streams import opening, stream
+from webapp.streams import opening
 
 FORM = "/settings/profile"
 

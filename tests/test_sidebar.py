@@ -24,6 +24,7 @@ from webapp.conversations import access, members
 from webapp.conversations.models import DIRECT, Membership, Room
 from webapp.db import sql
 from webapp.live import Reader, frames, hub
+from webapp.live.stream import Stream
 from webapp.messages import posting
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import Visit
@@ -32,7 +33,6 @@ from webapp.relationships import queries as relationships
 from webapp.relationships.models import Friendship
 from webapp.rooms import opening
 from webapp.sidebar import queries as sidebars
-from webapp.streams.stream import Stream
 
 NUMBERS = ["1x", "-1", "", "1.5", "٣", "9" * 16, "9" * 5000, "null", "\0"]
 

@@ -572,7 +572,7 @@ async def test_when_both_press_it_they_are_friends_and_the_chat_stays(
     alone = await alice.post("/strangers/keep")
     assert alone.headers["Location"] == f"{chat}?kept=1"
     assert await Friendship.all().count() == 0
-    assert "press" not in (await charlie.get(chat)).text
+    assert "press" not in (await charlie.get(chat)).text.replace("Cypress", "")  # which may be the name of one
     both = await charlie.post("/strangers/keep")
     room = await Room.get(kind=DIRECT)
     assert both.headers["Location"] == room.path

@@ -13,11 +13,11 @@ from webapp import settings
 from webapp.conversations.models import Room
 from webapp.http import render
 from webapp.live import Frame, Reader, hub
-from webapp.live.frames import BEGIN_ANEW, STYLE_NONCE
+from webapp.live.frames import RELOAD_DOCUMENT, STYLE_NONCE
+from webapp.live.stream import Stream
 from webapp.messages import changes, posting
 from webapp.messages.models import Message
 from webapp.rooms import opening
-from webapp.streams.stream import Stream
 
 NUMBER = re.compile(r'<li id="message-\d+-(\d+)"')
 
@@ -108,7 +108,7 @@ async def test_without_a_version_or_with_one_of_another_time_the_last_page_repla
     if cursor is None:
         assert numbers(got.html) == list(range(11, 61))
     else:
-        assert got.html == BEGIN_ANEW
+        assert got.html == RELOAD_DOCUMENT
 
 
 async def test_after_more_than_500_changes_the_last_page_replaces_the_log(alice: Person, room: Room) -> None:
@@ -154,7 +154,7 @@ async def test_an_endless_document_ends_where_the_log_is_sent_anew(alice: Person
         await say(alice, room, "three")
         changes.log_changed(room, 1001)
         rest = [chunk async for chunk in chunks]
-    assert rest[-1].endswith(BEGIN_ANEW)
+    assert rest[-1].endswith(RELOAD_DOCUMENT)
     assert b"three" not in b"".join(rest)
 
 

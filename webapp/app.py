@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from broadcaster._backends.base import BroadcastBackend
-from broadcaster._backends.memory import MemoryBackend
+from broadcaster import Broadcast
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -37,9 +36,10 @@ from webapp.http.limits import Limiter, limiter
 from webapp.http.proxies import ProxyHeaders
 from webapp.http.routes import Entrances
 from webapp.http.urls import name_addresses
-from webapp.live import Hub, Providers, hub, wire
+from webapp.live import Hub, Providers, hub, sse, wire
 from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
+from webapp.live.stream import parked_by_session, send_farewells
 from webapp.live.wire import Wire, transport_of
 from webapp.media import store
 from webapp.media import views as media
@@ -51,7 +51,7 @@ from webapp.moderation import views as moderation
 from webapp.ops import health, metrics, purge
 from webapp.people import views as people
 from webapp.presence import broadcasts as presence
-from webapp.presence.tracker import PresenceTracker, tracker
+from webapp.presence.tracker import PresenceTracker, StreamPresence, tracker
 from webapp.rooms import views as rooms
 from webapp.sidebar import states as sidebars
 from webapp.sidebar import views as sidebar
@@ -59,9 +59,9 @@ from webapp.strangers import broadcasts as company
 from webapp.strangers import company as strangers_watch
 from webapp.strangers import views as strangers
 from webapp.strangers.company import CompanyWatcher, Matchmaker, matchmaker, watch
-from webapp.streams import endings
+from webapp.streams import endings, reading
 from webapp.streams import views as streams
-from webapp.streams.stream import noting, parked_by_session, send_farewells
+from webapp.streams.reading import ReadMarks
 
 entrances = Entrances(viewer_by_token)
 page, form, action, upload = entrances.page, entrances.form, entrances.action, entrances.upload
@@ -168,12 +168,12 @@ middleware = [Middleware(ProxyHeaders, trusted_hosts=settings.TRUSTED_PROXIES)]
 handlers: Any = {500: error_pages.handle_server_error}
 
 
-def broadcaster() -> BroadcastBackend:
+def broadcaster() -> Broadcast:
     if not settings.REDIS_URL:
-        return MemoryBackend("memory://")
-    from webapp.live.redis import RedisBackend  # here, as the client takes a tenth of the time of a start
+        return Broadcast("memory://")
+    from webapp.live import redis  # here, as the client takes a tenth of the time of a start
 
-    return RedisBackend(settings.REDIS_URL)
+    return redis.broadcaster(settings.REDIS_URL)
 
 
 def providers() -> Providers:
@@ -199,7 +199,7 @@ def providers() -> Providers:
             "typing": typing.on_typing,
             "moved": company.on_moved,
         },
-        on_closed=[strangers_watch.closed],
+        watchers=[StreamPresence(), sidebars.CountAgain(), ReadMarks(), strangers_watch.StrangerStreams()],
         access_checks=[account_access.check_access, room_access.check_access, strangers_watch.check_access],
         last_frame=endings.last_frame,
         on_failure=engine.report_failure,
@@ -208,10 +208,10 @@ def providers() -> Providers:
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    if settings.DIRECT_WRITES and (found := wire.problem()):
-        faults.logger.warning(found)
-    if found := engine.problem():
-        faults.logger.warning(found)
+    direct_writes = (wire.problem(), sse.problem()) if settings.DIRECT_WRITES else ()
+    for problem in (engine.problem(), *direct_writes):
+        if problem:
+            faults.logger.warning(problem)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(RegisterTortoise(app, config=engine.config()))
         stack.push_async_callback(transaction.drain)
@@ -241,7 +241,7 @@ def _objects() -> Iterator[None]:
         hold(picture_store.holding(Store(store.FOLDER, User.pictures_in_use)))
         hold(rendering.caches.holding(rendering.Caches()))
         hold(typing.typists.holding({}))
-        hold(noting.holding(set()))
+        hold(reading.scheduled.holding(set()))
         hold(parked_by_session.holding(Counter()))
         hold(session_uses.holding(SessionUses()))
         hold(tracker.holding(PresenceTracker()))

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from broadcaster import Event
+from broadcaster import Broadcast, Event
 from broadcaster._backends.base import BroadcastBackend
 from broadcaster._backends.memory import MemoryBackend
 
@@ -57,7 +57,7 @@ def wire() -> Wire:
 
 async def test_rings_that_wait_together_are_sent_joined_and_only_the_latest_of_a_room(wire: Wire) -> None:
     hub = Hub(providers())
-    async with hub.running(wire, "test"):
+    async with hub.running(Broadcast(backend=wire), "test"):
         for version in range(1, 10):
             hub.publish_version("room:1", version)
         hub.publish_version("room:2", 5)
@@ -72,7 +72,7 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
     monkeypatch.setattr("webapp.live.bridge.RETRY_SECONDS", 0)
     hub = Hub(providers())
     wire.is_broken = True
-    async with hub.running(wire, "test"):
+    async with hub.running(Broadcast(backend=wire), "test"):
         hub.publish_version("room:1", 1)
         hub.publish_version("room:2", 1)
         await wire.tried.wait()
@@ -100,7 +100,7 @@ async def test_a_message_that_makes_no_sense_is_passed_over(wire: Wire) -> None:
         return 3, dict.fromkeys(cursors, wire_frame())
 
     hub = Hub(providers(read))
-    async with hub.running(wire, "test"):
+    async with hub.running(Broadcast(backend=wire), "test"):
         hub.join(Reader(["room:1"], 2, "sse", set(), {}))
         await until(lambda: len(seen) == 1)
         for nonsense in ("", "x", "1", "1 ", "1 2 3", "{", '{"a": 1}', '{"session": []}', "\x00", "² 5", "1 ²"):
@@ -124,7 +124,7 @@ async def test_losing_and_finding_the_link_makes_the_hub_look_at_every_open_room
         return dict.fromkeys(channels, 1)
 
     hub = Hub(providers(read, versions))
-    async with hub.running(wire, "test"):
+    async with hub.running(Broadcast(backend=wire), "test"):
         hub.join(Reader(["room:1"], 0, "sse", set(), {}))
         await wire.subscribed.wait()
         wire.say(LINK_DOWN)
@@ -138,7 +138,7 @@ async def test_losing_and_finding_the_link_makes_the_hub_look_at_every_open_room
 async def test_after_it_has_stopped_nothing_of_it_is_left(wire: Wire) -> None:
     hub = Hub(providers())
     before = asyncio.all_tasks()
-    async with hub.running(wire, "test"):
+    async with hub.running(Broadcast(backend=wire), "test"):
         hub.join(Reader(["room:1"], 0, "sse", set(), {}))
         assert asyncio.all_tasks() - before
     await until(lambda: asyncio.all_tasks() == before)
@@ -158,7 +158,7 @@ async def test_what_does_not_hear_that_it_is_over_is_told_again(wire: Wire, monk
                 told.append("cancelled")
 
     async with asyncio.timeout(10):
-        async with hub.running(wire, "test"):
+        async with hub.running(Broadcast(backend=wire), "test"):
             hub.spawn(goes_on())
             await asyncio.sleep(0)
     assert told == ["cancelled", "cancelled"]
@@ -173,7 +173,7 @@ async def test_what_ends_at_the_moment_at_which_it_is_told_again_is_not_waited_f
     async def ends_a_turn_later() -> None:
         await asyncio.create_task(asyncio.Event().wait())
 
-    async with hub.running(wire, "test"):
+    async with hub.running(Broadcast(backend=wire), "test"):
         hub.spawn(ends_a_turn_later())
         for _ in range(3):
             await asyncio.sleep(0)
@@ -184,7 +184,7 @@ async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_o
     hub = Hub(providers())
     heard: list[str] = []
     backend = MemoryBackend("memory://")
-    async with hub.running(backend, "test"):
+    async with hub.running(Broadcast(backend=backend), "test"):
         hub._bridge._hear = heard.append
         hub.publish_version("room:1", 2)
         await until(lambda: not hub._bridge._waiting)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import pytest
-from broadcaster._backends.memory import MemoryBackend
+from broadcaster import Broadcast
 
 from tests.live.providing import provide
 from webapp.live import Frame, Hub, Payload, Providers, Reader
@@ -68,7 +68,7 @@ async def hub(log: Log) -> AsyncIterator[Hub]:
             last_frame=lambda reader, reason: f"({reason})".encode(),
         )
     )
-    async with hub.running(MemoryBackend("memory://"), "test"):
+    async with hub.running(Broadcast("memory://"), "test"):
         yield hub
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Collection, Mapping
 
 import pytest
-from broadcaster._backends.memory import MemoryBackend
+from broadcaster import Broadcast
 
 from tests.conftest import Person
 from tests.live.providing import no_log, provide, providers
@@ -17,10 +17,10 @@ from webapp.live import hub as the_hub
 from webapp.live.outbox import LIMIT_BYTES, Outbox
 from webapp.live.providers import LogSource
 from webapp.live.states import Pace
+from webapp.live.stream import MAX_DOCUMENT_BYTES, Stream
 from webapp.messages import changes, posting
 from webapp.presence.models import Visit
 from webapp.presence.tracker import tracker
-from webapp.streams.stream import MAX_DOCUMENT_BYTES, Stream
 
 LONG = "漢" * 3900
 
@@ -163,7 +163,7 @@ def slow() -> Slow:
 @pytest.fixture
 async def hub(slow: Slow) -> AsyncIterator[Hub]:
     hub = Hub(providers(slow.log, slow.versions))
-    async with hub.running(MemoryBackend("memory://"), "test"):
+    async with hub.running(Broadcast("memory://"), "test"):
         yield hub
 
 

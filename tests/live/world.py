@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from broadcaster import Event
+from broadcaster import Broadcast, Event
 from broadcaster._backends.base import BroadcastBackend
 
 from webapp.live import Frame, Hub, Providers, Reader
@@ -262,7 +262,7 @@ class Process:
         self._task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
-        async with self.hub.running(self.wire, "test"):
+        async with self.hub.running(Broadcast(backend=self.wire), "test"):
             self.is_serving.set()
             await self._is_over.wait()
 

@@ -11,7 +11,7 @@ KEEP_ALIVE_HTML = b"<!---->"
 # At once, so that the page sees that something gets through to it.
 SSE_OPENING = b": ok\nevent: ok\n\n"
 # The last bytes of an endless document that is to be loaded again.
-BEGIN_ANEW = b'<meta http-equiv="refresh" content="0">'
+RELOAD_DOCUMENT = b'<meta http-equiv="refresh" content="0">'
 
 # The endless documents allow styles that carry it; a new one for each start, so that nobody can know it. It is one for
 # all of them: a frame is made once for all open pages, and a nonce of each document would mean to make it for each.

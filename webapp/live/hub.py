@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Collection, Coroutine, Set
 from typing import Any
 
 from broadcaster import Broadcast
-from broadcaster._backends.base import BroadcastBackend
 
 from webapp.core.tasks import cancel_and_wait
 from webapp.live import states
@@ -62,12 +61,12 @@ class Hub:
         self._must_check = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def running(self, backend: BroadcastBackend, name: str) -> AsyncIterator[None]:
+    async def running(self, broadcast: Broadcast, name: str) -> AsyncIterator[None]:
         """Listen, publish and poll until the block ends; `name` is that of the installation."""
         self.is_connected = self._is_running = True
         self._bridge = Bridge(self._on_ring, self._on_link, self.counts)
         self._must_check = asyncio.Event()
-        async with Broadcast(backend=backend) as broadcast:
+        async with broadcast:
             self.spawn(self._bridge.listen(broadcast, name))
             self.spawn(self._bridge.publish(broadcast, name))
             self.spawn(self._bulk.run())

@@ -35,6 +35,19 @@ class LogSource(NamedTuple):
     versions: ReadVersions
 
 
+class StreamWatcher:
+    """What a domain notices of streams; called by their responses, which may be cancelled, so never with a query."""
+
+    def opened(self, reader: Reader) -> None:
+        """The reader hears its channels from now on."""
+
+    def wrote(self, reader: Reader, chunk: bytes) -> None:
+        """Called with what goes to the page, unless it went straight to the connection of a page with script."""
+
+    def closed(self, reader: Reader) -> None:
+        """The stream has ended."""
+
+
 def log_failure(what: str, error: Exception) -> None:
     logger.warning("%s, trying again: %r", what, error)
 
@@ -49,8 +62,7 @@ class Providers:
     topics: Mapping[str, TopicSource] = field(default_factory=dict)
     # By kind of news: called in every process with the facts that were broadcast.
     news: Mapping[str, Callable[..., None]] = field(default_factory=dict)
-    # Called when a stream has ended.
-    on_closed: Sequence[Callable[[Reader], None]] = ()
+    watchers: Sequence[StreamWatcher] = ()
     access_checks: Sequence[CheckAccess] = ()
     # The last bytes for a reader whose stream ends for this reason.
     last_frame: Callable[[Reader, str], bytes] = lambda reader, reason: b""

@@ -1,12 +1,18 @@
-"""A broadcaster backend on Redis that outlives the loss of Redis."""
+"""
+A backend for broadcaster on Redis that outlives the loss of Redis.
+
+With another version of broadcaster its own backend is used: it ends for ever when its connection breaks, and then
+what other processes changed is found by the heartbeat.
+"""
 
 import asyncio
 import contextlib
 import logging
 import random
+from importlib.metadata import version
 from typing import Any
 
-from broadcaster import Event
+from broadcaster import Broadcast, Event
 from broadcaster._backends.base import BroadcastBackend
 from redis import asyncio as redis
 from redis.asyncio.client import PubSub
@@ -18,14 +24,31 @@ from webapp.live.bridge import LINK_DOWN, LINK_UP
 
 logger = logging.getLogger(__name__)
 
+# As pyproject.toml has it.
+KNOWN_VERSION = "0.3.1"
 CONNECT_SECONDS = 2.0
 PUBLISH_SECONDS = 2.0
 # A server that is frozen must be noticed about as soon as one that is dead: until then rights that end go on.
 PING_SECONDS = 1.0
 SILENCE_SECONDS = 2.5
-# What waits to be heard. The queue of broadcaster behind it is emptied at once, by Bell.listen, which never waits.
-MOST_HEARD = 10_000
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+# What waits to be heard. The queue of broadcaster behind it is emptied at once, by Bridge.listen, which never waits.
+MAX_QUEUED = 10_000
+MIN_BACKOFF, MAX_BACKOFF = 0.1, 2.0
+
+
+def problem() -> str | None:
+    """Return why the backend can't be used; None when it can."""
+    if (found := version("broadcaster")) == KNOWN_VERSION:
+        return None
+    return f"broadcaster is {found} in place of {KNOWN_VERSION}: the link to Redis does not come back when it breaks"
+
+
+def broadcaster(url: str) -> Broadcast:
+    """Return a broadcaster on Redis that has the backend below; else, with a line in the program's log, its own."""
+    if found := problem():
+        logger.warning(found)
+        return Broadcast(url)
+    return Broadcast(backend=RedisBackend(url))
 
 
 class RedisBackend(BroadcastBackend):
@@ -41,7 +64,7 @@ class RedisBackend(BroadcastBackend):
         options: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS}
         self._listening = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
         self._publishing = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **options)
-        self._heard: asyncio.Queue[Event] = asyncio.Queue(MOST_HEARD)
+        self._received: asyncio.Queue[Event] = asyncio.Queue(MAX_QUEUED)
         self._channel = ""
         self._supervisor: asyncio.Task[None] | None = None
         self._last_heard = 0.0
@@ -69,19 +92,19 @@ class RedisBackend(BroadcastBackend):
             await self._publishing.publish(channel, message)
 
     async def next_published(self) -> Event:
-        return await self._heard.get()
+        return await self._received.get()
 
-    def _tell(self, message: str) -> None:
-        if self._heard.full():
-            # Whoever floods the channel: what was missed is found as after a break.
-            while not self._heard.empty():
-                self._heard.get_nowait()
-            self._heard.put_nowait(Event(self._channel, LINK_DOWN))
-            self._heard.put_nowait(Event(self._channel, LINK_UP))
-        self._heard.put_nowait(Event(self._channel, message))
+    def _queue(self, message: str) -> None:
+        if self._received.full():
+            # The channel is flooded: what was missed is read from the database, as after a break.
+            while not self._received.empty():
+                self._received.get_nowait()
+            self._received.put_nowait(Event(self._channel, LINK_DOWN))
+            self._received.put_nowait(Event(self._channel, LINK_UP))
+        self._received.put_nowait(Event(self._channel, message))
 
     async def _supervise(self) -> None:
-        pause = SHORTEST_PAUSE
+        pause = MIN_BACKOFF
         while True:
             pubsub = self._listening.pubsub()
             is_up = False
@@ -95,33 +118,33 @@ class RedisBackend(BroadcastBackend):
                     tasks.create_task(self._watch(pubsub))
                     async with asyncio.timeout(CONNECT_SECONDS):
                         await confirmed.wait()
-                    is_up, pause = True, SHORTEST_PAUSE
+                    is_up, pause = True, MIN_BACKOFF
             except Exception as error:  # whatever it is, the answer is to connect again
                 causes = getattr(error, "exceptions", [error])
-                if is_up or pause == SHORTEST_PAUSE:
+                if is_up or pause == MIN_BACKOFF:
                     logger.warning("the link to Redis is gone, connecting again: %r", causes[0])
                     self._lost_at = asyncio.get_running_loop().time()
-                self._tell(LINK_DOWN)
+                self._queue(LINK_DOWN)
             finally:
                 with contextlib.suppress(Exception):
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
             # Of many processes that lose Redis together, not all come back at the same moment.
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, MAX_BACKOFF)
 
     async def _listen(self, pubsub: PubSub, confirmed: asyncio.Event) -> None:
         async for message in pubsub.listen():
             self._last_heard = asyncio.get_running_loop().time()
             if message["type"] == "subscribe":
                 # Only now can no message be missed any more: what came before is read from the database.
-                self._say_it_is_up()
+                self._log_reconnection()
                 confirmed.set()
-                self._tell(LINK_UP)
+                self._queue(LINK_UP)
             elif message["type"] == "message":
-                self._tell(message["data"].decode(errors="replace"))
+                self._queue(message["data"].decode(errors="replace"))
         raise ConnectionError("the subscription ended")
 
-    def _say_it_is_up(self) -> None:
+    def _log_reconnection(self) -> None:
         if self._lost_at is not None:
             away = asyncio.get_running_loop().time() - self._lost_at
             logger.warning("the link to Redis is up again, after %.0f seconds", away)

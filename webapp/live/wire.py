@@ -15,6 +15,7 @@ from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from webapp import settings
+from webapp.live import sse
 
 # The one whose private parts are used here, as pyproject.toml has it.
 KNOWN_VERSION = "0.54.0"
@@ -44,7 +45,7 @@ class Wire:
     def below(cls, send: Send) -> "Wire | None":
         """The one below a request's `send`; None where there is none, or it is not wanted."""
         cycle = getattr(send, "__self__", None)
-        if not settings.DIRECT_WRITES or problem():
+        if not settings.DIRECT_WRITES or problem() or sse.problem():
             return None
         return cls(cycle) if isinstance(cycle, RequestResponseCycle) else None
 

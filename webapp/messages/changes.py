@@ -90,7 +90,7 @@ class ChangeFrames:
         earlier = lines[0].number if lines and lines[0].number > 1 else 0
         more = render.fragment("messages/_more.html", room=room, messages=lines, earlier=earlier)
         sse = frames.hx_partial("#log", "innerHTML", messages) + frames.hx_partial("#earlier", "outerHTML", more)
-        html = "".join(self._placed(line) for line in lines).encode() if is_first else frames.BEGIN_ANEW
+        html = "".join(self._placed(line) for line in lines).encode() if is_first else frames.RELOAD_DOCUMENT
         return Frame(frames.sse_event(sse, version), html)
 
     def _message(self, line: MessageRow, is_again: bool = False) -> str:

@@ -10,9 +10,10 @@ from webapp import settings
 from webapp.core.lifetime import Slot
 from webapp.core.tasks import cancel_and_wait
 from webapp.db import engine
-from webapp.live import hub
+from webapp.live import Reader, hub
+from webapp.live.providers import StreamWatcher
 from webapp.presence import broadcasts
-from webapp.presence.models import RENEW_SECONDS, Process, UserRoom, Visit
+from webapp.presence.models import NO_ROOM, RENEW_SECONDS, Process, UserRoom, Visit
 
 WRITE_SECONDS = 0.5
 # A page that changes closes its stream and opens another: nobody should see the person flicker.
@@ -149,3 +150,15 @@ def _people(places: Collection[UserRoom]) -> set[int]:
 
 
 tracker = Slot[PresenceTracker]("presence of this process")
+
+
+class StreamPresence(StreamWatcher):
+    """Counts the open streams of people; a mask is never present anywhere."""
+
+    def opened(self, reader: Reader) -> None:
+        if reader.number("mask") is None:
+            tracker().stream_opened(reader.labels["user"], reader.number("room") or NO_ROOM)
+
+    def closed(self, reader: Reader) -> None:
+        if reader.number("mask") is None:
+            tracker().stream_closed(reader.labels["user"], reader.number("room") or NO_ROOM)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from webapp.conversations.models import Membership
 from webapp.live import Payload, Reader, hub
 from webapp.live.items import Item, Pair, Welcome
+from webapp.live.providers import StreamWatcher
 from webapp.relationships import queries as relationships
 from webapp.sidebar.entries import CONTACTS_CHANGED, EntryFrames, online_frames, requests_frame
 from webapp.sidebar.queries import (
@@ -161,6 +162,15 @@ async def _dots(pairs: Collection[Pair], found: Mapping[str, object]) -> list[It
     there = {person for topic, person in people.items() if _is_online(found.get(topic))}
     frames = await online_frames(people.values(), there) if people else {}
     return [Dot(user, topic, frames[people[topic]]) for user, topic in pairs if people[topic] in frames]
+
+
+class CountAgain(StreamWatcher):
+    """While a page of a room is open nothing in it counts as unread: when it closes, other pages count again."""
+
+    def closed(self, reader: Reader) -> None:
+        room = reader.number("room")
+        if room is not None and reader.number("mask") is None:
+            hub().mark_item(f"user:{reader.labels['user']}", f"room:{room}")
 
 
 # News.

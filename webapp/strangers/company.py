@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from webapp.core.lifetime import Slot
 from webapp.db import engine
 from webapp.live import Reader, hub
+from webapp.live.providers import StreamWatcher
 from webapp.strangers.broadcasts import MOVED, moved, waits
 from webapp.strangers.matching import match_waiting
 from webapp.strangers.models import Company, Stranger, company_in
@@ -103,14 +104,16 @@ class CompanyWatcher:
 watch = Slot[CompanyWatcher]("watch over strangers")
 
 
-def closed(reader: Reader) -> None:
-    """A stream has ended. One that ends after each answer is back at once."""
-    if reader.number("mask") is not None and not reader.is_long_poll:
-        hub().spawn(_gone(reader.labels["user"]))
+class StrangerStreams(StreamWatcher):
+    """Notices that a page of a mask has closed. One that ends after each answer is back at once."""
+
+    def closed(self, reader: Reader) -> None:
+        if reader.number("mask") is not None and not reader.is_long_poll:
+            hub().spawn(page_closed(reader.labels["user"]))
 
 
-async def _gone(mask: int) -> None:
-    """A page of somebody in a chat has closed."""
+async def page_closed(mask: int) -> None:
+    """Shorten the presence of a mask of which no other page is open here."""
     if not hub().readers(f"mask:{mask}"):
         try:
             await Stranger.shorten_presence(mask)

@@ -18,8 +18,8 @@ from webapp.http.limits import throttle
 from webapp.http.urls import path_for
 from webapp.live import Reader, frames, hub
 from webapp.live.admission import admitted
+from webapp.live.stream import Stream, parked_by_session
 from webapp.sidebar.queries import OLDER_PAGE
-from webapp.streams.stream import SAVE_DATA_INTERVAL_SECONDS, Stream, parked_by_session
 
 MOST_DIGITS = 18
 LONGEST_DIGEST = 40
@@ -29,6 +29,8 @@ RELOAD_MS = 10
 PUBLIC_STATES = frozenset({"about", "people", "typing"})
 SIDEBAR_STATES = frozenset({"entries", "online"})
 DISPENSABLE_STATES = frozenset({"people", "typing", "online"})
+# Who saves data gets what comes within so long in one piece.
+SAVE_DATA_INTERVAL_SECONDS = 2.0
 # The first bytes of an endless document: some browsers show nothing before a kilobyte has come.
 FIRST_BYTES = 1024
 

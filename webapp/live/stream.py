@@ -1,4 +1,4 @@
-"""One open stream, from its first byte to its last."""
+"""The response of an open page, from its first byte to its last."""
 
 import asyncio
 import contextlib
@@ -9,16 +9,13 @@ import zlib
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from webapp.conversations.models import Membership
 from webapp.core.lifetime import Slot
-from webapp.db import engine
-from webapp.live import Reader, frames, hub
+from webapp.live import frames, hub, sse
+from webapp.live.reader import Reader
+from webapp.live.sse import EventSourceResponse, SendTimeoutError
 from webapp.live.wire import Wire
-from webapp.presence.models import NO_ROOM
-from webapp.presence.tracker import tracker
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +27,12 @@ MAX_DOCUMENT_BYTES = 512 * 1024
 PARKED_SECONDS = 1800
 # An answer to a page that no stream gets through to lasts so long, or so long after there was something of the log.
 LONG_POLL_SECONDS, LONG_POLL_AFTER_NEWS_SECONDS = 10.0, 1.0
-# Who saves data gets what comes within so long in one piece.
-SAVE_DATA_INTERVAL_SECONDS = 2.0
 # Connections that stay open, silent, after their last frame: to the browser they count like all others.
 parked_by_session = Slot[Counter[int]]("count of parked streams")
-# By which a chunk with something of the log is told from signs of life and states.
-MESSAGE_MARKER = b'<li id="message-'
 
 
 class Stream(EventSourceResponse):
-    """sse-starlette opens and closes it, and tells of a shutdown; what goes through it are frames of the hub."""
+    """The chunks of a reader's outbox, straight to the connection where that is possible, else by sse-starlette."""
 
     def __init__(
         self,
@@ -58,7 +51,7 @@ class Stream(EventSourceResponse):
         super().__init__(
             gzip_stream(self._chunks()) if packed else self._chunks(),
             media_type=media_type,
-            # Said outright, so that nothing on the way compresses (and so holds back) what should flow.
+            # Explicitly, so that no proxy compresses (and so holds back) what should flow.
             headers={"Cache-Control": "no-store, no-transform", **coding, **(headers or {})},
             ping=0,
             send_timeout=SEND_TIMEOUT_SECONDS,
@@ -77,7 +70,7 @@ class Stream(EventSourceResponse):
             else:
                 await super().__call__(scope, receive, send)
         except SendTimeoutError:
-            logger.info("a page that does not read was let go")
+            logger.info("a page that does not read was disconnected")
             if transport:
                 # Closing politely would wait for ever to write what nobody reads.
                 transport.abort()
@@ -103,44 +96,34 @@ class Stream(EventSourceResponse):
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         """No database here: a stream may be cancelled at any moment."""
         reader = self.reader
-        user, room = reader.labels["user"], reader.number("room") or NO_ROOM
-        # What comes in an endless document is on the screen; a page with script says itself how far it is read.
-        is_read = reader.framing == "html" and room != NO_ROOM
-        is_stranger = reader.number("mask") is not None  # who is never said to be in a room, or anywhere
+        watchers = hub().providers.watchers
         yield self.opening
         sent: int | None = None
         hub().join(reader)
-        if not is_stranger:
-            tracker().stream_opened(user, room)
+        for watcher in watchers:
+            watcher.opened(reader)
         if reader.is_long_poll:
             self._end_in(LONG_POLL_SECONDS)
         try:
             async for chunk in reader.outbox:
                 yield chunk
-                if reader.framing == "html" and frames.BEGIN_ANEW in chunk:
+                if reader.framing == "html" and frames.RELOAD_DOCUMENT in chunk:
                     return
                 if reader.is_long_poll and b"id: " in chunk:
                     self._end_in(LONG_POLL_AFTER_NEWS_SECONDS)
-                if is_read and (sent is None or ("receipts" in reader.states and MESSAGE_MARKER in chunk)):
-                    schedule_mark_read(user, room)
+                for watcher in watchers:
+                    watcher.wrote(reader, chunk)
                 # The page that it begins with does not count: it would be as long the next time.
                 sent = 0 if sent is None else sent + len(chunk)
                 if reader.framing == "html" and sent > MAX_DOCUMENT_BYTES:
-                    yield frames.BEGIN_ANEW
+                    yield frames.RELOAD_DOCUMENT
                     return
                 if self.interval and not reader.outbox.is_closed:
                     await asyncio.sleep(self.interval)
         finally:
             hub().leave(reader)
-            for hear in hub().providers.on_closed:
-                hear(reader)
-            if not is_stranger:
-                tracker().stream_closed(user, room)
-                if room != NO_ROOM:
-                    # While it was open, nothing in it counted as unread: other pages of theirs count again.
-                    hub().mark_item(f"user:{user}", f"room:{room}")
-            if is_read:
-                schedule_mark_read(user, room)
+            for watcher in watchers:
+                watcher.closed(reader)
         if reader.is_parked:
             parked_by_session()[reader.labels["session"]] += 1
             try:
@@ -167,28 +150,6 @@ async def gzip_stream(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[byte
         yield packer.flush()
 
 
-# Of whom it is about to be written that they have read a room.
-noting = Slot[set[tuple[int, int]]]("marks of reading")
-
-
-def schedule_mark_read(user: int, room: int) -> None:
-    """Once for all that happens until it is written: many pages may close together."""
-    if (user, room) not in noting():
-        noting().add((user, room))
-        hub().spawn(mark_read(user, room))
-
-
-async def mark_read(user: int, room: int) -> None:
-    """What came while the page was open has been read."""
-    noting().discard((user, room))
-    try:
-        if await Membership.mark_all_read(user, room):
-            hub().refresh(f"room:{room}", "receipts")
-            hub().broadcast_reliably("place", user=user, room=room)
-    except engine.DOWN as error:
-        logger.debug("what was read could not be written; the next page that is served says it again: %r", error)
-
-
 def _unpark(session: int) -> None:
     parked_by_session()[session] -= 1
     if not parked_by_session()[session]:
@@ -203,14 +164,16 @@ async def stay_open() -> AsyncIterator[bytes]:
 
 
 async def send_farewells() -> None:
-    """Wait until the server is about to go, and tell the pages whose streams sse-starlette does not watch over."""
-    await EventSourceResponse._listen_for_exit_signal()
+    """Wait until the server is about to end, and close the streams that sse-starlette does not watch over."""
+    if sse.problem():
+        return
+    await sse.wait_for_shutdown()
     for reader in hub().readers():
         Farewell(reader).set()
 
 
 class Farewell:
-    """What sse-starlette sets when the server is about to go: every page comes back after a while of its own."""
+    """What sse-starlette sets when the server is about to end: every page comes back after a while of its own."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader

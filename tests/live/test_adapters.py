@@ -1,0 +1,56 @@
+"""What is done where the library below is another than the one whose private parts are known."""
+
+import pytest
+from starlette.types import Message
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from webapp import app
+from webapp.live import redis, sse, wire
+from webapp.live.wire import Wire
+
+
+class Cycle(RequestResponseCycle):
+    def __init__(self) -> None:
+        pass
+
+    async def send(self, message: Message) -> None:  # type: ignore[override]
+        pass
+
+
+def test_it_is_the_uvicorn_that_is_known() -> None:
+    assert wire.problem() is None
+    assert Wire.below(Cycle().send) is not None
+
+
+def test_they_are_the_sse_starlette_and_the_broadcaster_that_are_known() -> None:
+    assert (sse.problem(), redis.problem()) == (None, None)
+
+
+async def test_with_another_sse_starlette_streams_take_its_own_way_and_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, migrated: None
+) -> None:
+    monkeypatch.setattr(sse, "KNOWN_VERSION", "0.1")
+    assert Wire.below(Cycle().send) is None
+    async with app.lifespan(app.app):
+        pass
+    assert "in place of 0.1: streams take more memory and time" in caplog.text
+
+
+def test_with_another_broadcaster_its_own_backend_is_used_and_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = "redis://127.0.0.1:1"
+    assert isinstance(redis.broadcaster(url)._backend, redis.RedisBackend)
+    monkeypatch.setattr(redis, "KNOWN_VERSION", "0.1")
+    assert not isinstance(redis.broadcaster(url)._backend, redis.RedisBackend)
+    assert "in place of 0.1: the link to Redis does not come back when it breaks" in caplog.text
+
+
+async def test_with_another_uvicorn_streams_take_the_plain_way_and_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, migrated: None
+) -> None:
+    monkeypatch.setattr(wire, "KNOWN_VERSION", "0.1")
+    assert Wire.below(Cycle().send) is None
+    async with app.lifespan(app.app):
+        pass
+    assert "in place of 0.1: streams take more memory and time" in caplog.text
