@@ -235,6 +235,12 @@ async def test_the_rest_of_a_body_may_take_longer_than_a_head(port: int, monkeyp
     writing.close()
 
 
+def test_an_unknown_uvicorn_is_known_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert protocol.problem() is None
+    monkeypatch.setattr(protocol, "KNOWN_VERSION", "0.1")
+    assert "in place of 0.1: heads of requests have no bounds" in (protocol.problem() or "")
+
+
 LONG = b"x" * 70_000
 
 

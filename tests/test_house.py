@@ -312,3 +312,21 @@ def test_private_parts_would_be_found() -> None:
         "f._g(f.h)\nf._ours\nf._replace(x=1)\nf.__class__\n"
     )
     assert private_parts(file, {"_ours"}) == {"a._b", "_d", "_g"}
+
+
+def naming(pattern: str) -> list[str]:
+    """The modules in whose text this is found."""
+    return [name for name, path in KNOWN.items() if re.search(pattern, path.read_text(encoding="utf-8"))]
+
+
+def test_only_negotiate_reads_what_a_browser_accepts() -> None:
+    found = naming(r"""(?i)headers(?:\.get\(|\[)\s*b?["']accept-(?:language|encoding)""")
+    assert [name for name in found if name not in PENDING] == ["http.negotiate"]
+
+
+def test_only_params_reads_the_query() -> None:
+    assert [name for name in naming(r"\bquery_params\b") if name not in PENDING] == ["http.params"]
+
+
+# Still to be moved.
+PENDING = ("messages.page", "rooms.views", "sidebar.views", "strangers.views")

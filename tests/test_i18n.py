@@ -159,7 +159,7 @@ def language_of(page: str) -> str:
     ],
 )
 def test_the_browser_asks_for_a_language(header: str, code: str) -> None:
-    assert accepted_language(header) == code
+    assert accepted_language(header, LANGUAGES) == code
 
 
 async def test_a_page_is_in_the_language_that_the_browser_asks_for(visitor: Person) -> None:

@@ -76,12 +76,14 @@ def serve(host: str, port: int, workers: int) -> None:
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
+    from webapp.http import protocol
+
     if workers > 1 and settings.ON_SQLITE:
         raise click.ClickException("SQLite serves one process. Set DATABASE_URL to a PostgreSQL database for more.")
     if workers > 1 and not settings.REDIS_URL:
         raise click.ClickException("Several processes need Redis to hear of each other. Set REDIS_URL.")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a closed terminal, or of who turns logs over: no reason to end
-    for warning in settings.WARNINGS:
+    for warning in filter(None, [*settings.WARNINGS, protocol.problem()]):
         click.echo(warning, err=True)
     for place in _listen(host, port):  # before anything is touched, to learn whether it is possible
         place.close()
@@ -95,7 +97,7 @@ def serve(host: str, port: int, workers: int) -> None:
     click.echo(_greeting(sockets, is_new="0001_initial" in applied))
     config = uvicorn.Config(
         "webapp.app:app",
-        http="webapp.http.protocol:BoundedProtocol",
+        http="httptools" if protocol.problem() else "webapp.http.protocol:BoundedProtocol",
         workers=workers,
         log_config=_logging(uvicorn.config.LOGGING_CONFIG),
         log_level="debug" if settings.DEBUG else "warning",

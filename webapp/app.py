@@ -287,7 +287,7 @@ def _asked(request: Request) -> str:
     chosen = request.cookies.get(i18n.COOKIE, "")
     if chosen in i18n.LANGUAGES:
         return chosen
-    return negotiate.accepted_language(request.headers.get("accept-language", ""))
+    return negotiate.language(request, i18n.LANGUAGES)
 
 
 app = Parley(

@@ -23,6 +23,7 @@ from webapp.http.client import address_hash, client
 from webapp.http.forms import Upload, read_form, read_form_with_file
 from webapp.http.limits import throttle, throttle_guess
 from webapp.http.origin import local_path, referring_path
+from webapp.http.params import choice, query
 from webapp.http.urls import path_for
 from webapp.media.images import ProcessedImage, process_image
 
@@ -46,7 +47,7 @@ async def register(request: Request) -> Response:
 
 
 async def login(request: Request) -> Response:
-    target = local_path(request.query_params.get("next", path_for("lobby")))
+    target = local_path(query(request, "next", path_for("lobby")))
     if request.method != "POST":
         if current_account(request):
             return render.see_other(target)
@@ -138,7 +139,7 @@ SUCCESS_MESSAGES = {
 
 
 def _settings(request: Request, name: str, status: int = 200, **context: Any) -> Response:
-    notice = SUCCESS_MESSAGES.get(request.query_params.get("done", ""), "")
+    notice = choice(request, "done", SUCCESS_MESSAGES, "")
     return render.page(request, name, status, current_path=request.scope["path"], notice=notice, **context)
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from webapp.accounts.authentication import current_account, require_account
 from webapp.conversations.models import Room
 from webapp.http import render
-from webapp.http.params import page_number
+from webapp.http.params import is_in_query, page_number
 from webapp.http.urls import path_for
 from webapp.presence.queries import online
 from webapp.relationships.queries import blocked_codes, friends, requesters
@@ -19,7 +19,7 @@ LOBBY_FRIENDS = 50
 
 
 async def front(request: Request) -> Response:
-    return render.page(request, "home/front.html", has_left="left" in request.query_params)
+    return render.page(request, "home/front.html", has_left=is_in_query(request, "left"))
 
 
 async def me_css(request: Request) -> Response:

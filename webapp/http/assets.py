@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.http.negotiate import negotiate
+from webapp.http import negotiate
 
 STATIC = settings.STATIC
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
@@ -200,7 +200,7 @@ def _answer(request: Request, name: str, cache_control: str) -> Response:
     }
     if _knows(request.headers.get("If-None-Match", ""), etag):
         return Response(status_code=304, headers=headers)
-    coding = negotiate(request.headers.get("Accept-Encoding", ""), asset.bodies)
+    coding = negotiate.encoding(request, asset.bodies)
     body = asset.bodies[coding]
     headers["Content-Length"] = str(len(body))
     if coding != "identity":

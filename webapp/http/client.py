@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from webapp import settings
 from webapp.core import i18n
-from webapp.http import cookie
+from webapp.http import cookie, params
 
 # A proxy may pass on what is no address, and limits are counted by it.
 MAX_ADDRESS_LENGTH = 100
@@ -123,7 +123,7 @@ def rejects_cookies(request: Request) -> bool:
     """
     host = request.headers.get("host", "")
     comes_from_here = request.headers.get("referer", "").startswith((f"http://{host}/", f"https://{host}/"))
-    was_led = "next" in request.query_params or not client(request).is_text_browser
+    was_led = params.is_in_query(request, "next") or not client(request).is_text_browser
     return comes_from_here and was_led and not request.cookies
 
 

@@ -1,14 +1,54 @@
-"""Numbers and choices in queries and forms, within their bounds."""
+"""Numbers, words and pages in queries and forms: read here alone, within their bounds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from starlette.requests import Request
 
+T = TypeVar("T")
+
 MAX_PAGES = 100
+MAX_WHOLE = 10**9
+# Longer digits are never parsed: Python takes time that grows with their square.
+MAX_DIGITS = 18
 
 
-def page_number(request: Request) -> int:
-    return min(MAX_PAGES, max(1, whole(request.query_params.get("page", ""), default=1)))
+def query(request: Request, name: str, default: str = "") -> str:
+    """Return the value of that name in the address."""
+    return request.query_params.get(name, default)
 
 
-def whole(typed: str, default: int) -> int:
-    """The number that was typed, up to nine digits of it."""
-    return int(typed[:9]) if typed.isascii() and typed.isdigit() else default
+def is_in_query(request: Request, name: str) -> bool:
+    return name in request.query_params
+
+
+def choice(request: Request, name: str, choices: Mapping[str, T], default: T) -> T:
+    """Return the one of the choices that the address names."""
+    return choices.get(query(request, name), default)
+
+
+def page_number(request: Request, most: int = MAX_PAGES) -> int:
+    """Return the number of the page of a list, from 1."""
+    return max(1, whole(query(request, "page"), 1, most))
+
+
+def whole(text: str, default: T, most: int = MAX_WHOLE) -> int | T:
+    """Return the number in a field, at most so large; the default where there is none."""
+    if not (text.isascii() and text.isdigit()):
+        return default
+    return min(int(text[:MAX_DIGITS]), most)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; `has_more` where another follows."""
+
+    rows: Sequence[T]
+    number: int
+    has_more: bool
+
+    @classmethod
+    def of(cls, found: Sequence[T], number: int, size: int) -> "Page[T]":
+        """Return the page with the first rows of what was found, of which a query reads one more than it has."""
+        return cls(found[:size], number, len(found) > size)

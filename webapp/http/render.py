@@ -172,7 +172,8 @@ def stylesheet_response(request: Request, name: str, **context: Any) -> Response
 def _compressed(
     request: Request, text: str, status: int, headers: dict[str, str], media_type: str, effort: int = 3
 ) -> Response:
-    body, coding = compress(text.encode(), request.headers.get("accept-encoding", ""), effort)
+    coding = negotiate.encoding(request)
+    body = compress(text.encode(), coding, effort)
     if coding != "identity":
         headers["Content-Encoding"] = coding
     return Response(body, status, headers, media_type)
@@ -190,15 +191,14 @@ def fragment_or_redirect(request: Request, name: str, goto: str, **context: Any)
     return see_other(goto)
 
 
-def compress(body: bytes, accepted: str, effort: int = 3) -> tuple[bytes, str]:
-    """The body in the coding that the Accept-Encoding header likes best, and that coding's name."""
-    coding = negotiate.negotiate(accepted, ("br", "gzip"))
+def compress(body: bytes, coding: str, effort: int = 3) -> bytes:
+    """Return the body in that coding."""
     if coding == "br":
-        return brotli.compress(body, quality=effort), "br"
+        return bytes(brotli.compress(body, quality=effort))
     if coding == "gzip":
         packer = zlib.compressobj(4, wbits=31)
-        return packer.compress(body) + packer.flush(), "gzip"
-    return body, coding
+        return packer.compress(body) + packer.flush()
+    return body
 
 
 def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:

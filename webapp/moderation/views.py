@@ -17,6 +17,7 @@ from webapp.core.i18n import _
 from webapp.http import render, security_log
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
+from webapp.http.params import Page, is_in_query, page_number, query
 from webapp.http.urls import path_for
 from webapp.moderation import broadcasts
 from webapp.moderation.decisions import DURATIONS, lift_ban, list_banned
@@ -38,9 +39,9 @@ DECISIONS = {action.value: action for action in (Action.DISMISS, Action.WARN, Ac
 async def report(request: Request) -> Response:
     if request.method == "POST":
         return await _report(request)
-    about = request.query_params.get("about", "")
+    about = query(request, "about")
     user = _reporter(request, about)
-    if "done" in request.query_params:
+    if is_in_query(request, "done"):
         block, link = await _blocking(user, about), path_for("strangers" if about == ANONYMOUS else "lobby")
         return render.page(request, "moderation/reported.html", block=block, link=link)
     return await _form(request, user, about, {"reason": "", "text": ""})
@@ -104,19 +105,14 @@ def _admin(request: Request) -> Viewer:
 
 
 def _page(request: Request) -> int:
-    typed = request.query_params.get("page", "")
-    return max(1, min(int(typed[:9]), MAX_PAGES)) if typed.isascii() and typed.isdigit() else 1
+    return page_number(request, MAX_PAGES)
 
 
 def _list(request: Request, name: str, found: list[Any], status: int = 200, **context: Any) -> Response:
-    """A page of what was found, with the way to the next one."""
-    paged = {
-        "found": found[:PAGE],
-        "more": len(found) > PAGE,
-        "page": _page(request),
-        "current_path": request.scope["path"],
-    }
-    return render.page(request, name, status, **(paged | context))
+    """Return one page of what was found, with links to those around it."""
+    page = Page.of(found, _page(request), PAGE)
+    shared = {"found": page.rows, "more": page.has_more, "page": page.number, "current_path": request.scope["path"]}
+    return render.page(request, name, status, **(shared | context))
 
 
 async def index(request: Request) -> Response:
@@ -175,7 +171,7 @@ async def _show(
         "reasons": REASONS,
         "terms": DURATIONS,
         "current_path": path_for("moderation"),
-        "notice": _("Done, and written into the log.") if "done" in request.query_params else "",
+        "notice": _("Done, and written into the log.") if is_in_query(request, "done") else "",
         "form": typed or {"told": "", "note": "", "hours": "24", "address": ""},
         "problem": error.message if error else "",
     }

@@ -16,6 +16,7 @@ from webapp.core.i18n import _
 from webapp.http import render
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
+from webapp.http.params import choice, query
 from webapp.http.urls import path_for
 from webapp.presence import broadcasts as presence
 from webapp.presence.last_seen import last_seen_for
@@ -29,11 +30,12 @@ from webapp.sidebar.layout import render_with_sidebar
 MAX_QUERY_LENGTH = 60
 VISIBILITY_FIELDS = ("shows_presence", "shows_receipts", "shows_typing")
 NO_PROBLEMS = {"found_by": "", "written_by": ""}
+SUCCESS_MESSAGES = {"privacy": _("Saved.")}
 
 
 async def search_people(request: Request) -> Response:
     user = require_account(request)
-    words = text.clean_line(request.query_params.get("q", ""))[:MAX_QUERY_LENGTH]
+    words = text.clean_line(query(request, "q"))[:MAX_QUERY_LENGTH]
     if words:
         await throttle(settings.RATE_SEARCH, "search", str(user.id))
     found = await search(user, words) if is_searchable(words) else []
@@ -182,7 +184,7 @@ async def privacy(request: Request) -> Response:
 
 
 def _privacy(request: Request, status: int = 200, **context: Any) -> Response:
-    notice = _("Saved.") if request.query_params.get("done") == "privacy" else ""
+    notice = choice(request, "done", SUCCESS_MESSAGES, "")
     return render.page(
         request, "people/privacy.html", status, current_path=request.scope["path"], notice=notice, **context
     )

@@ -15,6 +15,7 @@ from webapp.http import negotiate, render
 from webapp.http.client import client
 from webapp.http.headers import CONTENT_SECURITY_POLICY
 from webapp.http.limits import throttle
+from webapp.http.params import is_in_query, query
 from webapp.http.urls import path_for
 from webapp.live import Reader, frames, hub
 from webapp.live.admission import admitted
@@ -36,7 +37,7 @@ FIRST_BYTES = 1024
 
 
 async def open_events(request: Request, user: Viewer, room: Room | None) -> Response:
-    digest = request.query_params.get("sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
+    digest = query(request, "sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
     reader = await open_reader(request, user, room, "sse", _cursor(request, room) if room else None, digest)
     return open_stream(request, reader)
 
@@ -61,8 +62,8 @@ def first_events(request: Request) -> bytes:
 
 def _is_outdated(request: Request) -> bool:
     """Whether the page is of another version. Those from before pages had one tell their sidebar's digest alone."""
-    query = request.query_params
-    return query.get("page", "" if "sidebar" in query else render.PAGE_VERSION) != render.PAGE_VERSION
+    of_old_page = "" if is_in_query(request, "sidebar") else render.PAGE_VERSION
+    return query(request, "page", of_old_page) != render.PAGE_VERSION
 
 
 async def open_log(request: Request, user: Viewer, room: Room) -> Response:
@@ -94,7 +95,7 @@ def open_document(request: Request, reader: Reader, user: Viewer, name: str, **c
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
     policy = CONTENT_SECURITY_POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.
-    packed = negotiate.negotiate(request.headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
+    packed = negotiate.encoding(request, ("gzip",)) == "gzip"
     headers = {"Content-Security-Policy": policy}
     interval = SAVE_DATA_INTERVAL_SECONDS if save_data else 0.0
     return Stream(reader, opening, "text/html; charset=utf-8", headers, packed, interval)
@@ -162,7 +163,7 @@ def is_long_poll(request: Request) -> bool:
 
 def _cursor(request: Request, room: Room) -> int | None:
     """The version that the page holds: what it heard last wins over what it was served with."""
-    for text in (request.headers.get("last-event-id"), request.query_params.get("after")):
+    for text in (request.headers.get("last-event-id"), query(request, "after")):
         if text and text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
             # A version that is still to come is of another time (a restored backup): the log is sent anew.
             return int(text) if int(text) <= room.version else None

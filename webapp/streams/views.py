@@ -13,6 +13,7 @@ from webapp.core.errors import Forbidden
 from webapp.core.i18n import _
 from webapp.http import render
 from webapp.http.client import client
+from webapp.http.params import query
 from webapp.http.urls import path_for
 from webapp.relationships.queries import request_counts
 from webapp.streams.opening import (
@@ -61,8 +62,8 @@ async def supervisor(request: Request) -> Response:
     that can't be fetched while the server is away would be the last one.
     """
     path = quote(request.scope["path"])
-    twin = "a" if request.query_params["frame"] == "b" else "b"
-    page = quote(request.query_params.get("page", render.PAGE_VERSION)[:MAX_VERSION_LENGTH])
+    twin = "a" if query(request, "frame") == "b" else "b"
+    page = quote(query(request, "page", render.PAGE_VERSION)[:MAX_VERSION_LENGTH])
     html = render.fragment(
         "streams/supervisor.html", path=f"{path}?page={page}", twin=f"{path}?frame={twin}&page={page}"
     )
