@@ -15,7 +15,8 @@ from tests.people import befriend, chat_of, who, write
 from tests.readers import CHAT
 from tests.readers import reader as open_reader
 from webapp import settings
-from webapp.accounts.models import EVERYONE, User
+from webapp.accounts.models import User
+from webapp.accounts.viewer import EVERYONE
 from webapp.app import app as the_app
 from webapp.conversations import broadcasts
 from webapp.conversations.access import for_reading

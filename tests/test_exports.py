@@ -646,13 +646,11 @@ async def test_a_database_that_is_away_does_not_end_the_maker(alice: Person, mon
         looked.set()
         raise OSError("the database is away")
 
-    another = worker.ExportWorker()
     with monkeypatch.context() as patch:
         patch.setattr(Export, "claim", away)
-        task = asyncio.create_task(another.run())
+        worker.worker().wake()
         async with asyncio.timeout(PATIENCE_SECONDS):
             await looked.wait()
     await Export.begin(who(alice))
-    another.wake()
+    worker.worker().wake()
     await made(alice)
-    await tasks.cancel_and_wait({task})

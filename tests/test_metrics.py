@@ -3,7 +3,7 @@
 import asyncio
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,7 +184,7 @@ async def test_whoever_finds_the_database_away_it_is_one_line(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(hub(), "providers", replace(hub().providers, access_checks=[away]))
-    monkeypatch.setattr(sql, "rows", away)
+    monkeypatch.setattr(sql, "fetch_inline", away)
     monkeypatch.setattr(Message, "list_page", away)
     for _ in range(5):
         assert (await alice.get(room.path)).status_code == 503
@@ -226,7 +226,7 @@ async def test_health_says_when_the_database_is_away_slow_or_was_a_moment_ago(
         answer = await visitor.get("/health")
         assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (200, "degraded", "slow")
     with monkeypatch.context() as patch:
-        patch.setattr(sql, "rows", away)
+        patch.setattr(sql, "fetch_inline", away)
         answer = await visitor.get("/health")
         assert (answer.status_code, answer.json()["status"], answer.json()["database"]) == (503, "down", "down")
     answer = await visitor.get("/health")
@@ -252,13 +252,13 @@ async def test_a_file_that_is_missing_is_our_fault_and_not_the_databases(alice: 
 async def test_health_asks_the_database_once_for_all_who_ask_within_a_second(
     visitor: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, rows = list[str](), sql.rows
+    asked, fetch = list[str](), sql.fetch_inline
 
-    async def count(query: str, *values: object) -> list[dict[str, object]]:
+    async def count(query: str, *values: object) -> Sequence[sql.Row]:
         asked.append(query)
-        return await rows(query, *values)
+        return await fetch(query, *values)
 
-    monkeypatch.setattr(sql, "rows", count)
+    monkeypatch.setattr(sql, "fetch_inline", count)
     answers = [*await asyncio.gather(*(visitor.get("/health") for _ in range(20))), await visitor.get("/health")]
     assert {answer.status_code for answer in answers} == {200}
     assert asked.count("SELECT 1") == 1

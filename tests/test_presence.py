@@ -3,7 +3,7 @@
 import asyncio
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -87,15 +87,15 @@ async def process() -> PresenceTracker:
 
 async def dies(process: PresenceTracker) -> None:
     """Its lease has ended."""
-    await sql.rows("UPDATE process SET seen_at = seen_at - ? WHERE id = ?", LEASE_SECONDS + 1, process._process)
+    await sql.execute("UPDATE process SET seen_at = seen_at - ? WHERE id = ?", LEASE_SECONDS + 1, process._process)
 
 
 async def names(room: Room) -> list[str]:
-    return [person["display_name"] for person in (await presence_in([room.id]))[room.id].shown]
+    return [person.display_name for person in (await presence_in([room.id]))[room.id].shown]
 
 
 async def visits(process: PresenceTracker) -> set[tuple[int, int]]:
-    rows = await sql.rows("SELECT user_id, room_id FROM visit WHERE process_id = ?", process._process)
+    rows = await sql.fetch_all("SELECT user_id, room_id FROM visit WHERE process_id = ?", process._process)
     return {(row["user_id"], row["room_id"]) for row in rows}
 
 
@@ -145,21 +145,21 @@ async def test_a_crowded_room_counts_all_and_reads_the_names_that_it_shows(
 ) -> None:
     names = [f"{'person' if number % 2 else 'Person'} {number:02}" for number in range(30)]
     await gather(room, *reversed(names))
-    read: list[dict[str, Any]] = []
-    rows = sql.rows
+    read: list[sql.Row] = []
+    fetch = sql.fetch_inline
 
-    async def noted(query: str, *values: object) -> list[dict[str, Any]]:
-        found = await rows(query, *values)
+    async def noted(query: str, *values: object) -> Sequence[sql.Row]:
+        found = await fetch(query, *values)
         read.extend(found)
         return found
 
-    monkeypatch.setattr(sql, "rows", noted)
+    monkeypatch.setattr(sql, "fetch_inline", noted)
     found = await presence_in([room.id, room.id + 1][:count])
     assert len(read) == 24
     here = found.pop(room.id)
     assert (here.total, here.others) == (30, 6)
-    assert [person["display_name"] for person in here.shown] == names[:24]
-    assert [(people.total, people.shown) for people in found.values()] == [(0, [])] * (count - 1)
+    assert [person.display_name for person in here.shown] == names[:24]
+    assert [(people.total, people.shown) for people in found.values()] == [(0, ())] * (count - 1)
 
 
 async def test_a_name_that_a_style_hides_takes_its_separator_along(room: Room, alice: Person) -> None:
@@ -228,9 +228,9 @@ async def test_the_condition_of_being_online_fits_into_a_query_of_another_domain
         f"SELECT membership.user_id, {is_online('other')} AS is_online FROM membership "
         'LEFT JOIN "user" AS other ON other.id = membership.user_id AND other.id <> ?'
     )
-    rows = {row["user_id"]: row["is_online"] for row in await sql.rows(query, 0)}
+    rows = {row["user_id"]: row["is_online"] for row in await sql.fetch_all(query, 0)}
     assert {user: bool(found) for user, found in rows.items()} == {who(alice).id: True, who(bob).id: False}
-    rows = {row["user_id"]: row["is_online"] for row in await sql.rows(query, who(alice).id)}
+    rows = {row["user_id"]: row["is_online"] for row in await sql.fetch_all(query, who(alice).id)}
     assert not rows[who(alice).id]
 
 

@@ -8,7 +8,6 @@ from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F
 from tortoise.models import Model
-from tortoise.queryset import QuerySet
 
 from webapp.accounts import passwords
 from webapp.accounts.names import (
@@ -20,7 +19,7 @@ from webapp.accounts.names import (
     validate_display_name,
     validate_username,
 )
-from webapp.accounts.viewer import PERMANENT, VIEWER_FIELDS, Avatar, Viewer
+from webapp.accounts.viewer import CODE, EVERYONE, FRIENDS, PERMANENT, VIEWER_FIELDS, Avatar, Viewer
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import LANGUAGES, Text, _
@@ -28,9 +27,6 @@ from webapp.db import transaction
 from webapp.http.urls import path_for
 from webapp.media.images import ProcessedImage
 from webapp.media.store import picture_store
-
-EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
-
 
 BIO_LENGTH = 300
 NOTICE_LENGTH = 300
@@ -284,9 +280,3 @@ class SearchName(Model):
         await cls.filter(user_id=user.id).delete()
         names = search_keys(user.username or "", user.display_name)
         await cls.bulk_create([cls(user_id=user.id, folded=folded) for folded in names])
-
-    @classmethod
-    def starting_with(cls, prefix: str) -> "QuerySet[SearchName]":
-        """Those of the people who may be found by name, in order; U+10FFFF is in no name and behind all others."""
-        found = cls.filter(folded__gte=prefix, folded__lt=f"{prefix}\U0010ffff", user__found_by=EVERYONE)
-        return found.order_by("folded").select_related("user")

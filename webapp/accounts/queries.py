@@ -44,6 +44,12 @@ def person_from(row: Iterable[Any]) -> PersonRow:
 _PROFILE = f'SELECT {", ".join(PROFILE_FIELDS)} FROM "user" WHERE code = ? AND NOT is_guest'
 
 
+async def people_by_code(code: str) -> list[PersonRow]:
+    """Return the person with that code, if there is one."""
+    rows = await sql.fetch_inline(f'SELECT {person_columns()} FROM "user" WHERE code = ? AND NOT is_guest', code)
+    return list(map(person_from, rows))
+
+
 async def profile_by_code(code: str) -> ProfileRow:
     """Return the person with that code, which may be written in any case; raise NotFound."""
     code = code.upper()

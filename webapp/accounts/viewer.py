@@ -14,6 +14,8 @@ from webapp.media.images import LARGE, SMALL
 from webapp.media.store import picture_path
 
 HUES = 12
+# Who finds somebody by name, and who may write to them first.
+EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
 PERMANENT = datetime(9000, 1, 1, tzinfo=UTC)
 
 

@@ -4,8 +4,7 @@ from typing import cast
 
 from tortoise.exceptions import IntegrityError
 
-from webapp.accounts.models import FRIENDS
-from webapp.accounts.viewer import Person, ProfileRow
+from webapp.accounts.viewer import FRIENDS, Person, ProfileRow
 from webapp.conversations import direct
 from webapp.conversations.models import Room
 from webapp.core.errors import NotFound, Problem

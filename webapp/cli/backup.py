@@ -265,7 +265,7 @@ def _put_pictures(source: Path) -> None:
 
 
 async def leap_on_postgresql() -> None:
-    await sql.rows("UPDATE room SET version = version + ?", version_offset())
+    await sql.execute("UPDATE room SET version = version + ?", version_offset())
 
 
 @contextlib.contextmanager

@@ -122,7 +122,7 @@ async def _state_after(executor: MigrationExecutor, applied: set[MigrationKey]) 
 
 async def missing() -> list[str]:
     """The names of the migrations that the open database lacks. Raises TooNew."""
-    await sql.rows("SELECT 1")  # the executor takes a database that is away for an empty one
+    await sql.fetch_all("SELECT 1")  # the executor takes a database that is away for an empty one
     return [step.name for step in await _steps(MigrationExecutor(sql.connection(), engine.config()["apps"]))]
 
 

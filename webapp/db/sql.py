@@ -29,6 +29,10 @@ def connection() -> BaseDBAsyncClient:
     return get_connection("default")
 
 
+def is_sqlite(client: BaseDBAsyncClient) -> bool:
+    return bool(client.capabilities.dialect == "sqlite")
+
+
 @lru_cache(maxsize=1000)
 def for_engine(query: str) -> str:
     """Return a query written with `?` for its values as the engine in use takes it."""
@@ -56,30 +60,34 @@ async def fetch_inline(query: str, *values: object) -> Sequence[Row]:
 
     Only for queries whose rows an index finds and bounds, or LIMIT does: each is explained in tests/test_queries.py.
     """
-    if settings.ON_SQLITE:
-        return await sqlite.fetch_inline(connection(), query, list(values))
-    return await postgresql.fetch(connection(), for_engine(query), values)
+    client = connection()
+    if is_sqlite(client):
+        return await sqlite.fetch_inline(client, query, list(values))
+    return await postgresql.fetch(client, for_engine(query), values)
 
 
 async def fetch_all(query: str, *values: object) -> Sequence[Row]:
     """Return the rows of any query; on SQLite it is read in a thread, so that nobody waits for it."""
-    if settings.ON_SQLITE:
-        return await sqlite.fetch_all(connection(), query, list(values))
-    return await postgresql.fetch(connection(), for_engine(query), values)
+    client = connection()
+    if is_sqlite(client):
+        return await sqlite.fetch_all(client, query, list(values))
+    return await postgresql.fetch(client, for_engine(query), values)
 
 
 async def fetch_limited(query: str, *values: object, seconds: float) -> Sequence[Row]:
     """Return the rows of a query that may take long; raise TimeoutError when it has taken so many seconds."""
-    if settings.ON_SQLITE:
-        return await sqlite.fetch_limited(connection(), query, list(values), seconds)
-    return await postgresql.fetch(connection(), for_engine(query), values, seconds)
+    client = connection()
+    if is_sqlite(client):
+        return await sqlite.fetch_limited(client, query, list(values), seconds)
+    return await postgresql.fetch(client, for_engine(query), values, seconds)
 
 
 async def execute(query: str, *values: object) -> Sequence[Row]:
     """Write, and return the rows of RETURNING. Outside of a transaction it is one of its own."""
-    if settings.ON_SQLITE:
-        return await sqlite.execute(connection(), query, list(values))
-    return await postgresql.fetch(connection(), for_engine(query), values)
+    client = connection()
+    if is_sqlite(client):
+        return await sqlite.execute(client, query, list(values))
+    return await postgresql.fetch(client, for_engine(query), values)
 
 
 async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ import logging
 
 from tortoise.queryset import QuerySet
 
-from webapp.accounts.models import CODE, SearchName, User
+from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import new_code
 from webapp.accounts.sessions import Session
-from webapp.accounts.viewer import Person
+from webapp.accounts.viewer import CODE, Person
 from webapp.conversations import members
 from webapp.conversations.models import Membership, Room
 from webapp.db import transaction

@@ -36,6 +36,7 @@ T = TypeVar("T")
 BATCH_SIZE = 100
 # As often as the page of progress is refreshed, twice.
 PROGRESS_INTERVAL_SECONDS = 1.0
+COUNTING_SECONDS = 60.0
 MAX_SESSIONS = 1000
 STYLES = "exports/export.css"
 
@@ -125,7 +126,8 @@ async def rooms_to_export(user: Person) -> list[ExportRoom]:
     How much they wrote is read from an index alone; of a chat everything is theirs to read.
     """
     query = "SELECT room_id, count(*) AS n FROM message WHERE author_id = ? GROUP BY room_id"
-    wrote = {row["room_id"]: int(row["n"]) for row in await sql.rows(query, user.id)}
+    counted = await sql.fetch_limited(query, user.id, seconds=COUNTING_SECONDS)
+    wrote = {row["room_id"]: int(row["n"]) for row in counted}
     mine = Room.filter(memberships__user_id=user.id, memberships__role__not=KICKED, closed_at=None)
     rows = await mine.values("id", "key", "kind", "last_number", "last_at")
     left = sorted(set(wrote) - {row["id"] for row in rows})

@@ -126,7 +126,7 @@ class Export(Model):
     @classmethod
     async def claim(cls, process: str) -> "Export | None":
         """The oldest that is not being made, from now on this process's to make; None when there is none."""
-        while found := await sql.rows(CLAIMABLE, process):
+        while found := await sql.fetch_all(CLAIMABLE, process):
             [row] = found
             mine = cls.filter(id=row["id"], run=row["run"], state__in=(WAITING, MAKING))
             await _delete(row["run"])

@@ -129,7 +129,7 @@ class Report(Model):
     @classmethod
     async def queue(cls, page: int = 1) -> list[Case]:
         """What waits, by whom it is about, the oldest first: a page and one more to show there is."""
-        found = await sql.rows(
+        found = await sql.fetch_all(
             "SELECT min(id) AS first, count(*) AS reports, count(DISTINCT COALESCE(reporter_id, -id)) AS reporters "
             "FROM report WHERE handled_at IS NULL GROUP BY COALESCE(person_id, -id) ORDER BY min(id) LIMIT ? OFFSET ?",
             PAGE + 1, (page - 1) * PAGE,
@@ -150,12 +150,12 @@ class Report(Model):
         """How often the person has been reported, and by how many people."""
         if self.person_id is None:
             return {"reports": 1, "reporters": 1}
-        [row] = await sql.rows(
+        [row] = await sql.fetch_all(
             "SELECT count(*) AS reports, count(DISTINCT COALESCE(reporter_id, -id)) AS reporters "
             "FROM report WHERE person_id = ?",
             self.person_id,
         )
-        return row
+        return dict(row)
 
     async def decisions(self) -> list[AuditEntry]:
         """What has been decided about this report and this person, the latest first."""

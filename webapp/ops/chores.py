@@ -20,7 +20,7 @@ class Chore(Model):
     @classmethod
     async def claim(cls, name: str, seconds: int) -> bool:
         """Whether this process is to do it: nobody has for so many seconds, by the clock that all share."""
-        won = await sql.rows(
+        won = await sql.execute(
             f"INSERT INTO chore (name, done_at) VALUES (?, {NOW}) "
             "ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at "
             f"WHERE chore.done_at <= excluded.done_at - {int(seconds)} RETURNING name",

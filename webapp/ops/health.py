@@ -68,10 +68,10 @@ async def _database() -> str:
     begun = monotonic()
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            await sql.rows("SELECT 1")
+            await sql.fetch_inline("SELECT 1")
             if faults.database.is_on:
                 # A database that is full or locked still answers questions.
-                await sql.rows("UPDATE process SET renewed = renewed")
+                await sql.execute("UPDATE process SET renewed = renewed")
     except Exception as error:  # whatever it is, the answer is no
         faults.database.report(error)
         return "down"

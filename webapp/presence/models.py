@@ -44,7 +44,7 @@ class Process(Model):
     @classmethod
     async def renew(cls, identity: str) -> bool:
         """Say that the process lives, in one statement; whether its row was new (its visits are gone then)."""
-        rows = await sql.rows(
+        rows = await sql.execute(
             f"INSERT INTO process (id, seen_at) VALUES (?, {NOW}) "
             "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, renewed = 1 RETURNING renewed",
             identity,
@@ -56,7 +56,7 @@ class Process(Model):
         """Delete the processes whose lease has ended (on SQLite: all others); where their people were."""
         if everyone_but:
             return await transaction.transact(cls._delete, "id <> ?", everyone_but)
-        if not await sql.rows(f"SELECT id FROM process WHERE {IS_DEAD} LIMIT 1"):
+        if not await sql.fetch_inline(f"SELECT id FROM process WHERE {IS_DEAD} LIMIT 1"):
             return set()  # as nearly always, and nothing was written
         return await transaction.transact(cls._delete, IS_DEAD)
 
@@ -70,8 +70,8 @@ class Process(Model):
         """Of several that find the same process dead one gets its people: the others wait, and find no such row."""
         places: set[UserRoom] = set()
         held = f"UPDATE process SET renewed = 1 WHERE {which} RETURNING id, seen_at"
-        for process in await sql.rows(held, *parameters):
-            visits = await sql.rows("SELECT user_id, room_id FROM visit WHERE process_id = ?", process["id"])
+        for process in await sql.execute(held, *parameters):
+            visits = await sql.fetch_inline("SELECT user_id, room_id FROM visit WHERE process_id = ?", process["id"])
             here = {(visit["user_id"], visit["room_id"]) for visit in visits}
             await update_last_seen({user for user, _ in here}, datetime.fromtimestamp(process["seen_at"], UTC))
             await cls.filter(id=process["id"]).delete()
@@ -105,13 +105,13 @@ class Visit(Model):
 
         async def write() -> None:
             for some in batches(went):
-                await sql.rows(
+                await sql.execute(
                     f"DELETE FROM visit WHERE id IN (SELECT visit.id FROM ({_values(some)}) AS went JOIN visit "
                     "ON visit.process_id = ? AND visit.user_id = went.column1 AND visit.room_id = went.column2)",
                     *_flat(some), process,
                 )  # fmt: skip
             for some in batches(came):
-                await sql.rows(
+                await sql.execute(
                     "INSERT INTO visit (process_id, user_id, room_id) SELECT ?, came.column1, came.column2 "
                     f'FROM ({_values(some)}) AS came WHERE EXISTS (SELECT 1 FROM "user" WHERE id = came.column1) '
                     "ON CONFLICT DO NOTHING",

@@ -1,7 +1,7 @@
 """Who is online, and where."""
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from webapp.db import sql
 from webapp.db.sql import batches
@@ -19,40 +19,44 @@ def is_online(user: str = '"user"') -> str:
 
 
 async def online(users: Collection[int]) -> set[int]:
-    """Those of the people who are online and show it; one query for each 500."""
+    """Return those of the people who are online and show it; one query for each 500."""
     found: set[int] = set()
-    for some in batches(set(users)):
-        query = f'SELECT id FROM "user" WHERE id IN ({sql.placeholders(some)}) AND {is_online()}'
-        rows = await sql.rows(query, *some)
-        found |= {row["id"] for row in rows}
+    for batch in batches(set(users)):
+        query = f'SELECT id FROM "user" WHERE id IN ({sql.placeholders(batch)}) AND {is_online()}'
+        found |= {row["id"] for row in await sql.fetch_inline(query, *batch)}
     return found
 
 
 async def rooms_shown_to(user: int) -> list[int]:
-    """The rooms that the person's pages show, in any process."""
-    rows = await sql.rows("SELECT DISTINCT room_id FROM visit WHERE user_id = ? AND room_id > ?", user, NO_ROOM)
+    """Return the rooms that the person's pages show, in any process."""
+    rows = await sql.fetch_inline("SELECT DISTINCT room_id FROM visit WHERE user_id = ? AND room_id > ?", user, NO_ROOM)
     return [row["room_id"] for row in rows]
+
+
+class PresentRow(NamedTuple):
+    """Somebody who is in a room now."""
+
+    code: str
+    display_name: str
 
 
 class RoomPresence(NamedTuple):
     """Who is in a room now: how many, and the first of them by name."""
 
     total: int
-    shown: list[dict[str, Any]]
+    shown: tuple[PresentRow, ...]
 
     @property
     def others(self) -> int:
         return self.total - len(self.shown)
 
 
-# Only the names that are shown are read. Of one room, as it is asked most, in the way that costs least.
+# Only the names that are shown are read. Of one room, which is asked for most, in the way that costs least.
 _IN_ROOM = (
     'SELECT code, display_name, COUNT(*) OVER () AS total FROM "user" WHERE shows_presence AND id IN ('
     f"SELECT user_id FROM visit JOIN process ON process.id = visit.process_id WHERE room_id = ? AND {IS_ALIVE}) "
     f"ORDER BY LOWER(display_name), code LIMIT {NAMES_SHOWN}"
 )
-
-
 _IN_ROOMS = f"""
 SELECT room_id, code, display_name, total FROM (
     SELECT here.room_id, "user".code, "user".display_name, COUNT(*) OVER (PARTITION BY here.room_id) AS total,
@@ -64,17 +68,17 @@ SELECT room_id, code, display_name, total FROM (
 
 
 async def presence_in(rooms: Collection[int]) -> dict[int, RoomPresence]:
-    """Who is in each of these rooms and shows it, in one query; a page that shows no room has no people."""
-    by_room: dict[int, list[dict[str, Any]]] = {room: [] for room in rooms if room != NO_ROOM}
+    """Return who is in each of these rooms and shows it, in one query; a page that shows no room has no people."""
+    by_room: dict[int, list[sql.Row]] = {room: [] for room in rooms if room != NO_ROOM}
     if len(by_room) == 1:
         [room] = by_room
-        by_room[room] = await sql.rows(_IN_ROOM, room)
+        by_room[room] = list(await sql.fetch_inline(_IN_ROOM, room))
     elif by_room:
-        for row in await sql.rows(_IN_ROOMS.format(rooms=sql.placeholders(by_room)), *by_room):
-            by_room[row.pop("room_id")].append(row)
-    return {room: _people(found) for room, found in by_room.items()}
+        for row in await sql.fetch_inline(_IN_ROOMS.format(rooms=sql.placeholders(by_room)), *by_room):
+            by_room[row["room_id"]].append(row)
+    return {room: _presence(rows) for room, rows in by_room.items()}
 
 
-def _people(rows: list[dict[str, Any]]) -> RoomPresence:
-    total = rows[0]["total"] if rows else 0
-    return RoomPresence(total, [{"code": row["code"], "display_name": row["display_name"]} for row in rows])
+def _presence(rows: list[sql.Row]) -> RoomPresence:
+    shown = tuple(PresentRow(row["code"], row["display_name"]) for row in rows)
+    return RoomPresence(rows[0]["total"] if rows else 0, shown)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
 from webapp.accounts.queries import person_columns, person_from, profile_by_code
-from webapp.accounts.viewer import Person, PersonRow, ProfileRow, Viewer
+from webapp.accounts.viewer import EVERYONE, Person, PersonRow, ProfileRow, Viewer
 from webapp.core import text
 from webapp.core.errors import NotFound
 from webapp.core.i18n import _
@@ -17,6 +17,9 @@ from webapp.presence.queries import is_online
 
 MAX_LISTED = 1000
 COOLING_OFF = timedelta(days=30)
+# Of names that begin with what was typed; one person may have several of them.
+MAX_NAMES = 100
+SEARCH_SECONDS = 2.0
 P = TypeVar("P", bound=Person)
 
 
@@ -257,6 +260,35 @@ async def veiled_blocks(user: Person) -> list[VeiledBlockRow]:
     """Return the blocks without a name that the person has made, the latest first."""
     rows = await sql.fetch_inline(_VEILED, user.id)
     return [VeiledBlockRow(row["id"], sql.from_db(row["created_at"]), bool(row["everywhere"])) for row in rows]
+
+
+# By name. U+10FFFF is in no name and behind all others; on PostgreSQL the column has the collation "C", in which, as on
+# SQLite, all that begins with a prefix is a range of the index.
+
+_BY_NAME = f"""
+SELECT {person_columns()} FROM search_name JOIN "user" ON "user".id = search_name.user_id
+WHERE search_name.folded >= ? AND search_name.folded < ? AND "user".found_by = '{EVERYONE}' AND {{who}}
+ORDER BY search_name.folded LIMIT {MAX_NAMES}"""
+_NOT_BLOCKED = " AND ".join(
+    f"search_name.user_id NOT IN (SELECT {other} FROM {table} WHERE {one} = ?{only})"
+    for table, only in (("block", ""), ("veiled_block", " AND everywhere"))
+    for one, other in (("blocker_id", "blocked_id"), ("blocked_id", "blocker_id"))
+)
+
+
+async def friends_by_name(prefix: str, friends: Collection[int]) -> list[PersonRow]:
+    """Return those of the people, by name, who have one that begins so; a person may be there several times."""
+    query = _BY_NAME.format(who=f"search_name.user_id IN ({sql.placeholders(friends)})")
+    return list(map(person_from, await _by_name(query, prefix, *friends)))
+
+
+async def people_by_name(viewer: Person, prefix: str) -> list[PersonRow]:
+    """Return the people, by name, who have one that begins so, without any whom a block keeps from the viewer."""
+    return list(map(person_from, await _by_name(_BY_NAME.format(who=_NOT_BLOCKED), prefix, *[viewer.id] * 4)))
+
+
+async def _by_name(query: str, prefix: str, *values: int) -> Iterable[sql.Row]:
+    return await sql.fetch_limited(query, prefix, f"{prefix}\U0010ffff", *values, seconds=SEARCH_SECONDS)
 
 
 # What somebody is to the viewer.

@@ -8,9 +8,9 @@ from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
-from webapp.accounts.models import CODE, User
+from webapp.accounts.models import User
 from webapp.accounts.names import new_code
-from webapp.accounts.viewer import Person
+from webapp.accounts.viewer import CODE, Person
 from webapp.conversations.models import ANONYMOUS, Membership, Room
 from webapp.core.i18n import _
 from webapp.db import sql, transaction
