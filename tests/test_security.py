@@ -843,7 +843,7 @@ async def test_processes_count_together_again_when_redis_is_back(
     own_redis.kill()
     assert [await counts(one), await counts(other)] == [True, True]
     own_redis.start()
-    one.away_until = other.away_until = 0.0  # five seconds later
+    one.down_until = other.down_until = 0.0  # five seconds later
     assert [await counts(one), await counts(other), await counts(one)] == [True, True, False]
 
 

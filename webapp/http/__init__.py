@@ -1,1 +1,1 @@
-"""What of a request belongs to no domain: who asks, forms, origin, limits, rendering."""
+"""The parts of a request that belong to no domain: client, kinds of addresses, forms, origin, limits, rendering."""

@@ -1,9 +1,9 @@
 """
 The session cookie, and the form token that is made of it.
 
-The cookie holds a random token, signed; the row of a signed-in session is found by its digest. Its name holds something
-of the installation, because cookies know no port: two installations on one host would sign each other's people out.
-Over https it begins with `__Host-`, which no neighbouring domain can set.
+The cookie holds a random token, signed; the row of a signed-in session is found by its digest. Its name differs by
+installation, because cookies are shared between ports: two installations on one host would sign each other's people
+out. Over https it begins with `__Host-`, which no neighbouring domain can set.
 """
 
 import secrets
@@ -19,11 +19,11 @@ from starlette.types import Scope
 
 from webapp import settings
 
-# As it was called by version 0.1.0; who comes with it is given the new one.
+# The name in version 0.1.0; a browser that sends it is given today's.
 OLD_NAME = "session"
 LIFETIME_SECONDS = 365 * 24 * 3600
-# Ours have sixty characters. Signatures are read over whatever does not belong in them, so that of one cookie anybody
-# can make as many as they like, each as long as a header may be; and what has been read is remembered.
+# Ours have sixty characters. Reading a signature skips foreign characters, so that of one cookie anybody can make as
+# many as they like, each as long as a header may be; and what has been read is cached.
 MAX_LENGTH = 100
 
 
@@ -34,7 +34,7 @@ def signer(salt: str) -> Signer:
 
 def drop_escaped(scope: Scope) -> None:
     """
-    Take cookies with backslashes, which are none of ours, out of a request.
+    Remove cookies with backslashes, which are none of ours, from a request.
 
     Python before 3.11.10 and 3.12.6 unquotes one of 60 kB in seven seconds (CVE-2024-7592).
     """
@@ -44,7 +44,7 @@ def drop_escaped(scope: Scope) -> None:
 
 
 def _plain(cookies: bytes) -> bytes:
-    return b";".join(one for one in cookies.split(b";") if b"\\" not in one)
+    return b";".join(cookie for cookie in cookies.split(b";") if b"\\" not in cookie)
 
 
 @cache
@@ -86,7 +86,7 @@ def form_token(session_token: str) -> str:
 
 
 def digest(session_token: str) -> str:
-    """How a session's token is stored: the token itself is only in the browser."""
+    """Return what is stored of a session's token: the token itself is only in the browser."""
     return sha256(session_token.encode()).hexdigest()
 
 
@@ -133,6 +133,6 @@ def _line(name: str, value: str, scheme: str, lifetime: str) -> str:
 
 
 def remember(request: Request, response: Response, name: str, value: str, path: str = "/") -> None:
-    """Keep a choice of this browser in a cookie of its own."""
+    """Store a choice of this browser in a cookie of its own, for a year."""
     is_secure = request.scope["scheme"] == "https"
     response.set_cookie(name, value, LIFETIME_SECONDS, path=path, secure=is_secure, httponly=True, samesite="lax")

@@ -1,4 +1,4 @@
-"""What becomes of a problem: a page, a fragment or a small document."""
+"""Answers to problems: a page, a fragment or a small document, by what was asked for."""
 
 from http import HTTPStatus
 from typing import Any
@@ -22,11 +22,11 @@ from webapp.core.errors import (
 )
 from webapp.core.i18n import Text, _
 from webapp.db import engine
-from webapp.http import render
+from webapp.http import forms, render
 from webapp.http.client import client
 from webapp.http.urls import path_for
 
-# What is over by itself after a while.
+# These end by themselves after a while.
 RETRYABLE = (TooManyRequests, Unavailable)
 MESSAGES = {
     400: _("The request could not be read."),
@@ -60,25 +60,25 @@ async def handle_server_error(request: Request, error: Exception) -> Response:
     return problem_response(request, _problem(error))
 
 
-def problem_response(request: Request, told: Problem) -> Response:
-    """The problem as the kind of document that was asked for, with the message that the person would lose."""
-    link, link_text = (path_for("login"), _("Sign in")) if isinstance(told, SignInRequired) else _way_back(request)
+def problem_response(request: Request, problem: Problem) -> Response:
+    """Return the problem as the kind of document that was asked for, with the draft of a message in it."""
+    link, link_text = (path_for("login"), _("Sign in")) if isinstance(problem, SignInRequired) else _way_back(request)
     if client(request).is_fragment:
-        response = render.fragment_response("_problem.html", told.status, problem=told.message)
+        response = render.fragment_response("_problem.html", problem.status, problem=problem.message)
     else:
-        name = "error_frame.html" if _is_framed(request) else told.page
-        said = {"title": told.title, "message": told.message, "link": link, "link_text": link_text}
-        response = render.page(request, name, told.status, **_kept(request, told) | said)
-    response.headers.update(told.headers)
+        name = "error_frame.html" if _is_framed(request) else problem.page
+        context = {"title": problem.title, "message": problem.message, "link": link, "link_text": link_text}
+        response = render.page(request, name, problem.status, **_retry(request, problem) | context)
+    response.headers.update(problem.headers)
     return response
 
 
-def _kept(request: Request, told: Problem) -> dict[str, Any]:
-    """What was typed, and the address to ask once more where that may do: for a page, or with what was typed."""
-    typed = getattr(request.state, "typed", {})
-    draft = typed.get("body", "")
-    may_do = isinstance(told, RETRYABLE) and (draft or request.method == "GET")
-    return {"draft": draft, "nonce": typed.get("nonce", ""), "retry_path": asked_path(request) if may_do else ""}
+def _retry(request: Request, problem: Problem) -> dict[str, Any]:
+    """Return the draft, and the address to try again where that may help: for a page, or with the draft."""
+    form = forms.read_fields(request)
+    draft = form.get("body", "")
+    may_help = isinstance(problem, RETRYABLE) and (draft or request.method == "GET")
+    return {"draft": draft, "nonce": form.get("nonce", ""), "retry_path": asked_path(request) if may_help else ""}
 
 
 def _problem(error: Exception) -> Problem:
@@ -89,28 +89,28 @@ def _problem(error: Exception) -> Problem:
         return NotFound()
     if status == 413:
         return TooLarge()
-    told = Problem(MESSAGES.get(status, HTTPStatus(status).phrase), dict(getattr(error, "headers", None) or {}))
-    told.status = status
-    return told
+    problem = Problem(MESSAGES.get(status, HTTPStatus(status).phrase), dict(getattr(error, "headers", None) or {}))
+    problem.status = status
+    return problem
 
 
 def asked_path(request: Request, path: str = "") -> str:
     """
-    The path and query that were asked for, or another path with that query.
+    Return the path and query of the request, or another path with that query.
 
-    Not by `request.url`, which raises where they are not UTF-8.
+    `request.url` would raise where they are not UTF-8.
     """
     query = request.scope["query_string"].decode("latin-1")
     return quote(path or request.scope["path"]) + (f"?{query}" if query else "")
 
 
 def _is_framed(request: Request) -> bool:
-    """Whether the answer stands in a frame, by the request or by the field of a form that was sent from one."""
-    return client(request).is_framed or bool(getattr(request.state, "typed", {}).get("framed"))
+    """Whether the answer is shown in a frame, by the request or by the field of a form that was sent from one."""
+    return client(request).is_framed or bool(forms.read_fields(request).get("framed"))
 
 
 def _may_lead(request: Request) -> bool:
-    """Whether who asks may be led elsewhere: not a stream, nor what becomes a part of a page."""
+    """Whether a redirect may be followed: not by a stream, nor by what becomes a part of a page."""
     asking = client(request)
     wants_stream = not asking.kind.leads_to_sign_in or "text/event-stream" in request.headers.get("accept", "")
     return not (wants_stream or asking.is_fragment or _is_framed(request))

@@ -1,4 +1,4 @@
-"""Reading the forms that people send: what was typed, and the file in it, up to what is taken."""
+"""Reads forms: their fields, and a file up to its largest size."""
 
 import re
 from collections.abc import Collection
@@ -24,39 +24,39 @@ BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 
 
 class Upload(NamedTuple):
-    """A file as it was sent, and no more of it than is taken. Its name and type are the sender's, and mean nothing."""
+    """An uploaded file, cut at MAX_UPLOAD_BYTES. Its name and type are the sender's claims, and are not stored."""
 
     size: int
     content: bytes
 
 
 async def read_form(request: Request, *names: str) -> dict[str, str]:
-    """The named fields of the form that was sent; what is missing is empty. A form with a file can't be read."""
+    """Return the named fields, empty where they are missing; raise HTTPException for a form with a file."""
     sent = await parsed(request)
     if any(isinstance(value, UploadFile) for _, value in sent.multi_items()):
         raise HTTPException(400)
-    return _typed(request, sent, names)
+    return _fields(request, sent, names)
 
 
 async def read_form_with_file(request: Request, field: str, *names: str) -> tuple[dict[str, str], Upload | None]:
-    """The same for a form that may have one file, in that field: None when no file was chosen."""
+    """Return the named fields and the file in `field`, None where none was chosen; raise HTTPException for others."""
     sent = await parsed(request)
-    typed = _typed(request, sent, names)
+    form = _fields(request, sent, names)
     files = {name: value for name, value in sent.items() if isinstance(value, UploadFile)}
     file = files.pop(field, None)
     if files:
         raise HTTPException(400)
     if file is None or not (file.filename or file.size):
-        return typed, None
+        return form, None
     content = await file.read(MAX_UPLOAD_BYTES)
-    return typed, Upload(file.size or 0, content)
+    return form, Upload(file.size or 0, content)
 
 
 async def parsed(request: Request) -> FormData:
     """
-    Read the form that was sent, once: the guard looks for its token, the view for its fields.
+    Read the form, once: the check of the origin needs its token, the view its fields.
 
-    The only place that reads a body. What is no form is not read, and is a form without fields.
+    No other place reads a body. A body that is no form counts as one without fields, and is not read.
     """
     known: FormData | None = getattr(request.state, "form", None)
     if known is None:
@@ -64,8 +64,14 @@ async def parsed(request: Request) -> FormData:
     return known
 
 
+def read_fields(request: Request) -> dict[str, str]:
+    """Return the fields that the view has read of the form; empty where it has read none."""
+    fields: dict[str, str] = getattr(request.state, "fields", {})
+    return fields
+
+
 async def close(request: Request) -> None:
-    """Remove the files of a form that was read."""
+    """Delete the temporary files of a form that was read."""
     if form := getattr(request.state, "form", None):
         await form.close()
 
@@ -92,7 +98,7 @@ async def _parsed(request: Request) -> FormData:
 
 
 def _decoded(body: bytes) -> FormData:
-    """What a form in the usual coding says: Starlette's parser is made for files, and takes ten times as long."""
+    """Return the fields of an urlencoded body: Starlette's parser is made for files, and takes ten times as long."""
     try:
         pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
@@ -102,8 +108,10 @@ def _decoded(body: bytes) -> FormData:
 
 async def _parts(request: Request, boundary: bytes) -> FormData:
     """
-    The parts of a multipart form. Starlette's parser takes the codec from the request, and a client that names
-    `punycode` stops the event loop for seconds. So it reads a Content-Type of ours, with a codec that changes nothing.
+    Return the parts of a multipart form.
+
+    Starlette's parser takes the codec from the request, and a client that names `punycode` stops the event loop for
+    seconds. So the parser is given a Content-Type of ours, with a codec that changes nothing.
     """
     if not BOUNDARY.fullmatch(boundary):
         raise HTTPException(400)
@@ -121,12 +129,12 @@ async def _parts(request: Request, boundary: bytes) -> FormData:
 
 
 def _utf8(text: str) -> str:
-    """The text of bytes that were read as latin-1; what is no UTF-8 is replaced."""
+    """Return the text of bytes that were read as latin-1; invalid UTF-8 is replaced."""
     return text.encode("latin-1").decode(errors="replace")
 
 
-def _typed(request: Request, sent: FormData, names: Collection[str]) -> dict[str, str]:
+def _fields(request: Request, sent: FormData, names: Collection[str]) -> dict[str, str]:
     values = {name: sent.get(name) for name in names}
-    typed = {name: value if isinstance(value, str) else "" for name, value in values.items()}
-    request.state.typed = typed  # for the page of an error, which must not lose it
-    return typed
+    form = {name: value if isinstance(value, str) else "" for name, value in values.items()}
+    request.state.fields = form  # for the page of an error, which shows it again
+    return form

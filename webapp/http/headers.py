@@ -1,4 +1,4 @@
-"""What goes out with every answer: the policy that browsers hold a page to, and the session cookie."""
+"""Headers of every answer: the policy that browsers apply to a page, and the session cookie of new visitors."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADER
 
 
 def with_security_headers(request: Request, send: Send) -> Send:
-    """A `send` that puts the session cookie and these headers on whatever goes out."""
+    """Return a `send` that adds these headers, and the session cookie where it is due, to every answer."""
 
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,7 +1,7 @@
 """
-Browsers that were signed in to an account before: their attempts are counted by themselves.
+Browsers that were signed in to an account before: their attempts to sign in are counted separately.
 
-So nobody keeps a person out by guessing at the account from elsewhere.
+So guessing at an account from elsewhere does not keep its owner out.
 """
 
 import hmac
@@ -20,7 +20,7 @@ MAX_LENGTH = 200
 
 
 def token(request: Request, username: str) -> str:
-    """What this browser's attempts at the account are counted by; empty where it was never signed in to it."""
+    """Return what this browser's attempts at the account are counted by; empty where it was never signed in to it."""
     value = request.cookies.get(_name(username), "")[:MAX_LENGTH]
     try:
         name, _, token = cookie.signer("known").unsign(value).decode().partition(".")
@@ -30,7 +30,7 @@ def token(request: Request, username: str) -> str:
 
 
 def remember(request: Request, response: Response, username: str) -> None:
-    """Mark this browser as one that was signed in to the account; one that is marked keeps its token."""
+    """Mark the browser as one that was signed in to the account; one that is marked already keeps its token."""
     if token(request, username):
         return
     name = _name(username)
@@ -39,6 +39,6 @@ def remember(request: Request, response: Response, username: str) -> None:
 
 
 def _name(username: str) -> str:
-    """Of its own for each account, and without its name: others may use the browser after them."""
+    """A name that differs by account and does not show it: other people may use the browser later."""
     key = settings.secret_key().encode()
     return "known-" + hmac.new(key, f"known {username}".encode(), sha256).hexdigest()[:12]

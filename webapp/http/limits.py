@@ -1,4 +1,4 @@
-"""How often somebody may do something."""
+"""Rate limits."""
 
 import asyncio
 import time
@@ -16,29 +16,29 @@ from webapp.core.lifetime import Slot
 
 
 class Limiter:
-    """How often somebody may do something: counted in Redis for all processes, here while Redis is away."""
+    """Counts in Redis for all processes, and in this process while Redis is down."""
 
-    PATIENCE_SECONDS = 0.5
+    TIMEOUT_SECONDS = 0.5
     RETRY_SECONDS = 5.0
 
     def __init__(self, redis_url: str) -> None:
-        self.here = MovingWindowRateLimiter(MemoryStorage())
+        self.local = MovingWindowRateLimiter(MemoryStorage())
         self.shared = MovingWindowRateLimiter(_redis_storage(redis_url)) if redis_url else None
-        self.away_until = 0.0
+        self.down_until = 0.0
         self.fault = Fault("rate limits are counted by this process alone", "rate limits are counted together again")
 
     async def hit(self, rate: RateLimitItem, *who: str) -> int:
-        """Count one; 0 when it is within the rate, else the seconds until it would be."""
-        if self.shared and time.monotonic() > self.away_until:
+        """Count one; return 0 within the rate, else the seconds until it would be."""
+        if self.shared and time.monotonic() > self.down_until:
             try:
-                async with asyncio.timeout(self.PATIENCE_SECONDS):
+                async with asyncio.timeout(self.TIMEOUT_SECONDS):
                     seconds = await self._hit(self.shared, rate, *who)
                 self.fault.clear()
                 return seconds
-            except Exception as error:  # whatever the Redis client raises: counting must not stop the request
+            except Exception as error:  # the Redis client raises many kinds, and counting must not stop the request
                 self.fault.report(error)
-                self.away_until = time.monotonic() + self.RETRY_SECONDS
-        return await self._hit(self.here, rate, *who)
+                self.down_until = time.monotonic() + self.RETRY_SECONDS
+        return await self._hit(self.local, rate, *who)
 
     @staticmethod
     async def _hit(limiter: MovingWindowRateLimiter, rate: RateLimitItem, *who: str) -> int:
@@ -58,7 +58,7 @@ limiter = Slot[Limiter]("limiter")
 
 
 async def throttle(rate: RateLimitItem, *who: str) -> None:
-    """Raise TooMany when `who` did this more often than the rate allows."""
+    """Raise TooManyRequests when `who` did this more often than the rate allows."""
     if not settings.RATE_LIMITS:
         return
     if seconds := await limiter().hit(rate, *who):
@@ -66,6 +66,6 @@ async def throttle(rate: RateLimitItem, *who: str) -> None:
 
 
 async def throttle_guess(*who: str) -> None:
-    """Raise TooMany when passwords were tried too often by or against `who`: within a minute, or within an hour."""
+    """Raise TooManyRequests when passwords were tried too often by or against `who`, within a minute or an hour."""
     await throttle(settings.RATE_SIGN_IN, *who)
     await throttle(settings.RATE_GUESS, *who)

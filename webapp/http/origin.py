@@ -1,4 +1,4 @@
-"""Lets in what is asked of this server by its own pages: the host, the origin, the length of a request."""
+"""Checks of a request before its view: the host, the length of the body, the origin of a form."""
 
 import asyncio
 import re
@@ -19,10 +19,10 @@ from webapp.http.client import client
 from webapp.http.urls import path_for
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# More of a file is read than is taken, so that who sends a photo that is too large is told beside the field, with what
-# was typed kept.
+# More of a file is read than is accepted, so that a photo that is too large is refused beside its field, and the other
+# fields are shown again.
 MAX_READ_BYTES = 5 * settings.MAX_UPLOAD_MB * 2**20
-# A body may take as long as a slow link needs, but must go on.
+# The longest pause within a body; the whole may take as long as a slow link needs.
 IDLE_SECONDS = 15.0
 # RFC 9110, 7.2, of names as they are registered and used in containers.
 HOST = re.compile(r"(?P<name>\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,252}?)\.?(?::(?P<port>[0-9]{1,5})?)?")
@@ -70,21 +70,21 @@ def _is_allowed(host: str, names: tuple[str, ...]) -> bool:
 
 
 class Host(NamedTuple):
-    """A host by name, without brackets and a dot at the end, and port: empty where a scheme has its usual one."""
+    """A host by name, without brackets and a final dot, and port, which is empty where it is the scheme's usual one."""
 
     name: str = ""
     port: str = ""
 
 
 def _named(text: str) -> Host:
-    """The host in a header or an address; one without a name when it is none."""
+    """Return the host in a header or a URL; one without a name where it is none."""
     found = HOST.fullmatch(text.lower())
     port = (found and found["port"]) or ""
     return Host(found["name"].strip("[]"), "" if port in USUAL_PORTS else port) if found else Host()
 
 
 def _most_bytes(request: Request) -> int:
-    """How much of a request is read: as much as a file has only from a person who is signed in."""
+    """Return how much of a body is read: a file only from somebody who is signed in."""
     if not forms.takes_file(request):
         return forms.MAX_BODY_BYTES
     asking = client(request)
@@ -110,7 +110,7 @@ def _too_large(request: Request) -> TooLarge:
 
 
 def _bounded(request: Request, most: int) -> Receive:
-    """A `receive` that raises TooLarge after so many bytes of the body, and Stalled after a time without any."""
+    """Return a `receive` that raises TooLarge after so many bytes, and Stalled after IDLE_SECONDS without any."""
     size, is_whole, receive = 0, False, request.receive
 
     async def bounded() -> Message:
@@ -132,7 +132,7 @@ def _bounded(request: Request, most: int) -> Receive:
 
 
 def _split(url: str) -> SplitResult:
-    """The parts of an address, all empty when it is none."""
+    """Return the parts of a URL, all empty where it is none."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -141,10 +141,10 @@ def _split(url: str) -> SplitResult:
 
 async def require_same_origin(request: Request) -> None:
     """
-    Refuse an unsafe request that another site made.
+    Raise Forbidden for an unsafe request that another site made.
 
-    Browsers say where a request comes from (Sec-Fetch-Site, else Origin, else Referer). For those that say
-    nothing (w3m, lynx, curl), the form carries a token signed for this session.
+    Browsers send where a request comes from (Sec-Fetch-Site, else Origin, else Referer). For those that send none of
+    these (w3m, lynx, curl), the form carries a token signed for the session.
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin") or request.headers.get("referer")
@@ -163,10 +163,10 @@ async def require_same_origin(request: Request) -> None:
 
 async def _same_host(request: Request, origin: str) -> bool:
     """
-    Whether the address names the host that was asked. Schemes are not compared: TLS may end at a proxy.
+    Return whether the URL names the host of the request. Schemes are not compared: TLS may end at a proxy.
 
-    Many a proxy drops the port from Host (nginx: `$host`), and then the form's token decides. Raises Refused with both
-    names, because only the operator can mend what else a proxy makes of Host.
+    Many proxies drop the port from Host (nginx: `$host`), and then the form's token decides. Raise Forbidden with both
+    names otherwise, because only the operator can correct what a proxy makes of Host.
     """
     ours, theirs = _named(request.headers.get("host", "")), _named(_split(origin).netloc)
     if ours == theirs or not theirs.name:
@@ -191,12 +191,12 @@ async def _has_token(request: Request) -> bool:
 
 
 def referring_path(request: Request) -> str:
-    """The path of the page that a request comes from, as it says itself; empty when it does not."""
+    """Return the path of the page that the request says it comes from; empty where it does not say."""
     return _split(request.headers.get("referer", "")).path
 
 
 def local_path(target: str) -> str:
-    """A path of this site to go on to, or the lobby: never another site's address."""
+    """Return the target if it is a path of this site, else the lobby: never another site's address."""
     ugly = any(ord(c) < 33 or c == "\\" for c in target)
     if ugly or not target.startswith("/") or target.startswith("//") or urlsplit(target).netloc:
         return path_for("lobby")

@@ -1,4 +1,4 @@
-"""What a proxy says of the visitor: believed where TRUSTED_PROXIES names it."""
+"""Addresses and schemes that a proxy passes on: believed where TRUSTED_PROXIES names it."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""What happens at the doors, for the operator's log: one line of JSON for each event, without secrets."""
+"""Events of security for the operator's log: one line of JSON each, without secrets."""
 
 import hmac
 import json
@@ -14,12 +14,12 @@ from webapp.http.client import client
 logger = logging.getLogger("parley.security")
 logger.setLevel(logging.INFO)  # also where everything else is logged from warnings on
 
-# Who is refused decides how often: a flood of requests must not become a flood of lines.
+# Attackers decide how often something is refused: a flood of requests must not become a flood of lines.
 MAX_PER_SECOND = 50
 
 
 class _Budget:
-    """How many lines may still be written in this second, and how many were not."""
+    """Counts the lines of this second, and those that were left out."""
 
     def __init__(self) -> None:
         self._second = self._written = self.left_out = 0
@@ -38,9 +38,9 @@ _budget = _Budget()
 
 def record(request: Request, event: str, account: str = "", **facts: str | int) -> None:
     """
-    Write one line about this request; `account` is the code of whom it is about.
+    Write one line about the request; `account` is the code of the account that it concerns.
 
-    Never pass what a person typed: a password is easily typed into the wrong field.
+    Never pass what was typed: a password is easily typed into the wrong field.
     """
     if not _budget.allows_one():
         return
@@ -51,7 +51,7 @@ def record(request: Request, event: str, account: str = "", **facts: str | int) 
 
 
 def _address(request: Request) -> str:
-    """The client's address as the settings want it: as it is, or as a hash that only the secret key can make."""
+    """Return the address itself, or its hash with the secret key, by the settings."""
     if settings.LOG_ADDRESSES:
         return request.client.host if request.client else ""
     key = settings.secret_key().encode()
