@@ -272,7 +272,7 @@ async def alice(app: object) -> Person:
 async def bob(app: object, room: Room) -> Person:
     """He is in the room."""
     bob = await person(app, "bob")
-    await members.join(await access.for_reading(bob.user, room.key), bob.user)  # type: ignore[arg-type]
+    await members.join(await access.by_key(bob.user, room.key))  # type: ignore[arg-type]
     return bob
 
 
@@ -290,7 +290,8 @@ async def admin(app: object) -> Person:
 @pytest.fixture
 async def room(alice: Person) -> Room:
     assert alice.user
-    return await opening.open_room(alice.user, "Tea & Cake", "What goes with what")
+    seat = await opening.open_room(alice.user, "Tea & Cake", "What goes with what")
+    return await Room.get(id=seat.room.id)
 
 
 async def bodies(room: Room) -> list[str]:

@@ -4,9 +4,12 @@ import httpx2
 
 from tests.conftest import Person
 from webapp.accounts.models import User
-from webapp.conversations import direct
+from webapp.conversations import access, direct
 from webapp.conversations.models import Membership, Room
+from webapp.messages import posting
 from webapp.messages.models import Message, new_nonce
+from webapp.messages.posting import Posted
+from webapp.rooms import opening
 
 
 def who(one: Person) -> User:
@@ -30,6 +33,16 @@ async def write(one: Person, other: Person, body: str = "Hello", nonce: str = ""
     """Send a message to a person, by the address of the chat with them."""
     fields = {"body": body, "nonce": nonce or new_nonce()}
     return await one.post(f"{chat_of(other)}/messages", fields, **headers)
+
+
+async def make_room(user: User, name: str, topic: str = "") -> Room:
+    """Create a public room of the user's, or join the one of that name."""
+    return await Room.get(id=(await opening.open_room(user, name, topic)).room.id)
+
+
+async def post_as(user: User, room: Room, body: str, nonce: str = "") -> Posted:
+    """Post to a room, past its page."""
+    return await posting.post(await access.by_key(user, room.key), body, nonce)
 
 
 async def befriend(one: Person, other: Person) -> None:

@@ -19,8 +19,9 @@ from webapp.accounts.models import User
 from webapp.accounts.viewer import EVERYONE
 from webapp.app import app as the_app
 from webapp.conversations import broadcasts
-from webapp.conversations.access import for_reading
-from webapp.conversations.models import CANNOT_WRITE, DIRECT, UNANSWERED, Membership, Room
+from webapp.conversations.access import by_key
+from webapp.conversations.kinds import CANNOT_WRITE, DIRECT, UNANSWERED
+from webapp.conversations.models import Membership, Room
 from webapp.core.i18n import use_language
 from webapp.live import Reader, hub
 from webapp.live.stream import Stream
@@ -55,14 +56,14 @@ async def chat(alice: Person, bob: Person) -> Room:
     await befriend(alice, bob)
     assert (await write(alice, bob, "Hello Bob")).status_code == 303
     assert (await write(bob, alice, "Hello Alice")).status_code == 303
-    return await Room.get(kind=DIRECT)
+    return await Room.get(kind=DIRECT.stored)
 
 
 @pytest.fixture
 async def request_of_charlie(alice: Person, charlie: Person) -> Room:
     """Charlie, who is no friend of hers, has written to Alice."""
     assert (await write(charlie, alice, "Do you know me?")).status_code == 303
-    return await Room.get(kind=DIRECT)
+    return await Room.get(kind=DIRECT.stored)
 
 
 # Opening one.
@@ -88,7 +89,7 @@ async def test_the_code_of_the_other_may_be_written_in_any_case(alice: Person, b
 async def test_the_first_message_makes_the_room_and_leads_to_it(alice: Person, bob: Person) -> None:
     await befriend(alice, bob)
     answer = await write(alice, bob, "Hello Bob")
-    room = await Room.get(kind=DIRECT)
+    room = await Room.get(kind=DIRECT.stored)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{room.path}#composer")
     assert re.fullmatch(r"~[\w-]{22}", room.key)
     assert (room.low, room.high) == tuple(sorted([who(alice).id, who(bob).id]))
@@ -109,7 +110,7 @@ async def test_more_is_said_in_the_same_room_by_either_address(alice: Person, bo
     await alice.say(chat, "by the room")
     await write(bob, alice, "by the person")
     assert await bodies(chat) == ["Hello Bob", "Hello Alice", "by the room", "by the person"]
-    assert await Room.filter(kind=DIRECT).count() == 1
+    assert await Room.filter(kind=DIRECT.stored).count() == 1
 
 
 async def test_the_answer_to_a_script_in_a_chat_is_the_same_as_in_a_room(alice: Person, chat: Room) -> None:
@@ -124,7 +125,7 @@ async def test_a_first_message_that_cannot_be_taken_makes_nothing(alice: Person,
     assert answer.status_code == 422
     assert f'action="{chat_of(bob)}/messages"' in answer.text
     assert body in unescape(answer.text)
-    assert not await Room.exists(kind=DIRECT)
+    assert not await Room.exists(kind=DIRECT.stored)
 
 
 async def test_nobody_has_that_code(alice: Person) -> None:
@@ -133,7 +134,7 @@ async def test_nobody_has_that_code(alice: Person) -> None:
         answer = await alice.post(f"/chat/{code}/messages", {"body": "anybody?", "nonce": "1"})
         assert answer.status_code == 404
         assert "anybody?" in answer.text  # what was written is not lost
-    assert not await Room.exists(kind=DIRECT)
+    assert not await Room.exists(kind=DIRECT.stored)
 
 
 async def test_a_visitor_is_asked_to_sign_in(alice: Person, visitor: Person) -> None:
@@ -144,7 +145,7 @@ async def test_a_visitor_is_asked_to_sign_in(alice: Person, visitor: Person) -> 
     answer = await write(visitor, alice, "let me in")
     assert answer.status_code == 401
     assert "let me in" in answer.text
-    assert not await Room.exists(kind=DIRECT)
+    assert not await Room.exists(kind=DIRECT.stored)
 
 
 async def test_other_methods_are_refused(alice: Person, bob: Person) -> None:
@@ -154,7 +155,7 @@ async def test_other_methods_are_refused(alice: Person, bob: Person) -> None:
 
 async def test_another_site_cannot_write_to_anybody(alice: Person, bob: Person) -> None:
     assert (await write(alice, bob, Sec_Fetch_Site="cross-site")).status_code == 403
-    assert not await Room.exists(kind=DIRECT)
+    assert not await Room.exists(kind=DIRECT.stored)
 
 
 async def test_chats_are_begun_only_so_often(
@@ -176,7 +177,7 @@ async def test_two_who_write_first_at_the_same_moment_end_in_one_room(alice: Per
     await befriend(alice, bob)
     answers = await asyncio.gather(write(alice, bob, "from Alice"), write(bob, alice, "from Bob"))
     assert [answer.status_code for answer in answers] == [303, 303]
-    [room] = await Room.filter(kind=DIRECT)
+    [room] = await Room.filter(kind=DIRECT.stored)
     assert {answer.headers["Location"] for answer in answers} == {f"{room.path}#composer"}
     assert sorted(await bodies(room)) == ["from Alice", "from Bob"]
     assert (room.member_count, room.version, room.last_number) == (2, 2, 2)
@@ -187,24 +188,24 @@ async def test_strangers_who_write_first_at_the_same_moment_have_answered_each_o
     for number in range(5):
         one, other = await person(app, f"one{number}"), await person(app, f"other{number}")
         await asyncio.gather(*(write(*two, body) for body in "ab" for two in ((one, other), (other, one))))
-        room = (await Room.filter(kind=DIRECT).order_by("-id"))[0]
+        room = (await Room.filter(kind=DIRECT.stored).order_by("-id"))[0]
         assert sorted(await bodies(room)) == ["a", "a", "b", "b"]
         assert not await Membership.exists(room_id=room.id, is_request=True)
-    assert await Room.filter(kind=DIRECT).count() == 5
+    assert await Room.filter(kind=DIRECT.stored).count() == 5
 
 
 async def test_the_first_message_sent_twice_is_one(alice: Person, bob: Person) -> None:
     first = await write(alice, bob, "Hello", "the nonce")
     again = await write(alice, bob, "Hello", "the nonce")
     assert first.headers["Location"] == again.headers["Location"]
-    [room] = await Room.filter(kind=DIRECT)
+    [room] = await Room.filter(kind=DIRECT.stored)
     assert await bodies(room) == ["Hello"]
 
 
 async def test_the_first_message_sent_many_times_at_once_is_one(alice: Person, bob: Person) -> None:
     answers = await asyncio.gather(*(write(alice, bob, "Hello", "the nonce") for _ in range(6)))
     assert [answer.status_code for answer in answers] == [303] * 6
-    [room] = await Room.filter(kind=DIRECT)
+    [room] = await Room.filter(kind=DIRECT.stored)
     assert await bodies(room) == ["Hello"]
 
 
@@ -218,7 +219,7 @@ async def test_a_chat_with_oneself_is_a_notebook(alice: Person, bob: Person) -> 
     assert (await write(alice, alice, "Buy milk")).status_code == 303
     for number in range(5):
         await write(alice, alice, f"and {number}")
-    [room] = await Room.filter(kind=DIRECT)
+    [room] = await Room.filter(kind=DIRECT.stored)
     assert room.low == room.high == who(alice).id
     assert room.member_count == 1
     assert await Membership.filter(room_id=room.id).count() == 1
@@ -232,7 +233,7 @@ async def test_a_chat_with_oneself_is_a_notebook(alice: Person, bob: Person) -> 
 
 async def test_two_first_notes_at_the_same_moment_are_in_one_notebook(alice: Person) -> None:
     await asyncio.gather(write(alice, alice, "one"), write(alice, alice, "two"))
-    [room] = await Room.filter(kind=DIRECT)
+    [room] = await Room.filter(kind=DIRECT.stored)
     assert sorted(await bodies(room)) == ["one", "two"]
 
 
@@ -276,7 +277,7 @@ async def test_friends_write_at_once_and_so_does_everybody_to_who_likes_that(
         await befriend(alice, charlie)
     for number in range(5):
         assert (await write(charlie, alice, f"{number}")).status_code == 303
-    room = await Room.get(kind=DIRECT)
+    room = await Room.get(kind=DIRECT.stored)
     assert not await Membership.exists(room_id=room.id, is_request=True)
     assert "<textarea" in (await alice.get(room.path)).text
 
@@ -297,7 +298,7 @@ async def test_three_messages_fit_before_an_answer(alice: Person, charlie: Perso
 async def test_three_messages_fit_also_when_ten_come_at_once(alice: Person, charlie: Person) -> None:
     answers = await asyncio.gather(*(write(charlie, alice, f"{number}") for number in range(10)))
     assert sorted(answer.status_code for answer in answers) == [303] * 3 + [403] * 7
-    [room] = await Room.filter(kind=DIRECT)
+    [room] = await Room.filter(kind=DIRECT.stored)
     assert (room.last_number, len(await bodies(room))) == (3, 3)
 
 
@@ -373,7 +374,7 @@ async def test_across_a_block_no_chat_can_be_opened_or_begun(alice: Person, bob:
     blocked = await alice.get(chat_of(bob))
     assert (blocked.status_code, words(blocked)) == (404, words(nobody))
     assert (await write(alice, bob, "please")).status_code == 404
-    assert not await Room.exists(kind=DIRECT)
+    assert not await Room.exists(kind=DIRECT.stored)
 
 
 @pytest.mark.parametrize("is_blocker", [True, False])
@@ -420,8 +421,8 @@ async def test_unblocking_restores(alice: Person, bob: Person, chat: Room) -> No
 
 async def opened(one: Person, room: Room) -> Reader:
     """A stream of the room as the view opens it."""
-    seen = await for_reading(who(one), room.key)
-    reader = open_reader(seen.id, 0, "sse", room.path, states=CHAT, session=one.session.id, user=who(one).id)
+    seen = await by_key(who(one), room.key)
+    reader = open_reader(seen.room.id, 0, "sse", room.path, states=CHAT, session=one.session.id, user=who(one).id)
     hub().join(reader)
     return reader
 
@@ -431,7 +432,7 @@ async def test_the_streams_of_the_two_end_with_a_block_and_no_others(
 ) -> None:
     await befriend(alice, charlie)
     await write(alice, charlie)
-    another = (await Room.filter(kind=DIRECT).order_by("-id"))[0]
+    another = (await Room.filter(kind=DIRECT.stored).order_by("-id"))[0]
     ended = [await opened(alice, chat), await opened(bob, chat)]
     kept = [await opened(alice, another), await opened(charlie, another)]
     await broadcasts.blocked(who(bob).id, who(alice).id)
@@ -570,7 +571,7 @@ async def test_a_chat_is_in_no_list_search_or_count(alice: Person, charlie: Pers
 async def test_an_administrator_in_a_chat_of_their_own_owns_nothing_of_it(admin: Person, alice: Person) -> None:
     await befriend(admin, alice)
     await write(alice, admin, "Dear administrator")
-    room = await Room.get(kind=DIRECT)
+    room = await Room.get(kind=DIRECT.stored)
     assert (await admin.post(f"{room.path}/messages/1/remove")).status_code == 404
     for do in ("lock", "topic", "delete", "kick"):
         answer = await admin.post(f"{room.path}/settings", {"do": do, "name": "", "who": who(alice).code})
@@ -712,7 +713,7 @@ async def test_the_unique_pair_is_the_databases_own_rule(alice: Person, bob: Per
     from tortoise.exceptions import IntegrityError
 
     with pytest.raises(IntegrityError):
-        await Room.create(key="~another", kind=DIRECT, name="", low=chat.low, high=chat.high)
+        await Room.create(key="~another", kind=DIRECT.stored, name="", low=chat.low, high=chat.high)
 
 
 async def test_a_code_that_no_account_has_is_like_one_that_left(alice: Person) -> None:
@@ -791,7 +792,7 @@ async def test_a_request_has_no_receipt(alice: Person, charlie: Person, request_
 async def test_what_is_written_to_an_endless_document_is_seen(alice: Person, bob: Person, chat: Room) -> None:
     await bob.read(chat)
     version = (await Room.get(id=chat.id)).version
-    seen = await for_reading(who(bob), chat.key)
+    seen = await by_key(who(bob), chat.key)
     assert seen.other
     reader = open_reader(chat.id, version, "html", chat.path, states=CHAT, session=bob.session.id, user=who(bob).id)
     chunks = Stream(reader, b"<!doctype html>", "text/html")._chunks()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import PASSWORD, Person, bodies, person, show
 from tests.page import words
-from tests.people import who
+from tests.people import make_room, post_as, who
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts import passwords
@@ -23,20 +23,20 @@ from webapp.accounts.sessions import Session
 from webapp.app import finish_interrupted_work as at_start
 from webapp.chats import first_message
 from webapp.conversations import access, members
-from webapp.conversations.models import KICKED, MEMBER, OWNER, Membership, Room
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.seats import KICKED, MEMBER, OWNER
 from webapp.db import sql, transaction
 from webapp.deletion import steps
 from webapp.http.forms import Upload
 from webapp.live import hub
 from webapp.media import images, store
-from webapp.messages import posting, typing
+from webapp.messages import typing
 from webapp.messages.models import Message
 from webapp.messages.retention import delete_closed_rooms
 from webapp.presence.models import Visit
 from webapp.presence.queries import presence_in
 from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block, Friendship, VeiledBlock
-from webapp.rooms import opening
 
 FORM = "/settings/delete"
 NO_HASH = "no hash at all"  # as conftest makes accounts
@@ -70,7 +70,7 @@ async def roles(room: Room) -> dict[str, str]:
 
 
 async def join(one: Person, room: Room) -> None:
-    await members.join(await access.for_reading(who(one), room.key), who(one))
+    await members.join(await access.by_key(who(one), room.key))
 
 
 async def set_picture(one: Person, colour: str = "red") -> str:
@@ -180,7 +180,7 @@ async def test_nothing_in_the_database_says_their_name(
     await Block.add(who(charlie), user)
     await VeiledBlock.put(who(charlie), user)
     await VeiledBlock.put(user, who(charlie))
-    await posting.post(room, user, "Tea?", "")
+    await post_as(user, room, "Tea?", "")
     await join(charlie, room)
     await Visit.apply_changes(tracker()._process, [(user.id, room.id)], [])
     before = await left_of(user)
@@ -256,7 +256,7 @@ async def test_a_member_is_counted_out_and_one_who_is_kept_out_is_not(
 async def test_a_chat_stays_for_the_other_side_and_goes_with_the_second(alice: Person, bob: Person) -> None:
     await Friendship.request(who(alice), who(bob))
     await Friendship.request(who(bob), who(alice))
-    room, _ = await first_message.post_first(who(alice), who(bob), "Between us", "")
+    room = await Room.get(id=(await first_message.post_first(who(alice), who(bob), "Between us", ""))[0].room.id)
     await leave(alice)
     page = await bob.get(room.path)
     assert page.status_code == 200
@@ -269,7 +269,7 @@ async def test_a_chat_stays_for_the_other_side_and_goes_with_the_second(alice: P
 
 
 async def test_notes_to_oneself_go(alice: Person) -> None:
-    room, _ = await first_message.post_first(who(alice), who(alice), "Buy tea", "")
+    room = await Room.get(id=(await first_message.post_first(who(alice), who(alice), "Buy tea", ""))[0].room.id)
     await leave(alice)
     await delete_closed_rooms()
     assert not await Room.exists(id=room.id)
@@ -363,7 +363,7 @@ async def test_a_request_that_was_let_in_before_leaves_no_wrong_count(
 
     async def join_first(write: Any, *args: Any) -> Any:
         if write is steps._erase and not late:
-            await posting.post(room, who(charlie), "Late", "")
+            await post_as(who(charlie), room, "Late", "")
             assert (await now(room)).member_count == 2
             monkeypatch.setattr(steps, "_erase", after_a_late_join)
             return await transact(after_a_late_join, *args)
@@ -384,7 +384,7 @@ async def test_who_joins_while_their_row_goes_waits_and_finds_nobody(
 ) -> None:
     async def keep_joining() -> None:
         for _ in range(40):
-            for write in (join(charlie, room), posting.post(room, who(charlie), "I am here", "")):
+            for write in (join(charlie, room), post_as(who(charlie), room, "I am here", "")):
                 # Whatever is said to somebody who is gone.
                 await asyncio.gather(write, return_exceptions=True)
 
@@ -416,7 +416,7 @@ STEPS: dict[str, tuple[object, str]] = {
 async def test_after_a_crash_the_account_is_nobodys_and_the_next_start_finishes(
     alice: Person, bob: Person, folder: Path, room: Room, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    second = await opening.open_room(who(alice), "Second room")
+    second = await make_room(who(alice), "Second room")
     await join(bob, second)
     await set_picture(alice)
     await alice.say(room, "Tea?")
@@ -458,6 +458,6 @@ async def test_long_histories_are_left_in_small_steps(
 ) -> None:
     monkeypatch.setattr(steps, "MESSAGE_BATCH_SIZE", 3)
     for number in range(8):
-        await posting.post(room, who(alice), f"Number {number}", "")
+        await post_as(who(alice), room, f"Number {number}", "")
     await leave(alice)
     assert await Message.filter(room_id=room.id, author_id=None).count() == 8

@@ -18,12 +18,13 @@ import pytest
 from PIL import Image
 
 from tests.conftest import PASSWORD, Person, introduce, known_password, person, show
-from tests.people import who
+from tests.people import make_room, who
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.app import finish_interrupted_work as at_start
 from webapp.chats import first_message
-from webapp.conversations.models import KICKED, Membership, Room
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.seats import KICKED
 from webapp.core import tasks
 from webapp.db import sql
 from webapp.deletion import steps
@@ -36,7 +37,6 @@ from webapp.messages.models import Message
 from webapp.presence.models import Process
 from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block, Friendship, VeiledBlock
-from webapp.rooms import opening
 
 PAGE = "/settings/export"
 PATIENCE_SECONDS = 30
@@ -101,7 +101,7 @@ async def fill(room: Room, author: User, count: int) -> None:
 
 
 async def notebook(one: Person, count: int) -> Room:
-    room, _ = await first_message.post_first(who(one), who(one), "A note", "")
+    room = await Room.get(id=(await first_message.post_first(who(one), who(one), "A note", ""))[0].room.id)
     await Message.filter(room_id=room.id).delete()
     await fill(room, who(one), count)
     return room
@@ -114,7 +114,7 @@ async def befriend(one: Person, other: Person) -> None:
 
 async def chat(one: Person, other: Person, *bodies: str) -> Room:
     for body in bodies:
-        room, _ = await first_message.post_first(who(one), who(other), body, "")
+        room = await Room.get(id=(await first_message.post_first(who(one), who(other), body, ""))[0].room.id)
     return room
 
 
@@ -353,7 +353,7 @@ async def test_what_people_wrote_is_escaped(alice: Person, bob: Person) -> None:
     await User.filter(id=who(bob).id).update(display_name=evil)
     await User.filter(id=who(alice).id).update(display_name=evil, bio=evil)
     await befriend(alice, bob)
-    await opening.open_room(who(alice), evil, evil)
+    await make_room(who(alice), evil, evil)
     await chat(alice, bob, evil, "<img src=x onerror=alert(1)>")
     html = await page_of(alice)
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 7

@@ -14,6 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from tests.conftest import PASSWORD, Person, known_password
+from tests.people import post_as
 from tests.readers import reader as open_reader
 from tests.servers import ROOT
 from webapp.accounts.models import User
@@ -25,7 +26,7 @@ from webapp.exports.jobs import Export
 from webapp.http import render
 from webapp.http.negotiate import accepted_language
 from webapp.live import Reader, hub
-from webapp.messages import changes, posting
+from webapp.messages import changes
 from webapp.messages.models import Message
 
 GERMAN = {"Accept_Language": "de-AT,de;q=0.9,en;q=0.5"}
@@ -314,7 +315,7 @@ async def test_two_languages_in_one_room_are_rendered_once_each(
         while hub().channels[f"room:{room.id}"].readers != set(readers):
             await asyncio.sleep(0)
     rendered.clear()
-    posted = await posting.post(room, alice.user, "Words of a person", "")
+    posted = await post_as(alice.user, room, "Words of a person", "")
     message = await Message.get(room_id=room.id, number=posted.number)
     hub().publish_version(f"room:{room.id}", await message.remove())
     told = [await heard(reader, "message__body") for reader in readers]

@@ -13,7 +13,8 @@ from tests.conftest import Person, account
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.names import new_code
-from webapp.conversations.models import ANONYMOUS, Membership, Room
+from webapp.conversations.kinds import ANONYMOUS
+from webapp.conversations.models import Membership, Room
 from webapp.db import sql
 from webapp.db.sql import CLOCK
 from webapp.relationships.models import Block, Friendship
@@ -127,7 +128,7 @@ async def check(apart: set[tuple[int, int]]) -> None:
     """Nobody in two chats, nobody alone in one, nobody with themselves or with whom they may not meet."""
     people = {row["mask_id"]: row for row in await Stranger.all().values("mask_id", "person", "since", "room_id")}
     assert not [row for row in people.values() if row["since"] is not None and row["room_id"] is not None]
-    rooms = await Room.filter(kind=ANONYMOUS, locked_at=None).values_list("id", flat=True)
+    rooms = await Room.filter(kind=ANONYMOUS.stored, locked_at=None).values_list("id", flat=True)
     seated: list[int] = []
     for room in rooms:
         members = list(await Membership.filter(room_id=room).values_list("user_id", flat=True))
@@ -214,7 +215,7 @@ async def test_five_hundred_with_compatible_wishes_are_all_matched(app: object) 
     is_over.set()
     await asyncio.gather(*processes)
     await check(set())
-    assert await Room.filter(kind=ANONYMOUS).count() == 250
+    assert await Room.filter(kind=ANONYMOUS.stored).count() == 250
 
 
 async def test_a_matching_that_fails_leaves_everybody_waiting(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,4 +248,4 @@ async def test_two_of_one_browser_are_one_person(app: object, visitor: Person) -
     await visitor.post("/strangers/find", wishes)
     await visitor.post("/strangers/find", wishes)
     await match_waiting()
-    assert await Room.filter(kind=ANONYMOUS).count() == 0
+    assert await Room.filter(kind=ANONYMOUS.stored).count() == 0

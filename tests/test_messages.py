@@ -15,7 +15,7 @@ from tortoise.exceptions import OperationalError
 
 from tests.conftest import Person, bodies, person
 from tests.page import words
-from tests.people import assert_gapless, who
+from tests.people import assert_gapless, make_room, post_as, who
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import access
@@ -26,7 +26,6 @@ from webapp.messages import posting, rendering
 from webapp.messages.models import MAX_LENGTH, PAGE_SIZE, Message, new_nonce
 from webapp.messages.posting import Posted
 from webapp.presence.tracker import tracker
-from webapp.rooms import opening
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -69,7 +68,7 @@ async def message(room: Room, number: int = 1) -> Message:
 async def fill(room: Room, author: Person, count: int) -> None:
     """So many messages: "line 1", "line 2" ..."""
     for number in range(1, count + 1):
-        await posting.post(room, who(author), f"line {number}", new_nonce())
+        await post_as(who(author), room, f"line {number}", new_nonce())
 
 
 async def send(one: Person, room: Room, content: Any, kind: str = FORM, **headers: str) -> httpx2.Response:
@@ -211,10 +210,10 @@ async def test_sending_the_same_form_many_times_at_once_posts_once(bob: Person, 
 
 async def test_a_repeated_post_says_where_the_first_one_is(bob: Person, room: Room) -> None:
     await bob.say(room, "something before")
-    first = await posting.post(room, who(bob), "hello", "nonce")
+    first = await post_as(who(bob), room, "hello", "nonce")
     await bob.say(room, "something after")
     assert first == Posted(2, 2, is_repeat=False)
-    assert await posting.post(room, who(bob), "hello \r\n", "nonce") == Posted(2, 2, is_repeat=True)
+    assert await post_as(who(bob), room, "hello \r\n", "nonce") == Posted(2, 2, is_repeat=True)
 
 
 async def test_a_used_form_with_other_words_is_another_message(bob: Person, room: Room) -> None:
@@ -226,7 +225,7 @@ async def test_a_used_form_with_other_words_is_another_message(bob: Person, room
 
 
 async def test_a_nonce_belongs_to_one_person_in_one_room(alice: Person, bob: Person, room: Room) -> None:
-    other = await opening.open_room(who(alice), "Another")
+    other = await make_room(who(alice), "Another")
     for one, where in ((alice, room), (bob, room), (bob, other)):
         assert (await one.say(where, "hello", "the same")).status_code == 303
     assert await bodies(room) == ["hello", "hello"]
@@ -325,8 +324,8 @@ async def cancel_at_every_moment(start: Callable[[int], Coroutine[Any, Any, obje
 
 async def test_a_post_that_is_cancelled_at_any_moment_harms_nobody(alice: Person, charlie: Person, room: Room) -> None:
     async def post(ticks: int) -> None:
-        found = await access.for_reading(who(charlie), room.key)
-        await posting.post(found, who(charlie), f"perhaps {ticks}", new_nonce())
+        found = await access.by_key(who(charlie), room.key)
+        await posting.post(found, f"perhaps {ticks}", new_nonce())
 
     attempts = await cancel_at_every_moment(post)
     assert attempts > 3
@@ -339,7 +338,7 @@ async def test_a_post_that_is_cancelled_at_any_moment_harms_nobody(alice: Person
 
 async def test_after_every_post_that_is_cancelled_the_next_one_works(alice: Person, bob: Person, room: Room) -> None:
     async def post(ticks: int) -> None:
-        await posting.post(room, who(bob), f"perhaps {ticks}", new_nonce())
+        await post_as(who(bob), room, f"perhaps {ticks}", new_nonce())
 
     for ticks in range(12):
         task = asyncio.create_task(post(ticks))
@@ -379,7 +378,7 @@ async def test_an_edit_and_a_removal_that_are_cancelled_at_any_moment_are_whole_
         await (await message(room)).edit(f"changed {ticks}")
 
     async def remove(ticks: int) -> None:
-        await posting.post(room, who(bob), f"to go {ticks}", new_nonce())
+        await post_as(who(bob), room, f"to go {ticks}", new_nonce())
         await (await message(room, (await now(room)).last_number)).remove()
 
     await cancel_at_every_moment(edit)
@@ -705,7 +704,7 @@ async def test_only_the_author_changes_the_words(
 
 
 async def test_a_message_is_edited_in_its_own_room_only(alice: Person, bob: Person, room: Room) -> None:
-    other = await opening.open_room(who(bob), "Another")
+    other = await make_room(who(bob), "Another")
     await fill(room, bob, 2)
     assert (await bob.post(f"{room.path}/messages/2/edit", {"body": "here"})).status_code == 303
     for way in ("edit", "remove"):
@@ -1089,10 +1088,10 @@ async def test_posting_to_a_room_that_was_left_a_moment_ago_joins_it_again(bob: 
 
 
 async def test_a_post_that_is_on_its_way_when_one_leaves_joins_again(bob: Person, room: Room) -> None:
-    held = await access.for_reading(who(bob), room.key)
+    held = await access.by_key(who(bob), room.key)
     assert held.membership
     await bob.post(f"{room.path}/leave")
-    await posting.post(held, who(bob), "one more thing", new_nonce())
+    await posting.post(held, "one more thing", new_nonce())
     assert (await Membership.get(room_id=room.id, user_id=who(bob).id)).read_number == 1
     await assert_gapless(room, 1)
 

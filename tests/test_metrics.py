@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from tests.conftest import Person
+from tests.people import post_as
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.app import app as the_app
@@ -20,7 +21,6 @@ from webapp.conversations.models import Room
 from webapp.core import faults
 from webapp.db import engine, sql
 from webapp.live import hub
-from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.ops import health
 
@@ -111,7 +111,7 @@ async def test_dashboards_find_every_metric_under_its_name_and_type(app: object)
 
 async def test_they_count_what_happens(alice: Person, room: Room) -> None:
     assert alice.user
-    await posting.post(room, alice.user, "before", "")
+    await post_as(alice.user, room, "before", "")
     before, waited = await metrics(), hub().counts.delays.total
     reader = open_reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
     hub().join(reader)
@@ -142,7 +142,7 @@ async def test_a_ring_that_was_lost_is_counted(alice: Person, room: Room) -> Non
     await until(lambda: hub().channels[f"room:{room.id}"].version == 0)
     await hub().reconcile()
     lost = hub().counts.rings_lost
-    await posting.post(room, alice.user, "nobody was told", "")
+    await post_as(alice.user, room, "nobody was told", "")
     await hub().reconcile()
     assert hub().counts.rings_lost == lost + 1
     await until(lambda: hub().channels[f"room:{room.id}"].version == 1)

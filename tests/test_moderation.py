@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from tests.conftest import PASSWORD, Person, person
 from tests.page import words
-from tests.people import who
+from tests.people import post_as, who
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts import bans, passwords
@@ -21,7 +21,7 @@ from webapp.accounts.bans import AddressBan
 from webapp.accounts.models import PERMANENT, User
 from webapp.accounts.sessions import Session
 from webapp.chats import first_message
-from webapp.conversations.access import for_reading
+from webapp.conversations.access import by_key
 from webapp.conversations.models import Room
 from webapp.http.client import address_hash
 from webapp.live import hub
@@ -101,7 +101,7 @@ async def test_what_is_reported_stays_as_it_was(alice: Person, bob: Person, rude
 
 async def test_a_report_holds_a_few_lines_around_and_is_bounded(alice: Person, bob: Person, room: Room) -> None:
     for number in range(20):
-        await posting.post(room, who(bob), f"{number} " + "x" * 3990, "")
+        await post_as(who(bob), room, f"{number} " + "x" * 3990, "")
     found = await reported(alice, f"message:{room.key}:10")
     assert [line.said.split()[0] for line in found.lines] == [str(number) for number in range(4, 15)]
     assert [len(line.said) > 3990 for line in found.lines if line.is_it] == [True]
@@ -120,8 +120,8 @@ async def test_a_person_is_reported_from_their_profile(alice: Person, bob: Perso
 
 async def test_a_message_of_a_chat_is_reported_with_what_was_said_before(alice: Person, bob: Person) -> None:
     chat, _ = await first_message.post_first(who(alice), who(bob), "Hello", "")
-    await posting.post(await for_reading(who(bob), chat.key), who(bob), RUDE, "")
-    found = await reported(alice, f"message:{chat.key}:2")
+    await posting.post(await by_key(who(bob), chat.room.key), RUDE, "")
+    found = await reported(alice, f"message:{chat.room.key}:2")
     assert [line.said for line in found.lines] == ["Hello", RUDE]
     assert found.path == "", "an administrator can't go there"
 
@@ -133,7 +133,7 @@ async def test_what_one_cannot_see_can_not_be_reported(
     await Block.add(who(bob), who(charlie))
     assert (await charlie.get(f"/report?about={rude}")).status_code == 200
     for about in (
-        f"message:{chat.key}:1",
+        f"message:{chat.room.key}:1",
         f"message:{room.key}:99",
         f"message:{room.key}:0",
         f"message:{room.key}:{10**30}",

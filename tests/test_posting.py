@@ -8,23 +8,22 @@ import pytest
 from tortoise.exceptions import IntegrityError, OperationalError
 
 from tests.conftest import Person, bodies
-from tests.people import assert_gapless, who
+from tests.people import assert_gapless, make_room, who
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.chats import first_message
-from webapp.conversations import access, direct, members
+from webapp.conversations import access, kinds, members
 from webapp.conversations.models import Membership, Room
 from webapp.core.errors import Forbidden, NotFound
 from webapp.db import engine, group_commit, sql, transaction
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.messages.posting import Posted
-from webapp.rooms import opening
 
 
 @pytest.fixture
 async def room(alice: Person) -> Room:
-    return await opening.open_room(who(alice), "Busy")
+    return await make_room(who(alice), "Busy")
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def post(one: Person, room: Room, words: str, nonce: str = "") -> Posted:
-    return await posting.post(await access.for_reading(who(one), room.key), who(one), words, nonce)
+    return await posting.post(await access.by_key(who(one), room.key), words, nonce)
 
 
 async def together(*posts: Any) -> list[Any]:
@@ -52,9 +51,9 @@ async def together(*posts: Any) -> list[Any]:
 async def test_a_hundred_at_once_are_stored_in_a_few_transactions_in_the_order_in_which_they_came(
     alice: Person, bob: Person, room: Room, groups: list[int]
 ) -> None:
-    found = {one: await access.for_reading(who(one), room.key) for one in (alice, bob)}
+    found = {one: await access.by_key(who(one), room.key) for one in (alice, bob)}
     authors = [alice if number % 3 else bob for number in range(100)]
-    posts = [posting.post(found[one], who(one), f"line {number}", "") for number, one in enumerate(authors)]
+    posts = [posting.post(found[one], f"line {number}", "") for number, one in enumerate(authors)]
     answers = await asyncio.gather(*posts)
     assert answers == [Posted(number, number, is_repeat=False) for number in range(1, 101)]
     assert await bodies(room) == [f"line {number}" for number in range(100)]
@@ -76,17 +75,17 @@ async def test_who_writes_alone_does_not_wait_for_company(alice: Person, room: R
 async def test_each_of_a_group_gets_its_own_answer(
     alice: Person, bob: Person, charlie: Person, room: Room, groups: list[int]
 ) -> None:
-    await members.join(await access.for_reading(who(charlie), room.key), who(charlie))
+    await members.join(await access.by_key(who(charlie), room.key))
     assert await post(bob, room, "before", "used") == Posted(1, 1, is_repeat=False)
-    inside = {one: await access.for_reading(who(one), room.key) for one in (alice, bob, charlie)}
-    await members.kick(room, await members.by_code(room, who(charlie).code), 10)
+    inside = {one: await access.by_key(who(one), room.key) for one in (alice, bob, charlie)}
+    await members.kick(room.id, await members.by_code(room.id, who(charlie).code), 10)
     answers = await together(
-        posting.post(inside[alice], who(alice), "one", ""),
-        posting.post(inside[bob], who(bob), "before", "used"),
-        posting.post(inside[charlie], who(charlie), "I was let in", ""),
-        posting.post(inside[bob], who(bob), "two", ""),
-        posting.post(inside[charlie], who(charlie), "and again", ""),
-        posting.post(inside[bob], who(bob), "another text", "used"),
+        posting.post(inside[alice], "one", ""),
+        posting.post(inside[bob], "before", "used"),
+        posting.post(inside[charlie], "I was let in", ""),
+        posting.post(inside[bob], "two", ""),
+        posting.post(inside[charlie], "and again", ""),
+        posting.post(inside[bob], "another text", "used"),
     )
     assert isinstance(answers.pop(4), Forbidden)
     assert isinstance(answers.pop(2), Forbidden)
@@ -100,23 +99,23 @@ async def test_a_post_let_in_before_the_lock_is_not_stored_after_it(
     alice: Person, bob: Person, charlie: Person, room: Room
 ) -> None:
     """The owner's is, in the same transaction; who has handed the room over is its owner no more."""
-    await members.join(await access.for_reading(who(bob), room.key), who(bob))
-    inside = {one: await access.for_reading(who(one), room.key) for one in (alice, bob, charlie)}
-    await room.set_locked(True)
+    await members.join(await access.by_key(who(bob), room.key))
+    inside = {one: await access.by_key(who(one), room.key) for one in (alice, bob, charlie)}
+    await Room.set_locked(room.id, True)
 
     async def at_once(words: str) -> list[Any]:
-        return await together(*(posting.post(inside[one], who(one), words, "") for one in (bob, alice, charlie)))
+        return await together(*(posting.post(inside[one], words, "") for one in (bob, alice, charlie)))
 
     refused, stored, outside = await at_once("locked")
     assert isinstance(refused, Forbidden)
     assert isinstance(outside, Forbidden)
     assert stored == Posted(1, 1, is_repeat=False)
-    await members.transfer_ownership(room, await members.by_code(room, who(bob).code))
+    await members.transfer_ownership(room.id, await members.by_code(room.id, who(bob).code))
     stored, refused, outside = await at_once("handed over")
     assert stored == Posted(2, 2, is_repeat=False)
     assert isinstance(refused, Forbidden)
     assert isinstance(outside, Forbidden)
-    await room.set_locked(False)
+    await Room.set_locked(room.id, False)
     assert [answer.number for answer in await at_once("open")] == [3, 4, 5]
     assert await bodies(room) == ["locked", "handed over", *["open"] * 3]
     await assert_gapless(room, 5)
@@ -125,7 +124,7 @@ async def test_a_post_let_in_before_the_lock_is_not_stored_after_it(
 async def test_who_writes_to_many_rooms_shares_a_transaction_where_there_is_one_writer(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rooms = [await opening.open_room(who(alice), f"Room {number}") for number in range(20)]
+    seats = [await make_room(who(alice), f"Room {number}") for number in range(20)]
     transact, sizes = transaction.transact_here, list[int]()
 
     async def counted(write: Any, drafts: Any) -> Any:
@@ -133,7 +132,7 @@ async def test_who_writes_to_many_rooms_shares_a_transaction_where_there_is_one_
         return await transact(write, drafts)
 
     monkeypatch.setattr(transaction, "transact_here", counted)
-    answers = await asyncio.gather(*(posting.post(one, who(alice), "Hello", "") for one in rooms))
+    answers = await asyncio.gather(*(posting.post(seat, "Hello", "") for seat in seats))
     assert answers == [Posted(1, 1, is_repeat=False)] * 20
     assert sizes == ([20] if settings.ON_SQLITE else [1] * 20)
 
@@ -142,17 +141,17 @@ async def test_a_thousand_over_many_rooms_come_in_order_whatever_becomes_of_the_
     alice: Person, bob: Person, room: Room, groups: list[int]
 ) -> None:
     """One room is locked for him, one is deleted meanwhile; every fifth form is sent twice."""
-    rooms = [room, *[await opening.open_room(who(alice), f"Room {number}") for number in range(19)]]
-    inside = [await access.for_reading(who(bob), one.key) for one in rooms]
+    rooms = [room, *[await make_room(who(alice), f"Room {number}") for number in range(19)]]
+    inside = [await access.by_key(who(bob), one.key) for one in rooms]
     locked, closed = rooms[3], rooms[7]
-    await locked.set_locked(True)
+    await Room.set_locked(locked.id, True)
 
     def posted(number: int) -> Any:
-        return posting.post(inside[number % 20], who(bob), f"line {number}", f"nonce {number}")
+        return posting.post(inside[number % 20], f"line {number}", f"nonce {number}")
 
     posts = [posted(number) for number in range(1000)]
     again = [posted(number) for number in range(0, 1000, 5)]
-    answers = await together(*posts[:500], closed.close(), *posts[500:], *again)
+    answers = await together(*posts[:500], Room.close(closed.id), *posts[500:], *again)
     answers.pop(500)
     for place, one in enumerate(rooms):
         mine = answers[place:1000:20]
@@ -178,17 +177,17 @@ async def assert_gapless_without(room: Room, kicked: Person, count: int) -> None
 
 
 async def test_the_same_form_sent_twice_at_once_is_one_message(bob: Person, room: Room) -> None:
-    found = await access.for_reading(who(bob), room.key)
-    answers = await asyncio.gather(*(posting.post(found, who(bob), "twice", "nonce") for _ in range(5)))
+    found = await access.by_key(who(bob), room.key)
+    answers = await asyncio.gather(*(posting.post(found, "twice", "nonce") for _ in range(5)))
     assert answers == [Posted(1, 1, is_repeat=False), *[Posted(1, 1, is_repeat=True)] * 4]
     assert await bodies(room) == ["twice"]
     await assert_gapless(room, 1)
 
 
 async def test_in_a_chat_of_two_each_goes_by_itself(alice: Person, bob: Person, groups: list[int]) -> None:
-    room, _ = await first_message.post_first(who(alice), who(bob), "Hello", "")
-    both = {one: await access.for_reading(who(one), room.key) for one in (alice, bob)}
-    posts = [posting.post(both[one], who(one), f"{number}", "") for number, one in enumerate((bob, alice, bob, alice))]
+    room = (await first_message.post_first(who(alice), who(bob), "Hello", ""))[0].room
+    both = {one: await access.by_key(who(one), room.key) for one in (alice, bob)}
+    posts = [posting.post(both[one], f"{number}", "") for number, one in enumerate((bob, alice, bob, alice))]
     assert [one.number for one in await asyncio.gather(*posts)] == [2, 3, 4, 5]
     assert groups == [1] * 5
     read = dict(await Membership.filter(room_id=room.id).values_list("user_id", "read_number"))
@@ -196,8 +195,8 @@ async def test_in_a_chat_of_two_each_goes_by_itself(alice: Person, bob: Person, 
 
 
 async def test_whoever_goes_away_meanwhile_has_written_all_the_same(alice: Person, room: Room) -> None:
-    found = await access.for_reading(who(alice), room.key)
-    tasks = [asyncio.create_task(posting.post(found, who(alice), f"line {number}", "")) for number in range(10)]
+    found = await access.by_key(who(alice), room.key)
+    tasks = [asyncio.create_task(posting.post(found, f"line {number}", "")) for number in range(10)]
     await asyncio.sleep(0)
     for task in tasks[::2]:
         task.cancel()
@@ -219,12 +218,10 @@ async def test_while_the_database_is_away_everybody_is_told_at_once(
         if len(sizes) == 1:
             raise OperationalError("disk full")
 
-    found = await access.for_reading(who(alice), room.key)
+    found = await access.by_key(who(alice), room.key)
     with monkeypatch.context() as patch:
         patch.setattr(posting, "_insert", fail_at_first)
-        posts = [
-            posting.post(found, who(alice), f"line {number}", "") for number in range(group_commit.MAX_GROUP_SIZE + 5)
-        ]
+        posts = [posting.post(found, f"line {number}", "") for number in range(group_commit.MAX_GROUP_SIZE + 5)]
         answers = await together(*posts)
     assert sizes == [group_commit.MAX_GROUP_SIZE, 5]
     assert [type(answer) for answer in answers] == [OperationalError] * group_commit.MAX_GROUP_SIZE + [Posted] * 5
@@ -261,38 +258,36 @@ async def test_who_has_waited_too_long_is_told_so_and_finds_the_message_when_the
         await go_on.wait()
         await insert(messages)
 
-    found = await access.for_reading(who(alice), room.key)
+    found = await access.by_key(who(alice), room.key)
     with monkeypatch.context() as patch:
         patch.setattr(posting, "_insert", wait)
         patch.setattr(group_commit, "TIMEOUT_SECONDS", 0.05)
         for _ in range(2):
             with pytest.raises(TimeoutError):
-                await posting.post(found, who(alice), "late", "nonce")
+                await posting.post(found, "late", "nonce")
     assert issubclass(TimeoutError, engine.DOWN)
     go_on.set()
-    assert await posting.post(found, who(alice), "late", "nonce") == Posted(1, 1, is_repeat=True)
+    assert await posting.post(found, "late", "nonce") == Posted(1, 1, is_repeat=True)
     await assert_gapless(room, 1)
 
 
 async def test_nobody_suffers_for_the_one_whose_account_goes_at_that_moment(
     alice: Person, bob: Person, charlie: Person, room: Room
 ) -> None:
-    found = {one: await access.for_reading(who(one), room.key) for one in (alice, bob, charlie)}
+    found = {one: await access.by_key(who(one), room.key) for one in (alice, bob, charlie)}
     await User.filter(id=who(charlie).id).delete()
     authors = (alice, charlie, bob, charlie, alice)
-    answers = await together(
-        *(posting.post(found[one], who(one), f"line {number}", "") for number, one in enumerate(authors))
-    )
+    answers = await together(*(posting.post(found[one], f"line {number}", "") for number, one in enumerate(authors)))
     assert [isinstance(answer, IntegrityError) for answer in answers] == [False, True, False, True, False]
     assert await bodies(room) == ["line 0", "line 2", "line 4"]
     await assert_gapless(room, 3)
 
 
 async def test_who_writes_into_a_room_that_is_deleted_at_that_moment_is_told(alice: Person, bob: Person) -> None:
-    room = await opening.open_room(who(alice), "Short")
-    found = await access.for_reading(who(bob), room.key)
-    await room.close()
-    answers = await together(*(posting.post(found, who(bob), f"line {number}", "") for number in range(3)))
+    room = await make_room(who(alice), "Short")
+    found = await access.by_key(who(bob), room.key)
+    await Room.close(room.id)
+    answers = await together(*(posting.post(found, f"line {number}", "") for number in range(3)))
     assert [type(answer) for answer in answers] == [NotFound] * 3
     assert not await Message.exists(room_id=room.id)
 
@@ -303,7 +298,7 @@ async def test_the_first_message_to_somebody_who_blocks_at_that_moment_makes_no_
     async def refuse(*_: object) -> None:
         raise Forbidden("You can't write to this person.")
 
-    monkeypatch.setattr(direct, "check_post", refuse)
+    monkeypatch.setattr(kinds.Direct, "check_post", refuse)
     with pytest.raises(Forbidden):
         await first_message.post_first(who(alice), who(bob), "Hello", "")
     assert not await Room.exists(kind="direct")

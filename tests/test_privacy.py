@@ -158,8 +158,8 @@ async def test_no_open_stream_tells_others_who_talks_who_is_friends_and_who_is_h
 ) -> None:
     others = [charlie, blocked, blocking]
     for one in others:
-        await members.join(await access.for_reading(who(one), room.key), who(one))
-    room = await access.for_reading(who(charlie), room.key)
+        await members.join(await access.by_key(who(one), room.key))
+    room = await Room.get(id=room.id)
     streams = [
         await Window.open(one, room=place, framing=framing)
         for one in others

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Person, introduce
-from tests.people import who
+from tests.people import post_as, who
 from webapp import settings
 from webapp.accounts.audit import AuditEntry
 from webapp.accounts.bans import AddressBan
@@ -16,7 +16,6 @@ from webapp.accounts.sessions import Session
 from webapp.conversations.models import Room
 from webapp.db import sql
 from webapp.deletion.steps import finish, start_deletion
-from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.moderation.models import Report
 from webapp.ops import purge
@@ -78,7 +77,7 @@ async def test_a_ban_that_is_over_is_cleared(alice: Person, bob: Person) -> None
 
 async def test_rooms_that_a_crash_left_closed_are_erased(alice: Person, room: Room) -> None:
     await alice.say(room, SECRET)
-    await room.close()
+    await Room.close(room.id)
     assert await purge.purge_all() == "Forgotten: rooms 1."
     assert not await Message.exists()
     assert not await Room.exists()
@@ -101,7 +100,7 @@ async def test_it_works_in_small_batches(alice: Person, monkeypatch: pytest.Monk
 
 async def test_two_purges_at_once_do_no_harm(alice: Person, room: Room) -> None:
     await alice.say(room, SECRET)
-    await room.close()
+    await Room.close(room.id)
     said = await asyncio.gather(*[purge.purge_all() for _ in range(4)])
     assert any("rooms 1" in line for line in said)
     assert not await Room.exists()
@@ -147,7 +146,7 @@ async def test_it_is_tried_again_when_the_database_was_away(app: object, monkeyp
 @only_sqlite
 async def test_of_a_deleted_room_nothing_is_left_in_any_file(alice: Person, bob: Person, room: Room) -> None:
     for number in range(200):
-        await posting.post(room, who(alice), f"{number} {SECRET} " + "and so on " * 40, "")
+        await post_as(who(alice), room, f"{number} {SECRET} " + "and so on " * 40, "")
     await bob.say(room, f"{SECRET} at the end")
     assert in_files(SECRET)
     await alice.post(f"{room.path}/settings", {"do": "delete", "name": room.name})

@@ -186,6 +186,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
 
     from webapp.accounts.models import User
     from webapp.chats import first_message
+    from webapp.conversations import access
     from webapp.conversations.models import Membership, Room
     from webapp.db import sql
     from webapp.messages import changes, posting
@@ -208,7 +209,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         assert answer.status_code == 303, answer.text
 
     async def post_many() -> None:
-        await asyncio.gather(*(posting.post(room, first, "Hello", "") for _ in range(16)))
+        await asyncio.gather(*(posting.post(seat, "Hello", "") for _ in range(16)))
 
     async def ask() -> None:
         for action in ("ask", "cancel"):
@@ -220,7 +221,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     assert last
     free = User.filter(id__not_in=[first.id, last.id, *await blocked_either_way(first)]).order_by("id")
     rooms = [(await first_message.post_first(first, person, "Hello", ""))[0] for person in await free.limit(30)]
-    chat = rooms[-1]
+    chat = rooms[-1].room
+    seat = await access.by_key(first, room.key)
     await get(chat.path)
     await get(room.path)  # whatever is read once in the life of a process
     await Membership.filter(user_id=first.id, room_id=room.id).update(read_number=room.last_number - 3)

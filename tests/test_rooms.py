@@ -11,17 +11,19 @@ import pytest
 
 from tests.conftest import Person, bodies, person
 from tests.page import words
-from tests.people import who
+from tests.people import make_room, who
 from tests.readers import reader as open_reader
 from webapp.accounts.models import User
-from webapp.conversations import access, members
-from webapp.conversations.models import KICKED, MEMBER, OWNER, PAGE_SIZE, Membership, Room
+from webapp.conversations import access, members, queries
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.queries import PAGE_SIZE
+from webapp.conversations.seats import KICKED, MEMBER, OWNER, Seat
 from webapp.core.errors import Forbidden, NotFound
 from webapp.live import hub
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.messages.retention import delete_closed_rooms
-from webapp.rooms import opening, views
+from webapp.rooms import settings_views
 
 # What the owner does, with the fields of the form. `who` is filled in with a member's code.
 ACTIONS: dict[str, dict[str, str]] = {
@@ -106,13 +108,13 @@ async def test_a_room_is_found_by_any_part_of_its_name_in_any_case(alice: Person
 async def test_a_search_reads_the_latest_rooms_and_a_whole_name_opens_any(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.conversations.models.MAX_SEARCHED", 2)
-    rooms = [await opening.open_room(who(alice), f"Tea {number}") for number in range(4)]
+    monkeypatch.setattr("webapp.conversations.queries.MAX_SEARCHED", 2)
+    rooms = [await make_room(who(alice), f"Tea {number}") for number in range(4)]
     await Room.filter(id=rooms[3].id).update(closed_at=datetime.now(UTC))
-    assert [room.name for room in await Room.search("tea")] == ["Tea 2", "Tea 1"]
+    assert [room.name for room in await queries.search_rooms("tea")] == ["Tea 2", "Tea 1"]
     await alice.say(rooms[0], "news")
-    assert [room.name for room in await Room.search("tea")] == ["Tea 0", "Tea 2"]
-    assert (await opening.open_room(who(alice), "tea 1")).id == rooms[1].id
+    assert [room.name for room in await queries.search_rooms("tea")] == ["Tea 0", "Tea 2"]
+    assert (await make_room(who(alice), "tea 1")).id == rooms[1].id
 
 
 async def test_accents_are_found_however_they_are_written(alice: Person, charlie: Person) -> None:
@@ -159,14 +161,14 @@ async def test_the_list_counts_people_as_they_come_and_go(alice: Person, charlie
 
 
 async def test_the_room_that_spoke_last_is_first(alice: Person) -> None:
-    rooms = [await opening.open_room(who(alice), name) for name in ("One", "Two", "Three")]
+    rooms = [await make_room(who(alice), name) for name in ("One", "Two", "Three")]
     await alice.say(rooms[0], "hello")
     assert [name for name, _ in listed(await alice.get("/rooms"))] == ["One", "Three", "Two"]
 
 
 async def test_thirty_one_rooms_are_two_pages(alice: Person, charlie: Person) -> None:
     for number in range(PAGE_SIZE + 1):
-        await opening.open_room(who(alice), f"Room {number:02}")
+        await make_room(who(alice), f"Room {number:02}")
     first, second = await charlie.get("/rooms"), await charlie.get("/rooms?page=2")
     assert len(listed(first)) == PAGE_SIZE
     assert 'rel="next" href="/rooms?q=&amp;page=2"' in first.text
@@ -329,16 +331,16 @@ async def test_names_that_would_share_an_address_get_their_own_at_the_same_momen
 async def test_a_room_that_is_deleted_while_somebody_enters_is_made_anew(
     charlie: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find = access.for_reading
+    find = access.by_key
 
-    async def find_too_late(user: User, key: str) -> Room:
-        found = await find(user, key)
-        if found.id == room.id:
-            await found.close()
+    async def find_too_late(user: User, key: str) -> Seat:
+        seat = await find(user, key)
+        if seat.room.id == room.id:
+            await Room.close(room.id)
             await delete_closed_rooms()
-        return found
+        return seat
 
-    monkeypatch.setattr(opening, "for_reading", find_too_late)
+    monkeypatch.setattr(access, "by_key", find_too_late)
     answer = await enter(charlie, "Tea & Cake")
     assert answer.status_code == 303
     [anew] = await Room.all()
@@ -470,15 +472,15 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     async def later() -> None:
         return
 
-    monkeypatch.setattr(views, "delete_closed_rooms", later)
+    monkeypatch.setattr(settings_views, "delete_closed_rooms", later)
 
 
 async def prepare(do: str, owner: Person, room: Room) -> None:
     """What must be so that the action changes something."""
     if do == "unlock":
-        await room.set_locked(True)
+        await Room.set_locked(room.id, True)
     if do == "pardon":
-        await members.kick(room, await Membership.get(room_id=room.id, user__username="bob"), 10)
+        await members.kick(room.id, await Membership.get(room_id=room.id, user__username="bob"), 10)
 
 
 @pytest.mark.parametrize("do", ACTIONS)
@@ -488,7 +490,10 @@ async def test_the_owner_may(alice: Person, bob: Person, room: Room, do: str, un
     assert answer.status_code == 303
     way = "/lobby" if do == "delete" else f"{room.path}/settings?done={do}"
     assert answer.headers["Location"] == way
-    assert do == "delete" or f'class="done" role="status">{views.SUCCESS_MESSAGES[do]}<' in (await alice.get(way)).text
+    assert (
+        do == "delete"
+        or f'class="done" role="status">{settings_views.SUCCESS_MESSAGES[do]}<' in (await alice.get(way)).text
+    )
     await assert_done(do, room)
 
 
@@ -552,7 +557,7 @@ async def test_others_see_who_is_here_but_nothing_to_do_about_it(
 async def test_many_members_are_several_pages(alice: Person, room: Room) -> None:
     crowd = [await User._create(f"member{n:02}", f"Member {n:02}", "no hash", False) for n in range(PAGE_SIZE)]
     for one in crowd:
-        await members.join(await access.for_reading(one, room.key), one)
+        await members.join(await access.by_key(one, room.key))
     first = await alice.get(f"{room.path}/settings")
     second = await alice.get(f"{room.path}/settings?page=2")
     assert (first.text.count('class="member"'), second.text.count('class="member"')) == (PAGE_SIZE, 1)
@@ -687,10 +692,10 @@ async def test_a_post_that_is_on_its_way_when_one_is_sent_away_does_not_arrive(
     alice: Person, bob: Person, room: Room
 ) -> None:
     assert (await bob.say(room, "in time")).status_code == 303
-    found = await access.for_reading(who(bob), room.key)  # the post has passed the door ...
+    found = await access.by_key(who(bob), room.key)  # the post has passed the door ...
     await kick(alice, room, bob)
     with pytest.raises(Forbidden, match="kicked from this room"):
-        await posting.post(found, who(bob), "too late", "")
+        await posting.post(found, "too late", "")
     assert await bodies(room) == ["in time"]
     assert (await now(room)).last_number == 1
     await assert_counted(room, {"alice": OWNER, "bob": KICKED})
@@ -822,7 +827,7 @@ async def test_a_room_is_not_handed_over_to_somebody_who_left_at_that_moment(
     member = await Membership.get(room_id=room.id, user_id=who(bob).id)
     await bob.post(f"{room.path}/leave")
     with pytest.raises(Forbidden, match="They have just left the room"):
-        await members.transfer_ownership(room, member)
+        await members.transfer_ownership(room.id, member)
     await assert_counted(room, {"alice": OWNER})
 
 
@@ -841,7 +846,7 @@ async def test_handing_over_to_oneself_changes_nothing(alice: Person, room: Room
 
 async def test_handing_over_to_several_at_the_same_moment_leaves_one_owner(app: object, alice: Person) -> None:
     for attempt in range(5):
-        room = await opening.open_room(who(alice), f"Room {attempt}")
+        room = await make_room(who(alice), f"Room {attempt}")
         heirs = [await person(app, f"heir{attempt}{number}") for number in range(4)]
         for heir in heirs:
             await heir.post(f"{room.path}/join")
@@ -901,7 +906,7 @@ async def test_what_was_in_a_deleted_room_is_erased(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.db.sql.DELETE_BATCH_SIZE", 2)
-    other = await opening.open_room(who(alice), "Another")
+    other = await make_room(who(alice), "Another")
     for number in range(5):
         await bob.say(room, f"secret {number}")
     await bob.say(other, "this stays")
@@ -955,10 +960,10 @@ async def test_a_room_that_is_deleted_while_people_write_and_join_is_missing_not
 
 async def test_joining_a_room_that_has_just_been_erased_finds_nothing(alice: Person, charlie: Person) -> None:
     for is_erased in (False, True):
-        found = await access.for_reading(who(charlie), (await opening.open_room(who(alice), f"Room {is_erased}")).key)
-        await found.close()
+        found = await access.by_key(who(charlie), (await make_room(who(alice), f"Room {is_erased}")).key)
+        await Room.close(found.room.id)
         if is_erased:
             await delete_closed_rooms()
         with pytest.raises(NotFound):
-            await members.join(found, who(charlie))
-        assert found.membership is None
+            await members.join(found)
+        assert not await Membership.exists(room_id=found.room.id, user_id=who(charlie).id)

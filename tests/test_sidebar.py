@@ -14,24 +14,23 @@ from tortoise.backends.sqlite.client import SqliteClient
 from tests import engine
 from tests.conftest import Person, account, person
 from tests.engine import READS, by_hand, nobody_is_left, nothing_is_due, told, told_at_last  # noqa: F401  by_hand is a fixture
-from tests.people import befriend, chat_of, who, write
+from tests.people import befriend, chat_of, make_room, post_as, who, write
 from tests.query_recorder import QueryRecorder, record_queries
 from tests.readers import reader as open_reader
 from tests.window import ENTRY, STREAM, Shown, Window, opened, shown
 from webapp.accounts.models import User
 from webapp.chats import first_message
 from webapp.conversations import access, members
-from webapp.conversations.models import DIRECT, Membership, Room
+from webapp.conversations.kinds import DIRECT
+from webapp.conversations.models import Membership, Room
 from webapp.db import sql
 from webapp.live import Reader, frames, hub
 from webapp.live.stream import Stream
-from webapp.messages import posting
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import Visit
 from webapp.presence.tracker import tracker
 from webapp.relationships import queries as relationships
 from webapp.relationships.models import Friendship
-from webapp.rooms import opening
 from webapp.sidebar import queries as sidebars
 
 NUMBERS = ["1x", "-1", "", "1.5", "٣", "9" * 16, "9" * 5000, "null", "\0"]
@@ -174,9 +173,8 @@ async def test_who_was_sent_away_or_is_signed_out_says_nothing(
 @pytest.fixture
 async def soup(alice: Person, bob: Person) -> Room:
     """Another room that both are in, with the later message."""
-    soup = await opening.open_room(who(alice), "Soup")
-    await members.join(soup, who(bob))
-    await members.join(await access.for_reading(who(bob), soup.key), who(bob))
+    soup = await make_room(who(alice), "Soup")
+    await members.join(await access.by_key(who(bob), soup.key))
     await alice.say(await Room.get(name="Tea & Cake"), "in tea")
     await alice.say(soup, "in soup")
     return soup
@@ -382,7 +380,7 @@ async def test_windows_that_show_different_lines_come_to_show_the_same(alice: Pe
 
 
 async def test_a_room_comes_when_one_joins_it_and_goes_when_one_leaves(alice: Person, bob: Person, soup: Room) -> None:
-    await opening.open_room(who(alice), "Bread")
+    await make_room(who(alice), "Bread")
     bread = await Room.get(name="Bread")
     window = await Window.open(bob)
     for path, is_in in (("join", True), ("leave", False), ("join", True)):
@@ -420,7 +418,7 @@ async def test_a_message_between_the_kick_and_the_news_of_it_is_not_told(
     alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = await Window.open(bob)
-    await members.kick(room, await members.by_code(room, who(bob).code), 10)  # and nobody tells
+    await members.kick(room.id, await members.by_code(room.id, who(bob).code), 10)  # and nobody tells
     await alice.say(room, "not for him")
     await told()
     assert [one.name for one in window.sidebar] == ["Soup"]
@@ -534,7 +532,7 @@ async def test_a_stream_that_ends_lets_the_other_pages_count_again(alice: Person
 
 async def test_the_second_page_of_the_list_stays_the_second(alice: Person, bob: Person) -> None:
     for number in range(65):
-        await opening.open_room(who(bob), f"Room {number}")
+        await make_room(who(bob), f"Room {number}")
     first, second = await Window.open(bob), await Window.open(bob, "/lobby?page=2")
     assert (first.text, second.text) == ("", "")
     assert (len(first.entries), len(second.entries)) == (50, 16)
@@ -654,7 +652,7 @@ async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
     await befriend(alice, bob)
     window = await Window.open(alice)
     await Visit.apply_changes(tracker().process, [(who(bob).id, 0)], [])
-    await posting.post(room, who(bob), "nobody rings", "nonce")
+    await post_as(who(bob), room, "nobody rings", "nonce")
     await engine.heartbeat()
     await told()
     assert dot(window, bob) is True
@@ -855,7 +853,7 @@ async def test_strangers_who_keep_in_touch_find_each_other_in_their_other_window
     await alice.get("/strangers")
     for one in (alice, bob):
         await one.post("/strangers/keep")
-    chat = await Room.get(kind=DIRECT)
+    chat = await Room.get(kind=DIRECT.stored)
     await told()
     for window in windows:
         window.look()
@@ -878,7 +876,7 @@ async def test_many_rooms_and_many_friends_are_listed_in_a_few_queries(
     for one in chats:
         await first_message.post_first(who(alice), one, "Hello", "")
     for number in range(100):
-        await opening.open_room(who(alice), f"Room {number}")
+        await make_room(who(alice), f"Room {number}")
     log = logging.getLogger("tortoise.db_client")
     monkeypatch.setattr(log, "propagate", False)
     ear = QueryRecorder()
@@ -913,7 +911,7 @@ async def test_a_message_costs_no_query_per_viewer(
 ) -> None:
     readers = await crowd(room, count)
     asked = await queries(monkeypatch)
-    hub().publish_version(f"room:{room.id}", (await posting.post(room, who(alice), "for everybody", "nonce")).version)
+    hub().publish_version(f"room:{room.id}", (await post_as(who(alice), room, "for everybody", "nonce")).version)
     asked.clear()
     await told()
     # A heartbeat may come in between, and asks something else.

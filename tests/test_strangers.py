@@ -16,7 +16,8 @@ from tests.readers import masked_reader
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
-from webapp.conversations.models import ANONYMOUS, DIRECT, Membership, Room
+from webapp.conversations.kinds import ANONYMOUS, DIRECT
+from webapp.conversations.models import Membership, Room
 from webapp.db import sql
 from webapp.deletion import steps as leaving
 from webapp.http import cookie
@@ -24,7 +25,7 @@ from webapp.live import hub
 from webapp.messages.models import Message
 from webapp.relationships.models import Block, Friendship, VeiledBlock
 from webapp.relationships.queries import friendship_between
-from webapp.strangers import conduct, models, retention
+from webapp.strangers import conduct, masks, models, queries, retention
 from webapp.strangers.company import watch
 from webapp.strangers.models import Met, Stranger
 
@@ -59,9 +60,9 @@ async def session_of(who: Person) -> Session:
 
 
 async def chat_of(who: Person) -> Room:
-    room = await (await stranger(who)).current_chat()
-    assert room
-    return room
+    seat = await (await stranger(who)).current_chat()
+    assert seat
+    return await Room.get(id=seat.room.id)
 
 
 @pytest.fixture
@@ -214,7 +215,7 @@ async def test_two_who_want_the_same_meet_at_once(guest: Person, other: Person) 
     path = await find(other)
     assert path.startswith("/strangers/chat/")
     assert await where(guest) == path
-    room = await Room.get(kind=ANONYMOUS)
+    room = await Room.get(kind=ANONYMOUS.stored)
     assert await Membership.filter(room_id=room.id).count() == 2
     assert await Stranger.filter(since__not_isnull=True).count() == 0
 
@@ -320,7 +321,7 @@ async def test_words_cannot_be_changed_and_say_so_nowhere(guest: Person, other: 
     await guest.post(f"{chat}/messages", {"body": "hello"})
     assert "/edit" not in (await guest.get(chat)).text
     assert (await guest.get(f"{chat}/messages/1/edit")).status_code == 404
-    room = await Room.get(kind=ANONYMOUS)
+    room = await Room.get(kind=ANONYMOUS.stored)
     reader = masked_reader(room.id, 0, "sse", user=(await stranger(other)).mask_id)
     hub().join(reader)
     async with asyncio.timeout(5):
@@ -337,7 +338,7 @@ async def test_what_both_like_is_named(guest: Person, other: Person) -> None:
 
 
 async def test_an_outsider_finds_no_chat(chat: str, charlie: Person, admin: Person, visitor: Person) -> None:
-    room = await Room.get(kind=ANONYMOUS)
+    room = await Room.get(kind=ANONYMOUS.stored)
     for who in (charlie, admin, visitor):
         assert (await who.get(chat)).headers["Location"] == "/strangers"
         assert (await who.get(chat, HX_Request="true")).status_code == 404
@@ -353,7 +354,7 @@ async def test_an_outsider_finds_no_chat(chat: str, charlie: Person, admin: Pers
 async def test_the_rooms_addresses_do_not_work_for_strangers_who_have_an_account(alice: Person, other: Person) -> None:
     await find(alice)
     await find(other)
-    room = await Room.get(kind=ANONYMOUS)
+    room = await Room.get(kind=ANONYMOUS.stored)
     for path in ("", "/settings", "/composer", "/messages/1"):
         assert (await alice.get(f"/rooms/{room.key}{path}")).status_code == 404
     assert (await alice.post(f"/rooms/{room.key}/messages", {"body": "hi"})).status_code == 404
@@ -373,10 +374,10 @@ async def test_typing_is_said(guest: Person, chat: str) -> None:
 
 
 async def test_a_chat_has_room_for_so_many_messages(guest: Person, chat: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.conversations.models.MOST_WITH_STRANGERS", 2)
+    monkeypatch.setattr("webapp.conversations.kinds.Anonymous.max_messages", 2)
     answers = [await guest.post(f"{chat}/messages", {"body": f"{number}"}) for number in range(3)]
     assert [answer.status_code for answer in answers] == [303, 303, 403]
-    room = await Room.get(kind=ANONYMOUS)
+    room = await Room.get(kind=ANONYMOUS.stored)
     assert await bodies(room) == ["0", "1"]
 
 
@@ -419,8 +420,8 @@ async def test_one_who_is_gone_is_away_and_then_has_left(guest: Person, other: P
     [now] = await sql.rows(f"SELECT {sql.CLOCK} AS now")
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - 1000)
     await watch().check()
-    seen = await models.company_in([room.id])
-    assert seen[room.id] == models.Company(False, (gone.mask.code,))
+    seen = await queries.company_in([room.id])
+    assert seen[room.id] == queries.Company(False, (gone.mask.code,))
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - models.GRACE_MS - 1000)
     await watch().check()
     heard = b""
@@ -574,7 +575,7 @@ async def test_when_both_press_it_they_are_friends_and_the_chat_stays(
     assert await Friendship.all().count() == 0
     assert "press" not in (await charlie.get(chat)).text.replace("Cypress", "")  # which may be the name of one
     both = await charlie.post("/strangers/keep")
-    room = await Room.get(kind=DIRECT)
+    room = await Room.get(kind=DIRECT.stored)
     assert both.headers["Location"] == room.path
     assert alice.user
     assert charlie.user
@@ -599,7 +600,7 @@ async def test_those_who_have_a_chat_already_are_led_to_it(alice: Person, charli
     await find(charlie)
     await alice.post("/strangers/keep")
     both = await charlie.post("/strangers/keep")
-    room = await Room.get(kind=DIRECT)
+    room = await Room.get(kind=DIRECT.stored)
     assert both.headers["Location"] == room.path
     assert await bodies(room) == ["long ago"]
 
@@ -622,7 +623,7 @@ async def test_a_guest_who_registers_keeps_the_chat(guest: Person, alice: Person
     assert "nora" not in page.lower()
     assert (await guest.get("/lobby")).status_code == 200
     await alice.post("/strangers/keep")
-    room = await Room.get(kind=DIRECT)
+    room = await Room.get(kind=DIRECT.stored)
     assert await where(guest) == room.path
     assert "hello from nobody" in (await guest.get(room.path)).text
 
@@ -654,7 +655,7 @@ async def test_ended_chats_are_erased(guest: Person, other: Person, chat: str) -
 async def test_chats_that_both_have_gone_from_end_too(guest: Person, other: Person, chat: str) -> None:
     await Stranger.all().update(here_until=0)
     await retention.delete_expired()
-    assert (await Room.get(kind=ANONYMOUS)).locked_at is not None
+    assert (await Room.get(kind=ANONYMOUS.stored)).locked_at is not None
 
 
 async def test_who_met_whom_is_forgotten_after_an_hour(guest: Person, chat: str) -> None:
@@ -671,13 +672,13 @@ async def test_the_latest_chat_and_its_words_are_found_for_a_report(guest: Perso
     await guest.post(f"{chat}/messages", {"body": "something bad"})
     await guest.post("/strangers/leave")
     who = await stranger(other)
-    found = await models.latest_chat(who.person)
-    assert found
-    room, mask = found
-    assert mask.id == (await stranger(guest)).mask_id
-    assert [line["body"] for line in await models.transcript(room)] == ["something bad"]
+    seat = await masks.latest_chat(who.person)
+    assert seat
+    assert seat.other
+    assert seat.other.id == (await stranger(guest)).mask_id
+    assert [line["body"] for line in await masks.transcript(seat.room.id)] == ["something bad"]
     await other.post("/strangers/leave")
-    assert await models.latest_chat(who.person)
+    assert await masks.latest_chat(who.person)
 
 
 @pytest.mark.parametrize("path", ["/strangers/find", "/strangers/stop", "/strangers/leave", "/strangers/keep"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person
-from tests.people import who
+from tests.people import make_room, post_as, who
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.conversations.models import Room
@@ -15,9 +15,8 @@ from webapp.http import render
 from webapp.live import Frame, Reader, hub
 from webapp.live.frames import RELOAD_DOCUMENT, STYLE_NONCE
 from webapp.live.stream import Stream
-from webapp.messages import changes, posting
+from webapp.messages import changes
 from webapp.messages.models import Message
-from webapp.rooms import opening
 
 NUMBER = re.compile(r'<li id="message-\d+-(\d+)"')
 
@@ -32,7 +31,7 @@ async def frame(room: Room, cursor: int | None) -> tuple[int, Frame]:
 async def say(person: Person, room: Room, *words: str) -> None:
     assert person.user
     for word in words:
-        await posting.post(room, person.user, word, "")
+        await post_as(person.user, room, word, "")
 
 
 async def change(room: Room, number: int, body: str = "") -> None:
@@ -122,7 +121,7 @@ async def test_after_more_than_500_changes_the_last_page_replaces_the_log(alice:
 
 
 async def test_a_room_that_is_gone_has_no_log(room: Room) -> None:
-    await room.close()
+    await Room.close(room.id)
     assert await changes.log(room.id, {0}) is None
 
 
@@ -152,7 +151,7 @@ async def test_an_endless_document_ends_where_the_log_is_sent_anew(alice: Person
             pass
         await Room.filter(id=room.id).update(version=1000)
         await say(alice, room, "three")
-        changes.log_changed(room, 1001)
+        changes.log_changed(room.id, 1001)
         rest = [chunk async for chunk in chunks]
     assert rest[-1].endswith(RELOAD_DOCUMENT)
     assert b"three" not in b"".join(rest)
@@ -166,7 +165,7 @@ async def test_a_room_with_the_name_of_a_stream_is_a_room(
     visitor: Person, alice: Person, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     assert alice.user
-    room = await opening.open_room(alice.user, name, "")
+    room = await make_room(alice.user, name, "")
     assert room.path == f"/rooms/{name.lower()}"
     answer = await visitor.get(room.path)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next=%2Frooms%2F{name.lower()}")

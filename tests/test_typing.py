@@ -101,7 +101,7 @@ async def test_who_may_read_may_type(
 
 
 async def test_in_a_locked_room_nobody_but_the_owner_types(alice: Person, bob: Person, room: Room) -> None:
-    await room.set_locked(True)
+    await Room.set_locked(room.id, True)
     assert (await bob.post(f"{room.path}/typing")).status_code == 403
     assert (await alice.post(f"{room.path}/typing")).status_code == 204
 

@@ -46,19 +46,24 @@ from webapp.media import views as media
 from webapp.media.store import Store, picture_store
 from webapp.messages import changes, receipts, rendering, typing
 from webapp.messages import views as messages
+from webapp.messages.page import layouts, room_page
 from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation import views as moderation
 from webapp.ops import health, metrics, purge
 from webapp.people import views as people
 from webapp.presence import broadcasts as presence
 from webapp.presence.tracker import PresenceTracker, StreamPresence, tracker
+from webapp.rooms import settings_views as room_settings
 from webapp.rooms import views as rooms
 from webapp.sidebar import states as sidebars
 from webapp.sidebar import views as sidebar
 from webapp.strangers import broadcasts as company
+from webapp.strangers import chat_views as stranger_chats
 from webapp.strangers import company as strangers_watch
 from webapp.strangers import views as strangers
 from webapp.strangers.company import CompanyWatcher, Matchmaker, matchmaker, watch
+from webapp.strangers.conduct import records_first_message
+from webapp.strangers.masks import masked
 from webapp.streams import endings, reading
 from webapp.streams import views as streams
 from webapp.streams.reading import ReadMarks
@@ -120,7 +125,7 @@ routes = [
     form("/rooms", rooms.index, "rooms"),
     action("/rooms/{key}/join", rooms.join, "join"),
     action("/rooms/{key}/leave", rooms.leave, "leave"),
-    form("/rooms/{key}/settings", rooms.show_settings, "room_settings"),
+    form("/rooms/{key}/settings", room_settings.show_settings, "room_settings"),
     #
     page("/rooms/{key}/messages/{number:number}", messages.permalink, "message"),
     form("/rooms/{key}/messages/{number:number}/edit", messages.edit, "edit_message"),
@@ -143,26 +148,31 @@ stranger_routes = [
     page("/strangers", strangers.index, "strangers"),
     action("/strangers/find", strangers.find_stranger, "find_stranger"),
     action("/strangers/stop", strangers.stop_waiting, "stop_waiting"),
-    form("/strangers/next", strangers.find_next, "next_stranger"),
-    action("/strangers/leave", strangers.leave, "leave_stranger"),
-    action("/strangers/keep", strangers.keep, "keep_stranger"),
-    action("/strangers/block", strangers.block, "block_stranger"),
+    form("/strangers/next", stranger_chats.find_next, "next_stranger"),
+    action("/strangers/leave", stranger_chats.leave, "leave_stranger"),
+    action("/strangers/keep", stranger_chats.keep, "keep_stranger"),
+    action("/strangers/block", stranger_chats.block, "block_stranger"),
     form("/strangers/register", strangers.register, "register_stranger"),
     form("/strangers/question", strangers.question, "question"),
     file("/strangers/me.css", strangers.me_css, "stranger_css"),
     stream("/strangers/events", strangers.waiting_events, "strangers_events"),
-    page("/strangers/chat/{chat:number}", strangers.chat, "stranger_chat"),
-    frame("/strangers/chat/{chat:number}/composer", strangers.composer, "stranger_composer"),
-    action("/strangers/chat/{chat:number}/messages", strangers.post, "stranger_messages"),
-    page("/strangers/chat/{chat:number}/messages/{number:number}", strangers.permalink, "stranger_message"),
-    action("/strangers/chat/{chat:number}/typing", strangers.report_typing, "stranger_typing"),
-    action("/strangers/chat/{chat:number}/read", strangers.read, "stranger_read"),
-    stream("/strangers/chat/{chat:number}/events", strangers.chat_events, "stranger_events"),
-    document("/strangers/chat/{chat:number}/live", strangers.chat_live, "stranger_live", around=streams.supervisor),
+    page("/strangers/chat/{chat:number}", stranger_chats.chat, "stranger_chat"),
+    frame("/strangers/chat/{chat:number}/composer", masked(messages.composer), "stranger_composer"),
+    action("/strangers/chat/{chat:number}/messages", masked(records_first_message(messages.post)), "stranger_messages"),
+    page("/strangers/chat/{chat:number}/messages/{number:number}", masked(messages.permalink), "stranger_message"),
+    action("/strangers/chat/{chat:number}/typing", masked(messages.report_typing), "stranger_typing"),
+    action("/strangers/chat/{chat:number}/read", masked(messages.read), "stranger_read"),
+    stream("/strangers/chat/{chat:number}/events", stranger_chats.chat_events, "stranger_events"),
+    document(
+        "/strangers/chat/{chat:number}/live", masked(streams.room_document), "stranger_live", around=streams.supervisor
+    ),
 ]
 name_addresses([*routes, *stranger_routes])
 if settings.STRANGERS:
     routes += stranger_routes
+
+# By the templates of the kinds of rooms.
+page_layouts = {"messages/room.html": room_page, "strangers/chat.html": stranger_chats.chat_page}
 
 middleware = [Middleware(ProxyHeaders, trusted_hosts=settings.TRUSTED_PROXIES)]
 handlers: Any = {500: error_pages.handle_server_error}
@@ -200,7 +210,7 @@ def providers() -> Providers:
             "moved": company.on_moved,
         },
         watchers=[StreamPresence(), sidebars.CountAgain(), ReadMarks(), strangers_watch.StrangerStreams()],
-        access_checks=[account_access.check_access, room_access.check_access, strangers_watch.check_access],
+        access_checks=[account_access.check_access, strangers_watch.check_access, room_access.check_access],
         last_frame=endings.last_frame,
         on_failure=engine.report_failure,
     )
@@ -237,6 +247,7 @@ def _objects() -> Iterator[None]:
         hold = stack.enter_context
         hold(limiter.holding(Limiter(settings.REDIS_URL)))
         hold(health.last_check.holding(health.LastCheck()))
+        hold(layouts.holding(page_layouts))
         hold(admitted.holding(Admitted()))
         hold(picture_store.holding(Store(store.FOLDER, User.pictures_in_use)))
         hold(rendering.caches.holding(rendering.Caches()))

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person, bodies
+from tests.people import post_as
 from webapp.conversations.models import Room
 from webapp.db import engine, sql
-from webapp.messages import posting
 
 
 async def post(alice: Person, room: Room, words: str) -> object:
     assert alice.user
-    return await posting.post(room, alice.user, words, "")
+    return await post_as(alice.user, room, words, "")
 
 
 async def test_what_could_not_be_committed_is_not_committed_with_the_next(

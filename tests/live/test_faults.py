@@ -10,6 +10,7 @@ from broadcaster import Broadcast
 
 from tests.conftest import Person
 from tests.live.providing import no_log, provide, providers
+from tests.people import post_as
 from tests.readers import reader as open_reader
 from webapp.conversations.models import Room
 from webapp.live import Frame, Hub
@@ -18,7 +19,7 @@ from webapp.live.outbox import LIMIT_BYTES, Outbox
 from webapp.live.providers import LogSource
 from webapp.live.states import Pace
 from webapp.live.stream import MAX_DOCUMENT_BYTES, Stream
-from webapp.messages import changes, posting
+from webapp.messages import changes
 from webapp.presence.models import Visit
 from webapp.presence.tracker import tracker
 
@@ -55,7 +56,7 @@ class TestOneLargeFrame:
     ) -> None:
         assert alice.user
         for number in range(51):
-            await posting.post(room, alice.user, f"{number} {LONG}", "")
+            await post_as(alice.user, room, f"{number} {LONG}", "")
         reader = open_reader(room.id, cursor, "sse", session=alice.session.id, user=alice.user.id)
         the_hub().join(reader)
         async with asyncio.timeout(5):
@@ -68,7 +69,7 @@ class TestOneLargeFrame:
     async def test_the_states_of_the_room_may_follow_it_at_once(self, alice: Person, room: Room) -> None:
         assert alice.user
         for number in range(50):
-            await posting.post(room, alice.user, f"{number} {LONG}", "")
+            await post_as(alice.user, room, f"{number} {LONG}", "")
         early, late = (open_reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id) for _ in range(2))
         the_hub().join(early)
         await until(lambda: the_hub().channels[f"room:{room.id}"]._states)
@@ -86,14 +87,14 @@ class TestOneLargeFrame:
     ) -> None:
         assert alice.user
         for number in range(50):
-            await posting.post(room, alice.user, f"{number} {LONG}", "")
+            await post_as(alice.user, room, f"{number} {LONG}", "")
         reader = open_reader(room.id, None, "html", session=alice.session.id, user=alice.user.id)
         chunks = Stream(reader, b"opening", "text/html").body_iterator
         async with asyncio.timeout(5):
             assert await anext(chunks) == b"opening"
             assert len(await anext(chunks)) > MAX_DOCUMENT_BYTES
-            await posting.post(room, alice.user, "one more", "")
-            changes.log_changed(room, 51)
+            await post_as(alice.user, room, "one more", "")
+            changes.log_changed(room.id, 51)
             while b"one more" not in (chunk := await anext(chunks)):
                 assert b"http-equiv" not in chunk
         await chunks.aclose()

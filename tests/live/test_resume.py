@@ -7,11 +7,11 @@ import pytest
 
 from tests.conftest import Person
 from tests.live_page import Event, LivePage
+from tests.people import make_room, post_as
 from webapp.conversations.models import Room
 from webapp.live import Frame
-from webapp.messages import changes, posting
+from webapp.messages import changes
 from webapp.messages.models import PAGE_SIZE, Message
-from webapp.rooms import opening
 
 STORIES = 25
 MOST_CHANGES = 15
@@ -32,7 +32,7 @@ async def change(person: Person, room: Room, chance: Random) -> None:
     what = chance.choice(("post", "post", "post", "edit", "remove"))
     messages = await Message.filter(room_id=room.id, removed_at=None)
     if what == "post" or not messages:
-        await posting.post(room, person.user, f"said {chance.random()}", "")
+        await post_as(person.user, room, f"said {chance.random()}", "")
     elif what == "edit":
         await chance.choice(messages).edit(f"rather {chance.random()}")
     else:
@@ -60,7 +60,7 @@ async def test_from_every_version_a_page_comes_to_show_the_log(alice: Person, ro
     assert alice.user
     for seed in range(STORIES):
         chance, history = Random(seed), list[Shown]()
-        room = await opening.open_room(alice.user, f"Room {seed}")
+        room = await make_room(alice.user, f"Room {seed}")
         history.append({})
         for _ in range(chance.randint(1, 30)):
             await change(alice, room, chance)
@@ -84,7 +84,7 @@ async def test_from_every_version_a_page_comes_to_show_the_log(alice: Person, ro
 async def test_many_changes_of_one_message_are_many_changes(alice: Person, room: Room) -> None:
     """How far a page is behind is told by the versions alone, so that a leap of them is one as well."""
     assert alice.user
-    await posting.post(room, alice.user, "first", "")
+    await post_as(alice.user, room, "first", "")
     for number in range(MOST_CHANGES):
         await (await Message.get(room_id=room.id, number=1)).edit(f"word {number}")
     found = await changes.log(room.id, {0, 1})
@@ -98,7 +98,7 @@ async def test_after_a_leap_of_the_versions_every_page_gets_the_log_anew(alice: 
     """What a restore from a backup does: pages hold versions that were lost, and must not keep what they show."""
     assert alice.user
     for number in range(PAGE_SIZE + 5):
-        await posting.post(room, alice.user, f"kept {number}", "")
+        await post_as(alice.user, room, f"kept {number}", "")
     kept = await shown(room)
     lost = kept | {PAGE_SIZE + 6: "lost", PAGE_SIZE + 7: "lost too"}
     await Room.filter(id=room.id).update(version=PAGE_SIZE + 5 + 2 + leap)
@@ -110,4 +110,4 @@ async def test_after_a_leap_of_the_versions_every_page_gets_the_log_anew(alice: 
             page = after(lost, found[1][cursor].in_language("en"))
             assert page.log == dict(list((await shown(room)).items())[-PAGE_SIZE:]), (posted, cursor)
             assert page.last_id == PAGE_SIZE + 5 + 2 + leap + posted
-        await posting.post(room, alice.user, "new", "")
+        await post_as(alice.user, room, "new", "")

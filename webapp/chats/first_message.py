@@ -1,53 +1,56 @@
-"""The first message of a direct chat, which makes its room."""
+"""The first message of a direct chat, which creates its room."""
 
+from dataclasses import replace
 from typing import cast
 
 from tortoise.exceptions import IntegrityError
 
-from webapp.accounts.viewer import FRIENDS, Person, ProfileRow
+from webapp.accounts.viewer import FRIENDS, Person, ProfileRow, Viewer
 from webapp.conversations import direct
-from webapp.conversations.models import Room
+from webapp.conversations.seats import Seat
 from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import transaction
 from webapp.db.group_commit import RetryWithout
-from webapp.messages.posting import Draft, Posted, _store, submit
+from webapp.messages import posting
+from webapp.messages.posting import Draft, Posted
 from webapp.relationships.queries import friendship_between
 
 
-async def post_first(author: Person, other: ProfileRow, typed: str, nonce: str) -> tuple[Room, Posted]:
+async def post_first(author: Viewer, other: ProfileRow, typed: str, nonce: str) -> tuple[Seat, Posted]:
     """
-    Post to the one chat of two people, which the first message makes; raises Invalid, Missing and Refused.
+    Post to the one chat of two people, which the first message creates; raise Invalid, NotFound and Forbidden.
 
-    Whoever else writes the first message at the same moment ends in the same room.
+    Two people who write their first messages at the same moment get one room.
     """
     for _attempt in range(3):
-        room = await direct.between(author, other)
-        if not room.key and (made := await Room.get_or_none(low=room.low, high=room.high)):
-            room = made  # they have ignored what the other wrote, and write now
-        draft = Draft.checked(room, author, typed, nonce)
-        if room.key:
-            return room, await submit(draft)
+        seat = await direct.between(author, other)
+        if not seat.room.key:
+            seat = await direct.ignored_by(author, other) or seat
+        draft = Draft.validated(seat, typed, nonce)
+        if seat.room.key:
+            return seat, await posting.submit(draft)
         is_request = author.id != other.id and await _must_ask(author, other)
         try:
-            return await transaction.transact(_begin, draft, other, is_request)
+            return await transaction.transact(_create, draft, other, is_request)
         except IntegrityError:
             continue
     raise NotFound(_("Nobody has that code."))  # any more
 
 
-async def _must_ask(author: Person, other: ProfileRow) -> bool:
-    """Whether the first message is a request."""
+async def _must_ask(author: Viewer, other: ProfileRow) -> bool:
+    """Return whether the first message is a message request."""
     if other.written_by != FRIENDS:
         return False
     friendship = await friendship_between(author, other)
     return friendship is None or friendship.accepted_at is None
 
 
-async def _begin(draft: Draft, other: Person, is_request: bool) -> tuple[Room, Posted]:
-    room = await direct.create_direct(draft.author, other, is_request)
+async def _create(draft: Draft, other: Person, is_request: bool) -> tuple[Seat, Posted]:
+    room = await direct.create_direct(draft.seat.viewer, other, is_request)
+    seat = replace(draft.seat, room=room)
     try:
-        [posted] = await _store([draft._replace(room=room)])
+        [posted] = await posting.store([draft._replace(seat=seat)])
     except RetryWithout as decided:
         raise cast(Problem, decided.outcomes[0]) from None
-    return room, posted
+    return seat, posted

@@ -9,42 +9,45 @@ from webapp.accounts.queries import profile_by_code
 from webapp.chats import first_message
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
-from webapp.core.errors import Problem, Unavailable
+from webapp.conversations.access import FIND_SEAT
+from webapp.conversations.seats import Seat
+from webapp.core.errors import Problem
 from webapp.db import engine
 from webapp.http import render
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.messages import changes, receipts
-from webapp.messages.page import page_context, refuse_post, room_page
+from webapp.messages import broadcasts, page
+
+
+async def _find_seat(request: Request) -> Seat:
+    """Return the viewer's seat in the chat with the person of that code, stored or not; raise NotFound."""
+    user = require_account(request)
+    return await direct.between(user, await profile_by_code(request.path_params["code"]))
 
 
 async def chat(request: Request) -> Response:
-    """The one chat with a person: as long as nothing has been said, a page to say it on. Looking makes nothing."""
-    user = require_account(request)
-    room = await direct.between(user, await profile_by_code(request.path_params["code"]))
-    if room.key:
-        return render.see_other(room.path)
-    return await room_page(request, user, room, await page_context(request, user, room, [], False))
+    """Lead to the chat; before the first message, a page to write it on, which stores nothing."""
+    seat = await _find_seat(request)
+    if seat.room.key:
+        return render.see_other(seat.path)
+    return await page.render_page(request, seat, await page.page_context(request, seat, [], is_live=False))
 
 
 async def post_first(request: Request) -> Response:
-    """The first message to a person, which makes the chat of the two."""
-    typed = await read_form(request, "body", "nonce", "framed")
-    room = None
+    """Post the first message to a person, which creates the chat of the two."""
+    form = await read_form(request, "body", "nonce", "framed")
+    request.scope[FIND_SEAT] = _find_seat
     try:
         user = require_account(request)
         other = await profile_by_code(request.path_params["code"])
-        room = await direct.between(user, other)
+        seat = await direct.between(user, other)
         await throttle(settings.RATE_POST, "post", str(user.id))
-        if not room.key:
+        if not seat.room.key:
             # Who writes to very many people for the first time does not know them.
             await throttle(settings.RATE_FRIEND, "chat", str(user.id))
-        room, posted = await first_message.post_first(user, other, typed["body"], typed["nonce"])
-    except Problem as problem:
-        return await refuse_post(request, problem, typed, room, room_page)
-    except engine.DOWN:
-        return await refuse_post(request, Unavailable(), typed, None, room_page)
-    changes.log_changed(room, posted.version)
-    rooms.membership_changed(room, user.id, other.id)
-    receipts.schedule_refresh(room)
-    return render.see_other(f"{room.path}#composer")
+        seat, posted = await first_message.post_first(user, other, form["body"], form["nonce"])
+    except (Problem, *engine.DOWN) as problem:
+        return await page.refuse_post(request, problem, form)
+    broadcasts.posted(seat, posted)
+    rooms.membership_changed(seat.room.id, other.id)
+    return render.see_other(f"{seat.path}#composer")

@@ -4,7 +4,7 @@ from starlette.requests import Request
 
 from webapp.accounts.audit import LEFT, Action, AuditEntry
 from webapp.accounts.viewer import Person
-from webapp.conversations.models import OWNER, Room
+from webapp.conversations.seats import OWNER, Seat
 from webapp.http import security_log
 
 NOBODY = {"name": LEFT, "code": ""}
@@ -12,13 +12,14 @@ NOBODY = {"name": LEFT, "code": ""}
 ROOM_ACTIONS = {"hand_over": Action.OWNER}
 
 
-def is_on_behalf(user: Person, room: Room) -> bool:
-    """Whether what this person may do in the room is theirs to do as an administrator, and not as its owner."""
-    return user.is_admin and not (room.membership and room.membership.role == OWNER)
+def is_on_behalf(seat: Seat) -> bool:
+    """Return whether the viewer acts here as an administrator, and not as the owner of the room."""
+    return seat.viewer.is_admin and not (seat.membership and seat.membership.role == OWNER)
 
 
-async def record_act(request: Request, admin: Person, do: str, room: Room, person: Person | None) -> None:
-    """Write down what an administrator has done in a room that is not theirs, in the operator's log too."""
+async def record_act(request: Request, do: str, seat: Seat, person: Person | None) -> None:
+    """Write down what an administrator did in a room that is not theirs, in the operator's log too."""
+    admin, room = seat.viewer, seat.room
     action = ROOM_ACTIONS.get(do) or Action(do)
     whom = {"person_id": person.id, "name": person.display_name, "code": person.code} if person else NOBODY
     await AuditEntry.write(admin, action, {**whom, "place": room.name})

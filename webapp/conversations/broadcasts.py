@@ -1,8 +1,10 @@
-"""Telling the pages of a room what has become of the room itself, and of a person's place in it."""
+"""What open pages get when a room or a membership of it has changed."""
 
 from collections.abc import Collection
 
-from webapp.conversations.models import DIRECT, PUBLIC, Room
+from webapp.conversations import queries
+from webapp.conversations.models import Room
+from webapp.conversations.seats import RoomRow
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
 
@@ -10,43 +12,44 @@ from webapp.live import Frame, Payload, frames, hub
 UNLOCKED = frames.sse_signal("unlocked")
 
 
-def details_changed(room: Room) -> None:
+def details_changed(room_id: int) -> None:
     """The topic changed, or the room was locked or unlocked."""
-    hub().refresh(f"room:{room.id}", "about")
+    hub().refresh(f"room:{room_id}", "about")
 
 
-def kicked(room: Room, user_id: int) -> None:
-    hub().close_streams("kicked", f"room:{room.id}", user=user_id)
+def kicked(room_id: int, user_id: int) -> None:
+    hub().close_streams("kicked", f"room:{room_id}", user=user_id)
 
 
-def room_deleted(room: Room) -> None:
-    hub().close_streams("gone", f"room:{room.id}")
-    hub().broadcast_reliably("room", room=room.id)
+def room_deleted(room_id: int) -> None:
+    hub().close_streams("gone", f"room:{room_id}")
+    hub().broadcast_reliably("room", room=room_id)
 
 
-def membership_changed(room: Room, *users: int) -> None:
-    """What these people have of the room has changed: they have joined it, read it, muted it, left it."""
+def membership_changed(room_id: int, *users: int) -> None:
+    """These people have joined, read, muted or left the room."""
     for user in users:
-        hub().broadcast_reliably("place", user=user, room=room.id)
+        hub().broadcast_reliably("place", user=user, room=room_id)
 
 
 async def blocked(user: int, other: int) -> None:
     """A block stands between these two people: the streams of their chat end, in every process."""
     low, high = sorted((user, other))
-    for room in await Room.filter(kind=DIRECT, low=low, high=high).values_list("id", flat=True):
+    for room in await Room.filter(low=low, high=high).values_list("id", flat=True):
         hub().close_streams("parted", f"room:{room}")
 
 
 async def about(rooms: Collection[int]) -> dict[int, Payload]:
-    found = await Room.filter(id__in=rooms, kind=PUBLIC, closed_at=None)
-    return {room.id: about_frame(room) for room in found}
+    """Return the name and topic of those rooms that look the same to all; a chat is called after the other person."""
+    found = await queries.rooms_by_id(rooms)
+    return {room.id: about_frame(room) for room in found if "about" in room.kind.states}
 
 
-def about_frame(room: Room) -> Payload:
-    def made() -> Frame:
+def about_frame(room: RoomRow) -> Payload:
+    def render_frame() -> Frame:
         html = render.fragment("conversations/_about.html", room=room)
-        shown = frames.sse_event(frames.hx_partial("#about", "outerHTML", html))
-        return Frame(shown if room.locked_at else shown + UNLOCKED)
+        sse = frames.sse_event(frames.hx_partial("#about", "outerHTML", html))
+        return Frame(sse if room.locked_at else sse + UNLOCKED)
 
-    # All that the fragment shows of a public room.
-    return frames.localized(made, (room.name, room.topic, room.locked_at))
+    # All that the fragment shows of a room.
+    return frames.localized(render_frame, (room.name, room.topic, room.locked_at))

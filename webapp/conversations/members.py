@@ -1,4 +1,4 @@
-"""Who is in a room and what they are there: joining and leaving it, being sent away, and becoming its owner."""
+"""Memberships: joining and leaving a room, kicking, and handing the room over."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,16 +6,9 @@ from typing import Any
 from tortoise.expressions import F
 
 from webapp.accounts.viewer import Person
-from webapp.conversations.models import (
-    KICKED,
-    MEMBER,
-    OWNER,
-    PAGE_SIZE,
-    ROOM_NOT_FOUND,
-    Membership,
-    Room,
-    is_possible_key,
-)
+from webapp.conversations.models import ROOM_NOT_FOUND, Membership, Room, is_possible_key
+from webapp.conversations.queries import PAGE_SIZE
+from webapp.conversations.seats import KICKED, MEMBER, OWNER, Seat, require_not_kicked
 from webapp.core.errors import Forbidden, Invalid, NotFound
 from webapp.core.i18n import _
 from webapp.db import transaction
@@ -24,46 +17,49 @@ CODE_LENGTH = 9
 MAX_KICK = timedelta(days=30)
 
 
-async def join(room: Room, user: Person) -> None:
-    """Become a member. In a chat: let the one who wants to write do so."""
-    if room.is_request:
-        await Membership.filter(room_id=room.id, user_id=user.id).update(is_request=False)
-    elif room.membership is None:
-        room.membership = await transaction.transact(join_in_transaction, room, user)
+async def join(seat: Seat) -> None:
+    """Make the viewer a member, or accept their message request; raise NotFound where they can't join."""
+    room_id, user_id = seat.room.id, seat.viewer.id
+    if seat.is_request:
+        await Membership.filter(room_id=room_id, user_id=user_id).update(is_request=False)
+    elif seat.membership is None:
+        if not seat.kind.can_join(seat):
+            raise NotFound(ROOM_NOT_FOUND)
+        await transaction.transact(join_in_transaction, room_id, user_id)
 
 
-async def join_in_transaction(room: Room, user: Person) -> Membership:
-    """Join within a transaction. Somebody whose time outside is over comes back as a member."""
+async def join_in_transaction(room_id: int, user_id: int) -> None:
+    """Make the user a member, within a transaction; raise Forbidden while they are kicked, NotFound without a room."""
     # The room's row is locked first: two joins of one person at once wait for each other here.
-    if not await Room.filter(id=room.id, closed_at=None).update(member_count=F("member_count") + 1):
+    if not await Room.filter(id=room_id, closed_at=None).update(member_count=F("member_count") + 1):
         raise NotFound(ROOM_NOT_FOUND)
-    membership = await Membership.get_or_none(room_id=room.id, user_id=user.id)
+    membership = await Membership.get_or_none(room_id=room_id, user_id=user_id)
     if membership and membership.role != KICKED:
-        await Room.filter(id=room.id).update(member_count=F("member_count") - 1)
-        return membership
+        await Room.filter(id=room_id).update(member_count=F("member_count") - 1)
+        return
     if membership:
-        membership.require_not_kicked()
+        require_not_kicked(membership.kicked_until)
         await membership.delete()
-    latest = await Room.filter(id=room.id).values_list("last_number", flat=True)
-    return await Membership.create(room_id=room.id, user_id=user.id, role=MEMBER, read_number=latest[0])
+    latest = await Room.filter(id=room_id).values_list("last_number", flat=True)
+    await Membership.create(room_id=room_id, user_id=user_id, role=MEMBER, read_number=latest[0])
 
 
-async def leave(room: Room, user: Person) -> None:
+async def leave(seat: Seat) -> None:
     """
-    In a chat: ignore a request, which the other does not notice.
+    End the viewer's membership; in a chat: ignore a message request, which the other does not notice.
 
-    Raises Refused for the owner, whose room would be nobody's, and in a chat that is none of a request.
+    Raise Forbidden for the owner, whose room would be nobody's, and in a chat that is no request.
     """
 
     async def write() -> None:
-        await Room.filter(id=room.id).update(member_count=F("member_count") - 1)
-        gone = await Membership.filter(room_id=room.id, user_id=user.id, role=MEMBER).delete()
-        if not gone:
+        await Room.filter(id=seat.room.id).update(member_count=F("member_count") - 1)
+        own = Membership.filter(room_id=seat.room.id, user_id=seat.viewer.id, role=MEMBER)
+        if not await own.delete():
             raise Invalid(role="not a member")
 
-    if room.is_chat and not room.is_request:
+    if seat.kind.is_between_two and not seat.is_request:
         raise Forbidden(_("A chat can't be left. You can block the person on their own page."))
-    if room.membership and room.membership.role == OWNER:
+    if seat.membership and seat.membership.role == OWNER:
         raise Forbidden(_("The room is yours. Make someone else its owner first, or delete it."))
     try:
         await transaction.transact(write)
@@ -71,69 +67,71 @@ async def leave(room: Room, user: Person) -> None:
         return  # they had left already
 
 
-async def kick(room: Room, member: Membership, minutes: int) -> None:
-    """Keep a member out for so many minutes from now on; raises Missing when they have just left."""
+async def kick(room_id: int, member: Membership, minutes: int) -> None:
+    """Kick a member for so many minutes from now on; raise NotFound where they have just left."""
     until = datetime.now(UTC) + min(timedelta(minutes=max(1, minutes)), MAX_KICK)
 
     async def write() -> None:
-        await _hold(room)
+        await _lock(room_id)
         kicked = await Membership.filter(id=member.id, role=MEMBER).update(role=KICKED)
-        await Room.filter(id=room.id).update(member_count=F("member_count") - kicked)
+        await Room.filter(id=room_id).update(member_count=F("member_count") - kicked)
         if not await Membership.filter(id=member.id, role=KICKED).update(kicked_until=until):
             raise NotFound(_("That person is not in this room."))
 
     await transaction.transact(write)
 
 
-async def _hold(room: Room) -> None:
-    """Lock the room's row, within a transaction: changes of who is what in a room wait for each other."""
-    await Room.filter(id=room.id).update(member_count=F("member_count"))
+async def _lock(room_id: int) -> None:
+    """Lock the room's row, within a transaction: changes of roles wait for each other."""
+    await Room.filter(id=room_id).update(member_count=F("member_count"))
 
 
-async def unkick(room: Room, user: Person) -> None:
-    await Membership.filter(room_id=room.id, user_id=user.id, role=KICKED).delete()
+async def unkick(member: Membership) -> None:
+    await Membership.filter(id=member.id, role=KICKED).delete()
 
 
-async def transfer_ownership(room: Room, member: Membership) -> None:
+async def transfer_ownership(room_id: int, member: Membership) -> None:
     """Make a member the owner, and the owner a member, both or neither."""
 
     async def write() -> None:
-        await _hold(room)
-        await Membership.filter(room_id=room.id, role=OWNER).update(role=MEMBER)
+        await _lock(room_id)
+        await Membership.filter(room_id=room_id, role=OWNER).update(role=MEMBER)
         if not await Membership.filter(id=member.id, role=MEMBER).update(role=OWNER):
             raise Forbidden(_("They have just left the room."))
 
     await transaction.transact(write)
 
 
-async def leave_permanently(room: Room, user: Person) -> None:
+async def leave_permanently(room_id: int, user: Person) -> bool:
     """
-    Let go of somebody who leaves for good. What they own goes to whoever has been there longest; a room that
-    nobody is left in is closed, which `closed_at` then says.
+    End the membership of an account that is deleted; return whether nobody is left, and the room is closed.
+
+    What they own goes to the member who joined first.
     """
 
-    async def write() -> None:
-        await _hold(room)
-        mine = await Membership.get_or_none(room_id=room.id, user_id=user.id)
+    async def write() -> bool:
+        await _lock(room_id)
+        mine = await Membership.get_or_none(room_id=room_id, user_id=user.id)
         if mine is None:
-            return
+            return False
         await mine.delete()
         if mine.role == KICKED:
-            return
-        await Room.filter(id=room.id).update(member_count=F("member_count") - 1)
-        heir = await Membership.filter(room_id=room.id, role__not=KICKED).order_by("joined_at", "id").first()
+            return False
+        await Room.filter(id=room_id).update(member_count=F("member_count") - 1)
+        heir = await Membership.filter(room_id=room_id, role__not=KICKED).order_by("joined_at", "id").first()
         if heir is None:
-            await room.close()
+            await Room.close(room_id)
         elif mine.role == OWNER:
             await Membership.filter(id=heir.id).update(role=OWNER)
+        return heir is None
 
-    await transaction.transact(write)
+    return await transaction.transact(write)
 
 
-async def page(room: Room, number: int = 1) -> list[Membership]:
-    """The people of the room, the owner first: a page and one more to show there is."""
+async def page(room_id: int, number: int = 1) -> list[Membership]:
+    """Return the members, the owner first: a page and one more to show that there is."""
     return (
-        await Membership.filter(room_id=room.id, role__not=KICKED)
+        await Membership.filter(room_id=room_id, role__not=KICKED)
         .order_by("-role", "id")
         .select_related("user")
         .offset((number - 1) * PAGE_SIZE)
@@ -141,15 +139,15 @@ async def page(room: Room, number: int = 1) -> list[Membership]:
     )
 
 
-async def kicked(room: Room) -> list[Membership]:
-    now = datetime.now(UTC)
-    kept_out = Membership.filter(room_id=room.id, role=KICKED, kicked_until__gt=now)
-    return await kept_out.select_related("user").order_by("id").limit(PAGE_SIZE)
+async def kicked(room_id: int) -> list[Membership]:
+    """Return the memberships of those who are kicked now."""
+    found = Membership.filter(room_id=room_id, role=KICKED, kicked_until__gt=datetime.now(UTC))
+    return await found.select_related("user").order_by("id").limit(PAGE_SIZE)
 
 
-async def by_code(room: Room, code: str) -> Membership:
-    """The membership of the person with that code; raises Missing."""
-    known = Membership.filter(room_id=room.id, user__code=code).select_related("user")
+async def by_code(room_id: int, code: str) -> Membership:
+    """Return the membership of the person with that code; raise NotFound."""
+    known = Membership.filter(room_id=room_id, user__code=code).select_related("user")
     found = await known.first() if is_possible_key(code, CODE_LENGTH) else None
     if found is None:
         raise NotFound(_("That person is not in this room."))
@@ -157,7 +155,7 @@ async def by_code(room: Room, code: str) -> Membership:
 
 
 def people(memberships: list[Membership]) -> list[dict[str, Any]]:
-    """The memberships as a list of people shows them."""
+    """Return the memberships as a list of people shows them."""
     return [
         {
             "code": one.user.code,

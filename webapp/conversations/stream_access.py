@@ -1,39 +1,46 @@
-"""Which streams end because of a room: its reader is kept out of it, or blocked by, or has blocked, the other there."""
+"""Which streams end because of a room: its reader was kicked or removed, or a block stands between the two."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from webapp.conversations.models import KICKED
+from webapp.conversations import kinds
+from webapp.conversations.seats import KICKED
 from webapp.db import sql
 from webapp.live import Reader
+from webapp.relationships.queries import blocked_between
+
+UserRoom = tuple[int, int]
+
+_SEATS = f"""
+SELECT asked.column1 AS user_id, asked.column2 AS room_id, room.kind, membership.role, membership.kicked_until,
+    room.low IS NOT NULL AND {blocked_between("asked.column1", "room.low + room.high - asked.column1")} AS is_blocked
+FROM (VALUES {{asked}}) AS asked JOIN room ON room.id = asked.column2
+LEFT JOIN membership ON membership.room_id = asked.column2 AND membership.user_id = asked.column1"""
 
 
 async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
-    kicked = await _kicked({reader.labels["user"] for reader in readers})
+    """Return those of the readers whose right to read their room has ended, each with the reason."""
     rooms = {reader: reader.number("room") for reader in readers}
-    ended = [(reader, "kicked") for reader, room in rooms.items() if (reader.labels["user"], room) in kicked]
-    blocked = await _blocked({room for room in rooms.values() if room is not None})
-    return ended + [(reader, "parted") for reader, room in rooms.items() if room in blocked]
+    places = {reader: (reader.labels["user"], room) for reader, room in rooms.items() if room is not None}
+    ended = await _ended(set(places.values()))
+    return [(reader, ended[place]) for reader, place in places.items() if place in ended]
 
 
-async def _kicked(users: set[int]) -> set[tuple[int, int]]:
-    """Who of these users is kept out of which room."""
-    rows = await sql.fetch_inline(
-        f"SELECT user_id, room_id FROM membership WHERE user_id IN ({sql.placeholders(users)}) AND role = ? "
-        "AND kicked_until > ?",
-        *users, KICKED, sql.to_db(datetime.now(UTC)),
-    )  # fmt: skip
-    return {(row["user_id"], row["room_id"]) for row in rows}
+async def _ended(places: Collection[UserRoom]) -> dict[UserRoom, str]:
+    if not places:
+        return {}
+    asked = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(places))
+    rows = await sql.fetch_inline(_SEATS.format(asked=asked), *itertools.chain(*places))
+    reasons = {(row["user_id"], row["room_id"]): _reason(row) for row in rows}
+    return {place: reason for place, reason in reasons.items() if reason}
 
 
-async def _blocked(rooms: set[int]) -> set[int]:
-    """Return the direct chats among the rooms between whose two people a block stands, whoever made it."""
-    if not rooms:
-        return set()
-    pairs = f"SELECT id, low, high FROM room WHERE id IN ({sql.placeholders(rooms)}) AND low IS NOT NULL"
-    rows = await sql.fetch_inline(
-        f"SELECT chat.id FROM ({pairs}) AS chat JOIN block ON blocker_id = low AND blocked_id = high "
-        f"UNION SELECT chat.id FROM ({pairs}) AS chat JOIN block ON blocker_id = high AND blocked_id = low",
-        *rooms, *rooms,
-    )  # fmt: skip
-    return {row["id"] for row in rows}
+def _reason(row: sql.Row) -> str:
+    """Return why the stream ends; empty where it goes on."""
+    if row["role"] == KICKED and row["kicked_until"] and sql.from_db(row["kicked_until"]) > datetime.now(UTC):
+        return "kicked"
+    if row["is_blocked"]:
+        return "parted"
+    is_out = row["role"] in (None, KICKED)
+    return "removed" if is_out and kinds.BY_NAME[row["kind"]].is_private else ""

@@ -10,7 +10,7 @@ from webapp.accounts.names import new_code
 from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import CODE, Person
 from webapp.conversations import members
-from webapp.conversations.models import Membership, Room
+from webapp.conversations.models import Membership
 from webapp.db import transaction
 from webapp.exports.jobs import Export
 from webapp.media.store import picture_store
@@ -58,27 +58,26 @@ async def _anonymize(user: Person) -> list[int]:
     return await transaction.transact(write)
 
 
-async def finish(user: Person) -> list[Room]:
+async def finish(user: Person) -> dict[int, bool]:
     """
-    Take the person out of every room and off every message, and their row away; the rooms that they were in.
+    Take the person out of every room and off every message, and delete their row; return the rooms that they were
+    in, each with whether nobody is left there.
 
     Friendships, blocks, visits and memberships go with the row. A request that was let in before the account
     ended may still write: so the row goes only when there is nothing left of them in any room.
     """
     await Export.drop(user)
-    rooms: list[Room] = []
+    rooms: dict[int, bool] = {}
     while True:
-        rooms += await _leave_rooms(user)
+        rooms |= await _leave_rooms(user)
         await _leave_messages(user)
         if await transaction.transact(_erase, user):
             return rooms
 
 
-async def _leave_rooms(user: Person) -> list[Room]:
-    rooms = await Room.filter(memberships__user_id=user.id)
-    for room in rooms:
-        await members.leave_permanently(room, user)
-    return rooms
+async def _leave_rooms(user: Person) -> dict[int, bool]:
+    memberships = await Membership.filter(user_id=user.id)
+    return {one.room_id: await members.leave_permanently(one.room_id, user) for one in memberships}
 
 
 async def _leave_messages(user: Person) -> None:

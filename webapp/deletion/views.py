@@ -46,9 +46,9 @@ def _form(request: Request, status: int = 200, problem: Text = "") -> Response:
 async def _leave(user: Person) -> None:
     accounts.sessions_ended(*await start_deletion(user))
     tracker().leave_everywhere(user.id)
-    for room in await finish(user):
-        typing.stopped(room.id, user)
-        if room.closed_at:
-            rooms.room_deleted(room)
+    for room_id, is_closed in (await finish(user)).items():
+        typing.stopped(room_id, user)
+        if is_closed:
+            rooms.room_deleted(room_id)
     accounts.person_changed(user)
     hub().spawn(delete_closed_rooms())

@@ -15,10 +15,12 @@ from typing import IO, Any, NamedTuple, ParamSpec, TypeVar
 from markupsafe import Markup
 
 from webapp import settings
+from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import Person
-from webapp.conversations import access
-from webapp.conversations.models import DIRECT, KICKED, PUBLIC, Room
+from webapp.conversations import access, kinds
+from webapp.conversations.models import Room
+from webapp.conversations.seats import KICKED, Seat
 from webapp.core.clock import to_site_time
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import _
@@ -115,7 +117,7 @@ class ExportRoom(NamedTuple):
     """A room or chat, and how many messages of it go into the file."""
 
     key: str
-    is_chat: bool
+    is_between_two: bool
     size: int
 
 
@@ -131,21 +133,22 @@ async def rooms_to_export(user: Person) -> list[ExportRoom]:
     mine = Room.filter(memberships__user_id=user.id, memberships__role__not=KICKED, closed_at=None)
     rows = await mine.values("id", "key", "kind", "last_number", "last_at")
     left = sorted(set(wrote) - {row["id"] for row in rows})
+    open_kinds = kinds.names(lambda kind: not kind.is_private)
     for start in range(0, len(left), BATCH_SIZE):
-        others = Room.filter(id__in=left[start : start + BATCH_SIZE], kind=PUBLIC, closed_at=None)
+        others = Room.filter(id__in=left[start : start + BATCH_SIZE], kind__in=open_kinds, closed_at=None)
         rows += await others.values("id", "key", "kind", "last_number", "last_at")
     rows.sort(key=lambda row: row["last_at"], reverse=True)
     return [
         ExportRoom(row["key"], is_chat, row["last_number"] if is_chat else wrote.get(row["id"], 0))
         for row in rows
-        for is_chat in [row["kind"] == DIRECT]
+        for is_chat in [kinds.BY_NAME[row["kind"]].is_between_two]
     ]
 
 
 class ExportWriter:
     """Writes everything that is one person's into an archive, a page of rows at a time, and tells how far it is."""
 
-    def __init__(self, user: Person, archive: Archive, tell: Callable[[int, int], Awaitable[None]]) -> None:
+    def __init__(self, user: User, archive: Archive, tell: Callable[[int, int], Awaitable[None]]) -> None:
         self.user, self.archive, self._tell = user, archive, tell
         self.pictures: set[str] = set()
         self.done = self.total = 0
@@ -157,7 +160,7 @@ class ExportWriter:
         await self._tell(0, self.total)
         await self._about()
         for id, title, is_chat in (("chats", _("Chats"), True), ("rooms", _("Rooms"), False)):
-            some = [place for place in found if place.is_chat == is_chat]
+            some = [place for place in found if place.is_between_two == is_chat]
             await self.archive.add("exports/_file_part.html", id=id, title=title, count=len(some))
             for place in some:
                 await self._place(place)
@@ -181,21 +184,21 @@ class ExportWriter:
 
     async def _place(self, place: ExportRoom) -> None:
         try:
-            room = await access.for_reading(self.user, place.key)
+            seat = await access.by_key(self.user.as_viewer(session_id=0), place.key)
         except (NotFound, Forbidden):
             return  # it has gone meanwhile, or they are kept out
-        if room.is_request and room.is_blocked:
+        if seat.is_request and seat.is_blocked:
             return  # not to be seen anywhere else either
-        self._see(room.other)
-        await self.archive.add("exports/_file_room.html", room=room, count=place.size)
-        await self._messages(room, author_id=None if room.is_chat else self.user.id)
+        self._see(seat.other)
+        await self.archive.add("exports/_file_room.html", seat=seat, count=place.size)
+        await self._messages(seat, author_id=None if seat.kind.is_between_two else self.user.id)
         await self.archive.add("exports/_file_room_end.html")
 
-    async def _messages(self, room: Room, author_id: int | None) -> None:
+    async def _messages(self, seat: Seat, author_id: int | None) -> None:
         number, day = 0, date.min
-        while lines := await Message.list_after(room, number, BATCH_SIZE, author_id):
+        while lines := await Message.list_after(seat.room, number, BATCH_SIZE, author_id):
             shown, day = _by_day(lines, day)
-            await self.archive.add("exports/_file_messages.html", messages=shown, is_chat=room.is_chat)
+            await self.archive.add("exports/_file_messages.html", messages=shown, is_chat=seat.kind.is_between_two)
             number = lines[-1].number
             self.done += len(lines)
             if time.monotonic() - self._told > PROGRESS_INTERVAL_SECONDS:

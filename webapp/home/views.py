@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.authentication import current_account, require_account
-from webapp.conversations.models import Room
+from webapp.conversations import queries
 from webapp.http import render
 from webapp.http.params import is_in_query, page_number
 from webapp.http.urls import path_for
@@ -38,7 +38,7 @@ async def lobby(request: Request) -> Response:
     people, requests = await friends(user), await requesters(user)
     there = await online([friend.id for friend in people])
     people.sort(key=lambda friend: friend.id not in there)
-    rooms = await Room.search()
+    rooms = await queries.newest_rooms()
     shown: dict[str, Any] = {
         "friends": people[:LOBBY_FRIENDS],
         "more_friends": len(people) > LOBBY_FRIENDS,

@@ -1,23 +1,26 @@
 """The log of a room as the live engine reads it: frames of what was posted, edited and removed."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from webapp.accounts.viewer import Person
-from webapp.conversations.models import BY_ID, Room
+from webapp.conversations import queries
+from webapp.conversations.models import Room
+from webapp.conversations.seats import RoomRow
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
 from webapp.messages import rendering, typing
 from webapp.messages.models import MAX_CHANGES, Message, MessageRow
 
 
-def log_changed(room: Room, version: int) -> None:
+def log_changed(room_id: int, version: int) -> None:
     """Something was posted, edited or removed: the log has reached this version."""
-    hub().publish_version(f"room:{room.id}", version)
+    hub().publish_version(f"room:{room_id}", version)
 
 
-def member_left(room: Room, user: Person) -> None:
-    """Somebody has left the room, or was sent away: they type no more."""
-    typing.stopped(room.id, user)
+def member_left(room_id: int, user: Person) -> None:
+    """A member has left the room, or was kicked: they type no more."""
+    typing.stopped(room_id, user)
 
 
 async def versions(rooms: Collection[int]) -> Mapping[int, int]:
@@ -33,7 +36,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     gets the log anew: so do, after a restore from a backup, all from before it, because it set the versions
     far ahead. The log anew replaces what a page shows; an endless document, which can't take anything back, ends.
     """
-    room = await BY_ID.first(room_id)
+    room = await queries.room_by_id(room_id)
     if room is None:
         return None
     held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MAX_CHANGES]
@@ -47,21 +50,21 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
             result[cursor] = made.changes(after, cursor, version)
         else:
             newest = await _newest(room, version)
-            result[cursor] = made.page(room, newest, version, is_first=cursor is None)
+            result[cursor] = made.page(newest, version, is_first=cursor is None)
     return version, result
 
 
-async def _newest(room: Room, version: int) -> list[MessageRow]:
+async def _newest(room: RoomRow, version: int) -> list[MessageRow]:
     """The last page as of the version: what has been posted since comes with the next frame."""
-    room.last_number = await Message.last_number_at(room, version)
-    return await Message.list_page(room)
+    last_number = await Message.last_number_at(room, version)
+    return await Message.list_page(replace(room, last_number=last_number))
 
 
 class ChangeFrames:
     """The messages of one reading, as they stand in streams."""
 
-    def __init__(self, room: Room) -> None:
-        self.is_chat, self.is_stranger = room.is_chat, room.is_stranger
+    def __init__(self, room: RoomRow) -> None:
+        self._room = room
 
     def changes(self, lines: list[MessageRow], cursor: int, version: int) -> Payload:
         """New messages in their order, then others in the place of what they were."""
@@ -75,26 +78,26 @@ class ChangeFrames:
             frames.hx_partial(f"#{dom_id(line)}", "outerHTML", self._message(line)) for line in replaced
         )
         html = "".join(self._placed(line) for line in posted) + "".join(self._replacing(line) for line in replaced)
-        if posted and self.is_chat:
+        if posted and self._room.kind.is_between_two:
             # How far the message before has come is no longer of interest.
             sse += frames.hx_partial("#receipt", "innerHTML", "")
             html += '<li class="receipt"></li>'
         return Frame(frames.sse_event(sse, version), html.encode())
 
-    def page(self, room: Room, lines: list[MessageRow], version: int, is_first: bool) -> Payload:
+    def page(self, lines: list[MessageRow], version: int, is_first: bool) -> Payload:
         """The newest page of the log, in the place of what a page shows, or as the first that it shows."""
-        return frames.localized(lambda: self._page(room, lines, version, is_first))
+        return frames.localized(lambda: self._page(lines, version, is_first))
 
-    def _page(self, room: Room, lines: list[MessageRow], version: int, is_first: bool) -> Frame:
+    def _page(self, lines: list[MessageRow], version: int, is_first: bool) -> Frame:
         messages = "".join(self._message(line) for line in lines)
         earlier = lines[0].number if lines and lines[0].number > 1 else 0
-        more = render.fragment("messages/_more.html", room=room, messages=lines, earlier=earlier)
+        more = render.fragment("messages/_more.html", room_path=self._room.path, messages=lines, earlier=earlier)
         sse = frames.hx_partial("#log", "innerHTML", messages) + frames.hx_partial("#earlier", "outerHTML", more)
         html = "".join(self._placed(line) for line in lines).encode() if is_first else frames.RELOAD_DOCUMENT
         return Frame(frames.sse_event(sse, version), html)
 
     def _message(self, line: MessageRow, is_again: bool = False) -> str:
-        return str(rendering.render_message(line, is_changeable=not self.is_stranger, is_again=is_again))
+        return str(rendering.render_message(line, is_changeable=self._room.kind.allows_editing, is_again=is_again))
 
     # In the endless document nothing that was sent can be changed, but a style can hide it, and give each
     # message a place: the one that comes later in the document then stands where the hidden one stood.

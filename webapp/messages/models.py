@@ -10,8 +10,10 @@ from tortoise.expressions import F, Q
 from tortoise.models import Model
 
 from webapp.accounts.models import User
-from webapp.accounts.viewer import Avatar, Person
-from webapp.conversations.models import DELETED_ACCOUNT, LINE_LENGTH, Room
+from webapp.accounts.viewer import Avatar
+from webapp.conversations.kinds import DELETED_ACCOUNT
+from webapp.conversations.models import LINE_LENGTH, Room
+from webapp.conversations.seats import RoomRow, Seat
 from webapp.core import text
 from webapp.core.clock import format_time, to_site_time
 from webapp.core.errors import Invalid, NotFound, Problem
@@ -127,7 +129,7 @@ class Message(Model):
 
         return await transaction.transact(write)
 
-    def path(self, room: Room) -> str:
+    def path(self, room: RoomRow) -> str:
         return f"{room.path}/messages/{self.number}"
 
     @property
@@ -138,15 +140,16 @@ class Message(Model):
     # Reading.
 
     @classmethod
-    async def get_for_changing(cls, room: Room, user: Person, number: int) -> "Message":
-        """The message of that number, for its author, the owner of the room or an administrator; else Missing."""
-        message = await cls.get_or_none(room_id=room.id, number=number)
-        if message is None or not (message.author_id == user.id or room.is_owned_by(user)):
+    async def get_for_changing(cls, seat: Seat, number: int) -> "Message":
+        """Return the message for its author, the room's owner or an administrator; raise NotFound for others."""
+        message = await cls.get_or_none(room_id=seat.room.id, number=number)
+        is_theirs = message is not None and message.author_id == seat.viewer.id
+        if message is None or not seat.kind.allows_editing or not (is_theirs or seat.is_owner):
             raise NotFound(_("This message does not exist, or it is not yours."))
         return message
 
     @classmethod
-    async def list_page(cls, room: Room, before: int | None = None, around: int | None = None) -> list["MessageRow"]:
+    async def list_page(cls, room: RoomRow, before: int | None = None, around: int | None = None) -> list["MessageRow"]:
         """Up to 50 messages in order: the newest, those before a number, or those around one."""
         end = room.last_number + 1
         if before is not None:
@@ -161,12 +164,14 @@ class Message(Model):
         )  # fmt: skip
 
     @classmethod
-    async def get_row(cls, room: Room, number: int) -> list["MessageRow"]:
+    async def get_row(cls, room: RoomRow, number: int) -> list["MessageRow"]:
         """The message of that number, if there is one."""
         return await _lines(room, "message.room_id = ? AND message.number = ?", room.id, number)
 
     @classmethod
-    async def list_after(cls, room: Room, number: int, most: int, author_id: int | None = None) -> list["MessageRow"]:
+    async def list_after(
+        cls, room: RoomRow, number: int, most: int, author_id: int | None = None
+    ) -> list["MessageRow"]:
         """Up to so many messages after a number and up to the room's last, in order, of everybody or of one author."""
         wanted = Q(room_id=room.id, number__gt=number, number__lte=room.last_number)
         if author_id is not None:
@@ -175,7 +180,7 @@ class Message(Model):
         return [MessageRow(row, room.path) for row in found]
 
     @classmethod
-    async def changes_since(cls, room: Room, version: int) -> list["MessageRow"]:
+    async def changes_since(cls, room: RoomRow, version: int) -> list["MessageRow"]:
         """What was posted or changed after the version, the newest change first; one more than MOST_CHANGES at most."""
         return await _lines(
             room, "message.room_id = ? AND message.version > ? ORDER BY message.version DESC LIMIT ?",
@@ -183,7 +188,7 @@ class Message(Model):
         )  # fmt: skip
 
     @classmethod
-    async def last_number_at(cls, room: Room, version: int) -> int:
+    async def last_number_at(cls, room: RoomRow, version: int) -> int:
         """The number of the newest message that had been posted when the room had this version."""
         posted = cls.filter(room_id=room.id, posted_version__lte=version)
         newest = await posted.order_by("-number").first().values("number")
@@ -212,7 +217,7 @@ SELECT {", ".join(f"message.{name}" for name in FIELDS)},
 FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
 
 
-async def _lines(room: Room, where: str, *values: object) -> list["MessageRow"]:
+async def _lines(room: RoomRow, where: str, *values: object) -> list["MessageRow"]:
     return [MessageRow(row, room.path) for row in await sql.rows(f"{_LINES} {where}", *values)]
 
 

@@ -1,46 +1,39 @@
 """The page of a conversation: its log, its composer, how far it is read, and a post that was refused."""
 
-import asyncio
-import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp import settings
-from webapp.accounts.authentication import require_viewer
-from webapp.accounts.viewer import Viewer
+from webapp.conversations import access
 from webapp.conversations import broadcasts as rooms
-from webapp.conversations.models import Membership, Room
+from webapp.conversations.models import Membership
+from webapp.conversations.seats import Seat
 from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable
 from webapp.core.i18n import _
+from webapp.core.lifetime import Slot
 from webapp.db import engine
 from webapp.http import cookie, render
 from webapp.http.client import client
 from webapp.http.error_pages import problem_response
-from webapp.http.forms import read_form
-from webapp.http.limits import throttle
 from webapp.http.page_mode import PageMode
+from webapp.http.params import is_in_query, query
 from webapp.live import hub
-from webapp.messages import changes, posting, receipts, rendering, typing
+from webapp.messages import receipts, rendering
 from webapp.messages.models import PAGE_SIZE, Message, MessageRow, new_nonce
+from webapp.messages.posting import Posted
 from webapp.presence.last_seen import last_seen_for
 from webapp.presence.queries import presence_in
 from webapp.presence.tracker import tracker
 from webapp.relationships.queries import blocked_codes, is_friend_online
 from webapp.sidebar.layout import render_with_sidebar
 
-# What the page of a room shows; see `_shown`.
+# What the page of a conversation shows; see page_context.
 PageContext = dict[str, Any]
-
-
-# How a view finds who asks and the room that is meant, and how it answers with the whole page of that room.
-Find = Callable[[Request], Awaitable[tuple[Viewer, Room]]]
-
-
-Show = Callable[[Request, Viewer, Room, PageContext, int], Awaitable[Response]]
-
+# The whole page around a conversation, by the template of its kind.
+Layout = Callable[[Request, Seat, PageContext, int], Awaitable[Response]]
+layouts = Slot[Mapping[str, Layout]]("layouts of conversations")
 
 PLAIN = "plain"
 MAX_NUMBER = 2**53
@@ -48,52 +41,63 @@ NO_MESSAGE = _("There is no message with that number.")
 SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 
 
-async def show_in(request: Request, user: Viewer, room: Room, page: Show) -> Response:
+async def render_page(request: Request, seat: Seat, context: PageContext, status: int = 200) -> Response:
+    return await layouts()[seat.kind.template](request, seat, context, status)
+
+
+async def show(request: Request, seat: Seat) -> Response:
+    """Return the page at its newest messages, or earlier ones, or around one; for htmx earlier messages alone."""
     before, around = number_in_query(request, "before"), number_in_query(request, "around")
+    if before and client(request).is_fragment:
+        return await _show_earlier(request, seat, before)
     is_newest = not (before or around)
+    room = seat.room
     messages = await rendering.newest_page(room) if is_newest else await Message.list_page(room, before, around)
-    if client(request).is_fragment and before:
-        hidden = await _hidden(user, room, messages)
-        log = rendering.render_log(room, messages, hidden=hidden, is_spare=client(request).save_data)
-        return render.fragment_response(
-            "messages/_earlier.html", room=room, messages=messages, earlier=_earlier(messages), log=log
-        )
-    new = _first_new(user, room, messages)
+    new = _first_new(seat, messages)
     if is_newest:
-        if room.is_live and not room.is_stranger:
-            tracker().record_request(user.id, room.id)
-        if wants_plain(request) or not room.is_live:
-            await mark_read(user, room)
-    shown = await page_context(request, user, room, messages, is_newest and room.is_live, new)
-    return await page(request, user, room, shown, 200)
+        if seat.is_live and seat.kind.tracks_presence:
+            tracker().record_request(seat.viewer.id, room.id)
+        if wants_plain(request) or not seat.is_live:
+            await mark_read(seat)
+    context = await page_context(request, seat, messages, is_newest and seat.is_live, new)
+    return await render_page(request, seat, context)
 
 
-def _first_new(user: Viewer, room: Room, messages: list[MessageRow]) -> int:
-    """The number of the first of the messages that is unread; 0 when none is, when all are or when it is not here."""
-    if not room.membership or tracker().has_open_stream(user.id, room.id):
+async def _show_earlier(request: Request, seat: Seat, before: int) -> Response:
+    messages = await Message.list_page(seat.room, before)
+    hidden = await hidden_numbers(seat, messages)
+    log = rendering.render_log(seat.room, messages, hidden=hidden, is_spare=client(request).save_data)
+    return render.fragment_response(
+        "messages/_earlier.html", room_path=seat.path, messages=messages, earlier=_earlier(messages), log=log
+    )
+
+
+def _first_new(seat: Seat, messages: list[MessageRow]) -> int:
+    """Return the number of the first unread message; 0 where none or all of them are unread, or it is not here."""
+    if not seat.membership or tracker().has_open_stream(seat.viewer.id, seat.room.id):
         return 0
-    read = room.membership.read_number
+    read = seat.membership.read_number
     if not read or not messages or messages[0].number > read + 1:
         return 0
     return next((line.number for line in messages if line.number > read and not line.removed_at), 0)
 
 
-async def room_page(request: Request, user: Viewer, room: Room, shown: PageContext, status: int = 200) -> Response:
-    shown |= {"is_online": None, "last_seen": ""}
-    if room.other and not room.is_notes and not room.is_blocked:
-        shown["is_online"], shown["last_seen"] = (
-            await is_friend_online(user, room.other),
-            last_seen_for(room.other),
-        )
-    streamed = room if shown["mode"].has_stream else None
-    response = await render_with_sidebar(request, user, "messages/room.html", status, streamed=streamed, **shown)
+async def room_page(request: Request, seat: Seat, context: PageContext, status: int) -> Response:
+    """The layout of rooms and direct chats: beside the sidebar."""
+    context |= {"is_online": None, "last_seen": ""}
+    if seat.other and not seat.is_notes and not seat.is_blocked:
+        context["is_online"] = await is_friend_online(seat.viewer, seat.other)
+        context["last_seen"] = last_seen_for(seat.other)
+    streamed = seat if context["mode"].has_stream else None
+    template = seat.kind.template
+    response = await render_with_sidebar(request, seat.viewer, template, status, streamed=streamed, **context)
     remember_plain(request, response, "/rooms")
     return response
 
 
 def wants_plain(request: Request) -> bool:
     """Whether the person wants, or needs, a page that is not live without script."""
-    chosen = request.query_params.get(PLAIN) or request.cookies.get(PLAIN) or str(int(client(request).is_text_browser))
+    chosen = query(request, PLAIN) or request.cookies.get(PLAIN) or str(int(client(request).is_text_browser))
     return chosen == "1"
 
 
@@ -102,41 +106,41 @@ def _mode(request: Request) -> PageMode:
 
 
 def remember_plain(request: Request, response: Response, path: str) -> None:
-    if PLAIN in request.query_params:
+    if is_in_query(request, PLAIN):
         cookie.remember(request, response, PLAIN, str(int(wants_plain(request))), path)
 
 
 async def page_context(
-    request: Request, user: Viewer, room: Room, messages: list[MessageRow], is_live: bool, new: int = 0
+    request: Request, seat: Seat, messages: list[MessageRow], is_live: bool, new: int = 0
 ) -> PageContext:
-    """What the page of a room shows of it, with an empty composer; `new` is the first since the last visit, or 0."""
-    hidden = await _hidden(user, room, messages, opened=number_in_query(request, "around"))
+    """Return what the page shows, with an empty composer; `new` is the first message since the last visit, or 0."""
+    room = seat.room
+    hidden = await hidden_numbers(seat, messages, opened=number_in_query(request, "around"))
     last = messages[-1].number if messages else 0
-    later = last + PAGE_SIZE // 2 if last < room.last_number else 0
-    shown: PageContext = {
+    has_people = seat.is_live and "people" in seat.kind.states
+    return {
+        "seat": seat,
         "room": room,
-        "membership": room.membership,
         "messages": messages,
         "earlier": _earlier(messages),
-        "later": later,
+        "later": last + PAGE_SIZE // 2 if last < room.last_number else 0,
         "mode": _mode(request) if is_live else PageMode.STILL,
-        "can_post": room.can_post(user) and not room.is_request,
-        "refusal": room.refusal(user),
-        "moderates": room.is_owned_by(user),
-        "people": (await presence_in([room.id]))[room.id] if room.is_live and not room.is_chat else None,
+        "people": (await presence_in([room.id]))[room.id] if has_people else None,
         "log": rendering.render_log(room, messages, new, hidden, client(request).save_data),
-        "receipt": receipts.receipt_for(room, user),
-        "author": user.code,
+        "receipt": receipts.receipt_for(seat),
+        "author": seat.viewer.code,
         "current_key": room.key,
-        "supervisor": render.supervisor(request, f"{room.path}/live"),
+        "supervisor": render.supervisor(request, f"{seat.path}/live"),
+        "nonce": new_nonce(),
+        "problem": "",
+        "draft": "",
     }
-    return shown | {"nonce": new_nonce(), "problem": "", "draft": ""}
 
 
-async def _hidden(user: Viewer, room: Room, messages: list[MessageRow], opened: int | None = None) -> set[int]:
-    """The numbers of those by people whom the viewer has blocked, but for one that was opened by its link."""
-    blocked = [] if room.is_chat else await blocked_codes(user)
-    return {line.number for line in messages if line.author_code in blocked and line.number != opened}
+async def hidden_numbers(seat: Seat, messages: list[MessageRow], opened: int | None = None) -> set[int]:
+    """Return the numbers of messages by people whom the viewer blocked, but for one that its link has opened."""
+    blocked = [] if seat.kind.is_between_two else await blocked_codes(seat.viewer)
+    return {row.number for row in messages if row.author_code in blocked and row.number != opened}
 
 
 def _earlier(messages: list[MessageRow]) -> int:
@@ -146,45 +150,35 @@ def _earlier(messages: list[MessageRow]) -> int:
 
 def number_in_query(request: Request, name: str) -> int | None:
     """The number of a message in the address; raises Missing when it can't be one."""
-    typed = request.query_params.get(name)
-    if typed is None:
+    if not is_in_query(request, name):
         return None
+    typed = query(request, name)
     number = int(typed[:17]) if typed.isascii() and typed.isdigit() else 0
     if not 0 < number < MAX_NUMBER:
         raise NotFound(NO_MESSAGE)
     return number
 
 
-def _whole(typed: str) -> int | None:
+def whole(typed: str) -> int | None:
     """A version as a form carries it; None where it carries none."""
     return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 17 else None
 
 
-async def mark_read(user: Viewer, room: Room) -> None:
+async def mark_read(seat: Seat) -> None:
     """
-    What was served was read: so it is without anything live.
+    Mark as read what a page without anything live shows.
 
-    A page that is live says itself what is on the screen, by its script or with the endless document.
+    A live page reports itself what is on the screen, by its script or with the endless document.
     """
-    if room.membership and room.membership.read_number < room.last_number:
-        await mark_read_to(user, room, room.last_number)
+    if seat.membership and seat.membership.read_number < seat.room.last_number:
+        await mark_read_to(seat, seat.room.last_number)
 
 
-async def read_in(request: Request, find: Find) -> Response:
-    typed = await read_form(request, "number")
-    user, room = await find(request)
-    await throttle(settings.RATE_SIGNAL, "read", str(user.id))
-    number = int(typed["number"]) if re.fullmatch("[0-9]{1,15}", typed["number"]) else 0
-    if room.membership and room.is_live:
-        await mark_read_to(user, room, min(number, room.last_number))
-    return Response(status_code=204)
-
-
-async def mark_read_to(user: Viewer, room: Room, number: int) -> None:
-    if await Membership.mark_read_to(user.id, room.id, number):
-        rooms.membership_changed(room, user.id)
-        if room.is_chat:
-            hub().refresh(f"room:{room.id}", "receipts")
+async def mark_read_to(seat: Seat, number: int) -> None:
+    if await Membership.mark_read_to(seat.viewer.id, seat.room.id, number):
+        rooms.membership_changed(seat.room.id, seat.viewer.id)
+        if seat.kind.is_between_two:
+            hub().refresh(f"room:{seat.room.id}", "receipts")
 
 
 def cache_buster(request: Request, version: int) -> str:
@@ -192,56 +186,48 @@ def cache_buster(request: Request, version: int) -> str:
     return f"?at={version}" if client(request).is_text_browser else ""
 
 
-def composer_in(request: Request, room: Room, status: int = 200, **context: Any) -> Response:
+def composer(request: Request, seat: Seat, status: int = 200, **context: Any) -> Response:
+    """Return the composer as a document of its own, for a frame of a page without script."""
     empty = {"nonce": new_nonce(), "problem": "", "draft": ""}
-    fixed = {"room": room, "mode": PageMode.FRAMED}
+    fixed = {"seat": seat, "mode": PageMode.FRAMED}
     return render.page(request, "messages/composer.html", status, is_kept=False, **(empty | fixed | context))
 
 
-async def post_in(request: Request, find: Find, page: Show) -> Response:
-    typed = await read_form(request, "body", "nonce", "framed")
-    room = None
-    try:
-        user, room = await find(request)
-        await throttle(settings.RATE_POST, "post", str(user.id))
-        room.require_can_post(user)
-        was_in = room.membership is not None
-        # Those who post at the same moment go on in step: what forty do one after the other the processor has at hand.
-        await asyncio.sleep(0)
-        posted = await posting.post(room, user, typed["body"], typed["nonce"])
-    except Problem as problem:
-        return await refuse_post(request, problem, typed, room, page)
-    except engine.DOWN:
-        return await refuse_post(request, Unavailable(), typed, None, page)
-    changes.log_changed(room, posted.version)
-    if not was_in:
-        rooms.membership_changed(room, user.id)
-    receipts.schedule_refresh(room)
-    typing.stopped(room.id, user)
+def after_post(request: Request, seat: Seat, posted: Posted, is_framed: bool) -> Response:
+    """Return an empty composer to htmx, else lead on to the message."""
     # A text browser shows what comes after the place that it is led to: the last few messages, then the form.
-    place = f"message-{room.id}-{max(1, posted.number - 3)}" if client(request).is_text_browser else "composer"
-    page_path = f"{room.path}{cache_buster(request, posted.version)}#{place}"
-    goto = f"{room.path}/composer#text" if typed["framed"] else page_path
+    first = f"message-{seat.room.id}-{max(1, posted.number - 3)}"
+    place = first if client(request).is_text_browser else "composer"
+    page_path = f"{seat.path}{cache_buster(request, posted.version)}#{place}"
+    goto = f"{seat.path}/composer#text" if is_framed else page_path
     return render.fragment_or_redirect(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
 
 
-async def refuse_post(
-    request: Request, problem: Problem, typed: dict[str, str], room: Room | None, page: Show
-) -> Response:
-    """What could not be posted stays with the person who wrote it."""
+async def refuse_post(request: Request, error: Exception, form: dict[str, str]) -> Response:
+    """Return the page, or the part of it that asked, with the reason and the draft."""
+    problem = error if isinstance(error, Problem) else Unavailable()
     message = SIGN_IN_AGAIN if isinstance(problem, SignInRequired) else problem.message
-    kept = {"nonce": typed["nonce"], "problem": message}
+    kept = {"nonce": form["nonce"], "problem": message}
     if client(request).is_fragment:
         response = render.fragment_response("messages/_sending.html", problem.status, **kept)
-    elif room is None:
+    elif (seat := await _seat_to_refuse(request, problem)) is None:
         return problem_response(request, problem)
-    elif typed["framed"]:
-        response = composer_in(request, room, problem.status, draft=typed["body"], **kept)
+    elif form["framed"]:
+        response = composer(request, seat, problem.status, draft=form["body"], **kept)
     else:
-        user = require_viewer(request)
-        messages = await Message.list_page(room)
-        shown = await page_context(request, user, room, messages, room.is_live)
-        shown |= kept | {"draft": typed["body"]}
-        response = await page(request, user, room, shown, problem.status)
+        messages = await Message.list_page(seat.room) if seat.room.key else []
+        context = await page_context(request, seat, messages, seat.is_live)
+        context |= kept | {"draft": form["body"]}
+        response = await render_page(request, seat, context, problem.status)
     response.headers.update(problem.headers)
     return response
+
+
+async def _seat_to_refuse(request: Request, problem: Problem) -> Seat | None:
+    """Return the seat for the page that shows the draft; None where the viewer can't read, or nothing can be read."""
+    if isinstance(problem, Unavailable | SignInRequired):
+        return None
+    try:
+        return await access.for_reading(request)
+    except (Problem, *engine.DOWN):
+        return None

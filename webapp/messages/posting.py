@@ -1,15 +1,16 @@
-"""How messages are stored: in the order in which they come, each once, and all that wait together."""
+"""Storing messages: in the order in which they arrive, each once, and those that wait together in one transaction."""
 
 import itertools
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from webapp import settings
-from webapp.accounts.viewer import Person
-from webapp.conversations import direct, members
-from webapp.conversations.models import LINE_LENGTH, MEMBER, Membership, Room
+from webapp.conversations import kinds, members
+from webapp.conversations.models import LINE_LENGTH, ROOM_NOT_FOUND, Membership
+from webapp.conversations.seats import MEMBER, RoomRow, Seat
 from webapp.core import text
 from webapp.core.clock import to_site_time
 from webapp.core.errors import NotFound, Problem
@@ -26,7 +27,7 @@ _Row = dict[str, Any]
 
 
 class Posted(NamedTuple):
-    """What became of a post: its room's version and its number, and whether it was there already."""
+    """What became of a post: its room's version and its number, and whether it was stored before."""
 
     version: int
     number: int
@@ -34,47 +35,54 @@ class Posted(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """A message that is about to be stored, and the room as its author found it."""
+    """A message that is about to be stored, and its author's seat as it was found."""
 
-    room: Room
-    author: Person
+    seat: Seat
     body: str
     html: str
     nonce: str
 
     @classmethod
-    def checked(cls, room: Room, author: Person, typed: str, nonce: str) -> "Draft":
-        """What somebody has typed; raises Invalid."""
+    def validated(cls, seat: Seat, typed: str, nonce: str) -> "Draft":
+        """Return what was typed as it is stored; raise Invalid."""
         body = validate_body(typed)
-        html = render_plain(body) if room.is_stranger else render_markdown(body)
-        return cls(room, author, body, html, text.clean_line(nonce)[:32] or new_nonce())
+        html = render_markdown(body) if seat.kind.formats_markdown else render_plain(body)
+        return cls(seat, body, html, text.clean_line(nonce)[:32] or new_nonce())
+
+    @property
+    def room_id(self) -> int:
+        return self.seat.room.id
+
+    @property
+    def author_id(self) -> int:
+        return self.seat.viewer.id
 
     @property
     def identity(self) -> tuple[int, str]:
-        """What two of them have in common when one is the other again."""
-        return self.author.id, self.nonce
+        """What a draft has in common with its repeats."""
+        return self.author_id, self.nonce
 
 
-async def post(room: Room, author: Person, typed: str, nonce: str) -> Posted:
-    """Store a message and take the room's next version and number; raises Problem. Posting joins."""
-    return await submit(Draft.checked(room, author, typed, nonce))
+async def post(seat: Seat, typed: str, nonce: str) -> Posted:
+    """Store a message and take the room's next version and number; raise Problem. Who is not in the room joins."""
+    return await submit(Draft.validated(seat, typed, nonce))
 
 
 async def submit(draft: Draft) -> Posted:
     """SQLite has one writer at a time, so what waits for any room shares its transaction; elsewhere a room's do."""
-    return await _waiting.submit(None if settings.ON_SQLITE else draft.room.id, draft)
+    return await _group.submit(None if settings.ON_SQLITE else draft.room_id, draft)
 
 
 async def _store_by_room(drafts: Sequence[Draft]) -> list[Posted]:
     """Store messages of any rooms, each room's in their order, within a transaction; raises RetryWithout."""
     places = defaultdict[int, list[int]](list)
     for place, draft in enumerate(drafts):
-        places[draft.room.id].append(place)
+        places[draft.room_id].append(place)
     posted: dict[int, Posted] = {}
     decided: dict[int, object] = {}
     for theirs in places.values():
         try:
-            posted |= zip(theirs, await _store([drafts[place] for place in theirs]), strict=True)
+            posted |= zip(theirs, await store([drafts[place] for place in theirs]), strict=True)
         except RetryWithout as some:
             # On to the next room all the same: of many rooms that refuse something, all are known after one try.
             decided |= {theirs[place]: outcome for place, outcome in some.outcomes.items()}
@@ -85,14 +93,15 @@ async def _store_by_room(drafts: Sequence[Draft]) -> list[Posted]:
     return [posted[place] for place in range(len(drafts))]
 
 
-async def _store(drafts: Sequence[Draft]) -> list[Posted]:
-    """Store messages of one room in their order, within a transaction; raises Missing, and Decided."""
-    first = await _take_places(drafts)
+async def store(drafts: Sequence[Draft]) -> list[Posted]:
+    """Store messages of one room in their order, within a transaction; raise NotFound, and RetryWithout."""
+    room = await _lock_room(drafts)
+    first = Posted(room.version - len(drafts) + 1, room.last_number - len(drafts) + 1, is_repeat=False)
     now = datetime.now(UTC)  # under the lock: the order of the numbers is that of the times
     last, known = await _previous_and_known(drafts, first.number)
     drafts = _without_repeats(drafts, known)
     posted = [Posted(first.version + place, first.number + place, is_repeat=False) for place in range(len(drafts))]
-    await _admit(drafts, posted)
+    await _admit(room, drafts, posted)
     messages = []
     for draft, one in zip(drafts, posted, strict=True):
         last = _message(draft, one, now, last)
@@ -101,22 +110,27 @@ async def _store(drafts: Sequence[Draft]) -> list[Posted]:
     return posted
 
 
-async def _take_places(drafts: Sequence[Draft]) -> Posted:
-    """Lock the room and take its next versions and numbers, of which this is the first. Lists show the last message."""
+_RETURNED = "version, last_number, locked_at, kind, name, low, high"
+
+
+async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:
+    """
+    Lock the room, and take a version and a number for each of the drafts; return the room as it is then.
+
+    Lists show the last message.
+    """
     count, newest = len(drafts), drafts[-1]
     taken = await sql.rows(
         "UPDATE room SET version = version + ?, last_number = last_number + ?, last_at = ?, last_line = ?, "
-        "is_last_removed = FALSE, last_author = ? WHERE id = ? AND closed_at IS NULL "
-        "RETURNING version, last_number, locked_at",
-        count, count, sql.to_db(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author.id,
-        newest.room.id,
+        f"is_last_removed = FALSE, last_author = ? WHERE id = ? AND closed_at IS NULL RETURNING {_RETURNED}",
+        count, count, sql.to_db(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author_id,
+        newest.room_id,
     )  # fmt: skip
     if not taken:
         raise NotFound(_("The room has been deleted."))
-    locked_at = taken[0]["locked_at"]
-    for draft in drafts:
-        draft.room.locked_at = sql.from_db(locked_at) if locked_at else None
-    return Posted(taken[0]["version"] - count + 1, taken[0]["last_number"] - count + 1, is_repeat=False)
+    row = taken[0]
+    locked_at = sql.from_db(row["locked_at"]) if row["locked_at"] else None
+    return replace(newest.seat.room, **row | {"kind": kinds.BY_NAME[row["kind"]], "locked_at": locked_at})
 
 
 async def _previous_and_known(drafts: Sequence[Draft], number: int) -> tuple[_Row | None, dict[tuple[int, str], _Row]]:
@@ -126,7 +140,7 @@ async def _previous_and_known(drafts: Sequence[Draft], number: int) -> tuple[_Ro
     found = await sql.rows(
         "SELECT number, version, author_id, body, nonce, created_at, removed_at FROM message "
         f"WHERE room_id = ? AND number = ?{theirs}",
-        drafts[0].room.id, number - 1, *itertools.chain(*((draft.room.id, *draft.identity) for draft in drafts)),
+        drafts[0].room_id, number - 1, *itertools.chain(*((draft.room_id, *draft.identity) for draft in drafts)),
     )  # fmt: skip
     for row in found:
         row["created_at"] = sql.from_db(row["created_at"])
@@ -148,27 +162,25 @@ def _without_repeats(drafts: Sequence[Draft], known: dict[tuple[int, str], _Row]
     return [draft._replace(nonce=new_nonce()) if row else draft for draft, row in zip(drafts, rows, strict=True)]
 
 
-async def _admit(drafts: Sequence[Draft], posted: Sequence[Posted]) -> None:
+async def _admit(room: RoomRow, drafts: Sequence[Draft], posted: Sequence[Posted]) -> None:
     """
-    Let those write who still may, and let in who is not in the room.
+    Refuse what its author may not post any more, and let those join who are not in the room, where the kind does.
 
-    Asked here, under the lock, and not before: they may have left or been sent away, or the room been locked, since
-    they were let in.
+    Checked here, under the lock: since their seats were found, the author may have left or been kicked, or the room
+    been locked.
     """
     refused: dict[int, Problem] = {}
-    numbers = {draft.author.id: one.number for draft, one in zip(drafts, posted, strict=True)}
-    roles = await Membership.advance_read_numbers(drafts[0].room.id, numbers)
+    numbers = {draft.author_id: one.number for draft, one in zip(drafts, posted, strict=True)}
+    roles = await Membership.advance_read_numbers(room.id, numbers)
     for place, draft in enumerate(drafts):
         try:
-            if draft.room.is_chat:
-                await direct.check_post(draft.room, draft.author.id, posted[place].number)
-            else:
-                if draft.room.membership:
-                    draft.room.membership.role = roles.get(draft.author.id, MEMBER)
-                draft.room.require_can_post(draft.author)
-            if draft.author.id not in roles:
-                draft.room.membership = await members.join_in_transaction(draft.room, draft.author)
-                roles[draft.author.id] = draft.room.membership.role
+            # By the kind that the seat was found in: a chat of masks may have become one of friends meanwhile.
+            await draft.seat.kind.check_post(room, draft.author_id, posted[place].number)
+            if draft.author_id not in roles:
+                if not room.kind.joins_on_post:
+                    raise NotFound(ROOM_NOT_FOUND)
+                await members.join_in_transaction(room.id, draft.author_id)
+                roles[draft.author_id] = MEMBER
         except Problem as problem:
             refused[place] = problem
     if refused:
@@ -179,16 +191,16 @@ def _message(draft: Draft, posted: Posted, now: datetime, last: _Row | None) -> 
     """The row of a message that comes after this one."""
     is_same_day = last is not None and to_site_time(last["created_at"]).date() == to_site_time(now).date()
     return {
-        "room_id": draft.room.id, "number": posted.number, "posted_version": posted.version,
-        "version": posted.version, "author_id": draft.author.id, "body": draft.body, "html": draft.html,
-        "continues": is_same_day and _continues(last, draft.author, now), "opens_day": not is_same_day,
+        "room_id": draft.room_id, "number": posted.number, "posted_version": posted.version,
+        "version": posted.version, "author_id": draft.author_id, "body": draft.body, "html": draft.html,
+        "continues": is_same_day and _continues(last, draft.author_id, now), "opens_day": not is_same_day,
         "created_at": now, "removed_at": None, "nonce": draft.nonce,
     }  # fmt: skip
 
 
-def _continues(last: _Row | None, author: Person, now: datetime) -> bool:
-    """Whether it belongs to the one before, of the same day: the same author, minutes apart."""
-    if last is None or last["author_id"] != author.id or last["removed_at"]:
+def _continues(last: _Row | None, author_id: int, now: datetime) -> bool:
+    """Return whether it is shown with the one before, of the same day: the same author, minutes apart."""
+    if last is None or last["author_id"] != author_id or last["removed_at"]:
         return False
     return bool(now - last["created_at"] < GROUPING_WINDOW)
 
@@ -202,8 +214,8 @@ async def _insert(messages: list[_Row]) -> None:
 
 
 def _conflict_key(draft: Draft) -> object:
-    """In a chat of two each goes by itself: to hold both memberships is for the one who holds many (`delivered`)."""
-    return draft.room.id, draft.room.is_chat or draft.identity
+    """In a chat of two each is alone in its group: only mark_delivered locks both memberships."""
+    return draft.room_id, draft.seat.kind.is_between_two or draft.identity
 
 
-_waiting = GroupCommit(_store_by_room, _conflict_key)
+_group = GroupCommit(_store_by_room, _conflict_key)

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from webapp.accounts.viewer import Person
 from webapp.conversations.models import Membership, Room
+from webapp.conversations.seats import MembershipRow, RoomRow, Seat
 from webapp.core.i18n import Text, _
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
@@ -14,9 +15,9 @@ DELAY_SECONDS = 0.2
 SENT, DELIVERED, SEEN = _("Sent"), _("Delivered"), _("Seen")
 
 
-def schedule_refresh(room: Room) -> None:
+def schedule_refresh(room: RoomRow) -> None:
     """Something was posted in the chat: what is said of the one before holds no more."""
-    if room.is_chat:
+    if room.kind.is_between_two:
         hub().spawn(_tell_later(room.id))
 
 
@@ -25,22 +26,19 @@ async def _tell_later(room_id: int) -> None:
     hub().refresh(f"room:{room_id}", "receipts")
 
 
-def receipt_for(room: Room, author: Person | None) -> Text:
-    """What somebody may know of the newest message in the chat that they see, when it is theirs."""
-    if (
-        author is None
-        or not room.is_chat
-        or room.last_author != author.id
-        or room.other_membership is None
-        or room.is_blocked
-    ):
+def receipt_for(seat: Seat) -> Text:
+    """Return how far the newest message has come, to its author; empty where they may not know."""
+    if not seat.kind.is_between_two or seat.room.last_author != seat.viewer.id or seat.is_blocked:
         return ""
-    return _said(room, author, room.other_membership)
+    theirs = seat.other_membership
+    if theirs is None or seat.other is None or theirs.is_request:
+        return ""
+    return _receipt(seat.room, seat.viewer, theirs, seat.other)
 
 
-def _said(room: Room, author: Person, theirs: Membership) -> Text:
-    """Nothing before the other has answered, nor when either of the two keeps such things to themselves."""
-    if theirs.is_request or not (author.shows_receipts and theirs.user.shows_receipts):
+def _receipt(room: Room | RoomRow, author: Person, theirs: Membership | MembershipRow, other: Person) -> Text:
+    """Return nothing where either of the two hides their receipts."""
+    if not (author.shows_receipts and other.shows_receipts):
         return ""
     if theirs.read_number >= room.last_number:
         return SEEN
@@ -60,7 +58,8 @@ def _state(memberships: list[Membership]) -> Payload:
     room = memberships[0].room
     mine = next((one for one in memberships if one.user_id == room.last_author), None)
     theirs = next((one for one in memberships if one.user_id != room.last_author), None)
-    said = _said(room, mine.user, theirs) if mine and theirs else ""
+    is_answered = mine is not None and theirs is not None and not theirs.is_request
+    said = _receipt(room, mine.user, theirs, theirs.user) if mine and theirs and is_answered else ""
     return receipt_frame(said, mine.user.code if mine and said else "", room.last_number)
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from cachetools import TTLCache
 from markupsafe import Markup
 
-from webapp.conversations.models import Room
+from webapp.conversations.seats import RoomRow
 from webapp.core import i18n
 from webapp.core.lifetime import Slot
 from webapp.http import render
@@ -34,7 +34,7 @@ class Caches:
 caches = Slot[Caches]("cache of messages")
 
 
-async def newest_page(room: Room) -> list[MessageRow]:
+async def newest_page(room: RoomRow) -> list[MessageRow]:
     """The room's newest page of messages."""
     # Two strangers who keep in touch go on in the same room, at another address and under their own names.
     key = room.id, room.path
@@ -46,7 +46,7 @@ async def newest_page(room: Room) -> list[MessageRow]:
 
 
 def render_log(
-    room: Room, lines: list[MessageRow], new: int = 0, hidden: Collection[int] = (), is_spare: bool = False
+    room: RoomRow, lines: list[MessageRow], new: int = 0, hidden: Collection[int] = (), is_spare: bool = False
 ) -> Markup:
     """
     The messages as they stand in a log, in the language that is spoken.
@@ -61,11 +61,13 @@ def render_log(
     return html
 
 
-def _items(room: Room, lines: list[MessageRow], new: int, hidden: Collection[int], is_spare: bool) -> Iterator[Markup]:
+def _items(
+    room: RoomRow, lines: list[MessageRow], new: int, hidden: Collection[int], is_spare: bool
+) -> Iterator[Markup]:
     for line in lines:
         if line.number == new:
             yield Markup(render.fragment("messages/_new.html"))  # noqa: S704
-        yield render_message(line, not room.is_stranger, line.number in hidden, is_spare)
+        yield render_message(line, room.kind.allows_editing, line.number in hidden, is_spare)
 
 
 def render_message(

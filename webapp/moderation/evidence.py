@@ -4,19 +4,22 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from webapp.accounts.audit import LEFT, REMOVED
-from webapp.accounts.viewer import Person
+from webapp.accounts.viewer import Viewer
 from webapp.conversations import access
-from webapp.conversations.models import ANONYMOUS, DELETED_ACCOUNT, PUBLIC
+from webapp.conversations.kinds import DELETED_ACCOUNT
 from webapp.core import text
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
 from webapp.http.urls import path_for
 from webapp.messages.models import Message
 from webapp.relationships.queries import Relationship, find_person
-from webapp.strangers.models import Stranger, account_behind, latest_chat, transcript
+from webapp.strangers.masks import account_behind, latest_chat, transcript
+from webapp.strangers.models import Stranger
 
 # How much around a message is kept: in a chat what was said before says more than in a room of many.
 CONTEXT_SIZE, AROUND_IN_CHAT = 5, 20
+# What a report is about that names the stranger of the current chat.
+ABOUT_MASK = "stranger"
 
 
 # What stands around is shortened, so that a report stays a few dozen kilobytes.
@@ -62,7 +65,7 @@ class Evidence(NamedTuple):
         return text.shorten(found, 301)
 
 
-async def collect(user: Person, about: str) -> Evidence:
+async def collect(user: Viewer, about: str) -> Evidence:
     """The thing of that name as the person may see it; raises Missing, and Refused about oneself."""
     kind, _, rest = about.partition(":")
     if kind == "message":
@@ -71,14 +74,15 @@ async def collect(user: Person, about: str) -> Evidence:
             return await _message(user, key, int(number))
     if kind == "person":
         return await _person(user, rest)
-    if about == ANONYMOUS:
+    if about == ABOUT_MASK:
         return await _stranger(user)
     raise NotFound(NOT_FOUND)
 
 
-async def _message(user: Person, key: str, number: int) -> Evidence:
-    room = await access.for_reading(user, key)
-    around = AROUND_IN_CHAT if room.is_chat else CONTEXT_SIZE
+async def _message(user: Viewer, key: str, number: int) -> Evidence:
+    seat = await access.by_key(user, key)
+    room = seat.room
+    around = AROUND_IN_CHAT if seat.kind.is_between_two else CONTEXT_SIZE
     near = Message.filter(room_id=room.id, number__gte=number - around, number__lte=number + around)
     found = {message.number: message for message in await near.order_by("number").select_related("author")}
     reported = found.get(number)
@@ -93,9 +97,9 @@ async def _message(user: Person, key: str, number: int) -> Evidence:
         name=author.display_name if author else DELETED_ACCOUNT,
         code=author.code if author else "",
         place=_("in a chat with %(name)s", name=user.display_name)
-        if room.is_chat
+        if seat.kind.is_between_two
         else _("in %(room)s", room=room.name),
-        path=reported.path(room) if room.kind == PUBLIC else "",
+        path="" if seat.kind.is_private else reported.path(room),
         block=path_for("block", code=author.code) if author else "",
         lines=[evidence_line(message, message.number == number) for message in found.values()],
     )
@@ -109,7 +113,7 @@ def evidence_line(message: Message, is_it: bool = False) -> EvidenceLine:
     return EvidenceLine(name, code, message.created_at.isoformat(), said, is_it)
 
 
-async def _person(user: Person, code: str) -> Evidence:
+async def _person(user: Viewer, code: str) -> Evidence:
     person, tie = await find_person(user, code)
     if tie is Relationship.SELF:
         raise Forbidden(_("That is you."))
@@ -127,12 +131,12 @@ async def _person(user: Person, code: str) -> Evidence:
     )
 
 
-async def _stranger(user: Person) -> Evidence:
+async def _stranger(user: Viewer) -> Evidence:
     """The chat that the person is in, or has just left. Whoever is behind the other's mask is whom it is about."""
-    found = await latest_chat(user.id)
-    if found is None:
+    seat = await latest_chat(user.id)
+    if seat is None or seat.other is None:
         raise NotFound(_("You are in no chat any more, and the last one is forgotten."))
-    room, mask = found
+    room, mask = seat.room, seat.other
     person = await account_behind(mask.id)
     is_there = await Stranger.exists(person=user.id, room_id=room.id)
     return Evidence(
@@ -142,8 +146,8 @@ async def _stranger(user: Person) -> Evidence:
         code=mask.code,
         place=_("a chat with a stranger"),
         path="",
-        block=path_for("block_stranger") if is_there else "",
-        lines=[_frozen(one, mask.code) for one in await transcript(room)],
+        block="/strangers/block" if is_there else "",
+        lines=[_frozen(one, mask.code) for one in await transcript(room.id)],
     )
 
 

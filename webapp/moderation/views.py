@@ -11,7 +11,6 @@ from webapp.accounts.audit import PAGE, Action, AuditEntry
 from webapp.accounts.authentication import current_viewer, require_account
 from webapp.accounts.models import User
 from webapp.accounts.viewer import Person, Viewer
-from webapp.conversations.models import ANONYMOUS
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
 from webapp.http import render, security_log
@@ -21,7 +20,7 @@ from webapp.http.params import Page, is_in_query, page_number, query
 from webapp.http.urls import path_for
 from webapp.moderation import broadcasts
 from webapp.moderation.decisions import DURATIONS, lift_ban, list_banned
-from webapp.moderation.evidence import collect
+from webapp.moderation.evidence import ABOUT_MASK, collect
 from webapp.moderation.models import REASONS, Report
 from webapp.relationships.models import Block
 from webapp.strangers import broadcasts as strangers
@@ -42,14 +41,14 @@ async def report(request: Request) -> Response:
     about = query(request, "about")
     user = _reporter(request, about)
     if is_in_query(request, "done"):
-        block, link = await _blocking(user, about), path_for("strangers" if about == ANONYMOUS else "lobby")
+        block, link = await _blocking(user, about), path_for("strangers" if about == ABOUT_MASK else "lobby")
         return render.page(request, "moderation/reported.html", block=block, link=link)
     return await _form(request, user, about, {"reason": "", "text": ""})
 
 
 def _reporter(request: Request, about: str) -> Viewer:
     """Who asks: a guest is somebody only where it is about a stranger."""
-    guest = current_viewer(request) if about == ANONYMOUS else None
+    guest = current_viewer(request) if about == ABOUT_MASK else None
     return guest or require_account(request)
 
 
@@ -60,7 +59,7 @@ async def _report(request: Request) -> Response:
         await throttle(settings.RATE_REPORT, "report", str(user.id))
         evidence = await collect(user, typed["about"])
         is_new = await Report.make(user, evidence, typed["reason"], typed["text"])
-        if is_new and evidence.person_id and typed["about"] == ANONYMOUS:
+        if is_new and evidence.person_id and typed["about"] == ABOUT_MASK:
             await record_report(evidence.person_id)
     except (NotFound, Forbidden):
         raise
@@ -70,7 +69,7 @@ async def _report(request: Request) -> Response:
 
 
 async def _form(
-    request: Request, user: Person, about: str, typed: dict[str, str], error: Problem | None = None
+    request: Request, user: Viewer, about: str, typed: dict[str, str], error: Problem | None = None
 ) -> Response:
     evidence = await collect(user, about)
     problems = NO_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
@@ -82,13 +81,13 @@ async def _form(
     return response
 
 
-async def _blocking(user: Person, about: str) -> str:
+async def _blocking(user: Viewer, about: str) -> str:
     """The address of the form that blocks whom the report was about; empty where there is none, or they are blocked."""
     try:
         evidence = await collect(user, about)
     except Problem:
         return ""
-    if about == ANONYMOUS:
+    if about == ABOUT_MASK:
         return evidence.block  # whether they are blocked by name would tell who they are
     is_blocked = await Block.exists(blocker_id=user.id, blocked_id=evidence.person_id or 0)
     return "" if is_blocked else evidence.block
@@ -153,8 +152,8 @@ async def _send_away(person: Person) -> None:
         return
     broadcasts.banned(stranger.mask_id)
     await stranger.stop_waiting()
-    if room := await stranger.leave():
-        strangers.left(room, stranger.mask_id)
+    if seat := await stranger.leave():
+        strangers.left(seat.room.id, stranger.mask_id)
 
 
 async def _show(

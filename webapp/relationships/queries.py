@@ -332,3 +332,16 @@ async def without_blocked(viewer: Person, users: Collection[P]) -> list[P]:
     """Return those of the users whom no block stands between."""
     blocked = await blocked_either_way(viewer)
     return [user for user in users if user.id not in blocked]
+
+
+def blocked_between(user: str, other: str) -> str:
+    """
+    Return the condition that a block stands between two users, whoever made it, for a query in plain SQL.
+
+    Both are columns or placeholders; each of the two is in it four times.
+    """
+    return " OR ".join(
+        f"EXISTS (SELECT 1 FROM {table} WHERE {blocker} = {user} AND {blocked} = {other}{only})"
+        for table, only in (("block", ""), ("veiled_block", " AND everywhere"))
+        for blocker, blocked in (("blocker_id", "blocked_id"), ("blocked_id", "blocker_id"))
+    ).join("()")

@@ -4,24 +4,18 @@ import secrets
 
 from tortoise.exceptions import IntegrityError
 
-from webapp.accounts.viewer import Person
-from webapp.conversations import members
-from webapp.conversations.access import for_reading
-from webapp.conversations.models import (
-    OWNER,
-    Membership,
-    Room,
-    room_name,
-    room_topic,
-)
+from webapp.accounts.viewer import Viewer
+from webapp.conversations import access, kinds, members
+from webapp.conversations.models import Membership, Room, room_name, room_topic
+from webapp.conversations.seats import OWNER, Seat
 from webapp.core import text
 from webapp.core.errors import NotFound
 from webapp.db import transaction
 
 
-async def open_room(user: Person, name: str, topic: str = "") -> Room:
+async def open_room(user: Viewer, name: str, topic: str = "") -> Seat:
     """
-    Join the public room of that name, or create and own it.
+    Join the public room of that name, or create and own it; raise Invalid, and Forbidden for one who is kicked.
 
     Two people who create it at the same moment are led to one room by the unique folded name.
     """
@@ -30,19 +24,19 @@ async def open_room(user: Person, name: str, topic: str = "") -> Room:
     for attempt in range(20):
         try:
             if room := await Room.get_or_none(folded=folded):
-                found = await for_reading(user, room.key)
-                await members.join(found, user)
-                return found
-            return await transaction.transact(_create, user, name, folded, topic, attempt)
+                await members.join(await access.by_key(user, room.key))
+                return await access.by_key(user, room.key)
+            key = _key(folded, attempt)
+            await transaction.transact(_create, user, key, name, folded, topic)
+            return await access.by_key(user, key)
         except (IntegrityError, NotFound):
             continue  # somebody made it or deleted it first, or the key is taken: look again, try another key
     raise RuntimeError("no free key was found for a room")
 
 
-async def _create(user: Person, name: str, folded: str, topic: str, attempt: int) -> Room:
-    room = await Room.create(key=_key(folded, attempt), name=name, folded=folded, topic=topic, member_count=1)
-    room.membership = await Membership.create(room=room, user_id=user.id, role=OWNER)
-    return room
+async def _create(user: Viewer, key: str, name: str, folded: str, topic: str) -> None:
+    room = await Room.create(key=key, kind=kinds.PUBLIC.stored, name=name, folded=folded, topic=topic, member_count=1)
+    await Membership.create(room=room, user_id=user.id, role=OWNER)
 
 
 def _key(folded: str, attempt: int) -> str:

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.viewer import Person
-from webapp.conversations.models import Membership, Room
+from webapp.conversations.models import Membership
+from webapp.conversations.seats import Seat
 from webapp.http import render
 from webapp.live import hub
 from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, contacts_digest, digest, list_entries
@@ -22,7 +23,7 @@ async def render_with_sidebar(
     name: str,
     status: int = 200,
     *,
-    streamed: Room | None = None,
+    streamed: Seat | None = None,
     online: Collection[int] | None = None,
     request_count: int = 0,
     sidebar_page: int = 1,
@@ -39,10 +40,10 @@ async def render_with_sidebar(
         await Membership.mark_delivered([entry.membership_id for entry in come])
         for entry in come:
             hub().refresh(f"room:{entry.room_id}", "receipts")
-    seen = digest(shown, streamed.id if streamed else None) if sidebar_page == 1 else OLDER_PAGE
+    seen = digest(shown, streamed.room.id if streamed else None) if sidebar_page == 1 else OLDER_PAGE
     query = {"sidebar": seen if online is None else f"{seen}.{contacts_digest(online, request_count)}"}
     query["page"] = render.PAGE_VERSION
-    stream = f"{streamed.path}/events?after={streamed.version}&" if streamed else "/events?"
+    stream = f"{streamed.path}/events?after={streamed.room.version}&" if streamed else "/events?"
     defaults: dict[str, Any] = {
         "sidebar": shown,
         "sidebar_page": sidebar_page,

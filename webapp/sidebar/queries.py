@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote
-from zlib import crc32
 
-from webapp.accounts.viewer import HUES, Avatar
-from webapp.conversations.models import DELETED_ACCOUNT, DIRECT, NOTES, REMOVED
+from webapp.accounts.viewer import Avatar
+from webapp.conversations.kinds import BY_NAME, DELETED_ACCOUNT, NOTES
+from webapp.conversations.models import REMOVED
+from webapp.conversations.seats import room_hue
 from webapp.core.i18n import Text
 from webapp.db import sql
 from webapp.presence.queries import is_online
@@ -41,12 +41,12 @@ SELECT membership.id AS membership_id, membership.user_id, membership.read_numbe
     other.code AS other_code, other.display_name AS other_name, other.picture AS other_picture,
     friendship.id IS NOT NULL AS is_friend,
     friendship.id IS NOT NULL AND {is_online("other")} AS is_online,
-    CASE WHEN room.kind <> 'direct' AND room.last_author IN (
+    CASE WHEN room.low IS NULL AND room.last_author IN (
             SELECT blocked_id FROM block WHERE blocker_id = membership.user_id)
         THEN NULL ELSE room.last_line END AS last_line{{place}}
 FROM {{membership}}
 JOIN room ON room.id = membership.room_id
-LEFT JOIN "user" AS other ON room.kind = 'direct' AND other.id = room.low + room.high - membership.user_id
+LEFT JOIN "user" AS other ON other.id = room.low + room.high - membership.user_id
 LEFT JOIN friendship ON friendship.low_id = room.low AND friendship.high_id = room.high
     AND friendship.accepted_at IS NOT NULL
 WHERE {{whose}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
@@ -94,7 +94,7 @@ class EntryRow:
         self.user_id, self.room_id, self.key = row["user_id"], row["room_id"], row["key"]
         self.membership_id = row["membership_id"]
         self.last_number = row["last_number"]
-        self.is_chat = row["kind"] == DIRECT
+        self.kind = BY_NAME[row["kind"]]
         self.is_request, self.muted = bool(row["is_request"]), bool(row["muted"])
         self.is_friend, self.is_online = bool(row["is_friend"]), bool(row["is_online"])
         self.unread = min(MAX_UNREAD, max(0, self.last_number - row["read_number"] - row["removed_unread"]))
@@ -103,7 +103,10 @@ class EntryRow:
         # Whether the one who wrote can be told that it has come to the viewer.
         is_mine = row["last_author"] == self.user_id
         self.is_undelivered = (
-            self.is_chat and not self.is_request and not is_mine and row["delivered_number"] < self.last_number
+            self.kind.is_between_two
+            and not self.is_request
+            and not is_mine
+            and row["delivered_number"] < self.last_number
         )
         # Before anything is said it has a place among the others, and no time.
         self.sort_at = sql.from_db(row["last_at"])
@@ -115,18 +118,18 @@ class EntryRow:
         self.name: Text = row["name"]
         self.avatar: Avatar | None = None
         self.code = row["other_code"] or ""
-        if self.is_chat:
+        if self.kind.is_between_two:
             is_notebook = row["low"] == row["high"]
             self.name = NOTES if is_notebook else row["other_name"] or DELETED_ACCOUNT
             self.avatar = Avatar.of(row["other_name"] or "", self.code, row["other_picture"])
 
     @property
     def path(self) -> str:
-        return f"/rooms/{quote(self.key, safe='')}"
+        return self.kind.path(self.room_id, self.key)
 
     @property
     def hue(self) -> int:
-        return crc32(self.key.encode()) % HUES
+        return room_hue(self.key)
 
     def has_news_since(self, told: int | None) -> bool:
         """Whether something was said after the message of this number, the last one that was told, if that is known."""
@@ -137,7 +140,7 @@ class EntryRow:
     @property
     def facts(self) -> tuple[object, ...]:
         """All that it is rendered from but whether a friend is online, which pages are told by itself."""
-        chat = (self.name, self.avatar, self.is_friend) if self.is_chat else None
+        chat = (self.name, self.avatar, self.is_friend) if self.kind.is_between_two else None
         return self.room_id, self.last_number, self.unread, self.line, self.is_mine, self.is_request, chat
 
     @property

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterable
 
-from webapp.conversations.models import Room
+from starlette.responses import Response
+
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
-from webapp.strangers.models import Company, company_in
+from webapp.strangers.queries import Company, company_in
 
 # As many as one ring names.
 MASKS_AT_ONCE = 100
@@ -26,10 +27,15 @@ def on_moved(masks: str) -> None:
             reader.put(MOVED)
 
 
-def left(room: Room, mask: int) -> None:
+def moved_response() -> Response:
+    """Return a stream that leads an old page on at once, instead of being asked for again and again."""
+    return Response(MOVED.sse, headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
+
+
+def left(room_id: int, mask: int) -> None:
     """Somebody has left the chat: the other is told, and their own other windows go on."""
-    hub().refresh(f"room:{room.id}", "company")
-    hub().close_streams("went_on", f"room:{room.id}", user=mask)
+    hub().refresh(f"room:{room_id}", "company")
+    hub().close_streams("went_on", f"room:{room_id}", user=mask)
 
 
 async def company(rooms: Collection[int]) -> dict[int, Payload]:
@@ -37,9 +43,9 @@ async def company(rooms: Collection[int]) -> dict[int, Payload]:
     return {room: company_frame(seen) for room, seen in (await company_in(rooms)).items()}
 
 
-async def company_seen(room: Room) -> Company:
+async def company_seen(room_id: int) -> Company:
     """Who is in the chat, for the page that is served."""
-    return (await company_in([room.id])).get(room.id, Company(True, ()))
+    return (await company_in([room_id])).get(room_id, Company(True, ()))
 
 
 def company_frame(seen: Company) -> Payload:

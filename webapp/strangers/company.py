@@ -11,7 +11,8 @@ from webapp.live import Reader, hub
 from webapp.live.providers import StreamWatcher
 from webapp.strangers.broadcasts import MOVED, moved, waits
 from webapp.strangers.matching import match_waiting
-from webapp.strangers.models import Company, Stranger, company_in
+from webapp.strangers.models import Stranger
+from webapp.strangers.queries import Company, company_in
 
 logger = logging.getLogger(__name__)
 

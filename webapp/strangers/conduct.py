@@ -1,14 +1,20 @@
 """How people behave among strangers, and what follows: a small question, or a pause. Forgotten after a day."""
 
+import logging
 import re
 import secrets
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from hashlib import blake2b
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.requests import Request
+from starlette.responses import Response
 from tortoise import fields
 from tortoise.models import Model
 
 from webapp import settings
+from webapp.accounts.authentication import require_viewer
 from webapp.core import text
 from webapp.core.errors import Problem
 from webapp.core.i18n import Text, _, ngettext
@@ -16,6 +22,10 @@ from webapp.db import sql
 from webapp.db.sql import CLOCK
 from webapp.messages.models import Message
 from webapp.strangers.models import Met, Stranger
+
+logger = logging.getLogger(__name__)
+
+View = Callable[[Request], Awaitable[Response]]
 
 # What somebody does that few do who want to talk, in points; and how many are too many.
 LINK, SAME_WORDS, REPORTED = 2, 1, 3
@@ -130,6 +140,22 @@ class Conduct(Model):
         points = LINK * bool(_LINK.search(said[0].body)) + SAME_WORDS * is_same
         if points or digest:
             await cls.add(stranger.person, points, firsts=" ".join([*firsts, f"{room_id}:{digest}"][-MAX_REMEMBERED:]))
+
+
+def records_first_message(post: View) -> View:
+    """Return the view that posts, which then counts what was said first in a chat."""
+
+    @wraps(post)
+    async def post_and_record(request: Request) -> Response:
+        response = await post(request)
+        if response.status_code < 400:
+            try:
+                await Conduct.record_first_message(require_viewer(request).id, request.path_params["chat"])
+            except Exception as error:  # everybody reads the message: its author must not be told otherwise
+                logger.warning("what was said first to a stranger is not counted: %r", error)
+        return response
+
+    return post_and_record
 
 
 async def record_report(person: int) -> None:

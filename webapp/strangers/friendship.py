@@ -7,35 +7,37 @@ from tortoise.expressions import Q
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import Person
-from webapp.conversations.models import ANONYMOUS, DIRECT, MEMBER, Membership, Room
+from webapp.conversations.kinds import DIRECT
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.seats import MEMBER
 from webapp.db import sql, transaction
 from webapp.messages.models import Message
 from webapp.relationships.models import Friendship
 from webapp.strangers.conduct import Conduct
-from webapp.strangers.models import Met, Stranger
+from webapp.strangers.models import KIND, Met, Stranger
 
 # The role of somebody who has pressed "keep in touch" in a chat.
 WANTS_FRIENDSHIP = "keeper"
 
 
-async def offer_friendship(stranger: Stranger, room: Room) -> None:
+async def offer_friendship(stranger: Stranger, room_id: int) -> None:
     """They would like to stay in touch. The other is not told."""
-    await Membership.filter(room_id=room.id, user_id=stranger.mask_id).update(role=WANTS_FRIENDSHIP)
+    await Membership.filter(room_id=room_id, user_id=stranger.mask_id).update(role=WANTS_FRIENDSHIP)
 
 
-async def become_friends(room: Room) -> Room | None:
+async def become_friends(room_id: int) -> Room | None:
     """
     Make friends of the two when both want it and have accounts, and of their chat the one between them.
 
     The chat that they talk in from now on; where they have one already, that one. None when it is too early.
     """
-    return await transaction.transact(_unite, room)
+    return await transaction.transact(_unite, room_id)
 
 
-async def _unite(room: Room) -> Room | None:
-    if not await Room.filter(id=room.id, kind=ANONYMOUS, closed_at=None).update(kind=ANONYMOUS):
-        return await _kept(room)
-    keepers = await Membership.filter(room_id=room.id, role=WANTS_FRIENDSHIP).values_list("user_id", flat=True)
+async def _unite(room_id: int) -> Room | None:
+    if not await Room.filter(id=room_id, kind=KIND, closed_at=None).update(kind=KIND):
+        return await _kept(room_id)
+    keepers = await Membership.filter(room_id=room_id, role=WANTS_FRIENDSHIP).values_list("user_id", flat=True)
     both = await Stranger.filter(mask_id__in=list(keepers))
     if len(both) != 2 or any(one.is_guest for one in both):
         return None
@@ -46,19 +48,19 @@ async def _unite(room: Room) -> Room | None:
     await Friendship.befriend(people[low], people[high])
     known = await Room.get_or_none(low=low, high=high, closed_at=None)
     if known:
-        await Room.filter(id=room.id).update(locked_at=datetime.now(UTC))
+        await Room.filter(id=room_id).update(locked_at=datetime.now(UTC))
     else:
-        await _unmask(room.id, {one.mask_id: one.person for one in both}, low, high)
-    kept = known or await Room.get(id=room.id)
-    await Stranger.filter(id__in=[one.id for one in both], room_id=room.id).update(
-        room_id=None, last_room_id=None if not known else room.id, kept_room_id=kept.id
+        await _unmask(room_id, {one.mask_id: one.person for one in both}, low, high)
+    kept = known or await Room.get(id=room_id)
+    await Stranger.filter(id__in=[one.id for one in both], room_id=room_id).update(
+        room_id=None, last_room_id=None if not known else room_id, kept_room_id=kept.id
     )
     return kept
 
 
-async def _kept(room: Room) -> Room | None:
+async def _kept(room_id: int) -> Room | None:
     """The other was a moment faster."""
-    return await Room.get_or_none(id=room.id, kind=DIRECT, closed_at=None)
+    return await Room.get_or_none(id=room_id, kind=DIRECT.stored, closed_at=None)
 
 
 async def _unmask(room_id: int, people: dict[int, int], low: int, high: int) -> None:
@@ -67,7 +69,7 @@ async def _unmask(room_id: int, people: dict[int, int], low: int, high: int) -> 
         await Membership.filter(room_id=room_id, user_id=mask).update(user_id=person, role=MEMBER)
         await Message.filter(room_id=room_id, author_id=mask).update(author_id=person)
     await Room.filter(id=room_id).update(
-        kind=DIRECT, low=low, high=high, name="", topic="", locked_at=None,
+        kind=DIRECT.stored, low=low, high=high, name="", topic="", locked_at=None,
         last_author=people.get(room.last_author or 0),
     )  # fmt: skip
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from webapp import settings
-from webapp.conversations.models import ANONYMOUS, RANDOM_KEY_PREFIX, Membership, Room
+from webapp.conversations.models import RANDOM_KEY_PREFIX, Membership, Room
 from webapp.db import sql, transaction
 from webapp.db.sql import CLOCK
-from webapp.strangers.models import MEMORY_MS, WAITING_MS
+from webapp.strangers.models import KIND, MEMORY_MS, WAITING_MS
 
 # How many of those who wait are looked at together, the longest waiting first; there is a next time at once.
 BATCH_SIZE = 300
@@ -167,7 +167,7 @@ async def _create_rooms(found: list[Match]) -> None:
     """A room for each two, both of whom are in it, and wait no more."""
     rooms = [
         Room(
-            key=RANDOM_KEY_PREFIX + secrets.token_urlsafe(16), kind=ANONYMOUS, name="", member_count=2,
+            key=RANDOM_KEY_PREFIX + secrets.token_urlsafe(16), kind=KIND, name="", member_count=2,
             topic=" ".join(sorted(one.interests & other.interests)),
         )
         for one, other in found

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
@@ -11,14 +10,17 @@ from tortoise.models import Model
 from webapp.accounts.models import User
 from webapp.accounts.names import new_code
 from webapp.accounts.viewer import CODE, Person
-from webapp.conversations.models import ANONYMOUS, Membership, Room
-from webapp.core.i18n import _
+from webapp.conversations import queries
+from webapp.conversations.kinds import ANONYMOUS
+from webapp.conversations.models import Room
+from webapp.conversations.seats import Seat
 from webapp.db import sql, transaction
 from webapp.db.sql import CLOCK
-from webapp.messages.models import Message
 from webapp.strangers.interests import MAX_INTEREST_LENGTH, MAX_INTERESTS
 from webapp.strangers.names import new_name
 
+# What the column `room.kind` holds of these chats.
+KIND = ANONYMOUS.stored
 # Somebody whose page gives no sign of life for so long waits no more.
 WAITING_MS = 10_000
 # In a chat an open page says every two seconds that it is there: after five somebody is away, after fifteen more gone.
@@ -175,33 +177,26 @@ class Stranger(Model):
 
     # Talking.
 
-    async def current_chat(self, room_id: int | None = None) -> Room | None:
-        """Their chat as they see it, over or not; another that they were in, when it is named."""
+    async def current_chat(self, room_id: int | None = None) -> Seat | None:
+        """Return the seat in their chat, over or not; in another that they were in, where it is named."""
         which = room_id or self.room_id
-        both = Membership.filter(room_id=which, room__kind=ANONYMOUS, room__closed_at=None) if which else None
-        by_user = {one.user_id: one for one in await both.select_related("room", "user")} if both else {}
-        if self.mask_id not in by_user:
-            return None
-        mine = by_user.pop(self.mask_id)
-        room = mine.room
-        room.membership, room.other_membership = mine, next(iter(by_user.values()), None)
-        room.other = room.other_membership.user if room.other_membership else None
-        room.name = room.other.display_name if room.other else str(_("Stranger"))
-        return room
+        seat = await queries.seat_by_id(self.mask.as_viewer(session_id=0), which) if which else None
+        is_theirs = seat is not None and seat.kind is ANONYMOUS and seat.membership is not None
+        return seat if is_theirs else None
 
-    async def leave(self) -> Room | None:
-        """Leave the chat, which ends it for both; the chat, when they were in one."""
-        room = await self.current_chat()
-        if room:
-            await transaction.transact(self._leave, room)
-        return room
+    async def leave(self) -> Seat | None:
+        """Leave the chat, which ends it for both; return the seat that they had, None where they were in no chat."""
+        seat = await self.current_chat()
+        if seat:
+            await transaction.transact(self._leave, seat)
+        return seat
 
-    async def _leave(self, room: Room) -> None:
+    async def _leave(self, seat: Seat) -> None:
         now = datetime.now(UTC)
-        ended = await Room.filter(id=room.id, kind=ANONYMOUS, locked_at=None).update(locked_at=now)
-        await Stranger.filter(id=self.id, room_id=room.id).update(room_id=None, last_room_id=room.id)
-        if ended and room.other and (now - room.created_at).total_seconds() * 1000 < SKIP_MS:
-            await Met.mark_skipped(self, room.other.id)
+        ended = await Room.filter(id=seat.room.id, kind=KIND, locked_at=None).update(locked_at=now)
+        await Stranger.filter(id=self.id, room_id=seat.room.id).update(room_id=None, last_room_id=seat.room.id)
+        if ended and seat.other and (now - seat.room.created_at).total_seconds() * 1000 < SKIP_MS:
+            await Met.mark_skipped(self, seat.other.id)
 
     @classmethod
     async def end_abandoned(cls, room_id: int) -> bool:
@@ -209,14 +204,14 @@ class Stranger(Model):
 
         async def write() -> bool:
             # The room first, as everywhere: then the two of them.
-            await Room.filter(id=room_id, kind=ANONYMOUS).update(kind=ANONYMOUS)
+            await Room.filter(id=room_id, kind=KIND).update(kind=KIND)
             gone = await sql.rows(
                 "UPDATE stranger SET last_room_id = room_id, room_id = NULL "
                 f"WHERE room_id = ? AND here_until < {CLOCK} - {GRACE_MS} RETURNING id",
                 room_id,
             )
             if gone:
-                await Room.filter(id=room_id, kind=ANONYMOUS, locked_at=None).update(locked_at=datetime.now(UTC))
+                await Room.filter(id=room_id, kind=KIND, locked_at=None).update(locked_at=datetime.now(UTC))
             return bool(gone)
 
         return await transaction.transact(write)
@@ -252,53 +247,3 @@ class Met(Model):
         if left:
             low, high = sorted((leaver.person, left.person))
             await cls.filter(low=low, high=high).update(skipped=left.person)
-
-
-class Company(NamedTuple):
-    """Of a chat: whether it is over, and the codes of the masks who are away."""
-
-    is_over: bool
-    away: tuple[str, ...]
-    is_abandoned: bool = False
-
-
-async def company_in(rooms: Collection[int]) -> dict[int, Company]:
-    """Of these stranger chats: who is there, in one query."""
-    marks = sql.placeholders(rooms)
-    rows = await sql.rows(
-        'SELECT room.id, room.locked_at, "user".code, '
-        f"stranger.here_until < {CLOCK} AS is_away, stranger.here_until < {CLOCK} - {GRACE_MS} AS is_gone "
-        "FROM room LEFT JOIN stranger ON stranger.room_id = room.id "
-        'LEFT JOIN "user" ON "user".id = stranger.mask_id '
-        f"WHERE room.kind = '{ANONYMOUS}' AND room.closed_at IS NULL AND room.id IN ({marks})",
-        *rooms,
-    )
-    found: dict[int, Company] = {}
-    for row in rows:
-        known = found.get(row["id"], Company(row["locked_at"] is not None, ()))
-        away = (*known.away, row["code"]) if row["is_away"] and not known.is_over else known.away
-        is_abandoned = known.is_abandoned or (bool(row["is_gone"]) and not known.is_over)
-        found[row["id"]] = Company(known.is_over, tuple(sorted(away)), is_abandoned)
-    return found
-
-
-async def account_behind(mask_id: int) -> User | None:
-    """Whose mask it is: the account, or the guest, who is nobody else."""
-    stranger = await Stranger.get_or_none(mask_id=mask_id)
-    return await User.get_or_none(id=stranger.person) if stranger else None
-
-
-async def latest_chat(person_id: int) -> tuple[Room, Person] | None:
-    """The stranger chat that the person is in or was in last, and the mask of the other."""
-    stranger = await Stranger.of(person_id)
-    if stranger is None:
-        return None
-    room = await stranger.current_chat() or await stranger.current_chat(stranger.last_room_id)
-    return (room, room.other) if room and room.other else None
-
-
-async def transcript(room: Room, most: int = 100) -> list[dict[str, object]]:
-    """The last messages of the chat in their order: number, author's code and name, when, and the words as typed."""
-    newest = Message.filter(room_id=room.id).order_by("-number").limit(most)
-    found = await newest.values("number", "created_at", "body", code="author__code", name="author__display_name")
-    return list(reversed(found))

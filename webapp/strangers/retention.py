@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 
 from webapp.accounts.models import User
-from webapp.conversations.models import ANONYMOUS, Room
+from webapp.conversations.models import Room
 from webapp.db import sql
 from webapp.db.sql import CLOCK
 from webapp.messages.retention import delete_closed_rooms
-from webapp.strangers.models import GRACE_MS, MEMORY_MS, Stranger
+from webapp.strangers.models import GRACE_MS, KIND, MEMORY_MS, Stranger
 
 # An hour is what we promise; what forgets runs every few minutes.
 RETENTION_MINUTES = 30
@@ -23,11 +23,11 @@ async def delete_expired() -> int:
     now = datetime.now(UTC).timestamp()
     await _end_forsaken()
     ended = datetime.fromtimestamp(now - RETENTION_MINUTES * 60, UTC)
-    due = await Room.filter(kind=ANONYMOUS, locked_at__lt=ended, closed_at=None).values_list("id", flat=True)
+    due = await Room.filter(kind=KIND, locked_at__lt=ended, closed_at=None).values_list("id", flat=True)
     for room_id in due:
         await Stranger.filter(room_id=room_id).update(room_id=None)
         await Stranger.filter(last_room_id=room_id).update(last_room_id=None)
-        await Room.filter(id=room_id, kind=ANONYMOUS).update(closed_at=datetime.now(UTC))
+        await Room.filter(id=room_id, kind=KIND).update(closed_at=datetime.now(UTC))
     await delete_closed_rooms()
     await _drop_masks(datetime.fromtimestamp(now - GUEST_MS / 1000, UTC))
     for table, moment, age in (("met", "at", MEMORY_MS), ("conduct", "changed_at", GUEST_MS)):
@@ -45,7 +45,7 @@ async def _end_forsaken() -> None:
 
 
 async def _drop_masks(yesterday: datetime) -> None:
-    for stranger in await Stranger.filter(mask__created_at__lt=yesterday):
+    for stranger in await Stranger.filter(mask__created_at__lt=yesterday).select_related("mask"):
         if stranger.is_guest or (stranger.room_id is None and not stranger.is_waiting):
             await stranger.leave()
             await User.filter(id=stranger.mask_id, is_guest=True).delete()

@@ -1,6 +1,6 @@
 """Ending streams: whose right has ended, and what they are told."""
 
-from webapp.conversations.models import CANNOT_WRITE
+from webapp.conversations.kinds import CANNOT_WRITE
 from webapp.core.i18n import _, use_language
 from webapp.http import render
 from webapp.live import Reader, frames
@@ -12,13 +12,14 @@ REASONS = {
     "renewed": (_("Your password was changed in another window."), "{page}", _("Load this page again")),
     "banned": (_("Your account is suspended."), "{page}", _("Why, and until when")),
     "kicked": (_("The owner of the room has kicked you for a while."), "/lobby", _("Go to the lobby")),
+    "removed": (_("You are not in this room any more."), "/lobby", _("Go to the lobby")),
     "parted": (CANNOT_WRITE, "/lobby", _("Go to the lobby")),
     "went_on": (_("You are not in this chat any more."), "/strangers", _("Continue")),
     "gone": (_("This room has been deleted."), "/lobby", _("Go to the lobby")),
 }
 
 # For these the person may not write here either: what they had begun to write is kept by the script, as a draft.
-ENDS_WRITING = ("kicked", "parted", "gone")
+ENDS_WRITING = ("kicked", "removed", "parted", "gone")
 
 
 def last_frame(reader: Reader, reason: str) -> bytes:

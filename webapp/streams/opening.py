@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.accounts.viewer import Viewer
-from webapp.conversations.models import Room
+from webapp.conversations.seats import Seat
 from webapp.core.i18n import Text, _, current_language
 from webapp.http import negotiate, render
 from webapp.http.client import client
@@ -26,8 +26,7 @@ MOST_DIGITS = 18
 LONGEST_DIGEST = 40
 # Pages that come back after an upgrade load themselves anew, so many milliseconds apart on average.
 RELOAD_MS = 10
-# What a page shows of a public room, and of its viewer's sidebar; and what it does without where little is to be sent.
-PUBLIC_STATES = frozenset({"about", "people", "typing"})
+# What a page shows of its viewer's sidebar, and of all states what it does without where little is to be sent.
 SIDEBAR_STATES = frozenset({"entries", "online"})
 DISPENSABLE_STATES = frozenset({"people", "typing", "online"})
 # Who saves data gets what comes within so long in one piece.
@@ -36,9 +35,9 @@ SAVE_DATA_INTERVAL_SECONDS = 2.0
 FIRST_BYTES = 1024
 
 
-async def open_events(request: Request, user: Viewer, room: Room | None) -> Response:
+async def open_events(request: Request, user: Viewer, seat: Seat | None) -> Response:
     digest = query(request, "sidebar", OLDER_PAGE)[:LONGEST_DIGEST]
-    reader = await open_reader(request, user, room, "sse", _cursor(request, room) if room else None, digest)
+    reader = await open_reader(request, user, seat, "sse", _cursor(request, seat) if seat else None, digest)
     return open_stream(request, reader)
 
 
@@ -66,11 +65,11 @@ def _is_outdated(request: Request) -> bool:
     return query(request, "page", of_old_page) != render.PAGE_VERSION
 
 
-async def open_log(request: Request, user: Viewer, room: Room) -> Response:
+async def open_log(request: Request, seat: Seat) -> Response:
     if must_wait(request):
-        return waiting_document(request, f"{room.path}?plain=1", _("Page without live updates"))
-    reader = await open_reader(request, user, room, "html")
-    return open_document(request, reader, user, "messages/live.html", room=room, moderates=room.is_owned_by(user))
+        return waiting_document(request, f"{seat.path}?plain=1", _("Page without live updates"))
+    reader = await open_reader(request, seat.viewer, seat, "html")
+    return open_document(request, reader, seat.viewer, "messages/live.html", seat=seat)
 
 
 def must_wait(request: Request) -> bool:
@@ -104,7 +103,7 @@ def open_document(request: Request, reader: Reader, user: Viewer, name: str, **c
 async def open_reader(
     request: Request,
     user: Viewer,
-    room: Room | None,
+    seat: Seat | None,
     framing: str,
     cursor: int | None = None,
     digest: str | None = None,
@@ -115,15 +114,17 @@ async def open_reader(
     The `digest` is that of the sidebar on the page, None where there is none; a mask's page never has one.
     """
     await end_oldest_streams(request)
-    is_masked = room is not None and room.is_stranger
-    channels = [f"room:{room.id}"] if room else []
+    is_masked = seat is not None and not seat.kind.tracks_presence
+    channels = [f"room:{seat.room.id}"] if seat else []
     if is_masked:
         channels.append(f"mask:{user.id}")
     elif digest is not None:
         channels.append(f"user:{user.id}")
     labels = {"session": client(request).session_id, "user": user.id}
-    path = room.path if room else path_for("lobby")
-    states = _shown(_states(room), digest is not None and not is_masked, client(request).save_data)
+    path = seat.path if seat else path_for("lobby")
+    states = _shown(
+        seat.states if seat else frozenset(), digest is not None and not is_masked, client(request).save_data
+    )
     return Reader(channels, cursor, framing, states, labels, path, current_language().code, digest or "")
 
 
@@ -132,19 +133,6 @@ def _shown(states: frozenset[str], has_sidebar: bool, save_data: bool) -> frozen
     """Return what a page shows: one object for all the pages of a kind."""
     shown = states | SIDEBAR_STATES if has_sidebar else states
     return shown - DISPENSABLE_STATES if save_data else shown
-
-
-def _states(room: Room | None) -> frozenset[str]:
-    if room is None:
-        return frozenset()
-    if not room.is_chat:
-        return PUBLIC_STATES
-    states = {"typing"}
-    if room.other and not room.is_notes:
-        states.add("receipts")
-    if room.is_stranger:
-        states.add("company")
-    return frozenset(states)
 
 
 async def end_oldest_streams(request: Request) -> None:
@@ -161,10 +149,10 @@ def is_long_poll(request: Request) -> bool:
     return "wait=" in request.headers.get("prefer", "")
 
 
-def _cursor(request: Request, room: Room) -> int | None:
+def _cursor(request: Request, seat: Seat) -> int | None:
     """The version that the page holds: what it heard last wins over what it was served with."""
     for text in (request.headers.get("last-event-id"), query(request, "after")):
         if text and text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
             # A version that is still to come is of another time (a restored backup): the log is sent anew.
-            return int(text) if int(text) <= room.version else None
+            return int(text) if int(text) <= seat.room.version else None
     return None

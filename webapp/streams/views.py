@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.authentication import require_account
-from webapp.accounts.viewer import Viewer
 from webapp.conversations import access
-from webapp.conversations.models import CANNOT_WRITE, Room
+from webapp.conversations.kinds import CANNOT_WRITE
+from webapp.conversations.seats import Seat
 from webapp.core.errors import Forbidden
 from webapp.core.i18n import _
 from webapp.http import render
@@ -31,8 +31,8 @@ MAX_VERSION_LENGTH = 18
 
 async def room_events(request: Request) -> Response:
     """Server-Sent Events of a room, from the version that the page holds."""
-    user, room = await _room(request)
-    return await open_events(request, user, room)
+    seat = await _seat(request)
+    return await open_events(request, seat.viewer, seat)
 
 
 async def viewer_events(request: Request) -> Response:
@@ -42,7 +42,7 @@ async def viewer_events(request: Request) -> Response:
 
 async def room_document(request: Request) -> Response:
     """The log as a document that never ends, for pages without script."""
-    return await open_log(request, *await _room(request))
+    return await open_log(request, await _seat(request))
 
 
 async def viewer_document(request: Request) -> Response:
@@ -73,9 +73,8 @@ async def supervisor(request: Request) -> Response:
     return Response(html, 200, headers, "text/html")
 
 
-async def _room(request: Request) -> tuple[Viewer, Room]:
-    user = require_account(request)
-    room = await access.for_reading(user, request.path_params["key"])
-    if not room.is_live:
-        raise Forbidden(CANNOT_WRITE if room.is_blocked else _("You have not answered yet."))
-    return user, room
+async def _seat(request: Request) -> Seat:
+    seat = await access.for_reading(request)
+    if not seat.is_live:
+        raise Forbidden(CANNOT_WRITE if seat.is_blocked else _("You have not answered yet."))
+    return seat

@@ -9,7 +9,9 @@ from webapp.cli.demo import words
 from webapp.cli.demo.logs import write_log
 from webapp.cli.demo.rows import Row, write_rows
 from webapp.cli.demo.talks import Talk, say
-from webapp.conversations.models import DIRECT, MEMBER, PUBLIC, RANDOM_KEY_PREFIX, Membership, Room
+from webapp.conversations.kinds import DIRECT, PUBLIC
+from webapp.conversations.models import RANDOM_KEY_PREFIX, Membership, Room
+from webapp.conversations.seats import MEMBER
 from webapp.db import transaction
 
 # So many accounts have company; the first of them has everything that there is to show.
@@ -59,8 +61,15 @@ async def _create_chat(people: list[int], begins: datetime) -> Room:
     low, high = min(people), max(people)
     key = RANDOM_KEY_PREFIX + secrets.token_urlsafe(16)
     room = await Room.create(
-        key=key, kind=DIRECT, name="", low=low, high=high, member_count=len(people), created_at=begins, last_at=begins
-    )
+        key=key,
+        kind=DIRECT.stored,
+        name="",
+        low=low,
+        high=high,
+        member_count=len(people),
+        created_at=begins,
+        last_at=begins,
+    )  # fmt: skip
     for person in people:
         await Membership.create(room=room, user_id=person, role=MEMBER, joined_at=begins)
     return room
@@ -82,6 +91,6 @@ async def _write_lines(room: Room, author: int, lines: tuple[str, ...]) -> None:
 
 
 async def _mute_room(me: int) -> None:
-    rooms = Membership.filter(user_id=me, room__kind=PUBLIC).order_by("room_id").offset(MUTED_PLACE)
+    rooms = Membership.filter(user_id=me, room__kind=PUBLIC.stored).order_by("room_id").offset(MUTED_PLACE)
     if muted := await rooms.first():
         await Membership.filter(id=muted.id).update(muted=True)

@@ -12,7 +12,9 @@ from webapp.cli.demo import words
 from webapp.cli.demo.people import MONTHS_BACK
 from webapp.cli.demo.rows import Row, batches, write_rows
 from webapp.cli.demo.talks import Talk
-from webapp.conversations.models import MEMBER, OWNER, PUBLIC, Room
+from webapp.conversations.kinds import PUBLIC
+from webapp.conversations.models import Room
+from webapp.conversations.seats import MEMBER, OWNER
 from webapp.core import text
 from webapp.db import transaction
 
@@ -37,7 +39,7 @@ async def write_empty_rooms(chance: random.Random, people: list[int], shares: li
     ]
     columns = "key, kind, name, folded, topic, version, last_number, last_at, member_count, created_at"
     rows: Iterator[Row] = (
-        (text.slug(name), PUBLIC, name, text.fold(name), topic, 0, 0, talk.begins, 0, talk.begins)
+        (text.slug(name), PUBLIC.stored, name, text.fold(name), topic, 0, 0, talk.begins, 0, talk.begins)
         for name, topic, talk in plans
     )
     for batch in batches(rows):

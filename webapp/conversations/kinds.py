@@ -1,0 +1,158 @@
+"""The kinds of rooms: everything that differs between public rooms, direct chats and anonymous chats."""
+
+from collections.abc import Callable
+from typing import ClassVar, Protocol
+
+from webapp.conversations.seats import OWNER, Kind, RoomRow, Seat, locked_refusal
+from webapp.core.errors import Forbidden
+from webapp.core.i18n import Text, _
+from webapp.db import sql
+from webapp.http.urls import path_for
+from webapp.relationships.models import Block
+
+# How many messages somebody who is no friend may write before there is an answer.
+MAX_UNANSWERED = 3
+MAX_ANONYMOUS_MESSAGES = 500
+NOTES = _("Notes to yourself")
+DELETED_ACCOUNT = _("Deleted account")
+STRANGER = _("Stranger")
+CANNOT_WRITE = _("You can't write to this person.")
+OTHER_DELETED = _("This account was deleted. You can still read what was said.")
+UNANSWERED = _("You have written %(count)s messages. Wait until they answer.", count=MAX_UNANSWERED)
+CHAT_ENDED = _("This chat is over.")
+CHAT_FULL = _("%(most)s messages fit in a chat with a stranger, and this one is full.", most=MAX_ANONYMOUS_MESSAGES)
+
+
+class HasKind(Protocol):
+    """A row of the table of rooms, whose kind is a word."""
+
+    kind: str
+
+
+class KeyedKind(Kind):
+    """A kind whose rooms have their key in the address."""
+
+    def path(self, room_id: int, key: str) -> str:
+        return path_for(self.route, key=key)
+
+    async def check_post(self, room: RoomRow, author_id: int, number: int) -> None:
+        if room.locked_at and not await _may_post_locked(room.id, author_id):
+            raise Forbidden(locked_refusal(room.name))
+
+
+async def _may_post_locked(room_id: int, user_id: int) -> bool:
+    """Whether the user is the owner of the room or an administrator."""
+    rows = await sql.fetch_inline(
+        'SELECT 1 FROM "user" WHERE id = ? AND (is_admin OR EXISTS (SELECT 1 FROM membership '
+        "WHERE room_id = ? AND user_id = ? AND role = ?))",
+        user_id, room_id, user_id, OWNER,
+    )  # fmt: skip
+    return bool(rows)
+
+
+class Public(KeyedKind):
+    """A room that everybody finds, reads and joins."""
+
+    stored = "public"
+    is_listed = is_searchable = True
+    is_private = False
+    joins_on_post = True
+    has_owner = True
+
+
+class Direct(KeyedKind):
+    """A chat of two people who know each other, or one person's notes."""
+
+    stored = "direct"
+    states = frozenset({"typing", "receipts"})
+    is_between_two = True
+    # Who ignored a request is in the chat again when they write.
+    joins_on_post = True
+
+    def title(self, seat: Seat) -> Text:
+        if seat.is_notes:
+            return NOTES
+        return seat.other.display_name if seat.other else DELETED_ACCOUNT
+
+    def can_join(self, seat: Seat) -> bool:
+        return seat.is_request
+
+    def refusal(self, seat: Seat) -> Text:
+        if not seat.room.key or seat.is_notes:
+            return ""
+        if seat.other is None:
+            return OTHER_DELETED
+        if seat.is_blocked:
+            return CANNOT_WRITE
+        is_unanswered = seat.room.last_number >= MAX_UNANSWERED and not seat.is_answered
+        return UNANSWERED if is_unanswered else ""
+
+    async def check_post(self, room: RoomRow, author_id: int, number: int) -> None:
+        """As long as there is no answer, every message is by the one who asked: their number is their count."""
+        assert room.low is not None
+        assert room.high is not None
+        other = room.low + room.high - author_id
+        if other == author_id:
+            return
+        if await Block.filter(blocker_id__in=(author_id, other), blocked_id__in=(author_id, other)).exists():
+            raise Forbidden(CANNOT_WRITE)
+        if number > MAX_UNANSWERED and not await _has_answered(room.id, other):
+            raise Forbidden(UNANSWERED)
+
+
+async def _has_answered(room_id: int, user_id: int) -> bool:
+    rows = await sql.fetch_inline(
+        "SELECT is_request FROM membership WHERE room_id = ? AND user_id = ?", room_id, user_id
+    )
+    return bool(rows) and not rows[0]["is_request"]
+
+
+class Anonymous(Kind):
+    """A chat of two people in masks; its address has its id, and its seats are found behind a mask alone."""
+
+    stored = "stranger"
+    route = "stranger_chat"
+    template = "strangers/chat.html"
+    states = frozenset({"typing", "receipts", "company"})
+    is_between_two = True
+    tracks_presence = False
+    formats_markdown = False
+    allows_editing = False
+    max_messages: ClassVar[int] = MAX_ANONYMOUS_MESSAGES
+
+    def path(self, room_id: int, key: str) -> str:
+        return path_for(self.route, chat=room_id)
+
+    def title(self, seat: Seat) -> Text:
+        return seat.other.display_name if seat.other else STRANGER
+
+    def refusal(self, seat: Seat) -> Text:
+        if seat.room.locked_at:
+            return CHAT_ENDED
+        return CHAT_FULL if seat.room.last_number >= self.max_messages else ""
+
+    async def check_post(self, room: RoomRow, author_id: int, number: int) -> None:
+        if number > self.max_messages:
+            raise Forbidden(CHAT_FULL)
+        # The two may have become friends meanwhile: then it is a direct chat, under their own names.
+        if room.kind is not self or room.locked_at:
+            raise Forbidden(CHAT_ENDED)
+
+
+PUBLIC, DIRECT, ANONYMOUS = Public(), Direct(), Anonymous()
+# By what the column `room.kind` holds. A new kind is a class above, and a name here.
+BY_NAME: dict[str, Kind] = {kind.stored: kind for kind in (PUBLIC, DIRECT, ANONYMOUS)}
+
+
+def of(room: HasKind) -> Kind:
+    return BY_NAME[room.kind]
+
+
+def names(has_fact: Callable[[Kind], bool]) -> list[str]:
+    """Return what `room.kind` holds for the kinds with this fact."""
+    return [name for name, kind in BY_NAME.items() if has_fact(kind)]
+
+
+def sql_names(has_fact: Callable[[Kind], bool]) -> str:
+    """Return the same as it stands in a query, as in `kind IN ('public')`."""
+    return ", ".join(f"'{name}'" for name in names(has_fact)) or "NULL"

@@ -1,0 +1,209 @@
+"""A viewer's seat in a room, the rows that it is made of, and what a kind of room is asked about it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar
+from zlib import crc32
+
+from webapp.accounts.viewer import HUES, Person, Viewer
+from webapp.core.clock import LazyDatetime
+from webapp.core.errors import Forbidden
+from webapp.core.i18n import Text, _
+from webapp.http.urls import path_for
+
+# Roles of members. Who is kicked has a row too, until they come back.
+OWNER, MEMBER, KICKED = "owner", "member", "kicked"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRow:
+    """A room as a query has read it; `low` and `high` are the pair of a direct chat."""
+
+    id: int
+    key: str
+    kind: "Kind"
+    name: str
+    topic: str
+    version: int
+    last_number: int
+    last_at: datetime
+    member_count: int
+    low: int | None
+    high: int | None
+    last_author: int | None
+    locked_at: datetime | None
+    created_at: datetime
+
+    @property
+    def path(self) -> str:
+        return self.kind.path(self.id, self.key)
+
+    @property
+    def hue(self) -> int:
+        return room_hue(self.key)
+
+
+def room_hue(key: str) -> int:
+    return crc32(key.encode()) % HUES
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipRow:
+    """Somebody's membership of a room as a query has read it."""
+
+    id: int
+    user_id: int
+    role: str
+    read_number: int
+    delivered_number: int
+    muted: bool
+    is_request: bool
+    joined_at: datetime
+    kicked_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """
+    One viewer in one room, and what they may do there.
+
+    `membership` is theirs, None where they are not in the room. Between two, `other` is whom they talk to, None when
+    that account was deleted; `is_blocked` says that a block stands between the two, whoever made it.
+    """
+
+    room: RoomRow
+    viewer: Viewer
+    membership: MembershipRow | None = None
+    other: Person | None = None
+    other_membership: MembershipRow | None = None
+    is_blocked: bool = False
+
+    @property
+    def kind(self) -> "Kind":
+        return self.room.kind
+
+    @property
+    def path(self) -> str:
+        """The room's address; before a direct chat is stored, that of the page where it begins."""
+        return self.room.path if self.room.key else self.first_path
+
+    @property
+    def first_path(self) -> str:
+        """The address at which a direct chat with the other begins; empty elsewhere."""
+        return path_for("chat", code=self.other.code) if self.other and self.room.low is not None else ""
+
+    @property
+    def title(self) -> Text:
+        return self.kind.title(self)
+
+    @property
+    def states(self) -> frozenset[str]:
+        """The live states that the page shows: where nobody reads besides the viewer there are no receipts."""
+        has_other = self.other is not None and not self.is_notes
+        return self.kind.states if has_other else self.kind.states - {"receipts"}
+
+    @property
+    def refusal(self) -> Text:
+        """Why the viewer can't post here, in a sentence; empty when they can."""
+        return self.kind.refusal(self)
+
+    @property
+    def can_post(self) -> bool:
+        """Whether the page has a composer: a message request is answered first."""
+        return not self.is_request and not self.refusal
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the page has a stream: not before a request is answered, nor when a block stands between the two."""
+        return bool(self.room.key) and not self.is_request and not self.is_blocked
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the viewer may change the room and remove what others wrote; an administrator may everywhere."""
+        is_own = self.membership is not None and self.membership.role == OWNER
+        return self.kind.has_owner and (is_own or self.viewer.is_admin)
+
+    @property
+    def is_request(self) -> bool:
+        """Whether the other wants to write to the viewer, who has not answered."""
+        return self.membership is not None and self.membership.is_request
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the viewer may write to the other as much as they like."""
+        return self.is_notes or (self.other_membership is not None and not self.other_membership.is_request)
+
+    @property
+    def is_notes(self) -> bool:
+        return self.room.low is not None and self.room.low == self.room.high
+
+    def require_can_post(self) -> None:
+        """Raise Forbidden where the viewer may not post (locked, blocked, unanswered, full)."""
+        if refusal := self.refusal:
+            raise Forbidden(refusal)
+
+
+class Kind(ABC):
+    """What differs between kinds of rooms; kinds.py has one stateless object of each."""
+
+    # What `room.kind` holds, the named route of the page, its template, and the live states that it shows.
+    stored: ClassVar[str]
+    route: ClassVar[str] = "room"
+    template: ClassVar[str] = "messages/room.html"
+    states: ClassVar[frozenset[str]] = frozenset({"people", "about", "typing"})
+    # Whether it stands in the list of rooms, and is found by its name.
+    is_listed: ClassVar[bool] = False
+    is_searchable: ClassVar[bool] = False
+    is_between_two: ClassVar[bool] = False
+    # Whether only members read it: then a stream ends with the membership.
+    is_private: ClassVar[bool] = True
+    # Whether who posts becomes a member.
+    joins_on_post: ClassVar[bool] = False
+    has_owner: ClassVar[bool] = False
+    # Whether others see who has it open.
+    tracks_presence: ClassVar[bool] = True
+    formats_markdown: ClassVar[bool] = True
+    allows_editing: ClassVar[bool] = True
+    max_messages: ClassVar[int | None] = None
+
+    @abstractmethod
+    def path(self, room_id: int, key: str) -> str:
+        """Return the address of the room's page."""
+
+    def title(self, seat: Seat) -> Text:
+        """Return what the viewer reads as the room's name."""
+        return seat.room.name
+
+    def can_read(self, seat: Seat) -> bool:
+        is_member = seat.membership is not None and seat.membership.role != KICKED
+        return is_member or not self.is_private
+
+    def can_join(self, seat: Seat) -> bool:
+        """Whether the viewer may become a member by themselves."""
+        return not self.is_private
+
+    def refusal(self, seat: Seat) -> Text:
+        """Return why the viewer can't post, as far as the seat tells; empty when they can."""
+        if seat.room.locked_at and not seat.is_owner:
+            return locked_refusal(seat.room.name)
+        return ""
+
+    @abstractmethod
+    async def check_post(self, room: RoomRow, author_id: int, number: int) -> None:
+        """
+        Raise Forbidden where the author can't post the message of that number.
+
+        Called within the transaction that holds the room's lock, with the room as it is there: what was true when
+        the author was let in may have changed.
+        """
+
+
+def locked_refusal(name: str) -> Text:
+    return _("%(name)s is locked. You can read, but not write.", name=name)
+
+
+def require_not_kicked(kicked_until: datetime | None) -> None:
+    """Raise Forbidden until the time of a kick is over."""
+    if kicked_until and kicked_until > datetime.now(UTC):
+        raise Forbidden(_("You are kicked from this room until %(until)s.", until=LazyDatetime(kicked_until)))

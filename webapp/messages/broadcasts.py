@@ -1,0 +1,14 @@
+"""What open pages get when something was posted."""
+
+from webapp.conversations import broadcasts as rooms
+from webapp.conversations.seats import Seat
+from webapp.messages import changes, receipts, typing
+from webapp.messages.posting import Posted
+
+
+def posted(seat: Seat, posted: Posted) -> None:
+    changes.log_changed(seat.room.id, posted.version)
+    if seat.membership is None:
+        rooms.membership_changed(seat.room.id, seat.viewer.id)
+    receipts.schedule_refresh(seat.room)
+    typing.stopped(seat.room.id, seat.viewer)

@@ -1,0 +1,161 @@
+"""The settings of a room: what its members do for themselves, and what its owner and administrators do."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp import settings
+from webapp.accounts.authentication import require_account
+from webapp.accounts.models import User
+from webapp.conversations import access, broadcasts, members
+from webapp.conversations.audit import is_on_behalf, record_act
+from webapp.conversations.members import people
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.queries import PAGE_SIZE
+from webapp.conversations.seats import OWNER, MembershipRow, Seat
+from webapp.core import text
+from webapp.core.errors import Forbidden, Invalid
+from webapp.core.i18n import _
+from webapp.http import render
+from webapp.http.forms import read_form
+from webapp.http.limits import throttle
+from webapp.http.params import page_number, query, whole
+from webapp.live import hub
+from webapp.messages import changes
+from webapp.messages.retention import delete_closed_rooms
+from webapp.presence.tracker import tracker
+from webapp.sidebar.layout import EMPTY_FORM, render_with_sidebar
+
+# What a form of the settings does; it returns where that leads, None for back to them.
+Action = Callable[[Seat, dict[str, str]], Awaitable[str | None]]
+
+SUCCESS_MESSAGES = {
+    "topic": _("Saved."),
+    "lock": _("The room is locked."),
+    "unlock": _("The room is open again."),
+    "kick": _("They are kicked for now."),
+    "pardon": _("They may come back."),
+    "hand_over": _("The room has a new owner."),
+    "unread": _("Marked as unread."),
+    "mute": _("Muted: new messages here are not counted."),
+    "unmute": _("New messages here are counted again."),
+}
+
+
+async def show_settings(request: Request) -> Response:
+    user = require_account(request)
+    seat = await access.for_reading(request)
+    if request.method != "POST":
+        return await _settings(request, seat)
+    await throttle(settings.RATE_CHANGE, "room", str(user.id))
+    form = await read_form(request, "do", "topic", "who", "minutes", "name", "number")
+    if form["do"] not in MEMBER_ACTIONS and not seat.is_owner:
+        raise Forbidden(_("Only the owner of the room can do that."))
+    action = (MEMBER_ACTIONS | OWNER_ACTIONS).get(form["do"])
+    if action is None:
+        raise Invalid(do=_("This can't be done here."))
+    try:
+        goto = await action(seat, form)
+    except Invalid as error:
+        kept = form if form["do"] == "topic" else form | {"topic": seat.room.topic}
+        return await _settings(request, seat, error.status, form=kept, problems=EMPTY_FORM | error.problems)
+    if form["do"] in OWNER_ACTIONS and is_on_behalf(seat):
+        person = await User.get_or_none(code=form["who"][:9]) if form["who"] else None
+        await record_act(request, form["do"], seat, person)
+    return render.see_other(goto or f"{seat.path}/settings?done={form['do']}")
+
+
+async def _settings(request: Request, seat: Seat, status: int = 200, **context: Any) -> Response:
+    page = page_number(request)
+    room_id = seat.room.id
+    found = [] if seat.kind.is_between_two else await members.page(room_id, page)
+    defaults: dict[str, Any] = {
+        "seat": seat,
+        "room": seat.room,
+        "owns_alone": bool(seat.membership and seat.membership.role == OWNER),
+        "members": people(found[:PAGE_SIZE]),
+        "more_members": len(found) > PAGE_SIZE,
+        "kicked": people(await members.kicked(room_id)) if seat.is_owner else [],
+        "page": page,
+        "current_key": seat.room.key,
+        "notice": SUCCESS_MESSAGES.get(query(request, "done"), ""),
+        "form": {"topic": seat.room.topic, "name": ""},
+    }
+    return await render_with_sidebar(request, seat.viewer, "rooms/settings.html", status, **(defaults | context))
+
+
+async def _mute(seat: Seat, form: dict[str, str]) -> None:
+    await Membership.set_muted(_require_membership(seat).id, form["do"] == "mute")
+    broadcasts.membership_changed(seat.room.id, seat.viewer.id)
+
+
+async def _unread(seat: Seat, form: dict[str, str]) -> None:
+    """Mark as unread from this message on; another open window of the room would read it at once, and is not asked."""
+    last = seat.room.last_number
+    number = whole(form["number"], default=last)
+    await Membership.mark_unread_from(_require_membership(seat).id, number, last)
+    broadcasts.membership_changed(seat.room.id, seat.viewer.id)
+
+
+def _require_membership(seat: Seat) -> MembershipRow:
+    if seat.membership is None:
+        raise Forbidden(_("You are not in this room. Join it first."))
+    return seat.membership
+
+
+MEMBER_ACTIONS: dict[str, Action] = {"mute": _mute, "unmute": _mute, "unread": _unread}
+
+
+async def _topic(seat: Seat, form: dict[str, str]) -> None:
+    await Room.set_topic(seat.room.id, form["topic"])
+    broadcasts.details_changed(seat.room.id)
+
+
+async def _lock(seat: Seat, form: dict[str, str]) -> None:
+    await Room.set_locked(seat.room.id, form["do"] == "lock")
+    broadcasts.details_changed(seat.room.id)
+
+
+async def _kick(seat: Seat, form: dict[str, str]) -> None:
+    room_id = seat.room.id
+    member = await members.by_code(room_id, form["who"])
+    if member.role == OWNER or member.user_id == seat.viewer.id:
+        raise Forbidden(_("The owner can't be kicked."))
+    if member.user.is_admin:
+        raise Forbidden(_("An administrator can't be kicked."))
+    await members.kick(room_id, member, whole(form["minutes"], default=60))
+    tracker().leave_now(member.user_id, room_id)
+    changes.member_left(room_id, member.user)
+    broadcasts.kicked(room_id, member.user_id)
+    broadcasts.membership_changed(room_id, member.user_id)
+
+
+async def _pardon(seat: Seat, form: dict[str, str]) -> None:
+    await members.unkick(await members.by_code(seat.room.id, form["who"]))
+
+
+async def _hand_over(seat: Seat, form: dict[str, str]) -> str:
+    await members.transfer_ownership(seat.room.id, await members.by_code(seat.room.id, form["who"]))
+    return f"{seat.path}/settings?done=hand_over"
+
+
+async def _delete(seat: Seat, form: dict[str, str]) -> str:
+    if text.fold(form["name"]) != text.fold(seat.room.name):
+        raise Invalid(name=_("That is not the name of this room."))
+    await Room.close(seat.room.id)
+    broadcasts.room_deleted(seat.room.id)
+    hub().spawn(delete_closed_rooms())
+    return "/lobby"
+
+
+OWNER_ACTIONS: dict[str, Action] = {
+    "topic": _topic,
+    "lock": _lock,
+    "unlock": _lock,
+    "kick": _kick,
+    "pardon": _pardon,
+    "hand_over": _hand_over,
+    "delete": _delete,
+}

@@ -1,0 +1,107 @@
+"""A chat with a stranger: its page and stream, going on to the next, and keeping in touch."""
+
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webapp import settings
+from webapp.conversations.seats import RoomRow, Seat
+from webapp.core.errors import NotFound, RedirectToStrangers
+from webapp.core.i18n import _
+from webapp.http import render
+from webapp.http.forms import read_form
+from webapp.http.limits import throttle
+from webapp.http.params import is_in_query
+from webapp.messages import page
+from webapp.messages.page import PageContext
+from webapp.relationships.models import VeiledBlock
+from webapp.strangers import broadcasts, friendship, steps
+from webapp.strangers.broadcasts import moved_response
+from webapp.strangers.masks import account_behind, find_seat, masked, require_stranger, seat_of
+from webapp.strangers.models import READING_MS, WAITING_MS, YOUNG_SECONDS
+from webapp.strangers.steps import HOME, REGISTER, stranger_for_change
+from webapp.streams.opening import open_events
+
+
+@masked
+async def chat(request: Request) -> Response:
+    """The chat, with its history while it lasts."""
+    stranger = await require_stranger(request)
+    seat = await seat_of(stranger, request)
+    # A page that is not live can't report that it is still open.
+    await stranger.extend_presence(READING_MS if page.wants_plain(request) else WAITING_MS)
+    return await page.show(request, seat)
+
+
+async def chat_page(request: Request, seat: Seat, context: PageContext, status: int) -> Response:
+    """The layout of anonymous chats."""
+    context |= {
+        "viewer": seat.viewer,
+        "viewer_css": seat.viewer.stylesheet,
+        "company": await broadcasts.company_seen(seat.room.id),
+        "kept": is_in_query(request, "kept"),
+    }
+    response = render.page(request, seat.kind.template, status, **context)
+    page.remember_plain(request, response, HOME)
+    return response
+
+
+async def chat_events(request: Request) -> Response:
+    """Server-Sent Events of the chat; a page that is older than what became of it is led on."""
+    try:
+        seat = await find_seat(request)
+    except RedirectToStrangers:
+        return moved_response()
+    return await open_events(request, seat.viewer, seat)
+
+
+# Going on.
+
+
+async def leave(request: Request) -> Response:
+    await steps.leave_chat(await stranger_for_change(request))
+    return render.see_other(HOME)
+
+
+async def find_next(request: Request) -> Response:
+    """Go on to somebody else; asked once whether they are sure when they have only just met."""
+    stranger = await require_stranger(request)
+    seat = await stranger.current_chat()
+    if request.method != "POST":
+        return render.page(request, "strangers/next.html", seat=seat) if seat else render.see_other(HOME)
+    await throttle(settings.RATE_CHANGE, "stranger", str(stranger.person))
+    form = await read_form(request, "sure")
+    if seat and not form["sure"] and _is_young(seat.room):
+        return render.see_other(f"{HOME}/next")
+    await steps.leave_chat(stranger)
+    return await steps.find(stranger)
+
+
+def _is_young(room: RoomRow) -> bool:
+    return room.locked_at is None and (datetime.now(UTC) - room.created_at).total_seconds() < YOUNG_SECONDS
+
+
+async def block(request: Request) -> Response:
+    """Never be brought together again: the people behind the masks, who stay unknown to each other."""
+    stranger = await stranger_for_change(request)
+    seat = await stranger.current_chat()
+    if seat is None or seat.other is None:
+        raise NotFound(_("You are in no chat any more."))
+    blocker, blocked = await account_behind(stranger.mask_id), await account_behind(seat.other.id)
+    await steps.leave_chat(stranger)
+    if blocker and blocked:
+        await VeiledBlock.put(blocker, blocked)
+    return render.see_other(HOME)
+
+
+async def keep(request: Request) -> Response:
+    """Offer to keep in touch; a guest is asked for an account first."""
+    stranger = await stranger_for_change(request)
+    seat = await stranger.current_chat()
+    if seat is None:
+        raise NotFound(_("This chat is gone."))
+    await friendship.offer_friendship(stranger, seat.room.id)
+    if stranger.is_guest:
+        return render.see_other(REGISTER)
+    return await steps.become_friends(stranger, seat)
