@@ -330,3 +330,59 @@ def test_only_params_reads_the_query() -> None:
 
 # Still to be moved.
 PENDING = ("sidebar.views", "strangers.views")
+
+
+# A module's variables live as long as the process: the next test finds them as the last one left them. So they are
+# constants, pure caches, or Slots that app.py fills. Everything else is here, with the reason why no test resets it.
+MODULE_STATE = {
+    "accounts.passwords._hasher": "parameters alone",
+    "accounts.passwords._pool": "threads, idle between tests",
+    "app.app": "what uvicorn serves; its lifespan makes everything that changes",
+    "app.entrances": "one for each kind of address",
+    "app.handlers": "read once, when the application is made",
+    "app.middleware": "read once, when the application is made",
+    "app.page_layouts": "the map",
+    "app.routes": "the map",
+    "app.stranger_routes": "the map",
+    "core.data_folder._serving": "the lock of the data folder, which a process has until it ends",
+    "db.transaction._writing": "running transactions, which take themselves out",
+    "exports.archive._thread": "a thread, idle between tests",
+    "http.render._templates": "Jinja's environment: compiled templates",
+    "http.urls._formats": "the addresses by name, made from the map",
+    "media.images._pool": "a thread, idle between tests",
+    "messages.links._checker": "rules alone",
+    "messages.markdown._cleaner": "rules alone",
+    "messages.posting._group": "groups of posts, which take themselves out",
+    "settings._file": "read once",
+    "settings._names": "the names of the settings",
+}
+PURE = {"TypeVar", "ParamSpec", "ContextVar", "getLogger", "Slot", "cache"}
+
+
+def module_state(tree: ast.Module) -> Iterator[str]:
+    """The variables of a module that are no constants by their name and hold more than a value."""
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if not isinstance(target, ast.Name) or target.id.isupper() or target.id.startswith("__"):
+            continue
+        value = getattr(node, "value", None)
+        if isinstance(value, ast.Call):
+            made = value.func.value if isinstance(value.func, ast.Subscript) else value.func
+            if ast.unparse(made).rpartition(".")[2] not in PURE:
+                yield target.id
+        elif isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
+            yield target.id
+
+
+def test_no_module_has_state_that_a_test_must_reset() -> None:
+    found = {
+        f"{name}.{variable}" for name, path in KNOWN.items() for variable in module_state(ast.parse(path.read_text()))
+    }
+    assert found == MODULE_STATE.keys()
+
+
+def test_module_state_would_be_found() -> None:
+    tree = ast.parse(
+        "A = [1]\n_B = dict()\nT = TypeVar('T')\nhub = Slot[Hub]('hub')\na = {}\nb: set[int] = set()\nc = Hub()\n"
+    )
+    assert list(module_state(tree)) == ["a", "b", "c"]

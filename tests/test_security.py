@@ -26,8 +26,8 @@ from webapp.http import assets, cookie
 from webapp.http.client import counted_address
 from webapp.http.cookie import form_token
 from webapp.http.limits import Limiter
-from webapp.http.origin import foreign_host, local_path
-from webapp.http.proxies import ProxyHeaders, untrusted
+from webapp.http.origin import local_path
+from webapp.http.proxies import ProxyHeaders
 from webapp.relationships import queries as relationships
 
 LARGE = 10 * 1024 * 1024
@@ -256,10 +256,7 @@ async def test_somebody_new_registers_with_a_browser_that_says_nothing(visitor: 
 # A proxy that changes the Host header.
 
 
-async def test_where_a_proxy_drops_the_port_the_token_decides(
-    alice: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(foreign_host, "is_said", False)
+async def test_where_a_proxy_drops_the_port_the_token_decides(alice: Person, caplog: pytest.LogCaptureFixture) -> None:
     for header in ({"Origin": "http://localhost:8138"}, {"Referer": "http://localhost:8138/settings/profile"}):
         assert await rename(alice, "Mallory", **header) == 403
         assert await rename(alice, "Mallory", "wrong", **header) == 403
@@ -380,9 +377,8 @@ async def test_a_trusted_proxy_is_believed_where_the_visitor_is(one_registration
 
 
 async def test_a_proxy_that_is_not_trusted_is_named_once_in_the_log(
-    app: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    app: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(untrusted, "is_said", False)
     await Person(behind("127.0.0.1")).get("/login", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
     await Person(behind()).get("/login")
     assert "TRUSTED_PROXIES" not in caplog.text

@@ -21,6 +21,7 @@ except ValueError as error:  # a setting that can't be used: its sentence is eno
 from webapp import __version__
 from webapp.cli.listen import BACKLOG, listen, reachable
 from webapp.core import data_folder
+from webapp.core.faults import Faults, faults
 from webapp.core.text import fold
 from webapp.db import engine
 from webapp.db import migrate as schema
@@ -35,8 +36,9 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     from webapp.core.errors import Invalid  # here, so that what needs no pages starts without them
 
     async def opened() -> Any:
-        async with engine.connected():
-            return await work
+        with faults.holding(Faults()):
+            async with engine.connected():
+                return await work
 
     try:
         return asyncio.run(opened())

@@ -22,7 +22,8 @@ from webapp.accounts.sessions import SessionUses, session_uses
 from webapp.chats import views as chats
 from webapp.conversations import broadcasts as conversations
 from webapp.conversations import stream_access as room_access
-from webapp.core import faults, i18n
+from webapp.core import i18n
+from webapp.core.faults import Faults, faults, logger
 from webapp.db import engine, transaction
 from webapp.deletion import views as deletion
 from webapp.deletion.steps import finish_all
@@ -30,7 +31,7 @@ from webapp.exports import views as exports
 from webapp.exports.jobs import Export
 from webapp.exports.worker import ExportWorker, worker
 from webapp.home import views as home
-from webapp.http import assets, cookie, error_pages, negotiate
+from webapp.http import assets, cookie, error_pages, negotiate, security_log
 from webapp.http.headers import with_security_headers
 from webapp.http.limits import Limiter, limiter
 from webapp.http.proxies import ProxyHeaders
@@ -138,7 +139,7 @@ routes = [
     page("/moderation", moderation.index, "moderation"),
     form("/moderation/reports/{id:number}", moderation.show, "moderation_report"),
     form("/moderation/out", moderation.banned, "bans"),
-    page("/moderation/log", moderation.logger, "moderation_log"),
+    page("/moderation/log", moderation.audit_log, "moderation_log"),
     #
     stream("/events", streams.viewer_events, "viewer_events"),
     document("/live", streams.viewer_document, "viewer_live", around=streams.supervisor),
@@ -221,11 +222,11 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     direct_writes = (wire.problem(), sse.problem()) if settings.DIRECT_WRITES else ()
     for problem in (engine.problem(), *direct_writes):
         if problem:
-            faults.logger.warning(problem)
+            logger.warning(problem)
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_objects())
         await stack.enter_async_context(RegisterTortoise(app, config=engine.config()))
         stack.push_async_callback(transaction.drain)
-        stack.enter_context(_objects())
         await stack.enter_async_context(hub().running(broadcaster(), settings.installation()))
         await stack.enter_async_context(tracker().running())
         hub().spawn(send_farewells())
@@ -234,8 +235,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         if settings.STRANGERS:
             hub().spawn(watch().run())
         hub().spawn(finish_interrupted_work())
-        hub().spawn(faults.database.watch(health.is_database_up))
-        hub().spawn(faults.disk.watch(health.is_disk_writable))
+        hub().spawn(faults().database.watch(health.is_database_up))
+        hub().spawn(faults().disk.watch(health.is_disk_writable))
         hub().spawn(purge.run())
         yield
 
@@ -245,6 +246,8 @@ def _objects() -> Iterator[None]:
     """What lives as long as the application, and no longer."""
     with contextlib.ExitStack() as stack:
         hold = stack.enter_context
+        hold(faults.holding(Faults()))
+        hold(security_log.budget.holding(security_log.LineBudget()))
         hold(limiter.holding(Limiter(settings.REDIS_URL)))
         hold(health.last_check.holding(health.LastCheck()))
         hold(layouts.holding(page_layouts))

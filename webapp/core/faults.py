@@ -1,20 +1,21 @@
-"""What Parley stands on and may break: each fault is told once when it begins and once when it is over."""
+"""What Parley depends on and may fail: one line in the program's log when a fault begins, one when it has ended."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
+from webapp.core.lifetime import Slot
+
 logger = logging.getLogger(__name__)
 
-
-# So long nobody may notice anything before it is over: one query that fails now and then is one fault.
+# A fault has ended after so long without a report: one query that fails now and then is one fault.
 CLEAR_AFTER_SECONDS = 3.0
 INTERVAL_SECONDS = 1.0
 
 
 class Fault:
-    """However many requests and streams notice it, there is one line in the log; the others are counted."""
+    """Something that fails. However many requests report it, one line is written; the others are counted."""
 
     def __init__(self, begins: str, ends: str) -> None:
         self.begins, self.ends = begins, ends
@@ -37,7 +38,7 @@ class Fault:
             logger.warning("%s, after %.0f seconds", self.ends, monotonic() - self._since)
 
     async def watch(self, is_well: Callable[[], Awaitable[bool]]) -> None:
-        """Find the end of it, for as long as the process runs."""
+        """Ask, every second while the fault is on, whether it has ended; run until cancelled."""
         self.began, self.is_on = asyncio.Event(), False
         while True:
             await self.began.wait()
@@ -48,22 +49,20 @@ class Fault:
                     self.clear()
 
 
-class Note:
-    """What only the operator can mend: one line in the log of a process, however often it is seen."""
+class Faults:
+    """The faults of this process, and what its operator has been told once."""
 
-    def __init__(self, text: str) -> None:
-        self.text, self.is_said = text, False
+    def __init__(self) -> None:
+        self.database = Fault("the database does not answer", "the database answers again")
+        self.streams = Fault("as many streams are open as MAX_STREAMS allows", "there is room for streams again")
+        self.disk = Fault("the data folder can't be written to", "the data folder can be written to again")
+        self.noted = set[str]()
 
-    def once(self, *values: object) -> None:
-        if not self.is_said:
-            self.is_said = True
-            logger.warning(self.text, *values)
-
-
-database = Fault("the database does not answer", "the database answers again")
-
-
-streams = Fault("as many streams are open as MAX_STREAMS allows", "there is room for streams again")
+    def note(self, text: str, *values: object) -> None:
+        """Write what only the operator can repair into the program's log, once for each text."""
+        if text not in self.noted:
+            self.noted.add(text)
+            logger.warning(text, *values)
 
 
-disk = Fault("the data folder can't be written to", "the data folder can be written to again")
+faults = Slot[Faults]("faults of this process")

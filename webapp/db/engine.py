@@ -10,7 +10,7 @@ from tortoise import Tortoise
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from webapp import settings
-from webapp.core.faults import database, logger
+from webapp.core.faults import faults, logger
 from webapp.db import postgresql, sqlite
 from webapp.db.sql import connection
 from webapp.settings.database_url import Postgres
@@ -136,6 +136,6 @@ async def scrub() -> None:
 def report_failure(what: str, error: Exception) -> None:
     """Something could not be read or written, and is tried again: because of the database, or of a mistake of ours."""
     if isinstance(error, DOWN):
-        database.report(error)
+        faults().database.report(error)
     else:
         logger.warning("%s, trying again: %r", what, error)

@@ -8,7 +8,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from webapp.core import faults
 from webapp.core.errors import (
     NOT_FOUND,
     UNAVAILABLE,
@@ -20,6 +19,7 @@ from webapp.core.errors import (
     TooManyRequests,
     Unavailable,
 )
+from webapp.core.faults import faults
 from webapp.core.i18n import Text, _
 from webapp.db import engine
 from webapp.http import forms, render
@@ -44,7 +44,7 @@ HANDLED = (Problem, HTTPException, *engine.DOWN)
 def response_to(request: Request, error: Exception) -> Response:
     """Return the answer to what a view raised, one of HANDLED: it leads on, or says what is wrong."""
     if isinstance(error, engine.DOWN):
-        faults.database.report(error)
+        faults().database.report(error)
         return problem_response(request, Unavailable())
     problem = _problem(error)
     if isinstance(problem, SignInRequired) and _may_lead(request):

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive
 
 from webapp import settings
 from webapp.core.errors import Forbidden, Problem, SignInRequired, Stalled, TooLarge, Unavailable
-from webapp.core.faults import Note
+from webapp.core.faults import faults
 from webapp.core.i18n import _
 from webapp.http import forms, security_log
 from webapp.http.client import client
@@ -30,7 +30,7 @@ USUAL_PORTS = ("80", "443")
 MAX_SHOWN = 100
 MAX_HOST_LENGTH = 300
 
-foreign_host = Note(
+FOREIGN_HOST = (
     "a form came from %r, but the Host header says %r: if both are this site, let the proxy pass on Host with its port"
 )
 
@@ -171,7 +171,7 @@ async def _same_host(request: Request, origin: str) -> bool:
     ours, theirs = _named(request.headers.get("host", "")), _named(_split(origin).netloc)
     if ours == theirs or not theirs.name:
         return bool(theirs.name)
-    foreign_host.once(origin[:MAX_SHOWN], request.headers.get("host", ""))
+    faults().note(FOREIGN_HOST, origin[:MAX_SHOWN], request.headers.get("host", ""))
     if theirs.name == ours.name and not ours.port and await _has_token(request):
         return True
     raise Forbidden(

@@ -5,11 +5,11 @@ from typing import cast
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from webapp.core.faults import Note
+from webapp.core.faults import faults
 
 FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto")
 
-untrusted = Note(
+UNTRUSTED = (
     "%s passes on requests (X-Forwarded-For or -Proto) and is not in TRUSTED_PROXIES: if it is your proxy, visitors "
     "all count as one address, and cookies are not marked as secure"
 )
@@ -23,8 +23,8 @@ class ProxyHeaders:
         self._inner = ProxyHeadersMiddleware(app, trusted_hosts)  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not untrusted.is_said:
+        if scope["type"] == "http" and UNTRUSTED not in faults().noted:
             host = scope["client"][0] if scope["client"] else "a socket"
             if host not in self._inner.trusted_hosts and any(name in FORWARDED for name, _ in scope["headers"]):
-                untrusted.once(host)
+                faults().note(UNTRUSTED, host)
         await cast(ASGIApp, self._inner)(scope, receive, send)

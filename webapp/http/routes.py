@@ -15,8 +15,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from webapp.core import faults, i18n
+from webapp.core import i18n
 from webapp.core.errors import NotFound, TooManyStreams
+from webapp.core.faults import faults
 from webapp.db import engine
 from webapp.http import client as clients
 from webapp.http import error_pages, forms, origin
@@ -186,7 +187,7 @@ class Entrances:
         try:
             viewer = await self._read_viewer(client.token)
         except engine.DOWN as error:
-            faults.database.report(error)
+            faults().database.report(error)
             # The view says so: it has what was typed, which would be lost here.
             clients.fail_database(request)
             return

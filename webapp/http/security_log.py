@@ -9,6 +9,7 @@ from hashlib import sha256
 from starlette.requests import Request
 
 from webapp import settings
+from webapp.core.lifetime import Slot
 from webapp.http.client import client
 
 logger = logging.getLogger("parley.security")
@@ -18,7 +19,7 @@ logger.setLevel(logging.INFO)  # also where everything else is logged from warni
 MAX_PER_SECOND = 50
 
 
-class _Budget:
+class LineBudget:
     """Counts the lines of this second, and those that were left out."""
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class _Budget:
         return self._written <= MAX_PER_SECOND
 
 
-_budget = _Budget()
+budget = Slot[LineBudget]("budget of lines")
 
 
 def record(request: Request, event: str, account: str = "", **facts: str | int) -> None:
@@ -42,9 +43,9 @@ def record(request: Request, event: str, account: str = "", **facts: str | int) 
 
     Never pass what was typed: a password is easily typed into the wrong field.
     """
-    if not _budget.allows_one():
+    if not budget().allows_one():
         return
-    left_out, _budget.left_out = _budget.left_out, 0
+    left_out, budget().left_out = budget().left_out, 0
     line: dict[str, str | int] = {"event": event, "address": _address(request), "account": account, **facts}
     line["left_out"] = left_out
     logger.info(json.dumps({name: value for name, value in line.items() if value != "" and value != 0}))

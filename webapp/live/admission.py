@@ -6,8 +6,8 @@ from collections import deque
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import settings
-from webapp.core import faults
 from webapp.core.errors import TooManyStreams
+from webapp.core.faults import faults
 from webapp.core.lifetime import Slot
 
 # So many within so short a time are a crowd, and it has passed when for a moment nobody else has come.
@@ -68,7 +68,7 @@ class StreamAdmission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if admitted().count >= settings.MAX_STREAMS:
-            faults.streams.report(TooManyStreams())
+            faults().streams.report(TooManyStreams())
             raise TooManyStreams
         admitted().count += 1
         try:
@@ -82,7 +82,7 @@ class StreamAdmission:
         finally:
             admitted().count -= 1
             if admitted().count < settings.MAX_STREAMS * REOPEN_RATIO:
-                faults.streams.clear()
+                faults().streams.clear()
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         places = admitted().opening

@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from webapp import settings
-from webapp.core import faults
 from webapp.core.errors import Unavailable
+from webapp.core.faults import faults
 from webapp.core.i18n import _
 from webapp.core.lifetime import Slot
 from webapp.http.urls import path_for
@@ -58,7 +58,7 @@ class Store:
         try:
             await asyncio.to_thread(self._save, picture)
         except OSError as error:
-            faults.disk.report(error)
+            faults().disk.report(error)
             raise Unavailable(_("The picture can't be kept right now. Try again later.")) from error
 
     async def release(self, digest: str) -> None:

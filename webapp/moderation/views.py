@@ -196,7 +196,7 @@ async def banned(request: Request) -> Response:
     return render.see_other(path_for("bans"))
 
 
-async def logger(request: Request) -> Response:
+async def audit_log(request: Request) -> Response:
     """What administrators have decided, the latest first."""
     _admin(request)
     return _list(request, "moderation/log.html", await AuditEntry.page(_page(request)))

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webapp import __version__, settings
-from webapp.core import faults
+from webapp.core.faults import faults
 from webapp.core.lifetime import Slot
 from webapp.db import sql
 from webapp.http.client import is_operator
@@ -69,13 +69,13 @@ async def _database() -> str:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await sql.fetch_inline("SELECT 1")
-            if faults.database.is_on:
+            if faults().database.is_on:
                 # A database that is full or locked still answers questions.
                 await sql.execute("UPDATE process SET renewed = renewed")
     except Exception as error:  # whatever it is, the answer is no
-        faults.database.report(error)
+        faults().database.report(error)
         return "down"
-    if faults.database.is_on:
+    if faults().database.is_on:
         return "failing"
     return "slow" if monotonic() - begun > SLOW_SECONDS else "ok"
 
@@ -105,6 +105,6 @@ def _probe() -> bool:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        faults.disk.report(error)
+        faults().disk.report(error)
         return False
     return True

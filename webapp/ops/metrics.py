@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import __version__
-from webapp.core import faults
 from webapp.core.errors import NotFound
+from webapp.core.faults import faults
 from webapp.http.client import is_operator
 from webapp.live import counters, hub
 
@@ -85,12 +85,12 @@ def _engine() -> Iterator[Metric]:
 
 def _faults() -> Iterator[Metric]:
     yield CounterMetricFamily(
-        "parley_streams_refused", "Streams refused because MAX_STREAMS were open.", faults.streams.count
+        "parley_streams_refused", "Streams refused because MAX_STREAMS were open.", faults().streams.count
     )
     yield CounterMetricFamily(
-        "parley_database_errors", "Times that the database did not answer.", faults.database.count
+        "parley_database_errors", "Times that the database did not answer.", faults().database.count
     )
-    yield GaugeMetricFamily("parley_database_failing", "Whether it failed a moment ago.", faults.database.is_on)
+    yield GaugeMetricFamily("parley_database_failing", "Whether it failed a moment ago.", faults().database.is_on)
     yield CounterMetricFamily(
-        "parley_disk_errors", "Times that the data folder could not be written to.", faults.disk.count
+        "parley_disk_errors", "Times that the data folder could not be written to.", faults().disk.count
     )
