@@ -19,7 +19,6 @@ from webapp.http import assets
 # The budget for htmx, hx-sse and our own script together: compressed, on a first visit.
 SCRIPT_BYTES = 18_000
 Serve = Callable[[Path], None]
-OWN_SCRIPTS = [name for name in assets.SCRIPTS if name.startswith("js/")]
 
 
 @pytest.fixture
@@ -36,17 +35,18 @@ def client() -> TestClient:
 
 def own_script() -> str:
     """All the script of our own."""
-    return "\n".join((assets.STATIC / name).read_text() for name in OWN_SCRIPTS)
+    return "\n".join((assets.STATIC / name).read_text() for name in assets.OWN_SCRIPTS)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A small static folder of the test's own, to be served by `serve`."""
-    files = dict.fromkeys(OWN_SCRIPTS, "// why\n") | {
+    files = dict.fromkeys(assets.OWN_SCRIPTS, "// why\n") | {
         "vendor/htmx.min.js": "var htmx = 1",
         "vendor/hx-sse.min.js": "sse()",
         "vendor/LICENSE": "free",
-        "js/chat.js": "// why\n  chat('// stays');\n",
+        "js/page.js": "// why\n  const chat = alert;\n",
+        "js/log.js": "// why\n  chat('// stays');\n",
         "css/accounts.css": ".account { color: red }",
         "css/base.css": "body { margin: 0 }",
         "css/tokens.css": ":root { --ink: black }",
@@ -114,7 +114,7 @@ def test_an_address_from_before_an_upgrade_still_works_but_is_not_kept(client: T
         "nothing.css",
         "nothing.0123456789.css",
         "vendor/LICENSE",
-        "js/chat.js",
+        "js/log.js",
         "../webapp/http/assets.py",
         "%2e%2e/webapp/http/assets.py",
         "",
@@ -191,22 +191,47 @@ def test_posting_to_a_file_is_not_allowed(client: TestClient) -> None:
     assert client.post(assets.url("app.js")).status_code == 405
 
 
-def test_the_script_bundle_is_htmx_then_its_extension_then_ours(client: TestClient, folder: Path, serve: Serve) -> None:
+def test_the_script_bundle_is_htmx_then_its_extension_then_our_parts_in_one_function(
+    client: TestClient, folder: Path, serve: Serve
+) -> None:
     serve(folder)
-    assert body(client, "app.js").startswith("var htmx = 1;\nsse();\nchat('// stays');")
+    assert body(client, "app.js").split("\n") == [
+        "var htmx = 1;", "sse();", "(()=>{", "const chat=alert;", "", "chat('// stays');", "", "", "", "", "})()",
+    ]  # fmt: skip
 
 
 def test_spaces_of_our_script_go_where_signs_part_the_words(client: TestClient, folder: Path, serve: Serve) -> None:
-    (folder / "js/chat.js").write_text("if (a + +b > c - 1) say('x + y', \"(z) : q\");\nreturn -1;\n")
+    (folder / "js/log.js").write_text("if (a + +b > c - 1) say('x + y', \"(z) : q\");\nreturn -1;\n")
     serve(folder)
-    assert "\nif(a + +b>c-1)say('x + y',\"(z) : q\");\nreturn -1;" in body(client, "app.js")
+    assert "\nif(a + +b>c-1)say('x + y',\"(z) : q\");return -1;" in body(client, "app.js")
+
+
+def test_lines_of_our_script_are_joined_where_a_sign_says_whether_they_end(
+    client: TestClient, folder: Path, serve: Serve
+) -> None:
+    source = """{
+      const say = (words) => {
+        if (words)
+          write(words,
+            ";}");
+        else write("a;");
+      };
+      names
+        .forEach(say);
+      try { say() } catch {}
+      say();
+    }"""
+    (folder / "js/log.js").write_text(source)
+    serve(folder)
+    first = """{const say=(words)=>{if(words)\nwrite(words,";}");else write("a;")};"""
+    assert first + "names.forEach(say);try{say()}catch{}\nsay()}" in body(client, "app.js")
 
 
 def test_a_missing_script_stops_the_start_and_keeps_what_was_loaded(
     client: TestClient, folder: Path, serve: Serve
 ) -> None:
     serve(folder)
-    (folder / "js/chat.js").unlink()
+    (folder / "js/log.js").unlink()
     with pytest.raises(FileNotFoundError):
         serve(folder)
     assert "chat(" in body(client, "app.js")

@@ -1,106 +1,106 @@
-// What is being written stays in this tab, by room, for who looks at another page meanwhile. It goes when it is sent,
-// and with whatever would show it to somebody else: the session, the end of a chat with a stranger.
-(() => {
+// What is being written stays in its tab, by room, while another page is open. It goes when it is sent, and with
+// whatever would show it to somebody else: the end of the session, the end of a chat with a stranger.
+// Needs the script element's data-session (whose drafts they are) and data-draft (the word for one in the sidebar).
+{
   const { session, draft } = document.currentScript.dataset;
-  const on = (names, act) => names.split(" ").forEach(name => document.addEventListener(name, act));
-  const find = css => document.querySelector(css);
-  const room = form => /(.+)\/messages$/.exec(form?.getAttribute("action"))?.[1];
+  const roomOf = form => /(.+)\/messages$/.exec(form?.getAttribute("action"))?.[1];
   // Where a browser stores nothing for a site, the field is as the browser has it.
-  let kept = {}, isOver;
-  const write = () => isOver || (sessionStorage.drafts = JSON.stringify(kept));
-  const read = isBack => {
+  let drafts = {}, isEnded;
+  const store = () => isEnded || (sessionStorage.drafts = JSON.stringify(drafts));
+  const load = isRestored => {
     try {
-      kept = JSON.parse(sessionStorage.drafts || "{}");
-      if (kept.session == session) return;
-      // A page that the browser had put aside, and shows again to who has signed out since, or to somebody else.
-      if (isOver = isBack) return location.reload();
-      kept = { session };
-      write();
-    } catch { isOver = true; }
+      drafts = JSON.parse(sessionStorage.drafts || "{}");
+      if (drafts.session == session) return;
+      // A page that the browser had put aside, and restores for who has signed out since, or for somebody else.
+      if (isEnded = isRestored) return location.reload();
+      drafts = { session };
+      store();
+    } catch { isEnded = true; }
   };
-  const field = act => () => {
-    const text = find("#composer textarea");
-    if (text && !isOver) act(text, room(text.form));
+  const composerText = () => find("#composer textarea");
+  const withText = act => () => {
+    const text = composerText();
+    if (text && !isEnded) act(text, roomOf(text.form));
   };
-  const save = field((text, path) => {
-    if (text.value.trim()) kept[path] = text.value;
-    else delete kept[path];
-    write();
+  const save = withText((text, room) => {
+    if (text.value.trim()) drafts[room] = text.value;
+    else delete drafts[room];
+    store();
   });
-  // What was typed before this script came stays. Else a draft, or nothing, is newer than what the browser fills in for
-  // who comes back. That of a chat which the other has begun meanwhile has the address of before.
-  const fill = field((text, path) => {
+  // What was typed before this script came stays. Else a draft, or none, is newer than what the browser fills in when
+  // it goes back. That of a chat which the other has begun meanwhile has the address of before.
+  const fill = withText((text, room) => {
     const { chat } = text.form.dataset, typed = document.activeElement == text && text.value;
-    const words = typed || kept[path] || kept[chat] || text.defaultValue;
-    if (text.value != words) text.value = words;
-    delete kept[chat];
+    const value = typed || drafts[room] || drafts[chat] || text.defaultValue;
+    if (text.value != value) text.value = value;
+    delete drafts[chat];
     save();
   });
-  // A form without htmx leaves the page with the words: they come back unless the next page says that they arrived, or
-  // brings them itself.
-  const settle = () => {
-    const { sent } = kept, text = find("#composer textarea");
-    delete kept.sent;
-    if (sent && location.hash != "#composer" && !text?.defaultValue) kept[sent[0]] = sent[1];
+  // A form without htmx leaves the page with the text: it is a draft again unless the next page says that it arrived,
+  // or brings it itself.
+  const restoreSent = () => {
+    const { sent } = drafts, text = composerText();
+    delete drafts.sent;
+    if (sent && location.hash != "#composer" && !text?.defaultValue) drafts[sent[0]] = sent[1];
   };
-  const forget = (start, but) => {
-    Object.keys(kept).forEach(key => key.startsWith(start) && key != but && delete kept[key]);
-    write();
+  const remove = (start, except) => {
+    Object.keys(drafts).forEach(key => key.startsWith(start) && key != except && delete drafts[key]);
+    store();
   };
   // Where a chat with a stranger has ended, or another has begun, or is looked for.
-  const part = () => {
-    const here = room(find("#composer"));
-    const isEnd = find(".chat-presence__over, #stream[data-reason=went_on], #wait, [action='/strangers/find']");
-    if (isEnd || here?.startsWith("/strangers")) forget("/strangers", isEnd || here);
-    if (isEnd) isOver = true;
+  const removeStrangers = () => {
+    const room = roomOf(find("#composer"));
+    const isOver = find(".chat-presence__over, #stream[data-reason=went_on], #wait, [action='/strangers/find']");
+    if (isOver || room?.startsWith("/strangers")) remove("/strangers", isOver || room);
+    if (isOver) isEnded = true;
   };
-  const leave = text => {
-    forget("");
-    isOver = true;
+  const removeAll = text => {
+    remove("");
+    isEnded = true;
     if (text) text.value = "";
   };
-  const mark = () => document.querySelectorAll("#entries .entry").forEach(entry => {
-    const path = entry.getAttribute("href"), words = room(find("#composer")) != path && kept[path];
-    entry.classList.toggle("entry--draft", !!words);
+  const markEntries = () => findAll("#entries .entry").forEach(entry => {
+    const room = entry.getAttribute("href"), text = roomOf(find("#composer")) != room && drafts[room];
+    entry.classList.toggle("entry--draft", !!text);
     entry.querySelector(".entry__draft")?.remove();
-    if (!words) return;
-    const line = document.createElement("span"), name = document.createElement("b");
+    if (!text) return;
+    const line = document.createElement("span"), label = document.createElement("b");
     line.className = "entry__line entry__draft";
     line.dir = "auto";
-    name.textContent = draft;
-    line.append(name, " " + words);
+    label.textContent = draft;
+    line.append(label, " " + text);
     entry.append(line);
   });
-  const begin = isBack => {
-    read(isBack);
-    settle();
-    part();
+  const start = isRestored => {
+    load(isRestored);
+    restoreSent();
+    removeStrangers();
     fill();
-    mark();
+    markEntries();
   };
-  begin();
+  start();
   // After the browser has filled in the form.
-  addEventListener("pageshow", event => begin(event.persisted));
-  // The field is emptied when it is sent, and what did not get through comes back (see chat.js).
+  on("pageshow", event => start(event.persisted), window);
+  // The field is emptied when it is sent, and what did not get through is returned (see composer.js).
   on("input htmx:config:request htmx:finally:request", save);
   on("submit", ({ target }) => {
-    const action = target.getAttribute("action"), path = room(target);
-    if (action == "/logout") leave(find("#composer textarea"));
-    if (/^\/strangers\/(leave|block)$/.test(action)) forget("/strangers");
-    if (!path || target.hasAttribute("hx-post")) return;
-    kept.sent = [path, target.elements.body.value];
-    delete kept[path];
-    write();
+    const action = target.getAttribute("action"), room = roomOf(target);
+    if (action == "/logout") removeAll(composerText());
+    if (/^\/strangers\/(leave|block)$/.test(action)) remove("/strangers");
+    if (!room || target.hasAttribute("hx-post")) return;
+    drafts.sent = [room, target.elements.body.value];
+    delete drafts[room];
+    store();
   });
   // What came by the stream: entries, the composer of a room that was unlocked, why the stream has ended.
   on("htmx:after:process", ({ target }) => {
-    if (find("#stream[data-reason=signed_out]")) leave(find("#composer textarea"));
-    part();
+    if (find("#stream[data-reason=signed_out]")) removeAll(composerText());
+    removeStrangers();
     if (target.id == "composer") fill();
-    mark();
+    markEntries();
   });
   // Who goes on writing where the session has ended is told when they send: only what was stored goes.
   on("htmx:response:error htmx:sse:error", ({ detail: { status, ctx } }) => {
-    if ((status || ctx?.response?.status) == 401) leave();
+    if ((status || ctx?.response?.status) == 401) removeAll();
   });
-})();
+}

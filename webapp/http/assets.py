@@ -21,7 +21,9 @@ from webapp.http import negotiate
 
 STATIC = settings.STATIC
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
-SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/chat.js", "js/times.js", "js/drafts.js", "js/upgrade.js")
+VENDOR_SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js")
+# The parts of one function; what the first one declares is known to all others.
+OWN_SCRIPTS = tuple(f"js/{name}.js" for name in ("page", "stream", "log", "composer", "times", "drafts", "upgrade"))
 # The ground of every page; what rooms need besides, and what all other pages do.
 STYLES = {"app.css": "css", "room.css": "css/room", "pages.css": "css/pages"}
 # What is served at all; the rest of the folder (licences, notes) is for people who read the source.
@@ -117,11 +119,19 @@ async def manifest(request: Request) -> Response:
 def _collect(directory: Path) -> dict[str, bytes]:
     """Return every served name with its content: the bundles, and each file that is in none by itself."""
     sheets = {name: _stylesheets(directory / folder) for name, folder in STYLES.items()}
-    bundled = {directory / script for script in SCRIPTS} | {sheet for bundle in sheets.values() for sheet in bundle}
-    bundles = {"app.js": b";\n".join(_strip(directory / script) for script in SCRIPTS)}
+    bundled = {directory / script for script in VENDOR_SCRIPTS + OWN_SCRIPTS} | {
+        sheet for bundle in sheets.values() for sheet in bundle
+    }
+    bundles = {"app.js": _script_bundle(directory)}
     bundles |= {name: b"\n".join(_strip(sheet) for sheet in bundle) for name, bundle in sheets.items()}
     files = [path for path in sorted(directory.rglob("*")) if path.suffix in TYPES and path not in bundled]
     return bundles | {_name(path.relative_to(directory)): _strip(path) for path in files}
+
+
+def _script_bundle(directory: Path) -> bytes:
+    own = b"\n".join(_strip(directory / script) for script in OWN_SCRIPTS)
+    vendor = [_strip(directory / script) for script in VENDOR_SCRIPTS]
+    return b";\n".join([*vendor, b"(()=>{\n" + own + b"\n})()"])
 
 
 def _name(path: Path) -> str:
@@ -168,10 +178,16 @@ def _strip_css_spaces(text: str) -> str:
 
 
 def _strip_js_spaces(text: str) -> str:
-    """Drop the spaces around signs within a line, but not in strings; `a + +b` keeps its own."""
+    """
+    Drop the spaces around signs, but not in strings; `a + +b` keeps its own.
+
+    Lines are joined where a sign says that the statement has ended, or that it has not; a block needs no last `;`.
+    """
     string = r"""(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
     signs = " *(?P<sign>[=<>?:;,{}()|&!*]+|[+-](?= +[^ +-])) *"
-    return re.sub(f"{string}|{signs}", lambda match: match["string"] or match["sign"], text)
+    for gaps in (signs, r"(?P<sign>[;{,(])\n+|\n+(?=[})|&.])", "(?P<sign>);(?=})"):
+        text = re.sub(f"{string}|{gaps}", lambda match: match["string"] or match["sign"] or "", text)
+    return text
 
 
 def _strip_lines(text: str) -> str:

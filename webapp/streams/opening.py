@@ -145,7 +145,7 @@ async def end_oldest_streams(request: Request) -> None:
 
 
 def is_long_poll(request: Request) -> bool:
-    """Whether the page wants an answer that ends soon, because a stream does not get through to it (see chat.js)."""
+    """Whether the page wants an answer that ends soon, because a stream does not get through to it (see stream.js)."""
     return "wait=" in request.headers.get("prefer", "")
 
 
