@@ -303,6 +303,18 @@ def test_the_colours_of_the_frame_are_those_of_the_page() -> None:
     assert re.findall(r'name="theme-color" content="(#\w+)"', base) == papers
 
 
+def test_every_class_with_a_style_is_given_somewhere() -> None:
+    root = assets.STATIC.parent
+    sheets = "\n".join(path.read_text() for path in assets.STATIC.rglob("*.css"))
+    selectors = re.findall(r"([^{}]+){", re.sub(r"(?s)/\*.*?\*/|\[[^]]*]", "", sheets))
+    styled = set(re.findall(r"\.([a-z][\w-]*)", " ".join(selectors)))
+    assert "message--continues" in styled
+    givers = [*root.glob("templates/**/*.html"), *root.glob("static/js/*.js"), *root.glob("webapp/**/*.py")]
+    given = set(re.findall(r"[\w-]+", "\n".join(path.read_text() for path in givers)))
+    # Of these a template says the end in an expression.
+    assert sorted(name for name in styled - given if not re.fullmatch(r"avatar--\d+|split--\w+", name)) == []
+
+
 def test_every_icon_that_a_template_names_is_drawn() -> None:
     drawn = set(re.findall(r'<symbol id="([\w-]+)"', (assets.STATIC / "icons.svg").read_text()))
     assert "send" in drawn
