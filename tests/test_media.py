@@ -151,8 +151,8 @@ async def test_who_spares_data_gets_initials_alone(alice: Person, room: Room) ->
 
 async def test_a_page_with_and_one_without_pictures_are_told_apart(alice: Person) -> None:
     await send(alice, plain())
-    full, spare = await alice.get("/lobby"), await alice.get("/lobby", Save_Data="on")
-    assert full.headers["etag"] != spare.headers["etag"]
+    full, saving = await alice.get("/lobby"), await alice.get("/lobby", Save_Data="on")
+    assert full.headers["etag"] != saving.headers["etag"]
     assert (await alice.get("/lobby", Save_Data="on", If_None_Match=full.headers["etag"])).status_code == 200
 
 

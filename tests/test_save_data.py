@@ -28,7 +28,7 @@ async def choose(person: Person, **fields: str) -> bool:
     return (await User.get(id=person.user.id)).saves_data
 
 
-async def test_saving_data_is_a_choice_that_the_account_keeps(alice: Person, room: Room) -> None:
+async def test_saving_data_is_a_choice_of_the_account(alice: Person, room: Room) -> None:
     assert 'class="save-data' not in (await alice.get(room.path)).text
     assert await choose(alice, saves_data="1")
     assert 'name="saves_data" value="1" checked' in (await alice.get(FORM)).text
@@ -37,31 +37,31 @@ async def test_saving_data_is_a_choice_that_the_account_keeps(alice: Person, roo
     assert "checked" not in (await alice.get(FORM)).text
 
 
-async def test_a_stream_is_spare_by_choice_or_by_header(
+async def test_a_stream_saves_data_by_choice_or_by_header(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(reader: Reader, *_: object, **__: object) -> Response:
         return PlainTextResponse(" ".join(sorted(reader.states)))
 
     monkeypatch.setattr(opening, "Stream", told)
-    for path, spare, more in (
+    for path, saving, more in (
         (f"{room.path}/events", "about entries", "online people typing"),
         (f"{room.path}/live", "about", "people typing"),
         ("/events", "entries", "online"),
     ):
-        assert (await alice.get(path)).text == " ".join(sorted(f"{spare} {more}".split()))
-        assert (await alice.get(path, Save_Data="on")).text == spare
+        assert (await alice.get(path)).text == " ".join(sorted(f"{saving} {more}".split()))
+        assert (await alice.get(path, Save_Data="on")).text == saving
     await choose(alice, saves_data="1")
     assert (await alice.get(f"{room.path}/events")).text == "about entries"
 
 
-async def test_who_saves_data_hears_what_is_said_in_pieces_and_not_who_types_and_comes(
+async def test_a_page_that_saves_data_gets_messages_in_pieces_and_no_typing_or_presence(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert alice.user
-    spare, full = readers(alice, room)
+    saving, full = readers(alice, room)
     hub().join(full)
-    chunks = stream.Stream(spare, b": ok\n\n", "text/event-stream", interval=0.5)._chunks()
+    chunks = stream.Stream(saving, b": ok\n\n", "text/event-stream", interval=0.5)._chunks()
     assert await anext(chunks) == b": ok\n\n"
     first = asyncio.ensure_future(anext(chunks))
     await bob.post(f"{room.path}/typing")
@@ -89,11 +89,11 @@ def readers(one: Person, room: Room | None) -> tuple[Reader, Reader]:
     """Two open pages of theirs: one that saves data, and one that does not."""
     assert one.user
     number, version = (room.id, room.version) if room else (None, None)
-    spare, full = (
+    saving, full = (
         open_reader(number, version, "sse", "/lobby", session=one.session.id, user=one.user.id) for _ in range(2)
     )
-    spare.states -= opening.DISPENSABLE_STATES
-    return spare, full
+    saving.states -= opening.DISPENSABLE_STATES
+    return saving, full
 
 
 async def heard(reader: Reader, words: bytes) -> bytes:
@@ -107,19 +107,19 @@ async def heard(reader: Reader, words: bytes) -> bytes:
     raise AssertionError("the page was closed")
 
 
-async def test_who_saves_data_hears_what_friends_say_and_not_that_they_come(alice: Person, bob: Person) -> None:
+async def test_a_page_that_saves_data_gets_messages_of_friends_and_not_who_is_online(alice: Person, bob: Person) -> None:
     await befriend(alice, bob)
     assert alice.user
     assert bob.user
-    spare, full = readers(alice, None)
-    for reader in (spare, full):
+    saving, full = readers(alice, None)
+    for reader in (saving, full):
         engine.join(reader, "")
     await heard(full, b"#entries")
     await Visit.apply_changes(tracker().process, [(bob.user.id, 0)], [])
     presence.changed([bob.user.id])
     await heard(full, b"#dot-friend-")
     await write(bob, alice, "Supper is ready")
-    assert b"Supper is ready" in (told := await heard(spare, b"Supper is ready"))
+    assert b"Supper is ready" in (told := await heard(saving, b"Supper is ready"))
     assert b"#dot-" not in told
-    for reader in (spare, full):
+    for reader in (saving, full):
         engine.leave(reader)

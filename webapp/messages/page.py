@@ -66,7 +66,7 @@ async def show(request: Request, seat: Seat) -> Response:
 async def _show_earlier(request: Request, seat: Seat, before: int) -> Response:
     messages = await Message.list_page(seat.room, before)
     hidden = await hidden_numbers(seat, messages)
-    log = rendering.render_log(seat.room, messages, hidden=hidden, is_spare=client(request).save_data)
+    log = rendering.render_log(seat.room, messages, hidden=hidden, save_data=client(request).save_data)
     return render.fragment_response(
         "messages/_earlier.html", room_path=seat.path, messages=messages, earlier=_earlier(messages), log=log
     )

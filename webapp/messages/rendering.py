@@ -46,32 +46,32 @@ async def newest_page(room: RoomRow) -> list[MessageRow]:
 
 
 def render_log(
-    room: RoomRow, lines: list[MessageRow], new: int = 0, hidden: Collection[int] = (), is_spare: bool = False
+    room: RoomRow, lines: list[MessageRow], new: int = 0, hidden: Collection[int] = (), save_data: bool = False
 ) -> Markup:
     """
     The messages as they stand in a log, in the language that is spoken.
 
     `new` is the number of the first that came since the viewer's last visit, `hidden` has those by people whom they
-    have blocked, and `is_spare` leaves out the pictures.
+    have blocked, and `save_data` leaves out the pictures.
     """
     ends = (lines[0].number, lines[-1].number) if lines else ()
-    key = room.path, room.version, ends, new, frozenset(hidden), is_spare, i18n.current_language().code
+    key = room.path, room.version, ends, new, frozenset(hidden), save_data, i18n.current_language().code
     if (html := caches().logs.get(key)) is None:
-        html = caches().logs[key] = Markup("\n").join(_items(room, lines, new, hidden, is_spare))
+        html = caches().logs[key] = Markup("\n").join(_items(room, lines, new, hidden, save_data))
     return html
 
 
 def _items(
-    room: RoomRow, lines: list[MessageRow], new: int, hidden: Collection[int], is_spare: bool
+    room: RoomRow, lines: list[MessageRow], new: int, hidden: Collection[int], save_data: bool
 ) -> Iterator[Markup]:
     for line in lines:
         if line.number == new:
             yield Markup(render.fragment("messages/_new.html"))  # noqa: S704
-        yield render_message(line, room.kind.allows_editing, line.number in hidden, is_spare)
+        yield render_message(line, room.kind.allows_editing, line.number in hidden, save_data)
 
 
 def render_message(
-    line: MessageRow, is_changeable: bool, is_hidden: bool = False, is_spare: bool = False, is_again: bool = False
+    line: MessageRow, is_changeable: bool, is_hidden: bool = False, save_data: bool = False, is_again: bool = False
 ) -> Markup:
     """
     One message, in the language that is spoken.
@@ -79,10 +79,10 @@ def render_message(
     `is_again` marks what replaces an earlier form of it in an endless document.
     """
     author = line.author_code, line.author_name, line.author_picture, bool(line.author_is_admin)
-    looks = is_changeable, is_hidden, is_spare, is_again, i18n.current_language().code
+    looks = is_changeable, is_hidden, save_data, is_again, i18n.current_language().code
     key = line.path, line.version, author, looks, line.room_id
     if (html := caches().messages.get(key)) is None:
-        how = {"changeable": is_changeable, "is_hidden": is_hidden, "save_data": is_spare, "is_again": is_again}
+        how = {"changeable": is_changeable, "is_hidden": is_hidden, "save_data": save_data, "is_again": is_again}
         made = render.fragment("messages/_message.html", message=line, **how)
         html = caches().messages[key] = Markup(made.strip())  # noqa: S704
     return html
