@@ -107,7 +107,7 @@ async def heard(reader: Reader, words: bytes) -> bytes:
     raise AssertionError("the page was closed")
 
 
-async def test_a_page_that_saves_data_gets_messages_of_friends_and_not_who_is_online(alice: Person, bob: Person) -> None:
+async def test_a_page_that_saves_data_gets_messages_and_not_who_is_online(alice: Person, bob: Person) -> None:
     await befriend(alice, bob)
     assert alice.user
     assert bob.user
