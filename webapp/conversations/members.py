@@ -8,7 +8,7 @@ from tortoise.expressions import F
 from webapp.accounts.viewer import Person
 from webapp.conversations.models import ROOM_NOT_FOUND, Membership, Room, is_possible_key
 from webapp.conversations.queries import PAGE_SIZE
-from webapp.conversations.seats import KICKED, MEMBER, OWNER, Seat, require_not_kicked
+from webapp.conversations.seats import KICKED, MEMBER, OWNER, RoomRow, Seat, require_not_kicked
 from webapp.core.errors import Forbidden, Invalid, NotFound
 from webapp.core.i18n import _
 from webapp.db import transaction
@@ -42,6 +42,19 @@ async def join_in_transaction(room_id: int, user_id: int) -> None:
         await membership.delete()
     latest = await Room.filter(id=room_id).values_list("last_number", flat=True)
     await Membership.create(room_id=room_id, user_id=user_id, role=MEMBER, read_number=latest[0])
+
+
+async def join_by_post(room: RoomRow, user_id: int) -> None:
+    """
+    Make the author of a post a member, within its transaction, where the kind of room does so.
+
+    Raise Forbidden while they are kicked, NotFound where only members post and they are none any more.
+    """
+    if room.kind.joins_on_post:
+        return await join_in_transaction(room.id, user_id)
+    if membership := await Membership.get_or_none(room_id=room.id, user_id=user_id):
+        require_not_kicked(membership.kicked_until)
+    raise NotFound(ROOM_NOT_FOUND)
 
 
 async def leave(seat: Seat) -> None:

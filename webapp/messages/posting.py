@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from webapp import settings
 from webapp.conversations import kinds, members
-from webapp.conversations.models import LINE_LENGTH, ROOM_NOT_FOUND, Membership
+from webapp.conversations.models import LINE_LENGTH, Membership
 from webapp.conversations.seats import MEMBER, RoomRow, Seat
 from webapp.core import text
 from webapp.core.clock import to_site_time
@@ -177,9 +177,7 @@ async def _admit(room: RoomRow, drafts: Sequence[Draft], posted: Sequence[Posted
             # By the kind that the seat was found in: a chat of masks may have become one of friends meanwhile.
             await draft.seat.kind.check_post(room, draft.author_id, posted[place].number)
             if draft.author_id not in roles:
-                if not room.kind.joins_on_post:
-                    raise NotFound(ROOM_NOT_FOUND)
-                await members.join_in_transaction(room.id, draft.author_id)
+                await members.join_by_post(room, draft.author_id)
                 roles[draft.author_id] = MEMBER
         except Problem as problem:
             refused[place] = problem
