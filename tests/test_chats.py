@@ -20,6 +20,7 @@ from webapp.accounts.viewer import EVERYONE
 from webapp.app import app as the_app
 from webapp.conversations import broadcasts
 from webapp.conversations.access import by_key
+from webapp.conversations.endings import BLOCKED
 from webapp.conversations.kinds import CANNOT_WRITE, DIRECT, UNANSWERED
 from webapp.conversations.models import Membership, Room
 from webapp.core.i18n import use_language
@@ -453,8 +454,8 @@ async def test_a_block_that_was_made_elsewhere_is_found_by_the_heartbeat(
     assert await hub().providers.check_access(readers) == []
     await Block.add(who(alice), who(bob))
     assert sorted(await hub().providers.check_access(readers), key=lambda one: one[0].opened_at) == [
-        (readers[0], "parted"),
-        (readers[1], "parted"),
+        (readers[0], BLOCKED),
+        (readers[1], BLOCKED),
     ]
     for reader in readers:
         hub().leave(reader)

@@ -18,6 +18,7 @@ from tests.people import post_as
 from tests.readers import reader as open_reader
 from tests.servers import ROOT
 from webapp.accounts.models import User
+from webapp.conversations.endings import DELETED
 from webapp.conversations.models import ROOM_NOT_FOUND, Room
 from webapp.core.clock import LazyDatetime
 from webapp.core.errors import TooManyRequests
@@ -326,7 +327,7 @@ async def test_two_languages_in_one_room_are_rendered_once_each(
         ("messages/_message.html", "en"),
     ]
     for reader in readers:
-        hub().close_stream(reader, "gone")
+        hub().close_stream(reader, DELETED)
         words = "Dieser Raum wurde gelöscht." if reader.language == "de" else "This room has been deleted."
         assert words in await heard(reader, words)
         hub().leave(reader)

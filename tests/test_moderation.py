@@ -18,6 +18,7 @@ from webapp import settings
 from webapp.accounts import bans, passwords
 from webapp.accounts.audit import PAGE, AuditEntry
 from webapp.accounts.bans import AddressBan
+from webapp.accounts.endings import BANNED
 from webapp.accounts.models import PERMANENT, User
 from webapp.accounts.sessions import Session
 from webapp.chats import first_message
@@ -516,7 +517,7 @@ async def test_another_process_asks_the_database_who_is_kept_out(alice: Person, 
     ]
     assert await hub().providers.check_access(readers) == []
     await User.filter(id=who(bob).id).update(banned_until=datetime.now(UTC) + timedelta(hours=1))
-    assert await hub().providers.check_access(readers) == [(readers[1], "banned")]
+    assert await hub().providers.check_access(readers) == [(readers[1], BANNED)]
     await User.filter(id=who(bob).id).update(banned_until=datetime.now(UTC) - timedelta(hours=1))
     assert await hub().providers.check_access(readers) == []
 

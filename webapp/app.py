@@ -22,6 +22,7 @@ from webapp.accounts.sessions import SessionUses, session_uses
 from webapp.chats import views as chats
 from webapp.conversations import broadcasts as conversations
 from webapp.conversations import stream_access as room_access
+from webapp.conversations.endings import DELETED
 from webapp.core import i18n
 from webapp.core.faults import Faults, faults, logger
 from webapp.db import engine, transaction
@@ -190,7 +191,7 @@ def broadcaster() -> Broadcast:
 def providers() -> Providers:
     """What the domains bring to the live engine: every log, state, news, right and ending."""
     return Providers(
-        logs={"room": LogSource(changes.log, changes.versions)},
+        logs={"room": LogSource(changes.log, changes.versions, DELETED)},
         states={
             "room": {
                 "people": presence.people,

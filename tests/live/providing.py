@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from webapp.live import Hub, Providers
+from webapp.live import Ending, Hub, Providers
 from webapp.live.providers import Log, LogSource, ReadLog, ReadVersions
 
 
@@ -17,7 +17,7 @@ async def no_versions(channels: Collection[int]) -> Mapping[int, int]:
 
 
 def providers(read: ReadLog = no_log, versions: ReadVersions = no_versions, **given: Any) -> Providers:
-    return Providers(logs={"room": LogSource(read, versions)}, **given)
+    return Providers(logs={"room": LogSource(read, versions, ending("deleted"))}, **given)
 
 
 def provide(hub: Hub, **given: Any) -> None:
@@ -25,3 +25,7 @@ def provide(hub: Hub, **given: Any) -> None:
     if "states" in given:
         given["states"] = {"room": given["states"]}
     hub.providers = replace(hub.providers, **given)
+
+
+def ending(name: str) -> Ending:
+    return Ending(name, "", "", "")

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 import pytest
 from broadcaster import Broadcast
 
-from tests.live.providing import provide
-from webapp.live import Frame, Hub, Payload, Providers, Reader
+from tests.live.providing import ending, provide
+from webapp.live import Ending, Frame, Hub, Payload, Providers, Reader
 from webapp.live.admission import STORM_SIZE
 from webapp.live.frames import LocalizedFrame
 from webapp.live.outbox import LIMIT_BYTES
@@ -64,8 +64,8 @@ def log() -> Log:
 async def hub(log: Log) -> AsyncIterator[Hub]:
     hub = Hub(
         Providers(
-            logs={"room": LogSource(log.read, log.versions)},
-            last_frame=lambda reader, reason: f"({reason})".encode(),
+            logs={"room": LogSource(log.read, log.versions, ending("deleted"))},
+            last_frame=lambda reader, ending: f"({ending.name})".encode(),
         )
     )
     async with hub.running(Broadcast("memory://"), "test"):
@@ -284,14 +284,14 @@ async def test_a_room_that_is_gone_says_so_and_ends(hub: Hub, log: Log) -> None:
     log.exists = False
     await hub.reconcile()
     await page.ends()
-    assert page.heard == "(gone)"
+    assert page.heard == "(deleted)"
 
 
 async def test_one_who_joins_a_room_that_is_gone_is_told(hub: Hub, log: Log) -> None:
     log.exists = False
     page = Page(hub)
     await page.ends()
-    assert page.heard == "(gone)"
+    assert page.heard == "(deleted)"
 
 
 async def test_a_state_is_not_put_into_words_to_find_that_nothing_has_changed(hub: Hub, log: Log) -> None:
@@ -326,10 +326,10 @@ async def test_a_state_is_not_put_into_words_to_find_that_nothing_has_changed(hu
 async def test_dismissing_ends_only_the_streams_with_these_labels(hub: Hub, log: Log) -> None:
     hers, also_hers, his = Page(hub, user=1, session=1), Page(hub, user=1, session=2), Page(hub, user=2, session=3)
     await still(hub)
-    hub.close_streams("signed_out", session=1)
+    hub.close_streams(ending("signed_out"), session=1)
     await hers.ends()
     assert hers.heard == "(signed_out)"
-    hub.close_streams("kicked", f"room:{ROOM}", user=1)
+    hub.close_streams(ending("kicked"), f"room:{ROOM}", user=1)
     await also_hers.ends()
     log.entries.append("a")
     hub.publish_version(f"room:{ROOM}", 1)
@@ -341,8 +341,8 @@ async def test_rights_that_ended_are_found_by_the_heartbeat(hub: Hub) -> None:
     page = Page(hub, session=1)
     other = Page(hub, session=2)
 
-    async def check(readers: object) -> list[tuple[Reader, str]]:
-        return [(page.reader, "signed_out")]
+    async def check(readers: object) -> list[tuple[Reader, Ending]]:
+        return [(page.reader, ending("signed_out"))]
 
     provide(hub, access_checks=[check])
     await hub.reconcile()
@@ -354,16 +354,19 @@ async def test_rights_that_ended_are_found_by_the_heartbeat(hub: Hub) -> None:
 async def test_each_right_is_asked_of_those_alone_whom_no_other_has_ended(hub: Hub) -> None:
     asked: list[list[int]] = []
 
-    def ends(session: int, reason: str) -> CheckAccess:
-        async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+    def ends(session: int, name: str) -> CheckAccess:
+        async def check(readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]:
             asked.append([reader.labels["session"] for reader in readers])
-            return [(reader, reason) for reader in readers if reader.labels["session"] == session]
+            return [(reader, ending(name)) for reader in readers if reader.labels["session"] == session]
 
         return check
 
     provide(hub, access_checks=[ends(1, "signed_out"), ends(2, "kicked"), ends(3, "never")])
     readers = [Reader([], None, "sse", set(), {"session": number}) for number in (1, 2)]
-    assert await hub.providers.check_access(readers) == [(readers[0], "signed_out"), (readers[1], "kicked")]
+    assert await hub.providers.check_access(readers) == [
+        (readers[0], ending("signed_out")),
+        (readers[1], ending("kicked")),
+    ]
     assert asked == [[1, 2], [2]], "the third is asked of nobody"
 
 
@@ -371,9 +374,9 @@ async def test_while_many_come_in_messages_go_first_and_what_can_wait_waits(hub:
     provide(hub, states={"people": log.states})
     checked: list[list[Reader]] = []
 
-    async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+    async def check(readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]:
         checked.append(list(readers))
-        return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
+        return [(reader, ending("signed_out")) for reader in readers if reader.labels["session"] == 2]
 
     provide(hub, access_checks=[check])
     pages = [Page(hub, session=number) for number in range(2 * STORM_SIZE)]
@@ -405,8 +408,8 @@ async def test_a_right_that_ended_while_a_crowd_came_in_is_found_within_a_second
 ) -> None:
     monkeypatch.setattr("webapp.live.admission.STORM_QUIET_SECONDS", 3600)
 
-    async def check(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
-        return [(reader, "signed_out") for reader in readers if reader.labels["session"] == 2]
+    async def check(readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]:
+        return [(reader, ending("signed_out")) for reader in readers if reader.labels["session"] == 2]
 
     provide(hub, access_checks=[check])
     pages = [Page(hub, session=number) for number in range(STORM_SIZE)]

@@ -9,7 +9,7 @@ import pytest
 from broadcaster import Broadcast
 
 from tests.conftest import Person
-from tests.live.providing import no_log, provide, providers
+from tests.live.providing import ending, no_log, provide, providers
 from tests.people import post_as
 from tests.readers import reader as open_reader
 from webapp.conversations.models import Room
@@ -214,7 +214,7 @@ async def test_a_look_at_the_database_that_fails_is_repeated_soon(
             raise ConnectionError("the database is away too")
         return dict.fromkeys(channels, 1)
 
-    provide(hub, logs={"room": LogSource(no_log, versions)})
+    provide(hub, logs={"room": LogSource(no_log, versions, ending("deleted"))})
     hub.join(open_reader(7, 0, "sse"))
     hub._on_link(True)
     await until(lambda: looks == 3)

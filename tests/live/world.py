@@ -18,7 +18,8 @@ import pytest
 from broadcaster import Broadcast, Event
 from broadcaster._backends.base import BroadcastBackend
 
-from webapp.live import Frame, Hub, Providers, Reader
+from tests.live.providing import ending
+from webapp.live import Ending, Frame, Hub, Providers, Reader
 from webapp.live.bridge import LINK_DOWN, LINK_UP, RETRY_SECONDS
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
@@ -165,9 +166,9 @@ class Store:
         await self._answer()
         return found
 
-    async def check_access(self, readers: Sequence[Reader]) -> Sequence[tuple[Reader, str]]:
+    async def check_access(self, readers: Sequence[Reader]) -> Sequence[tuple[Reader, Ending]]:
         await self._answer()
-        ended = [(reader, "signed_out") for reader in readers if reader.labels["session"] in self.signed_out]
+        ended = [(reader, ending("signed_out")) for reader in readers if reader.labels["session"] in self.signed_out]
         await self._answer()
         return ended
 
@@ -243,6 +244,10 @@ class Network:
                 asyncio.get_running_loop().call_later(delay, wire.hear, message)
 
 
+def last_frame(reader: Reader, ending: Ending) -> bytes:
+    return f"{reader.framing} ! {reader.number('room')} {ending.name}\n".encode()
+
+
 class Process:
     """A server process: a real hub, until it is killed or asked to leave."""
 
@@ -250,10 +255,12 @@ class Process:
         self.world = world
         self.hub = Hub(
             Providers(
-                logs={"room": LogSource(world.store.read_log, world.store.read_versions)},
+                logs={"room": LogSource(world.store.read_log, world.store.read_versions, ending("deleted"))},
                 states={"room": {"people": world.store.read_people}},
                 access_checks=[world.store.check_access],
-                last_frame=lambda reader, reason: f"{reader.framing} ! {reader.number('room')} {reason}\n".encode(),
+                last_frame=lambda reader, ending: (
+                    f"{reader.framing} ! {reader.number('room')} {ending.name}\n".encode()
+                ),
             )
         )
         self.wire = Wire(world.network)
@@ -484,12 +491,12 @@ class World:
             session = self.clients[which % len(self.clients)].session
             self.store.signed_out.add(session)
             if (process := self._any_process()) and rings:
-                process.hub.close_streams("signed_out", session=session)
+                process.hub.close_streams(ending("signed_out"), session=session)
 
     async def close_room(self, room: int) -> None:
         self.store.closed.add(room)
         if process := self._any_process():
-            process.hub.close_streams("gone", f"room:{room}")
+            process.hub.close_streams(ending("deleted"), f"room:{room}")
 
     async def connect(self, room: int, cursor: str, framing: str) -> None:
         self._sessions += 1

@@ -1,17 +1,18 @@
 """Telling open pages that their session has ended."""
 
+from webapp.accounts.endings import RENEWED, SIGNED_OUT
 from webapp.accounts.viewer import Person
 from webapp.live import hub
 
 
 def sessions_ended(*sessions: int) -> None:
     for session in sessions:
-        hub().close_streams("signed_out", session=session)
+        hub().close_streams(SIGNED_OUT, session=session)
 
 
 def renewed(session: int) -> None:
     """The session goes on under another token: streams that were opened with the one before end."""
-    hub().close_streams("renewed", session=session)
+    hub().close_streams(RENEWED, session=session)
 
 
 def person_changed(person: Person) -> None:

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from webapp.accounts.endings import BANNED, SIGNED_OUT
 from webapp.db import sql
-from webapp.live import Reader
+from webapp.live import Ending, Reader
 
 
-async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]:
     banned = await _banned_by_session({reader.labels["session"] for reader in readers})
-    signed_out = [(reader, "signed_out") for reader in readers if reader.labels["session"] not in banned]
-    return signed_out + [(reader, "banned") for reader in readers if banned.get(reader.labels["session"])]
+    signed_out = [(reader, SIGNED_OUT) for reader in readers if reader.labels["session"] not in banned]
+    return signed_out + [(reader, BANNED) for reader in readers if banned.get(reader.labels["session"])]
 
 
 async def _banned_by_session(sessions: set[int]) -> dict[int, bool]:

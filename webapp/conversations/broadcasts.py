@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from webapp.conversations import queries
+from webapp.conversations import endings, queries
 from webapp.conversations.models import Room
 from webapp.conversations.seats import RoomRow
 from webapp.http import render
@@ -18,11 +18,11 @@ def details_changed(room_id: int) -> None:
 
 
 def kicked(room_id: int, user_id: int) -> None:
-    hub().close_streams("kicked", f"room:{room_id}", user=user_id)
+    hub().close_streams(endings.KICKED, f"room:{room_id}", user=user_id)
 
 
 def room_deleted(room_id: int) -> None:
-    hub().close_streams("gone", f"room:{room_id}")
+    hub().close_streams(endings.DELETED, f"room:{room_id}")
     hub().broadcast_reliably("room", room=room_id)
 
 
@@ -36,7 +36,7 @@ async def blocked(user: int, other: int) -> None:
     """A block stands between these two people: the streams of their chat end, in every process."""
     low, high = sorted((user, other))
     for room in await Room.filter(low=low, high=high).values_list("id", flat=True):
-        hub().close_streams("parted", f"room:{room}")
+        hub().close_streams(endings.BLOCKED, f"room:{room}")
 
 
 async def about(rooms: Collection[int]) -> dict[int, Payload]:

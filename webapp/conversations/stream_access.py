@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from webapp.conversations import kinds
+from webapp.conversations import endings, kinds
 from webapp.conversations.seats import KICKED
 from webapp.db import sql
-from webapp.live import Reader
+from webapp.live import Ending, Reader
 from webapp.relationships.queries import blocked_between
 
 UserRoom = tuple[int, int]
@@ -19,7 +19,7 @@ FROM (VALUES {{asked}}) AS asked JOIN room ON room.id = asked.column2
 LEFT JOIN membership ON membership.room_id = asked.column2 AND membership.user_id = asked.column1"""
 
 
-async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]:
     """Return those of the readers whose right to read their room has ended, each with the reason."""
     rooms = {reader: reader.number("room") for reader in readers}
     places = {reader: (reader.labels["user"], room) for reader, room in rooms.items() if room is not None}
@@ -27,20 +27,20 @@ async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
     return [(reader, ended[place]) for reader, place in places.items() if place in ended]
 
 
-async def _ended(places: Collection[UserRoom]) -> dict[UserRoom, str]:
+async def _ended(places: Collection[UserRoom]) -> dict[UserRoom, Ending]:
     if not places:
         return {}
     asked = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(places))
     rows = await sql.fetch_inline(_SEATS.format(asked=asked), *itertools.chain(*places))
-    reasons = {(row["user_id"], row["room_id"]): _reason(row) for row in rows}
-    return {place: reason for place, reason in reasons.items() if reason}
+    found = {(row["user_id"], row["room_id"]): _ending(row) for row in rows}
+    return {place: ending for place, ending in found.items() if ending}
 
 
-def _reason(row: sql.Row) -> str:
-    """Return why the stream ends; empty where it goes on."""
+def _ending(row: sql.Row) -> Ending | None:
+    """Return why the stream ends; None where it goes on."""
     if row["role"] == KICKED and row["kicked_until"] and sql.from_db(row["kicked_until"]) > datetime.now(UTC):
-        return "kicked"
+        return endings.KICKED
     if row["is_blocked"]:
-        return "parted"
+        return endings.BLOCKED
     is_out = row["role"] in (None, KICKED)
-    return "removed" if is_out and kinds.BY_NAME[row["kind"]].is_private else ""
+    return endings.REMOVED if is_out and kinds.BY_NAME[row["kind"]].is_private else None

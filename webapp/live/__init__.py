@@ -6,6 +6,7 @@ version, and each process reads what it missed. So a ring that is lost, repeated
 """
 
 from webapp.core.lifetime import Slot
+from webapp.live.ending import Ending
 from webapp.live.frames import Frame, Payload
 from webapp.live.hub import Hub
 from webapp.live.providers import Providers
@@ -13,4 +14,4 @@ from webapp.live.reader import Reader
 
 hub = Slot[Hub]("hub")
 
-__all__ = ["Frame", "Hub", "Payload", "Providers", "Reader", "hub"]
+__all__ = ["Ending", "Frame", "Hub", "Payload", "Providers", "Reader", "hub"]

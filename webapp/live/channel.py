@@ -210,7 +210,7 @@ class LogChannel(StateChannel):
         del self._joining[: len(joining)]
         if found is None:
             for reader in self._present:
-                reader.outbox.close(self._providers.last_frame(reader, "gone"))
+                reader.outbox.close(self._providers.last_frame(reader, self._providers.logs[self.kind].deleted))
             self._announced_version = 0  # nothing more will come of it
             return
         version, frames = found
@@ -270,5 +270,5 @@ class LogChannel(StateChannel):
         except Exception as error:  # the next heartbeat checks again
             self._failed("the rights of readers could not be read", error)
             return
-        for reader, reason in ended:
-            reader.outbox.close(self._providers.last_frame(reader, reason))
+        for reader, ending in ended:
+            reader.outbox.close(self._providers.last_frame(reader, ending))

@@ -16,6 +16,7 @@ from webapp.live.admission import ReconnectStorm
 from webapp.live.bridge import Bridge
 from webapp.live.channel import FollowingChannel, LogChannel, StateChannel
 from webapp.live.counters import Counters
+from webapp.live.ending import Ending
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.providers import Providers
 from webapp.live.reader import Reader, deliver
@@ -153,9 +154,9 @@ class Hub:
             found = found & self._labelled.get(label, set())
         return sorted(found, key=lambda reader: reader.opened_at)
 
-    def close_stream(self, reader: Reader, reason: str) -> None:
+    def close_stream(self, reader: Reader, ending: Ending) -> None:
         """Close the stream of one reader with its last frame."""
-        reader.outbox.close(self.providers.last_frame(reader, reason))
+        reader.outbox.close(self.providers.last_frame(reader, ending))
 
     # Rings.
 
@@ -185,10 +186,10 @@ class Hub:
         text = json.dumps({"news": kind, **facts})
         self._bridge.send(text, text)
 
-    def close_streams(self, reason: str, channel: str = "", **labels: int) -> None:
+    def close_streams(self, ending: Ending, channel: str = "", **labels: int) -> None:
         """End the streams of the channel that carry these labels, in every process: their right has ended."""
         for reader in self.readers(channel, **labels):
-            self.close_stream(reader, reason)
+            self.close_stream(reader, ending)
         text = json.dumps(labels | ({"channel": _sent(channel)} if channel else {}))
         self._bridge.send(text, text)
 
@@ -319,8 +320,8 @@ class Hub:
             self._restarts = self.counts.links_lost
 
     async def _end_rights(self, readers: list[Reader]) -> None:
-        for reader, reason in await self.providers.check_access(readers):
-            self.close_stream(reader, reason)
+        for reader, ending in await self.providers.check_access(readers):
+            self.close_stream(reader, ending)
 
     async def _check(self, names: list[str]) -> None:
         """Compare these channels and their states with the database."""
@@ -342,7 +343,7 @@ class Hub:
                 self._announce(name, versions[number])
             else:
                 for reader in self.readers(name):
-                    self.close_stream(reader, "gone")
+                    self.close_stream(reader, self.providers.logs[kind].deleted)
 
     def _count_lost(self, name: str, version: int) -> None:
         """Count a version that no ring announced; one whose ring is on its way at this moment counts as well."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from webapp.live.ending import Ending
 from webapp.live.frames import Payload
 from webapp.live.items import TopicSource
 from webapp.live.reader import Reader
@@ -25,14 +26,15 @@ ReadVersions = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
 # A state without a version (who is here), of many channels.
 ReadState = Callable[[Collection[int]], Awaitable[Mapping[int, Payload]]]
 # Which of these readers may read no more, each with the reason.
-CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, str]]]]
+CheckAccess = Callable[[Sequence[Reader]], Awaitable[Sequence[tuple[Reader, Ending]]]]
 
 
 class LogSource(NamedTuple):
-    """How the logs of channels of one kind are read."""
+    """How the logs of channels of one kind are read, and why streams end of one that has ceased to exist."""
 
     read: ReadLog
     versions: ReadVersions
+    deleted: Ending
 
 
 class StreamWatcher:
@@ -65,13 +67,13 @@ class Providers:
     watchers: Sequence[StreamWatcher] = ()
     access_checks: Sequence[CheckAccess] = ()
     # The last bytes for a reader whose stream ends for this reason.
-    last_frame: Callable[[Reader, str], bytes] = lambda reader, reason: b""
+    last_frame: Callable[[Reader, Ending], bytes] = lambda reader, ending: b""
     # Called with an error of a reading, which is tried again.
     on_failure: Callable[[str, Exception], None] = log_failure
 
-    async def check_access(self, readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+    async def check_access(self, readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]:
         """Return which of these readers may read no more, each with the first reason that is found."""
-        ended: dict[Reader, str] = {}
+        ended: dict[Reader, Ending] = {}
         for start in range(0, len(readers), BATCH_SIZE):
             batch = readers[start : start + BATCH_SIZE]
             for check in self.access_checks:

@@ -1,8 +1,9 @@
 """Telling the open pages of somebody who is kept out."""
 
+from webapp.accounts.endings import BANNED
 from webapp.live import hub
 
 
 def banned(user_id: int) -> None:
     """Every stream of theirs ends, in every process."""
-    hub().close_streams("banned", user=user_id)
+    hub().close_streams(BANNED, user=user_id)

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
+from webapp.strangers.endings import MOVED_ON
 from webapp.strangers.queries import Company, company_in
 
 # As many as one ring names.
@@ -35,7 +36,7 @@ def moved_response() -> Response:
 def left(room_id: int, mask: int) -> None:
     """Somebody has left the chat: the other is told, and their own other windows go on."""
     hub().refresh(f"room:{room_id}", "company")
-    hub().close_streams("went_on", f"room:{room_id}", user=mask)
+    hub().close_streams(MOVED_ON, f"room:{room_id}", user=mask)
 
 
 async def company(rooms: Collection[int]) -> dict[int, Payload]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from webapp.core.lifetime import Slot
 from webapp.db import engine
-from webapp.live import Reader, hub
+from webapp.live import Ending, Reader, hub
 from webapp.live.providers import StreamWatcher
 from webapp.strangers.broadcasts import MOVED, moved, waits
+from webapp.strangers.endings import MOVED_ON
 from webapp.strangers.matching import match_waiting
 from webapp.strangers.models import Stranger
 from webapp.strangers.queries import Company, company_in
@@ -122,7 +123,7 @@ async def page_closed(mask: int) -> None:
             logger.debug("that a page closed could not be written; it is noticed a little later: %r", error)
 
 
-async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
+async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]:
     """Whose masks are not in the chat, or where people wait, any more."""
     rooms = {reader: reader.number("room") for reader in readers if reader.number("mask") is not None}
     if not rooms:
@@ -130,7 +131,7 @@ async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, str]]:
     rows = await Stranger.filter(mask_id__in={reader.labels["user"] for reader in rooms}).values("mask_id", "room_id")
     seated = {(row["mask_id"], row["room_id"]) for row in rows}
     return [
-        (reader, "went_on")
+        (reader, MOVED_ON)
         for reader, room in rooms.items()
         if room is not None and (reader.labels["user"], room) not in seated
     ]

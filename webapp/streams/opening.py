@@ -21,6 +21,7 @@ from webapp.live import Reader, frames, hub
 from webapp.live.admission import admitted
 from webapp.live.stream import Stream, parked_by_session
 from webapp.sidebar.queries import OLDER_PAGE
+from webapp.streams.endings import PAUSED
 
 MOST_DIGITS = 18
 LONGEST_DIGEST = 40
@@ -141,7 +142,7 @@ async def end_oldest_streams(request: Request) -> None:
     await throttle(settings.RATE_STREAM, "stream", str(session))
     open_already = hub().readers(session=session)
     for oldest in open_already[: max(0, len(open_already) + 1 - settings.MAX_STREAMS_PER_SESSION)]:
-        hub().close_stream(oldest, "paused")
+        hub().close_stream(oldest, PAUSED)
 
 
 def is_long_poll(request: Request) -> bool:

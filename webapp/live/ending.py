@@ -1,0 +1,17 @@
+"""Why a stream ends before its page has closed."""
+
+from dataclasses import dataclass
+
+from webapp.core.i18n import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A reason of a domain: its name in the page, a sentence, and a link to go on ("{page}" is the page's own)."""
+
+    name: str
+    text: Text
+    link: str
+    link_text: Text
+    # Whether the viewer may not write here any more either.
+    ends_writing: bool = False
