@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from playwright.sync_api import Browser
 
-from tests.browser.reader import PASSWORD, Reader
+from tests.browser.person import PASSWORD, BrowserPerson
 from tests.servers import App
 
 # Nobody is throttled, and one person has many pages open.
@@ -51,13 +51,13 @@ class SampleSite:
 
     def __init__(self, browser: Browser, site: App) -> None:
         self.browser, self.site = browser, site
-        self.people = {name: Reader(browser, site, shown).register(name) for name, shown in PEOPLE.items()}
-        self.newcomer = Reader(browser, site, "Ida").register("ida")
+        self.people = {name: BrowserPerson(browser, site, shown).register(name) for name, shown in PEOPLE.items()}
+        self.newcomer = BrowserPerson(browser, site, "Ida").register("ida")
         make = (sys.executable, "-m", "webapp", "createsuperuser", "--username", "amara", "--password", PASSWORD)
         subprocess.run(make, cwd=site.folder, env=site.env, check=True, capture_output=True)
 
     @property
-    def layla(self) -> Reader:
+    def layla(self) -> BrowserPerson:
         return self.people["layla"]
 
     def fill(self) -> "SampleSite":
@@ -138,39 +138,39 @@ class Look(NamedTuple):
     """Who looks at what: "" is somebody who is not signed in, "new" somebody new each time."""
 
     who: str
-    step: Callable[[Reader, SampleSite], object]
+    step: Callable[[BrowserPerson, SampleSite], object]
     is_first: bool = False
 
 
-def visit(reader: Reader, path: str) -> None:
+def visit(reader: BrowserPerson, path: str) -> None:
     # Without script some pages never end loading: they are live.
     reader.page.goto(path, wait_until="load" if reader.script else "domcontentloaded")
 
 
-def goes(path: str) -> Callable[[Reader, SampleSite], object]:
+def goes(path: str) -> Callable[[BrowserPerson, SampleSite], object]:
     return lambda reader, town: visit(reader, path)
 
 
-def in_room(reader: Reader, town: SampleSite) -> None:
+def in_room(reader: BrowserPerson, town: SampleSite) -> None:
     reader.open(town.room)
     reader.until(
         lambda: "João" in reader.log.locator(".people:visible, .live-state:visible").first.inner_text(), "people"
     )
 
 
-def writes(reader: Reader, town: SampleSite) -> None:
+def writes(reader: BrowserPerson, town: SampleSite) -> None:
     in_room(reader, town)
     reader.text.fill("I can bring:\n- the small saw\n- gloves for everybody")
 
 
-def is_refused(reader: Reader, town: SampleSite) -> None:
+def is_refused(reader: BrowserPerson, town: SampleSite) -> None:
     reader.open(town.quiet)
     reader.text.fill("far too long " * 400)
     reader.composer.click(".composer__send")
     reader.problem.wait_for()
 
 
-def is_cut_off(reader: Reader, town: SampleSite) -> None:
+def is_cut_off(reader: BrowserPerson, town: SampleSite) -> None:
     reader.open(town.quiet)
     reader.page.route("**/messages", lambda route: route.abort())
     reader.text.fill("Can you hear me?")
@@ -180,7 +180,7 @@ def is_cut_off(reader: Reader, town: SampleSite) -> None:
     reader.page.unroute_all()
 
 
-def is_wrong(reader: Reader, town: SampleSite) -> None:
+def is_wrong(reader: BrowserPerson, town: SampleSite) -> None:
     visit(reader, "/register")
     reader.page.fill("#username", "x")
     reader.page.fill("#password", "123")
@@ -188,7 +188,7 @@ def is_wrong(reader: Reader, town: SampleSite) -> None:
     reader.page.locator(".field__problem").first.wait_for()
 
 
-def is_foreign(reader: Reader, town: SampleSite) -> None:
+def is_foreign(reader: BrowserPerson, town: SampleSite) -> None:
     """A page that another site sent a form to."""
     answer = reader.context.request.post("/rooms", form={"name": "x"}, headers={"Origin": "https://elsewhere.example"})
     body = answer.text()
@@ -197,12 +197,12 @@ def is_foreign(reader: Reader, town: SampleSite) -> None:
     reader.page.unroute_all()
 
 
-def in_lobby(reader: Reader, town: SampleSite) -> None:
+def in_lobby(reader: BrowserPerson, town: SampleSite) -> None:
     visit(reader, "/lobby")
     reader.until(lambda: reader.sidebar.locator(".entry:visible").count() > 5, "entries")
 
 
-def looks_for_a_stranger(reader: Reader) -> None:
+def looks_for_a_stranger(reader: BrowserPerson) -> None:
     visit(reader, "/strangers")
     reader.page.fill("#interests", "chess jazz")
     reader.page.check("[name=rules]")
@@ -210,26 +210,26 @@ def looks_for_a_stranger(reader: Reader) -> None:
         reader.page.click("text=Find someone")
 
 
-def waits(reader: Reader, town: SampleSite) -> None:
+def waits(reader: BrowserPerson, town: SampleSite) -> None:
     looks_for_a_stranger(reader)
     reader.page.locator("#wait").wait_for()
 
 
-def meets(reader: Reader) -> None:
+def meets(reader: BrowserPerson) -> None:
     reader.page.wait_for_url("**/strangers/chat/*", wait_until="commit")
     reader.until(lambda: reader.log.locator("#log").count(), "the log")
     reader.until(lambda: reader.text.count(), "a composer")
 
 
-def says(reader: Reader, words: str) -> None:
+def says(reader: BrowserPerson, words: str) -> None:
     """By the button: where fingers type, Enter breaks the line."""
     reader.text.fill(words)
     reader.composer.click(".composer__send")
 
 
-def talks(reader: Reader, town: SampleSite) -> Reader:
+def talks(reader: BrowserPerson, town: SampleSite) -> BrowserPerson:
     """Two strangers in a chat; answers the other one."""
-    other = Reader(town.browser, town.site, "other")
+    other = BrowserPerson(town.browser, town.site, "other")
     looks_for_a_stranger(other)
     looks_for_a_stranger(reader)
     for person in (reader, other):
@@ -242,7 +242,7 @@ def talks(reader: Reader, town: SampleSite) -> Reader:
     return other
 
 
-def is_left(reader: Reader, town: SampleSite) -> None:
+def is_left(reader: BrowserPerson, town: SampleSite) -> None:
     talks(reader, town).send("/strangers/leave")
     reader.until(lambda: reader.log.get_by_text("Stranger has left").count(), "the end")
 
@@ -308,7 +308,7 @@ LOOKS: dict[str, Look] = {
 }
 
 
-def leave(reader: Reader, look: Look) -> None:
+def leave(reader: BrowserPerson, look: Look) -> None:
     """Close the browser; who looked for a stranger must not be found any more."""
     if look.who == "guest":
         for way in ("stop", "leave"):
@@ -316,9 +316,9 @@ def leave(reader: Reader, look: Look) -> None:
     reader.context.close()
 
 
-def somebody(town: SampleSite, who: str, script: bool = True, **options: object) -> Reader:
+def somebody(town: SampleSite, who: str, script: bool = True, **options: object) -> BrowserPerson:
     """A reader at a browser of their own, in the session of one of the town's people."""
-    reader = Reader(town.browser, town.site, who or "nobody", script, **options)
+    reader = BrowserPerson(town.browser, town.site, who or "nobody", script, **options)
     if who == "new":
         reader.register(f"new{id(reader)}")
     elif who == "ida":

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from tests.browser.reader import QUIET, Reader
+from tests.browser.person import QUIET, BrowserPerson
 from tests.sample_site import LOOKS, RULES, Look, SampleSite, in_lobby, in_room, leave, somebody
 from tests.servers import ROOT, App, chromium
 
@@ -89,7 +89,7 @@ def readme(town: SampleSite) -> None:
         ("phone", "layla", True, (390, 760), "dark", in_lobby),
         ("no-script", "amara", False, (1000, 760), "light", in_room),
     ):
-        reader: Reader = somebody(
+        reader: BrowserPerson = somebody(
             town, who, script, viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
         )
         step(reader, town)

@@ -18,7 +18,7 @@ from statistics import median
 import httpx2
 from playwright.sync_api import CDPSession, sync_playwright
 
-from tests.browser.reader import QUIET, Reader
+from tests.browser.person import QUIET, BrowserPerson
 from tests.servers import App, chromium
 
 PER_SECOND = 5
@@ -41,7 +41,7 @@ def memory(wire: CDPSession) -> str:
     return f"heap {heap:.2f} MB, {figures['Nodes']:.0f} nodes, {figures['JSEventListeners']:.0f} listeners"
 
 
-def stay(reader: Reader, wire: CDPSession, room: str, minutes: float) -> None:
+def stay(reader: BrowserPerson, wire: CDPSession, room: str, minutes: float) -> None:
     headers = {"Sec-Fetch-Site": "same-origin", "HX-Request": "true"}
     poster = httpx2.Client(cookies=reader.cookies(), headers=headers, timeout=20)
     begun = minute = time.monotonic()
@@ -65,7 +65,7 @@ def stay(reader: Reader, wire: CDPSession, room: str, minutes: float) -> None:
     )
 
 
-def interact(reader: Reader, wire: CDPSession, room: str) -> None:
+def interact(reader: BrowserPerson, wire: CDPSession, room: str) -> None:
     for number in range(250):
         reader.send(
             f"{room}/messages", body=f"Message {number} with some words, as long as they are", nonce=f"n{number}"
@@ -96,7 +96,7 @@ def interact(reader: Reader, wire: CDPSession, room: str) -> None:
 def main() -> None:
     with App({"RATE_LIMITS": "off"}) as site, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
-        reader = Reader(browser, site, "reader").register()
+        reader = BrowserPerson(browser, site, "reader").register()
         wire = reader.context.new_cdp_session(reader.page)
         wire.send("Performance.enable")
         room = reader.make_room("Long")

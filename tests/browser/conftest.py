@@ -9,16 +9,16 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.servers import App, chromium
 
-pytest.register_assert_rewrite("tests.browser.reader")
+pytest.register_assert_rewrite("tests.browser.person")
 
-from tests.browser.reader import QUIET, Reader  # noqa: E402
+from tests.browser.person import QUIET, BrowserPerson  # noqa: E402
 
 _numbers = count(1)
 _figures: list[str] = []
 
 
 class Meet(Protocol):
-    def __call__(self, name: str, script: bool = True, site: App | None = None, **options: object) -> Reader: ...
+    def __call__(self, name: str, script: bool = True, site: App | None = None, **options: object) -> BrowserPerson: ...
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,13 @@ def meet(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Meet]:
 
     At the end nobody's console may have complained, and no application may have written a traceback.
     """
-    people: list[Reader] = []
+    people: list[BrowserPerson] = []
     logs: dict[App, int] = {}
 
-    def someone(name: str, script: bool = True, site: App | None = None, **options: object) -> Reader:
+    def someone(name: str, script: bool = True, site: App | None = None, **options: object) -> BrowserPerson:
         site = site or request.getfixturevalue("site")
         logs.setdefault(site, len(_log(site)))
-        people.append(Reader(browser, site, name, script, **options))
+        people.append(BrowserPerson(browser, site, name, script, **options))
         return people[-1].register(f"{name}{next(_numbers)}")
 
     yield someone

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Frame, Route
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 from tests.sample_site import LOOKS, RULES, SampleSite, leave, somebody
 from tests.servers import ROOT, App, in_wheel, missing
 
@@ -69,7 +69,7 @@ def town(new_town: SampleSite) -> SampleSite:
     return new_town.fill()
 
 
-def examine(reader: Reader, axe: str, options: dict[str, Any]) -> list[str]:
+def examine(reader: BrowserPerson, axe: str, options: dict[str, Any]) -> list[str]:
     """What is wrong in any document of the page."""
     found = []
     for frame in documents(reader):
@@ -81,12 +81,12 @@ def examine(reader: Reader, axe: str, options: dict[str, Any]) -> list[str]:
     return [line for line in found if "-enhanced" not in line or ".message__body" in line]
 
 
-def documents(reader: Reader) -> list[Frame]:
+def documents(reader: BrowserPerson) -> list[Frame]:
     """Those that somebody sees: not the frame around the endless one, which may be loading."""
     return [frame for frame in reader.page.frames if frame.url.startswith("http") and "frame=" not in frame.url]
 
 
-def without_script(reader: Reader) -> None:
+def without_script(reader: BrowserPerson) -> None:
     """The page as it is without script, in a browser that runs one: axe is one itself."""
 
     def plain(route: Route) -> None:
@@ -171,7 +171,7 @@ def test_the_colours_are_far_enough_apart(scheme: int) -> None:
     assert {pair: round(ratio, 2) for pair, ratio in measured.items() if ratio < pairs[pair]} == {}
 
 
-def walk(reader: Reader, most: int = 80) -> Iterator[dict[str, Any]]:
+def walk(reader: BrowserPerson, most: int = 80) -> Iterator[dict[str, Any]]:
     """Where Tab leads, until it leaves the page."""
     for _ in range(most):
         reader.page.keyboard.press("Tab")

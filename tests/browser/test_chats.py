@@ -6,13 +6,13 @@ from statistics import median
 import pytest
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import SAMPLES, Reader
+from tests.browser.person import SAMPLES, BrowserPerson
 
 BOTH = pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
 RECEIPT_GUARD_MS = 8000
 
 
-def begin(one: Reader, other: Reader, words: str) -> str:
+def begin(one: BrowserPerson, other: BrowserPerson, words: str) -> str:
     """Write to somebody for the first time, from the page with nothing on it; the address of the chat."""
     one.page.goto(f"/chat/{other.code}")
     one.page.fill("#text", words)
@@ -21,7 +21,7 @@ def begin(one: Reader, other: Reader, words: str) -> str:
     return one.page.url.partition("#")[0]
 
 
-def accept(one: Reader, other: Reader) -> str:
+def accept(one: BrowserPerson, other: BrowserPerson) -> str:
     """Find the request in the sidebar, read it, and answer; the address of the chat."""
     one.page.goto("/lobby", wait_until="commit")
     one.sidebar.locator(".entry--request:visible", has_text=other.name).click()
@@ -30,7 +30,7 @@ def accept(one: Reader, other: Reader) -> str:
     return one.page.url.partition("#")[0]
 
 
-def together(meet: Meet, script: bool) -> tuple[Reader, Reader, str]:
+def together(meet: Meet, script: bool) -> tuple[BrowserPerson, BrowserPerson, str]:
     alice, bob = meet("alice", script), meet("bob", script)
     path = begin(alice, bob, "Hello Bob")
     assert accept(bob, alice) == path

@@ -64,9 +64,9 @@ def test_who_has_sent_it_types_no_more(meet: Meet) -> None:
     alice.sees("two or more keys")
     alice.page.clock.run_for(4000)
     alice.pause(200)  # nothing tells that nothing more is asked
-    assert alice.times_asked(r"/typing$") == 1
+    assert alice.times_requested(r"/typing$") == 1
     alice.text.press_sequentially("and on")
-    alice.until(lambda: alice.times_asked(r"/typing$") == 2, "typing again")
+    alice.until(lambda: alice.times_requested(r"/typing$") == 2, "typing again")
 
 
 def test_who_looks_at_another_page_finds_what_they_were_writing(meet: Meet) -> None:
@@ -110,7 +110,7 @@ def test_nothing_is_sent_when_nothing_was_written_and_nothing_twice(meet: Meet) 
     alice.sees("once")
     alice.say("the end")
     alice.reads("once", "the end")
-    assert alice.times_asked(POSTS) == 2
+    assert alice.times_requested(POSTS) == 2
 
 
 def test_three_that_are_typed_fast_arrive_in_order(meet: Meet) -> None:
@@ -135,7 +135,7 @@ def test_what_is_typed_while_a_post_is_under_way_stays(meet: Meet) -> None:
     alice.text.press_sequentially("the next one")
     held.let_go()
     alice.sees("sent")
-    alice.until(lambda: alice.times_asked(POSTS) == 1, "one post")
+    alice.until(lambda: alice.times_requested(POSTS) == 1, "one post")
     assert alice.text.input_value() == "the next one"
     alice.send_it()
     alice.reads("sent", "the next one")

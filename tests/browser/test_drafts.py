@@ -5,29 +5,29 @@ import re
 import pytest
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 
 KEPT = "() => sessionStorage.drafts || ''"
 SECRET = "between you and me"
 
 
-def drafts(reader: Reader) -> list[str]:
+def drafts(reader: BrowserPerson) -> list[str]:
     """What the list at the side shows as not sent yet."""
     return [re.sub(r"\s+", " ", text) for text in reader.page.locator(".entry__draft").all_inner_texts()]
 
 
-def go(reader: Reader, name: str) -> None:
+def go(reader: BrowserPerson, name: str) -> None:
     """To another room, as people go there."""
     with reader.page.expect_response("**/events?*"):
         reader.page.locator("#entries .entry", has_text=name).click()
 
 
-def sign_out(reader: Reader) -> None:
+def sign_out(reader: BrowserPerson) -> None:
     reader.page.get_by_role("button", name="Sign out").click()
     reader.page.wait_for_url("**/")
 
 
-def strangers(meet: Meet) -> tuple[Reader, str]:
+def strangers(meet: Meet) -> tuple[BrowserPerson, str]:
     """Somebody in the page of a chat with a stranger, and its address."""
     alice, bob = meet("alice"), meet("bob")
     for one in (alice, bob):

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Error
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 
 SCRIPT, PLAIN = True, False
 BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
@@ -15,7 +15,7 @@ STREAMS = r"^GET .*/events\?"
 LIVE = r"^GET .*/live$"
 
 
-def sign_out_in_another_tab(owner: Reader, member: Reader, room: str) -> None:
+def sign_out_in_another_tab(owner: BrowserPerson, member: BrowserPerson, room: str) -> None:
     tab = member.context.new_page()
     tab.goto("/rooms")
     tab.get_by_role("button", name="Sign out").click()
@@ -23,17 +23,17 @@ def sign_out_in_another_tab(owner: Reader, member: Reader, room: str) -> None:
     tab.close()
 
 
-def end_session_from_another_browser(owner: Reader, member: Reader, room: str) -> None:
+def end_session_from_another_browser(owner: BrowserPerson, member: BrowserPerson, room: str) -> None:
     owner.context.clear_cookies()
     owner.sign_in(member.username)
     owner.send("/settings/sessions/end-others")
 
 
-def kick(owner: Reader, member: Reader, room: str) -> None:
+def kick(owner: BrowserPerson, member: BrowserPerson, room: str) -> None:
     owner.send(f"{room}/settings", do="kick", who=member.code, minutes="10")
 
 
-def delete(owner: Reader, member: Reader, room: str) -> None:
+def delete(owner: BrowserPerson, member: BrowserPerson, room: str) -> None:
     name = owner.context.request.get(room).text().split("<title>")[1].split(" · ")[0]
     owner.send(f"{room}/settings", do="delete", name=name)
 
@@ -50,7 +50,7 @@ ENDINGS = pytest.mark.parametrize(
 )
 
 
-def notice(reader: Reader) -> str:
+def notice(reader: BrowserPerson) -> str:
     """What the page says in place of its stream."""
     try:
         return reader.log.locator(".notice").first.inner_text(timeout=100)
@@ -58,7 +58,7 @@ def notice(reader: Reader) -> str:
         return ""
 
 
-def opened(meet: Meet, room: str, script: bool) -> Reader:
+def opened(meet: Meet, room: str, script: bool) -> BrowserPerson:
     member = meet("bob", script)
     if script:
         member.page.clock.install()
@@ -68,7 +68,7 @@ def opened(meet: Meet, room: str, script: bool) -> Reader:
 
 @ENDINGS
 def test_the_page_says_why_and_shows_a_way_on(
-    meet: Meet, end: Callable[[Reader, Reader, str], None], words: str, way: str
+    meet: Meet, end: Callable[[BrowserPerson, BrowserPerson, str], None], words: str, way: str
 ) -> None:
     for script in (SCRIPT, PLAIN):
         owner = meet("alice")
@@ -87,7 +87,7 @@ def test_the_page_says_why_and_shows_a_way_on(
         assert place
         assert 0 <= place["y"] <= 700, "it is out of sight"
         pattern = STREAMS if script else LIVE
-        asked = member.times_asked(pattern)
+        asked = member.times_requested(pattern)
         if script:
             # A minute in which whatever might ask again would: timers, the network's return, a look at the tab.
             member.page.clock.run_for(60_000)
@@ -95,7 +95,7 @@ def test_the_page_says_why_and_shows_a_way_on(
             member.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         else:
             member.pause(4000)  # the frame around it would load it anew after three seconds
-        assert member.times_asked(pattern) == asked
+        assert member.times_requested(pattern) == asked
         assert words in member.log.locator(".notice").first.inner_text()
         member.log.locator(".notice").get_by_role("link", name=way).click()
         member.page.wait_for_url(re.compile("/login" if way == "Sign in" else "/lobby$"), wait_until="commit")

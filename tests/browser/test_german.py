@@ -4,7 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 from webapp.core.i18n import LANGUAGES
 
 # With what the viewer's own stylesheet adds to theirs.
@@ -13,7 +13,7 @@ NAMES = """names => names.map(
 )"""
 
 
-def here(who: Reader) -> str:
+def here(who: BrowserPerson) -> str:
     return who.page.locator("#people").inner_text()
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 from tests.browser.writer import Writer
 from tests.servers import App
 
@@ -23,14 +23,14 @@ def long_room(meet: Meet, name: str, count: int) -> tuple[str, list[str]]:
         return room, writer.all_words
 
 
-def height(person: Reader, words: str) -> float:
+def height(person: BrowserPerson, words: str) -> float:
     """Where the message stands in the window."""
     box = person.body(words).bounding_box()
     assert box
     return box["y"]
 
 
-def is_in_view(person: Reader, words: str) -> bool:
+def is_in_view(person: BrowserPerson, words: str) -> bool:
     box = person.body(words).bounding_box()
     scroller = person.log.locator(".scroller:visible").bounding_box()
     assert box
@@ -38,7 +38,7 @@ def is_in_view(person: Reader, words: str) -> bool:
     return scroller["y"] <= box["y"] and box["y"] + box["height"] <= scroller["y"] + scroller["height"] + 1
 
 
-def scroll_up(person: Reader, pixels: int = 900) -> None:
+def scroll_up(person: BrowserPerson, pixels: int = 900) -> None:
     before = height(person, person.messages()[0])
     person.log.locator(".scroller:visible").hover()
     person.page.mouse.wheel(0, -pixels)

@@ -7,9 +7,9 @@ from statistics import median
 
 import pytest
 
-from tests.browser.changing import change, edit_page, press
 from tests.browser.conftest import Meet
-from tests.browser.reader import PASSWORD, SAMPLES, Reader
+from tests.browser.editing import edit_message, open_edit_page, press_and_close
+from tests.browser.person import PASSWORD, SAMPLES, BrowserPerson
 from tests.servers import App
 
 SCRIPT, PLAIN = True, False
@@ -17,8 +17,8 @@ BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"
 DELIVERY_GUARD_MS = 5000
 
 
-def remove(person: Reader, words: str) -> None:
-    press(edit_page(person, words), "Remove the message")
+def remove(person: BrowserPerson, words: str) -> None:
+    press_and_close(open_edit_page(person, words), "Remove the message")
 
 
 @BOTH
@@ -64,14 +64,14 @@ def test_what_is_posted_edited_and_removed_arrives_in_place_at_everyone(meet: Me
         person.say(words)
         person.sees(words)
     all_read("one", "two", "three", "four")
-    change(alice, "one", "one, but better")
+    edit_message(alice, "one", "one, but better")
     all_read("one, but better", "two", "three", "four")
-    change(nora, "three", "three, but better")
+    edit_message(nora, "three", "three, but better")
     all_read("one, but better", "two", "three, but better", "four")
     remove(bob, "two")
     remove(paul, "four")
     all_read("one, but better", "Removed", "three, but better", "Removed")
-    change(nora, "three, but better", "three, at last")
+    edit_message(nora, "three, but better", "three, at last")
     alice.say("five")
     all_read("one, but better", "Removed", "three, at last", "Removed", "five")
     for person in everyone:
@@ -131,7 +131,7 @@ def test_a_message_is_there_at_once(meet: Meet, figure: list[str]) -> None:
         assert median(took) < DELIVERY_GUARD_MS
 
 
-def delivery(one: Reader, other: Reader, words: str) -> float:
+def delivery(one: BrowserPerson, other: BrowserPerson, words: str) -> float:
     """Milliseconds from the press to the sight, the test's own remote control included."""
     one.text.fill(words)
     begun = time.perf_counter()

@@ -7,24 +7,24 @@ from statistics import median
 import pytest
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import SAMPLES, Reader
+from tests.browser.person import SAMPLES, BrowserPerson
 
 # Each step is to be seen at the other within 300 ms on a quiet machine; here a bound that a busy one keeps.
 STEP_GUARD_MS = 8000
 
 
-def in_lobby(one: Reader) -> Reader:
+def in_lobby(one: BrowserPerson) -> BrowserPerson:
     """In the lobby, with its stream open."""
     with one.page.expect_response("**/events?*"):
         one.page.goto("/lobby")
     return one
 
 
-def entries(one: Reader) -> list[str]:
+def entries(one: BrowserPerson) -> list[str]:
     return one.page.locator("#entries > li:visible .entry__name").all_inner_texts()
 
 
-def unread(one: Reader, name: str) -> str:
+def unread(one: BrowserPerson, name: str) -> str:
     found = one.page.locator("#entries .entry", has_text=name).locator(".unread")
     # Asked once: between two questions it may go.
     return "".join(text.split("\n")[0].split(" ")[0] for text in found.all_inner_texts())
@@ -43,7 +43,7 @@ class Watch:
         self.took.setdefault(name, []).append((time.monotonic() - start) * 1000)
 
 
-def friends(one: Reader, other: Reader) -> None:
+def friends(one: BrowserPerson, other: BrowserPerson) -> None:
     one.send(f"/friends/{other.code}/ask")
     other.send(f"/friends/{one.code}/accept")
 
@@ -62,7 +62,7 @@ def test_from_a_request_to_a_message_that_was_seen_each_step_shows_at_once(meet:
         assert median(took) < STEP_GUARD_MS, name
 
 
-def become_friends(watch: Watch, alice: Reader, bob: Reader) -> None:
+def become_friends(watch: Watch, alice: BrowserPerson, bob: BrowserPerson) -> None:
     with alice.page.expect_response("**/events?*"):
         alice.page.goto(f"/people/{bob.code}")
     watch.step(
@@ -80,7 +80,7 @@ def become_friends(watch: Watch, alice: Reader, bob: Reader) -> None:
     alice.page.locator(f"#seen-{bob.code}", has_text="Online").wait_for()
 
 
-def begin_to_talk(watch: Watch, alice: Reader, bob: Reader) -> str:
+def begin_to_talk(watch: Watch, alice: BrowserPerson, bob: BrowserPerson) -> str:
     in_lobby(bob)
     alice.page.get_by_role("link", name="Write a message").click()
     alice.page.fill("#text", "Hello Bob")
@@ -94,8 +94,8 @@ def begin_to_talk(watch: Watch, alice: Reader, bob: Reader) -> str:
     return alice.page.url.partition("#")[0]
 
 
-def go_on(watch: Watch, alice: Reader, bob: Reader, path: str) -> None:
-    def says(one: Reader, number: int, words: str) -> Callable[[], object]:
+def go_on(watch: Watch, alice: BrowserPerson, bob: BrowserPerson, path: str) -> None:
+    def says(one: BrowserPerson, number: int, words: str) -> Callable[[], object]:
         return lambda: one.page.locator(f"#receipt[data-number='{number}']:visible", has_text=words).wait_for()
 
     alice.open(path)

@@ -8,14 +8,14 @@ import pytest
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 from tests.servers import App
 
 SCRIPT, PLAIN = True, False
 HIDDEN = "Hidden, because you blocked this person"
 
 
-def press(who: Reader, whom: Reader, *buttons: str) -> None:
+def press(who: BrowserPerson, whom: BrowserPerson, *buttons: str) -> None:
     """Press buttons on somebody's profile, one after another."""
     who.page.goto(f"/people/{whom.code}")
     for button in buttons:
@@ -42,7 +42,7 @@ def test_two_people_find_each_other_and_become_friends(meet: Meet, script: bool)
     assert ada.page.get_by_role("link", name="Write a message").is_visible()
 
 
-def latest(who: Reader) -> Locator:
+def latest(who: BrowserPerson) -> Locator:
     return who.log.locator(".message").last
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Playwright
 
-from tests.browser.between import Between
-from tests.browser.changing import change
 from tests.browser.conftest import Meet
-from tests.browser.reader import QUIET, Reader
+from tests.browser.editing import edit_message
+from tests.browser.network import Network
+from tests.browser.person import QUIET, BrowserPerson
 from tests.browser.writer import Writer
 from tests.servers import App, chromium
 
@@ -19,8 +19,8 @@ NETWORK_TROUBLE = ("Failed to fetch", "Failed to load resource", "network error"
 
 
 @pytest.fixture
-def network(site: App) -> Iterator[Between]:
-    with Between(site) as network:
+def network(site: App) -> Iterator[Network]:
+    with Network(site) as network:
         yield network
 
 
@@ -54,7 +54,7 @@ def test_after_a_restart_pages_come_back_with_every_message_once_and_the_draft(
 
 @BOTH
 def test_what_was_edited_while_somebody_was_away_stands_in_its_place_when_they_return(
-    meet: Meet, network: Between, script: bool
+    meet: Meet, network: Network, script: bool
 ) -> None:
     alice, bob = meet("alice"), meet("bob", script, base_url=network.url)
     room = alice.make_room(f"Away {script}")
@@ -68,16 +68,16 @@ def test_what_was_edited_while_somebody_was_away_stands_in_its_place_when_they_r
     network.cut()
     if script:
         bob.until(lambda: bob.page.inner_text("#status") == "Reconnecting…", "mark")
-    change(alice, "two", "two, but better")
+    edit_message(alice, "two", "two, but better")
     alice.say("four")
     alice.sees("four")
-    network.mend()
+    network.restore()
     bob.reads("one", "two, but better", "three", "four")
     if script:
         bob.until(lambda: bob.page.inner_text("#status") == "", "end of the mark")
 
 
-def test_who_missed_too_much_gets_the_last_page_in_place_of_the_log(meet: Meet, network: Between) -> None:
+def test_who_missed_too_much_gets_the_last_page_in_place_of_the_log(meet: Meet, network: Network) -> None:
     alice, bob, poster = meet("alice"), meet("bob", base_url=network.url), meet("paul")
     room = alice.make_room("Long away")
     alice.open(room)
@@ -88,14 +88,14 @@ def test_who_missed_too_much_gets_the_last_page_in_place_of_the_log(meet: Meet, 
     network.cut()
     with Writer(poster, room, 520) as writer:
         pass
-    network.mend()
+    network.restore()
     bob.reads(*writer.all_words[-50:])
     # What lies between is not lost: the way to the earlier messages begins at the new log.
     bob.page.get_by_role("link", name="Earlier messages").click()
     bob.reads(*writer.all_words[-100:])
 
 
-def test_who_is_offline_is_told_so(meet: Meet, network: Between) -> None:
+def test_who_is_offline_is_told_so(meet: Meet, network: Network) -> None:
     alice, bob = meet("alice"), meet("bob", base_url=network.url)
     room = alice.make_room("Offline")
     alice.open(room)
@@ -110,7 +110,7 @@ def test_who_is_offline_is_told_so(meet: Meet, network: Between) -> None:
     bob.problem.wait_for()
     assert bob.text.input_value() == "can you hear me?"
     alice.say("meanwhile")
-    network.mend()
+    network.restore()
     bob.context.set_offline(False)
     bob.sees("meanwhile")
     bob.until(lambda: bob.page.inner_text("#status") == "", "end of the mark")
@@ -131,7 +131,7 @@ def test_a_page_that_the_browser_kept_whole_shows_everything_once(
     launched = playwright.chromium.launch(
         executable_path=chromium(), args=QUIET, ignore_default_args=["--disable-back-forward-cache"]
     )
-    bob = Reader(launched, site, "bob").register("keeper")
+    bob = BrowserPerson(launched, site, "bob").register("keeper")
     bob.context.add_init_script("addEventListener('pageshow', event => window.wasKept = event.persisted)")
     go_away_and_back(alice, bob, "Kept whole")
     print("kept whole:", bob.page.evaluate("wasKept"))
@@ -139,7 +139,7 @@ def test_a_page_that_the_browser_kept_whole_shows_everything_once(
     launched.close()
 
 
-def go_away_and_back(alice: Reader, bob: Reader, name: str) -> None:
+def go_away_and_back(alice: BrowserPerson, bob: BrowserPerson, name: str) -> None:
     room = alice.make_room(name)
     alice.open(room)
     bob.open(room)
@@ -149,7 +149,7 @@ def go_away_and_back(alice: Reader, bob: Reader, name: str) -> None:
     bob.say("three")
     bob.sees("three")
     bob.page.goto("/lobby", wait_until="commit")
-    change(alice, "one", "one, but better")
+    edit_message(alice, "one", "one, but better")
     alice.say("four")
     alice.sees("four")
     bob.page.go_back(wait_until="commit")

@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 from tests.servers import App
 
-Come = Callable[..., Reader]
+Come = Callable[..., BrowserPerson]
 # A second, on a machine that has nothing else to do.
 TOLD_GUARD_SECONDS = 15
 
@@ -20,10 +20,10 @@ TOLD_GUARD_SECONDS = 15
 @pytest.fixture
 def come(browser: Browser, site: App) -> Iterator[Come]:
     """Brings visitors, each at a browser of their own."""
-    people: list[Reader] = []
+    people: list[BrowserPerson] = []
 
-    def somebody(name: str, script: bool = True, **options: object) -> Reader:
-        people.append(Reader(browser, site, name, script, **options))
+    def somebody(name: str, script: bool = True, **options: object) -> BrowserPerson:
+        people.append(BrowserPerson(browser, site, name, script, **options))
         return people[-1]
 
     yield somebody
@@ -33,7 +33,7 @@ def come(browser: Browser, site: App) -> Iterator[Come]:
         assert person.unforgiven == [], person.name
 
 
-def find(person: Reader, interests: str = "") -> None:
+def find(person: BrowserPerson, interests: str = "") -> None:
     person.page.goto("/strangers")
     person.page.fill("#interests", interests)
     person.page.check("[name=rules]")
@@ -41,7 +41,7 @@ def find(person: Reader, interests: str = "") -> None:
         person.page.click("text=Find someone")
 
 
-def is_talking(person: Reader) -> None:
+def is_talking(person: BrowserPerson) -> None:
     person.page.wait_for_url("**/strangers/chat/*", wait_until="commit")
     if not person.script:
         person.until(lambda: person.log.locator("#log").count(), "the log in its frame")
@@ -186,6 +186,6 @@ def test_an_administrator_reads_what_was_reported_and_keeps_the_stranger_out(
     assert "Ada" in ada.page.inner_text("main")
 
 
-def everything(person: Reader) -> str:
+def everything(person: BrowserPerson) -> str:
     """What the page says, in all of its frames."""
     return " ".join(frame.inner_text("body") for frame in person.page.frames)

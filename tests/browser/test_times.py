@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 from webapp.core.i18n import LANGUAGES
 
 SCRIPT, PLAIN = True, False
@@ -16,7 +16,7 @@ KIRITIMATI, PAGO_PAGO = "Pacific/Kiritimati", "Pacific/Pago_Pago"
 MARCH = datetime(2024, 3, 9, 9, 0, tzinfo=UTC)
 
 
-def said_at(writer: Reader, name: str, *times: datetime, before: int = 0) -> str:
+def said_at(writer: BrowserPerson, name: str, *times: datetime, before: int = 0) -> str:
     """A room with a message of each of these times, and so many others before them, all by one author."""
     room = writer.make_room(name)
     early = [times[0] - timedelta(minutes=before - number) for number in range(before)]
@@ -41,7 +41,7 @@ def said_at(writer: Reader, name: str, *times: datetime, before: int = 0) -> str
     return room
 
 
-def lines(reader: Reader) -> list[str]:
+def lines(reader: BrowserPerson) -> list[str]:
     """Days and words from top to bottom; the day above the log is one of them."""
     found = reader.page.locator(".more__day, .message__day, .message__body").all_inner_texts()
     return [text.strip() for text in found]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Route
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 from webapp.http import render
 
 SCRIPT, PLAIN = True, False
@@ -26,7 +26,7 @@ NAMES_OF_0_1 = [
 ]
 
 
-def open_older(reader: Reader, address: str, names: list[tuple[str, str]] = []) -> None:  # noqa: B006
+def open_older(reader: BrowserPerson, address: str, names: list[tuple[str, str]] = []) -> None:  # noqa: B006
     """Open the page as a server of another version has made it; loaded again, it is that of this server."""
 
     def older(route: Route) -> None:
@@ -40,7 +40,7 @@ def open_older(reader: Reader, address: str, names: list[tuple[str, str]] = []) 
     reader.page.goto(address, wait_until="commit")
 
 
-def is_older(reader: Reader) -> bool:
+def is_older(reader: BrowserPerson) -> bool:
     return "page=00000000" in reader.page.content()
 
 

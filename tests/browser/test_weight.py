@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import PASSWORD, Reader
+from tests.browser.person import PASSWORD, BrowserPerson
 from tests.servers import App
 from webapp.live import frames
 
@@ -40,7 +40,7 @@ def demo_site() -> Iterator[App]:
         yield app
 
 
-def room_of(person: Reader) -> str:
+def room_of(person: BrowserPerson) -> str:
     """The address of the busiest room."""
     person.page.goto("/lobby", wait_until="commit")
     return person.site.url + str(person.page.locator(".rooms__entry").first.get_attribute("href"))
@@ -49,7 +49,7 @@ def room_of(person: Reader) -> str:
 class Scale:
     """Weighs what a page receives: the bodies by what they are, and the headers of all of them."""
 
-    def __init__(self, person: Reader) -> None:
+    def __init__(self, person: BrowserPerson) -> None:
         self.kinds: dict[str, str] = {}
         self.headers: Counter[str] = Counter()
         self.bodies: Counter[str] = Counter()
@@ -98,7 +98,7 @@ class Scale:
         return f"{title}: {self.total:,} B on the wire ({parts})"
 
 
-def first_visit(visitor: Reader, address: str) -> Scale:
+def first_visit(visitor: BrowserPerson, address: str) -> Scale:
     scale = Scale(visitor)
     visitor.open(address)
     visitor.until(lambda: len(visitor.messages()) == 50, "50 messages")
@@ -112,7 +112,7 @@ def first_visit(visitor: Reader, address: str) -> Scale:
     return scale
 
 
-def chat_of(visitor: Reader, stranger: Reader) -> str:
+def chat_of(visitor: BrowserPerson, stranger: BrowserPerson) -> str:
     """The address of a chat of the two, who don't know each other and have talked."""
     for person in (visitor, stranger):
         chat = person.send("/strangers/find", language="de", rules="1").url
@@ -121,7 +121,7 @@ def chat_of(visitor: Reader, stranger: Reader) -> str:
     return chat
 
 
-def styles_of(person: Reader, path: str) -> int:
+def styles_of(person: BrowserPerson, path: str) -> int:
     """The bytes of the styles of a page, of those for browsers without script too."""
     page = person.context.request.get(path)
     sheets = set(re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text()))
@@ -131,7 +131,7 @@ def styles_of(person: Reader, path: str) -> int:
     return sum(int(person.context.request.get(sheet, headers=packed).headers["content-length"]) for sheet in sheets)
 
 
-def live_document(person: Reader, room: str) -> int:
+def live_document(person: BrowserPerson, room: str) -> int:
     """The bytes of the endless document up to who is here: of what a frame receives Chromium tells the end only."""
     weight, unpack, text = 0, zlib.decompressobj(wbits=31), b""
     headers = {"Accept-Encoding": "gzip, br"}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 
 CODE = "for x in y:\n    stop()\n\n  so   that      blanks stay\n\tand a tab"
 LINES = "one\ntwo\nthree"
@@ -40,7 +40,7 @@ class Look(NamedTuple):
     ends_left: float
 
 
-def look(reader: Reader, number: int) -> Look:
+def look(reader: BrowserPerson, number: int) -> Look:
     return Look(*reader.log.locator(".message__body").nth(number).evaluate(MEASURE))
 
 

@@ -1,4 +1,4 @@
-"""Somebody who writes without looking: a thread that posts, and tries again until it was heard."""
+"""A person who posts without a page: a thread that repeats each message until it is accepted."""
 
 import threading
 import time
@@ -8,15 +8,15 @@ from typing import Self
 
 import httpx2
 
-from tests.browser.reader import Reader
+from tests.browser.person import BrowserPerson
 
-GIVE_UP_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
 
 class Writer:
-    """Posts `words(1)` to `words(count)`, one after the other, each with its nonce until it is taken."""
+    """Posts `words(1)` to `words(count)`, one after the other, each with its nonce until it is accepted."""
 
-    def __init__(self, person: Reader, room: str, count: int, words: Callable[[int], str] = str) -> None:
+    def __init__(self, person: BrowserPerson, room: str, count: int, words: Callable[[int], str] = str) -> None:
         self.address, self.count, self.words = f"{room}/messages", count, words
         self.sent = 0
         self.client = httpx2.Client(
@@ -29,16 +29,16 @@ class Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.join(GIVE_UP_SECONDS)
+        self._thread.join(TIMEOUT_SECONDS)
         self.client.close()
-        assert self.sent == self.count, f"{self.sent} of {self.count} messages were taken"
+        assert self.sent == self.count, f"{self.sent} of {self.count} messages were accepted"
 
     @property
     def all_words(self) -> list[str]:
         return [self.words(number) for number in range(1, self.count + 1)]
 
     def _write(self) -> None:
-        deadline = time.monotonic() + GIVE_UP_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while self.sent < self.count and time.monotonic() < deadline:
             number = self.sent + 1
             form = {"body": self.words(number), "nonce": f"writer-{number}"}

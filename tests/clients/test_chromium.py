@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Playwright, Route
 
 from tests.browser.conftest import Meet
-from tests.browser.reader import PASSWORD, QUIET, Reader
+from tests.browser.person import PASSWORD, QUIET, BrowserPerson
 from tests.clients.conftest import Writer
 from tests.clients.proxy import Buffering
 from tests.servers import App, chromium
@@ -66,19 +66,19 @@ def test_without_styles_everything_can_be_read_and_done(meet: Meet, irene: Write
 
 
 @pytest.fixture
-def wary(playwright: Playwright, site: App, tmp_path: Path) -> Iterator[Reader]:
+def wary(playwright: Playwright, site: App, tmp_path: Path) -> Iterator[BrowserPerson]:
     """Somebody whose Chromium keeps no cookies, by its own settings."""
     (tmp_path / "Default").mkdir()
     refusing = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (tmp_path / "Default/Preferences").write_text(json.dumps(refusing))
     context = playwright.chromium.launch_persistent_context(tmp_path, executable_path=chromium(), args=QUIET)
-    wary = Reader.__new__(Reader)
+    wary = BrowserPerson.__new__(BrowserPerson)
     wary.site, wary.name, wary.context, wary.page = site, "wary", context, context.pages[0]
     yield wary
     context.close()
 
 
-def test_who_refuses_cookies_is_told_so_wherever_one_is_needed(wary: Reader) -> None:
+def test_who_refuses_cookies_is_told_so_wherever_one_is_needed(wary: BrowserPerson) -> None:
     page = wary.page
     told = page.get_by_text("Your browser keeps no cookies for this site.")
     page.goto(f"{wary.site.url}/login")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.reader import SAMPLES
+from tests.browser.person import SAMPLES
 from tests.clients.conftest import Writer, ends_with, register
 from tests.firefox import Firefox
 from tests.servers import App, firefox

@@ -1,4 +1,4 @@
-"""Somebody at a browser of their own, with script or without: what they do, and what they see."""
+"""A person at a browser of their own, with script or without: what they do, and what they see."""
 
 import os
 import re
@@ -26,9 +26,9 @@ QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", f"--disable-features={WITHOUT}",
 ]  # fmt: skip
-# Patient enough for a busy machine; a page that is right answers in a fraction of it.
-PATIENCE_SECONDS = 30.0
-# How often something is done of which the time is told; more, for figures that can be quoted.
+# Long enough for a busy machine; a page that works answers in a fraction of it.
+TIMEOUT_SECONDS = 30.0
+# How often something is done whose time is reported; more, for figures that can be quoted.
 SAMPLES = int(os.environ.get("SAMPLES", 3))
 # The visible messages from top to bottom: `order` may show them otherwise than they stand in the document.
 READ_LOG = """() => [...document.querySelectorAll("#log .message")]
@@ -38,20 +38,20 @@ READ_LOG = """() => [...document.querySelectorAll("#log .message")]
     .map(pair => pair[1])"""
 
 
-class Reader:
-    """`script` is whether the browser runs any. `complaints` is what its console said in all of its pages."""
+class BrowserPerson:
+    """`script` is whether the browser runs any; `complaints` has the errors and warnings of its console."""
 
     def __init__(self, browser: Browser, site: App, name: str, script: bool = True, **options: object) -> None:
         self.site, self.name, self.script = site, name, script
         settings = {"base_url": site.url, "viewport": {"width": 1000, "height": 700}} | options
         self.context: BrowserContext = browser.new_context(java_script_enabled=script, **settings)  # type: ignore[arg-type]
-        self.context.set_default_timeout(PATIENCE_SECONDS * 1000)
+        self.context.set_default_timeout(TIMEOUT_SECONDS * 1000)
         self.complaints: list[str] = []
         self.forgiven: list[str] = []
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.context.on("console", self._overhear)
         self.context.on("weberror", lambda error: self.complaints.append(f"error: {error.error}"))
-        self.context.on("request", lambda request: self.asked.append(f"{request.method} {request.url}"))
+        self.context.on("request", lambda request: self.requests.append(f"{request.method} {request.url}"))
         self.page: Page = self.context.new_page()
 
     def _overhear(self, message: ConsoleMessage) -> None:
@@ -66,14 +66,14 @@ class Reader:
     def unforgiven(self) -> list[str]:
         return [text for text in self.complaints if not any(words in text for words in self.forgiven)]
 
-    def times_asked(self, pattern: str) -> int:
-        """How many requests there were whose method and address match."""
-        return sum(1 for line in self.asked if re.search(pattern, line))
+    def times_requested(self, pattern: str) -> int:
+        """Return how many requests there were whose method and address match."""
+        return sum(1 for line in self.requests if re.search(pattern, line))
 
     # Without the page: what a test needs to have been done, faster than by hand.
 
     def send(self, path: str, **fields: str) -> APIResponse:
-        """Send a form as this person, beside their page."""
+        """Send a form as this person, without their page; fail unless it is accepted or refused with a page."""
         answer = self.context.request.post(
             path, form=dict[str, str | float | bool](fields), headers={"Sec-Fetch-Site": "same-origin"}
         )
@@ -91,18 +91,18 @@ class Reader:
         return self
 
     def make_room(self, name: str) -> str:
-        """Make or join the room, and answer its address."""
+        """Create or join the room, and return its address."""
         return self.send("/rooms", name=name).url
 
-    def share_session(self, other: "Reader") -> None:
-        """Take the session of another reader, as a second window of theirs has it."""
+    def share_session(self, other: "BrowserPerson") -> None:
+        """Take the session of another person, as a second browser window of theirs has it."""
         self.context.add_cookies(
             [{"name": name, "value": value, "url": self.site.url} for name, value in other.cookies().items()]
         )
 
     @property
     def code(self) -> str:
-        """The code that people give each other."""
+        """The public code of their account."""
         found = re.search(r"me\.css\?v=([0-9A-Z-]+)", self.context.request.get("/lobby").text())
         assert found
         return found[1]
@@ -127,7 +127,7 @@ class Reader:
 
     @property
     def sidebar(self) -> Page | Frame:
-        """The document that the sidebar of the lobby is in."""
+        """The document with the sidebar of the lobby: the page, or without script the document of its frame."""
         return self.page if self.script else self._frame("/live", without="frame=")
 
     def frames(self, part: str, without: str = "?none?") -> list[Frame]:
@@ -135,12 +135,12 @@ class Reader:
 
     @property
     def log(self) -> Page | Frame:
-        """The document that the log is in."""
+        """The document with the log: the page, or without script the document of its frame."""
         return self.page if self.script else self._frame("/live", without="frame=")
 
     @property
     def composer(self) -> Page | Frame:
-        """The document that the composer is in, also when it is the answer to a post."""
+        """The document with the composer, also when it is the answer to a post."""
         if self.script:
             return self.page
         frame = self.page.locator("iframe.composer-frame").element_handle().content_frame()
@@ -177,7 +177,7 @@ class Reader:
 
     def sees(self, words: str) -> None:
         """Wait until exactly one message says this."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             left = deadline - time.monotonic()
             try:
@@ -186,7 +186,7 @@ class Reader:
             except Error:
                 if left <= 0:
                     raise
-                self.pause()  # the frame was loaded anew
+                self.pause()  # the frame was loaded again
         assert self.body(words).count() == 1, self.messages()
 
     def messages(self) -> list[str]:
@@ -207,8 +207,8 @@ class Reader:
         message = self.log.locator(".message", has=self.body(words))
         return (message.get_attribute("id") or "").rpartition("-")[2]
 
-    def until(self, answer: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
-        """The first true answer. A frame that goes away meanwhile only means "not yet"."""
+    def until(self, answer: Callable[[], T], what: str, seconds: float = TIMEOUT_SECONDS) -> T:
+        """Return the first true answer. A frame that is replaced meanwhile only means "not yet"."""
         deadline = time.monotonic() + seconds
         problem: object = ""
         while time.monotonic() < deadline:
