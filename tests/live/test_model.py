@@ -1,6 +1,6 @@
 """
 The promise of the engine, proven by thousands of stories: whatever happens, when it is over every page holds
-exactly the log, each change once and in order, and nobody reads who may not.
+exactly the log, each change once and in order, and its person's sidebar, and nobody reads who may not.
 
 A story that fails is printed with its seed, cut down to what it needs. MODEL_STORIES says how many are told, and
 MODEL_SEED with which the first begins.
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.live.world import ROOMS, World, world
+from tests.live.world import PEOPLE, ROOMS, World, world
 
 STORIES = int(os.environ.get("MODEL_STORIES", "500"))
 FIRST_SEED = int(os.environ.get("MODEL_SEED", "1"))
@@ -34,6 +34,8 @@ EVENTS: dict[str, tuple[int, dict[str, Any]]] = {
     "edit": (4, {"room": ROOMS, "which": WHICH, "rings": OFTEN}),
     "pass_time": (9, {"seconds": (0.0, 0.0, 0.001, 0.2, 2.0, 17.0)}),
     "change_people": (2, {"room": ROOMS, "rings": OFTEN}),
+    "mark": (2, {"person": PEOPLE, "room": ROOMS}),
+    "join_or_leave": (2, {"person": PEOPLE, "room": ROOMS, "is_whole": OFTEN}),
     "vanish": (3, {"which": WHICH}),
     "stall": (2, {"which": WHICH, "seconds": (0.1, 5.0, 14.0, 20.0)}),
     "overrun": (1, {"which": WHICH}),

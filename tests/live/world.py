@@ -23,13 +23,17 @@ from webapp.live import Ending, Frame, Hub, Providers, Reader
 from webapp.live.bridge import LINK_DOWN, LINK_UP, RETRY_SECONDS
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
+from webapp.live.items import Item, Pair, Welcome
 from webapp.live.providers import LogSource
+from webapp.live.states import BULK
 
 ROOMS = (1, 2, 3)
 # More changes than this, and who comes back gets the log anew.
 MOST_CHANGES = 12
 # How many messages such a log has.
 PAGE = 6
+# A few people, of whom some have several pages; each is in some of the rooms.
+PEOPLE = (1, 2, 3, 4)
 # So that a schedule of a few dozen changes meets every bound.
 BOUNDS = {
     "webapp.live.outbox.LIMIT_BYTES": 60,
@@ -82,6 +86,9 @@ class Store:
         self.logs: dict[int, list[tuple[int, int]]] = {room: [] for room in ROOMS}
         self.offsets = dict.fromkeys(ROOMS, 0)
         self.people = dict.fromkeys(ROOMS, 0)
+        # Which rooms people are in, and what they have of each for themselves.
+        self.members = {person: set(ROOMS[: 1 + person % len(ROOMS)]) for person in PEOPLE}
+        self.marks = {(person, room): 0 for person in PEOPLE for room in ROOMS}
         self.closed = set[int]()
         self.signed_out = set[int]()
         self.backup: dict[int, list[tuple[int, int]]] = {}
@@ -166,6 +173,11 @@ class Store:
         await self._answer()
         return found
 
+    def sidebar(self, person: int) -> dict[int, str]:
+        """What a page of theirs shows of each of their rooms, when it is as it should be."""
+        rooms = sorted(self.members[person] - self.closed)
+        return {room: f"{self.current(room)}/{self.marks[person, room]}" for room in rooms}
+
     async def check_access(self, readers: Sequence[Reader]) -> Sequence[tuple[Reader, Ending]]:
         await self._answer()
         ended = [(reader, ending("signed_out")) for reader in readers if reader.labels["session"] in self.signed_out]
@@ -184,6 +196,75 @@ def newest_page(messages: Messages) -> Messages:
 
 def written(messages: Messages, mark: str = "") -> str:
     return " ".join(f"{mark}{message}:{version}" for message, version in messages.items())
+
+
+def listed(sidebar: Mapping[int, str]) -> str:
+    return " ".join(f"{room}:{looks}" for room, looks in sorted(sidebar.items()))
+
+
+class Entry(Item):
+    state = "entries"
+
+    def __init__(self, person: int, room: int, shown: str) -> None:
+        super().__init__(person, f"room:{room}", hash(shown))
+        self.line = both(f"> {room} {shown}")
+
+    def frame(self, reader: Reader, is_new: bool) -> Frame:
+        return self.line
+
+
+class Sidebars:
+    """Sidebars as webapp/sidebar/states.py has them: an item for each room that a person is in."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def topics(self, numbers: Collection[int]) -> Mapping[int, Collection[str]]:
+        await self.store._answer()
+        found = {person: [f"room:{room}" for room in self.store.sidebar(person)] for person in numbers}
+        await self.store._answer()
+        return found
+
+    async def facts(self, topics: Collection[str]) -> Mapping[str, object]:
+        await self.store._answer()
+        rooms = [int(topic.removeprefix("room:")) for topic in topics]
+        found = {f"room:{room}": self.store.current(room) for room in rooms if room not in self.store.closed}
+        await self.store._answer()
+        return found
+
+    async def welcome(
+        self, readers: Collection[Reader], topics: Mapping[int, Collection[str]], sent: Mapping[str, object]
+    ) -> Welcome:
+        await self.store._answer()
+        people = sorted({reader.labels["user"] for reader in readers})
+        found = {person: self.store.sidebar(person) for person in people}
+        await self.store._answer()
+        frames: dict[Reader, list[Frame]] = {}
+        for reader in readers:
+            text = listed(found[reader.labels["user"]])
+            frames[reader] = [] if reader.digest == text else [both(f"@ {text}")]
+        return Welcome(frames, [Entry(person, *entry) for person in people for entry in found[person].items()])
+
+    async def items(
+        self, pairs: Collection[Pair], sent: Mapping[str, object], found: Mapping[str, object]
+    ) -> list[Item]:
+        await self.store._answer()
+        rooms = [(person, int(topic.removeprefix("room:"))) for person, topic in pairs]
+        shown = [(person, room, self.store.sidebar(person).get(room)) for person, room in rooms]
+        await self.store._answer()
+        return [Entry(person, room, looks) for person, room, looks in shown if looks]
+
+    async def delivered(self, items: Sequence[Item]) -> None:
+        await self.store._answer()
+
+    def removal(self, topic: str) -> Frame:
+        return both(f"< {topic.removeprefix('room:')}")
+
+    def is_whole(self, digest: str) -> bool:
+        return True
+
+    def expired(self, digest: str) -> str:
+        return "!"
 
 
 class Wire(BroadcastBackend):
@@ -257,6 +338,7 @@ class Process:
             Providers(
                 logs={"room": LogSource(world.store.read_log, world.store.read_versions, ending("deleted"))},
                 states={"room": {"people": world.store.read_people}},
+                topics={"user": Sidebars(world.store)},
                 access_checks=[world.store.check_access],
                 last_frame=lambda reader, ending: (
                     f"{reader.framing} ! {reader.number('room')} {ending.name}\n".encode()
@@ -320,6 +402,8 @@ class Client:
         self.held = newest_page(world.store.messages(room, cursor)) if self.cursor is not None else {}
         self.document: list[tuple[int, int, bool]] = []
         self.people: str | None = None
+        self.person = PEOPLE[session % len(PEOPLE)]
+        self.sidebar = world.store.sidebar(self.person) if self.cursor is not None else {}
         self.ended = ""
         self.process: Process | None = None
         self.stalls_for = self.hesitates_for = 0.0
@@ -372,8 +456,11 @@ class Client:
     async def _listen(self, process: Process, cursor: int | None) -> None:
         self.people = None
         if self.framing == "html":
-            self.cursor, self.document = None, []
-        reader = Session([f"room:{self.room}"], cursor, self.framing, {"people"}, {"session": self.session})
+            self.cursor, self.document, self.sidebar = None, [], {}
+        channels = [f"room:{self.room}", f"user:{self.person}"]
+        labels = {"session": self.session, "user": self.person}
+        reader = Session(channels, cursor, self.framing, {"people", "entries"}, labels)
+        reader.digest = listed(self.sidebar)
         process.hub.join(reader)
         try:
             async for chunk in reader.outbox:
@@ -399,11 +486,22 @@ class Client:
         for line in chunk.splitlines():
             framing, what, *rest = line.split()
             assert framing == self.framing, f"{line!r} is for others"
+            if what in "@><":
+                self._take_entries(what, rest)
+                continue
             if what != "farewell":
                 assert int(rest[0]) == self.room, f"{line!r} is of another room"
                 if self._apply(what, rest[1], rest[2:]):
                     return True
         return False
+
+    def _take_entries(self, what: str, facts: list[str]) -> None:
+        if what == "@":
+            self.sidebar = {int(entry.split(":")[0]): entry.split(":")[1] for entry in facts}
+        elif what == ">":
+            self.sidebar[int(facts[0])] = facts[1]
+        else:
+            self.sidebar.pop(int(facts[0]), None)
 
     def _apply(self, what: str, value: str, changes: list[str]) -> bool:
         if what == "!":
@@ -485,6 +583,21 @@ class World:
         self.store.people[room] += 1
         if (process := self._any_process()) and rings:
             process.hub.refresh(f"room:{room}", "people")
+
+    async def mark(self, person: int, room: int) -> None:
+        """They read or mute a room, and every process hears of it."""
+        self.store.marks[person, room] += 1
+        for process in self.processes:
+            process.hub.mark_item(f"user:{person}", f"room:{room}")
+
+    async def join_or_leave(self, person: int, room: int, is_whole: bool) -> None:
+        """As by the room's button; or by what changes the whole list, like a block."""
+        self.store.members[person] ^= {room}
+        for process in self.processes:
+            if is_whole:
+                process.hub.restart(f"user:{person}")
+            else:
+                process.hub.mark_item(f"user:{person}", f"room:{room}")
 
     async def sign_out(self, which: int, rings: bool) -> None:
         if self.clients:
@@ -596,12 +709,14 @@ class World:
         # The longest that anything may still be under way: a reading that hangs, then a heartbeat.
         await asyncio.sleep(60 + HEARTBEAT_SECONDS)
         self.look("after everything")
+        self.look_at_sidebars("after everything")
         await self._keeps_its_times()
         for client in self.clients:
             await self._close(client)
         for process in list(self.processes):
             assert not process.hub.channels, "who has left is still listed"
             assert not process.hub._labelled
+            assert not process.hub._following["user"].followers.topics
             await process.leave()
 
     def look(self, when: str) -> None:
@@ -621,6 +736,12 @@ class World:
         readers = sum(len(process.hub.readers()) for process in self.processes)
         assert readers == sum(not client.ended for client in self.clients), f"{when}: readers that nobody reads"
 
+    def look_at_sidebars(self, when: str) -> None:
+        for number, client in enumerate(self.clients):
+            if not client.ended:
+                expected = self.store.sidebar(client.person)
+                assert client.sidebar == expected, f"{when}: page {number} shows {client.sidebar} and not {expected}"
+
     async def _keeps_its_times(self) -> None:
         """Now that all is calm, how soon everything is known: the promises of architecture.md, one by one."""
         for room in set(ROOMS) - self.store.closed:
@@ -632,6 +753,8 @@ class World:
             await self.change_people(room, rings=False)
         await asyncio.sleep(HEARTBEAT_SECONDS + A_MOMENT)
         self.look("after a heartbeat")
+        await asyncio.sleep(BULK.max_rest + A_MOMENT)
+        self.look_at_sidebars("after a heartbeat")
         for process in self.processes:
             process.wire.cut()
         await asyncio.sleep(A_MOMENT)

@@ -1,7 +1,7 @@
 """Which channels follow a topic ("room:12", "person:9"), and what they were last sent of it."""
 
 import sys
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping
 
 from webapp.live.channel import FollowingChannel
 
@@ -13,7 +13,7 @@ class Followers:
     """The topics of all channels of one kind; what is known of a topic goes with the last channel that follows it."""
 
     def __init__(self) -> None:
-        self._channels: dict[str, set[FollowingChannel]] = {}
+        self._channels: dict[str, dict[FollowingChannel, None]] = {}
         # Of topics, what was last sent of them: two facts that are equal look alike to every follower.
         self._facts: dict[str, object] = {}
 
@@ -28,26 +28,27 @@ class Followers:
     def facts(self) -> Mapping[str, object]:
         return self._facts
 
-    def of(self, topic: str) -> Set[FollowingChannel]:
-        return self._channels.get(topic, frozenset())
+    def of(self, topic: str) -> Collection[FollowingChannel]:
+        return self._channels.get(topic, ())
 
     def follow(self, channel: FollowingChannel, topics: Collection[str]) -> None:
         """From now on the channel follows these topics and no others."""
-        followed = {sys.intern(topic) for topic in topics}
-        for topic in channel.items.keys() - followed:
+        followed = dict.fromkeys(topics)
+        for topic in [topic for topic in channel.items if topic not in followed]:
             self.drop(channel, topic)
-        for topic in followed - channel.items.keys():
-            self.add(channel, topic)
+        for topic in followed:
+            if topic not in channel.items:
+                self.add(channel, topic)
 
     def add(self, channel: FollowingChannel, topic: str) -> None:
         topic = sys.intern(topic)
-        self._channels.setdefault(topic, set()).add(channel)
+        self._channels.setdefault(topic, {})[channel] = None
         channel.items.setdefault(topic, None)
 
     def drop(self, channel: FollowingChannel, topic: str) -> None:
         channel.items.pop(topic, None)
         followers = self._channels[topic]
-        followers.discard(channel)
+        followers.pop(channel, None)
         if not followers:
             del self._channels[topic]
             self._facts.pop(topic, None)

@@ -91,7 +91,7 @@ class TopicStates:
         topics = await self._source.topics(numbers)
         new = set[str]().union(*topics.values()) - set(self.followers.topics)
         # Before the rest is read: what is marked from here on is read again, what came before stands in what is read.
-        for channel in set(self._open(readers).values()):
+        for channel in dict.fromkeys(self._open(readers).values()):
             self.followers.follow(channel, topics[channel.number])
         try:
             self.followers.remember(new, await self._facts(new))
@@ -163,7 +163,8 @@ class TopicStates:
                 await asyncio.sleep(YIELD_SECONDS)
             if channel := self._channel(item.number):
                 self._put(item, channel)
-        for number, topic in set(pairs) - {(item.number, item.topic) for item in items}:
+        there = {(item.number, item.topic) for item in items}
+        for number, topic in [pair for pair in pairs if pair not in there]:
             if (channel := self._channel(number)) and topic in channel.items:
                 self._remove(topic, channel)
         await self._delivered(items)
