@@ -19,6 +19,7 @@ from webapp.db import engine, group_commit, sql, transaction
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.messages.posting import Posted
+from webapp.rooms import opening
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ async def test_a_post_let_in_before_the_lock_is_not_stored_after_it(
 async def test_who_writes_to_many_rooms_shares_a_transaction_where_there_is_one_writer(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seats = [await make_room(who(alice), f"Room {number}") for number in range(20)]
+    seats = [await opening.open_room(who(alice), f"Room {number}") for number in range(20)]
     transact, sizes = transaction.transact_here, list[int]()
 
     async def counted(write: Any, drafts: Any) -> Any:

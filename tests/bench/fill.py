@@ -18,7 +18,9 @@ from typing import Any
 from webapp.accounts.models import User
 from webapp.accounts.names import new_code
 from webapp.cli.demo.rows import BATCH_SIZE, write_rows
-from webapp.conversations.models import MEMBER, OWNER, PUBLIC, Room
+from webapp.conversations.kinds import PUBLIC
+from webapp.conversations.models import Room
+from webapp.conversations.seats import MEMBER, OWNER
 from webapp.db import engine, transaction
 from webapp.http import cookie
 from webapp.messages.markdown import render_markdown
@@ -58,7 +60,7 @@ async def people(count: int, friends: int) -> list[int]:
 async def rooms(ids: list[int], counts: list[int], everywhere: bool) -> None:
     share = len(ids) // len(counts)
     named = (
-        (f"r{n}", PUBLIC, f"Room {n}", f"room {n}", "To measure in", count, count, NOW, share, "Hello", NOW)
+        (f"r{n}", PUBLIC.stored, f"Room {n}", f"room {n}", "To measure in", count, count, NOW, share, "Hello", NOW)
         for n, count in enumerate(counts)
     )
     await write("room", ROOMS, named)

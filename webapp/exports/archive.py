@@ -139,9 +139,9 @@ async def rooms_to_export(user: Person) -> list[ExportRoom]:
         rows += await others.values("id", "key", "kind", "last_number", "last_at")
     rows.sort(key=lambda row: row["last_at"], reverse=True)
     return [
-        ExportRoom(row["key"], is_chat, row["last_number"] if is_chat else wrote.get(row["id"], 0))
+        ExportRoom(row["key"], is_between_two, row["last_number"] if is_between_two else wrote.get(row["id"], 0))
         for row in rows
-        for is_chat in [kinds.BY_NAME[row["kind"]].is_between_two]
+        for is_between_two in [kinds.BY_NAME[row["kind"]].is_between_two]
     ]
 
 
@@ -159,8 +159,8 @@ class ExportWriter:
         self.total = sum(place.size for place in found)
         await self._tell(0, self.total)
         await self._about()
-        for id, title, is_chat in (("chats", _("Chats"), True), ("rooms", _("Rooms"), False)):
-            some = [place for place in found if place.is_between_two == is_chat]
+        for id, title, is_between_two in (("chats", _("Chats"), True), ("rooms", _("Rooms"), False)):
+            some = [place for place in found if place.is_between_two == is_between_two]
             await self.archive.add("exports/_file_part.html", id=id, title=title, count=len(some))
             for place in some:
                 await self._place(place)
@@ -198,7 +198,9 @@ class ExportWriter:
         number, day = 0, date.min
         while lines := await Message.list_after(seat.room, number, BATCH_SIZE, author_id):
             shown, day = _by_day(lines, day)
-            await self.archive.add("exports/_file_messages.html", messages=shown, is_chat=seat.kind.is_between_two)
+            await self.archive.add(
+                "exports/_file_messages.html", messages=shown, is_between_two=seat.kind.is_between_two
+            )
             number = lines[-1].number
             self.done += len(lines)
             if time.monotonic() - self._told > PROGRESS_INTERVAL_SECONDS:

@@ -5,7 +5,7 @@ import secrets
 from tortoise.exceptions import IntegrityError
 
 from webapp.accounts.viewer import Viewer
-from webapp.conversations import access, kinds, members
+from webapp.conversations import access, members
 from webapp.conversations.models import Membership, Room, room_name, room_topic
 from webapp.conversations.seats import OWNER, Seat
 from webapp.core import text
@@ -35,7 +35,7 @@ async def open_room(user: Viewer, name: str, topic: str = "") -> Seat:
 
 
 async def _create(user: Viewer, key: str, name: str, folded: str, topic: str) -> None:
-    room = await Room.create(key=key, kind=kinds.PUBLIC.stored, name=name, folded=folded, topic=topic, member_count=1)
+    room = await Room.create(key=key, name=name, folded=folded, topic=topic, member_count=1)
     await Membership.create(room=room, user_id=user.id, role=OWNER)
 
 
