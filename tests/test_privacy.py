@@ -204,5 +204,5 @@ async def test_who_does_not_show_it_is_not_counted_in_a_room(alice: Person, bob:
     assert (await presence_in([room.id]))[room.id].total == 2
     await User.filter(id=who(alice).id).update(shows_presence=False)
     here = (await presence_in([room.id]))[room.id]
-    assert (here.total, [one["display_name"] for one in here.shown]) == (1, ["Bob"])
+    assert (here.total, [one.display_name for one in here.shown]) == (1, ["Bob"])
     assert "1 here" in (await bob.get(room.path)).text
