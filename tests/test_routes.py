@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tortoise.exceptions import OperationalError
 
 from tests.conftest import Person
 from webapp import settings
@@ -13,6 +14,7 @@ from webapp.conversations.models import Room
 from webapp.db import sql
 from webapp.http import urls
 from webapp.http.routes import DOCUMENT, PAGE, STREAM, UPLOAD, Address
+from webapp.strangers.models import Stranger
 
 ADDRESSES = [route for route in routes if isinstance(route, Address)]
 PUBLIC = {"/static/{name:path}", "/pictures/{name}", "/favicon.ico", "/manifest.webmanifest", "/health", "/metrics"}
@@ -114,6 +116,45 @@ async def test_a_method_that_an_address_does_not_have_is_refused_on_a_page(visit
         assert answer.status_code == 405
         assert set(answer.headers["allow"].split(", ")) == allowed
         assert "This can&#39;t be done here in this way." in answer.text
+
+
+# Behind a mask.
+
+
+async def test_where_the_mask_can_not_be_read_nothing_shows_the_account(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(person_id: int) -> None:
+        raise OperationalError("away")
+
+    assert alice.user
+    assert (await alice.post("/strangers/find", {"interests": "", "language": "en", "rules": "1"})).status_code == 303
+    monkeypatch.setattr(Stranger, "of", away)
+    for path in ("/strangers", "/strangers/chat/1", "/strangers/me.css", "/strangers/events"):
+        answer = await alice.get(path)
+        assert answer.status_code == 503
+        assert alice.user.code not in answer.text
+        assert "Alice" not in answer.text
+
+
+async def test_every_address_of_strangers_reads_the_mask_and_no_other(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("webapp.app.masked._read_mask", lambda viewer: read(viewer.id))
+
+    async def read(person_id: int) -> None:
+        asked.append(person_id)
+
+    assert alice.user
+    for address in ADDRESSES:
+        if address.kind in (STREAM, DOCUMENT) and not address.path.startswith("/strangers"):
+            continue  # it would not end
+        asked.clear()
+        await alice.client.request("POST" if "GET" not in (address.methods or ()) else "GET", path_of(address))
+        assert asked == ([alice.user.id] if address.path.startswith("/strangers") else []), address.path
+        if address.path == "/logout":
+            await alice.sign_in()
 
 
 # Addresses by name.

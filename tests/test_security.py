@@ -10,7 +10,6 @@ import httpx2
 import pytest
 from limits import parse
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.types import Message
 from tortoise.exceptions import OperationalError
 
@@ -23,11 +22,11 @@ from webapp.accounts.sessions import Session
 from webapp.conversations.models import Room
 from webapp.db import sql
 from webapp.http import assets, cookie
+from webapp.http.application import Application
 from webapp.http.client import counted_address
 from webapp.http.cookie import form_token
 from webapp.http.limits import Limiter
 from webapp.http.origin import local_path
-from webapp.http.proxies import ProxyHeaders
 from webapp.relationships import queries as relationships
 
 LARGE = 10 * 1024 * 1024
@@ -345,11 +344,7 @@ async def test_the_names_are_those_of_the_settings(visitor: Person, monkeypatch:
 
 def behind(*trusted: str) -> Starlette:
     """The application as it is with these proxies in the settings."""
-    middleware = [
-        Middleware(each.cls, trusted_hosts=list(trusted)) if each.cls is ProxyHeaders else each  # type: ignore[arg-type]
-        for each in the_map.middleware
-    ]
-    return the_map.Parley(routes=the_map.routes, middleware=middleware, exception_handlers=the_map.handlers)
+    return Application(the_map.entrances.nowhere(), list(trusted), routes=the_map.routes)
 
 
 async def registered(app: Starlette, number: int, said: str) -> httpx2.Response:

@@ -4,13 +4,9 @@ import contextlib
 import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 from broadcaster import Broadcast
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
 from tortoise.contrib.starlette import RegisterTortoise
 
 from webapp import settings
@@ -22,8 +18,8 @@ from webapp.accounts.sessions import SessionUses, session_uses
 from webapp.chats import views as chats
 from webapp.conversations import broadcasts as conversations
 from webapp.conversations import stream_access as room_access
+from webapp.conversations.access import FIND_SEAT
 from webapp.conversations.endings import DELETED
-from webapp.core import i18n
 from webapp.core.faults import Faults, faults, logger
 from webapp.db import engine, transaction
 from webapp.deletion import views as deletion
@@ -32,17 +28,15 @@ from webapp.exports import views as exports
 from webapp.exports.jobs import Export
 from webapp.exports.worker import ExportWorker, worker
 from webapp.home import views as home
-from webapp.http import assets, cookie, error_pages, negotiate, security_log
-from webapp.http.headers import with_security_headers
+from webapp.http import assets, security_log
+from webapp.http.application import Application
 from webapp.http.limits import Limiter, limiter
-from webapp.http.proxies import ProxyHeaders
 from webapp.http.routes import Entrances
 from webapp.http.urls import name_addresses
 from webapp.live import Hub, Providers, hub, sse, wire
 from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
 from webapp.live.stream import parked_by_session, send_farewells
-from webapp.live.wire import Wire, transport_of
 from webapp.media import store
 from webapp.media import views as media
 from webapp.media.store import Store, picture_store
@@ -65,12 +59,13 @@ from webapp.strangers import company as strangers_watch
 from webapp.strangers import views as strangers
 from webapp.strangers.company import CompanyWatcher, Matchmaker, matchmaker, watch
 from webapp.strangers.conduct import records_first_message
-from webapp.strangers.masks import masked
+from webapp.strangers.masks import find_seat, read_mask
 from webapp.streams import endings, reading
 from webapp.streams import views as streams
 from webapp.streams.reading import ReadMarks
 
 entrances = Entrances(viewer_by_token)
+masked = Entrances(viewer_by_token, read_mask, {FIND_SEAT: find_seat})
 page, form, action, upload = entrances.page, entrances.form, entrances.action, entrances.upload
 frame, stream, document = entrances.frame, entrances.stream, entrances.document
 file, asset, probe = entrances.file, entrances.asset, entrances.probe
@@ -82,7 +77,7 @@ routes = [
     action("/rooms/{key}/typing", messages.report_typing, "room_typing"),
     action("/rooms/{key}/read", messages.read, "room_read"),
     page("/rooms/{key}", messages.show, "room"),
-    document("/rooms/{key}/live", streams.room_document, "room_live", around=streams.supervisor),
+    document("/rooms/{key}/live", streams.room_document, "room_live", streams.supervisor),
     frame("/rooms/{key}/composer", messages.composer, "room_composer"),
     asset("/static/{name:path}", assets.serve, "static"),
     asset("/pictures/{name}", media.show, "picture"),
@@ -143,31 +138,29 @@ routes = [
     page("/moderation/log", moderation.audit_log, "moderation_log"),
     #
     stream("/events", streams.viewer_events, "viewer_events"),
-    document("/live", streams.viewer_document, "viewer_live", around=streams.supervisor),
+    document("/live", streams.viewer_document, "viewer_live", streams.supervisor),
 ]
 
 stranger_routes = [
-    page("/strangers", strangers.index, "strangers"),
-    action("/strangers/find", strangers.find_stranger, "find_stranger"),
-    action("/strangers/stop", strangers.stop_waiting, "stop_waiting"),
-    form("/strangers/next", stranger_chats.find_next, "next_stranger"),
-    action("/strangers/leave", stranger_chats.leave, "leave_stranger"),
-    action("/strangers/keep", stranger_chats.keep, "keep_stranger"),
-    action("/strangers/block", stranger_chats.block, "block_stranger"),
-    form("/strangers/register", strangers.register, "register_stranger"),
-    form("/strangers/question", strangers.question, "question"),
-    file("/strangers/me.css", strangers.me_css, "stranger_css"),
-    stream("/strangers/events", strangers.waiting_events, "strangers_events"),
-    page("/strangers/chat/{chat:number}", stranger_chats.chat, "stranger_chat"),
-    frame("/strangers/chat/{chat:number}/composer", masked(messages.composer), "stranger_composer"),
-    action("/strangers/chat/{chat:number}/messages", masked(records_first_message(messages.post)), "stranger_messages"),
-    page("/strangers/chat/{chat:number}/messages/{number:number}", masked(messages.permalink), "stranger_message"),
-    action("/strangers/chat/{chat:number}/typing", masked(messages.report_typing), "stranger_typing"),
-    action("/strangers/chat/{chat:number}/read", masked(messages.read), "stranger_read"),
-    stream("/strangers/chat/{chat:number}/events", stranger_chats.chat_events, "stranger_events"),
-    document(
-        "/strangers/chat/{chat:number}/live", masked(streams.room_document), "stranger_live", around=streams.supervisor
-    ),
+    masked.page("/strangers", strangers.index, "strangers"),
+    masked.action("/strangers/find", strangers.find_stranger, "find_stranger"),
+    masked.action("/strangers/stop", strangers.stop_waiting, "stop_waiting"),
+    masked.form("/strangers/next", stranger_chats.find_next, "next_stranger"),
+    masked.action("/strangers/leave", stranger_chats.leave, "leave_stranger"),
+    masked.action("/strangers/keep", stranger_chats.keep, "keep_stranger"),
+    masked.action("/strangers/block", stranger_chats.block, "block_stranger"),
+    masked.form("/strangers/register", strangers.register, "register_stranger"),
+    masked.form("/strangers/question", strangers.question, "question"),
+    masked.file("/strangers/me.css", strangers.me_css, "stranger_css"),
+    masked.stream("/strangers/events", strangers.waiting_events, "strangers_events"),
+    masked.page("/strangers/chat/{chat:number}", stranger_chats.chat, "stranger_chat"),
+    masked.frame("/strangers/chat/{chat:number}/composer", messages.composer, "stranger_composer"),
+    masked.action("/strangers/chat/{chat:number}/messages", records_first_message(messages.post), "stranger_messages"),
+    masked.page("/strangers/chat/{chat:number}/messages/{number:number}", messages.permalink, "stranger_message"),
+    masked.action("/strangers/chat/{chat:number}/typing", messages.report_typing, "stranger_typing"),
+    masked.action("/strangers/chat/{chat:number}/read", messages.read, "stranger_read"),
+    masked.stream("/strangers/chat/{chat:number}/events", stranger_chats.chat_events, "stranger_events"),
+    masked.document("/strangers/chat/{chat:number}/live", streams.room_document, "stranger_live", streams.supervisor),
 ]
 name_addresses([*routes, *stranger_routes])
 if settings.STRANGERS:
@@ -175,9 +168,6 @@ if settings.STRANGERS:
 
 # By the templates of the kinds of rooms.
 page_layouts = {"messages/room.html": room_page, "strangers/chat.html": stranger_chats.chat_page}
-
-middleware = [Middleware(ProxyHeaders, trusted_hosts=settings.TRUSTED_PROXIES)]
-handlers: Any = {500: error_pages.handle_server_error}
 
 
 def broadcaster() -> Broadcast:
@@ -275,43 +265,7 @@ async def finish_interrupted_work() -> None:
     await picture_store().sweep()
 
 
-class Parley(Starlette):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.router.redirect_slashes = False  # which leads to http where TLS ends at a proxy; see http/routes.py
-        self.router.default = entrances.nowhere().handle
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        spoken = i18n.ENGLISH.code
-        if scope["type"] == "http":
-            scope["transport"], scope["wire"] = transport_of(send), Wire.below(send)
-            cookie.drop_escaped(scope)
-            request = Request(scope)
-            # Around everything, so that the page of an error has the headers too.
-            send, spoken = with_security_headers(request, send), _asked(request)
-        with i18n.use_language(spoken):
-            try:
-                await super().__call__(scope, receive, send)
-            finally:
-                # The connection refers to the scope: as a cycle, each request would stay until the collector comes.
-                scope.pop("wire", None)
-
-
-def _asked(request: Request) -> str:
-    """The language of a request, until it is known who asks, and what they have chosen for their account."""
-    chosen = request.cookies.get(i18n.COOKIE, "")
-    if chosen in i18n.LANGUAGES:
-        return chosen
-    return negotiate.language(request, i18n.LANGUAGES)
-
-
-app = Parley(
-    debug=False,
-    routes=routes,
-    middleware=middleware,
-    exception_handlers=handlers,
-    lifespan=lifespan,
-)
+app = Application(entrances.nowhere(), routes=routes, lifespan=lifespan)
 
 # What is loaded by now stays: the collector of cycles need not look at it again. And thousands of open pages are many
 # objects that live long: with Python's own threshold of 700 new ones it would look at them all the time.

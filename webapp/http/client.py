@@ -44,6 +44,12 @@ class Viewer(Protocol):
     def require_not_banned(self) -> None: ...
 
 
+class Mask(Protocol):
+    """What hides the viewer at a masked address."""
+
+    def as_viewer(self, session_id: int) -> Viewer: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """
@@ -64,6 +70,7 @@ class Client:
     is_framed: bool
     address: str
     viewer: Viewer | None = None
+    mask: Mask | None = None
     session_id: int = 0
     database_failed: bool = False
 
@@ -110,9 +117,15 @@ def identify(request: Request, viewer: Viewer) -> None:
     request.scope[KEY] = replace(found, viewer=viewer, session_id=viewer.session_id, language=language)
 
 
+def put_on(request: Request, mask: Mask) -> None:
+    """Replace the request's viewer by the mask that hides them."""
+    found = client(request)
+    request.scope[KEY] = replace(found, viewer=mask.as_viewer(found.session_id), mask=mask)
+
+
 def fail_database(request: Request) -> None:
-    """Note that the session could not be read; the views decide what becomes of the request."""
-    request.scope[KEY] = replace(client(request), database_failed=True)
+    """Note that the session or the mask could not be read; the views decide what becomes of the request."""
+    request.scope[KEY] = replace(client(request), viewer=None, database_failed=True)
 
 
 def rejects_cookies(request: Request) -> bool:

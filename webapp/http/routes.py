@@ -5,7 +5,7 @@ app.py lists every address by its kind, so no path is parsed to learn what is as
 what a view raises becomes a page here. Only what nobody expected goes further out, to Starlette's handler and the log.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -21,11 +21,13 @@ from webapp.core.faults import faults
 from webapp.db import engine
 from webapp.http import client as clients
 from webapp.http import error_pages, forms, origin
-from webapp.http.client import Kind, Viewer
+from webapp.http.client import Kind, Mask, Viewer
 from webapp.live.admission import StreamAdmission
 
 View = Callable[[Request], Awaitable[Response]]
-ReadViewer = Callable[[str], Awaitable[Viewer | None]]
+# What app.py hands over: http knows neither accounts nor strangers.
+ReadViewer = Callable[[str], Awaitable[Any]]
+ReadMask = Callable[[Any], Awaitable[Mask | None]]
 Enter = Callable[["Address", Scope, Receive, Send], Awaitable[None]]
 
 PAGE = Kind()
@@ -106,10 +108,17 @@ class StreamAddress(Address):
 
 
 class Entrances:
-    """The kinds of addresses, for viewers whose session is read by `read_viewer`, given its token."""
+    """
+    The kinds of addresses, for viewers whose session is read by `read_viewer`, given its token.
 
-    def __init__(self, read_viewer: ReadViewer) -> None:
-        self._read_viewer = read_viewer
+    With `read_mask` the viewer is from there on the mask that it returns, if any. `scope` is added to every request's.
+    """
+
+    def __init__(
+        self, read_viewer: ReadViewer, read_mask: ReadMask | None = None, scope: Mapping[str, object] | None = None
+    ) -> None:
+        self._read_viewer, self._read_mask = read_viewer, read_mask
+        self._scope = scope or {}
 
     def page(self, path: str, view: View, name: str, **options: Any) -> Address:
         """A whole page: who is signed out is led to /login."""
@@ -156,6 +165,7 @@ class Entrances:
         return Address("/{path:path}", _nowhere, "nowhere", PAGE, self._enter, methods=())
 
     async def _enter(self, address: Address, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.update(self._scope)
         request = Request(scope, receive, send)
         clients.read(request, address.kind)
         try:
@@ -185,18 +195,19 @@ class Entrances:
         if client.is_new:
             return
         try:
-            viewer = await self._read_viewer(client.token)
+            viewer: Viewer | None = await self._read_viewer(client.token)
+            if viewer is None:
+                return
+            i18n.set_language(viewer.language)
+            clients.identify(request, viewer)
+            if not address.while_banned:
+                viewer.require_not_banned()
+            if self._read_mask and (mask := await self._read_mask(viewer)):
+                clients.put_on(request, mask)
         except engine.DOWN as error:
             faults().database.report(error)
-            # The view says so: it has what was typed, which would be lost here.
+            # The view raises Unavailable: it has what was typed, which would be lost here.
             clients.fail_database(request)
-            return
-        if viewer is None:
-            return
-        i18n.set_language(viewer.language)
-        clients.identify(request, viewer)
-        if not address.while_banned:
-            viewer.require_not_banned()
 
     async def _enter_without_session(self, address: Address, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)

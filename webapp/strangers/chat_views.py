@@ -18,17 +18,16 @@ from webapp.messages.page import PageContext
 from webapp.relationships.models import VeiledBlock
 from webapp.strangers import broadcasts, friendship, steps
 from webapp.strangers.broadcasts import moved_response
-from webapp.strangers.masks import account_behind, find_seat, masked, require_stranger, seat_of
+from webapp.strangers.masks import account_behind, find_seat, require_stranger
 from webapp.strangers.models import READING_MS, WAITING_MS, YOUNG_SECONDS
 from webapp.strangers.steps import HOME, REGISTER, stranger_for_change
 from webapp.streams.opening import open_events
 
 
-@masked
 async def chat(request: Request) -> Response:
     """The chat, with its history while it lasts."""
-    stranger = await require_stranger(request)
-    seat = await seat_of(stranger, request)
+    stranger = require_stranger(request)
+    seat = await find_seat(request)
     # A page that is not live can't report that it is still open.
     await stranger.extend_presence(READING_MS if page.wants_plain(request) else WAITING_MS)
     return await page.show(request, seat)
@@ -66,7 +65,7 @@ async def leave(request: Request) -> Response:
 
 async def find_next(request: Request) -> Response:
     """Go on to somebody else; asked once whether they are sure when they have only just met."""
-    stranger = await require_stranger(request)
+    stranger = require_stranger(request)
     seat = await stranger.current_chat()
     if request.method != "POST":
         return render.page(request, "strangers/next.html", seat=seat) if seat else render.see_other(HOME)

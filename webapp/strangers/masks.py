@@ -1,65 +1,46 @@
 """
 From the session to the mask, and to the chat that it is in.
 
-The request is the mask's from then on: no page, error or stream can show anything of who is behind it.
+At a masked address the viewer is the mask: no page, error or stream can show anything of who is behind it.
 """
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
-
 from starlette.requests import Request
-from starlette.responses import Response
 
 from webapp.accounts.authentication import current_viewer
 from webapp.accounts.models import User
-from webapp.conversations.access import FIND_SEAT
+from webapp.accounts.viewer import Viewer
 from webapp.conversations.seats import Seat
 from webapp.core.errors import RedirectToStrangers
-from webapp.http.client import identify
+from webapp.http.client import client
 from webapp.messages.models import Message
 from webapp.strangers.models import Stranger
 
-View = Callable[[Request], Awaitable[Response]]
+
+async def read_mask(viewer: Viewer) -> Stranger | None:
+    """Return the viewer as a stranger, None where they are none yet."""
+    return await Stranger.of(viewer.id)
 
 
-async def current_stranger(request: Request) -> Stranger | None:
-    """Return who asks as a stranger, None where they are none yet; the request is their mask's from now on."""
-    user = current_viewer(request)
-    found = await Stranger.of(user.id) if user else None
-    if user and found:
-        identify(request, found.mask.as_viewer(user.session_id))
-    return found
+def current_stranger(request: Request) -> Stranger | None:
+    """Return the viewer as a stranger, None where they are none yet; raise Unavailable where that is not known."""
+    mask = client(request).mask if current_viewer(request) else None
+    return mask if isinstance(mask, Stranger) else None
 
 
-async def require_stranger(request: Request) -> Stranger:
-    """Return who asks as a stranger; raise RedirectToStrangers where they are none."""
-    found = await current_stranger(request)
-    if found is None:
+def require_stranger(request: Request) -> Stranger:
+    """Return the viewer as a stranger; raise RedirectToStrangers where they are none."""
+    stranger = current_stranger(request)
+    if stranger is None:
         raise RedirectToStrangers
-    return found
+    return stranger
 
 
 async def find_seat(request: Request) -> Seat:
     """Return the mask's seat in the chat that the path names; raise RedirectToStrangers where it is in another."""
-    return await seat_of(await require_stranger(request), request)
-
-
-async def seat_of(stranger: Stranger, request: Request) -> Seat:
-    seat = await stranger.current_chat()
+    seat = await require_stranger(request).current_chat()
     if seat is None or seat.room.id != request.path_params["chat"]:
         raise RedirectToStrangers
     return seat
-
-
-def masked(view: View) -> View:
-    """Return the view for an address of strangers: its seats are found behind the mask, by the id of the chat."""
-
-    @wraps(view)
-    async def behind_mask(request: Request) -> Response:
-        request.scope[FIND_SEAT] = find_seat
-        return await view(request)
-
-    return behind_mask
 
 
 async def account_behind(mask_id: int) -> User | None:

@@ -9,7 +9,7 @@ from tortoise.models import Model
 
 from webapp.accounts.models import User
 from webapp.accounts.names import new_code
-from webapp.accounts.viewer import CODE, Person
+from webapp.accounts.viewer import CODE, Person, Viewer
 from webapp.conversations import queries
 from webapp.conversations.kinds import ANONYMOUS
 from webapp.conversations.models import Room
@@ -67,6 +67,10 @@ class Stranger(Model):
     @property
     def is_guest(self) -> bool:
         return self.person == self.mask_id
+
+    def as_viewer(self, session_id: int) -> Viewer:
+        """Return the mask as the viewer of a request that came with this session."""
+        return self.mask.as_viewer(session_id)
 
     @property
     def is_waiting(self) -> bool:

@@ -28,7 +28,7 @@ REGISTER = f"{HOME}/register"
 
 async def stranger_for_change(request: Request) -> Stranger:
     """Return who asks; raise RedirectToStrangers where they are no stranger, and TooManyRequests."""
-    stranger = await require_stranger(request)
+    stranger = require_stranger(request)
     await throttle(settings.RATE_CHANGE, "stranger", str(stranger.person))
     return stranger
 

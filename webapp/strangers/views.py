@@ -39,7 +39,7 @@ NO_WISHES = {"interests": "", "language": "", "rules": ""}
 
 async def index(request: Request) -> Response:
     """Where the person is: at the door, waiting, or in a chat."""
-    found = await current_stranger(request)
+    found = current_stranger(request)
     if found is None:
         return start_page(request)
     goto = await _elsewhere(found)
@@ -90,7 +90,7 @@ def _spoken(request: Request) -> str:
 
 async def find_stranger(request: Request) -> Response:
     typed = await read_form(request, "interests", "language", "rules")
-    found, token = await current_stranger(request), ""
+    found, token = current_stranger(request), ""
     try:
         interests, language = validate_preferences(typed)
         if found is None:
@@ -119,7 +119,7 @@ def _refuse(request: Request, found: Stranger | None, error: Problem, typed: dic
 
 async def question(request: Request) -> Response:
     """Somebody did what few do who want to talk: a machine would not know the answer, or not so soon."""
-    found = await require_stranger(request)
+    found = require_stranger(request)
     if request.method == "POST":
         await throttle(settings.RATE_CHANGE, "stranger", str(found.person))
         typed = await read_form(request, "answer", "seal")
@@ -151,7 +151,7 @@ async def stop_waiting(request: Request) -> Response:
 
 async def register(request: Request) -> Response:
     """An account for a guest, who goes on behind the same mask."""
-    found = await require_stranger(request)
+    found = require_stranger(request)
     if not found.is_guest:
         return render.see_other(HOME)
     if not settings.REGISTRATION_OPEN:
@@ -181,13 +181,13 @@ async def _grow_up(found: Stranger, account: Person) -> Response:
 
 async def me_css(request: Request) -> Response:
     """Which messages are the mask's own."""
-    found = await require_stranger(request)
+    found = require_stranger(request)
     return render.stylesheet_response(request, "home/me.css", viewer=found.mask, blocked=[])
 
 
 async def waiting_events(request: Request) -> Response:
     """Server-Sent Events for who waits for a stranger."""
-    stranger = await require_stranger(request)
+    stranger = require_stranger(request)
     if not stranger.is_waiting:
         return moved_response()
     await end_oldest_streams(request)
