@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +10,10 @@ from typing import Self
 
 import httpx2
 
+from tests.page import Page, words
+
 RETRY_SECONDS = 0.2
 PARTIAL = re.compile(r'<hx-partial hx-target="(?P<target>[^"]*)" hx-swap="[^"]*">(?P<html>.*?)</hx-partial>', re.S)
-MESSAGE = re.compile(
-    r'<li id="message-\d+-(?P<number>\d+)" class="message[^>]* data-version="\d+">'
-    r'.*?<div class="message__body" dir="auto">(?P<body>.*?)</div>.*?</li>',
-    re.S,
-)
-PERSON = re.compile(r'<span class="people__name"[^>]*> · <bdi>(.*?)</bdi></span>')
-TAG = re.compile(r"<[^>]+>")
 
 
 def session_cookie(client: httpx2.AsyncClient | httpx2.Client) -> str:
@@ -164,7 +158,7 @@ class LivePage:
 
     def _swap(self, target: str, piece: str) -> None:
         if target == "#people":
-            self.people = [html.unescape(name) for name in PERSON.findall(piece)]
+            self.people = Page(piece).texts(".people__name bdi")
         elif target == "#about":
             self.topic = words(piece)
         elif target == "#stream":
@@ -177,8 +171,5 @@ class LivePage:
 
 def messages(piece: str) -> list[tuple[int, str]]:
     """The messages of a piece of HTML: number and words."""
-    return [(int(found["number"]), words(found["body"])) for found in MESSAGE.finditer(piece)]
-
-
-def words(piece: str) -> str:
-    return html.unescape(TAG.sub("", piece)).strip()
+    found = ((item, item.css_first(".message__body")) for item in Page(piece).all("li.message[data-version]"))
+    return [(int(str(item.id).rpartition("-")[2]), body.text().strip()) for item, body in found if body]

@@ -1,14 +1,10 @@
 """Taking along everything that is one's own: what the file holds and what not, who gets it, and what a crash leaves."""
 
 import asyncio
-import logging
 import re
 import stat
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,9 @@ import pytest
 from PIL import Image
 
 from tests.conftest import PASSWORD, Person, introduce, known_password, person, show
-from tests.people import make_room, who
+from tests.page import words
+from tests.people import befriend, make_room, who
+from tests.query_recorder import recorded_queries
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.app import finish_interrupted_work as at_start
@@ -84,10 +82,6 @@ async def page_of(one: Person) -> str:
     return inside((await one.get(found.path)).content)[0]
 
 
-def words(html: str) -> str:
-    return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)).split())
-
-
 async def fill(room: Room, author: User, count: int) -> None:
     """Many messages at once, the first of them `number 1.`"""
     now = datetime.now(UTC)
@@ -105,11 +99,6 @@ async def notebook(one: Person, count: int) -> Room:
     await Message.filter(room_id=room.id).delete()
     await fill(room, who(one), count)
     return room
-
-
-async def befriend(one: Person, other: Person) -> None:
-    await Friendship.request(who(one), who(other))
-    await Friendship.accept(who(other), who(one))
 
 
 async def chat(one: Person, other: Person, *bodies: str) -> Room:
@@ -384,28 +373,6 @@ async def test_thousands_of_messages_are_all_there_and_in_order(alice: Person, r
     assert found.size < 500_000, "it is packed"
 
 
-class Ear(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.heard: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.heard.append(record.getMessage())
-
-
-@contextmanager
-def listening() -> Iterator[list[str]]:
-    logger, ear = logging.getLogger("tortoise.db_client"), Ear()
-    before = logger.level
-    logger.setLevel(logging.DEBUG)
-    logger.addHandler(ear)
-    try:
-        yield ear.heard
-    finally:
-        logger.removeHandler(ear)
-        logger.setLevel(before)
-
-
 async def test_what_it_asks_of_the_database_grows_by_the_page(alice: Person, room: Room, tmp_path: Path) -> None:
     asked = {}
     for count in (10 * archive.BATCH_SIZE, 20 * archive.BATCH_SIZE):
@@ -413,10 +380,10 @@ async def test_what_it_asks_of_the_database_grows_by_the_page(alice: Person, roo
         await fill(room, who(alice), count)
         written = archive.Archive(tmp_path / f"{count}.zip")
         await written.open()
-        with listening() as heard:
+        with recorded_queries() as queries:
             await archive.ExportWriter(who(alice), written, nothing).write()
         await written.discard()
-        asked[count] = len(heard)
+        asked[count] = len(queries)
     few, many = asked.values()
     assert 0 < many - few <= 12
     assert few < 25
@@ -429,10 +396,9 @@ async def nothing(done: int, total: int) -> None:
 async def test_how_much_somebody_wrote_is_counted_without_reading_it(alice: Person, room: Room) -> None:
     if not settings.ON_SQLITE:
         return  # PostgreSQL reads a small table whole, whatever index there is
-    with listening() as heard:
+    with recorded_queries() as queries:
         await archive.rooms_to_export(who(alice))
-    [count] = [query for query in heard if "count(*)" in query]
-    query = count.split(": ")[0]
+    [query] = [query for query, _ in queries if "count(*)" in query]
     plan = await sql.rows(f"EXPLAIN QUERY PLAN {query}", who(alice).id)
     assert "USING COVERING INDEX" in plan[0]["detail"]
 

@@ -13,6 +13,8 @@ from limits import parse
 from tortoise.transactions import in_transaction
 
 from tests.conftest import Person, account, introduce, person
+from tests.page import Page, main, words
+from tests.people import who
 from webapp import settings
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import search_keys
@@ -35,49 +37,29 @@ ACTIONS = {
 }
 
 
-def someone(one: Person) -> User:
-    assert one.user
-    return one.user
-
-
-def words(answer: httpx2.Response) -> str:
-    """What a person reads on the page."""
-    text = re.sub(r"<(head|svg).*?</\1>", " ", answer.text, flags=re.S)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
-
-
-def main(answer: httpx2.Response) -> str:
-    """The page without the sidebar."""
-    return answer.text.partition("<main")[2]
-
-
 def buttons(answer: httpx2.Response) -> list[str]:
     """What can be done on a profile, in the order of the page."""
-    return [address.split("/")[-1] for address in re.findall(r'<form action="([^"]+)"', main(answer))]
+    return [address.split("/")[-1] for address in Page(answer).actions()]
 
 
 def names(answer: httpx2.Response, part: str = "") -> list[str]:
-    """The people who are listed on a page, or in one part of it."""
-    text = answer.text
-    if part:
-        listed = re.search(rf'<ol id="{part}".*?</ol>', text, re.S)
-        text = listed[0] if listed else ""
-    return list(map(html.unescape, re.findall(r'class="member__name"[^>]*>([^<]+)</a>', text)))
+    """The people who are listed on a page, or in the list with this id."""
+    return Page(answer).texts(f"ol#{part} a.member__name" if part else "a.member__name")
 
 
-async def do(who: Person, action: str, whom: Person | str, **fields: str) -> httpx2.Response:
-    code = whom if isinstance(whom, str) else someone(whom).code
-    return await who.post(ACTIONS[action].format(code), fields)
+async def do(person: Person, action: str, whom: Person | str, **fields: str) -> httpx2.Response:
+    code = whom if isinstance(whom, str) else who(whom).code
+    return await person.post(ACTIONS[action].format(code), fields)
 
 
-async def done(who: Person, action: str, whom: Person) -> None:
-    answer = await do(who, action, whom)
+async def done(person: Person, action: str, whom: Person) -> None:
+    answer = await do(person, action, whom)
     assert answer.status_code == 303, words(answer)
-    assert answer.headers["location"] == someone(whom).path
+    assert answer.headers["location"] == who(whom).path
 
 
-async def profile(who: Person, whom: Person) -> httpx2.Response:
-    return await who.get(someone(whom).path)
+async def profile(person: Person, whom: Person) -> httpx2.Response:
+    return await person.get(who(whom).path)
 
 
 async def befriend(one: Person, other: Person) -> None:
@@ -87,13 +69,13 @@ async def befriend(one: Person, other: Person) -> None:
 
 async def ties(one: Person, other: Person) -> tuple[Relationship, Relationship]:
     """What each is to the other."""
-    return await relationship(someone(one), someone(other)), await relationship(someone(other), someone(one))
+    return await relationship(who(one), who(other)), await relationship(who(other), who(one))
 
 
 async def declined(asker: Person, other: Person, ago: timedelta = timedelta()) -> None:
     await done(asker, "ask", other)
     await done(other, "decline", asker)
-    low, high = ordered_ids(someone(asker), someone(other))
+    low, high = ordered_ids(who(asker), who(other))
     await Friendship.filter(low_id=low, high_id=high).update(declined_at=datetime.now(UTC) - ago)
 
 
@@ -114,7 +96,7 @@ async def test_two_people_become_friends_and_both_see_every_step(alice: Person, 
         assert "You are friends." in words(await profile(one, other))
         listed = await one.get("/friends")
         assert names(listed, "friends") == names(listed) == [name]
-        assert f'href="/chat/{someone(other).code}"' in listed.text
+        assert f'href="/chat/{who(other).code}"' in listed.text
 
     await done(charlie, "remove", alice)
     assert buttons(await profile(alice, charlie)) == buttons(await profile(charlie, alice)) == ["ask", "block"]
@@ -123,7 +105,7 @@ async def test_two_people_become_friends_and_both_see_every_step(alice: Person, 
 
 
 async def test_a_profile_leads_to_the_chat(alice: Person, charlie: Person) -> None:
-    assert f'href="/chat/{someone(charlie).code}"' in (await profile(alice, charlie)).text
+    assert f'href="/chat/{who(charlie).code}"' in (await profile(alice, charlie)).text
 
 
 async def test_my_own_profile_has_nothing_to_ask(alice: Person) -> None:
@@ -151,9 +133,9 @@ async def test_a_request_that_was_taken_back_is_gone_for_both(alice: Person, cha
 
 async def test_a_decline_is_not_told(alice: Person, charlie: Person) -> None:
     await done(alice, "ask", charlie)
-    before = [(await alice.get(path)).text for path in (someone(charlie).path, "/friends")]
+    before = [(await alice.get(path)).text for path in (who(charlie).path, "/friends")]
     await done(charlie, "decline", alice)
-    assert [(await alice.get(path)).text for path in (someone(charlie).path, "/friends")] == before
+    assert [(await alice.get(path)).text for path in (who(charlie).path, "/friends")] == before
     assert buttons(await profile(charlie, alice)) == ["ask", "block"]
     assert names(await charlie.get("/friends")) == []
 
@@ -200,11 +182,11 @@ async def test_an_accept_after_a_decline_in_another_tab_still_counts(alice: Pers
     assert await ties(alice, charlie) == (Relationship.FRIENDS, Relationship.FRIENDS)
 
 
-async def outstanding(who: Person, count: int, **values: Any) -> list[User]:
+async def outstanding(one: Person, count: int, **values: Any) -> list[User]:
     others = [await account(f"other{number:02}") for number in range(count)]
     for other in others:
-        low, high = ordered_ids(someone(who), other)
-        asked = {"low_id": low, "high_id": high, "asked_by": someone(who).id, "asked_at": datetime.now(UTC)}
+        low, high = ordered_ids(who(one), other)
+        asked = {"low_id": low, "high_id": high, "asked_by": who(one).id, "asked_at": datetime.now(UTC)}
         await Friendship.create(**asked | values)
     return others
 
@@ -214,7 +196,7 @@ async def test_nobody_asks_more_than_fifty_who_do_not_answer(alice: Person, char
     answer = await do(alice, "ask", charlie)
     assert answer.status_code == 403
     assert "You have asked many people who have not answered yet." in words(answer)
-    assert await relationship(someone(alice), someone(charlie)) is Relationship.NONE
+    assert await relationship(who(alice), who(charlie)) is Relationship.NONE
 
     assert (await do(alice, "ask", others[0].code)).status_code == 303, "asking again is no other request"
     await done(charlie, "ask", alice)
@@ -238,7 +220,7 @@ async def test_fifty_stays_fifty_when_the_last_two_are_asked_at_once(
     await outstanding(alice, MAX_PENDING_REQUESTS - 1)
     answers = await asyncio.gather(do(alice, "ask", charlie), do(alice, "ask", dora))
     assert sorted(answer.status_code for answer in answers) == [303, 403]
-    assert await Friendship.filter(asked_by=someone(alice).id).count() == MAX_PENDING_REQUESTS
+    assert await Friendship.filter(asked_by=who(alice).id).count() == MAX_PENDING_REQUESTS
 
 
 # The same rungs for everything that can be done.
@@ -246,7 +228,7 @@ async def test_fifty_stays_fifty_when_the_last_two_are_asked_at_once(
 
 @pytest.mark.parametrize("action", ACTIONS)
 async def test_who_is_signed_out_is_led_to_sign_in(visitor: Person, alice: Person, action: str) -> None:
-    address = ACTIONS[action].format(someone(alice).code)
+    address = ACTIONS[action].format(who(alice).code)
     answer = await visitor.post(address)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/login?next=%2Flobby"
@@ -255,7 +237,7 @@ async def test_who_is_signed_out_is_led_to_sign_in(visitor: Person, alice: Perso
 
 @pytest.mark.parametrize("path", ["/people", "/people?q=alice", "/people/{}", "/friends", "/settings/privacy"])
 async def test_no_page_of_people_is_for_who_is_signed_out(visitor: Person, alice: Person, path: str) -> None:
-    path = path.format(someone(alice).code)
+    path = path.format(who(alice).code)
     assert (await alice.get(path)).status_code == 200
     answer = await visitor.get(path)
     assert answer.status_code == 303
@@ -265,7 +247,7 @@ async def test_no_page_of_people_is_for_who_is_signed_out(visitor: Person, alice
 
 @pytest.mark.parametrize("action", ACTIONS)
 async def test_nothing_is_done_by_looking(alice: Person, charlie: Person, action: str) -> None:
-    address = ACTIONS[action].format(someone(charlie).code)
+    address = ACTIONS[action].format(who(charlie).code)
     assert (await alice.get(address)).status_code == 405
     assert (await alice.client.put(address)).status_code == 405
 
@@ -289,7 +271,7 @@ async def test_nothing_can_be_done_about_oneself(alice: Person, action: str) -> 
 
 @pytest.mark.parametrize("action", ACTIONS)
 async def test_another_site_can_do_nothing_in_my_name(alice: Person, charlie: Person, action: str) -> None:
-    answer = await alice.post(ACTIONS[action].format(someone(charlie).code), Sec_Fetch_Site="cross-site")
+    answer = await alice.post(ACTIONS[action].format(who(charlie).code), Sec_Fetch_Site="cross-site")
     assert answer.status_code == 403
     assert not await Friendship.exists()
     assert not await Block.exists()
@@ -315,15 +297,15 @@ AFTER = {
 }
 
 
-async def seen(who: Person, whom: Person) -> Relationship | None:
+async def seen(one: Person, whom: Person) -> Relationship | None:
     """What the one is to the other, None when they can't see them."""
-    answer = await profile(who, whom)
-    return None if answer.status_code == 404 else await relationship(someone(who), someone(whom))
+    answer = await profile(one, whom)
+    return None if answer.status_code == 404 else await relationship(who(one), who(whom))
 
 
 async def prepared(action: str, alice: Person, charlie: Person) -> None:
-    for who, what in BEFORE[action]:
-        await done(*((alice, what, charlie) if who == "alice" else (charlie, what, alice)))
+    for name, what in BEFORE[action]:
+        await done(*((alice, what, charlie) if name == "alice" else (charlie, what, alice)))
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -352,7 +334,7 @@ async def test_one_comes_back_to_where_the_button_was(alice: Person, charlie: Pe
     assert (await do(alice, action, charlie, **{"from": "friends"})).headers["location"] == "/friends"
     for elsewhere in ("", "https://a.example/", "//a.example"):
         answer = await do(alice, action, charlie, **{"from": elsewhere})
-        assert answer.headers["location"] == someone(charlie).path
+        assert answer.headers["location"] == who(charlie).path
 
 
 @pytest.mark.parametrize(
@@ -392,8 +374,8 @@ async def test_two_who_act_at_the_same_moment_end_in_one_truth(
     ends: set[tuple[Relationship | None, Relationship | None]],
 ) -> None:
     for _ in range(5):
-        for who, what in before:
-            await done(*((alice, what, charlie) if who == "alice" else (charlie, what, alice)))
+        for name, what in before:
+            await done(*((alice, what, charlie) if name == "alice" else (charlie, what, alice)))
         await asyncio.gather(do(alice, mine, charlie), do(charlie, theirs, alice))
         assert (await seen(alice, charlie), await seen(charlie, alice)) in ends
         assert await Friendship.all().count() <= 1
@@ -410,7 +392,7 @@ async def test_asking_is_limited_also_for_codes_of_nobody(
     monkeypatch.setattr(settings, "RATE_FRIEND", parse("2/hour"))
     await done(alice, "ask", charlie)
     assert (await do(alice, "ask", NOBODY)).status_code == 404
-    for code in (someone(charlie).code, NOBODY):
+    for code in (who(charlie).code, NOBODY):
         answer = await do(alice, "ask", code)
         assert answer.status_code == 429
         assert "Retry-After" in answer.headers
@@ -443,7 +425,7 @@ async def test_a_block_closes_everything_both_ways_and_unblocking_opens_it(alice
     assert names(await charlie.get("/friends")) == []
     assert (await profile(charlie, alice)).status_code == 404
     assert names(await alice.get("/people?q=charlie")) == names(await charlie.get("/people?q=alice")) == []
-    assert names(await charlie.get(f"/people?q={someone(alice).code}")) == []
+    assert names(await charlie.get(f"/people?q={who(alice).code}")) == []
     assert (await do(alice, "ask", charlie)).status_code == 403
 
     await done(alice, "unblock", charlie)
@@ -462,9 +444,9 @@ async def test_whom_i_blocked_shows_me_no_more_than_the_name(alice: Person, char
 
 async def test_whoever_blocks_somebody_learns_nothing_when_those_block_them_too(alice: Person, charlie: Person) -> None:
     await done(alice, "block", charlie)
-    paths = [someone(charlie).path, "/friends", f"/people?q={someone(charlie).code}"]
+    paths = [who(charlie).path, "/friends", f"/people?q={who(charlie).code}"]
     before = [(await alice.get(path)).text for path in paths]
-    await Block.add(someone(charlie), someone(alice))
+    await Block.add(who(charlie), who(alice))
     assert [(await alice.get(path)).text for path in paths] == before
     await done(alice, "unblock", charlie)
     assert (await profile(alice, charlie)).status_code == 404
@@ -476,7 +458,7 @@ async def test_whoever_blocks_somebody_learns_nothing_when_those_block_them_too(
 PAGES = ("/people/{}", "/people?q={}", "/chat/{}")
 
 
-async def everything(who: Person, code: str, name: str) -> list[tuple[str, int, str, dict[str, str]]]:
+async def everything(one: Person, code: str, name: str) -> list[tuple[str, int, str, dict[str, str]]]:
     """What the addresses that lead to a person answer, with the code and the name that were asked for taken out."""
 
     asked_for = re.compile("|".join((code, code.replace("-", ""), name, f'{name[:3]}(?=”|")')))
@@ -487,20 +469,20 @@ async def everything(who: Person, code: str, name: str) -> list[tuple[str, int, 
         headers = {key: value for key, value in answer.headers.items() if key not in changing}
         return what, answer.status_code, text, headers
 
-    found = [told(page, await who.get(page.format(code))) for page in PAGES]
-    found += [told("name", await who.get(f"/people?q={name}")), told("short", await who.get(f"/people?q={name[:3]}"))]
-    found += [told("code", await who.get(f"/people?q={code.replace('-', '')}"))]
-    found += [told(page, await who.get(page.format(code), HX_Request="true")) for page in PAGES]
-    found += [told(action, await do(who, action, code)) for action in ACTIONS]
-    message = await who.post(f"/chat/{code}/messages", {"body": "Hello", "nonce": "a"})
+    found = [told(page, await one.get(page.format(code))) for page in PAGES]
+    found += [told("name", await one.get(f"/people?q={name}")), told("short", await one.get(f"/people?q={name[:3]}"))]
+    found += [told("code", await one.get(f"/people?q={code.replace('-', '')}"))]
+    found += [told(page, await one.get(page.format(code), HX_Request="true")) for page in PAGES]
+    found += [told(action, await do(one, action, code)) for action in ACTIONS]
+    message = await one.post(f"/chat/{code}/messages", {"body": "Hello", "nonce": "a"})
     return [*found, ("message", message.status_code, "", {})]
 
 
 async def test_nobody_can_learn_from_any_address_that_somebody_blocked_them(alice: Person, charlie: Person) -> None:
-    open_to_all = await charlie.get(someone(alice).path)
+    open_to_all = await charlie.get(who(alice).path)
     assert open_to_all.status_code == 200
     await done(alice, "block", charlie)
-    blocked = await everything(charlie, someone(alice).code, "alice")
+    blocked = await everything(charlie, who(alice).code, "alice")
     nobody = await everything(charlie, NOBODY, "zzzzz")
     assert [status for _, status, *_ in nobody if status != 404] == [200] * 5, (
         "searches find nothing, all else is not there"
@@ -513,7 +495,7 @@ async def test_only_the_two_can_learn_that_they_are_friends(
     alice: Person, bob: Person, charlie: Person, room: Room
 ) -> None:
     paths = [
-        *(template.format(someone(one).code) for one in (alice, bob) for template in ("/people/{}", "/people?q={}")),
+        *(template.format(who(one).code) for one in (alice, bob) for template in ("/people/{}", "/people?q={}")),
         "/people?q=alice", "/people?q=bob", "/friends", "/lobby", "/me.css", room.path, f"{room.path}/settings",
     ]  # fmt: skip
     changing = re.compile(r'name="nonce" value="[^"]*"|<p id="people".*?</p>', re.S)
@@ -531,16 +513,16 @@ async def test_only_the_two_can_learn_that_they_are_friends(
 
 async def test_a_friend_does_not_learn_who_my_other_friends_are(alice: Person, bob: Person, charlie: Person) -> None:
     await befriend(alice, charlie)
-    before = [(await charlie.get(path)).text for path in ("/friends", someone(alice).path, "/people?q=bob")]
+    before = [(await charlie.get(path)).text for path in ("/friends", who(alice).path, "/people?q=bob")]
     await befriend(alice, bob)
-    assert [(await charlie.get(path)).text for path in ("/friends", someone(alice).path, "/people?q=bob")] == before
+    assert [(await charlie.get(path)).text for path in ("/friends", who(alice).path, "/people?q=bob")] == before
 
 
 async def test_nobody_finds_by_name_who_is_found_only_by_code(alice: Person, charlie: Person) -> None:
-    code = someone(alice).code
+    code = who(alice).code
     nothing = main(await charlie.get("/people?q=zzzzz"))
     assert names(await charlie.get("/people?q=alice")) == ["Alice"]
-    await User.filter(id=someone(alice).id).update(found_by="code")
+    await User.filter(id=who(alice).id).update(found_by="code")
     for typed in ("alice", "Al", "ali"):
         assert main(await charlie.get(f"/people?q={typed}")).replace(typed, "zzzzz") == nothing
     assert names(await charlie.get(f"/people?q={code}")) == ["Alice"]
@@ -571,7 +553,7 @@ def test_letters_that_no_code_has_are_read_as_the_digits_they_look_like() -> Non
 
 async def called(app: object, username: str, shown: str) -> Person:
     somebody = await person(app, username)
-    await introduce(someone(somebody), shown, "")
+    await introduce(who(somebody), shown, "")
     return somebody
 
 
@@ -598,7 +580,7 @@ async def test_one_letter_and_none_find_nobody(alice: Person, charlie: Person) -
     for typed in ("c", "", " c ", "%00c", "́c"):
         assert names(await alice.client.get("/people", params={"q": typed})) == []
     assert "Type at least two letters." in words(await alice.get("/people?q=c"))
-    assert someone(alice).code in words(await alice.get("/people")), "my own code to give away"
+    assert who(alice).code in words(await alice.get("/people")), "my own code to give away"
     assert names(await alice.get("/people?q=ch")) == ["Charlie"]
 
 
@@ -606,7 +588,7 @@ async def test_a_new_name_is_found_and_the_old_one_is_not(alice: Person, charlie
     await charlie.post("/settings/profile", {"display_name": "Zara", "bio": ""})
     assert names(await alice.get("/people?q=zar")) == ["Zara"]
     assert names(await alice.get("/people?q=charlie")) == ["Zara"], "still the user name"
-    await introduce(someone(alice), "Alicia", "")
+    await introduce(who(alice), "Alicia", "")
     assert names(await charlie.get("/people?q=alicia")) == ["Alicia"]
 
 
@@ -618,8 +600,8 @@ async def test_who_registers_is_found_at_once(visitor: Person, alice: Person) ->
 
 
 async def test_two_changes_of_a_name_at_once_leave_one_of_them(alice: Person, charlie: Person) -> None:
-    await asyncio.gather(*(introduce(someone(charlie), name, "") for name in ("Yara One", "Zara Two", "Xara Three")))
-    row = await User.get(id=someone(charlie).id)
+    await asyncio.gather(*(introduce(who(charlie), name, "") for name in ("Yara One", "Zara Two", "Xara Three")))
+    row = await User.get(id=who(charlie).id)
     kept = set(await SearchName.filter(user_id=row.id).values_list("folded", flat=True))
     assert kept == search_keys("charlie", row.display_name)
 
@@ -656,7 +638,7 @@ async def test_a_search_is_kept_in_its_field_and_never_trusted(alice: Person) ->
 async def test_searches_are_limited(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     monkeypatch.setattr(settings, "RATE_SEARCH", parse("2/minute"))
-    codes = [(await alice.get(f"/people?q={typed}")).status_code for typed in ("al", someone(alice).code, "zz", NOBODY)]
+    codes = [(await alice.get(f"/people?q={typed}")).status_code for typed in ("al", who(alice).code, "zz", NOBODY)]
     assert codes == [200, 200, 429, 429]
     assert (await alice.get("/people")).status_code == 200, "the empty page is no search"
 
@@ -734,7 +716,7 @@ async def test_everybody_chooses_what_others_may_know(alice: Person) -> None:
     chosen = {"found_by": "code", "written_by": "everyone", "shows_receipts": "1"}
     answer = await alice.post("/settings/privacy", chosen)
     assert (answer.status_code, answer.headers["location"]) == (303, "/settings/privacy?done=privacy")
-    row = await User.get(id=someone(alice).id)
+    row = await User.get(id=who(alice).id)
     assert (row.found_by, row.written_by) == ("code", "everyone")
     assert (row.shows_presence, row.shows_receipts, row.shows_typing) == (False, True, False)
     saved = await alice.get(answer.headers["location"])
@@ -751,7 +733,7 @@ async def test_a_choice_that_is_none_is_refused(alice: Person, field: str, value
     answer = await alice.post("/settings/privacy", fields)
     assert answer.status_code == 422
     assert "Choose one of these." in words(answer)
-    row = await User.get(id=someone(alice).id)
+    row = await User.get(id=who(alice).id)
     assert (row.found_by, row.written_by, row.shows_typing) == ("everyone", "friends", True)
 
 
@@ -766,11 +748,11 @@ async def test_the_choices_are_found_from_every_page_of_the_settings(alice: Pers
 
 
 async def test_an_older_block_without_a_name_keeps_its_force_and_shows_no_name(alice: Person, charlie: Person) -> None:
-    await VeiledBlock.put(someone(alice), someone(charlie))
+    await VeiledBlock.put(who(alice), who(charlie))
     await VeiledBlock.all().update(everywhere=True)
     assert (await profile(charlie, alice)).status_code == 404
     assert names(await charlie.get("/people?q=alice")) == names(await alice.get("/people?q=charlie")) == []
-    assert (await charlie.post(f"/chat/{someone(alice).code}/messages", {"body": "Hello"})).status_code == 404
+    assert (await charlie.post(f"/chat/{who(alice).code}/messages", {"body": "Hello"})).status_code == 404
     assert (await do(charlie, "ask", alice)).status_code == (await do(alice, "ask", charlie)).status_code == 404
     assert buttons(await profile(alice, charlie)) == ["ask", "block"]
     listed = await alice.get("/friends")
@@ -786,11 +768,11 @@ async def test_an_older_block_without_a_name_keeps_its_force_and_shows_no_name(a
 HIDDEN = "Hidden, because you blocked this person."
 
 
-async def stylesheet(who: Person, room: Room) -> tuple[str, str]:
+async def stylesheet(one: Person, room: Room) -> tuple[str, str]:
     """The address of the viewer's stylesheet on the page of the room, and what it says."""
-    found = re.search(r'href="(/me\.css\?v=[^"]+)"', (await who.get(room.path)).text)
+    found = re.search(r'href="(/me\.css\?v=[^"]+)"', (await one.get(room.path)).text)
     assert found
-    return found[1], (await who.get(html.unescape(found[1]))).text
+    return found[1], (await one.get(html.unescape(found[1]))).text
 
 
 def link_of(answer: httpx2.Response, number: int) -> str:
@@ -802,8 +784,8 @@ def link_of(answer: httpx2.Response, number: int) -> str:
 async def test_what_blocked_people_say_in_a_room_is_hidden_and_opens_by_its_link(
     alice: Person, bob: Person, charlie: Person, room: Room
 ) -> None:
-    for who, body in [(bob, "Soup?"), (alice, "Cake."), (bob, "Soup! Soup!")]:
-        await who.say(room, body)
+    for writer, body in [(bob, "Soup?"), (alice, "Cake."), (bob, "Soup! Soup!")]:
+        await writer.say(room, body)
     await done(alice, "block", bob)
     page = await alice.get(room.path)
     assert "Soup" not in page.text
@@ -861,27 +843,27 @@ async def test_what_comes_by_the_stream_is_hidden_by_a_stylesheet_with_an_addres
             await done(alice, action, bob)
         address, css = await stylesheet(alice, room)
         addresses.append(address)
-        sheets.append(someone(bob).code in css)
+        sheets.append(who(bob).code in css)
     assert sheets == [False, True, False, True]
     assert all(one != other for one, other in pairwise(addresses))
     assert (await stylesheet(bob, room), await stylesheet(charlie, room)) == (bobs, charlies)
 
     css = (await stylesheet(alice, room))[1]
-    code = someone(bob).code
+    code = who(bob).code
     assert f'.message[data-author="{code}"]:not(.message--hidden):not(:target)' in css
     assert f'.people__name[data-author="{code}"]' in css
     assert f'.typing__name[data-author="{code}"]' in css
     await done(alice, "block", charlie)
     css = (await stylesheet(alice, room))[1]
     assert code in css
-    assert someone(charlie).code in css
+    assert who(charlie).code in css
     assert css.count("{") == css.count("}")
     assert not re.search(r",\s*\{", css)
 
 
 async def test_what_two_said_in_their_own_chat_is_not_hidden(alice: Person, charlie: Person) -> None:
     await befriend(alice, charlie)
-    sent = await charlie.post(f"/chat/{someone(alice).code}/messages", {"body": "Just between us.", "nonce": "a"})
+    sent = await charlie.post(f"/chat/{who(alice).code}/messages", {"body": "Just between us.", "nonce": "a"})
     assert sent.status_code == 303
     chat = sent.headers["location"].split("#")[0]
     await done(alice, "block", charlie)

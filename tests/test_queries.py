@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import os
 import sqlite3
 import subprocess
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.query_recorder import QueryRecorder, record_queries
+from tests.query_recorder import record_queries
 from tests.servers import ROOT, Postgres
 
 # The most queries that each may take.
@@ -348,10 +347,6 @@ async def measure(size: str) -> Report:
     from webapp.presence.tracker import tracker
 
     await fill(*SIZES[size])
-    log = logging.getLogger("tortoise.db_client")
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
-    log.addHandler(QueryRecorder())
     transport = httpx2.ASGITransport(app=app)
     headers = {"Sec-Fetch-Site": "same-origin"}
     async with (
