@@ -1,11 +1,13 @@
 """What a first visit costs on the wire: users are on slow links and pay by the byte."""
 
 import re
+import sqlite3
 import subprocess
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx2
@@ -32,10 +34,16 @@ CHUNK_BYTES = len(b"7\r\n\r\n")
 
 @pytest.fixture(scope="module")
 def demo_site() -> Iterator[App]:
-    """An installation where people have talked: weights of made-up words would mean nothing."""
+    """
+    An installation where people have talked: weights of made-up words would mean nothing.
+
+    Without the pictures of people: who they are and how many are visible is chance, and the bounds are of all else.
+    """
     app = App({"RATE_LIMITS": "off"}, is_new=True)
     fill = (sys.executable, "-m", "webapp", "demo", "--users", "80", "--rooms", "12", "--messages", "3000")
     subprocess.run(fill, cwd=app.folder, env=app.env, check=True, capture_output=True)
+    with closing(sqlite3.connect(next(app.folder.rglob("parley.sqlite3")))) as database, database:
+        database.execute('UPDATE "user" SET picture = NULL')
     with app:
         yield app
 
