@@ -47,6 +47,8 @@ MOST = {
     "the room page for who has blocked somebody": 6,
     "the stylesheet for who has blocked somebody": 2,
     "who of many is online": 1,
+    "the facts of many rooms": 1,
+    "the facts of many people": 1,
     "where somebody is": 1,
     "a batch of visits": 2,
     "a batch of visits that end": 2,
@@ -194,6 +196,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.presence.queries import online, rooms_shown_to
     from webapp.presence.tracker import tracker
     from webapp.relationships.queries import blocked_either_way
+    from webapp.sidebar.queries import person_facts, room_facts
 
     room = await Room.get(id=1)
     here = await User.all().limit(HERE).values_list("id", flat=True)
@@ -256,6 +259,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     process = tracker()._process
     works |= {
         "who of many is online": lambda: online(many),
+        "the facts of many rooms": lambda: room_facts(range(1, 250)),
+        "the facts of many people": lambda: person_facts(many),
         "where somebody is": lambda: rooms_shown_to(first.id),
         "a batch of visits": lambda: Visit.apply_changes(process, places, [], many),
         "a batch of visits that end": lambda: Visit.apply_changes(process, [], places, many),

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import html
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,13 +39,13 @@ NUMBERS = ["1x", "-1", "", "1.5", "٣", "9" * 16, "9" * 5000, "null", "\0"]
 async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
     """From now on, what is asked of the database by raw SQL."""
     asked: list[str] = []
-    rows = sql.rows
+    fetch = sql.fetch_inline
 
-    async def counted(query: str, *values: object) -> list[dict[str, Any]]:
+    async def counted(query: str, *values: object) -> Sequence[sql.Row]:
         asked.append(query)
-        return await rows(query, *values)
+        return await fetch(query, *values)
 
-    monkeypatch.setattr(sql, "rows", counted)
+    monkeypatch.setattr(sql, "fetch_inline", counted)
     return asked
 
 

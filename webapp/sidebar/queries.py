@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from webapp.accounts.viewer import Avatar
 from webapp.conversations.kinds import BY_NAME, DELETED_ACCOUNT, NOTES
@@ -90,7 +90,7 @@ _AT = (
 class EntryRow:
     """A room or a chat in somebody's sidebar."""
 
-    def __init__(self, row: dict[str, Any]) -> None:
+    def __init__(self, row: sql.Row) -> None:
         self.user_id, self.room_id, self.key = row["user_id"], row["room_id"], row["key"]
         self.membership_id = row["membership_id"]
         self.last_number = row["last_number"]
@@ -167,7 +167,7 @@ class PersonFact(NamedTuple):
 
 async def room_facts(rooms: Collection[int]) -> dict[int, RoomFact]:
     """Return the fact of each of these rooms that is not deleted, in one query."""
-    rows = await sql.rows(
+    rows = await sql.fetch_inline(
         "SELECT id, last_number, last_line, is_last_removed, removed_count FROM room "
         f"WHERE id IN ({sql.placeholders(rooms)}) AND closed_at IS NULL",
         *rooms,
@@ -180,7 +180,7 @@ async def room_facts(rooms: Collection[int]) -> dict[int, RoomFact]:
 
 async def person_facts(people: Collection[int]) -> dict[int, PersonFact]:
     """Return the fact of each of these people, in one query."""
-    rows = await sql.rows(
+    rows = await sql.fetch_inline(
         f'SELECT id, shows_presence, {is_online()} AS is_online FROM "user" WHERE id IN ({sql.placeholders(people)})',
         *people,
     )
@@ -245,4 +245,4 @@ async def _listed(users: Collection[int], first: int, last: int) -> list[EntryRo
 
 
 async def _found(query: str, *values: int) -> list[EntryRow]:
-    return [EntryRow(row) for row in await sql.rows(query, *values)]
+    return [EntryRow(row) for row in await sql.fetch_inline(query, *values)]
