@@ -21,6 +21,7 @@ from tests.people import befriend, who, write
 from tests.readers import reader as open_reader
 from webapp.app import app as the_app
 from webapp.conversations import access, broadcasts, kinds, members
+from webapp.conversations.endings import REMOVED
 from webapp.conversations.kinds import KeyedKind
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import KICKED, MEMBER, OWNER
@@ -267,7 +268,7 @@ async def test_the_heartbeat_ends_the_streams_of_removed_members_of_private_room
     assert await hub().providers.check_access(readers) == []
     for room in rooms:
         await remove(room, alice, bob)
-    assert await hub().providers.check_access(readers) == [(readers[3], "removed")]
+    assert await hub().providers.check_access(readers) == [(readers[3], REMOVED)]
     for reader in readers:
         hub().join(reader)
     await hub().reconcile()
@@ -324,7 +325,7 @@ UNDER_WAY = [
     ("private", lock, 403, "Party for Charlie is locked. You can read, but not write."),
     ("private", send_away, 403, "You are kicked from this room until"),
     ("direct", block, 403, "You can't write to this person."),
-    ("stranger", end, 403, "This chat is over."),
+    ("stranger", end, 403, "Stranger has left."),
 ]
 
 

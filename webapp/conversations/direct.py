@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations import kinds, members, queries
-from webapp.conversations.models import RANDOM_KEY_PREFIX, Membership, Room
-from webapp.conversations.seats import RoomRow, Seat
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.seats import RANDOM_KEY_PREFIX, RoomRow, Seat
 from webapp.db import transaction
 from webapp.relationships.models import Friendship
 from webapp.relationships.queries import Relationship, ordered_ids, require_none_blocked

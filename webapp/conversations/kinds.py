@@ -148,6 +148,11 @@ def of(room: HasKind) -> Kind:
     return BY_NAME[room.kind]
 
 
+def of_stored(name: str) -> Kind:
+    """Return the kind that the column `room.kind` names."""
+    return BY_NAME[name]
+
+
 def names(has_fact: Callable[[Kind], bool]) -> list[str]:
     """Return what `room.kind` holds for the kinds with this fact."""
     return [name for name, kind in BY_NAME.items() if has_fact(kind)]

@@ -21,8 +21,6 @@ NAME_LENGTH = 60
 NAME_SIZE = text.CHARACTERS_PER_LETTER * NAME_LENGTH
 TOPIC_LENGTH = 200
 LINE_LENGTH = 120
-# Every key that can't be guessed begins with it: no slug of a name does.
-RANDOM_KEY_PREFIX = "~"
 REMOVED = _("Removed")
 ROOM_NOT_FOUND = _("There is no such room. It may have been deleted.")
 

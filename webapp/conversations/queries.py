@@ -1,13 +1,15 @@
 """The queries of rooms and seats that pages wait for: plain SQL into immutable rows."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import cache
+from itertools import accumulate
 from typing import Any
 
 from webapp.accounts.queries import person_from
 from webapp.accounts.viewer import PERSON_FIELDS, Viewer
 from webapp.conversations import kinds
-from webapp.conversations.seats import MembershipRow, RoomRow, Seat
+from webapp.conversations.seats import RANDOM_KEY_PREFIX, MembershipRow, RoomRow, Seat
 from webapp.core import text
 from webapp.db import sql
 from webapp.relationships.queries import blocked_between
@@ -16,12 +18,17 @@ PAGE_SIZE = 30
 # Of so many rooms, the latest, names are searched: to look into 5,000 takes 2 ms, in the event loop on SQLite.
 MAX_SEARCHED = 5000
 
-_ROOM_COLUMNS = [field.name for field in fields(RoomRow)]
-_MEMBERSHIP_COLUMNS = [field.name for field in fields(MembershipRow)]
-_MOMENTS = {"last_at", "locked_at", "created_at", "joined_at", "kicked_until"}
+_ROOM_FIELDS = tuple(field.name for field in fields(RoomRow))
+_MEMBERSHIP_FIELDS = tuple(field.name for field in fields(MembershipRow))
 _FLAGS = {"muted", "is_request"}
-_PARTS = (("room", _ROOM_COLUMNS), ("mine", _MEMBERSHIP_COLUMNS), ("theirs", _MEMBERSHIP_COLUMNS),
-          ("other", PERSON_FIELDS))  # fmt: skip
+_PARTS = (
+    ("room", _ROOM_FIELDS),
+    ("mine", _MEMBERSHIP_FIELDS),
+    ("theirs", _MEMBERSHIP_FIELDS),
+    ("other", PERSON_FIELDS),
+)
+# Where the columns of each part begin.
+_MINE, _THEIRS, _OTHER, _END = accumulate(len(names) for _, names in _PARTS)
 
 
 def _columns(table: str, names: Collection[str]) -> str:
@@ -41,45 +48,70 @@ LEFT JOIN "user" AS other ON other.id = COALESCE(theirs.user_id, room.low + room
 WHERE room.closed_at IS NULL AND """
 
 
-def _read(names: list[str], values: list[Any]) -> list[Any]:
-    """Turn what the engines return into what the rows hold."""
+def _converters(names: Sequence[str]) -> list[Callable[[Any], Any] | None]:
+    """Return for each column what makes of the engine's value the one that a row holds; None where it is the same."""
     return [
-        value if value is None
-        else sql.from_db(value) if name in _MOMENTS
-        else bool(value) if name in _FLAGS
-        else value
-        for name, value in zip(names, values, strict=True)
+        kinds.of_stored if name == "kind"
+        else sql.from_db if name.endswith(("_at", "_until"))
+        else bool if name in _FLAGS
+        else None
+        for name in names
     ]  # fmt: skip
 
 
-def _room(values: list[Any]) -> RoomRow:
-    read = dict(zip(_ROOM_COLUMNS, _read(_ROOM_COLUMNS, values), strict=True))
-    return RoomRow(**read | {"kind": kinds.BY_NAME[read["kind"]]})
+_ROOM_CONVERTERS, _MEMBERSHIP_CONVERTERS = _converters(_ROOM_FIELDS), _converters(_MEMBERSHIP_FIELDS)
+
+
+def _converted(values: Iterable[Any], converters: list[Callable[[Any], Any] | None]) -> Iterator[Any]:
+    for value, convert in zip(values, converters, strict=True):
+        yield value if convert is None or value is None else convert(value)
+
+
+def _room(values: Iterable[Any]) -> RoomRow:
+    return RoomRow(*_converted(values, _ROOM_CONVERTERS))
+
+
+def _membership(values: Sequence[Any]) -> MembershipRow | None:
+    return MembershipRow(*_converted(values, _MEMBERSHIP_CONVERTERS)) if values[0] else None
+
+
+@cache  # one text each, so that the statement is found without comparing two kilobytes
+def _seat_query(condition: str, two: str) -> str:
+    return _SEAT.format(two=two) + condition
 
 
 async def _seat(viewer: Viewer, condition: str, *values: object) -> Seat | None:
-    two = kinds.sql_names(lambda kind: kind.is_between_two)
-    found = await sql.fetch_inline(_SEAT.format(two=two) + condition, *[viewer.id] * 8, *values)
+    query = _seat_query(condition, kinds.sql_names(lambda kind: kind.is_between_two))
+    found = await sql.fetch_inline(query, *[viewer.id] * 8, *values)
     if not found:
         return None
-    parts, start, row = [], 0, list(found[0])
-    for _table, names in _PARTS:
-        parts.append(row[start : start + len(names)])
-        start += len(names)
-    room, mine, theirs, other = parts
+    row = tuple(found[0])
+    other = row[_OTHER:_END]
     return Seat(
-        _room(room),
+        _room(row[:_MINE]),
         viewer,
-        MembershipRow(*_read(_MEMBERSHIP_COLUMNS, mine)) if mine[0] else None,
-        person_from(other) if other[0] else None,
-        MembershipRow(*_read(_MEMBERSHIP_COLUMNS, theirs)) if theirs[0] else None,
-        bool(row[-1]),
+        membership=_membership(row[_MINE:_THEIRS]),
+        other=person_from(other) if other[0] else None,
+        other_membership=_membership(row[_THEIRS:_OTHER]),
+        is_blocked=bool(row[_END]),
     )
+
+
+# Rooms whose key is made of their name have nobody to look up, and are asked for most.
+_NAMED_SEAT = f"""
+SELECT {", ".join(_columns(table, names) for table, names in _PARTS[:2])}
+FROM room LEFT JOIN membership AS mine ON mine.room_id = room.id AND mine.user_id = ?
+WHERE room.key = ? AND room.closed_at IS NULL"""
 
 
 async def seat_by_key(viewer: Viewer, key: str) -> Seat | None:
     """Return the viewer's seat in the open room of that key, whether they may read it or not."""
-    return await _seat(viewer, "room.key = ?", key)
+    if key.startswith(RANDOM_KEY_PREFIX):
+        return await _seat(viewer, "room.key = ?", key)
+    for row in await sql.fetch_inline(_NAMED_SEAT, viewer.id, key):
+        values = tuple(row)
+        return Seat(_room(values[:_MINE]), viewer, membership=_membership(values[_MINE:]))
+    return None
 
 
 async def seat_by_id(viewer: Viewer, room_id: int) -> Seat | None:
@@ -90,11 +122,11 @@ async def seat_by_pair(viewer: Viewer, low: int, high: int) -> Seat | None:
     return await _seat(viewer, "room.low = ? AND room.high = ?", low, high)
 
 
-_ROOM = f"SELECT {', '.join(_ROOM_COLUMNS)} FROM room WHERE closed_at IS NULL AND "
+_ROOM = f"SELECT {', '.join(_ROOM_FIELDS)} FROM room WHERE closed_at IS NULL AND "
 
 
 async def _rooms(condition: str, *values: object) -> list[RoomRow]:
-    return [_room(list(row)) for row in await sql.fetch_inline(_ROOM + condition, *values)]
+    return [_room(row) for row in await sql.fetch_inline(_ROOM + condition, *values)]
 
 
 async def room_by_id(room_id: int) -> RoomRow | None:
@@ -130,4 +162,4 @@ async def search_rooms(words: str, page: int = 1) -> list[RoomRow]:
         rf"{_ROOM} kind IN ({found}) AND folded LIKE ? ESCAPE '\' AND last_at >= {last} {_PAGE}",
         f"%{pattern}%", PAGE_SIZE + 1, (page - 1) * PAGE_SIZE,
     )  # fmt: skip
-    return [_room(list(row)) for row in rows]
+    return [_room(row) for row in rows]

@@ -12,6 +12,8 @@ from webapp.core.errors import Forbidden
 from webapp.core.i18n import Text, _
 from webapp.http.urls import path_for
 
+# Every key that can't be guessed begins with it: no slug of a name does.
+RANDOM_KEY_PREFIX = "~"
 # Roles of members. Who is kicked has a row too, until they come back.
 OWNER, MEMBER, KICKED = "owner", "member", "kicked"
 

@@ -43,4 +43,4 @@ def _ending(row: sql.Row) -> Ending | None:
     if row["is_blocked"]:
         return endings.BLOCKED
     is_out = row["role"] in (None, KICKED)
-    return endings.REMOVED if is_out and kinds.BY_NAME[row["kind"]].is_private else None
+    return endings.REMOVED if is_out and kinds.of_stored(row["kind"]).is_private else None

@@ -141,7 +141,7 @@ async def rooms_to_export(user: Person) -> list[ExportRoom]:
     return [
         ExportRoom(row["key"], is_between_two, row["last_number"] if is_between_two else wrote.get(row["id"], 0))
         for row in rows
-        for is_between_two in [kinds.BY_NAME[row["kind"]].is_between_two]
+        for is_between_two in [kinds.of_stored(row["kind"]).is_between_two]
     ]
 
 

@@ -130,7 +130,7 @@ async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:
         raise NotFound(_("The room has been deleted."))
     row = taken[0]
     locked_at = sql.from_db(row["locked_at"]) if row["locked_at"] else None
-    return replace(newest.seat.room, **row | {"kind": kinds.BY_NAME[row["kind"]], "locked_at": locked_at})
+    return replace(newest.seat.room, **row | {"kind": kinds.of_stored(row["kind"]), "locked_at": locked_at})
 
 
 async def _previous_and_known(drafts: Sequence[Draft], number: int) -> tuple[_Row | None, dict[tuple[int, str], _Row]]:

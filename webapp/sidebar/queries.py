@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 
 from webapp.accounts.viewer import Avatar
-from webapp.conversations.kinds import BY_NAME, DELETED_ACCOUNT, NOTES
+from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, of_stored
 from webapp.conversations.models import REMOVED
 from webapp.conversations.seats import room_hue
 from webapp.core.i18n import Text
@@ -94,7 +94,7 @@ class EntryRow:
         self.user_id, self.room_id, self.key = row["user_id"], row["room_id"], row["key"]
         self.membership_id = row["membership_id"]
         self.last_number = row["last_number"]
-        self.kind = BY_NAME[row["kind"]]
+        self.kind = of_stored(row["kind"])
         self.is_request, self.muted = bool(row["is_request"]), bool(row["muted"])
         self.is_friend, self.is_online = bool(row["is_friend"]), bool(row["is_online"])
         self.unread = min(MAX_UNREAD, max(0, self.last_number - row["read_number"] - row["removed_unread"]))

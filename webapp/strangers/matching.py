@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from webapp import settings
-from webapp.conversations.models import RANDOM_KEY_PREFIX, Membership, Room
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.seats import RANDOM_KEY_PREFIX
 from webapp.db import sql, transaction
 from webapp.db.sql import CLOCK
 from webapp.strangers.models import KIND, MEMORY_MS, WAITING_MS

@@ -10,8 +10,8 @@ from webapp.cli.demo.logs import write_log
 from webapp.cli.demo.rows import Row, write_rows
 from webapp.cli.demo.talks import Talk, say
 from webapp.conversations.kinds import DIRECT, PUBLIC
-from webapp.conversations.models import RANDOM_KEY_PREFIX, Membership, Room
-from webapp.conversations.seats import MEMBER
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.seats import MEMBER, RANDOM_KEY_PREFIX
 from webapp.db import transaction
 
 # So many accounts have company; the first of them has everything that there is to show.
