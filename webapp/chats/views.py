@@ -43,7 +43,7 @@ async def post_first(request: Request) -> Response:
         seat = await direct.between(user, other)
         await throttle(settings.RATE_POST, "post", str(user.id))
         if not seat.room.key:
-            # Who writes to very many people for the first time does not know them.
+            # A sender of very many first messages does not know their recipients.
             await throttle(settings.RATE_FRIEND, "chat", str(user.id))
         seat, posted = await first_message.post_first(user, other, form["body"], form["nonce"])
     except (Problem, *engine.DOWN) as problem:

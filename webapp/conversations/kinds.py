@@ -10,7 +10,7 @@ from webapp.db import sql
 from webapp.http.urls import path_for
 from webapp.relationships.models import Block
 
-# How many messages somebody who is no friend may write before there is an answer.
+# How many messages a sender who is no friend may write before there is an answer.
 MAX_UNANSWERED = 3
 MAX_ANONYMOUS_MESSAGES = 500
 NOTES = _("Notes to yourself")

@@ -26,7 +26,7 @@ ROOM_NOT_FOUND = _("There is no such room. It may have been deleted.")
 
 
 def room_name(typed: str) -> str:
-    """The name as it is kept; raises Invalid."""
+    """Return the name as it is stored; raise Invalid."""
     name = text.clean_line(typed)
     if not text.has_visible(name):
         raise Invalid(name=_("Write a name for the room."))
@@ -36,7 +36,7 @@ def room_name(typed: str) -> str:
 
 
 def room_topic(typed: str) -> str:
-    """The topic as it is kept; raises Invalid."""
+    """Return the topic as it is stored; raise Invalid."""
     topic = text.clean_line(typed)
     if len(topic) > TOPIC_LENGTH:
         raise Invalid(topic=_("Use at most %(most)s characters.", most=TOPIC_LENGTH))
@@ -44,7 +44,7 @@ def room_topic(typed: str) -> str:
 
 
 def is_possible_key(key: str, length: int) -> bool:
-    """Whether the database may be asked for what stood in an address: it refuses a null character or a long text."""
+    """Return whether the database takes what stood in an address: it refuses a null character or a long text."""
     return len(key) <= length and key.isprintable()
 
 
@@ -138,7 +138,7 @@ class Membership(Model):
 
     @classmethod
     async def mark_all_read(cls, user_id: int, room_id: int) -> bool:
-        """The person has seen everything in the room; whether there was something new."""
+        """Mark everything in the room as read; return whether something was unread."""
         newest = "(SELECT last_number FROM room WHERE id = ?)"
         new = await sql.rows(
             f"UPDATE membership SET read_number = {newest} "
@@ -150,9 +150,9 @@ class Membership(Model):
     @staticmethod
     async def advance_read_numbers(room_id: int, numbers: Mapping[int, int]) -> dict[int, str]:
         """
-        These people have written the messages of these numbers, and so read what was before.
+        Mark as read up to one's own post and accept a pending message request; return the roles of members.
 
-        Answers the roles of those of them who are in the room. Who answers a request accepts it.
+        `numbers` has the number of each author's newest message.
         """
         read = " ".join(["WHEN ? THEN CAST(? AS BIGINT)"] * len(numbers))
         found = await sql.rows(
@@ -165,13 +165,13 @@ class Membership(Model):
 
     @classmethod
     async def mark_read_to(cls, user_id: int, room_id: int, number: int) -> bool:
-        """The person has seen the messages up to this number; whether one of them was new."""
+        """Mark the messages up to this number as read; return whether one of them was unread."""
         mine = cls.filter(user_id=user_id, room_id=room_id, read_number__lt=number)
         return bool(await mine.update(read_number=number))
 
     @classmethod
     async def mark_delivered(cls, memberships: Collection[int]) -> None:
-        """What is new in these chats has come to these members, who may not have looked at it yet."""
+        """Mark as delivered what is new in the chats of these memberships, read or not."""
         await sql.rows(
             "UPDATE membership SET delivered_number = (SELECT last_number FROM room WHERE id = membership.room_id) "
             f"WHERE id IN ({sql.placeholders(memberships)}) RETURNING id",
@@ -180,7 +180,7 @@ class Membership(Model):
 
     @classmethod
     async def rooms_by_user(cls, users: Collection[int]) -> dict[int, set[int]]:
-        """The rooms that each of these people is in."""
+        """Return the rooms that each of these users is in."""
         found: dict[int, set[int]] = {user: set() for user in users}
         theirs = f"SELECT user_id, room_id FROM membership WHERE user_id IN ({sql.placeholders(users)}) AND role <> ?"
         for row in await sql.rows(theirs, *users, KICKED):

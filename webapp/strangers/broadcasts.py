@@ -1,4 +1,4 @@
-"""Telling strangers that somebody was found, who is away, and who has left."""
+"""What open pages of strangers get: a match, who is away, and who has left."""
 
 from collections.abc import Collection, Iterable
 
@@ -11,12 +11,12 @@ from webapp.strangers.queries import Company, company_in
 
 # As many as one ring names.
 MASKS_AT_ONCE = 100
-# What the page asks its address anew on.
+# On this event the page requests its address again.
 MOVED = Frame(b"event: moved\ndata: \n\n")
 
 
 def moved(masks: Iterable[int]) -> None:
-    """These people are somewhere else now: in a chat, or in a chat with a friend. Their open pages follow."""
+    """These masks are in another place now, a chat or one with a friend: their open pages follow."""
     names = [str(mask) for mask in masks]
     for start in range(0, len(names), MASKS_AT_ONCE):
         hub().broadcast("moved", masks=" ".join(names[start : start + MASKS_AT_ONCE]))
@@ -34,7 +34,7 @@ def moved_response() -> Response:
 
 
 def left(room_id: int, mask: int) -> None:
-    """Somebody has left the chat: the other is told, and their own other windows go on."""
+    """A mask has left the chat: the other page shows it, and their own other windows are led on."""
     hub().refresh(f"room:{room_id}", "company")
     hub().close_streams(MOVED_ON, f"room:{room_id}", user=mask)
 
@@ -45,7 +45,7 @@ async def company(rooms: Collection[int]) -> dict[int, Payload]:
 
 
 async def company_seen(room_id: int) -> Company:
-    """Who is in the chat, for the page that is served."""
+    """Return who is in the chat, for the page that is served."""
     return (await company_in([room_id])).get(room_id, Company(True, ()))
 
 
@@ -61,7 +61,7 @@ def company_frame(seen: Company) -> Payload:
 
 
 def waits(total: int, seconds: int) -> Payload:
-    """How long somebody has waited, and how many do."""
+    """Return the frame of how long a stranger has waited, and how many do."""
 
     def made() -> Frame:
         html = render.fragment("strangers/_wait.html", total=total, seconds=seconds)

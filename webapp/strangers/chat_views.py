@@ -64,7 +64,7 @@ async def leave(request: Request) -> Response:
 
 
 async def find_next(request: Request) -> Response:
-    """Go on to somebody else; asked once whether they are sure when they have only just met."""
+    """Leave for another stranger; ask once for confirmation when the two have only just met."""
     stranger = require_stranger(request)
     seat = await stranger.current_chat()
     if request.method != "POST":

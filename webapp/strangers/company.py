@@ -18,19 +18,19 @@ from webapp.strangers.queries import Company, company_in
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
-# Every so many looks the open pages are said to be open.
+# In every second check the open pages renew the presence of their masks.
 RENEW_INTERVAL = 2
 
 
 class Matchmaker:
-    """One matching at a time in this process: whoever asks while one is under way is served by the next."""
+    """One matching at a time in this process: a call while one is under way is served by the next."""
 
     def __init__(self) -> None:
         self.turns = asyncio.Lock()
         self._asked = self._served = 0
 
     async def run_once(self) -> None:
-        """Bring together whom it can, until there is nobody left, and tell them."""
+        """Match until nobody else can be matched, and move the pages of those who were."""
         self._asked += 1
         mine = self._asked
         async with self.turns:
@@ -93,7 +93,7 @@ class CompanyWatcher:
                 reader.put(frame)
 
     async def _see(self, rooms: set[int]) -> None:
-        """Chats in which somebody has gone away, come back, or been away for too long."""
+        """Refresh chats in which a mask went away or came back, and end those it was away from for too long."""
         seen = await company_in(rooms) if rooms else {}
         for room, now in seen.items():
             if now.is_abandoned and await Stranger.end_abandoned(room):

@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 View = Callable[[Request], Awaitable[Response]]
 
-# What somebody does that few do who want to talk, in points; and how many are too many.
+# Points for what few do who want to talk, and how many lead to a question.
 LINK, SAME_WORDS, REPORTED = 2, 1, 3
 QUESTION_AT = 3
-# As many different people have gone on within seconds: there is a reason.
+# So many different people have left within seconds: there is a reason.
 SKIPS = 3
 SKIPPED_MS, WRONG_MS = 5 * 60_000, 2 * 60_000
 # A greeting is the same to everybody, and should be.
@@ -64,7 +64,7 @@ class QuestionRequired(Exception):
 
 
 class Conduct(Model):
-    """What is remembered of a person. `firsts` are the chats with the digests of what they said first there."""
+    """What is stored of a person for a day. `firsts` are chats with the digests of their first messages there."""
 
     id = fields.IntField(primary_key=True)
     person = fields.IntField(unique=True)
@@ -83,7 +83,7 @@ class Conduct(Model):
 
     @classmethod
     async def add(cls, person: int, points: int = 0, pause_ms: int = 0, firsts: str | None = None) -> None:
-        """Remember more of the person, in one statement, whoever else does at the same moment."""
+        """Add to what is stored of the person, in one statement, which others may run at the same moment."""
         pause = f"{CLOCK} + {pause_ms}" if pause_ms else "0"
         await sql.rows(
             "INSERT INTO conduct (person, points, pause_until, firsts, changed_at) "
@@ -98,7 +98,7 @@ class Conduct(Model):
 
     @classmethod
     async def check(cls, person: int, is_asked: bool = False) -> None:
-        """Raise Paused or Questioned when the person may not look for anybody now."""
+        """Raise PauseRequired or QuestionRequired where the person may not look for a stranger now."""
         await cls._count_skips(person)
         rows = await sql.rows(f"SELECT points, pause_until - {CLOCK} AS left_ms FROM conduct WHERE person = ?", person)
         if rows and rows[0]["left_ms"] > 0:
@@ -125,7 +125,7 @@ class Conduct(Model):
 
     @classmethod
     async def record_first_message(cls, mask_id: int, room_id: int) -> None:
-        """What somebody said first in a chat, if that is what they have just said."""
+        """Count the first message of a mask in a chat, if it is what they have just posted."""
         said = await Message.filter(room_id=room_id, author_id=mask_id).order_by("number").limit(2)
         stranger = await Stranger.get_or_none(mask_id=mask_id) if len(said) == 1 else None
         if stranger is None:
@@ -159,7 +159,7 @@ def records_first_message(post: View) -> View:
 
 
 async def record_report(person: int) -> None:
-    """Somebody has reported the person behind a mask."""
+    """Count a report of the person behind a mask."""
     await Conduct.add(person, REPORTED)
 
 
@@ -171,7 +171,7 @@ def _signer() -> URLSafeTimedSerializer:
 
 
 def make_question(person: int) -> tuple[Text, str]:
-    """A question in words, and the sealed answer."""
+    """Return a question in words, and its sealed answer."""
     one, other = secrets.randbelow(8) + 1, secrets.randbelow(8) + 1
     nonce = secrets.token_urlsafe(6)
     seal = _signer().dumps([person, _sealed(one + other, nonce), nonce])
@@ -184,7 +184,7 @@ def _sealed(answer: int, nonce: str) -> str:
 
 
 async def check_answer(person: int, typed: str, seal: str) -> bool:
-    """Whether that is right; then all is forgiven, else a pause begins."""
+    """Return whether the answer is right, which clears the points; else begin a pause."""
     word = text.fold(typed)
     number = {text.fold(str(name)): number for number, name in enumerate(NUMBERS)}.get(word, -1)
     if word.isascii() and word.isdigit():

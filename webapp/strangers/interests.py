@@ -1,4 +1,4 @@
-"""What somebody would like to talk about with a stranger, and in which language."""
+"""What a stranger would like to talk about, and in which language."""
 
 from webapp.core import text
 from webapp.core.errors import Invalid
@@ -28,7 +28,7 @@ LANGUAGES = {
 
 
 def validate_preferences(typed: dict[str, str]) -> tuple[str, str]:
-    """Interests and language as they are kept; raises Invalid, by field."""
+    """Return interests and language as they are stored; raise Invalid, by field."""
     problems: dict[str, Text] = {}
     if not typed["rules"]:
         problems["rules"] = _("Only for people of 18 years or more who accept the rules.")
@@ -48,7 +48,7 @@ MAX_TYPED = 2000
 
 
 def _interests(typed: str) -> str:
-    """The words as they are kept, with spaces between; raises Invalid."""
+    """Return the words as they are stored, with spaces between; raise Invalid."""
     pieces = text.fold(typed[:MAX_TYPED]).replace(",", " ").split()
     words = list(dict.fromkeys(word for piece in pieces if (word := piece.strip("#.;:!?\"'()"))))
     if len(words) > MAX_INTERESTS:

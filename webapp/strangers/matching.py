@@ -1,4 +1,4 @@
-"""Who meets whom: decided for everybody who waits at once, and written in one transaction."""
+"""Matching strangers: decided for all who wait at once, and written in one transaction."""
 
 import secrets
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from webapp.strangers.models import KIND, MEMORY_MS, WAITING_MS
 BATCH_SIZE = 300
 # Any two integers that are ours alone: PostgreSQL's advisory lock, which only one matching holds at a time.
 LOCK = 0x5061726C, 0x6D617463
-# After these, somebody takes anybody of their language; anybody at all.
+# After so long a stranger accepts any interests in their language; any language too.
 PATIENT_MS, DESPERATE_MS = 10_000, 20_000
 
 Pair = tuple[int, int]
@@ -100,7 +100,7 @@ def _again(
 
 
 async def match_waiting() -> list[Match]:
-    """Bring together whom it can among those who wait, and make their rooms: all of it or nothing."""
+    """Match those who wait and create their rooms: all of it or nothing."""
     return await transaction.transact(_match)
 
 
@@ -144,7 +144,7 @@ def _wish(row: dict[str, Any]) -> Candidate:
 
 
 async def _apart(people: list[int]) -> set[Pair]:
-    """Those between whom a block stands, whoever made it, and friends, who know each other already."""
+    """Return the pairs that a block keeps apart, whoever made it, and friends, who know each other already."""
     blocks = await _pairs("block", "blocker_id", "blocked_id", people)
     blocks |= await _pairs("veiled_block", "blocker_id", "blocked_id", people)
     return blocks | await _pairs("friendship", "low_id", "high_id", people, "accepted_at IS NOT NULL")
@@ -165,7 +165,7 @@ async def _pairs(table: str, one: str, other: str, people: list[int], also: str 
 
 
 async def _create_rooms(found: list[Match]) -> None:
-    """A room for each two, both of whom are in it, and wait no more."""
+    """Create a room for each pair; both are in it, and wait no more."""
     rooms = [
         Room(
             key=RANDOM_KEY_PREFIX + secrets.token_urlsafe(16), kind=KIND, name="", member_count=2,

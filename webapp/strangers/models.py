@@ -23,12 +23,12 @@ from webapp.strangers.names import new_name
 KIND = ANONYMOUS.stored
 # Somebody whose page gives no sign of life for so long waits no more.
 WAITING_MS = 10_000
-# In a chat an open page says every two seconds that it is there: after five somebody is away, after fifteen more gone.
+# An open page of a chat renews its presence every two seconds: a mask is away after five, and gone after fifteen more.
 PRESENT_MS = 5_000
 GRACE_MS = 15_000
-# A page that is not live can't say so: whoever asked for it is taken to be reading and writing for a while.
+# A page that is not live can't renew it: its reader counts as present for so long.
 READING_MS = 120_000
-# Who goes on so soon has not talked.
+# A chat that is left so soon was skipped.
 SKIP_MS = 5_000
 YOUNG_SECONDS = 30
 # For so long it is known who met whom.
@@ -78,12 +78,12 @@ class Stranger(Model):
 
     @classmethod
     async def of(cls, person_id: int) -> "Stranger | None":
-        """The person as a stranger, if they have been one today."""
+        """Return the person as a stranger, None where they have not been one today."""
         return await cls.filter(person=person_id).select_related("mask").first()
 
     @classmethod
     async def put_on_mask(cls, account: Person | None = None) -> "Stranger":
-        """A new mask for the person with this account, or for a new guest; the one they have, when they have one."""
+        """Return the mask of the account, a new one where it has none, or that of a new guest."""
 
         async def write() -> Stranger:
             mask = await User.create(
@@ -108,12 +108,12 @@ class Stranger(Model):
     # Waiting.
 
     async def set_preferences(self, interests: str, language: str) -> None:
-        """What they would like to talk about, and in which language."""
+        """Set what they would like to talk about, and in which language."""
         self.interests, self.language = interests, language
         await Stranger.filter(id=self.id).update(interests=interests, language=language)
 
     async def start_waiting(self) -> bool:
-        """Wait for somebody, as wished; whether they do now: not while they are in a chat that is not over."""
+        """Start waiting; return whether they wait now: not while they are in a chat that has not ended."""
         found = await sql.rows(
             f"UPDATE stranger SET here_until = {CLOCK} + {WAITING_MS}, kept_room_id = NULL, "
             f"since = COALESCE(since, {CLOCK}), last_room_id = COALESCE(room_id, last_room_id), room_id = NULL "
@@ -127,7 +127,7 @@ class Stranger(Model):
         await Stranger.filter(id=self.id).update(since=None)
 
     async def extend_presence(self, milliseconds: int) -> None:
-        """They have just asked for a page: count on them for at least so long."""
+        """Count them as present for at least so long: they have just requested a page."""
         until = f"{CLOCK} + {milliseconds}"
         await sql.rows(
             f"UPDATE stranger SET here_until = {until} WHERE id = ? AND here_until < {until} RETURNING id", self.id
@@ -135,7 +135,7 @@ class Stranger(Model):
 
     @classmethod
     async def renew_presence(cls, waiting: Collection[int], talking: Collection[int]) -> None:
-        """The pages of these masks are open."""
+        """Extend the presence of masks whose pages are open."""
         for masks, milliseconds in ((waiting, WAITING_MS), (talking, PRESENT_MS)):
             if masks:
                 marks, until = sql.placeholders(masks), f"{CLOCK} + {milliseconds}"
@@ -147,7 +147,7 @@ class Stranger(Model):
 
     @classmethod
     async def shorten_presence(cls, mask: int) -> None:
-        """The last page of somebody in a chat has closed: they have a moment to open the next."""
+        """Shorten the presence of a mask whose last page of a chat has closed: it has a moment to open the next."""
         soon = f"{CLOCK} + {PRESENT_MS - 2000}"
         await sql.rows(
             f"UPDATE stranger SET here_until = {soon} WHERE mask_id = ? AND here_until > {soon} "
@@ -157,20 +157,20 @@ class Stranger(Model):
 
     @classmethod
     async def count_waiting(cls) -> int:
-        """How many wait."""
+        """Return how many wait."""
         [row] = await sql.rows(
             f"SELECT count(*) AS total FROM stranger WHERE since IS NOT NULL AND here_until > {CLOCK}"
         )
         return int(row["total"])
 
     async def seconds_waiting(self) -> int:
-        """For how many seconds they have."""
+        """Return for how many seconds they have waited."""
         [row] = await sql.rows(f"SELECT {CLOCK} AS now")
         return max(0, int(row["now"]) - (self.since or int(row["now"]))) // 1000
 
     @classmethod
     async def seconds_waiting_by_mask(cls, masks: Collection[int]) -> dict[int, int]:
-        """For how many seconds those of the masks have waited who still do."""
+        """Return for how many seconds each of the masks has waited, of those who still do."""
         marks = sql.placeholders(masks)
         rows = await sql.rows(
             f"SELECT mask_id, ({CLOCK} - since) / 1000 AS seconds FROM stranger "
@@ -204,7 +204,7 @@ class Stranger(Model):
 
     @classmethod
     async def end_abandoned(cls, room_id: int) -> bool:
-        """End the chat if one of the two has been gone for the whole grace; whether that was so."""
+        """End the chat where one of the two has been away for the whole grace; return whether it did."""
 
         async def write() -> bool:
             # The room first, as everywhere: then the two of them.
@@ -222,7 +222,7 @@ class Stranger(Model):
 
     @classmethod
     async def delete_mask(cls, person_id: int) -> None:
-        """The person leaves for good: so does their mask, and what they are in ends."""
+        """Delete the mask of a person whose account is deleted; the chat that it is in ends."""
         if stranger := await cls.of(person_id):
             await stranger.leave()
             await User.filter(id=stranger.mask_id).delete()

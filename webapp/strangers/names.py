@@ -1,4 +1,4 @@
-"""What strangers are called: two friendly words, drawn anew for every mask."""
+"""Names of strangers: two friendly words, drawn for every mask."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""What is forgotten of strangers, and when."""
+"""What is deleted of strangers, and when."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from webapp.db.sql import CLOCK
 from webapp.messages.retention import delete_closed_rooms
 from webapp.strangers.models import GRACE_MS, KIND, MEMORY_MS, Stranger
 
-# An hour is what we promise; what forgets runs every few minutes.
+# An hour is promised; the purge runs every few minutes.
 RETENTION_MINUTES = 30
 GUEST_MS = 24 * 3_600_000
 
@@ -36,7 +36,7 @@ async def delete_expired() -> int:
 
 
 async def _end_forsaken() -> None:
-    """Chats that both have gone from: nobody's page was there to notice."""
+    """End chats that both have left without a page open to notice."""
     found = await sql.rows(
         f"SELECT DISTINCT room_id FROM stranger WHERE room_id IS NOT NULL AND here_until < {CLOCK} - {GRACE_MS}"
     )

@@ -1,4 +1,4 @@
-"""What the pages of strangers share: finding somebody, leaving, becoming friends, and where each of them leads."""
+"""What the pages of strangers share: finding, leaving and keeping in touch, and where each leads."""
 
 import logging
 
