@@ -11,7 +11,7 @@ from broadcaster._backends.memory import MemoryBackend
 from tests.live.providing import providers
 from webapp.core import tasks
 from webapp.live import Frame, Hub, Reader
-from webapp.live.bridge import LINK_DOWN, LINK_UP, MOST_WAITING
+from webapp.live.bridge import LINK_DOWN, LINK_UP, MAX_QUEUED
 
 
 class Wire(BroadcastBackend):
@@ -77,7 +77,7 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
         hub.publish_version("room:2", 1)
         await wire.tried.wait()
         hub.publish_version("room:1", 2)
-        await until(lambda: len(hub._bridge._waiting) == 2)
+        await until(lambda: len(hub._bridge._queued) == 2)
         wire.is_broken = False
         await until(lambda: wire.sent)
         sent = set("\n".join(wire.sent).split("\n"))
@@ -87,9 +87,9 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
 
 async def test_what_waits_is_bounded(wire: Wire) -> None:
     hub = Hub(providers())
-    for room in range(MOST_WAITING + 10):
+    for room in range(MAX_QUEUED + 10):
         hub.publish_version(f"room:{room}", 1)
-    assert len(hub._bridge._waiting) == MOST_WAITING
+    assert len(hub._bridge._queued) == MAX_QUEUED
 
 
 async def test_a_message_that_makes_no_sense_is_passed_over(wire: Wire) -> None:
@@ -185,9 +185,9 @@ async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_o
     heard: list[str] = []
     backend = MemoryBackend("memory://")
     async with hub.running(Broadcast(backend=backend), "test"):
-        hub._bridge._hear = heard.append
+        hub._bridge._on_message = heard.append
         hub.publish_version("room:1", 2)
-        await until(lambda: not hub._bridge._waiting)
+        await until(lambda: not hub._bridge._queued)
         await backend.publish("test", "another\n3 4")
         await until(lambda: heard)
     assert heard == ["3 4"]

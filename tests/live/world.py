@@ -39,7 +39,7 @@ BOUNDS = {
     "webapp.live.outbox.LIMIT_BYTES": 60,
     "webapp.live.reader.SLICE_SIZE": 2,
     "webapp.live.hub.CHANNEL_BATCH_SIZE": 2,
-    "webapp.live.bridge.MOST_WAITING": 4,
+    "webapp.live.bridge.MAX_QUEUED": 4,
 }
 SEND_SECONDS = 15.0
 MOST_TURNS = 20_000

@@ -1,8 +1,8 @@
 """
-The live engine: it carries changes of channels to the pages that are open on them. It knows no domain.
+The live engine: it delivers changes of channels to the pages that are open on them. It knows no domain.
 
-The database is the truth, the broadcaster a doorbell: a ring says only that a channel has moved on to a
-version, and each process reads what it missed. So a ring that is lost, repeated or late costs nothing.
+The database is the truth, the broadcaster a doorbell: a ring says only that a channel has reached a version, and each
+process reads what it missed. So a ring that is lost, repeated or late costs nothing.
 """
 
 from webapp.core.lifetime import Slot

@@ -1,4 +1,4 @@
-"""When a server was away, all its pages come back at once: they go first, and what can wait waits for them."""
+"""How many streams may be open, and may open at once; and what waits while many come back together."""
 
 import asyncio
 from collections import deque
@@ -10,41 +10,41 @@ from webapp.core.errors import TooManyStreams
 from webapp.core.faults import faults
 from webapp.core.lifetime import Slot
 
-# So many within so short a time are a crowd, and it has passed when for a moment nobody else has come.
+# So many readers within the window are a storm; it is over when none has come for the quiet seconds.
 STORM_SIZE, STORM_WINDOW_SECONDS, STORM_QUIET_SECONDS = 20, 0.1, 0.3
-# What waits for them does so no longer than this.
+# The longest that anything waits for it.
 TIMEOUT_SECONDS = 10.0
 
 
 class ReconnectStorm:
-    """Those who have just come in."""
+    """Many pages that come back at once, as after a restart: they are served first, and what can wait does."""
 
     def __init__(self) -> None:
         self._came: deque[float] = deque(maxlen=STORM_SIZE)
         self._until = 0.0
 
     def record(self) -> None:
-        """Somebody comes in."""
+        """A reader has joined."""
         now = asyncio.get_running_loop().time()
         self._came.append(now)
         if len(self._came) == STORM_SIZE and now - self._came[0] < STORM_WINDOW_SECONDS:
             self._until = now + STORM_QUIET_SECONDS
 
     async def wait_until_over(self, seconds: float | None = None) -> None:
-        """Wait until they are in, but not for longer than this, or PATIENCE_SECONDS."""
+        """Wait until the storm is over, for so many seconds at most, or TIMEOUT_SECONDS."""
         clock = asyncio.get_running_loop().time
-        patience = clock() + (TIMEOUT_SECONDS if seconds is None else seconds)
-        while (pause := min(self._until, patience) - clock()) > 0:  # noqa: ASYNC110  the moment moves
+        deadline = clock() + (TIMEOUT_SECONDS if seconds is None else seconds)
+        while (pause := min(self._until, deadline) - clock()) > 0:  # noqa: ASYNC110  each reader postpones the end
             await asyncio.sleep(pause)
 
 
 MAX_OPENING = 8
-# It has to be a little emptier before that is said.
+# Hysteresis: report free capacity only below 95 %, or the program's log would flap.
 REOPEN_RATIO = 0.95
 
 
 class Admitted:
-    """How many streams this process has open, and the few that may open at one moment."""
+    """The streams of this process: how many are open, and the slots of those that are opening."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -85,22 +85,22 @@ class StreamAdmission:
                 faults().streams.clear()
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        places = admitted().opening
-        await places.acquire()
-        is_in_the_way = True
+        slots = admitted().opening
+        await slots.acquire()
+        holds_slot = True
 
-        def make_way() -> None:
-            nonlocal is_in_the_way
-            if is_in_the_way:
-                is_in_the_way = False
-                places.release()  # the next one, please
+        def release_slot() -> None:
+            nonlocal holds_slot
+            if holds_slot:
+                holds_slot = False
+                slots.release()
 
-        async def begun(message: Message) -> None:
+        async def release_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                make_way()
+                release_slot()
             await send(message)
 
         try:
-            await self.app(scope, receive, begun)
+            await self.app(scope, receive, release_and_send)
         finally:
-            make_way()
+            release_slot()

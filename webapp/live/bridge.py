@@ -1,4 +1,4 @@
-"""The doorbell between processes: rings go out in the background, and come in whenever Redis lets them."""
+"""The doorbell between processes: rings are sent in the background, and received while Redis can be reached."""
 
 import asyncio
 import contextlib
@@ -12,77 +12,78 @@ from webapp.live.counters import Counters
 
 logger = logging.getLogger(__name__)
 
-# What is heard in the place of messages: the link is gone; it is back, and anything may have been missed.
+# Received in the place of messages: the link broke; it is back, and anything may have been missed.
 LINK_DOWN, LINK_UP = "\0lost", "\0back"
 
 RETRY_SECONDS = 0.5
 FLUSH_SECONDS = 1.0
-MOST_WAITING = 10_000
+MAX_QUEUED = 10_000
 
 
 class Bridge:
     """
-    All rings of an installation go through one subscription per process.
+    All rings of an installation, through one subscription per process.
 
-    A ring is a few bytes, and a process that has no reader of a room drops it after one look into a
-    dictionary: cheaper, and far simpler, than a subscription per room that comes and goes.
+    A ring is a few bytes, and a process without readers of the room drops it after one lookup: cheaper, and far
+    simpler, than a subscription per room that comes and goes.
     """
 
-    def __init__(self, hear: Callable[[str], None], notice: Callable[[bool], None], counts: Counters) -> None:
-        # Our own rings come back to us, and were heard when they were rung.
+    def __init__(self, on_message: Callable[[str], None], on_link: Callable[[bool], None], counts: Counters) -> None:
+        # By which our own rings are told from others: they come back, and were followed when they were sent.
         self.name = secrets.token_hex(4)
-        self._hear = hear
-        self._notice = notice
+        self._on_message = on_message
+        self._on_link = on_link
         self._counts = counts
-        self._waiting: dict[str, str] = {}
-        self._passing: list[str] = []
-        self._has_waiting = asyncio.Event()
+        # By key, and those without one.
+        self._queued: dict[str, str] = {}
+        self._unkeyed: list[str] = []
+        self._has_queued = asyncio.Event()
 
     def send(self, text: str, key: str = "") -> None:
         """
-        Send the text to every other process. Never waits.
+        Send the text to every other process, without waiting for it.
 
-        Of several rings with one key only the latest is sent, so what waits is bounded by the number of rooms.
-        What has no key is not kept when it can't be sent.
+        Of several texts with one key only the latest is sent, so the queue is bounded by the number of rooms. A text
+        without a key is dropped when it can't be sent.
         """
         if key:
-            self._waiting.pop(key, None)
-            self._waiting[key] = text
+            self._queued.pop(key, None)
+            self._queued[key] = text
             self._bound()
-        elif len(self._passing) < MOST_WAITING:
-            self._passing.append(text)
-        self._has_waiting.set()
+        elif len(self._unkeyed) < MAX_QUEUED:
+            self._unkeyed.append(text)
+        self._has_queued.set()
 
     def _bound(self) -> None:
-        """Drop the oldest of too many: what they told is found in the database when the link is back."""
-        while len(self._waiting) > MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
+        """Drop the oldest of too many: what they announced is read from the database when the link is back."""
+        while len(self._queued) > MAX_QUEUED:
+            del self._queued[next(iter(self._queued))]
 
     async def publish(self, broadcast: Broadcast, name: str) -> None:
-        """Send what waits, joined, until cancelled; what can't be sent is kept and tried again."""
+        """Send what is queued, joined, until cancelled; what can't be sent is tried again after RETRY_SECONDS."""
         while True:
-            await self._has_waiting.wait()
-            self._has_waiting.clear()
+            await self._has_queued.wait()
+            self._has_queued.clear()
             if not await self._send(broadcast, name):
-                self._has_waiting.set()
+                self._has_queued.set()
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def flush(self, broadcast: Broadcast, name: str) -> None:
-        """Send what waits, if it can be sent now: before the process ends."""
-        if self._waiting:
+        """Send what is queued before the process ends, if it can be sent within FLUSH_SECONDS."""
+        if self._queued:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await self._send(broadcast, name)
 
     async def _send(self, broadcast: Broadcast, name: str) -> bool:
-        sending, self._waiting = self._waiting, {}
-        passing, self._passing = self._passing, []
+        sending, self._queued = self._queued, {}
+        passing, self._unkeyed = self._unkeyed, []
         try:
             await broadcast.publish(name, "\n".join([self.name, *sending.values(), *passing]))
         except Exception as error:  # whatever the client raises
             logger.debug("rings wait until they can be sent: %r", error)
             self._counts.publish_failures += 1
-            self._waiting = sending | self._waiting
+            self._queued = sending | self._queued
             self._bound()
             return False
         self._counts.rings_sent += len(sending) + len(passing)
@@ -93,9 +94,9 @@ class Bridge:
             while True:
                 event = await events.get()
                 if event.message in (LINK_DOWN, LINK_UP):
-                    self._notice(event.message == LINK_UP)
+                    self._on_link(event.message == LINK_UP)
                     continue
                 sender, *texts = event.message.split("\n")
                 for text in texts if sender != self.name else ():
                     self._counts.rings_heard += 1
-                    self._hear(text)
+                    self._on_message(text)

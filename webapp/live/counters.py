@@ -1,4 +1,4 @@
-"""What the engine has done since the process began, for whoever watches over it."""
+"""What the engine has done since the process began, for the metrics."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field

@@ -1,10 +1,10 @@
-"""What waits to be written to one open page: bounded, joined when the page is slow, given up when it is too slow."""
+"""What is to be written to one open page: bounded, joined when the page is slow, given up when it is too slow."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-# As much as a page may lag behind, in bytes: about 400 messages.
+# How far a page may lag behind, in bytes: about 400 messages.
 LIMIT_BYTES = 256 * 1024
 
 
@@ -13,13 +13,13 @@ class Wire(Protocol):
 
     @property
     def wakeup(self) -> asyncio.Event:
-        """Set when the page has gone, or for any other reason."""
+        """Set when the page has disconnected, or for any other reason."""
 
     @property
     def is_disconnected(self) -> bool: ...
 
     def write(self, chunk: bytes) -> bool:
-        """Write a chunk at once; whether that was possible."""
+        """Write a chunk at once; return whether that was possible."""
 
 
 class Outbox:
@@ -35,7 +35,7 @@ class Outbox:
         self.is_overrun = False
 
     def connect(self, wire: Wire) -> None:
-        """Write at once what can be written at once; to be said before anything is taken out."""
+        """From now on write to the connection what can be written at once; call it before iterating."""
         self._wire, self._wake = wire, wire.wakeup
         if self._chunks or self.is_closed:
             self._wake.set()
@@ -46,15 +46,15 @@ class Outbox:
 
     @property
     def size(self) -> int:
-        """How many bytes wait."""
+        """Return the bytes that are to be written."""
         return sum(map(len, self._chunks))
 
     def put(self, chunk: bytes) -> None:
         """
-        Add to what waits. A page that is too far behind is let go: it comes back with its cursor.
+        Add a chunk; disconnect a page that is too far behind, which comes back with its cursor.
 
-        Too far is more than the bound behind the chunk that goes out next. That one may be larger by itself (what
-        somebody missed overnight): it would be as large when they come back, and as soon followed by a state.
+        Too far is more than LIMIT_BYTES behind the chunk that is written next. That one may be larger by itself (what
+        was missed overnight): it would be as large when the page comes back, and as soon followed by a state.
         """
         if self.is_closed or not chunk:
             return
@@ -69,7 +69,7 @@ class Outbox:
         self._wake.set()
 
     def close(self, last: bytes = b"") -> None:
-        """End the stream after what waits and these last bytes."""
+        """End the stream after what is to be written, and these last bytes."""
         if not self.is_closed:
             if last:
                 self._chunks.append(last)
@@ -77,7 +77,7 @@ class Outbox:
             self._wake.set()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """What waits, joined, again and again until the outbox is closed and empty, or the page has gone."""
+        """Yield what is to be written, joined, until the outbox is closed and empty, or the page has disconnected."""
         while not (self._wire and self._wire.is_disconnected):
             self._is_idle = True
             await self._wake.wait()

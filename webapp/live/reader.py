@@ -1,4 +1,4 @@
-"""One open page, and how the same bytes are handed to many of them."""
+"""One open page, and the delivery of the same bytes to many of them."""
 
 import asyncio
 import time

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 SEND_TIMEOUT_SECONDS = 15
 SILENCE_SECONDS = 45
 FAREWELL_SECONDS = 2
-# An endless document grows in the browser: after so many bytes it begins anew.
+# An endless document grows in the browser: after so many bytes it is loaded again.
 MAX_DOCUMENT_BYTES = 512 * 1024
 PARKED_SECONDS = 1800
 # An answer to a page that no stream gets through to lasts so long, or so long after there was something of the log.
@@ -76,9 +76,9 @@ class Stream(EventSourceResponse):
                 transport.abort()
 
     async def _write_directly(self, wire: Wire, send: Send) -> None:
-        """The same as sse-starlette does, in one task; see wire.py."""
+        """Do as sse-starlette does, in one task; see wire.py."""
 
-        async def go(body: bytes, is_last: bool = False) -> None:
+        async def send_body(body: bytes, is_last: bool = False) -> None:
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                     await send({"type": "http.response.body", "body": body, "more_body": not is_last})
@@ -90,11 +90,11 @@ class Stream(EventSourceResponse):
         async with contextlib.aclosing(self._chunks()) as chunks:
             async for chunk in chunks:
                 if not wire.write(chunk):
-                    await go(chunk)
-        await go(b"", is_last=True)
+                    await send_body(chunk)
+        await send_body(b"", is_last=True)
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
-        """No database here: a stream may be cancelled at any moment."""
+        """Yield the opening, then what the reader is sent. No database here: it may be cancelled at any moment."""
         reader = self.reader
         watchers = hub().providers.watchers
         yield self.opening
@@ -138,7 +138,7 @@ class Stream(EventSourceResponse):
 
 async def gzip_stream(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
     """
-    The chunks as one gzip stream, each of them whole when it is sent.
+    Yield the chunks as one gzip stream, each flushed.
 
     A window of a kilobyte holds the message before, which is what a message has most in common with: the page
     that an endless document begins with shrinks to a sixth, for 12 kB of memory per stream (zlib's own formula).
@@ -157,7 +157,7 @@ def _unpark(session: int) -> None:
 
 
 async def stay_open() -> AsyncIterator[bytes]:
-    """Nothing but signs of life: a frame whose document ended would load it anew, and drive out another page."""
+    """Yield signs of life alone: a frame whose document ended would load it again, and end another page's stream."""
     for _ in range(PARKED_SECONDS // 20):
         await asyncio.sleep(20)
         yield frames.KEEP_ALIVE_HTML
@@ -173,7 +173,7 @@ async def send_farewells() -> None:
 
 
 class Farewell:
-    """What sse-starlette sets when the server is about to end: every page comes back after a while of its own."""
+    """Set by sse-starlette when the server is about to end: every page comes back after a pause of its own."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
