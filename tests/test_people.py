@@ -87,8 +87,8 @@ async def test_two_people_become_friends_and_both_see_every_step(alice: Person, 
     await done(alice, "ask", charlie)
     assert buttons(await profile(alice, charlie)) == ["cancel", "block"]
     assert buttons(await profile(charlie, alice)) == ["accept", "decline", "block"]
-    assert names(await alice.get("/friends"), "asked") == ["Charlie"]
-    assert names(await charlie.get("/friends"), "asking") == ["Alice"]
+    assert names(await alice.get("/friends"), "requests-sent") == ["Charlie"]
+    assert names(await charlie.get("/friends"), "requests-received") == ["Alice"]
 
     await done(charlie, "accept", alice)
     for one, other, name in [(alice, charlie, "Charlie"), (charlie, alice, "Alice")]:
@@ -145,7 +145,7 @@ async def test_whoever_was_declined_and_asks_again_does_not_disturb(alice: Perso
     await done(alice, "cancel", charlie)
     assert await ties(alice, charlie) == (Relationship.NONE, Relationship.NONE)
     await done(alice, "ask", charlie)
-    assert await ties(alice, charlie) == (Relationship.ASKED, Relationship.NONE)
+    assert await ties(alice, charlie) == (Relationship.REQUEST_SENT, Relationship.NONE)
 
 
 async def test_after_the_cooling_off_one_may_ask_anew(alice: Person, charlie: Person) -> None:
@@ -153,7 +153,7 @@ async def test_after_the_cooling_off_one_may_ask_anew(alice: Person, charlie: Pe
     assert await ties(alice, charlie) == (Relationship.NONE, Relationship.NONE)
     assert names(await alice.get("/friends")) == []
     await done(alice, "ask", charlie)
-    assert await ties(alice, charlie) == (Relationship.ASKED, Relationship.ASKING)
+    assert await ties(alice, charlie) == (Relationship.REQUEST_SENT, Relationship.REQUEST_RECEIVED)
 
 
 async def test_whoever_declined_and_asks_later_meets_the_wish_that_still_stands(alice: Person, charlie: Person) -> None:
@@ -166,14 +166,14 @@ async def test_whoever_declined_and_asks_later_meets_the_wish_that_still_stands(
 async def test_a_wish_that_is_over_is_not_met(alice: Person, charlie: Person) -> None:
     await declined(alice, charlie, COOLING_OFF + timedelta(minutes=1))
     await done(charlie, "ask", alice)
-    assert await ties(alice, charlie) == (Relationship.ASKING, Relationship.ASKED)
+    assert await ties(alice, charlie) == (Relationship.REQUEST_RECEIVED, Relationship.REQUEST_SENT)
 
 
 async def test_a_wish_that_was_taken_back_after_a_decline_is_not_met(alice: Person, charlie: Person) -> None:
     await declined(alice, charlie)
     await done(alice, "cancel", charlie)
     await done(charlie, "ask", alice)
-    assert await ties(alice, charlie) == (Relationship.ASKING, Relationship.ASKED)
+    assert await ties(alice, charlie) == (Relationship.REQUEST_RECEIVED, Relationship.REQUEST_SENT)
 
 
 async def test_an_accept_after_a_decline_in_another_tab_still_counts(alice: Person, charlie: Person) -> None:
@@ -287,9 +287,9 @@ BEFORE: dict[str, list[tuple[str, str]]] = {
     "unblock": [("alice", "block")],
 }
 AFTER = {
-    "ask": (Relationship.ASKED, Relationship.ASKING),
+    "ask": (Relationship.REQUEST_SENT, Relationship.REQUEST_RECEIVED),
     "accept": (Relationship.FRIENDS, Relationship.FRIENDS),
-    "decline": (Relationship.NONE, Relationship.ASKED),
+    "decline": (Relationship.NONE, Relationship.REQUEST_SENT),
     "cancel": (Relationship.NONE, Relationship.NONE),
     "remove": (Relationship.NONE, Relationship.NONE),
     "block": (Relationship.BLOCKED, None),
@@ -351,7 +351,7 @@ async def test_one_comes_back_to_where_the_button_was(alice: Person, charlie: Pe
             "cancel",
             "ask",
             [("alice", "ask")],
-            {(Relationship.FRIENDS, Relationship.FRIENDS), (Relationship.ASKING, Relationship.ASKED)},
+            {(Relationship.FRIENDS, Relationship.FRIENDS), (Relationship.REQUEST_RECEIVED, Relationship.REQUEST_SENT)},
         ),
         ("cancel", "decline", [("alice", "ask")], {(Relationship.NONE, Relationship.NONE)}),
         ("remove", "remove", [("alice", "ask"), ("charlie", "accept")], {(Relationship.NONE, Relationship.NONE)}),

@@ -68,7 +68,7 @@ def become_friends(watch: Watch, alice: BrowserPerson, bob: BrowserPerson) -> No
     watch.step(
         "ask",
         lambda: alice.page.get_by_role("button", name="Ask to be friends").click(),
-        lambda: bob.page.locator("#contacts #asking .member").wait_for(),
+        lambda: bob.page.locator("#contacts #requests-received .member").wait_for(),
     )
     assert bob.page.locator("#request-count .unread").inner_text().startswith("1")
     alice.page.get_by_text("You have asked to be friends.").wait_for()

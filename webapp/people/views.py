@@ -98,7 +98,12 @@ async def _back(request: Request, other: Person) -> Response:
 def _tell(user: Person, other: Person, before: Relationship) -> None:
     """The other only when something of theirs has ended: who was nothing to them must not feel it."""
     broadcasts.relationships_changed(
-        user, *([other] if before in (Relationship.FRIENDS, Relationship.ASKED, Relationship.ASKING) else [])
+        user,
+        *(
+            [other]
+            if before in (Relationship.FRIENDS, Relationship.REQUEST_SENT, Relationship.REQUEST_RECEIVED)
+            else []
+        ),
     )
 
 

@@ -84,17 +84,17 @@ class Friendship(Model):
         # Declined or not: as far as who asked can tell, their request waits, and now it has an answer.
         if known and await pair.filter(_pending_for_sender(), asked_by=other.id).update(accepted_at=now):
             return Relationship.FRIENDS
-        if known and known.seen_by(user) is Relationship.ASKED:
-            return Relationship.ASKED
+        if known and known.seen_by(user) is Relationship.REQUEST_SENT:
+            return Relationship.REQUEST_SENT
         if await cls.filter(_pending_for_sender(), asked_by=user.id).count() >= MAX_PENDING_REQUESTS:
             raise Forbidden(_("You have asked many people who have not answered yet. Wait for some of them."))
         if known and known.asked_by == user.id and not known.is_stale:
             await pair.update(withdrawn=False)
-            return Relationship.ASKED
+            return Relationship.REQUEST_SENT
         # What is left of the pair has ended: an old decline, a request taken back, or nothing.
         await pair.delete()
         await cls.create(low_id=low, high_id=high, asked_by=user.id, asked_at=now)
-        return Relationship.ASKED
+        return Relationship.REQUEST_SENT
 
     @classmethod
     async def accept(cls, user: Person, other: Person) -> None:

@@ -28,8 +28,8 @@ class Relationship(StrEnum):
 
     SELF = "self"
     NONE = "none"
-    ASKED = "asked"  # by me: it waits for them
-    ASKING = "asking"  # they have asked me
+    REQUEST_SENT = "request_sent"
+    REQUEST_RECEIVED = "request_received"
     FRIENDS = "friends"
     BLOCKED = "blocked"  # by me
 
@@ -54,8 +54,8 @@ class FriendshipRow:
         if self.accepted_at:
             return Relationship.FRIENDS
         if self.asked_by == viewer.id:
-            return Relationship.NONE if self.withdrawn or self.is_stale else Relationship.ASKED
-        return Relationship.NONE if self.withdrawn or self.declined_at else Relationship.ASKING
+            return Relationship.NONE if self.withdrawn or self.is_stale else Relationship.REQUEST_SENT
+        return Relationship.NONE if self.withdrawn or self.declined_at else Relationship.REQUEST_RECEIVED
 
 
 class BlockRow(NamedTuple):

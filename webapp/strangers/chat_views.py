@@ -39,7 +39,7 @@ async def chat_page(request: Request, seat: Seat, context: PageContext, status: 
         "viewer": seat.viewer,
         "viewer_css": seat.viewer.stylesheet,
         "company": await broadcasts.company_seen(seat.room.id),
-        "kept": is_in_query(request, "kept"),
+        "wants_friendship": is_in_query(request, "kept"),
     }
     response = render.page(request, seat.kind.template, status, **context)
     page.remember_plain(request, response, HOME)
