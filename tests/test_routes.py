@@ -1,5 +1,6 @@
 """The kinds of addresses: what stands before each view, whatever its path looks like."""
 
+import ast
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from tortoise.exceptions import OperationalError
 
 from tests.conftest import Person
+from tests.servers import ROOT
 from webapp import settings
 from webapp.app import routes
 from webapp.conversations.models import Room
@@ -185,6 +187,7 @@ def test_two_addresses_have_two_names() -> None:
     assert urls.path_for("lobby") == "/lobby"
 
 
+WEBAPP = ROOT / "webapp"
 SEGMENTS = "|".join(sorted({re.escape(address.path.split("/")[1]) for address in ADDRESSES} - {""}))
 SPELLED = re.compile(rf"""(?:(?:href|action|src|hx-[a-z]+)=["']|(?<!~ )["'])/(?:(?:{SEGMENTS})\b|["'])""")
 
@@ -206,3 +209,22 @@ def test_a_template_spells_no_address(path: Path) -> None:
 )
 def test_an_address_that_a_template_spells_would_be_found(html: str) -> None:
     assert SPELLED.search(html)
+
+
+def spelled(tree: ast.AST) -> list[str]:
+    """The texts in a module that begin as an address does; what is joined to a path is none."""
+    nodes = list(ast.walk(tree))
+    joined = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values[1:]}
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in joined]
+    return [text for text in texts if isinstance(text, str) and re.match(rf"/(?:{SEGMENTS})\b", text)]
+
+
+@pytest.mark.parametrize("path", sorted(WEBAPP.rglob("*.py")), ids=lambda path: str(path.relative_to(WEBAPP)))
+def test_only_the_map_spells_addresses(path: Path) -> None:
+    may = {"app.py", "http/assets.py"}  # which names what it makes by its content
+    assert path.relative_to(WEBAPP).as_posix() in may or spelled(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+def test_an_address_that_a_module_spells_would_be_found() -> None:
+    tree = ast.parse("a = '/lobby'\nb = f'/rooms/{a}/live'\nc = f'{a}/live'\nd = '/roomy'\n")
+    assert spelled(tree) == ["/lobby", "/rooms/"]

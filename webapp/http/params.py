@@ -1,6 +1,6 @@
 """Numbers, words and pages in queries and forms: read here alone, within their bounds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -34,21 +34,21 @@ def page_number(request: Request, most: int = MAX_PAGES) -> int:
 
 
 def whole(text: str, default: T, most: int = MAX_WHOLE) -> int | T:
-    """Return the number in a field, at most so large; the default where there is none."""
-    if not (text.isascii() and text.isdigit()):
+    """Return the number in a field, at most so large; the default where there is none that the database can hold."""
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
         return default
-    return min(int(text[:MAX_DIGITS]), most)
+    return min(int(text), most)
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One page of a list; `has_more` where another follows."""
 
-    rows: Sequence[T]
+    rows: list[T]
     number: int
     has_more: bool
 
     @classmethod
-    def of(cls, found: Sequence[T], number: int, size: int) -> "Page[T]":
+    def of(cls, found: list[T], number: int, size: int) -> "Page[T]":
         """Return the page with the first rows of what was found, of which a query reads one more than it has."""
         return cls(found[:size], number, len(found) > size)

@@ -7,7 +7,11 @@ from webapp.core.i18n import Text
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A reason of a domain: its name in the page, a sentence, and a link to go on ("{page}" is the page's own)."""
+    """
+    A reason of a domain: its name in the page, a sentence, and a link to go on.
+
+    In the link, "{page}" is the page's own address, "{lobby}", "{login}" and "{strangers}" those of that name.
+    """
 
     name: str
     text: Text

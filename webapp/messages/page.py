@@ -18,7 +18,8 @@ from webapp.http import cookie, render
 from webapp.http.client import client
 from webapp.http.error_pages import problem_response
 from webapp.http.page_mode import PageMode
-from webapp.http.params import is_in_query, query
+from webapp.http.params import is_in_query, query, whole
+from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import receipts, rendering
 from webapp.messages.models import PAGE_SIZE, Message, MessageRow, new_nonce
@@ -91,7 +92,7 @@ async def room_page(request: Request, seat: Seat, context: PageContext, status: 
     streamed = seat if context["mode"].has_stream else None
     template = seat.kind.template
     response = await render_with_sidebar(request, seat.viewer, template, status, streamed=streamed, **context)
-    remember_plain(request, response, "/rooms")
+    remember_plain(request, response, path_for("rooms"))
     return response
 
 
@@ -149,19 +150,13 @@ def _earlier(messages: list[MessageRow]) -> int:
 
 
 def number_in_query(request: Request, name: str) -> int | None:
-    """The number of a message in the address; raises Missing when it can't be one."""
+    """Return the number of a message in the address; raise NotFound where it can't be one."""
     if not is_in_query(request, name):
         return None
-    typed = query(request, name)
-    number = int(typed[:17]) if typed.isascii() and typed.isdigit() else 0
+    number = whole(query(request, name), 0, MAX_NUMBER)
     if not 0 < number < MAX_NUMBER:
         raise NotFound(NO_MESSAGE)
     return number
-
-
-def whole(typed: str) -> int | None:
-    """A version as a form carries it; None where it carries none."""
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 17 else None
 
 
 async def mark_read(seat: Seat) -> None:

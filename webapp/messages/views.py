@@ -1,7 +1,6 @@
 """The addresses of messages: reading, posting, editing, removing."""
 
 import asyncio
-import re
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from webapp.db import engine
 from webapp.http import render
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
+from webapp.http.params import whole
 from webapp.messages import broadcasts, changes, page, posting, typing
 from webapp.messages.models import PAGE_SIZE, Changed, Message
 
@@ -54,7 +54,7 @@ async def read(request: Request) -> Response:
     form = await read_form(request, "number")
     seat = await access.for_reading(request)
     await throttle(settings.RATE_SIGNAL, "read", str(seat.viewer.id))
-    number = int(form["number"]) if re.fullmatch("[0-9]{1,15}", form["number"]) else 0
+    number = whole(form["number"], 0, page.MAX_NUMBER)
     if seat.membership and seat.is_live:
         await page.mark_read_to(seat, min(number, seat.room.last_number))
     return Response(status_code=204)
@@ -99,12 +99,12 @@ async def edit(request: Request) -> Response:
     try:
         await throttle(settings.RATE_POST, "post", str(seat.viewer.id))
         seat.require_can_post()
-        version = await message.edit(typed["body"], page.whole(typed["version"]))
+        version = await message.edit(typed["body"], whole(typed["version"], None, page.MAX_NUMBER))
     except Problem as error:
         if isinstance(error, Changed):
             await message.refresh_from_db()
         # Unless they were just shown, the words that came meanwhile are not those that this edit began from.
-        began_at = message.version if isinstance(error, Changed) else page.whole(typed["version"])
+        began_at = message.version if isinstance(error, Changed) else whole(typed["version"], None, page.MAX_NUMBER)
         context = {"draft": typed["body"], "problem": error.message, "is_changed": isinstance(error, Changed)}
         response = _edit(request, seat, message, error.status, began_at=began_at, **context)
         response.headers.update(error.headers)

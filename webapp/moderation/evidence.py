@@ -146,7 +146,7 @@ async def _stranger(user: Viewer) -> Evidence:
         code=mask.code,
         place=_("a chat with a stranger"),
         path="",
-        block="/strangers/block" if is_there else "",
+        block=path_for("block_stranger") if is_there else "",
         lines=[_frozen(one, mask.code) for one in await transcript(room.id)],
     )
 

@@ -21,7 +21,8 @@ from webapp.core.i18n import _
 from webapp.http import render
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.http.params import page_number, query, whole
+from webapp.http.params import Page, choice, page_number, whole
+from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import changes
 from webapp.messages.retention import delete_closed_rooms
@@ -68,19 +69,19 @@ async def show_settings(request: Request) -> Response:
 
 
 async def _settings(request: Request, seat: Seat, status: int = 200, **context: Any) -> Response:
-    page = page_number(request)
-    room_id = seat.room.id
-    found = [] if seat.kind.is_between_two else await members.page(room_id, page)
+    number, room_id = page_number(request), seat.room.id
+    found = [] if seat.kind.is_between_two else await members.page(room_id, number)
+    page = Page.of(found, number, PAGE_SIZE)
     defaults: dict[str, Any] = {
         "seat": seat,
         "room": seat.room,
         "owns_alone": bool(seat.membership and seat.membership.role == OWNER),
-        "members": people(found[:PAGE_SIZE]),
-        "more_members": len(found) > PAGE_SIZE,
+        "members": people(page.rows),
+        "more_members": page.has_more,
         "kicked": people(await members.kicked(room_id)) if seat.is_owner else [],
-        "page": page,
+        "page": page.number,
         "current_key": seat.room.key,
-        "notice": SUCCESS_MESSAGES.get(query(request, "done"), ""),
+        "notice": choice(request, "done", SUCCESS_MESSAGES, ""),
         "form": {"topic": seat.room.topic, "name": ""},
     }
     return await render_with_sidebar(request, seat.viewer, "rooms/settings.html", status, **(defaults | context))
@@ -147,7 +148,7 @@ async def _delete(seat: Seat, form: dict[str, str]) -> str:
     await Room.close(seat.room.id)
     broadcasts.room_deleted(seat.room.id)
     hub().spawn(delete_closed_rooms())
-    return "/lobby"
+    return path_for("lobby")
 
 
 OWNER_ACTIONS: dict[str, Action] = {

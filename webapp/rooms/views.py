@@ -15,7 +15,8 @@ from webapp.core.errors import Invalid
 from webapp.http import render
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.http.params import page_number, query
+from webapp.http.params import Page, page_number, query
+from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import changes
 from webapp.presence.tracker import tracker
@@ -40,13 +41,14 @@ async def index(request: Request) -> Response:
 async def _list(
     request: Request, user: Viewer, words: str = "", page: int = 1, status: int = 200, **context: Any
 ) -> Response:
-    rooms = await (queries.search_rooms(words, page) if words else queries.newest_rooms(page))
+    found = await (queries.search_rooms(words, page) if words else queries.newest_rooms(page))
+    rooms = Page.of(found, page, PAGE_SIZE)
     people = await search(user, words) if words and page == 1 and is_searchable(words) else []
     shown: dict[str, Any] = {
         "people": people[:MAX_PEOPLE],
-        "rooms": rooms[:PAGE_SIZE],
-        "more": len(rooms) > PAGE_SIZE,
-        "page": page,
+        "rooms": rooms.rows,
+        "more": rooms.has_more,
+        "page": rooms.number,
         "q": words,
     }
     shown["form"] = {"name": words, "topic": ""}
@@ -88,4 +90,4 @@ async def leave(request: Request) -> Response:
         broadcasts.membership_changed(seat.room.id, user.id)
         tracker().leave_now(user.id, seat.room.id)
         changes.member_left(seat.room.id, user)
-    return render.see_other("/lobby")
+    return render.see_other(path_for("lobby"))

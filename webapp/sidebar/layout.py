@@ -11,6 +11,8 @@ from webapp.accounts.viewer import Person
 from webapp.conversations.models import Membership
 from webapp.conversations.seats import Seat
 from webapp.http import render
+from webapp.http.params import Page
+from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, contacts_digest, digest, list_entries
 
@@ -34,8 +36,8 @@ async def render_with_sidebar(
 
     `online` has the ids of the listed friends who are online, None on a page without friends.
     """
-    listed = await list_entries(user.id, sidebar_page)
-    shown = listed[:PAGE_SIZE]
+    page = Page.of(await list_entries(user.id, sidebar_page), sidebar_page, PAGE_SIZE)
+    shown = page.rows
     if come := [entry for entry in shown if entry.is_undelivered]:
         await Membership.mark_delivered([entry.membership_id for entry in come])
         for entry in come:
@@ -43,11 +45,11 @@ async def render_with_sidebar(
     seen = digest(shown, streamed.room.id if streamed else None) if sidebar_page == 1 else OLDER_PAGE
     query = {"sidebar": seen if online is None else f"{seen}.{contacts_digest(online, request_count)}"}
     query["page"] = render.PAGE_VERSION
-    stream = f"{streamed.path}/events?after={streamed.room.version}&" if streamed else "/events?"
+    stream = f"{streamed.path}/events?after={streamed.room.version}&" if streamed else f"{path_for('viewer_events')}?"
     defaults: dict[str, Any] = {
         "sidebar": shown,
-        "sidebar_page": sidebar_page,
-        "sidebar_more": len(listed) > PAGE_SIZE,
+        "sidebar_page": page.number,
+        "sidebar_more": page.has_more,
         "stream": stream + urlencode(query),
         "online": online,
         "request_count": request_count,

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts.authentication import require_account
+from webapp.http.params import query
 from webapp.relationships.queries import request_counts
 from webapp.sidebar.layout import render_with_sidebar
 
@@ -17,7 +18,7 @@ async def sidebar(request: Request) -> Response:
         user,
         "sidebar/sidebar.html",
         request_count=request_count,
-        current_key=request.query_params.get("here", ""),
+        current_key=query(request, "here"),
     )
     response.headers["Refresh"] = "20"
     return response

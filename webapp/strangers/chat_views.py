@@ -13,6 +13,7 @@ from webapp.http import render
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import is_in_query
+from webapp.http.urls import path_for
 from webapp.messages import page
 from webapp.messages.page import PageContext
 from webapp.relationships.models import VeiledBlock
@@ -20,7 +21,7 @@ from webapp.strangers import broadcasts, friendship, steps
 from webapp.strangers.broadcasts import moved_response
 from webapp.strangers.masks import account_behind, find_seat, require_stranger
 from webapp.strangers.models import READING_MS, WAITING_MS, YOUNG_SECONDS
-from webapp.strangers.steps import HOME, REGISTER, stranger_for_change
+from webapp.strangers.steps import stranger_for_change
 from webapp.streams.opening import open_events
 
 
@@ -42,7 +43,7 @@ async def chat_page(request: Request, seat: Seat, context: PageContext, status: 
         "wants_friendship": is_in_query(request, "kept"),
     }
     response = render.page(request, seat.kind.template, status, **context)
-    page.remember_plain(request, response, HOME)
+    page.remember_plain(request, response, path_for("strangers"))
     return response
 
 
@@ -60,7 +61,7 @@ async def chat_events(request: Request) -> Response:
 
 async def leave(request: Request) -> Response:
     await steps.leave_chat(await stranger_for_change(request))
-    return render.see_other(HOME)
+    return render.see_other(path_for("strangers"))
 
 
 async def find_next(request: Request) -> Response:
@@ -68,11 +69,13 @@ async def find_next(request: Request) -> Response:
     stranger = require_stranger(request)
     seat = await stranger.current_chat()
     if request.method != "POST":
-        return render.page(request, "strangers/next.html", seat=seat) if seat else render.see_other(HOME)
+        return (
+            render.page(request, "strangers/next.html", seat=seat) if seat else render.see_other(path_for("strangers"))
+        )
     await throttle(settings.RATE_CHANGE, "stranger", str(stranger.person))
     form = await read_form(request, "sure")
     if seat and not form["sure"] and _is_young(seat.room):
-        return render.see_other(f"{HOME}/next")
+        return render.see_other(path_for("next_stranger"))
     await steps.leave_chat(stranger)
     return await steps.find(stranger)
 
@@ -91,7 +94,7 @@ async def block(request: Request) -> Response:
     await steps.leave_chat(stranger)
     if blocker and blocked:
         await VeiledBlock.put(blocker, blocked)
-    return render.see_other(HOME)
+    return render.see_other(path_for("strangers"))
 
 
 async def keep(request: Request) -> Response:
@@ -102,5 +105,5 @@ async def keep(request: Request) -> Response:
         raise NotFound(_("This chat is gone."))
     await friendship.offer_friendship(stranger, seat.room.id)
     if stranger.is_guest:
-        return render.see_other(REGISTER)
+        return render.see_other(path_for("register_stranger"))
     return await steps.become_friends(stranger, seat)

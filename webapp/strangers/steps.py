@@ -12,6 +12,7 @@ from webapp.core.errors import NotFound
 from webapp.db import engine
 from webapp.http import render
 from webapp.http.limits import throttle
+from webapp.http.urls import path_for
 from webapp.messages import typing
 from webapp.relationships import broadcasts as friends
 from webapp.strangers import broadcasts, friendship
@@ -21,9 +22,6 @@ from webapp.strangers.masks import require_stranger
 from webapp.strangers.models import Stranger
 
 logger = logging.getLogger(__name__)
-
-HOME = "/strangers"
-REGISTER = f"{HOME}/register"
 
 
 async def stranger_for_change(request: Request) -> Stranger:
@@ -39,10 +37,10 @@ async def find(stranger: Stranger) -> Response:
     try:
         await Conduct.check(stranger.person)
     except QuestionRequired:
-        return render.see_other(f"{HOME}/question")
+        return render.see_other(path_for("question"))
     if await stranger.start_waiting():
         await match_now(stranger)
-    return render.see_other(HOME)
+    return render.see_other(path_for("strangers"))
 
 
 async def match_now(stranger: Stranger) -> bool:

@@ -16,11 +16,12 @@ from webapp.conversations.models import Room
 from webapp.core.errors import Forbidden, Invalid, Problem
 from webapp.core.i18n import _, current_language
 from webapp.db import engine
-from webapp.http import cookie, known_browser, render, security_log
+from webapp.http import cookie, known_browser, negotiate, render, security_log
 from webapp.http.client import address_hash, client
 from webapp.http.error_pages import response_to
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
+from webapp.http.urls import path_for
 from webapp.live import Reader
 from webapp.strangers import conduct, friendship, steps
 from webapp.strangers.broadcasts import moved_response
@@ -28,7 +29,7 @@ from webapp.strangers.conduct import Conduct
 from webapp.strangers.interests import LANGUAGES, validate_preferences
 from webapp.strangers.masks import current_stranger, require_stranger
 from webapp.strangers.models import READING_MS, WAITING_MS, Stranger
-from webapp.strangers.steps import HOME, REGISTER, stranger_for_change
+from webapp.strangers.steps import stranger_for_change
 from webapp.streams.opening import end_oldest_streams, open_stream
 
 NO_WISHES = {"interests": "", "language": "", "rules": ""}
@@ -44,7 +45,11 @@ async def index(request: Request) -> Response:
         return start_page(request)
     goto = await _elsewhere(found)
     if client(request).is_fragment:  # the page of one who waits, which was told that they wait no more
-        return Response(status_code=204) if found.is_waiting else Response(headers={"HX-Redirect": goto or HOME})
+        return (
+            Response(status_code=204)
+            if found.is_waiting
+            else Response(headers={"HX-Redirect": goto or path_for("strangers")})
+        )
     if goto:
         return render.see_other(goto)
     if found.is_waiting:
@@ -65,7 +70,7 @@ async def _elsewhere(found: Stranger) -> str:
 async def _wait(request: Request, found: Stranger) -> Response:
     await found.extend_presence(WAITING_MS)
     if await steps.match_now(found):
-        return render.see_other(HOME)
+        return render.see_other(path_for("strangers"))
     total, seconds = await Stranger.count_waiting(), await found.seconds_waiting()
     return render.page(
         request, "strangers/waiting.html", viewer=found.mask, stranger=found, total=total, seconds=seconds
@@ -73,19 +78,11 @@ async def _wait(request: Request, found: Stranger) -> Response:
 
 
 def start_page(request: Request, found: Stranger | None = None, status: int = 200, **context: Any) -> Response:
-    language = found.language if found else _spoken(request)
+    language = found.language if found else negotiate.language(request, LANGUAGES)
     typed = {"interests": found.interests if found else "", "language": language, "rules": ""}
     shown: dict[str, Any] = {"languages": LANGUAGES, "form": typed, "problems": NO_WISHES, "problem": ""}
     shown["has_account"] = not found.is_guest if found else current_viewer(request) is not None
     return render.page(request, "strangers/index.html", status, **(shown | context))
-
-
-def _spoken(request: Request) -> str:
-    """The language that the browser asks for first, among those there are."""
-    for part in request.headers.get("accept-language", "").split(","):
-        if (code := part.split(";")[0].strip()[:2].lower()) in LANGUAGES:
-            return code
-    return "en"
 
 
 async def find_stranger(request: Request) -> Response:
@@ -146,26 +143,26 @@ async def _enter(request: Request) -> tuple[Stranger, str]:
 async def stop_waiting(request: Request) -> Response:
     found = await stranger_for_change(request)
     await found.stop_waiting()
-    return render.see_other(HOME)
+    return render.see_other(path_for("strangers"))
 
 
 async def register(request: Request) -> Response:
     """An account for a guest, who goes on behind the same mask."""
     found = require_stranger(request)
     if not found.is_guest:
-        return render.see_other(HOME)
+        return render.see_other(path_for("strangers"))
     if not settings.REGISTRATION_OPEN:
         raise Forbidden(_("New accounts are created by the administrator."))
     await found.extend_presence(READING_MS)
     if request.method != "POST":
-        return register_form(request, action=REGISTER)
+        return register_form(request, action=path_for("register_stranger"))
     typed = await read_form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", client(request).address)
         await require_allowed_address(request)
         account = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
-        return redisplay(request, "accounts/register.html", error, form=typed, action=REGISTER)
+        return redisplay(request, "accounts/register.html", error, form=typed, action=path_for("register_stranger"))
     security_log.record(request, "registered", account.code)
     response = await _grow_up(found, account)
     known_browser.remember(request, response, account.username or "")
@@ -176,7 +173,7 @@ async def _grow_up(found: Stranger, account: Person) -> Response:
     await friendship.claim_account(found, account)
     found.person = account.id
     seat = await found.current_chat()
-    return await steps.become_friends(found, seat) if seat else render.see_other(HOME)
+    return await steps.become_friends(found, seat) if seat else render.see_other(path_for("strangers"))
 
 
 async def me_css(request: Request) -> Response:
@@ -193,5 +190,5 @@ async def waiting_events(request: Request) -> Response:
     await end_oldest_streams(request)
     labels = {"session": client(request).session_id, "user": stranger.mask_id}
     channels = [f"mask:{stranger.mask_id}"]
-    reader = Reader(channels, None, "sse", frozenset(), labels, "/strangers", current_language().code)
+    reader = Reader(channels, None, "sse", frozenset(), labels, path_for("strangers"), current_language().code)
     return open_stream(request, reader)

@@ -2,6 +2,7 @@
 
 from webapp.core.i18n import _, use_language
 from webapp.http import render
+from webapp.http.urls import path_for
 from webapp.live import Ending, Reader, frames
 
 PAUSED = Ending("paused", _("This page is paused, because you have opened others since."), "{page}", _("Use this page"))
@@ -11,7 +12,8 @@ def last_frame(reader: Reader, ending: Ending) -> bytes:
     """Return the frame that takes the place of the page's connection, so that it does not connect again."""
     # A frame whose document ended would ask for it again every three seconds.
     reader.is_parked = reader.framing == "html"
-    link = ending.link.format(page=reader.page)
+    paths = {name: path_for(name) for name in ("lobby", "login", "strangers")}
+    link = ending.link.format(page=reader.page, **paths)
     with use_language(reader.language):
         html = render.fragment(
             "streams/_ended.html", code=ending.name, reason=ending.text, link=link, link_text=ending.link_text
