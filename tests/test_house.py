@@ -256,6 +256,13 @@ def test_every_python_file_that_a_text_names_is_there(path: Path) -> None:
     assert [name for name in sorted(named) if not any(file.endswith(f"/{name}") for file in files)] == []
 
 
+def test_every_file_and_folder_of_the_readme_is_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = {*re.findall(r"`((?:[\w-]+/)+(?:[\w-]+\.(?:html|css|js))?)`", text)} - {"var/"}
+    assert "live/" in named
+    assert [path for path in named if not any((root / path).exists() for root in (ROOT, WEBAPP, ROOT / "static"))] == []
+
+
 # Private parts of libraries, which pyproject.toml pins exactly: how many each module uses, so that a new one is seen.
 # The first are the adapters, whose work it is; the others should get fewer. What is ours to override is not counted.
 PRIVATE_PARTS = {

@@ -56,7 +56,7 @@ async def test_it_is_over_after_a_while_by_itself(
     bob: Person, room: Room, page: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.live.states.PROMPT", Pace(0.0, 0.0))
-    monkeypatch.setattr(typing, "SHOWN_SECONDS", 0.01)
+    monkeypatch.setattr(typing, "VISIBLE_SECONDS", 0.01)
     await bob.post(f"{room.path}/typing")
     await hears(page, 'hx-target="#typing"', not_words="is typing")
 

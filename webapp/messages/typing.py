@@ -1,4 +1,4 @@
-"""Who is typing: kept in memory, for as long as it is shown."""
+"""Who is typing in which room: held in memory for VISIBLE_SECONDS."""
 
 import asyncio
 from collections.abc import Collection
@@ -9,18 +9,20 @@ from webapp.core.lifetime import Slot
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
 
-SHOWN_SECONDS = 5.0
-INTERVAL_SECONDS = 3.0
-NAMES_SHOWN = 3
+# How long one report of an open page counts.
+VISIBLE_SECONDS = 5.0
+# How often a page reports that its person goes on typing: the throttle in templates/messages/_composer.html.
+REPORT_SECONDS = 3.0
+MAX_NAMES = 3
 
-# By room: the codes of those who type to their names, and until when (on the loop's clock) each is shown.
+# By room: the code of each person who types, with their name and the time of the loop's clock until which it counts.
 typists = Slot[dict[int, dict[str, tuple[str, float]]]]("memory of who types")
 
 
 def started(room_id: int, user: Person) -> None:
     """The person is typing. Said again too soon, it says nothing new."""
     _, until = typists().get(room_id, {}).get(user.code, ("", 0.0))
-    is_fresh = until - asyncio.get_running_loop().time() > SHOWN_SECONDS - INTERVAL_SECONDS
+    is_fresh = until - asyncio.get_running_loop().time() > VISIBLE_SECONDS - REPORT_SECONDS
     if user.shows_typing and not is_fresh:
         hub().broadcast("typing", room=room_id, code=user.code, name=user.display_name)
 
@@ -40,8 +42,8 @@ def on_typing(room: int, code: str, name: str) -> None:
         return
     if name:
         loop = asyncio.get_running_loop()
-        typists().setdefault(room, {})[code] = (name, loop.time() + SHOWN_SECONDS)
-        loop.call_later(SHOWN_SECONDS, hub().refresh_local, channel, "typing")
+        typists().setdefault(room, {})[code] = (name, loop.time() + VISIBLE_SECONDS)
+        loop.call_later(VISIBLE_SECONDS, hub().refresh_local, channel, "typing")
     elif typists().get(room, {}).pop(code, None) is None:
         return
     hub().refresh_local(channel, "typing")
@@ -59,7 +61,7 @@ async def typing(rooms: Collection[int]) -> dict[int, Payload]:
 
 
 def typing_frame(people: dict[str, str]) -> Payload:
-    shown = dict(islice(people.items(), NAMES_SHOWN))
+    shown = dict(islice(people.items(), MAX_NAMES))
 
     def made() -> Frame:
         html = render.fragment("messages/_typing.html", people=shown, others=len(people) - len(shown))
