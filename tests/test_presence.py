@@ -23,8 +23,8 @@ from webapp.live import hub
 from webapp.presence import broadcasts
 from webapp.presence import tracker as attendances
 from webapp.presence.last_seen import last_seen_for, last_seen_text, update_last_seen
-from webapp.presence.models import LEASE_SECONDS, NO_ROOM, Process, Visit
-from webapp.presence.queries import is_online, online, presence_in
+from webapp.presence.models import Process, Visit
+from webapp.presence.queries import LEASE_SECONDS, NO_ROOM, is_online, online, presence_in
 from webapp.presence.tracker import GRACE_SECONDS, READING_SECONDS, WRITE_SECONDS, PresenceTracker, tracker
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

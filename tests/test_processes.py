@@ -25,7 +25,7 @@ from tests.server_people import (
     status,
 )
 from tests.servers import App, Postgres, Redis
-from webapp.presence.models import LEASE_SECONDS
+from webapp.presence.queries import LEASE_SECONDS
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """What pages, posts and resumes ask of the database: how often, as often with ten times the rows, and by an index."""
 
 import asyncio
+import importlib
+import inspect
 import json
 import os
 import sqlite3
@@ -56,7 +58,7 @@ MOST = {
 SEARCHES = ("a search for people", "a search by code", "a search for rooms")
 GROWING = ("message", "membership", "session", "visit", "user", "search_name", "friendship", "block", "veiled_block")
 # What may be read whole: the list of rooms, a batch of rows that is given with the query, what a subquery found.
-SMALL = {"room", "process", "CONSTANT", "came", "went", "entry", "pair", "removed"}
+SMALL = {"room", "process", "CONSTANT", "came", "went", "asked", "entry", "pair", "removed"}
 SIZES = {"small": (100, 10_000), "large": (1_000, 100_000)}  # users, messages in the room
 HERE = 20  # people in the room
 Report = dict[str, Any]
@@ -125,6 +127,13 @@ def test_a_cost_that_grows_with_the_rows_would_be_found(reports: dict[str, Repor
 def test_no_question_is_answered_by_reading_a_table_that_grows(reports: dict[str, Report]) -> None:
     assert set(MOST) <= set(reports["large"]["asked"])
     assert reports["large"]["scans"] == [], "\n".join(reports["large"]["scans"])
+
+
+def test_every_function_of_every_queries_module_is_explained(reports: dict[str, Report]) -> None:
+    """A new one is added to `every_query` below."""
+    assert reports["large"]["queries"]["known"] == reports["large"]["queries"]["explained"]
+    assert reports["large"]["queries"]["silent"] == []
+    assert reports["large"]["queries"]["scans"] == []
 
 
 def test_a_question_that_reads_a_whole_table_would_be_found(reports: dict[str, Report]) -> None:
@@ -279,6 +288,73 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     return heard | {what: await record_queries(work()) for what, work in works.items()}
 
 
+def query_functions() -> set[str]:
+    """The functions of all modules that are called queries, as "accounts.queries.viewer_by_token"."""
+    found = set()
+    for path in ROOT.joinpath("webapp").rglob("queries.py"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for function, value in vars(importlib.import_module(name)).items():
+            if inspect.iscoroutinefunction(value) and value.__module__ == name and not function.startswith("_"):
+                found.add(f"{name.removeprefix('webapp.')}.{function}")
+    return found
+
+
+async def every_query(token: str) -> dict[str, Awaitable[object]]:
+    """Each function of the modules that are called queries, with values that find something."""
+    from webapp.accounts import queries as accounts
+    from webapp.accounts.models import User
+    from webapp.presence import queries as presence
+    from webapp.presence.tracker import tracker
+    from webapp.relationships import queries as relationships
+    from webapp.sidebar import queries as sidebar
+
+    user = await User.all().order_by("id").first()
+    other = await User.all().order_by("id").offset(1).first()
+    assert user
+    assert other
+    await User.filter(id=user.id).update(blocks_version=1)
+    viewer = await accounts.viewer_by_token(token)
+    assert viewer
+    calls: list[tuple[Any, ...]] = [
+        (accounts.viewer_by_token, token),
+        (accounts.profile_by_code, other.code),
+        (accounts.people_by_code, other.code),
+        (accounts.bans_by_session, [viewer.session_id, viewer.session_id + 1]),
+        (presence.online, [user.id, other.id]),
+        (presence.rooms_shown_to, user.id),
+        (presence.has_dead_process,),
+        (presence.visits_of, tracker().process),
+        (presence.presence_in, [1]),
+        (relationships.friendship_between, user, other),
+        (relationships.is_friend_online, user, other),
+        (relationships.friends, user),
+        (relationships.requesters, other),
+        (relationships.requests, other),
+        (relationships.friend_ids, user.id),
+        (relationships.friend_ids_by_user, [user.id, other.id]),
+        (relationships.request_counts, [user.id, other.id]),
+        (relationships.blocks_between, user, other),
+        (relationships.is_blocked_between, user, other),
+        (relationships.require_none_blocked, user, other),
+        (relationships.blocked_either_way, user),
+        (relationships.blocked_codes, viewer),
+        (relationships.blocked_people, user),
+        (relationships.veiled_blocks, user),
+        (relationships.friends_by_name, "an", [other.id]),
+        (relationships.people_by_name, user, "an"),
+        (relationships.contacts, user),
+        (relationships.relationship, user, other),
+        (relationships.find_person, user, other.code),
+        (relationships.without_blocked, user, [other]),
+        (sidebar.list_entries, user.id),
+        (sidebar.list_entries_by_user, [user.id, other.id]),
+        (sidebar.entries_for, [(user.id, 1), (other.id, 1)]),
+        (sidebar.room_facts, [1, 2]),
+        (sidebar.person_facts, [user.id, other.id]),
+    ]
+    return {f"{call.__module__.removeprefix('webapp.')}.{call.__name__}": call(*values) for call, *values in calls}
+
+
 async def scanned(query: str, values: list[Any]) -> set[str]:
     """The growing tables that the engine would read from end to end for the query."""
     from webapp import settings
@@ -369,6 +445,18 @@ async def measure(size: str) -> Report:
             for query, values in queries
             for table in await scanned(query, values)
         ]
+        explained = {name: await record_queries(work) for name, work in (await every_query(token)).items()}
+        queries = {
+            "known": sorted(query_functions()),
+            "explained": sorted(explained),
+            "silent": sorted(name for name, asked in explained.items() if not asked),
+            "scans": [
+                f"{name}: {table}: {query}"
+                for name, asked in explained.items()
+                for query, values in asked
+                for table in await scanned(query, values)
+            ],
+        }
         # Whoever was here is still here, however long all that has taken.
         await Process.renew(tracker().process)
         costs = {what: await cost_of_all(queries) for what, queries in heard.items()}
@@ -382,6 +470,7 @@ async def measure(size: str) -> Report:
         "engine": "sqlite" if engine.settings.ON_SQLITE else "postgresql",
         "costs": costs,
         "scans": scans,
+        "queries": queries,
         "control": control,
         "rows": rows,
     }

@@ -19,7 +19,7 @@ from tests.live_page import PERSON
 from tests.servers import App, Postgres, Redis
 from webapp import settings
 from webapp.http import cookie
-from webapp.presence.models import LEASE_SECONDS
+from webapp.presence.queries import LEASE_SECONDS
 from webapp.presence.tracker import GRACE_SECONDS
 
 pytestmark = pytest.mark.slow

@@ -1,7 +1,7 @@
 """Who asks, in one query, and people as rows."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,3 +74,13 @@ async def viewer_by_token(token: str) -> Viewer | None:
             session_uses().record(viewer.session_id, sql.from_db(row["session_used_at"]))
             return viewer
     return None
+
+
+async def bans_by_session(sessions: Collection[int]) -> dict[int, bool]:
+    """Return those of the sessions that have not ended, and whether an administrator keeps their person out."""
+    rows = await sql.fetch_inline(
+        'SELECT session.id, banned_until > ? AS is_banned FROM session JOIN "user" ON "user".id = user_id '
+        f"WHERE session.id IN ({sql.placeholders(sessions)})",
+        sql.to_db(datetime.now(UTC)), *sessions,
+    )  # fmt: skip
+    return {row["id"]: bool(row["is_banned"]) for row in rows}

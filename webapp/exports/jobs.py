@@ -18,7 +18,7 @@ from webapp.core.i18n import ENGLISH, _, current_language
 from webapp.db import sql
 from webapp.db.sql import NOW
 from webapp.http.urls import path_for
-from webapp.presence.models import LEASE_SECONDS
+from webapp.presence.queries import LEASE_SECONDS
 
 WAITING, MAKING, READY, FAILED = "waiting", "making", "ready", "failed"
 LIFETIME = timedelta(hours=24)

@@ -5,8 +5,7 @@ from collections.abc import Collection
 from webapp.db.sql import BATCH_SIZE
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
-from webapp.presence.models import NO_ROOM
-from webapp.presence.queries import RoomPresence, presence_in, rooms_shown_to
+from webapp.presence.queries import NO_ROOM, RoomPresence, presence_in, rooms_shown_to
 
 
 def changed(users: Collection[int]) -> None:

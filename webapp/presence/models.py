@@ -11,19 +11,10 @@ from webapp.accounts.models import User
 from webapp.db import sql, transaction
 from webapp.db.sql import NOW, batches
 from webapp.presence.last_seen import update_last_seen
+from webapp.presence.queries import IS_DEAD, UserRoom, has_dead_process, visits_of
 
-# A process says every five seconds that it lives; one that was not heard for twenty is gone, and its people with it.
+# How often a process renews its lease.
 RENEW_SECONDS = 5
-LEASE_SECONDS = 20
-
-
-# A person and the room that a page of theirs shows; NO_ROOM for a page that shows none. Rooms begin at 1.
-UserRoom = tuple[int, int]
-
-
-NO_ROOM = 0
-IS_ALIVE = f"process.seen_at >= {NOW} - {LEASE_SECONDS}"
-IS_DEAD = f"seen_at < {NOW} - {LEASE_SECONDS}"
 
 
 class Process(Model):
@@ -56,7 +47,7 @@ class Process(Model):
         """Delete the processes whose lease has ended (on SQLite: all others); where their people were."""
         if everyone_but:
             return await transaction.transact(cls._delete, "id <> ?", everyone_but)
-        if not await sql.fetch_inline(f"SELECT id FROM process WHERE {IS_DEAD} LIMIT 1"):
+        if not await has_dead_process():
             return set()  # as nearly always, and nothing was written
         return await transaction.transact(cls._delete, IS_DEAD)
 
@@ -71,8 +62,7 @@ class Process(Model):
         places: set[UserRoom] = set()
         held = f"UPDATE process SET renewed = 1 WHERE {which} RETURNING id, seen_at"
         for process in await sql.execute(held, *parameters):
-            visits = await sql.fetch_inline("SELECT user_id, room_id FROM visit WHERE process_id = ?", process["id"])
-            here = {(visit["user_id"], visit["room_id"]) for visit in visits}
+            here = await visits_of(process["id"])
             await update_last_seen({user for user, _ in here}, datetime.fromtimestamp(process["seen_at"], UTC))
             await cls.filter(id=process["id"]).delete()
             places |= here

@@ -4,14 +4,20 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from webapp.db import sql
-from webapp.db.sql import batches
-from webapp.presence.models import IS_ALIVE, NO_ROOM
+from webapp.db.sql import NOW, batches
 
+# A person and the room that a page of theirs shows; NO_ROOM for a page that shows none. Rooms begin at 1.
+UserRoom = tuple[int, int]
+NO_ROOM = 0
+# A process that has not renewed its lease for so long has died, and nobody's page is open there.
+LEASE_SECONDS = 20
+IS_ALIVE = f"process.seen_at >= {NOW} - {LEASE_SECONDS}"
+IS_DEAD = f"seen_at < {NOW} - {LEASE_SECONDS}"
 NAMES_SHOWN = 24
 
 
 def is_online(user: str = '"user"') -> str:
-    """The condition for a query that has the table of users under that name; null where a LEFT JOIN found nobody."""
+    """Return a condition on the table of users, under that name; it is null where a LEFT JOIN found nobody."""
     return (
         f"({user}.shows_presence AND EXISTS (SELECT 1 FROM visit JOIN process ON process.id = visit.process_id "
         f"WHERE visit.user_id = {user}.id AND {IS_ALIVE}))"
@@ -31,6 +37,17 @@ async def rooms_shown_to(user: int) -> list[int]:
     """Return the rooms that the person's pages show, in any process."""
     rows = await sql.fetch_inline("SELECT DISTINCT room_id FROM visit WHERE user_id = ? AND room_id > ?", user, NO_ROOM)
     return [row["room_id"] for row in rows]
+
+
+async def has_dead_process() -> bool:
+    """Return whether the lease of a process has ended."""
+    return bool(await sql.fetch_inline(f"SELECT id FROM process WHERE {IS_DEAD} LIMIT 1"))
+
+
+async def visits_of(process: str) -> set[UserRoom]:
+    """Return where people's pages are open in the process."""
+    rows = await sql.fetch_inline("SELECT user_id, room_id FROM visit WHERE process_id = ?", process)
+    return {(row["user_id"], row["room_id"]) for row in rows}
 
 
 class PresentRow(NamedTuple):

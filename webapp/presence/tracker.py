@@ -13,7 +13,8 @@ from webapp.db import engine
 from webapp.live import Reader, hub
 from webapp.live.providers import StreamWatcher
 from webapp.presence import broadcasts
-from webapp.presence.models import NO_ROOM, RENEW_SECONDS, Process, UserRoom, Visit
+from webapp.presence.models import RENEW_SECONDS, Process, Visit
+from webapp.presence.queries import NO_ROOM, UserRoom
 
 WRITE_SECONDS = 0.5
 # A page that changes closes its stream and opens another: nobody should see the person flicker.
