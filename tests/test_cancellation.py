@@ -71,7 +71,7 @@ async def nothing_is_left() -> None:
     assert not hub().channels
     assert not transaction._writing
     async with asyncio.timeout(5):
-        await asyncio.gather(*(sql.rows("SELECT 1") for _ in range(engine.POOL_SIZE + 1)))
+        await asyncio.gather(*(sql.fetch_all("SELECT 1") for _ in range(engine.POOL_SIZE + 1)))
     # Others in the background (who is here, what was read) may hold one for a moment.
     async with asyncio.timeout(5):
         while is_busy(sql.connection()):

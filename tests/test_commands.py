@@ -352,7 +352,7 @@ from webapp.db import engine, sql
 
 async def ask():
     async with engine.connected():
-        print((await sql.rows("SELECT current_setting('jit') AS jit"))[0]["jit"])
+        print((await sql.fetch_all("SELECT current_setting('jit') AS jit"))[0]["jit"])
 
 asyncio.run(ask())
 """

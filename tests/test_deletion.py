@@ -85,15 +85,15 @@ async def set_picture(one: Person, colour: str = "red") -> str:
 async def left_of(user: User) -> dict[str, int]:
     """How many rows of every table still say this id; but for what says nothing about a person."""
     if settings.ON_SQLITE:
-        tables = await sql.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        tables = await sql.fetch_all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         references = {
             (table["name"], column["from"])
             for table in tables
-            for column in await sql.rows(f'PRAGMA foreign_key_list("{table["name"]}")')
+            for column in await sql.fetch_all(f'PRAGMA foreign_key_list("{table["name"]}")')
             if column["table"] == "user"
         }
     else:
-        found = await sql.rows(
+        found = await sql.fetch_all(
             "SELECT conrelid::regclass::text AS name, attname AS column FROM pg_constraint "
             "JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1] "
             "WHERE contype = 'f' AND confrelid = '\"user\"'::regclass"
@@ -102,7 +102,7 @@ async def left_of(user: User) -> dict[str, int]:
     assert len(references) >= 8
     counts = {}
     for table, column in [*sorted(references), ("user", "id")]:
-        [row] = await sql.rows(f'SELECT count(*) AS n FROM "{table}" WHERE "{column}" = ?', user.id)
+        [row] = await sql.fetch_all(f'SELECT count(*) AS n FROM "{table}" WHERE "{column}" = ?', user.id)
         counts[f"{table}.{column}"] = row["n"]
     return counts
 

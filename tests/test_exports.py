@@ -31,6 +31,7 @@ from webapp.exports.jobs import FAILED, MAKING, READY, WAITING, Export
 from webapp.http.forms import Upload
 from webapp.live import hub
 from webapp.media import images, store
+from webapp.messages import queries as messages
 from webapp.messages.models import Message
 from webapp.presence.models import Process
 from webapp.presence.tracker import tracker
@@ -199,7 +200,7 @@ async def test_that_it_failed_is_said_and_it_can_be_tried_again(
 
     await notebook(alice, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(Message, "list_after", broken)
+        patch.setattr(messages, "list_after", broken)
         await press(alice)
         await made(alice, FAILED)
     page = await alice.get(PAGE)
@@ -399,7 +400,7 @@ async def test_how_much_somebody_wrote_is_counted_without_reading_it(alice: Pers
     with recorded_queries() as queries:
         await archive.rooms_to_export(who(alice))
     [query] = [query for query, _ in queries if "count(*)" in query]
-    plan = await sql.rows(f"EXPLAIN QUERY PLAN {query}", who(alice).id)
+    plan = await sql.fetch_all(f"EXPLAIN QUERY PLAN {query}", who(alice).id)
     assert "USING COVERING INDEX" in plan[0]["detail"]
 
 
@@ -451,7 +452,7 @@ async def test_an_account_that_goes_while_it_is_made_leaves_nothing(
     alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await notebook(alice, 3 * archive.BATCH_SIZE)
-    after = Message.list_after
+    after = messages.list_after
 
     async def leave_meanwhile(room: Room, number: int, *rest: Any) -> Any:
         if number == 2 * archive.BATCH_SIZE:
@@ -459,7 +460,7 @@ async def test_an_account_that_goes_while_it_is_made_leaves_nothing(
             await steps.finish(who(alice))
         return await after(room, number, *rest)
 
-    monkeypatch.setattr(Message, "list_after", leave_meanwhile)
+    monkeypatch.setattr(messages, "list_after", leave_meanwhile)
     claimed = await begun(alice)
     await worker.build(claimed)
     assert files(folder) == []
@@ -573,7 +574,7 @@ async def test_a_process_that_stops_lets_go_of_it(alice: Person, folder: Path, m
 
     await notebook(alice, 3)
     claimed = await begun(alice)
-    monkeypatch.setattr(Message, "list_after", endless)
+    monkeypatch.setattr(messages, "list_after", endless)
     task = asyncio.create_task(worker.build(claimed))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await reached.wait()
@@ -591,7 +592,7 @@ async def test_it_is_not_made_for_ever(alice: Person, folder: Path, monkeypatch:
 
     await notebook(alice, 3)
     claimed = await begun(alice)
-    monkeypatch.setattr(Message, "list_after", endless)
+    monkeypatch.setattr(messages, "list_after", endless)
     monkeypatch.setattr(worker, "MAX_SECONDS", 0.05)
     await worker.build(claimed)
     assert (await Export.get(user_id=who(alice).id)).state == FAILED

@@ -271,8 +271,6 @@ PRIVATE_PARTS = {
     "db.sqlite": 2,  # aiosqlite: the connection below; Tortoise: the lock of transactions
     "live.redis": 1,  # broadcaster: the type of a backend
     "live.sse": 1,  # sse-starlette: the signal of a shutdown
-    #
-    "db.prepared": 5,  # Tortoise and pypika: a query's parts
 }
 
 

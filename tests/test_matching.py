@@ -162,7 +162,7 @@ async def test_whatever_people_do_at_the_same_moment_nobody_sits_wrongly(
 ) -> None:
     await Stranger.all().update(since=None, room_id=None, here_until=0)
     await Room.all().delete()
-    await sql.rows("DELETE FROM met WHERE 1 = 1 RETURNING id")
+    await sql.execute("DELETE FROM met WHERE 1 = 1 RETURNING id")
     apart = {(crowd[0].person, crowd[1].person), (crowd[2].person, crowd[3].person)}
     for moment, seconds in schedule:
         waiting_here = set(
@@ -180,7 +180,7 @@ async def test_whatever_people_do_at_the_same_moment_nobody_sits_wrongly(
 
 async def pass_time(seconds: int) -> None:
     """So many seconds later, with every page open all the while."""
-    await sql.rows(
+    await sql.execute(
         f"UPDATE stranger SET since = since - ?, here_until = CASE WHEN here_until = 0 THEN 0 ELSE {CLOCK} + 10000 END "
         "WHERE since IS NOT NULL RETURNING id",
         seconds * 1000,

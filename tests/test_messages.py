@@ -23,8 +23,9 @@ from webapp.conversations.models import Membership, Room
 from webapp.core.errors import NotFound
 from webapp.db import sql, transaction
 from webapp.messages import posting, rendering
-from webapp.messages.models import MAX_LENGTH, PAGE_SIZE, Message, new_nonce
+from webapp.messages.models import MAX_LENGTH, Message, new_nonce
 from webapp.messages.posting import Posted
+from webapp.messages.queries import PAGE_SIZE, list_after
 from webapp.presence.tracker import tracker
 
 FORM = "application/x-www-form-urlencoded"
@@ -791,7 +792,7 @@ async def test_an_edit_that_names_no_version_is_stored(bob: Person, room: Room, 
 
 async def test_what_is_read_after_a_number_has_the_address_of_its_message(bob: Person, room: Room) -> None:
     await fill(room, bob, 2)
-    found = await Message.list_after(await now(room), 1, 10)
+    found = await list_after(await now(room), 1, 10)
     assert [line.path for line in found] == [f"{room.path}/messages/2"]
     assert (await bob.get(found[0].path)).status_code == 303
 
@@ -817,8 +818,8 @@ async def test_the_author_the_owner_and_an_administrator_may_remove(
     assert (removed.body, removed.html) == ("", "")
     assert removed.removed_at
     assert (removed.number, removed.posted_version, removed.version) == (1, 1, 3)
-    for row in await sql.rows("SELECT * FROM message WHERE number = 1"):
-        assert not [value for value in row.values() if "secret" in str(value)]
+    for row in await sql.fetch_all("SELECT * FROM message WHERE number = 1"):
+        assert not [value for value in row if "secret" in str(value)]
 
 
 async def test_nobody_else_may_remove(alice: Person, bob: Person, charlie: Person, visitor: Person, room: Room) -> None:

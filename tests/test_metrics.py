@@ -22,7 +22,6 @@ from webapp.core import faults as module
 from webapp.core.faults import Fault, faults
 from webapp.db import engine, sql
 from webapp.live import hub
-from webapp.messages.models import Message
 from webapp.ops import health
 
 TOKEN = "a token for those who may look"
@@ -186,7 +185,7 @@ async def test_whoever_finds_the_database_away_it_is_one_line(
 ) -> None:
     monkeypatch.setattr(hub(), "providers", replace(hub().providers, access_checks=[away]))
     monkeypatch.setattr(sql, "fetch_inline", away)
-    monkeypatch.setattr(Message, "list_page", away)
+    monkeypatch.setattr("webapp.messages.rendering.list_page", away)
     for _ in range(5):
         assert (await alice.get(room.path)).status_code == 503
         assert (await alice.get("/health")).status_code == 503

@@ -173,9 +173,11 @@ async def migrated(migrations: str, until: str | None = None) -> None:
 
 async def everything() -> dict[str, list[dict[str, Any]]]:
     """Every row; a moment as the text that SQLite keeps, whichever way it came."""
-    found = {table: await sql.rows(f'SELECT * FROM "{table}" ORDER BY id') for table in CONTENT}
+    found = {table: await sql.fetch_all(f'SELECT * FROM "{table}" ORDER BY id') for table in CONTENT}
     return {
-        table: [{name: str(value) if name.endswith("_at") else value for name, value in row.items()} for row in rows]
+        table: [
+            {name: str(value) if name.endswith("_at") else value for name, value in dict(row).items()} for row in rows
+        ]
         for table, rows in found.items()
     }
 
@@ -207,7 +209,7 @@ async def migrate_what_people_use(migrations: str) -> dict[str, object]:
             for name, value in row.items()
             if now.get(name, now.get("about") if name == "bio" else None) != value
         ]
-        found_by = await sql.rows("SELECT folded FROM search_name ORDER BY user_id, folded")
+        found_by = await sql.fetch_all("SELECT folded FROM search_name ORDER BY user_id, folded")
         # CONTENT speaks of `bio`, which may have another name now.
         about = {"about": "x"} if "about" in after["user"][0] else {"bio": "x"}
         CONTENT["user"][0].pop("bio")
@@ -221,8 +223,8 @@ async def migrate_what_people_use(migrations: str) -> dict[str, object]:
             "two people of one name": await refused("user", code="BBBB-BBBB", skeleton="b", **about),
             "two rooms of one name": await refused("room", key="another"),
         }
-        await sql.rows('DELETE FROM "user" WHERE id = 3 RETURNING id')
-        await sql.rows("DELETE FROM room WHERE id = 2 RETURNING id")
+        await sql.execute('DELETE FROM "user" WHERE id = 3 RETURNING id')
+        await sql.execute("DELETE FROM room WHERE id = 2 RETURNING id")
         left = {table: len(rows) for table, rows in (await everything()).items()}
         return {
             "missing": missing,
@@ -283,15 +285,16 @@ async def migrate_blocks(migrations: str) -> dict[str, object]:
             await insert("membership", CONTENT["membership"][0] | {"room_id": room, "user_id": user})
         await insert("friendship", {"low_id": 1, "high_id": 5, "asked_by": 1, "asked_at": NOW, "withdrawn": True})
         for number, skeleton in ((1, "ann_x"), (2, "ann__x"), (3, "_bo__b_")):
-            await sql.rows('UPDATE "user" SET skeleton = ? WHERE id = ? RETURNING id', skeleton, number)
+            await sql.execute('UPDATE "user" SET skeleton = ? WHERE id = ? RETURNING id', skeleton, number)
         for blocker, blocked in BLOCKS:
             await insert("block", {"blocker_id": blocker, "blocked_id": blocked, "created_at": NOW})
     await migrated(migrations)
     async with engine.connected():
-        kept = await sql.rows("SELECT blocker_id, blocked_id, created_at, 'block' AS what FROM block")
-        veiled = await sql.rows("SELECT *, everywhere AS what FROM veiled_block")
-        names = await sql.rows('SELECT skeleton FROM "user" WHERE id <= 3 ORDER BY id')
-        changed = await sql.rows('SELECT id FROM "user" WHERE blocks_version > 0 ORDER BY id')
+        blocks = await sql.fetch_all("SELECT blocker_id, blocked_id, created_at, 'block' AS what FROM block")
+        kept = list(map(dict, blocks))
+        veiled = list(map(dict, await sql.fetch_all("SELECT *, everywhere AS what FROM veiled_block")))
+        names = await sql.fetch_all('SELECT skeleton FROM "user" WHERE id <= 3 ORDER BY id')
+        changed = await sql.fetch_all('SELECT id FROM "user" WHERE blocks_version > 0 ORDER BY id')
     for row in veiled:
         row["what"] = "everywhere" if row["everywhere"] else "matching"
     return {
@@ -314,7 +317,8 @@ async def migrate_removals(migrations: str) -> dict[str, object]:
             await insert("message", row | {"removed_at": NOW if is_removed else None})
     await migrated(migrations)
     async with engine.connected():
-        return {"rooms": await sql.rows("SELECT last_line, is_last_removed, removed_count FROM room ORDER BY id")}
+        rooms = await sql.fetch_all("SELECT last_line, is_last_removed, removed_count FROM room ORDER BY id")
+        return {"rooms": list(map(dict, rooms))}
 
 
 def sqlite(folder: Path, _: Any) -> str:

@@ -111,7 +111,7 @@ async def test_one_process_in_an_hour_does_it(app: object) -> None:
     assert sorted(claims) == [False] * 5 + [True]
     assert not await Chore.claim("purge", 3600)
     assert await Chore.claim("another", 3600)
-    await sql.rows("UPDATE chore SET done_at = done_at - 3601 WHERE name = ? RETURNING name", "purge")
+    await sql.execute("UPDATE chore SET done_at = done_at - 3601 WHERE name = ? RETURNING name", "purge")
     claims = await asyncio.gather(*[Chore.claim("purge", 3600) for _ in range(6)])
     assert sorted(claims) == [False] * 5 + [True]
 

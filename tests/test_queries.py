@@ -200,7 +200,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.conversations.models import Membership, Room
     from webapp.db import sql
     from webapp.messages import changes, posting
-    from webapp.messages.models import Message
+    from webapp.messages.queries import list_after
     from webapp.presence.models import Visit
     from webapp.presence.queries import online, rooms_shown_to
     from webapp.presence.tracker import tracker
@@ -260,8 +260,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "somebody's profile": lambda: get(last.path),
         "my friends": lambda: get("/friends"),
         "a request and a cancel": ask,
-        "a page of an export": lambda: Message.list_after(room, middle, 100),
-        "a page of what I wrote": lambda: Message.list_after(room, middle, 100, first.id),
+        "a page of an export": lambda: list_after(room, middle, 100),
+        "a page of what I wrote": lambda: list_after(room, middle, 100, first.id),
     }
     many = range(first.id, first.id + 100)
     places = [(user, room) for user in many for room in (0, 2)]
@@ -281,8 +281,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "the stylesheet for who has blocked somebody": lambda: get("/me.css"),
     }
     heard |= {what: await record_queries(work()) for what, work in works.items()}
-    await sql.rows("UPDATE message SET removed_at = created_at WHERE number % 2 = 0 RETURNING id")
-    await sql.rows("UPDATE room SET removed_count = last_number / 2 RETURNING id")
+    await sql.execute("UPDATE message SET removed_at = created_at WHERE number % 2 = 0 RETURNING id")
+    await sql.execute("UPDATE room SET removed_count = last_number / 2 RETURNING id")
     await Membership.filter(user_id=first.id, room_id=room.id).update(read_number=F("read_number") - 90)
     works = {"the sidebar where much was removed": lambda: get("/sidebar")}
     return heard | {what: await record_queries(work()) for what, work in works.items()}
@@ -303,23 +303,46 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     """Each function of the modules that are called queries, with values that find something."""
     from webapp.accounts import queries as accounts
     from webapp.accounts.models import User
+    from webapp.conversations import queries as conversations
+    from webapp.conversations.models import Room
+    from webapp.messages import queries as messages
     from webapp.presence import queries as presence
     from webapp.presence.tracker import tracker
     from webapp.relationships import queries as relationships
     from webapp.sidebar import queries as sidebar
+    from webapp.strangers import queries as strangers
 
     user = await User.all().order_by("id").first()
     other = await User.all().order_by("id").offset(1).first()
     assert user
     assert other
     await User.filter(id=user.id).update(blocks_version=1)
-    viewer = await accounts.viewer_by_token(token)
+    viewer, room = await accounts.viewer_by_token(token), await conversations.room_by_id(1)
     assert viewer
+    assert room
+    chat = await Room.filter(kind="direct").first()
+    assert chat
     calls: list[tuple[Any, ...]] = [
         (accounts.viewer_by_token, token),
         (accounts.profile_by_code, other.code),
         (accounts.people_by_code, other.code),
         (accounts.bans_by_session, [viewer.session_id, viewer.session_id + 1]),
+        (conversations.seat_by_key, viewer, room.key),
+        (conversations.seat_by_id, viewer, room.id),
+        (conversations.seat_by_pair, viewer, chat.low, chat.high),
+        (conversations.room_by_id, room.id),
+        (conversations.rooms_by_id, [room.id, chat.id]),
+        (conversations.newest_rooms, 1),
+        (conversations.search_rooms, "tea"),
+        (conversations.room_versions, [room.id, chat.id]),
+        (conversations.rooms_by_user, [user.id, other.id]),
+        (messages.list_page, room),
+        (messages.get_row, room, room.last_number // 2),
+        (messages.changes_since, room, room.version - 10),
+        (messages.last_number_at, room.id, room.version - 10),
+        (messages.list_after, room, room.last_number // 2, 100),
+        (messages.stored_before, room.id, room.last_number // 2, [(user.id, "a nonce"), (other.id, "another")]),
+        (strangers.company_in, [room.id, chat.id]),
         (presence.online, [user.id, other.id]),
         (presence.rooms_shown_to, user.id),
         (presence.has_dead_process,),
@@ -463,8 +486,8 @@ async def measure(size: str) -> Report:
         costs["control"] = await cost("SELECT count(*) FROM message WHERE room_id = 1 AND body = ''", [])
         everything = [f'SELECT count(*) FROM "{table}" WHERE id + 1 = 7' for table in GROWING]
         control = [table for query in everything for table in await scanned(query, [])]
-        rows = {table: (await sql.rows(f'SELECT count(*) AS n FROM "{table}"'))[0]["n"] for table in GROWING}
-        rows["room 1"] = (await sql.rows("SELECT last_number AS n FROM room WHERE id = 1"))[0]["n"]
+        rows = {table: (await sql.fetch_all(f'SELECT count(*) AS n FROM "{table}"'))[0]["n"] for table in GROWING}
+        rows["room 1"] = (await sql.fetch_all("SELECT last_number AS n FROM room WHERE id = 1"))[0]["n"]
     return {
         "asked": {what: [query for query, _ in queries] for what, queries in heard.items()},
         "engine": "sqlite" if engine.settings.ON_SQLITE else "postgresql",

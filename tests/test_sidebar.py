@@ -4,7 +4,7 @@ import asyncio
 import gc
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,13 +39,16 @@ NUMBERS = ["1x", "-1", "", "1.5", "٣", "9" * 16, "9" * 5000, "null", "\0"]
 async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
     """From now on, what is asked of the database by raw SQL."""
     asked: list[str] = []
-    fetch = sql.fetch_inline
 
-    async def counted(query: str, *values: object) -> Sequence[sql.Row]:
-        asked.append(query)
-        return await fetch(query, *values)
+    def counted(fetch: Callable[..., Awaitable[Sequence[sql.Row]]]) -> Callable[..., Awaitable[Sequence[sql.Row]]]:
+        async def count(query: str, *values: object) -> Sequence[sql.Row]:
+            asked.append(query)
+            return await fetch(query, *values)
 
-    monkeypatch.setattr(sql, "fetch_inline", counted)
+        return count
+
+    for name in ("fetch_inline", "fetch_all", "execute"):
+        monkeypatch.setattr(sql, name, counted(getattr(sql, name)))
     return asked
 
 

@@ -417,7 +417,7 @@ async def test_one_who_is_gone_is_away_and_then_has_left(guest: Person, other: P
     stays = await stranger(other)
     reader = masked_reader(room.id, 0, "sse", session=(await session_of(other)).id, user=stays.mask_id)
     hub().join(reader)
-    [now] = await sql.rows(f"SELECT {sql.CLOCK} AS now")
+    [now] = await sql.fetch_all(f"SELECT {sql.CLOCK} AS now")
     await Stranger.filter(id=gone.id).update(here_until=now["now"] - 1000)
     await watch().check()
     seen = await queries.company_in([room.id])

@@ -11,7 +11,8 @@ from tests.people import make_room, post_as
 from webapp.conversations.models import Room
 from webapp.live import Frame
 from webapp.messages import changes
-from webapp.messages.models import PAGE_SIZE, Message
+from webapp.messages.models import Message
+from webapp.messages.queries import PAGE_SIZE
 
 STORIES = 25
 MOST_CHANGES = 15
@@ -22,7 +23,7 @@ NOBODY = httpx2.AsyncClient()
 
 @pytest.fixture(autouse=True)
 def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("webapp.messages.models.MAX_CHANGES", "webapp.messages.changes.MAX_CHANGES"):
+    for name in ("webapp.messages.queries.MAX_CHANGES", "webapp.messages.changes.MAX_CHANGES"):
         monkeypatch.setattr(name, MOST_CHANGES)
 
 

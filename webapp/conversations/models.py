@@ -9,7 +9,7 @@ from tortoise.models import Model
 
 from webapp.accounts.models import User
 from webapp.conversations import kinds
-from webapp.conversations.seats import KICKED, MEMBER
+from webapp.conversations.seats import MEMBER
 from webapp.core import text
 from webapp.core.errors import Invalid
 from webapp.core.i18n import _
@@ -140,7 +140,7 @@ class Membership(Model):
     async def mark_all_read(cls, user_id: int, room_id: int) -> bool:
         """Mark everything in the room as read; return whether something was unread."""
         newest = "(SELECT last_number FROM room WHERE id = ?)"
-        new = await sql.rows(
+        new = await sql.execute(
             f"UPDATE membership SET read_number = {newest} "
             f"WHERE room_id = ? AND user_id = ? AND read_number < {newest} RETURNING id",
             room_id, room_id, user_id, room_id,
@@ -155,7 +155,7 @@ class Membership(Model):
         `numbers` has the number of each author's newest message.
         """
         read = " ".join(["WHEN ? THEN CAST(? AS BIGINT)"] * len(numbers))
-        found = await sql.rows(
+        found = await sql.execute(
             f"UPDATE membership SET read_number = CASE user_id {read} END, is_request = FALSE "
             f"WHERE room_id = ? AND user_id IN ({sql.placeholders(numbers)}) AND role <> 'kicked' "
             "RETURNING user_id, role",
@@ -172,17 +172,8 @@ class Membership(Model):
     @classmethod
     async def mark_delivered(cls, memberships: Collection[int]) -> None:
         """Mark as delivered what is new in the chats of these memberships, read or not."""
-        await sql.rows(
+        await sql.execute(
             "UPDATE membership SET delivered_number = (SELECT last_number FROM room WHERE id = membership.room_id) "
             f"WHERE id IN ({sql.placeholders(memberships)}) RETURNING id",
             *memberships,
         )
-
-    @classmethod
-    async def rooms_by_user(cls, users: Collection[int]) -> dict[int, set[int]]:
-        """Return the rooms that each of these users is in."""
-        found: dict[int, set[int]] = {user: set() for user in users}
-        theirs = f"SELECT user_id, room_id FROM membership WHERE user_id IN ({sql.placeholders(users)}) AND role <> ?"
-        for row in await sql.rows(theirs, *users, KICKED):
-            found[row["user_id"]].add(row["room_id"])
-        return found

@@ -90,24 +90,18 @@ async def execute(query: str, *values: object) -> Sequence[Row]:
     return await postgresql.fetch(client, for_engine(query), values)
 
 
-async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
-    """The rows of a query written with `?` for its parameters; what is a moment in them, `moment` tells."""
-    reads = query.lstrip().upper().startswith("SELECT")
-    return [dict(row) for row in await (fetch_inline if reads else execute)(query, *parameters)]
-
-
 def placeholders(values: Collection[object]) -> str:
-    """What stands for these values in a query for `rows`, as in `IN (?, ?, ?)`."""
+    """Return what stands for these values in a query, as in `IN (?, ?, ?)`."""
     return ", ".join("?" * len(values))
 
 
 def to_db(moment: datetime) -> datetime | str:
-    """A moment as a parameter of `rows`: SQLite keeps it as text, in the way of the ORM."""
+    """Return a time as the value of a query: in SQLite it is text, written as the ORM does."""
     return str(moment) if settings.ON_SQLITE else moment
 
 
 def from_db(found: datetime | str) -> datetime:
-    """A moment in what `rows` answers."""
+    """Return the time that a row holds."""
     return found if isinstance(found, datetime) else datetime.fromisoformat(found)
 
 

@@ -28,7 +28,8 @@ from webapp.db import sql
 from webapp.http import render
 from webapp.media.images import LARGE
 from webapp.media.store import picture_path, picture_store
-from webapp.messages.models import Message, MessageRow
+from webapp.messages import queries as messages
+from webapp.messages.queries import MessageRow
 from webapp.relationships.queries import contacts
 
 P = ParamSpec("P")
@@ -196,7 +197,7 @@ class ExportWriter:
 
     async def _messages(self, seat: Seat, author_id: int | None) -> None:
         number, day = 0, date.min
-        while lines := await Message.list_after(seat.room, number, BATCH_SIZE, author_id):
+        while lines := await messages.list_after(seat.room, number, BATCH_SIZE, author_id):
             shown, day = _by_day(lines, day)
             await self.archive.add(
                 "exports/_file_messages.html", messages=shown, is_between_two=seat.kind.is_between_two

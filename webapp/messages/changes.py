@@ -5,12 +5,11 @@ from dataclasses import replace
 
 from webapp.accounts.viewer import Person
 from webapp.conversations import queries
-from webapp.conversations.models import Room
 from webapp.conversations.seats import RoomRow
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
 from webapp.messages import rendering, typing
-from webapp.messages.models import MAX_CHANGES, Message, MessageRow
+from webapp.messages.queries import MAX_CHANGES, MessageRow, changes_since, last_number_at, list_page
 
 
 def log_changed(room_id: int, version: int) -> None:
@@ -24,7 +23,7 @@ def member_left(room_id: int, user: Person) -> None:
 
 
 async def versions(rooms: Collection[int]) -> Mapping[int, int]:
-    return dict(await Room.filter(id__in=rooms, closed_at=None).values_list("id", "version"))
+    return await queries.room_versions(rooms)
 
 
 async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Payload]] | None:
@@ -40,7 +39,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     if room is None:
         return None
     held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MAX_CHANGES]
-    changes = await Message.changes_since(room, min(held)) if held else []
+    changes = await changes_since(room, min(held)) if held else []
     version = max(room.version, changes[0].version if changes else 0)
     made = ChangeFrames(room)
     result: dict[int | None, Payload] = {}
@@ -56,8 +55,8 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
 
 async def _newest(room: RoomRow, version: int) -> list[MessageRow]:
     """The last page as of the version: what has been posted since comes with the next frame."""
-    last_number = await Message.last_number_at(room, version)
-    return await Message.list_page(replace(room, last_number=last_number))
+    last_number = await last_number_at(room.id, version)
+    return await list_page(replace(room, last_number=last_number))
 
 
 class ChangeFrames:

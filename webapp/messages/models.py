@@ -1,29 +1,23 @@
 """The rules of messages: how one is edited and removed, how pages of them are read, and what changed since."""
 
 import secrets
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, datetime
 
 from markupsafe import Markup
 from tortoise import fields
-from tortoise.expressions import F, Q
+from tortoise.expressions import F
 from tortoise.models import Model
 
 from webapp.accounts.models import User
-from webapp.accounts.viewer import Avatar
-from webapp.conversations.kinds import DELETED_ACCOUNT
 from webapp.conversations.models import LINE_LENGTH, Room
 from webapp.conversations.seats import RoomRow, Seat
 from webapp.core import text
-from webapp.core.clock import format_time, to_site_time
 from webapp.core.errors import Invalid, NotFound, Problem
-from webapp.core.i18n import Text, _
-from webapp.db import sql, transaction
+from webapp.core.i18n import _
+from webapp.db import transaction
 from webapp.messages.markdown import first_line, render_markdown
 
 MAX_LENGTH = 4000
-PAGE_SIZE = 50
-MAX_CHANGES = 500
 
 
 class Changed(Problem):
@@ -147,124 +141,3 @@ class Message(Model):
         if message is None or not seat.kind.allows_editing or not (is_theirs or seat.is_owner):
             raise NotFound(_("This message does not exist, or it is not yours."))
         return message
-
-    @classmethod
-    async def list_page(cls, room: RoomRow, before: int | None = None, around: int | None = None) -> list["MessageRow"]:
-        """Up to 50 messages in order: the newest, those before a number, or those around one."""
-        end = room.last_number + 1
-        if before is not None:
-            end = min(end, before)
-        if around is not None:
-            end = min(end, around + PAGE_SIZE // 2)
-        first = max(1, end - PAGE_SIZE)
-        end = min(first + PAGE_SIZE if around else end, room.last_number + 1)
-        return await _lines(
-            room, "message.room_id = ? AND message.number >= ? AND message.number < ? ORDER BY message.number",
-            room.id, first, end,
-        )  # fmt: skip
-
-    @classmethod
-    async def get_row(cls, room: RoomRow, number: int) -> list["MessageRow"]:
-        """The message of that number, if there is one."""
-        return await _lines(room, "message.room_id = ? AND message.number = ?", room.id, number)
-
-    @classmethod
-    async def list_after(
-        cls, room: RoomRow, number: int, most: int, author_id: int | None = None
-    ) -> list["MessageRow"]:
-        """Up to so many messages after a number and up to the room's last, in order, of everybody or of one author."""
-        wanted = Q(room_id=room.id, number__gt=number, number__lte=room.last_number)
-        if author_id is not None:
-            wanted &= Q(author_id=author_id)
-        found = await cls.filter(wanted).order_by("number").limit(most).values(*FIELDS, **JOINED)
-        return [MessageRow(row, room.path) for row in found]
-
-    @classmethod
-    async def changes_since(cls, room: RoomRow, version: int) -> list["MessageRow"]:
-        """What was posted or changed after the version, the newest change first; one more than MOST_CHANGES at most."""
-        return await _lines(
-            room, "message.room_id = ? AND message.version > ? ORDER BY message.version DESC LIMIT ?",
-            room.id, version, MAX_CHANGES + 1,
-        )  # fmt: skip
-
-    @classmethod
-    async def last_number_at(cls, room: RoomRow, version: int) -> int:
-        """The number of the newest message that had been posted when the room had this version."""
-        posted = cls.filter(room_id=room.id, posted_version__lte=version)
-        newest = await posted.order_by("-number").first().values("number")
-        return newest["number"] if newest else 0
-
-
-FIELDS = (
-    "room_id", "number", "posted_version", "version", "html", "continues", "opens_day",
-    "created_at", "edited_at", "removed_at",
-)  # fmt: skip
-
-
-JOINED = {
-    "author_code": "author__code",
-    "author_name": "author__display_name",
-    "author_picture": "author__picture",
-    "author_is_admin": "author__is_admin",
-}
-
-
-# What is read with every page and every change, without the ORM: it takes longer to ask than the database to answer.
-_LINES = f"""
-SELECT {", ".join(f"message.{name}" for name in FIELDS)},
-    author.code AS author_code, author.display_name AS author_name, author.picture AS author_picture,
-    author.is_admin AS author_is_admin
-FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
-
-
-async def _lines(room: RoomRow, where: str, *values: object) -> list["MessageRow"]:
-    return [MessageRow(row, room.path) for row in await sql.rows(f"{_LINES} {where}", *values)]
-
-
-class MessageRow:
-    """A message as it is shown: a row with its author's name, without the cost of a model object."""
-
-    __slots__ = (*FIELDS, *JOINED, "room_path")
-
-    room_id: int
-    number: int
-    posted_version: int
-    version: int
-    continues: bool
-    opens_day: bool
-    created_at: datetime
-    edited_at: datetime | None
-    removed_at: datetime | None
-    author_code: str
-    author_name: Text
-    author_picture: str | None
-    author_is_admin: bool | None
-
-    def __init__(self, row: dict[str, Any], room_path: str) -> None:
-        for name, value in row.items():
-            setattr(self, name, value)
-        self.created_at = sql.from_db(row["created_at"])
-        self.html = Markup(row["html"])  # noqa: S704  made safe by `rendered` when it was stored
-        self.room_path = room_path
-        if row["author_code"] is None:
-            self.author_code, self.author_name = "", DELETED_ACCOUNT
-
-    @property
-    def path(self) -> str:
-        return f"{self.room_path}/messages/{self.number}"
-
-    @property
-    def avatar(self) -> Avatar:
-        return Avatar.of(str(self.author_name), self.author_code, self.author_picture)
-
-    @property
-    def iso_time(self) -> str:
-        return f"{self.created_at:%Y-%m-%dT%H:%M:%SZ}"
-
-    @property
-    def time(self) -> str:
-        return format_time(self.created_at)
-
-    @property
-    def day(self) -> date:
-        return to_site_time(self.created_at).date()

@@ -22,8 +22,9 @@ from webapp.http.params import is_in_query, query, whole
 from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import receipts, rendering
-from webapp.messages.models import PAGE_SIZE, Message, MessageRow, new_nonce
+from webapp.messages.models import new_nonce
 from webapp.messages.posting import Posted
+from webapp.messages.queries import PAGE_SIZE, MessageRow, list_page
 from webapp.presence.last_seen import last_seen_for
 from webapp.presence.queries import presence_in
 from webapp.presence.tracker import tracker
@@ -53,7 +54,7 @@ async def show(request: Request, seat: Seat) -> Response:
         return await _show_earlier(request, seat, before)
     is_newest = not (before or around)
     room = seat.room
-    messages = await rendering.newest_page(room) if is_newest else await Message.list_page(room, before, around)
+    messages = await rendering.newest_page(room) if is_newest else await list_page(room, before, around)
     new = _first_new(seat, messages)
     if is_newest:
         if seat.is_live and seat.kind.tracks_presence:
@@ -65,7 +66,7 @@ async def show(request: Request, seat: Seat) -> Response:
 
 
 async def _show_earlier(request: Request, seat: Seat, before: int) -> Response:
-    messages = await Message.list_page(seat.room, before)
+    messages = await list_page(seat.room, before)
     hidden = await hidden_numbers(seat, messages)
     log = rendering.render_log(seat.room, messages, hidden=hidden, save_data=client(request).save_data)
     return render.fragment_response(
@@ -210,7 +211,7 @@ async def refuse_post(request: Request, error: Exception, form: dict[str, str]) 
     elif form["framed"]:
         response = composer(request, seat, problem.status, draft=form["body"], **kept)
     else:
-        messages = await Message.list_page(seat.room) if seat.room.key else []
+        messages = await list_page(seat.room) if seat.room.key else []
         context = await page_context(request, seat, messages, seat.is_live)
         context |= kept | {"draft": form["body"]}
         response = await render_page(request, seat, context, problem.status)

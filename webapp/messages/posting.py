@@ -1,11 +1,10 @@
 """Storing messages: in the order in which they arrive, each once, and those that wait together in one transaction."""
 
-import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from webapp import settings
 from webapp.conversations import kinds, members
@@ -19,11 +18,30 @@ from webapp.db import sql
 from webapp.db.group_commit import GroupCommit, RetryWithout
 from webapp.messages.markdown import first_line, render_markdown, render_plain
 from webapp.messages.models import new_nonce, validate_body
+from webapp.messages.queries import StoredRow, stored_before
 
 GROUPING_WINDOW = timedelta(minutes=5)
 
 
-_Row = dict[str, Any]
+# What is stored, by author and nonce.
+_Known = dict[tuple[int | None, str | None], StoredRow]
+
+
+class NewRow(NamedTuple):
+    """A message to be stored, by the names of the columns."""
+
+    room_id: int
+    number: int
+    posted_version: int
+    version: int
+    author_id: int
+    body: str
+    html: str
+    continues: bool
+    opens_day: bool
+    created_at: datetime
+    removed_at: None
+    nonce: str
 
 
 class Posted(NamedTuple):
@@ -98,11 +116,12 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
     room = await _lock_room(drafts)
     first = Posted(room.version - len(drafts) + 1, room.last_number - len(drafts) + 1, is_repeat=False)
     now = datetime.now(UTC)  # under the lock: the order of the numbers is that of the times
+    last: NewRow | StoredRow | None
     last, known = await _previous_and_known(drafts, first.number)
     drafts = _without_repeats(drafts, known)
     posted = [Posted(first.version + place, first.number + place, is_repeat=False) for place in range(len(drafts))]
     await _admit(room, drafts, posted)
-    messages = []
+    messages: list[NewRow] = []
     for draft, one in zip(drafts, posted, strict=True):
         last = _message(draft, one, now, last)
         messages.append(last)
@@ -120,7 +139,7 @@ async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:
     Lists show the last message.
     """
     count, newest = len(drafts), drafts[-1]
-    taken = await sql.rows(
+    taken = await sql.execute(
         "UPDATE room SET version = version + ?, last_number = last_number + ?, last_at = ?, last_line = ?, "
         f"is_last_removed = FALSE, last_author = ? WHERE id = ? AND closed_at IS NULL RETURNING {_RETURNED}",
         count, count, sql.to_db(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author_id,
@@ -130,31 +149,23 @@ async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:
         raise NotFound(_("The room has been deleted."))
     row = taken[0]
     locked_at = sql.from_db(row["locked_at"]) if row["locked_at"] else None
-    return replace(newest.seat.room, **row | {"kind": kinds.of_stored(row["kind"]), "locked_at": locked_at})
+    return replace(newest.seat.room, **dict(row) | {"kind": kinds.of_stored(row["kind"]), "locked_at": locked_at})
 
 
-async def _previous_and_known(drafts: Sequence[Draft], number: int) -> tuple[_Row | None, dict[tuple[int, str], _Row]]:
-    """The message before this number, and those that the authors have sent with these nonces, if there are any."""
-    # The room with each of them: by anything shorter SQLite would read the whole room.
-    theirs = " OR room_id = ? AND author_id = ? AND nonce = ?" * len(drafts)
-    found = await sql.rows(
-        "SELECT number, version, author_id, body, nonce, created_at, removed_at FROM message "
-        f"WHERE room_id = ? AND number = ?{theirs}",
-        drafts[0].room_id, number - 1, *itertools.chain(*((draft.room_id, *draft.identity) for draft in drafts)),
-    )  # fmt: skip
-    for row in found:
-        row["created_at"] = sql.from_db(row["created_at"])
-    last = next((row for row in found if row["number"] == number - 1), None)
-    return last, {(row["author_id"], row["nonce"]): row for row in found}
+async def _previous_and_known(drafts: Sequence[Draft], number: int) -> tuple[StoredRow | None, _Known]:
+    """Return the message before this number, and those that the authors have sent with these nonces."""
+    stored = await stored_before(drafts[0].room_id, number - 1, [draft.identity for draft in drafts])
+    last = next((row for row in stored if row.number == number - 1), None)
+    return last, {(row.author_id, row.nonce): row for row in stored}
 
 
-def _without_repeats(drafts: Sequence[Draft], known: dict[tuple[int, str], _Row]) -> list[Draft]:
+def _without_repeats(drafts: Sequence[Draft], known: _Known) -> list[Draft]:
     """Those whose nonce is known with the same body have been stored before: the first one counts."""
     rows = [known.get(draft.identity) for draft in drafts]
     repeats = {
-        place: Posted(row["version"], row["number"], is_repeat=True)
+        place: Posted(row.version, row.number, is_repeat=True)
         for place, (draft, row) in enumerate(zip(drafts, rows, strict=True))
-        if row and row["body"] == draft.body
+        if row and row.body == draft.body
     }
     if repeats:
         raise RetryWithout(repeats)
@@ -185,30 +196,27 @@ async def _admit(room: RoomRow, drafts: Sequence[Draft], posted: Sequence[Posted
         raise RetryWithout(refused)
 
 
-def _message(draft: Draft, posted: Posted, now: datetime, last: _Row | None) -> _Row:
+def _message(draft: Draft, posted: Posted, now: datetime, last: NewRow | StoredRow | None) -> NewRow:
     """The row of a message that comes after this one."""
-    is_same_day = last is not None and to_site_time(last["created_at"]).date() == to_site_time(now).date()
-    return {
-        "room_id": draft.room_id, "number": posted.number, "posted_version": posted.version,
-        "version": posted.version, "author_id": draft.author_id, "body": draft.body, "html": draft.html,
-        "continues": is_same_day and _continues(last, draft.author_id, now), "opens_day": not is_same_day,
-        "created_at": now, "removed_at": None, "nonce": draft.nonce,
-    }  # fmt: skip
+    is_same_day = last is not None and to_site_time(last.created_at).date() == to_site_time(now).date()
+    return NewRow(
+        draft.room_id, posted.number, posted.version, posted.version, draft.author_id, draft.body, draft.html,
+        continues=is_same_day and _continues(last, draft.author_id, now), opens_day=not is_same_day,
+        created_at=now, removed_at=None, nonce=draft.nonce,
+    )  # fmt: skip
 
 
-def _continues(last: _Row | None, author_id: int, now: datetime) -> bool:
+def _continues(last: NewRow | StoredRow | None, author_id: int, now: datetime) -> bool:
     """Return whether it is shown with the one before, of the same day: the same author, minutes apart."""
-    if last is None or last["author_id"] != author_id or last["removed_at"]:
+    if last is None or last.author_id != author_id or last.removed_at:
         return False
-    return bool(now - last["created_at"] < GROUPING_WINDOW)
+    return now - last.created_at < GROUPING_WINDOW
 
 
-async def _insert(messages: list[_Row]) -> None:
-    values = [
-        sql.to_db(value) if isinstance(value, datetime) else value for message in messages for value in message.values()
-    ]
-    names, rows = ", ".join(messages[0]), ", ".join([f"({sql.placeholders(messages[0])})"] * len(messages))
-    await sql.rows(f"INSERT INTO message ({names}) VALUES {rows}", *values)
+async def _insert(messages: list[NewRow]) -> None:
+    values = [value for message in messages for value in (*message[:9], sql.to_db(message.created_at), *message[10:])]
+    rows = ", ".join([f"({sql.placeholders(NewRow._fields)})"] * len(messages))
+    await sql.execute(f"INSERT INTO message ({', '.join(NewRow._fields)}) VALUES {rows}", *values)
 
 
 def _conflict_key(draft: Draft) -> object:

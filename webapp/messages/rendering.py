@@ -10,7 +10,7 @@ from webapp.conversations.seats import RoomRow
 from webapp.core import i18n
 from webapp.core.lifetime import Slot
 from webapp.http import render
-from webapp.messages.models import Message, MessageRow
+from webapp.messages.queries import MessageRow, list_page
 
 # Characters of HTML that are kept of each: messages, newest pages, whole logs.
 MAX_BYTES = 8_000_000
@@ -40,7 +40,7 @@ async def newest_page(room: RoomRow) -> list[MessageRow]:
     key = room.id, room.path
     version, lines = caches().newest.get(key) or (None, [])
     if version != room.version:
-        lines = await Message.list_page(room)
+        lines = await list_page(room)
         caches().newest[key] = room.version, lines
     return lines
 

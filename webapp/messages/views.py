@@ -19,7 +19,8 @@ from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import whole
 from webapp.messages import broadcasts, changes, page, posting, typing
-from webapp.messages.models import PAGE_SIZE, Changed, Message
+from webapp.messages.models import Changed, Message
+from webapp.messages.queries import PAGE_SIZE, get_row
 
 
 async def show(request: Request) -> Response:
@@ -69,9 +70,8 @@ async def permalink(request: Request) -> Response:
     """Lead to the message in its room: on the live page where it is among the newest, and not hidden there."""
     seat = await access.for_reading(request)
     number = _numbered(request, seat)
-    is_elsewhere = number <= seat.room.last_number - PAGE_SIZE or await page.hidden_numbers(
-        seat, await Message.get_row(seat.room, number)
-    )
+    row = await get_row(seat.room, number)
+    is_elsewhere = number <= seat.room.last_number - PAGE_SIZE or await page.hidden_numbers(seat, [row] if row else [])
     at = f"?around={number}" if is_elsewhere else page.cache_buster(request, seat.room.version)
     return render.see_other(f"{seat.path}{at}#message-{seat.room.id}-{number}")
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from webapp.accounts.viewer import Avatar
 from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, of_stored
 from webapp.conversations.models import REMOVED
-from webapp.conversations.seats import room_hue
+from webapp.conversations.seats import Kind, room_hue
 from webapp.core.i18n import Text
 from webapp.db import sql
 from webapp.presence.queries import is_online
@@ -87,41 +87,35 @@ _AT = (
 )
 
 
-class EntryRow:
+class EntryRow(NamedTuple):
     """A room or a chat in somebody's sidebar."""
 
-    def __init__(self, row: sql.Row) -> None:
-        self.user_id, self.room_id, self.key = row["user_id"], row["room_id"], row["key"]
-        self.membership_id = row["membership_id"]
-        self.last_number = row["last_number"]
-        self.kind = of_stored(row["kind"])
-        self.is_request, self.muted = bool(row["is_request"]), bool(row["muted"])
-        self.is_friend, self.is_online = bool(row["is_friend"]), bool(row["is_online"])
-        self.unread = min(MAX_UNREAD, max(0, self.last_number - row["read_number"] - row["removed_unread"]))
-        if self.muted or tracker().has_open_stream(self.user_id, self.room_id):
-            self.unread = 0
-        # Whether the one who wrote can be told that it has come to the viewer.
-        is_mine = row["last_author"] == self.user_id
-        self.is_undelivered = (
-            self.kind.is_between_two
-            and not self.is_request
-            and not is_mine
-            and row["delivered_number"] < self.last_number
-        )
-        # Before anything is said it has a place among the others, and no time.
-        self.sort_at = sql.from_db(row["last_at"])
-        self.last_message_at = self.sort_at if self.last_number else None
-        # No line at all where the viewer has blocked its author.
-        line = row["last_line"]
-        self.line: Text = "" if line is None else REMOVED if row["is_last_removed"] else line
-        self.is_mine = is_mine
-        self.name: Text = row["name"]
-        self.avatar: Avatar | None = None
-        self.code = row["other_code"] or ""
-        if self.kind.is_between_two:
-            is_notebook = row["low"] == row["high"]
-            self.name = NOTES if is_notebook else row["other_name"] or DELETED_ACCOUNT
-            self.avatar = Avatar.of(row["other_name"] or "", self.code, row["other_picture"])
+    user_id: int
+    room_id: int
+    membership_id: int
+    key: str
+    kind: Kind
+    name: Text
+    # Of a chat: who the other is.
+    code: str
+    avatar: Avatar | None
+    is_friend: bool
+    is_online: bool
+    is_request: bool
+    muted: bool
+    last_number: int
+    unread: int
+    # Whether its author can be shown that the newest message has come to the viewer.
+    is_undelivered: bool
+    sort_at: datetime
+    # Empty where the viewer has blocked its author.
+    line: Text
+    is_mine: bool
+
+    @property
+    def last_message_at(self) -> datetime | None:
+        """Before anything is said a room has a place among the others, and no time."""
+        return self.sort_at if self.last_number else None
 
     @property
     def path(self) -> str:
@@ -134,7 +128,7 @@ class EntryRow:
     def has_news_since(self, told: int | None) -> bool:
         """Whether something was said after the message of this number, the last one that was told, if that is known."""
         if told is not None:
-            return bool(self.last_number > told)
+            return self.last_number > told
         return self.last_message_at is not None and datetime.now(UTC) - self.last_message_at < JUST_NOW
 
     @property
@@ -147,6 +141,30 @@ class EntryRow:
     def render_key(self) -> tuple[object, ...]:
         """All that it is rendered from: entries that look alike are rendered once."""
         return self.facts, self.is_online
+
+
+def _entry(row: sql.Row) -> EntryRow:
+    kind, name, avatar = of_stored(row["kind"]), row["name"], None
+    if kind.is_between_two:
+        name = NOTES if row["low"] == row["high"] else row["other_name"] or DELETED_ACCOUNT
+        avatar = Avatar.of(row["other_name"] or "", row["other_code"] or "", row["other_picture"])
+    unread = min(MAX_UNREAD, max(0, row["last_number"] - row["read_number"] - row["removed_unread"]))
+    is_read = row["muted"] or tracker().has_open_stream(row["user_id"], row["room_id"])
+    is_mine, line = row["last_author"] == row["user_id"], row["last_line"]
+    can_be_delivered = kind.is_between_two and not row["is_request"] and not is_mine
+    return EntryRow(
+        row["user_id"], row["room_id"], row["membership_id"], row["key"], kind, name, row["other_code"] or "", avatar,
+        is_friend=bool(row["is_friend"]),
+        is_online=bool(row["is_online"]),
+        is_request=bool(row["is_request"]),
+        muted=bool(row["muted"]),
+        last_number=row["last_number"],
+        unread=0 if is_read else unread,
+        is_undelivered=can_be_delivered and row["delivered_number"] < row["last_number"],
+        sort_at=sql.from_db(row["last_at"]),
+        line="" if line is None else REMOVED if row["is_last_removed"] else line,
+        is_mine=is_mine,
+    )  # fmt: skip
 
 
 class RoomFact(NamedTuple):
@@ -245,4 +263,4 @@ async def _listed(users: Collection[int], first: int, last: int) -> list[EntryRo
 
 
 async def _found(query: str, *values: int) -> list[EntryRow]:
-    return [EntryRow(row) for row in await sql.fetch_inline(query, *values)]
+    return [_entry(row) for row in await sql.fetch_inline(query, *values)]

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from webapp.conversations.models import Membership
+from webapp.conversations.queries import rooms_by_user
 from webapp.live import Payload, Reader, hub
 from webapp.live.items import Item, Pair, Welcome
 from webapp.live.providers import StreamWatcher
@@ -64,7 +65,7 @@ class Sidebars:
         self._sent = itertools.count(1)
 
     async def topics(self, numbers: Collection[int]) -> dict[int, set[str]]:
-        rooms, friends = await Membership.rooms_by_user(numbers), await relationships.friend_ids_by_user(numbers)
+        rooms, friends = await rooms_by_user(numbers), await relationships.friend_ids_by_user(numbers)
         return {
             user: {f"room:{room}" for room in rooms[user]} | {f"person:{friend}" for friend in friends[user]}
             for user in numbers

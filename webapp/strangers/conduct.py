@@ -85,7 +85,7 @@ class Conduct(Model):
     async def add(cls, person: int, points: int = 0, pause_ms: int = 0, firsts: str | None = None) -> None:
         """Add to what is stored of the person, in one statement, which others may run at the same moment."""
         pause = f"{CLOCK} + {pause_ms}" if pause_ms else "0"
-        await sql.rows(
+        await sql.execute(
             "INSERT INTO conduct (person, points, pause_until, firsts, changed_at) "
             f"VALUES (?, ?, {pause}, ?, {CLOCK}) ON CONFLICT (person) DO UPDATE SET "
             "points = conduct.points + excluded.points, changed_at = excluded.changed_at, "
@@ -100,7 +100,9 @@ class Conduct(Model):
     async def check(cls, person: int, is_asked: bool = False) -> None:
         """Raise PauseRequired or QuestionRequired where the person may not look for a stranger now."""
         await cls._count_skips(person)
-        rows = await sql.rows(f"SELECT points, pause_until - {CLOCK} AS left_ms FROM conduct WHERE person = ?", person)
+        rows = await sql.fetch_all(
+            f"SELECT points, pause_until - {CLOCK} AS left_ms FROM conduct WHERE person = ?", person
+        )
         if rows and rows[0]["left_ms"] > 0:
             raise PauseRequired(rows[0]["left_ms"] // 1000 + 1)
         if rows and rows[0]["points"] >= QUESTION_AT and not is_asked:

@@ -81,7 +81,7 @@ async def claim_account(guest: Stranger, account: Person) -> None:
         await Stranger.filter(id=guest.id).update(person=account.id)
         await Session.filter(user_id=guest.mask_id).update(user_id=account.id)
         for column in ("blocker_id", "blocked_id"):
-            await sql.rows(
+            await sql.execute(
                 f"UPDATE veiled_block SET {column} = ? WHERE {column} = ? RETURNING id", account.id, guest.mask_id
             )
         for met in await Met.filter(Q(low=guest.mask_id) | Q(high=guest.mask_id)):

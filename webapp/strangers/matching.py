@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from webapp import settings
 from webapp.conversations.models import Membership, Room
@@ -119,8 +119,8 @@ async def _match() -> list[Match]:
 async def _take_turns() -> None:
     """One matching at a time. The first statement writes: on SQLite that takes the one write lock there is."""
     if not settings.ON_SQLITE:
-        await sql.rows("SELECT pg_advisory_xact_lock(?, ?)", *LOCK)
-    await sql.rows(f"DELETE FROM met WHERE at < {CLOCK} - {MEMORY_MS} RETURNING id")
+        await sql.execute("SELECT pg_advisory_xact_lock(?, ?)", *LOCK)
+    await sql.execute(f"DELETE FROM met WHERE at < {CLOCK} - {MEMORY_MS} RETURNING id")
 
 
 async def _waiting() -> list[Candidate]:
@@ -130,7 +130,7 @@ async def _waiting() -> list[Candidate]:
     Rows that are being written at this moment are left for the next time, which comes at once: so matching never
     waits for anybody who may wait for it.
     """
-    rows = await sql.rows(
+    rows = await sql.fetch_all(
         f"SELECT id, mask_id, person, interests, language, {CLOCK} - since AS waited FROM stranger "
         f"WHERE since IS NOT NULL AND here_until > {CLOCK} ORDER BY since, id LIMIT {BATCH_SIZE}"
         + ("" if settings.ON_SQLITE else " FOR UPDATE SKIP LOCKED")
@@ -138,7 +138,7 @@ async def _waiting() -> list[Candidate]:
     return [_wish(row) for row in rows]
 
 
-def _wish(row: dict[str, Any]) -> Candidate:
+def _wish(row: sql.Row) -> Candidate:
     interests = frozenset(row["interests"].split())
     return Candidate(row["id"], row["mask_id"], row["person"], interests, row["language"], row["waited"])
 
@@ -156,7 +156,7 @@ async def _met(people: list[int]) -> set[Pair]:
 
 async def _pairs(table: str, one: str, other: str, people: list[int], also: str = "1 = 1") -> set[Pair]:
     marks = sql.placeholders(people)
-    found = await sql.rows(
+    found = await sql.fetch_all(
         f"SELECT {one} AS one, {other} AS other FROM {table} "
         f"WHERE {one} IN ({marks}) AND {other} IN ({marks}) AND {also}",
         *people, *people,
@@ -184,7 +184,7 @@ async def _create_rooms(found: list[Match]) -> None:
 async def _stop_waiting(seats: list[tuple[int, Candidate]]) -> None:
     by_room = " ".join("WHEN ? THEN CAST(? AS INTEGER)" for _ in seats)
     marks = sql.placeholders(seats)
-    taken = await sql.rows(
+    taken = await sql.execute(
         f"UPDATE stranger SET since = NULL, here_until = {CLOCK} + {WAITING_MS}, "
         f"room_id = CASE id {by_room} END "
         f"WHERE id IN ({marks}) AND since IS NOT NULL AND room_id IS NULL RETURNING id",
@@ -197,7 +197,7 @@ async def _stop_waiting(seats: list[tuple[int, Candidate]]) -> None:
 
 async def _remember(found: list[Match]) -> None:
     values = ", ".join(f"(?, ?, {CLOCK})" for _ in found)
-    await sql.rows(
+    await sql.execute(
         f"INSERT INTO met (low, high, at) VALUES {values} "
         "ON CONFLICT (low, high) DO UPDATE SET at = excluded.at, skipped = NULL RETURNING id",
         *[person for pair in found for person in ordered_pair(*pair)],

@@ -114,7 +114,7 @@ class Stranger(Model):
 
     async def start_waiting(self) -> bool:
         """Start waiting; return whether they wait now: not while they are in a chat that has not ended."""
-        found = await sql.rows(
+        found = await sql.execute(
             f"UPDATE stranger SET here_until = {CLOCK} + {WAITING_MS}, kept_room_id = NULL, "
             f"since = COALESCE(since, {CLOCK}), last_room_id = COALESCE(room_id, last_room_id), room_id = NULL "
             "WHERE id = ? AND (room_id IS NULL OR room_id IN (SELECT id FROM room WHERE locked_at IS NOT NULL)) "
@@ -129,7 +129,7 @@ class Stranger(Model):
     async def extend_presence(self, milliseconds: int) -> None:
         """Count them as present for at least so long: they have just requested a page."""
         until = f"{CLOCK} + {milliseconds}"
-        await sql.rows(
+        await sql.execute(
             f"UPDATE stranger SET here_until = {until} WHERE id = ? AND here_until < {until} RETURNING id", self.id
         )
 
@@ -139,7 +139,7 @@ class Stranger(Model):
         for masks, milliseconds in ((waiting, WAITING_MS), (talking, PRESENT_MS)):
             if masks:
                 marks, until = sql.placeholders(masks), f"{CLOCK} + {milliseconds}"
-                await sql.rows(
+                await sql.execute(
                     f"UPDATE stranger SET here_until = {until} WHERE mask_id IN ({marks}) AND here_until < {until} "
                     "RETURNING id",
                     *masks,
@@ -149,7 +149,7 @@ class Stranger(Model):
     async def shorten_presence(cls, mask: int) -> None:
         """Shorten the presence of a mask whose last page of a chat has closed: it has a moment to open the next."""
         soon = f"{CLOCK} + {PRESENT_MS - 2000}"
-        await sql.rows(
+        await sql.execute(
             f"UPDATE stranger SET here_until = {soon} WHERE mask_id = ? AND here_until > {soon} "
             f"AND here_until <= {CLOCK} + {WAITING_MS} AND room_id IS NOT NULL RETURNING id",
             mask,
@@ -158,21 +158,21 @@ class Stranger(Model):
     @classmethod
     async def count_waiting(cls) -> int:
         """Return how many wait."""
-        [row] = await sql.rows(
+        [row] = await sql.fetch_all(
             f"SELECT count(*) AS total FROM stranger WHERE since IS NOT NULL AND here_until > {CLOCK}"
         )
         return int(row["total"])
 
     async def seconds_waiting(self) -> int:
         """Return for how many seconds they have waited."""
-        [row] = await sql.rows(f"SELECT {CLOCK} AS now")
+        [row] = await sql.fetch_all(f"SELECT {CLOCK} AS now")
         return max(0, int(row["now"]) - (self.since or int(row["now"]))) // 1000
 
     @classmethod
     async def seconds_waiting_by_mask(cls, masks: Collection[int]) -> dict[int, int]:
         """Return for how many seconds each of the masks has waited, of those who still do."""
         marks = sql.placeholders(masks)
-        rows = await sql.rows(
+        rows = await sql.fetch_all(
             f"SELECT mask_id, ({CLOCK} - since) / 1000 AS seconds FROM stranger "
             f"WHERE since IS NOT NULL AND mask_id IN ({marks})",
             *masks,
@@ -209,7 +209,7 @@ class Stranger(Model):
         async def write() -> bool:
             # The room first, as everywhere: then the two of them.
             await Room.filter(id=room_id, kind=KIND).update(kind=KIND)
-            gone = await sql.rows(
+            gone = await sql.execute(
                 "UPDATE stranger SET last_room_id = room_id, room_id = NULL "
                 f"WHERE room_id = ? AND here_until < {CLOCK} - {GRACE_MS} RETURNING id",
                 room_id,

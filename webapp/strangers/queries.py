@@ -19,7 +19,7 @@ class Company(NamedTuple):
 async def company_in(rooms: Collection[int]) -> dict[int, Company]:
     """Return who is there in each of these chats, in one query."""
     marks = sql.placeholders(rooms)
-    rows = await sql.rows(
+    rows = await sql.fetch_inline(
         'SELECT room.id, room.locked_at, "user".code, '
         f"stranger.here_until < {CLOCK} AS is_away, stranger.here_until < {CLOCK} - {GRACE_MS} AS is_gone "
         "FROM room LEFT JOIN stranger ON stranger.room_id = room.id "

@@ -31,13 +31,13 @@ async def delete_expired() -> int:
     await delete_closed_rooms()
     await _drop_masks(datetime.fromtimestamp(now - GUEST_MS / 1000, UTC))
     for table, moment, age in (("met", "at", MEMORY_MS), ("conduct", "changed_at", GUEST_MS)):
-        await sql.rows(f"DELETE FROM {table} WHERE {moment} < {CLOCK} - {age} RETURNING id")
+        await sql.execute(f"DELETE FROM {table} WHERE {moment} < {CLOCK} - {age} RETURNING id")
     return len(due)
 
 
 async def _end_forsaken() -> None:
     """End chats that both have left without a page open to notice."""
-    found = await sql.rows(
+    found = await sql.fetch_all(
         f"SELECT DISTINCT room_id FROM stranger WHERE room_id IS NOT NULL AND here_until < {CLOCK} - {GRACE_MS}"
     )
     for row in found:

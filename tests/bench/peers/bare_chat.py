@@ -26,7 +26,7 @@ from webapp.conversations.models import LINE_LENGTH
 from webapp.http import cookie, render
 from webapp.live import frames
 from webapp.messages.markdown import first_line, render_markdown
-from webapp.messages.models import _LINES, MessageRow
+from webapp.messages.queries import MESSAGES, message_from
 
 PERSON = 'SELECT session.*, "user".* FROM session JOIN "user" ON "user".id = user_id WHERE digest = ?'
 ROOM = (
@@ -56,7 +56,7 @@ def who_and_where(request: Request) -> tuple[sqlite3.Row, sqlite3.Row]:
 def since(room: int, path: str, held: int, version: int) -> bytes:
     """What was said after the version that a page holds, read and rendered once for all that hold it."""
     where = "message.room_id = ? AND message.version > ? AND message.version <= ? ORDER BY message.number"
-    lines = [MessageRow(dict(row), path) for row in ask(f"{_LINES} {where}", (room, held, version))]
+    lines = [message_from(row, path) for row in ask(f"{MESSAGES} {where}", (room, held, version))]
     html = "".join(render.fragment("messages/_message.html", message=line, **LOOKS) for line in lines)
     chunk = frames.sse_event(frames.hx_partial("#log", "beforeend", html), version)
     return b"%x\r\n%b\r\n" % (len(chunk), chunk)

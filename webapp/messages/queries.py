@@ -1,0 +1,157 @@
+"""The queries of messages that pages, streams and posts wait for: plain SQL into immutable rows."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from webapp.accounts.viewer import Avatar
+from webapp.conversations.kinds import DELETED_ACCOUNT
+from webapp.conversations.seats import RoomRow
+from webapp.core.clock import format_time, to_site_time
+from webapp.core.i18n import Text
+from webapp.db import sql
+
+PAGE_SIZE = 50
+MAX_CHANGES = 500
+
+
+class MessageRow(NamedTuple):
+    """A message as it is shown, with its author's name; `html` was made safe when it was stored."""
+
+    room_path: str
+    room_id: int
+    number: int
+    posted_version: int
+    version: int
+    html: Markup
+    continues: bool
+    opens_day: bool
+    created_at: datetime
+    edited_at: datetime | None
+    removed_at: datetime | None
+    # Empty when the account was deleted.
+    author_code: str
+    author_name: Text
+    author_picture: str | None
+    author_is_admin: bool
+
+    @property
+    def path(self) -> str:
+        return f"{self.room_path}/messages/{self.number}"
+
+    @property
+    def avatar(self) -> Avatar:
+        return Avatar.of(str(self.author_name), self.author_code, self.author_picture)
+
+    @property
+    def iso_time(self) -> str:
+        return f"{self.created_at:%Y-%m-%dT%H:%M:%SZ}"
+
+    @property
+    def time(self) -> str:
+        return format_time(self.created_at)
+
+    @property
+    def day(self) -> date:
+        return to_site_time(self.created_at).date()
+
+
+# The columns of `message_from`, in their order.
+MESSAGES = """
+SELECT message.room_id, message.number, message.posted_version, message.version, message.html, message.continues,
+    message.opens_day, message.created_at, message.edited_at, message.removed_at,
+    author.code, author.display_name, author.picture, author.is_admin
+FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
+
+
+def message_from(row: Iterable[object], room_path: str) -> MessageRow:
+    """Make a message of a row of MESSAGES."""
+    values: list[object] = [room_path, *row]
+    values[5] = Markup(values[5])  # noqa: S704  made safe by `render_markdown` when it was stored
+    values[6], values[7], values[14] = bool(values[6]), bool(values[7]), bool(values[14])
+    for place in (8, 9, 10):
+        if isinstance(values[place], str):
+            values[place] = datetime.fromisoformat(str(values[place]))
+    if values[11] is None:
+        values[11], values[12] = "", DELETED_ACCOUNT
+    return MessageRow._make(values)
+
+
+async def _messages(room: RoomRow, where: str, *values: object) -> list[MessageRow]:
+    path = room.path
+    return [message_from(row, path) for row in await sql.fetch_inline(f"{MESSAGES} {where}", *values)]
+
+
+async def list_page(room: RoomRow, before: int | None = None, around: int | None = None) -> list[MessageRow]:
+    """Return up to PAGE_SIZE messages in order: the newest, those before a number, or those around one."""
+    end = room.last_number + 1
+    if before is not None:
+        end = min(end, before)
+    if around is not None:
+        end = min(end, around + PAGE_SIZE // 2)
+    first = max(1, end - PAGE_SIZE)
+    end = min(first + PAGE_SIZE if around else end, room.last_number + 1)
+    return await _messages(
+        room, "message.room_id = ? AND message.number >= ? AND message.number < ? ORDER BY message.number",
+        room.id, first, end,
+    )  # fmt: skip
+
+
+async def get_row(room: RoomRow, number: int) -> MessageRow | None:
+    """Return the message of that number, if there is one."""
+    found = await _messages(room, "message.room_id = ? AND message.number = ?", room.id, number)
+    return found[0] if found else None
+
+
+async def changes_since(room: RoomRow, version: int) -> list[MessageRow]:
+    """Return what was posted or changed after the version, the newest change first; at most MAX_CHANGES + 1."""
+    return await _messages(
+        room, "message.room_id = ? AND message.version > ? ORDER BY message.version DESC LIMIT ?",
+        room.id, version, MAX_CHANGES + 1,
+    )  # fmt: skip
+
+
+async def last_number_at(room_id: int, version: int) -> int:
+    """Return the number of the newest message that had been posted when the room had this version; 0 for none."""
+    rows = await sql.fetch_inline(
+        "SELECT number FROM message WHERE room_id = ? AND posted_version <= ? ORDER BY number DESC LIMIT 1",
+        room_id, version,
+    )  # fmt: skip
+    return int(rows[0]["number"]) if rows else 0
+
+
+async def list_after(room: RoomRow, number: int, limit: int, author_id: int | None = None) -> list[MessageRow]:
+    """Return up to so many messages after a number, up to the room's last, in order: of all, or of one author."""
+    where, values = "message.room_id = ? AND message.number > ? AND message.number <= ?", [room.id, number]
+    values.append(room.last_number)
+    if author_id is not None:
+        where, values = f"{where} AND message.author_id = ?", [*values, author_id]
+    rows = await sql.fetch_all(f"{MESSAGES} {where} ORDER BY message.number LIMIT ?", *values, limit)
+    return [message_from(row, room.path) for row in rows]
+
+
+class StoredRow(NamedTuple):
+    """What posting knows of a message that is stored."""
+
+    number: int
+    version: int
+    author_id: int | None
+    body: str
+    nonce: str | None
+    created_at: datetime
+    removed_at: datetime | None
+
+
+async def stored_before(room_id: int, number: int, sent: Sequence[tuple[int, str]]) -> list[StoredRow]:
+    """Return the message of that number, and those that these authors have sent with these nonces."""
+    # The room with each of them: by anything shorter SQLite would read the whole room.
+    theirs = " OR room_id = ? AND author_id = ? AND nonce = ?" * len(sent)
+    rows = await sql.fetch_inline(
+        "SELECT number, version, author_id, body, nonce, created_at, removed_at FROM message "
+        f"WHERE room_id = ? AND number = ?{theirs}",
+        room_id, number, *(value for author_id, nonce in sent for value in (room_id, author_id, nonce)),
+    )  # fmt: skip
+    stored = map(StoredRow._make, rows)
+    return [row._replace(created_at=sql.from_db(row.created_at)) for row in stored]
