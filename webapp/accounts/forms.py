@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.core.errors import Invalid, Problem
-from webapp.http import render
+from webapp.http import responses
 
 EMPTY_PROBLEMS = {"username": "", "display_name": "", "password": "", "current": "", "bio": "", "picture": ""}
 
@@ -15,11 +15,11 @@ def redisplay(request: Request, name: str, error: Problem, **context: Any) -> Re
     """The same form, with what was typed and what is wrong with it."""
     problems = EMPTY_PROBLEMS | (error.problems if isinstance(error, Invalid) else {})
     problem = "" if isinstance(error, Invalid) else error.message
-    response = render.page(request, name, error.status, problems=problems, problem=problem, **context)
+    response = responses.page(request, name, error.status, problems=problems, problem=problem, **context)
     response.headers.update(error.headers)
     return response
 
 
 def register_form(request: Request, **context: Any) -> Response:
     empty = {"username": "", "display_name": ""}
-    return render.page(request, "accounts/register.html", form=empty, problems=EMPTY_PROBLEMS, problem="", **context)
+    return responses.page(request, "accounts/register.html", form=empty, problems=EMPTY_PROBLEMS, problem="", **context)

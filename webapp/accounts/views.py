@@ -18,7 +18,7 @@ from webapp.accounts.viewer import Person
 from webapp.core import i18n, text
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
-from webapp.http import cookie, known_browser, render, security_log
+from webapp.http import cookie, known_browser, responses, security_log
 from webapp.http.client import address_hash, client
 from webapp.http.forms import Upload, read_form, read_form_with_file
 from webapp.http.limits import throttle, throttle_guess
@@ -34,7 +34,7 @@ async def register(request: Request) -> Response:
     if not settings.REGISTRATION_OPEN:
         raise Forbidden(_("New accounts are created by the administrator."))
     if request.method != "POST":
-        return render.see_other(path_for("lobby")) if current_account(request) else register_form(request)
+        return responses.see_other(path_for("lobby")) if current_account(request) else register_form(request)
     typed = await read_form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", client(request).address)
@@ -50,9 +50,11 @@ async def login(request: Request) -> Response:
     target = local_path(query(request, "next", path_for("lobby")))
     if request.method != "POST":
         if current_account(request):
-            return render.see_other(target)
+            return responses.see_other(target)
         empty = {"username": ""}
-        return render.page(request, "accounts/login.html", form=empty, problems=EMPTY_PROBLEMS, problem="", next=target)
+        return responses.page(
+            request, "accounts/login.html", form=empty, problems=EMPTY_PROBLEMS, problem="", next=target
+        )
     typed = await read_form(request, "username", "password", "next")
     target = local_path(typed["next"] or path_for("lobby"))
     try:
@@ -90,7 +92,7 @@ async def _begin(request: Request, user: User, goto: str) -> Response:
         await _end(client(request).session_id)
     token = cookie.new_token()
     await Session.begin(user, token, request.headers.get("user-agent", ""), address_hash(request))
-    response = render.see_other(goto)
+    response = responses.see_other(goto)
     cookie.set_session(request, response, token)
     known_browser.remember(request, response, user.username or "")
     return response
@@ -105,7 +107,7 @@ async def logout(request: Request) -> Response:
     if user := current_viewer(request):
         security_log.record(request, "signed_out", user.code)
         await _end(client(request).session_id)
-    response = render.see_other(path_for("home"))
+    response = responses.see_other(path_for("home"))
     cookie.clear_session(request, response)
     return response
 
@@ -115,13 +117,13 @@ async def acknowledge_warning(request: Request) -> Response:
     if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "warning", str(user.id))
         await User.acknowledge_warning(user.id)
-    return render.see_other(local_path(referring_path(request)))
+    return responses.see_other(local_path(referring_path(request)))
 
 
 async def set_language(request: Request) -> Response:
     """The language of the pages: kept with the account, or in a cookie; back to the page on which it was chosen."""
     typed = await read_form(request, "language")
-    back = render.see_other(local_path(referring_path(request) or path_for("home")))
+    back = responses.see_other(local_path(referring_path(request) or path_for("home")))
     if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "language", str(user.id))
         await User.set_language(user.id, typed["language"])
@@ -140,7 +142,7 @@ SUCCESS_MESSAGES = {
 
 def _settings(request: Request, name: str, status: int = 200, **context: Any) -> Response:
     notice = choice(request, "done", SUCCESS_MESSAGES, "")
-    return render.page(request, name, status, current_path=request.scope["path"], notice=notice, **context)
+    return responses.page(request, name, status, current_path=request.scope["path"], notice=notice, **context)
 
 
 async def profile(request: Request) -> Response:
@@ -168,7 +170,7 @@ async def profile(request: Request) -> Response:
         return response
     if is_seen:
         broadcasts.person_changed(user)
-    return render.see_other(path_for("profile") + "?done=profile")
+    return responses.see_other(path_for("profile") + "?done=profile")
 
 
 async def _picture(user: Person, upload: Upload) -> ProcessedImage:
@@ -191,7 +193,7 @@ async def password(request: Request) -> Response:
     token, session_id = cookie.new_token(), client(request).session_id
     await Session.renew(session_id, token)
     broadcasts.renewed(session_id)
-    response = render.see_other(path_for("password") + "?done=password")
+    response = responses.see_other(path_for("password") + "?done=password")
     cookie.set_session(request, response, token)
     known_browser.remember(request, response, user.username or "")
     return response
@@ -218,10 +220,10 @@ async def end_session(request: Request) -> Response:
     await _end(session.id)
     security_log.record(request, "session_ended", user.code)
     if session.id == client(request).session_id:
-        response = render.see_other(path_for("home"))
+        response = responses.see_other(path_for("home"))
         cookie.clear_session(request, response)
         return response
-    return render.see_other(path_for("sessions") + "?done=ended")
+    return responses.see_other(path_for("sessions") + "?done=ended")
 
 
 async def end_other_sessions(request: Request) -> Response:
@@ -229,20 +231,20 @@ async def end_other_sessions(request: Request) -> Response:
     await throttle(settings.RATE_CHANGE, "sessions", str(user.id))
     await _end_others(request, user)
     security_log.record(request, "sessions_ended", user.code)
-    return render.see_other(path_for("sessions") + "?done=ended")
+    return responses.see_other(path_for("sessions") + "?done=ended")
 
 
 async def reset(request: Request) -> Response:
     user = await user_of_link(request.path_params["token"])
     if request.method != "POST":
-        return render.page(request, "accounts/reset.html", username=user.username, problems=EMPTY_PROBLEMS)
+        return responses.page(request, "accounts/reset.html", username=user.username, problems=EMPTY_PROBLEMS)
     typed = await read_form(request, "password")
     await throttle(settings.RATE_CHANGE, "reset", str(user.id))
     try:
         await user.set_password(typed["password"])
     except Invalid as error:
         problems = EMPTY_PROBLEMS | error.problems
-        return render.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)
+        return responses.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)
     security_log.record(request, "password_reset", user.code)
     await _end_others(request, user)
     return await _begin(request, user, path_for("lobby"))

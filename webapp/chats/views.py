@@ -13,7 +13,7 @@ from webapp.conversations.access import FIND_SEAT
 from webapp.conversations.seats import Seat
 from webapp.core.errors import Problem
 from webapp.db import engine
-from webapp.http import render
+from webapp.http import responses
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.messages import broadcasts, page
@@ -29,7 +29,7 @@ async def chat(request: Request) -> Response:
     """Lead to the chat; before the first message, a page to write it on, which stores nothing."""
     seat = await _find_seat(request)
     if seat.room.key:
-        return render.see_other(seat.path)
+        return responses.see_other(seat.path)
     return await page.render_page(request, seat, await page.page_context(request, seat, [], is_live=False))
 
 
@@ -50,4 +50,4 @@ async def post_first(request: Request) -> Response:
         return await page.refuse_post(request, problem, form)
     broadcasts.posted(seat, posted)
     rooms.membership_changed(seat.room.id, other.id)
-    return render.see_other(f"{seat.path}#composer")
+    return responses.see_other(f"{seat.path}#composer")

@@ -10,7 +10,7 @@ from webapp.conversations import broadcasts as rooms
 from webapp.core.errors import Problem
 from webapp.core.i18n import Text
 from webapp.deletion.steps import finish, start_deletion
-from webapp.http import cookie, render, security_log
+from webapp.http import cookie, responses, security_log
 from webapp.http.forms import read_form
 from webapp.http.urls import path_for
 from webapp.live import hub
@@ -32,13 +32,13 @@ async def delete(request: Request) -> Response:
         return response
     security_log.record(request, "account_deleted", user.code)
     await _leave(user)
-    answer = render.see_other(path_for("home") + "?left=1")
+    answer = responses.see_other(path_for("home") + "?left=1")
     cookie.clear_session(request, answer)
     return answer
 
 
 def _form(request: Request, status: int = 200, problem: Text = "") -> Response:
-    return render.page(
+    return responses.page(
         request, "deletion/delete.html", status, current_path=request.scope["path"], notice="", problem=problem
     )
 

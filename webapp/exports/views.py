@@ -11,7 +11,7 @@ from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import Text, _
 from webapp.exports.jobs import Export
 from webapp.exports.worker import worker
-from webapp.http import render, security_log
+from webapp.http import responses, security_log
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 
@@ -35,12 +35,12 @@ async def export(request: Request) -> Response:
         await Export.begin(user)
         security_log.record(request, "export_begun", user.code)
     worker().wake()
-    return render.see_other(request.scope["path"])
+    return responses.see_other(request.scope["path"])
 
 
 def _export(request: Request, found: Export | None, status: int = 200, problem: Text = "") -> Response:
     shown = {"current_path": request.scope["path"], "notice": "", "export": found, "problem": problem}
-    response = render.page(request, "exports/export.html", status, is_kept=False, **shown)
+    response = responses.page(request, "exports/export.html", status, is_kept=False, **shown)
     if found and found.is_under_way:
         response.headers["Refresh"] = str(REFRESH_SECONDS)
     return response

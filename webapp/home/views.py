@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from webapp.accounts.authentication import current_account, require_account
 from webapp.conversations import queries
-from webapp.http import render
+from webapp.http import responses
 from webapp.http.params import is_in_query, page_number
 from webapp.http.urls import path_for
 from webapp.presence.queries import online
@@ -19,13 +19,13 @@ LOBBY_FRIENDS = 50
 
 
 async def front(request: Request) -> Response:
-    return render.page(request, "home/front.html", has_left=is_in_query(request, "left"))
+    return responses.page(request, "home/front.html", has_left=is_in_query(request, "left"))
 
 
 async def me_css(request: Request) -> Response:
     """What the viewer's own stylesheet decides: which messages are theirs, and may be edited, and which are hidden."""
     user = require_account(request)
-    return render.stylesheet_response(request, "home/me.css", viewer=user, blocked=await blocked_codes(user))
+    return responses.stylesheet_response(request, "home/me.css", viewer=user, blocked=await blocked_codes(user))
 
 
 async def home(request: Request) -> Response:
@@ -45,7 +45,7 @@ async def lobby(request: Request) -> Response:
         "requests_received": requests[:LOBBY_FRIENDS],
         "request_count": len(requests),
         "rooms": rooms[:LOBBY_ROOMS],
-        "supervisor": render.supervisor(request, path_for("viewer_live")),
+        "supervisor": responses.supervisor(request, path_for("viewer_live")),
     }
     return await render_with_sidebar(
         request, user, "home/lobby.html", online=there, sidebar_page=page_number(request), **shown

@@ -22,7 +22,7 @@ from webapp.core.errors import (
 from webapp.core.faults import faults
 from webapp.core.i18n import Text, _
 from webapp.db import engine
-from webapp.http import forms, render
+from webapp.http import forms, responses
 from webapp.http.client import client
 from webapp.http.urls import path_for
 
@@ -64,11 +64,11 @@ def problem_response(request: Request, problem: Problem) -> Response:
     """Return the problem as the kind of document that was asked for, with the draft of a message in it."""
     link, link_text = (path_for("login"), _("Sign in")) if isinstance(problem, SignInRequired) else _way_back(request)
     if client(request).is_fragment:
-        response = render.fragment_response("_problem.html", problem.status, problem=problem.message)
+        response = responses.fragment_response("_problem.html", problem.status, problem=problem.message)
     else:
         name = "error_frame.html" if _is_framed(request) else problem.page
         context = {"title": problem.title, "message": problem.message, "link": link, "link_text": link_text}
-        response = render.page(request, name, problem.status, **_retry(request, problem) | context)
+        response = responses.page(request, name, problem.status, **_retry(request, problem) | context)
     response.headers.update(problem.headers)
     return response
 

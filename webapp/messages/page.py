@@ -14,7 +14,7 @@ from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable
 from webapp.core.i18n import _
 from webapp.core.lifetime import Slot
 from webapp.db import engine
-from webapp.http import cookie, render
+from webapp.http import cookie, responses
 from webapp.http.client import client
 from webapp.http.error_pages import problem_response
 from webapp.http.page_mode import PageMode
@@ -69,7 +69,7 @@ async def _show_earlier(request: Request, seat: Seat, before: int) -> Response:
     messages = await list_page(seat.room, before)
     hidden = await hidden_numbers(seat, messages)
     log = rendering.render_log(seat.room, messages, hidden=hidden, save_data=client(request).save_data)
-    return render.fragment_response(
+    return responses.fragment_response(
         "messages/_earlier.html", room_path=seat.path, messages=messages, earlier=_earlier(messages), log=log
     )
 
@@ -132,7 +132,7 @@ async def page_context(
         "receipt": receipts.receipt_for(seat),
         "author": seat.viewer.code,
         "current_key": room.key,
-        "supervisor": render.supervisor(request, f"{seat.path}/live"),
+        "supervisor": responses.supervisor(request, f"{seat.path}/live"),
         "nonce": new_nonce(),
         "problem": "",
         "draft": "",
@@ -186,7 +186,7 @@ def composer(request: Request, seat: Seat, status: int = 200, **context: Any) ->
     """Return the composer as a document of its own, for a frame of a page without script."""
     empty = {"nonce": new_nonce(), "problem": "", "draft": ""}
     fixed = {"seat": seat, "mode": PageMode.FRAMED}
-    return render.page(request, "messages/composer.html", status, is_kept=False, **(empty | fixed | context))
+    return responses.page(request, "messages/composer.html", status, is_kept=False, **(empty | fixed | context))
 
 
 def after_post(request: Request, seat: Seat, posted: Posted, is_framed: bool) -> Response:
@@ -196,7 +196,7 @@ def after_post(request: Request, seat: Seat, posted: Posted, is_framed: bool) ->
     place = first if client(request).is_text_browser else "composer"
     page_path = f"{seat.path}{cache_buster(request, posted.version)}#{place}"
     goto = f"{seat.path}/composer#text" if is_framed else page_path
-    return render.fragment_or_redirect(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
+    return responses.fragment_or_redirect(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
 
 
 async def refuse_post(request: Request, error: Exception, form: dict[str, str]) -> Response:
@@ -205,7 +205,7 @@ async def refuse_post(request: Request, error: Exception, form: dict[str, str]) 
     message = SIGN_IN_AGAIN if isinstance(problem, SignInRequired) else problem.message
     kept = {"nonce": form["nonce"], "problem": message}
     if client(request).is_fragment:
-        response = render.fragment_response("messages/_sending.html", problem.status, **kept)
+        response = responses.fragment_response("messages/_sending.html", problem.status, **kept)
     elif (seat := await _seat_to_refuse(request, problem)) is None:
         return problem_response(request, problem)
     elif form["framed"]:

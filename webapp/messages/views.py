@@ -14,7 +14,7 @@ from webapp.conversations.seats import Seat
 from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import engine
-from webapp.http import render
+from webapp.http import responses
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import whole
@@ -73,7 +73,7 @@ async def permalink(request: Request) -> Response:
     row = await get_row(seat.room, number)
     is_elsewhere = number <= seat.room.last_number - PAGE_SIZE or await page.hidden_numbers(seat, [row] if row else [])
     at = f"?around={number}" if is_elsewhere else page.cache_buster(request, seat.room.version)
-    return render.see_other(f"{seat.path}{at}#message-{seat.room.id}-{number}")
+    return responses.see_other(f"{seat.path}{at}#message-{seat.room.id}-{number}")
 
 
 def _numbered(request: Request, seat: Seat) -> int:
@@ -110,7 +110,7 @@ async def edit(request: Request) -> Response:
         response.headers.update(error.headers)
         return response
     changes.log_changed(seat.room.id, version)
-    return render.see_other(message.path(seat.room))
+    return responses.see_other(message.path(seat.room))
 
 
 def _edit(request: Request, seat: Seat, message: Message, status: int = 200, **context: Any) -> Response:
@@ -122,7 +122,7 @@ def _edit(request: Request, seat: Seat, message: Message, status: int = 200, **c
         "can_remove": is_own or seat.is_owner,
         "about": f"message:{seat.room.key}:{message.number}",
     }
-    return render.page(request, "messages/edit.html", status, message=shown, **({"is_changed": False} | context))
+    return responses.page(request, "messages/edit.html", status, message=shown, **({"is_changed": False} | context))
 
 
 async def remove(request: Request) -> Response:
@@ -135,4 +135,4 @@ async def remove(request: Request) -> Response:
     if was_there and message.author_id != seat.viewer.id and is_on_behalf(seat):
         author = await User.get_or_none(id=message.author_id) if message.author_id else None
         await record_act(request, "remove", seat, author)
-    return render.see_other(message.path(seat.room))
+    return responses.see_other(message.path(seat.room))

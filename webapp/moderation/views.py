@@ -13,7 +13,7 @@ from webapp.accounts.models import User
 from webapp.accounts.viewer import Person, Viewer
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
-from webapp.http import render, security_log
+from webapp.http import responses, security_log
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import Page, is_in_query, page_number, query
@@ -42,7 +42,7 @@ async def report(request: Request) -> Response:
     user = _reporter(request, about)
     if is_in_query(request, "done"):
         block, link = await _blocking(user, about), path_for("strangers" if about == ABOUT_MASK else "lobby")
-        return render.page(request, "moderation/reported.html", block=block, link=link)
+        return responses.page(request, "moderation/reported.html", block=block, link=link)
     return await _form(request, user, about, {"reason": "", "text": ""})
 
 
@@ -65,7 +65,7 @@ async def _report(request: Request) -> Response:
         raise
     except Problem as error:
         return await _form(request, user, typed["about"], typed, error)
-    return render.see_other(path_for("report") + "?" + urlencode({"about": typed["about"], "done": 1}))
+    return responses.see_other(path_for("report") + "?" + urlencode({"about": typed["about"], "done": 1}))
 
 
 async def _form(
@@ -76,7 +76,7 @@ async def _form(
     problem = error.message if error and not isinstance(error, Invalid) else ""
     shown: dict[str, Any] = {"evidence": evidence, "about": about, "kind": about.partition(":")[0]}
     shown |= {"form": typed, "reasons": REASONS, "problems": problems, "problem": problem}
-    response = render.page(request, "moderation/report.html", error.status if error else 200, **shown)
+    response = responses.page(request, "moderation/report.html", error.status if error else 200, **shown)
     response.headers.update(error.headers if error else {})
     return response
 
@@ -111,7 +111,7 @@ def _list(request: Request, name: str, found: list[Any], status: int = 200, **co
     """Return one page of what was found, with links to those around it."""
     page = Page.of(found, _page(request), PAGE)
     shared = {"found": page.rows, "more": page.has_more, "page": page.number, "current_path": request.scope["path"]}
-    return render.page(request, name, status, **(shared | context))
+    return responses.page(request, name, status, **(shared | context))
 
 
 async def index(request: Request) -> Response:
@@ -141,7 +141,7 @@ async def show(request: Request) -> Response:
     security_log.record(request, "moderated", admin.code, action=typed["do"], person=whom, report=found.id)
     if person and person.is_banned:
         await _send_away(person)
-    return render.see_other(path_for("moderation_report", id=found.id) + "?done=1")
+    return responses.see_other(path_for("moderation_report", id=found.id) + "?done=1")
 
 
 async def _send_away(person: Person) -> None:
@@ -174,7 +174,7 @@ async def _show(
         "form": typed or {"told": "", "note": "", "hours": "24", "address": ""},
         "problem": error.message if error else "",
     }
-    response = render.page(request, "moderation/show.html", error.status if error else 200, **shown)
+    response = responses.page(request, "moderation/show.html", error.status if error else 200, **shown)
     response.headers.update(error.headers if error else {})
     return response
 
@@ -193,7 +193,7 @@ async def banned(request: Request) -> Response:
         found = await list_banned(_page(request))
         return _list(request, "moderation/out.html", found, error.status, problem=error.message)
     security_log.record(request, "moderated", admin.code, action="lift", person=typed["who"][:9] if person else "")
-    return render.see_other(path_for("bans"))
+    return responses.see_other(path_for("bans"))
 
 
 async def audit_log(request: Request) -> Response:

@@ -13,7 +13,7 @@ from webapp.conversations import direct
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
-from webapp.http import render
+from webapp.http import responses
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import choice, query
@@ -92,7 +92,7 @@ async def _back(request: Request, other: Person) -> Response:
     """To the page with the button that was pressed."""
     typed = await read_form(request, "from")
     goto = {"friends": path_for("friends"), "lobby": path_for("lobby")}.get(typed["from"], other.path)
-    return render.see_other(goto)
+    return responses.see_other(goto)
 
 
 def _tell(user: Person, other: Person, before: Relationship) -> None:
@@ -165,7 +165,7 @@ async def lift(request: Request) -> Response:
     user = require_account(request)
     await throttle(settings.RATE_CHANGE, "people", str(user.id))
     await VeiledBlock.lift(user, request.path_params["id"])
-    return render.see_other(path_for("friends"))
+    return responses.see_other(path_for("friends"))
 
 
 # What everybody may know of me.
@@ -185,11 +185,11 @@ async def privacy(request: Request) -> Response:
         return _privacy(request, error.status, form=typed, problems=NO_PROBLEMS | error.problems)
     if shows["shows_presence"] != user.shows_presence:
         await presence.visibility_changed(user.id)
-    return render.see_other(path_for("privacy") + "?done=privacy")
+    return responses.see_other(path_for("privacy") + "?done=privacy")
 
 
 def _privacy(request: Request, status: int = 200, **context: Any) -> Response:
     notice = choice(request, "done", SUCCESS_MESSAGES, "")
-    return render.page(
+    return responses.page(
         request, "people/privacy.html", status, current_path=request.scope["path"], notice=notice, **context
     )

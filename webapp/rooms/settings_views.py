@@ -18,7 +18,7 @@ from webapp.conversations.seats import OWNER, MembershipRow, Seat
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
-from webapp.http import render
+from webapp.http import responses
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import Page, choice, page_number, whole
@@ -65,7 +65,7 @@ async def show_settings(request: Request) -> Response:
     if form["do"] in OWNER_ACTIONS and is_on_behalf(seat):
         person = await User.get_or_none(code=form["who"][:9]) if form["who"] else None
         await record_act(request, form["do"], seat, person)
-    return render.see_other(goto or f"{seat.path}/settings?done={form['do']}")
+    return responses.see_other(goto or f"{seat.path}/settings?done={form['do']}")
 
 
 async def _settings(request: Request, seat: Seat, status: int = 200, **context: Any) -> Response:

@@ -12,7 +12,7 @@ from webapp.conversations import access, broadcasts, members, queries
 from webapp.conversations.queries import PAGE_SIZE
 from webapp.core import text
 from webapp.core.errors import Invalid
-from webapp.http import render
+from webapp.http import responses
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import Page, page_number, query
@@ -66,7 +66,7 @@ async def _enter(request: Request, user: Viewer) -> Response:
     except Invalid as error:
         problems = EMPTY_FORM | error.problems
         return await _list(request, user, status=error.status, form=typed, problems=problems)
-    return render.see_other(seat.path)
+    return responses.see_other(seat.path)
 
 
 async def join(request: Request) -> Response:
@@ -76,9 +76,9 @@ async def join(request: Request) -> Response:
     await members.join(seat)
     broadcasts.membership_changed(seat.room.id, user.id)
     if not seat.kind.is_between_two:
-        return render.see_other(seat.path)
+        return responses.see_other(seat.path)
     hub().refresh(f"room:{seat.room.id}", "receipts")  # for who waits for the answer to a message request
-    return render.see_other(f"{seat.path}#composer")
+    return responses.see_other(f"{seat.path}#composer")
 
 
 async def leave(request: Request) -> Response:
@@ -90,4 +90,4 @@ async def leave(request: Request) -> Response:
         broadcasts.membership_changed(seat.room.id, user.id)
         tracker().leave_now(user.id, seat.room.id)
         changes.member_left(seat.room.id, user)
-    return render.see_other(path_for("lobby"))
+    return responses.see_other(path_for("lobby"))

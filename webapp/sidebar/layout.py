@@ -10,7 +10,7 @@ from starlette.responses import Response
 from webapp.accounts.viewer import Person
 from webapp.conversations.models import Membership
 from webapp.conversations.seats import Seat
-from webapp.http import render
+from webapp.http import render, responses
 from webapp.http.params import Page
 from webapp.http.urls import path_for
 from webapp.live import hub
@@ -58,4 +58,4 @@ async def render_with_sidebar(
         "form": EMPTY_FORM,
         "problems": EMPTY_FORM,
     }
-    return render.page(request, name, status, **(defaults | context))
+    return responses.page(request, name, status, **(defaults | context))

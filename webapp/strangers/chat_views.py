@@ -9,7 +9,7 @@ from webapp import settings
 from webapp.conversations.seats import RoomRow, Seat
 from webapp.core.errors import NotFound, RedirectToStrangers
 from webapp.core.i18n import _
-from webapp.http import render
+from webapp.http import responses
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import is_in_query
@@ -42,7 +42,7 @@ async def chat_page(request: Request, seat: Seat, context: PageContext, status: 
         "company": await broadcasts.company_seen(seat.room.id),
         "wants_friendship": is_in_query(request, "kept"),
     }
-    response = render.page(request, seat.kind.template, status, **context)
+    response = responses.page(request, seat.kind.template, status, **context)
     page.remember_plain(request, response, path_for("strangers"))
     return response
 
@@ -61,7 +61,7 @@ async def chat_events(request: Request) -> Response:
 
 async def leave(request: Request) -> Response:
     await steps.leave_chat(await stranger_for_change(request))
-    return render.see_other(path_for("strangers"))
+    return responses.see_other(path_for("strangers"))
 
 
 async def find_next(request: Request) -> Response:
@@ -70,12 +70,14 @@ async def find_next(request: Request) -> Response:
     seat = await stranger.current_chat()
     if request.method != "POST":
         return (
-            render.page(request, "strangers/next.html", seat=seat) if seat else render.see_other(path_for("strangers"))
+            responses.page(request, "strangers/next.html", seat=seat)
+            if seat
+            else responses.see_other(path_for("strangers"))
         )
     await throttle(settings.RATE_CHANGE, "stranger", str(stranger.person))
     form = await read_form(request, "sure")
     if seat and not form["sure"] and _is_young(seat.room):
-        return render.see_other(path_for("next_stranger"))
+        return responses.see_other(path_for("next_stranger"))
     await steps.leave_chat(stranger)
     return await steps.find(stranger)
 
@@ -94,7 +96,7 @@ async def block(request: Request) -> Response:
     await steps.leave_chat(stranger)
     if blocker and blocked:
         await VeiledBlock.put(blocker, blocked)
-    return render.see_other(path_for("strangers"))
+    return responses.see_other(path_for("strangers"))
 
 
 async def keep(request: Request) -> Response:
@@ -105,5 +107,5 @@ async def keep(request: Request) -> Response:
         raise NotFound(_("This chat is gone."))
     await friendship.offer_friendship(stranger, seat.room.id)
     if stranger.is_guest:
-        return render.see_other(path_for("register_stranger"))
+        return responses.see_other(path_for("register_stranger"))
     return await steps.become_friends(stranger, seat)

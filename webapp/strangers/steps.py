@@ -10,7 +10,7 @@ from webapp.accounts.models import User
 from webapp.conversations.seats import Seat
 from webapp.core.errors import NotFound
 from webapp.db import engine
-from webapp.http import render
+from webapp.http import responses
 from webapp.http.limits import throttle
 from webapp.http.urls import path_for
 from webapp.messages import typing
@@ -37,10 +37,10 @@ async def find(stranger: Stranger) -> Response:
     try:
         await Conduct.check(stranger.person)
     except QuestionRequired:
-        return render.see_other(path_for("question"))
+        return responses.see_other(path_for("question"))
     if await stranger.start_waiting():
         await match_now(stranger)
-    return render.see_other(path_for("strangers"))
+    return responses.see_other(path_for("strangers"))
 
 
 async def match_now(stranger: Stranger) -> bool:
@@ -65,11 +65,11 @@ async def become_friends(stranger: Stranger, seat: Seat) -> Response:
     except NotFound:
         kept = None  # a block stands between the two, which neither is told
     if kept is None:
-        return render.see_other(f"{seat.path}?kept=1")
+        return responses.see_other(f"{seat.path}?kept=1")
     # Not to the page that has asked: that is on its way already.
     broadcasts.moved([seat.other.id] if seat.other else [])
     broadcasts.left(seat.room.id, stranger.mask_id)
     # In whatever other windows they have as themselves.
     friends.relationships_changed(*await User.filter(id__in=[kept.low, kept.high]))
     await Stranger.filter(id=stranger.id).update(kept_room_id=None)
-    return render.see_other(kept.path)
+    return responses.see_other(kept.path)

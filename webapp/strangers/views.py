@@ -16,7 +16,7 @@ from webapp.conversations.models import Room
 from webapp.core.errors import Forbidden, Invalid, Problem
 from webapp.core.i18n import _, current_language
 from webapp.db import engine
-from webapp.http import cookie, known_browser, negotiate, render, security_log
+from webapp.http import cookie, known_browser, negotiate, responses, security_log
 from webapp.http.client import address_hash, client
 from webapp.http.error_pages import response_to
 from webapp.http.forms import read_form
@@ -51,7 +51,7 @@ async def index(request: Request) -> Response:
             else Response(headers={"HX-Redirect": goto or path_for("strangers")})
         )
     if goto:
-        return render.see_other(goto)
+        return responses.see_other(goto)
     if found.is_waiting:
         return await _wait(request, found)
     return start_page(request, found)
@@ -70,9 +70,9 @@ async def _elsewhere(found: Stranger) -> str:
 async def _wait(request: Request, found: Stranger) -> Response:
     await found.extend_presence(WAITING_MS)
     if await steps.match_now(found):
-        return render.see_other(path_for("strangers"))
+        return responses.see_other(path_for("strangers"))
     total, seconds = await Stranger.count_waiting(), await found.seconds_waiting()
-    return render.page(
+    return responses.page(
         request, "strangers/waiting.html", viewer=found.mask, stranger=found, total=total, seconds=seconds
     )
 
@@ -82,7 +82,7 @@ def start_page(request: Request, found: Stranger | None = None, status: int = 20
     typed = {"interests": found.interests if found else "", "language": language, "rules": ""}
     shown: dict[str, Any] = {"languages": LANGUAGES, "form": typed, "problems": NO_WISHES, "problem": ""}
     shown["has_account"] = not found.is_guest if found else current_viewer(request) is not None
-    return render.page(request, "strangers/index.html", status, **(shown | context))
+    return responses.page(request, "strangers/index.html", status, **(shown | context))
 
 
 async def find_stranger(request: Request) -> Response:
@@ -124,7 +124,7 @@ async def question(request: Request) -> Response:
             return await steps.find(found)
         await Conduct.check(found.person, is_asked=True)
     asked, seal = conduct.make_question(found.person)
-    return render.page(request, "strangers/question.html", is_kept=False, question=asked, seal=seal)
+    return responses.page(request, "strangers/question.html", is_kept=False, question=asked, seal=seal)
 
 
 async def _enter(request: Request) -> tuple[Stranger, str]:
@@ -143,14 +143,14 @@ async def _enter(request: Request) -> tuple[Stranger, str]:
 async def stop_waiting(request: Request) -> Response:
     found = await stranger_for_change(request)
     await found.stop_waiting()
-    return render.see_other(path_for("strangers"))
+    return responses.see_other(path_for("strangers"))
 
 
 async def register(request: Request) -> Response:
     """An account for a guest, who goes on behind the same mask."""
     found = require_stranger(request)
     if not found.is_guest:
-        return render.see_other(path_for("strangers"))
+        return responses.see_other(path_for("strangers"))
     if not settings.REGISTRATION_OPEN:
         raise Forbidden(_("New accounts are created by the administrator."))
     await found.extend_presence(READING_MS)
@@ -173,13 +173,13 @@ async def _grow_up(found: Stranger, account: Person) -> Response:
     await friendship.claim_account(found, account)
     found.person = account.id
     seat = await found.current_chat()
-    return await steps.become_friends(found, seat) if seat else render.see_other(path_for("strangers"))
+    return await steps.become_friends(found, seat) if seat else responses.see_other(path_for("strangers"))
 
 
 async def me_css(request: Request) -> Response:
     """Which messages are the mask's own."""
     found = require_stranger(request)
-    return render.stylesheet_response(request, "home/me.css", viewer=found.mask, blocked=[])
+    return responses.stylesheet_response(request, "home/me.css", viewer=found.mask, blocked=[])
 
 
 async def waiting_events(request: Request) -> Response:

@@ -11,7 +11,7 @@ from webapp import settings
 from webapp.accounts.viewer import Viewer
 from webapp.conversations.seats import Seat
 from webapp.core.i18n import Text, _, current_language
-from webapp.http import negotiate, render
+from webapp.http import negotiate, render, responses
 from webapp.http.client import client
 from webapp.http.headers import CONTENT_SECURITY_POLICY
 from webapp.http.limits import throttle
@@ -86,7 +86,7 @@ def must_wait(request: Request) -> bool:
 
 
 def waiting_document(request: Request, link: str, link_text: Text) -> Response:
-    return render.page(request, "streams/waiting.html", is_kept=False, link=link, link_text=link_text)
+    return responses.page(request, "streams/waiting.html", is_kept=False, link=link, link_text=link_text)
 
 
 def open_document(request: Request, reader: Reader, user: Viewer, name: str, **context: Any) -> Response:

@@ -1,0 +1,113 @@
+"""Answers: pages with an ETag, compressed; fragments; redirects after forms."""
+
+import zlib
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import brotli
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from webapp.http import negotiate, render
+from webapp.http.client import client, rejects_cookies
+from webapp.http.page_mode import PageMode
+
+PAGE_HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "Vary": "Cookie, HX-Request, Accept-Encoding, Accept-Language",
+}
+
+
+def fragment_response(name: str, status: int = 200, **context: object) -> Response:
+    """Return a fragment as the whole answer."""
+    return Response(render.fragment(name, **context), status, PAGE_HEADERS, "text/html")
+
+
+def supervisor(request: Request, path: str) -> str:
+    """
+    Return the document around the endless one at this path, where it can stand in the page itself; else empty.
+
+    Chromium refreshes such a document even while the server is away, but would fetch the twins of
+    streams/supervisor.html anew. Firefox is the other way round (both seen: Chromium 156, Firefox ESR 153).
+    """
+    if "Chrome/" not in request.headers.get("user-agent", ""):
+        return ""
+    return render.fragment("streams/supervisor.html", path=f"{path}?page={render.PAGE_VERSION}", twin="")
+
+
+def page(request: Request, name: str, status: int = 200, is_kept: bool = True, **context: Any) -> Response:
+    """
+    Return a whole page, compressed, or 304 where the browser has the same one.
+
+    With `is_kept` the browser may store it: with a nonce only if posting changes the rest of the page, or the nonce
+    would be used twice.
+    """
+    html = _page_html(request, name, context)
+    headers = dict(PAGE_HEADERS) if is_kept else PAGE_HEADERS | {"Cache-Control": "no-store"}
+    if is_kept and status == 200 and request.method in ("GET", "HEAD"):
+        headers["ETag"] = _etag(html, client(request).form_token, context.get("nonce", ""))
+        # Who has no cookie gets one with the page.
+        if request.cookies and headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+    return _compressed(request, html, status, headers, "text/html")
+
+
+def stylesheet_response(request: Request, name: str, **context: Any) -> Response:
+    """Return styles for one viewer, whose pages ask at another address when they change."""
+    headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie, Accept-Encoding"}
+    return _compressed(request, render.fragment(name, **context), 200, headers, "text/css", effort=5)
+
+
+def _compressed(
+    request: Request, text: str, status: int, headers: dict[str, str], media_type: str, effort: int = 3
+) -> Response:
+    coding = negotiate.encoding(request)
+    body = compress(text.encode(), coding, effort)
+    if coding != "identity":
+        headers["Content-Encoding"] = coding
+    return Response(body, status, headers, media_type)
+
+
+def see_other(goto: str) -> Response:
+    """Return a redirect after a form, to where the change can be seen."""
+    return RedirectResponse(goto, 303, {"Cache-Control": "no-store"})
+
+
+def fragment_or_redirect(request: Request, name: str, goto: str, **context: Any) -> Response:
+    """Return the fragment to htmx after a form, else a redirect."""
+    if client(request).is_fragment:
+        return fragment_response(name, **context)
+    return see_other(goto)
+
+
+def compress(body: bytes, coding: str, effort: int = 3) -> bytes:
+    """Return the body in that coding."""
+    if coding == "br":
+        return bytes(brotli.compress(body, quality=effort))
+    if coding == "gzip":
+        packer = zlib.compressobj(4, wbits=31)
+        return packer.compress(body) + packer.flush()
+    return body
+
+
+def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
+    asking = client(request)
+    viewer = asking.viewer
+    shared = {
+        "token": asking.form_token,
+        "viewer": viewer,
+        "viewer_css": viewer.stylesheet if viewer else "",
+        "session": asking.session_id or "",
+        "save_data": asking.save_data,
+        "cookieless": rejects_cookies(request),
+        "mode": PageMode.PLAIN if asking.is_text_browser else PageMode.LIVE,
+    }
+    return render.fragment(name, **(shared | dict(context)))
+
+
+def _etag(html: str, *volatile: str) -> str:
+    """A digest of what the viewer sees: a nonce is new in every answer, and must not make the page new."""
+    for text in filter(None, volatile):
+        html = html.replace(text, "")
+    return f'W/"{blake2b(html.encode(), digest_size=12).hexdigest()}"'
