@@ -47,7 +47,7 @@ def why_not(read: Read, **environment: str) -> str:
     """The sentence that stops the start."""
     with pytest.raises(ValueError, match="must") as caught:
         read(**environment)
-    assert type(caught.value).__name__ == "Malformed"
+    assert type(caught.value).__name__ == "InvalidSetting"
     return str(caught.value)
 
 

@@ -137,7 +137,7 @@ def _listen(host: str, port: int) -> list[socket.socket]:
 def _secret() -> None:
     try:
         settings.secret_key()
-    except (settings.Malformed, OSError) as error:
+    except (settings.InvalidSetting, OSError) as error:
         raise click.ClickException(f"There is no secret key to sign with: {error}") from None
 
 

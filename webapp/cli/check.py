@@ -78,7 +78,7 @@ async def _secret() -> str:
         return f"none yet: the first start makes one in {path}"
     try:
         settings.secret_key()
-    except (settings.Malformed, OSError) as error:
+    except (settings.InvalidSetting, OSError) as error:
         raise CheckFailed(str(error)) from None
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise CheckFailed(f"{path} can be read by others: chmod 600 {path}")

@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment or a `.env` file. Nobody else touches the environment."""
+"""Every setting, read once from the environment or a `.env` file. No other module reads the environment."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from limits import RateLimitItem, parse_many
 
 from webapp.settings import database_url, env_file
 from webapp.settings.database_url import Unusable
-from webapp.settings.env_file import Malformed as Malformed
+from webapp.settings.env_file import InvalidSetting as InvalidSetting
 
 T = TypeVar("T")
 
@@ -36,21 +36,22 @@ _names: list[str] = []
 
 
 def _value(name: str) -> str:
-    """What the environment says, else the file."""
+    """Return the value of the environment, else that of the file, without blanks around it."""
     _names.append(name)
     return os.environ.get(name, _file.get(name, "")).strip()
 
 
 def _read(name: str, default: str, convert: Callable[[str], T], wanted: str) -> T:
+    """Return the converted value; raise InvalidSetting, which says what is wanted and never shows a password."""
     text = _value(name) or default
     try:
         return convert(text)
     except Unusable as error:
-        raise Malformed(f"{name} {error}") from error
+        raise InvalidSetting(f"{name} {error}") from error
     except Exception as error:
         # An address may hold a password, which must not get into a log.
         shown = "not usable" if name.endswith("_URL") else repr(text)
-        raise Malformed(f"{name} is {shown}, but it must be {wanted}.") from error
+        raise InvalidSetting(f"{name} is {shown}, but it must be {wanted}.") from error
 
 
 def _text(text: str) -> str:
@@ -80,7 +81,7 @@ def _not_negative(text: str) -> int:
 
 
 def _folder(text: str) -> Path:
-    """Beside where Parley was started, which nobody means to be the root of the machine: systemd starts there."""
+    """Return the path from the working folder; refuse the root of the machine, where systemd starts what has none."""
     if not Path(text).is_absolute() and Path.cwd() == Path("/"):
         raise Unusable(
             f"is {text!r}, but it must begin with / where Parley is started in the folder /. "
@@ -94,7 +95,7 @@ def _words(text: str) -> list[str]:
 
 
 def _hosts(text: str) -> list[str]:
-    """Names as they stand in an address: `chat.example`, `[::1]`, or `*`, without scheme, port and path."""
+    """Return names as in an address: `chat.example`, `[::1]` or `*`, without scheme, port and path."""
     for host in _words(text):
         is_name = "*" not in host and urlsplit(f"//{host}").hostname == host.strip("[]").lower()
         if host != "*" and not is_name:
@@ -106,7 +107,7 @@ def _networks(text: str) -> list[str]:
     for network in _words(text):
         if network != "*":
             ip_network(network)
-    # A proxy that is told of `localhost` comes by either.
+    # A proxy that connects to `localhost` comes from either address.
     return [*_words(text), "::1"] if "127.0.0.1" in _words(text) else _words(text)
 
 
@@ -127,13 +128,13 @@ def _redis_url(text: str) -> str:
 
 
 def max_files() -> int:
-    """How many files and connections a process may have open when it asks for it, as `serve` does."""
+    """Return how many files and connections a process may have open after raising its limit, as `serve` does."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
 
 
-def _most_streams() -> int:
-    """A quarter of the files is for everything else; 40 kB each, 10,000 streams are 400 MB."""
+def _max_streams() -> int:
+    """Leave a quarter of the files for everything else; 10,000 streams of 40 kB are 400 MB."""
     return min(10_000, max_files() * 3 // 4)
 
 
@@ -185,21 +186,21 @@ RATE_GUEST = _rate("RATE_GUEST", "20/hour")
 RATE_FIND = _rate("RATE_FIND", "30/minute")
 RATE_REPORT = _rate("RATE_REPORT", "10/hour")
 RATE_STREAM = _rate("RATE_STREAM", "60/minute")
-MAX_STREAMS = _read("MAX_STREAMS", str(_most_streams()), _positive, "a whole number of 1 or more")
+MAX_STREAMS = _read("MAX_STREAMS", str(_max_streams()), _positive, "a whole number of 1 or more")
 MAX_STREAMS_PER_SESSION = _read("MAX_STREAMS_PER_SESSION", "5", _positive, "a whole number of 1 or more")
 
 LOG_ADDRESSES = _read("LOG_ADDRESSES", "off", _switch, "on or off")
 DIRECT_WRITES = _read("DIRECT_WRITES", "on", _switch, "on or off")
 METRICS_TOKEN = _value("METRICS_TOKEN")
 if 0 < len(METRICS_TOKEN) < 16:  # not by _read, whose message would show it
-    raise Malformed("METRICS_TOKEN is too short: it must have 16 characters or more.")
+    raise InvalidSetting("METRICS_TOKEN is too short: it must have 16 characters or more.")
 
 KEEP_SESSIONS = timedelta(days=_read("KEEP_SESSIONS_DAYS", "90", _positive, "a whole number of 1 or more"))
 KEEP_REPORTS = timedelta(days=_read("KEEP_REPORTS_DAYS", "90", _positive, "a whole number of 1 or more"))
 
 _SECRET_KEY = _value("SECRET_KEY")
 if 0 < len(_SECRET_KEY) < 32:  # not by _read, whose message would show it
-    raise Malformed("SECRET_KEY is too short: it must have 32 characters or more.")
+    raise InvalidSetting("SECRET_KEY is too short: it must have 32 characters or more.")
 
 
 def is_local_only() -> bool:
@@ -215,7 +216,7 @@ def _is_local(host: str) -> bool:
 
 @cache
 def secret_key() -> str:
-    """The key that signs cookies and links: SECRET_KEY, else one made once and kept in the data folder (0600)."""
+    """Return the key that signs cookies and links: SECRET_KEY, else one made once in the data folder (0600)."""
     if _SECRET_KEY:
         return _SECRET_KEY
     path = DATA_DIR / "secret"
@@ -223,12 +224,12 @@ def secret_key() -> str:
         _make_secret(path)
     key = path.read_text(encoding="utf-8").strip()
     if len(key) < 32:
-        raise Malformed(f"The file {path} holds no usable key. Remove it, and a new one is made.")
+        raise InvalidSetting(f"The file {path} holds no usable key. Remove it, and a new one is made.")
     return key
 
 
 def _make_secret(path: Path) -> None:
-    """Of several processes that start together one wins, and none may see the file half written, or be readable."""
+    """Write a new key. Of processes that start together one wins; none sees half a file, and no other user reads it."""
     path.parent.mkdir(0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, prefix="secret-") as file:  # 0600 by itself
         file.write(secrets.token_urlsafe(48))
@@ -239,12 +240,12 @@ def _make_secret(path: Path) -> None:
 
 @cache
 def installation() -> str:
-    """A name that tells this installation's things from others' in a Redis that they share."""
+    """Return a name that separates this installation from others in a Redis that they share."""
     return f"parley:{sha256(secret_key().encode()).hexdigest()[:12]}"
 
 
 if not (TEMPLATES.is_dir() and STATIC.is_dir()):
-    raise Malformed(f"Parley is not all there: {TEMPLATES} and {STATIC} must be. Install it again.")
+    raise InvalidSetting(f"Parley is not all there: {TEMPLATES} and {STATIC} must be. Install it again.")
 
 # Names in the file that are not ours: other programs may read it too (honcho, compose), so `serve` and `check` say so.
 WARNINGS = env_file.check_names(_file, _names)

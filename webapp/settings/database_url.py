@@ -1,4 +1,4 @@
-"""DATABASE_URL taken apart when it is read: what can't be used stops the start, and nothing in it is passed over."""
+"""DATABASE_URL, parsed: what can't be used stops the start, and no part of it is ignored."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ CONNECT_SECONDS = 60
 
 
 class Unusable(ValueError):
-    """What is wrong with it, in words that hold nothing of a password."""
+    """Says what is wrong with it without any part of the password."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Postgres:
 
 
 def read(text: str) -> Postgres | None:
-    """Where the PostgreSQL of the URL is; None for SQLite. Raises ValueError where it can't be used."""
+    """Return where the PostgreSQL of the URL is, None for SQLite; raise ValueError where it can't be used."""
     scheme, _, rest = text.partition("://")
     if scheme == "sqlite":
         _check_sqlite(rest)
