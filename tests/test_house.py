@@ -150,6 +150,16 @@ def test_only_render_knows_jinja() -> None:
     assert [name for name, path in KNOWN.items() if uses(path, "jinja2")] == ["http.render"]
 
 
+# Beside the queries modules, which test_queries.py walks: a check within a post's transaction, the rights of open
+# streams, and a query of a constant.
+INLINE_READERS = {"conversations.kinds", "conversations.stream_access", "ops.health"}
+
+
+def test_only_queries_that_are_explained_are_read_in_the_event_loop() -> None:
+    reading = {name for name, path in KNOWN.items() if uses(path, "sql.fetch_inline")}
+    assert {name for name in reading if not name.endswith(".queries")} == INLINE_READERS
+
+
 def test_only_live_and_the_map_know_the_broadcaster() -> None:
     knowing = {
         name.split(".")[0] for name, path in KNOWN.items() if uses(path, "broadcaster", "broadcaster._backends.base")
