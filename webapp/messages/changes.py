@@ -13,7 +13,7 @@ from webapp.messages.queries import MAX_CHANGES, MessageRow, changes_since, last
 
 
 def log_changed(room_id: int, version: int) -> None:
-    """Something was posted, edited or removed: the log has reached this version."""
+    """A message was posted, edited or removed: the log has reached this version."""
     hub().publish_version(f"room:{room_id}", version)
 
 
@@ -28,12 +28,12 @@ async def versions(rooms: Collection[int]) -> Mapping[int, int]:
 
 async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mapping[int | None, Payload]] | None:
     """
-    What each of these cursors lacks, as frames that all lead to one version.
+    Return what each of these cursors lacks, as frames that all lead to one version; None without the room.
 
-    The room's version is read before the rows: they may then be newer than it, which their own versions
-    tell, but nothing between can be missing. A cursor that is far behind, or of a future that did not come,
-    gets the log anew: so do, after a restore from a backup, all from before it, because it set the versions
-    far ahead. The log anew replaces what a page shows; an endless document, which can't take anything back, ends.
+    The room's version is read before the rows: they may be newer, which their own versions tell, but none in between
+    can be missing. A cursor that is more than MAX_CHANGES behind, or ahead, gets the newest page in place of what the
+    page shows; so do all from before a restore from a backup, which sets the versions far ahead. An endless document,
+    of which nothing can be taken back, ends.
     """
     room = await queries.room_by_id(room_id)
     if room is None:
@@ -54,7 +54,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
 
 
 async def _newest(room: RoomRow, version: int) -> list[MessageRow]:
-    """The last page as of the version: what has been posted since comes with the next frame."""
+    """Return the newest page as of the version: what was posted since comes with the next frame."""
     last_number = await last_number_at(room.id, version)
     return await list_page(replace(room, last_number=last_number))
 
@@ -66,7 +66,7 @@ class ChangeFrames:
         self._room = room
 
     def changes(self, lines: list[MessageRow], cursor: int, version: int) -> Payload:
-        """New messages in their order, then others in the place of what they were."""
+        """Return new messages in their order, then changed ones in their places."""
         return frames.localized(lambda: self._changes(lines, cursor, version)) if lines else Frame()
 
     def _changes(self, lines: list[MessageRow], cursor: int, version: int) -> Frame:

@@ -1,4 +1,4 @@
-"""What open pages are told of their sidebars: entries, requests that wait, dots of friends."""
+"""Frames of the sidebar: entries, the count of friend requests, and who of the friends is online."""
 
 from collections.abc import Collection, Iterator
 
@@ -10,8 +10,7 @@ from webapp.live import Frame, Payload, frames
 from webapp.presence.last_seen import last_seen_for
 from webapp.sidebar.queries import EntryRow
 
-# In an endless document what comes later stands where its order says. CSS knows integers up to 2**31: seconds since
-# 2026 will do for some decades.
+# In an endless document CSS orders the entries. Its integers end at 2**31: seconds since 2026 fit for some decades.
 ORDER_EPOCH = 1_767_225_600
 FIRST_ORDER = 2**31 - 1
 # The pages that list people load that list again. The second one is what open pages of 0.1 wait for: drop it in 0.3.
@@ -21,15 +20,16 @@ REQUEST_COUNT = "#request-count, #waiting"
 
 
 class EntryFrames:
-    """Frames of entries, each made once in each language for all pages that show it alike."""
+    """Frames of entries, each rendered once in each language for all pages that show it alike."""
 
     def __init__(self, sent: Iterator[int]) -> None:
+        """`sent` numbers the forms of entries in endless documents: it is one for as long as the application runs."""
         self._sent = sent
         self._made: dict[object, Payload] = {}
         self._rendered: dict[object, str] = {}
 
     def entry_frame(self, entry: EntryRow, here: int | None, has_moved: bool) -> Payload:
-        """An entry in the place of what it was, or on top when there is something new in it."""
+        """Return the entry in its place, or on top where it `has_moved`."""
         is_current = entry.room_id == here
         key = (entry.render_key, is_current, has_moved)
         if key not in self._made:
@@ -43,10 +43,10 @@ class EntryFrames:
             sse += frames.hx_partial("#entries", "afterbegin", html)
         else:
             sse = frames.hx_partial(f"#entry-{entry.room_id}", "outerHTML", html)
-        return Frame(frames.sse_event(sse), self._line(entry).encode())
+        return Frame(frames.sse_event(sse), self._document_entry(entry).encode())
 
-    def _line(self, entry: EntryRow) -> str:
-        """For the endless document: it hides those before it."""
+    def _document_entry(self, entry: EntryRow) -> str:
+        """Return the entry for an endless document, with a style that hides its forms before."""
         sent = next(self._sent)
         at = FIRST_ORDER if entry.is_request else int(entry.sort_at.timestamp()) - ORDER_EPOCH
         # Both weigh the same, so that of all that was sent the last one counts.
@@ -61,18 +61,18 @@ class EntryFrames:
         return self._rendered[key]
 
     def list_frame(self, entries: list[EntryRow], here: int | None, framing: str) -> Payload:
-        """The whole list anew, for pages of this kind alone: hardly two people have the same one."""
+        """Return the whole list in one framing alone: hardly two people have the same one."""
         return frames.localized(lambda: self._whole(entries, here, framing))
 
     def _whole(self, entries: list[EntryRow], here: int | None, framing: str) -> Frame:
         if framing == "html":
-            return Frame(html="".join(self._line(entry) for entry in entries).encode())
+            return Frame(html="".join(self._document_entry(entry) for entry in entries).encode())
         html = "".join(self._entry(entry, entry.room_id == here) for entry in entries)
         return Frame(frames.sse_event(frames.hx_partial("#entries", "innerHTML", html)))
 
     @staticmethod
     def removal_frame(room: int) -> Frame:
-        """The room is theirs no more."""
+        """Return the removal of the entry of a room."""
         hidden = frames.style_element(f"#entry-{room}[data-sent]{{--shown:none}}")
         return Frame(frames.sse_event(frames.hx_partial(f"#entry-{room}", "delete", "")), hidden.encode())
 

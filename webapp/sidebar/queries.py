@@ -1,4 +1,4 @@
-"""The rooms and chats that somebody is in, as the list at the side of every page shows them."""
+"""The rooms and chats that a person is in, as the sidebar of every page shows them."""
 
 import asyncio
 import itertools
@@ -20,16 +20,16 @@ T = TypeVar("T")
 
 PAGE_SIZE = 50
 MAX_PAGES = 100
-# People, or places of theirs, that one query asks about: what it answers is worked through in one go, for some 10 ms.
+# How many people, or pairs of a person and a room, one query asks about: its rows take some 10 ms of the event loop.
 BATCH_SIZE = 250
-# Between two such goes: a message that is posted meanwhile goes first, and takes several turns of the event loop.
+# Between two queries: a message that is posted meanwhile goes first, and takes several turns of the event loop.
 YIELD_SECONDS = 0.02
-# In the place of a digest, for a page that shows older entries: it is given nothing but what changes.
+# Sent instead of a digest by pages 2 and up of the sidebar: they receive changed entries, never the whole list.
 OLDER_PAGE = "-"
 JUST_NOW = timedelta(minutes=1)
-# As many unread messages, or more, are all the same to a badge.
+# From so many unread messages on, the badge shows the same.
 MAX_UNREAD = 100
-# Of removed messages among the unread no more are counted; beyond it the badge shows too many.
+# So many removed messages among the unread are counted; beyond that the badge shows too many.
 MAX_REMOVED = 10_000
 
 # A chat has the other's name and picture, as long as there is the other; a request of somebody who is blocked is not
@@ -88,7 +88,7 @@ _AT = (
 
 
 class EntryRow(NamedTuple):
-    """A room or a chat in somebody's sidebar."""
+    """A room or a chat in a person's sidebar."""
 
     user_id: int
     room_id: int
@@ -114,7 +114,7 @@ class EntryRow(NamedTuple):
 
     @property
     def last_message_at(self) -> datetime | None:
-        """Before anything is said a room has a place among the others, and no time."""
+        """Before its first message a room is ordered by when it was made, and shows no time."""
         return self.sort_at if self.last_number else None
 
     @property
@@ -125,21 +125,21 @@ class EntryRow(NamedTuple):
     def hue(self) -> int:
         return room_hue(self.key)
 
-    def has_news_since(self, told: int | None) -> bool:
-        """Whether something was said after the message of this number, the last one that was told, if that is known."""
-        if told is not None:
-            return self.last_number > told
+    def has_news_since(self, number: int | None) -> bool:
+        """Return whether a message came after this number; where that is unknown, whether one came within a minute."""
+        if number is not None:
+            return self.last_number > number
         return self.last_message_at is not None and datetime.now(UTC) - self.last_message_at < JUST_NOW
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """All that it is rendered from but whether a friend is online, which pages are told by itself."""
+        """All that it is rendered from but whether a friend is online, which has frames of its own."""
         chat = (self.name, self.avatar, self.is_friend) if self.kind.is_between_two else None
         return self.room_id, self.last_number, self.unread, self.line, self.is_mine, self.is_request, chat
 
     @property
     def render_key(self) -> tuple[object, ...]:
-        """All that it is rendered from: entries that look alike are rendered once."""
+        """All that it is rendered from: entries of one key are rendered once."""
         return self.facts, self.is_online
 
 
@@ -207,9 +207,9 @@ async def person_facts(people: Collection[int]) -> dict[int, PersonFact]:
 
 def digest(entries: Iterable[EntryRow], here: int | None) -> str:
     """
-    What tells whether a page shows these entries as they are.
+    Return what tells whether a page shows these entries as they are.
 
-    How far the room of the page itself is read says nothing: the page is reading it.
+    Unread messages of the page's own room make no difference: the page is reading them.
     """
     facts = [
         (one.room_id, one.last_number, one.line, one.room_id == here or one.unread, one.is_request, one.is_online)
@@ -218,49 +218,49 @@ def digest(entries: Iterable[EntryRow], here: int | None) -> str:
     return blake2b(repr(facts).encode(), digest_size=6).hexdigest()
 
 
-def contacts_digest(online: Collection[int], waiting: int) -> str:
-    """The same for the friends who are online, and how many want to be friends."""
-    return blake2b(repr((sorted(online), waiting)).encode(), digest_size=6).hexdigest()
+def contacts_digest(online: Collection[int], request_count: int) -> str:
+    """Return the same for the ids of friends who are online, and the count of friend requests."""
+    return blake2b(repr((sorted(online), request_count)).encode(), digest_size=6).hexdigest()
 
 
 async def list_entries(user_id: int, page: int = 1) -> list[EntryRow]:
-    """The latest of the person's rooms and chats, in one query: a page and one more to show that there is."""
+    """Return the latest entries of a person, in one query: a page, and one more where there are more."""
     start = (page - 1) * PAGE_SIZE
     return await _listed([user_id], start, start + PAGE_SIZE + 1)
 
 
 async def list_entries_by_user(users: Collection[int]) -> dict[int, list[EntryRow]]:
-    """The first page of each of these people's, without the one more."""
-    found: dict[int, list[EntryRow]] = {user: [] for user in users}
-    for some in _slices(users):
-        for entry in await _listed(some, 0, PAGE_SIZE):
-            found[entry.user_id].append(entry)
-    return found
+    """Return the first page of entries of each of these people."""
+    entries: dict[int, list[EntryRow]] = {user: [] for user in users}
+    for batch in _batches(users):
+        for entry in await _listed(batch, 0, PAGE_SIZE):
+            entries[entry.user_id].append(entry)
+    return entries
 
 
-async def entries_for(places: Collection[tuple[int, int]]) -> list[EntryRow]:
+async def entries_for(pairs: Collection[tuple[int, int]]) -> list[EntryRow]:
     """
-    What people have of rooms, each place a person and a room; those who have nothing of one are missing.
+    Return the entries of pairs of a person and a room; pairs without one are missing.
 
     The latest come last: put on top of a list one after the other, they stand in their order.
     """
-    found: list[EntryRow] = []
-    for some in _slices(places):
-        if found:
+    entries: list[EntryRow] = []
+    for batch in _batches(pairs):
+        if entries:
             await asyncio.sleep(YIELD_SECONDS)
-        asked = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(some))
-        found += await _found(_AT.format(asked=asked), *itertools.chain(*some))
-    return sorted(found, key=lambda entry: (entry.sort_at, entry.room_id))
+        asked = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(batch))
+        entries += await _fetch(_AT.format(asked=asked), *itertools.chain(*batch))
+    return sorted(entries, key=lambda entry: (entry.sort_at, entry.room_id))
 
 
-def _slices(some: Collection[T]) -> Iterable[list[T]]:
-    every = list(some)
-    return (every[start : start + BATCH_SIZE] for start in range(0, len(every), BATCH_SIZE))
+def _batches(items: Collection[T]) -> Iterable[list[T]]:
+    ordered = list(items)
+    return (ordered[start : start + BATCH_SIZE] for start in range(0, len(ordered), BATCH_SIZE))
 
 
 async def _listed(users: Collection[int], first: int, last: int) -> list[EntryRow]:
-    return await _found(_LISTED.format(users=sql.placeholders(users)), *users, first, last)
+    return await _fetch(_LISTED.format(users=sql.placeholders(users)), *users, first, last)
 
 
-async def _found(query: str, *values: int) -> list[EntryRow]:
+async def _fetch(query: str, *values: int) -> list[EntryRow]:
     return [_entry(row) for row in await sql.fetch_inline(query, *values)]
