@@ -56,7 +56,7 @@ async def read(request: Request) -> Response:
     seat = await access.for_reading(request)
     await throttle(settings.RATE_SIGNAL, "read", str(seat.viewer.id))
     number = whole(form["number"], 0, page.MAX_NUMBER)
-    if seat.membership and seat.is_live:
+    if 0 < number < page.MAX_NUMBER and seat.membership and seat.is_live:
         await page.mark_read_to(seat, min(number, seat.room.last_number))
     return Response(status_code=204)
 
