@@ -1,4 +1,4 @@
-"""From the cookie to the person: Starlette's authentication on our session rows."""
+"""Who asks, for views: the viewer of the request, with an account or as a guest; and their password once more."""
 
 from starlette.requests import Request
 
@@ -12,7 +12,7 @@ from webapp.http.limits import throttle_guess
 
 
 def current_viewer(request: Request) -> Viewer | None:
-    """The person who asks, guests among them, None when it is nobody; raises Unavailable when that can't be known."""
+    """Return the viewer, who may be a guest, None for a visitor; raise Unavailable where the database failed."""
     asking = client(request)
     if asking.database_failed:
         raise Unavailable
@@ -20,20 +20,20 @@ def current_viewer(request: Request) -> Viewer | None:
 
 
 def require_viewer(request: Request) -> Viewer:
-    """The person who asks, guests among them; raises SignInRequired when it is nobody."""
+    """Return the viewer, who may be a guest; raise SignInRequired for a visitor."""
     if (user := current_viewer(request)) is None:
         raise SignInRequired
     return user
 
 
 def current_account(request: Request) -> Viewer | None:
-    """The person with an account who asks, None when it is nobody; a guest is one only among strangers."""
+    """Return the viewer with an account, None for visitors and guests."""
     user = current_viewer(request)
     return None if user is None or user.is_guest else user
 
 
 def require_account(request: Request) -> Viewer:
-    """The person who asks; raises SignedOut when it is nobody, and AmongStrangers when it is a guest."""
+    """Return the viewer with an account; raise SignInRequired for a visitor, RedirectToStrangers for a guest."""
     user = current_viewer(request)
     if user is None:
         raise SignInRequired

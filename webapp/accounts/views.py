@@ -1,4 +1,4 @@
-"""Registering, signing in and out, and what people set about themselves."""
+"""Registering, signing in and out, and the settings of an account."""
 
 from typing import Any
 
@@ -35,13 +35,13 @@ async def register(request: Request) -> Response:
         raise Forbidden(_("New accounts are created by the administrator."))
     if request.method != "POST":
         return responses.see_other(path_for("lobby")) if current_account(request) else register_form(request)
-    typed = await read_form(request, "username", "password", "display_name")
+    form = await read_form(request, "username", "password", "display_name")
     try:
         await throttle(settings.RATE_REGISTER, "register", client(request).address)
         await require_allowed_address(request)
-        user = await User.register(typed["username"], typed["password"], typed["display_name"])
+        user = await User.register(form["username"], form["password"], form["display_name"])
     except Problem as error:
-        return redisplay(request, "accounts/register.html", error, form=typed)
+        return redisplay(request, "accounts/register.html", error, form=form)
     security_log.record(request, "registered", user.code)
     return await _begin(request, user, path_for("lobby"))
 
@@ -55,12 +55,12 @@ async def login(request: Request) -> Response:
         return responses.page(
             request, "accounts/login.html", form=empty, problems=EMPTY_PROBLEMS, problem="", next=target
         )
-    typed = await read_form(request, "username", "password", "next")
-    target = local_path(typed["next"] or path_for("lobby"))
+    form = await read_form(request, "username", "password", "next")
+    target = local_path(form["next"] or path_for("lobby"))
     try:
-        user = await _authenticate(request, typed["username"], typed["password"])
+        user = await _authenticate(request, form["username"], form["password"])
     except Problem as error:
-        return redisplay(request, "accounts/login.html", error, form=typed, next=target)
+        return redisplay(request, "accounts/login.html", error, form=form, next=target)
     security_log.record(request, "signed_in", user.code)
     return await _begin(request, user, target)
 
@@ -87,7 +87,7 @@ async def _authenticate(request: Request, username: str, password: str) -> User:
 
 
 async def _begin(request: Request, user: User, goto: str) -> Response:
-    """Sign the person in with a new session, and go on; the one that this browser had until now ends."""
+    """Sign the user in with a new session, end the browser's session of before, and lead on."""
     if current_viewer(request):
         await _end(client(request).session_id)
     token = cookie.new_token()
@@ -113,7 +113,7 @@ async def logout(request: Request) -> Response:
 
 
 async def acknowledge_warning(request: Request) -> Response:
-    """The warning has been read: back to the page that it stood on."""
+    """Clear the warning that was read, and return to the page that it was on."""
     if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "warning", str(user.id))
         await User.acknowledge_warning(user.id)
@@ -121,14 +121,14 @@ async def acknowledge_warning(request: Request) -> Response:
 
 
 async def set_language(request: Request) -> Response:
-    """The language of the pages: kept with the account, or in a cookie; back to the page on which it was chosen."""
-    typed = await read_form(request, "language")
+    """Store the language with the account, or in a cookie, and return to the page on which it was chosen."""
+    form = await read_form(request, "language")
     back = responses.see_other(local_path(referring_path(request) or path_for("home")))
     if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "language", str(user.id))
-        await User.set_language(user.id, typed["language"])
-    elif typed["language"] in i18n.LANGUAGES:
-        cookie.remember(request, back, i18n.COOKIE, typed["language"])
+        await User.set_language(user.id, form["language"])
+    elif form["language"] in i18n.LANGUAGES:
+        cookie.remember(request, back, i18n.COOKIE, form["language"])
     return back
 
 
@@ -147,24 +147,22 @@ def _settings(request: Request, name: str, status: int = 200, **context: Any) ->
 
 async def profile(request: Request) -> Response:
     user = await load_account(request)
-    typed = {"display_name": user.display_name, "bio": user.bio, "language": user.language, "remove_picture": ""}
-    typed["saves_data"] = "1" if user.saves_data else ""
+    form = {"display_name": user.display_name, "bio": user.bio, "language": user.language, "remove_picture": ""}
+    form["saves_data"] = "1" if user.saves_data else ""
     if request.method != "POST":
-        return _settings(request, "accounts/profile.html", form=typed, problems=EMPTY_PROBLEMS)
+        return _settings(request, "accounts/profile.html", form=form, problems=EMPTY_PROBLEMS)
     names = ("display_name", "bio", "language", "remove_picture", "saves_data")
-    typed, upload = await read_form_with_file(request, "picture", *names)
+    form, upload = await read_form_with_file(request, "picture", *names)
     try:
         await throttle(settings.RATE_PROFILE, "profile", str(user.id))
         picture = await _picture(user, upload) if upload else None
-        profile = Profile.checked(
-            user, typed["display_name"], typed["bio"], typed["language"], bool(typed["saves_data"])
-        )
-        is_seen = await user.set_profile(profile, picture, keeps_picture=not typed["remove_picture"])
+        profile = Profile.checked(user, form["display_name"], form["bio"], form["language"], bool(form["saves_data"]))
+        is_seen = await user.set_profile(profile, picture, keeps_picture=not form["remove_picture"])
     except Problem as error:
         problems = {"picture": PICTURE_LOST if upload else ""}
         problems |= error.problems if isinstance(error, Invalid) else {"picture": error.message}
         response = _settings(
-            request, "accounts/profile.html", error.status, form=typed, problems=EMPTY_PROBLEMS | problems
+            request, "accounts/profile.html", error.status, form=form, problems=EMPTY_PROBLEMS | problems
         )
         response.headers.update(error.headers)
         return response
@@ -182,10 +180,10 @@ async def password(request: Request) -> Response:
     user = await load_account(request)
     if request.method != "POST":
         return _settings(request, "accounts/password.html", problems=EMPTY_PROBLEMS)
-    typed = await read_form(request, "current", "password")
+    form = await read_form(request, "current", "password")
     try:
-        await confirm(request, user, typed["current"], field="current")
-        await user.set_password(typed["password"])
+        await confirm(request, user, form["current"], field="current")
+        await user.set_password(form["password"])
     except Invalid as error:
         return _settings(request, "accounts/password.html", error.status, problems=EMPTY_PROBLEMS | error.problems)
     security_log.record(request, "password_changed", user.code)
@@ -238,10 +236,10 @@ async def reset(request: Request) -> Response:
     user = await user_of_link(request.path_params["token"])
     if request.method != "POST":
         return responses.page(request, "accounts/reset.html", username=user.username, problems=EMPTY_PROBLEMS)
-    typed = await read_form(request, "password")
+    form = await read_form(request, "password")
     await throttle(settings.RATE_CHANGE, "reset", str(user.id))
     try:
-        await user.set_password(typed["password"])
+        await user.set_password(form["password"])
     except Invalid as error:
         problems = EMPTY_PROBLEMS | error.problems
         return responses.page(request, "accounts/reset.html", error.status, username=user.username, problems=problems)

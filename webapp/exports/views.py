@@ -40,7 +40,7 @@ async def export(request: Request) -> Response:
 
 def _export(request: Request, found: Export | None, status: int = 200, problem: Text = "") -> Response:
     shown = {"current_path": request.scope["path"], "notice": "", "export": found, "problem": problem}
-    response = responses.page(request, "exports/export.html", status, is_kept=False, **shown)
+    response = responses.page(request, "exports/export.html", status, is_cacheable=False, **shown)
     if found and found.is_under_way:
         response.headers["Refresh"] = str(REFRESH_SECONDS)
     return response

@@ -23,7 +23,7 @@ async def front(request: Request) -> Response:
 
 
 async def me_css(request: Request) -> Response:
-    """What the viewer's own stylesheet decides: which messages are theirs, and may be edited, and which are hidden."""
+    """The viewer's own stylesheet: which messages are theirs and may be edited, and which are hidden."""
     user = require_account(request)
     return responses.stylesheet_response(request, "home/me.css", viewer=user, blocked=await blocked_codes(user))
 
@@ -33,13 +33,13 @@ async def home(request: Request) -> Response:
 
 
 async def lobby(request: Request) -> Response:
-    """What a messenger begins with: one's chats, who wants something, which friends are there, where people talk."""
+    """The first page of who is signed in: chats, requests, friends, and the newest rooms."""
     user = require_account(request)
     people, requests = await friends(user), await requesters(user)
     there = await online([friend.id for friend in people])
     people.sort(key=lambda friend: friend.id not in there)
     rooms = await queries.newest_rooms()
-    shown: dict[str, Any] = {
+    context: dict[str, Any] = {
         "friends": people[:LOBBY_FRIENDS],
         "more_friends": len(people) > LOBBY_FRIENDS,
         "requests_received": requests[:LOBBY_FRIENDS],
@@ -48,5 +48,5 @@ async def lobby(request: Request) -> Response:
         "supervisor": responses.supervisor(request, path_for("viewer_live")),
     }
     return await render_with_sidebar(
-        request, user, "home/lobby.html", online=there, sidebar_page=page_number(request), **shown
+        request, user, "home/lobby.html", online=there, sidebar_page=page_number(request), **context
     )

@@ -36,16 +36,16 @@ def supervisor(request: Request, path: str) -> str:
     return render.fragment("streams/supervisor.html", path=f"{path}?page={render.PAGE_VERSION}", twin="")
 
 
-def page(request: Request, name: str, status: int = 200, is_kept: bool = True, **context: Any) -> Response:
+def page(request: Request, name: str, status: int = 200, is_cacheable: bool = True, **context: Any) -> Response:
     """
     Return a whole page, compressed, or 304 where the browser has the same one.
 
-    With `is_kept` the browser may store it: with a nonce only if posting changes the rest of the page, or the nonce
-    would be used twice.
+    With `is_cacheable` the browser may store it: with a nonce only if posting changes the rest of the page, or the
+    nonce would be used twice.
     """
     html = _page_html(request, name, context)
-    headers = dict(PAGE_HEADERS) if is_kept else PAGE_HEADERS | {"Cache-Control": "no-store"}
-    if is_kept and status == 200 and request.method in ("GET", "HEAD"):
+    headers = dict(PAGE_HEADERS) if is_cacheable else PAGE_HEADERS | {"Cache-Control": "no-store"}
+    if is_cacheable and status == 200 and request.method in ("GET", "HEAD"):
         headers["ETag"] = _etag(html, client(request).form_token, context.get("nonce", ""))
         # Who has no cookie gets one with the page.
         if request.cookies and headers["ETag"] in request.headers.get("if-none-match", ""):

@@ -98,15 +98,15 @@ class _Inline:
         begin, end = found.span()
         if found.lastgroup == "backslashes":
             return end
-        is_kept = self.source[begin] == "\\"
-        begin += is_kept
+        is_cacheable = self.source[begin] == "\\"
+        begin += is_cacheable
         if ticks := found["code"]:
             (html, end), typed = self._code(ticks, begin), begin + len(ticks)
         else:
             (html, end), typed = self._link(found, begin), begin + 1
         if not html:
             return typed
-        if is_kept:  # from being markup: of that backslash nothing is shown
+        if is_cacheable:  # from being markup: of that backslash nothing is shown
             self._put("", begin - 1, begin)
             return typed
         self._put(html, begin, end)

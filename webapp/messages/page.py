@@ -186,7 +186,7 @@ def composer(request: Request, seat: Seat, status: int = 200, **context: Any) ->
     """Return the composer as a document of its own, for a frame of a page without script."""
     empty = {"nonce": new_nonce(), "problem": "", "draft": ""}
     fixed = {"seat": seat, "mode": PageMode.FRAMED}
-    return responses.page(request, "messages/composer.html", status, is_kept=False, **(empty | fixed | context))
+    return responses.page(request, "messages/composer.html", status, is_cacheable=False, **(empty | fixed | context))
 
 
 def after_post(request: Request, seat: Seat, posted: Posted, is_framed: bool) -> Response:

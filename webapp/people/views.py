@@ -1,4 +1,4 @@
-"""Finding people, their profiles, and what two people may be to each other."""
+"""Pages about people: search, profiles, friends and requests, blocks, privacy."""
 
 from typing import Any
 
@@ -45,29 +45,29 @@ async def search_people(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """Somebody's profile, with what the viewer can do about them."""
+    """A person's profile, with what the viewer can do about them."""
     user = require_account(request)
     person, relationship = await find_person(user, request.path_params["code"])
     is_online = relationship is Relationship.FRIENDS and bool(await online([person.id]))
-    shown: dict[str, Any] = {
+    context: dict[str, Any] = {
         "person": person,
         "relationship": relationship,
         "is_online": is_online,
         "last_seen": last_seen_for(person),
         "current_path": person.path,
     }
-    return await render_with_sidebar(request, user, "people/show.html", **shown)
+    return await render_with_sidebar(request, user, "people/show.html", **context)
 
 
 async def friends(request: Request) -> Response:
-    """Everybody whom the viewer has something with."""
+    """The viewer's friends, requests both ways, and blocks."""
     user = require_account(request)
     found = await contacts(user)
     there = await online([friend.id for friend in found.friends])
-    shown = found._asdict() | {"current_path": path_for("friends")}
-    shown["friends"] = sorted(found.friends, key=lambda friend: friend.id not in there)
+    context = found._asdict() | {"current_path": path_for("friends")}
+    context["friends"] = sorted(found.friends, key=lambda friend: friend.id not in there)
     return await render_with_sidebar(
-        request, user, "people/index.html", online=there, request_count=len(found.requests_received), **shown
+        request, user, "people/index.html", online=there, request_count=len(found.requests_received), **context
     )
 
 
@@ -76,9 +76,9 @@ async def friends(request: Request) -> Response:
 
 async def _two(request: Request) -> tuple[Viewer, Person, Relationship]:
     """
-    Who asks, whom it is about, and what they are to each other.
+    Return the viewer, the person of the address, and what they are to each other.
 
-    Raises Missing, Refused about oneself, and TooMany: every act between two people is counted here.
+    Raise NotFound, Forbidden about oneself, and TooManyRequests: every act between two people is counted here.
     """
     user = require_account(request)
     await throttle(settings.RATE_CHANGE, "people", str(user.id))
@@ -89,14 +89,14 @@ async def _two(request: Request) -> tuple[Viewer, Person, Relationship]:
 
 
 async def _back(request: Request, other: Person) -> Response:
-    """To the page with the button that was pressed."""
-    typed = await read_form(request, "from")
-    goto = {"friends": path_for("friends"), "lobby": path_for("lobby")}.get(typed["from"], other.path)
+    """Return to the page with the button that was pressed."""
+    form = await read_form(request, "from")
+    goto = {"friends": path_for("friends"), "lobby": path_for("lobby")}.get(form["from"], other.path)
     return responses.see_other(goto)
 
 
 def _tell(user: Person, other: Person, before: Relationship) -> None:
-    """The other only when something of theirs has ended: who was nothing to them must not feel it."""
+    """Publish to the viewer, and to the other only where something between the two has ended."""
     broadcasts.relationships_changed(
         user,
         *(
@@ -161,7 +161,7 @@ async def unblock(request: Request) -> Response:
 
 
 async def lift(request: Request) -> Response:
-    """Lift a block that has no name."""
+    """Remove a block whose person is not named."""
     user = require_account(request)
     await throttle(settings.RATE_CHANGE, "people", str(user.id))
     await VeiledBlock.lift(user, request.path_params["id"])
@@ -176,13 +176,13 @@ async def privacy(request: Request) -> Response:
     if request.method != "POST":
         chosen = {name: getattr(user, name) for name in ("found_by", "written_by", *VISIBILITY_FIELDS)}
         return _privacy(request, form=chosen, problems=NO_PROBLEMS)
-    typed = await read_form(request, "found_by", "written_by", *VISIBILITY_FIELDS)
-    shows = {name: bool(typed[name]) for name in VISIBILITY_FIELDS}
+    form = await read_form(request, "found_by", "written_by", *VISIBILITY_FIELDS)
+    shows = {name: bool(form[name]) for name in VISIBILITY_FIELDS}
     try:
         await throttle(settings.RATE_CHANGE, "privacy", str(user.id))
-        await user.update_privacy(typed["found_by"], typed["written_by"], **shows)
+        await user.update_privacy(form["found_by"], form["written_by"], **shows)
     except Invalid as error:
-        return _privacy(request, error.status, form=typed, problems=NO_PROBLEMS | error.problems)
+        return _privacy(request, error.status, form=form, problems=NO_PROBLEMS | error.problems)
     if shows["shows_presence"] != user.shows_presence:
         await presence.visibility_changed(user.id)
     return responses.see_other(path_for("privacy") + "?done=privacy")

@@ -124,7 +124,7 @@ async def question(request: Request) -> Response:
             return await steps.find(found)
         await Conduct.check(found.person, is_asked=True)
     asked, seal = conduct.make_question(found.person)
-    return responses.page(request, "strangers/question.html", is_kept=False, question=asked, seal=seal)
+    return responses.page(request, "strangers/question.html", is_cacheable=False, question=asked, seal=seal)
 
 
 async def _enter(request: Request) -> tuple[Stranger, str]:

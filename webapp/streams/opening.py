@@ -86,7 +86,7 @@ def must_wait(request: Request) -> bool:
 
 
 def waiting_document(request: Request, link: str, link_text: Text) -> Response:
-    return responses.page(request, "streams/waiting.html", is_kept=False, link=link, link_text=link_text)
+    return responses.page(request, "streams/waiting.html", is_cacheable=False, link=link, link_text=link_text)
 
 
 def open_document(request: Request, reader: Reader, user: Viewer, name: str, **context: Any) -> Response:
