@@ -44,7 +44,7 @@ def datetime_html(when: datetime) -> Markup:
 
 
 class LazyDatetime(NamedTuple):
-    """A moment in a sentence: written when the sentence is said; in HTML script makes it the reader's."""
+    """A moment within a sentence, written when the sentence is rendered; script shows it in the reader's zone."""
 
     when: datetime
 

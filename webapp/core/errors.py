@@ -13,7 +13,7 @@ UNAVAILABLE = _("Parley can't read or keep anything right now. Try again in a mo
 
 
 class Problem(Exception):
-    """Something a person is told. `message` is a sentence in plain words."""
+    """An error with a page of its own. `message` is a sentence for the person who sees it."""
 
     status = 500
     title: Text = _("Something went wrong")
@@ -42,7 +42,7 @@ class Forbidden(Problem):
 
 
 class Banned(Forbidden):
-    """An administrator keeps this person out. `reason` is what they were told."""
+    """The account is suspended or banned. `reason` is the administrator's sentence for its owner."""
 
     title = _("Your account is suspended")
     page = "accounts/banned.html"
@@ -144,4 +144,4 @@ class SignInRequired(Problem):
 
 
 class RedirectToStrangers(NotFound):
-    """Not for somebody in a mask, or not any more: they are led to where they are."""
+    """The page is not for a mask, or no longer: redirect to the chat that the mask is in."""

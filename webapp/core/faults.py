@@ -50,7 +50,7 @@ class Fault:
 
 
 class Faults:
-    """The faults of this process, and what its operator has been told once."""
+    """The faults of this process, and the notes that were written once."""
 
     def __init__(self) -> None:
         self.database = Fault("the database does not answer", "the database answers again")

@@ -1,4 +1,4 @@
-"""What people type, made safe to keep: normalised, bounded, without characters that nobody can see."""
+"""What people type, made safe to store: normalised, bounded, without invisible characters."""
 
 import re
 import unicodedata
@@ -49,7 +49,7 @@ def _keep_flag(found: re.Match[str]) -> str:
 
 
 def clean_text(text: str) -> str:
-    """A text of several lines: newlines kept, ends trimmed."""
+    """Return a text of several lines, trimmed at its ends."""
     text = _COMMANDS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     if text.isascii():  # of which all but the controls is what it looks like
         text = _CONTROLS.sub("", text)

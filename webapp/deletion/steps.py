@@ -23,7 +23,7 @@ MESSAGE_BATCH_SIZE = 500
 
 
 def accounts_being_deleted() -> QuerySet[User]:
-    """Who has begun to leave and is not gone yet."""
+    """Return the accounts whose deletion has begun and is not finished."""
     return User.filter(username=None, is_guest=False)
 
 

@@ -1,1 +1,1 @@
-"""All that is somebody's, as one file."""
+"""All data of a person as one file."""

@@ -1,4 +1,4 @@
-"""What is in the file of everything that is somebody's: a page that needs no network, and the pictures beside it."""
+"""The content of an export: a page that needs no network, and the pictures beside it."""
 
 import asyncio
 import contextlib

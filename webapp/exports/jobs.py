@@ -1,4 +1,4 @@
-"""Who has asked for a file of everything that is theirs, and what has become of it, for every process to see."""
+"""Exports as a queue in a table: who asked for one, and how far it is, for every process to read."""
 
 import asyncio
 import secrets
@@ -37,7 +37,7 @@ ORDER BY since LIMIT 1
 
 
 class Superseded(Exception):
-    """The file is no longer this process's to make: the account has gone, or another process has taken over."""
+    """The job is no longer this process's: the account was deleted, or another process has claimed it."""
 
 
 class Export(Model):
@@ -116,7 +116,7 @@ class Export(Model):
 
     @classmethod
     async def drop(cls, user: Person) -> None:
-        """Their account goes: the file with it, at once. Who is still making it finds that out."""
+        """Delete the person's export and its file at once; a process that is making it gets Superseded."""
         rows = await cls.filter(user_id=user.id).values("run")
         await cls.filter(user_id=user.id).delete()
         await _delete(*(row["run"] for row in rows))
@@ -161,7 +161,7 @@ class Export(Model):
 
     @classmethod
     async def delete_expired(cls) -> int:
-        """Let go of what is older than a day, and of files that belong to nobody; how many were too old."""
+        """Delete exports older than a day, and files without a row; return how many exports had expired."""
         count = await cls.filter(state__in=(READY, FAILED), since__lt=datetime.now(UTC) - LIFETIME).delete()
         # Listed before the rows are read: whoever writes a file has said so in its row first.
         stored = await asyncio.to_thread(_stored)

@@ -1,1 +1,1 @@
-"""Keeping it decent: reports, and what administrators do about them."""
+"""Reports, and what administrators decide about them."""

@@ -1,4 +1,4 @@
-"""Telling the open pages of somebody who is kept out."""
+"""Ending the open pages of a person who is suspended or banned."""
 
 from webapp.accounts.endings import BANNED
 from webapp.live import hub

@@ -19,7 +19,7 @@ DURATIONS = {"1": _("an hour"), "24": _("a day"), "168": _("a week"), "720": _("
 
 
 def validate_length(typed: str, length: int, field: str, block: bool = False) -> str:
-    """What was typed as it is kept; raises Invalid."""
+    """Return the text as it is stored; raise Invalid where it can't be used."""
     kept = text.clean_text(typed) if block else text.clean_line(typed)
     if len(kept) > length:
         raise Invalid(**{field: _("Use at most %(most)s characters.", most=length)})
@@ -27,7 +27,7 @@ def validate_length(typed: str, length: int, field: str, block: bool = False) ->
 
 
 class Decision(NamedTuple):
-    """What is done about somebody, until when, what they are told, and what only administrators read."""
+    """What is decided about a person, until when, the reason for them, and the note for administrators."""
 
     action: Action
     until: datetime | None
@@ -82,7 +82,7 @@ async def lock_person(person_id: int | None, admin: Person) -> User:
 
 
 async def lift_ban(person_id: int, admin: Person, note: str) -> bool:
-    """Let someone back in, and write it down; whether they were out. Raises Invalid, Refused."""
+    """Lift a ban and record it; return whether there was one. Raises Invalid and Forbidden."""
     kept = validate_length(note, NOTE_LENGTH, "note")
 
     async def write() -> bool:
@@ -99,6 +99,6 @@ async def lift_ban(person_id: int, admin: Person, note: str) -> bool:
 
 
 async def list_banned(page: int = 1) -> list[User]:
-    """Whom administrators keep out, those who come back first at the top: a page and one more."""
+    """Return who is suspended or banned, those who come back first at the top: a page and one more."""
     banned = User.filter(banned_until__gt=datetime.now(UTC)).order_by("banned_until", "id")
     return await banned.offset((page - 1) * PAGE).limit(PAGE + 1)

@@ -28,7 +28,7 @@ NOT_FOUND = _("This does not exist, or it is not for you.")
 
 
 class EvidenceLine(NamedTuple):
-    """One thing that was said, as text, by whoever was called so then; `is_it` marks what was reported."""
+    """One message as text, with its author's name at that time; `is_it` marks the reported one."""
 
     # The names of these fields are stored with every report.
     name: str
@@ -132,7 +132,7 @@ async def _person(user: Viewer, code: str) -> Evidence:
 
 
 async def _stranger(user: Viewer) -> Evidence:
-    """The chat that the person is in, or has just left. Whoever is behind the other's mask is whom it is about."""
+    """Return the chat that the person is in or has just left; it is about the account behind the other mask."""
     seat = await latest_chat(user.id)
     if seat is None or seat.other is None:
         raise NotFound(_("You are in no chat any more, and the last one is forgotten."))

@@ -82,7 +82,7 @@ class Report(Model):
 
     @classmethod
     async def make(cls, reporter: Person, evidence: Evidence, reason: str, typed: str) -> bool:
-        """Keep what was reported; False when the same person has reported it before. Raises Invalid."""
+        """Store a report; return False when the same person has reported the same before. Raises Invalid."""
         if reason not in REASONS:
             raise Invalid(reason=_("Choose what is wrong with it."))
         said = validate_length(typed, TEXT_LENGTH, "text", block=True)
@@ -121,7 +121,7 @@ class Report(Model):
 
     @property
     def subject(self) -> dict[str, Any]:
-        """Whom a decision is about, as the log keeps it."""
+        """Return the name of the person whom a decision is about, as the audit log stores it."""
         return {"person_id": self.person_id, "name": self.name, "code": self.code, "report": self.id}
 
     # Reading.

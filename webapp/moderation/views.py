@@ -1,4 +1,4 @@
-"""Reporting, for everybody; the queue of reports, who is kept out, and the log, for administrators."""
+"""Reporting, for everybody; the queue of reports, bans, and the audit log, for administrators."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -47,7 +47,7 @@ async def report(request: Request) -> Response:
 
 
 def _reporter(request: Request, about: str) -> Viewer:
-    """Who asks: a guest is somebody only where it is about a stranger."""
+    """Return who reports; a guest may report a stranger alone."""
     guest = current_viewer(request) if about == ABOUT_MASK else None
     return guest or require_account(request)
 
@@ -145,7 +145,7 @@ async def show(request: Request) -> Response:
 
 
 async def _send_away(person: Person) -> None:
-    """Their open pages end, in every process, and so does what they have with a stranger, who need not wait."""
+    """End the person's open pages in every process, and their anonymous chat, so that its other side need not wait."""
     broadcasts.banned(person.id)
     stranger = await Stranger.of(person.id)
     if stranger is None:
@@ -180,7 +180,7 @@ async def _show(
 
 
 async def banned(request: Request) -> Response:
-    """Who is kept out, and letting them back in."""
+    """Show who is suspended or banned, and lift a ban."""
     admin = _admin(request)
     if request.method != "POST":
         return _list(request, "moderation/out.html", await list_banned(_page(request)), problem="")

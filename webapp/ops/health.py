@@ -1,4 +1,4 @@
-"""Whether everything that Parley stands on works at this moment: for whoever runs it, and for what watches over it."""
+"""Whether everything that Parley depends on works at this moment, for operators and their monitoring."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ async def show(request: Request) -> Response:
 
 
 class LastCheck:
-    """What was found when somebody last asked: anybody may, and each check asks the database and writes to the disk."""
+    """The result of the last check, shared for a second: anybody may ask, and a check costs a query and a write."""
 
     def __init__(self) -> None:
         self.checking: asyncio.Task[dict[str, str]] | None = None

@@ -37,7 +37,7 @@ TASKS: dict[str, Callable[[], Awaitable[int]]] = {
 
 
 async def purge_all() -> str:
-    """Forget all that is due; what it was, in a line. Two at once do no harm: each deletes what it finds."""
+    """Delete all that has expired; return a line that says what. Two may run at once: each deletes what it finds."""
     counts = {what: await forget() for what, forget in TASKS.items()}
     await engine.scrub()
     forgotten = ", ".join(f"{what} {count:,}" for what, count in counts.items() if count)
