@@ -188,7 +188,7 @@ async def empty() -> None:
 @cache
 def hashed() -> str:
     """PASSWORD, hashed once."""
-    return passwords._hasher.hash(PASSWORD)
+    return passwords.hasher.hash(PASSWORD)
 
 
 async def known_password(person: "Person") -> "Person":
@@ -249,7 +249,7 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 
 async def account(name: str, is_admin: bool = False) -> User:
     """An account whose password nobody knows: hashing one takes longer than a test should."""
-    return await User._create(name, name.capitalize(), "no hash at all", is_admin)
+    return await User.create_hashed(name, name.capitalize(), "no hash at all", is_admin)
 
 
 async def person(app: object, name: str, is_admin: bool = False) -> Person:

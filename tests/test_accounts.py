@@ -35,7 +35,7 @@ NEWCOMER = {"username": "dora", "password": PASSWORD, "display_name": "Dora D."}
 TAKEN = "That name, or one that looks like it, is taken. Choose another."
 WRONG = "The user name or the password is not right."
 GUESSED = "That one is too easy to guess. Choose another."
-TODAYS_HASHER = passwords._hasher
+TODAYS_HASHER = passwords.hasher
 
 
 class CountingHasher(PasswordHasher):
@@ -51,7 +51,7 @@ class CountingHasher(PasswordHasher):
 @pytest.fixture(autouse=True)
 def hasher(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingHasher]:
     quick = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "_hasher", quick)
+    monkeypatch.setattr(passwords, "hasher", quick)
     passwords._nobody.cache_clear()
     yield quick
     passwords._nobody.cache_clear()
@@ -484,7 +484,7 @@ async def test_a_password_hashed_with_older_figures_is_hashed_anew(
     await enter(dora)
     assert (await User.get(id=dora.user.id)).password_hash == old
 
-    monkeypatch.setattr(passwords, "_hasher", CountingHasher(time_cost=2, memory_cost=16, parallelism=1))
+    monkeypatch.setattr(passwords, "hasher", CountingHasher(time_cost=2, memory_cost=16, parallelism=1))
     await enter(dora, "wrong password")
     assert (await User.get(id=dora.user.id)).password_hash == old
     await enter(dora)

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from limits import parse
 from starlette.routing import Route
 
 from tests.conftest import Person, account, bodies, person
@@ -163,7 +164,7 @@ async def test_chats_are_begun_only_so_often(
     app: object, alice: Person, bob: Person, chat: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
-    monkeypatch.setattr(settings, "RATE_FRIEND", settings._rate("RATE_NOTHING", "1/minute"))
+    monkeypatch.setattr(settings, "RATE_FRIEND", parse("1/minute"))
     crowd = [await person(app, f"person{number}") for number in range(2)]
     answers = [await write(alice, one, "Buy now") for one in crowd]
     assert [answer.status_code for answer in answers] == [303, 429]
@@ -327,7 +328,7 @@ async def test_a_request_can_be_ignored_and_nobody_is_told(
     alice: Person, charlie: Person, request_of_charlie: Room
 ) -> None:
     await charlie.get(request_of_charlie.path)
-    await tracker()._write_changes()
+    await tracker().write_changes()
     shown = words(await charlie.get(request_of_charlie.path))
     assert (await alice.post(f"{request_of_charlie.path}/leave")).status_code == 303
     assert sidebar(await alice.get("/lobby")) == []

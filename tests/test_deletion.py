@@ -45,7 +45,7 @@ NO_HASH = "no hash at all"  # as conftest makes accounts
 @cache
 def hashed() -> str:
     """The password of everybody here, hashed once."""
-    return passwords._hasher.hash(PASSWORD)
+    return passwords.hasher.hash(PASSWORD)
 
 
 @pytest.fixture(autouse=True)
@@ -182,7 +182,7 @@ async def test_nothing_in_the_database_says_their_name(
     await VeiledBlock.put(user, who(charlie))
     await post_as(user, room, "Tea?", "")
     await join(charlie, room)
-    await Visit.apply_changes(tracker()._process, [(user.id, room.id)], [])
+    await Visit.apply_changes(tracker().process, [(user.id, room.id)], [])
     before = await left_of(user)
     assert sum(1 for count in before.values() if count) >= 7, before
     assert (await leave(alice)).status_code == 303

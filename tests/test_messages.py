@@ -1182,7 +1182,7 @@ async def test_while_nobody_can_be_recognised_the_draft_is_kept_too(
 async def settled(one: Person, path: str) -> httpx2.Response:
     """The page, once those who look at it are listed on it."""
     await one.get(path)
-    await tracker()._write_changes()
+    await tracker().write_changes()
     return await one.get(path)
 
 

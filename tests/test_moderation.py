@@ -247,7 +247,7 @@ async def test_the_queue_says_who_was_reported_how_often_and_by_how_many(
 
 
 async def test_the_queue_is_paged(app: object, admin: Person, room: Room, alice: Person) -> None:
-    crowd = [await User._create(f"person{number}", f"P{number}", "no hash", False) for number in range(PAGE + 1)]
+    crowd = [await User.create_hashed(f"person{number}", f"P{number}", "no hash", False) for number in range(PAGE + 1)]
     for one in crowd:
         await report(alice, f"person:{one.code}")
     first, second = await admin.get("/moderation"), await admin.get("/moderation?page=2")
@@ -458,7 +458,7 @@ async def test_every_address_says_so_and_until_when(
 async def test_whoever_is_kept_out_may_sign_out_and_go(
     alice: Person, bob: Person, admin: Person, visitor: Person, rude: str
 ) -> None:
-    await User.filter(id=who(bob).id).update(password_hash=passwords._hasher.hash(PASSWORD))
+    await User.filter(id=who(bob).id).update(password_hash=passwords.hasher.hash(PASSWORD))
     await decide(admin, await reported(alice, rude), "ban")
     page = await bob.get("/lobby")
     assert 'action="/logout"' in page.text

@@ -81,13 +81,13 @@ def touched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
 async def process() -> PresenceTracker:
     """Another process of the installation, which writes when the test says so."""
     other = PresenceTracker()
-    other._process = await Process.register()
+    other.process = await Process.register()
     return other
 
 
 async def dies(process: PresenceTracker) -> None:
     """Its lease has ended."""
-    await sql.execute("UPDATE process SET seen_at = seen_at - ? WHERE id = ?", LEASE_SECONDS + 1, process._process)
+    await sql.execute("UPDATE process SET seen_at = seen_at - ? WHERE id = ?", LEASE_SECONDS + 1, process.process)
 
 
 async def names(room: Room) -> list[str]:
@@ -95,7 +95,7 @@ async def names(room: Room) -> list[str]:
 
 
 async def visits(process: PresenceTracker) -> set[tuple[int, int]]:
-    rows = await sql.fetch_all("SELECT user_id, room_id FROM visit WHERE process_id = ?", process._process)
+    rows = await sql.fetch_all("SELECT user_id, room_id FROM visit WHERE process_id = ?", process.process)
     return {(row["user_id"], row["room_id"]) for row in rows}
 
 
@@ -114,7 +114,7 @@ async def gather(room: Room, *names: str) -> PresenceTracker:
         user = await account(f"guest_{number}")
         await User.filter(id=user.id).update(display_name=name)
         here.stream_opened(user.id, room.id)
-    await here._write_changes()
+    await here.write_changes()
     return here
 
 
@@ -130,7 +130,7 @@ async def test_a_page_that_shows_no_room_is_a_visit_in_no_room(
 ) -> None:
     here = await process()
     here.stream_opened(who(alice).id, NO_ROOM)
-    await here._write_changes()
+    await here.write_changes()
     assert await visits(here) == {(who(alice).id, NO_ROOM)}
     assert await online([who(alice).id]) == {who(alice).id}
     assert await presence_in([NO_ROOM]) == {}
@@ -174,9 +174,9 @@ async def test_a_name_that_a_style_hides_takes_its_separator_along(room: Room, a
 async def test_it_is_one_visit_however_often_it_is_written(alice: Person, clock: Clock) -> None:
     here = await process()
     here.stream_opened(who(alice).id, NO_ROOM)
-    await here._write_changes()
+    await here.write_changes()
     here._written = set()  # as when the process was taken for dead
-    await here._write_changes()
+    await here.write_changes()
     assert await Visit.filter(user_id=who(alice).id).count() == 1
 
 
@@ -187,10 +187,10 @@ async def test_a_look_without_a_stream_lasts_a_minute(
     here = await process()
     here.record_request(who(alice).id, room.id if is_in_a_room else NO_ROOM)
     clock.go(READING_SECONDS - 1)
-    await here._write_changes()
+    await here.write_changes()
     assert await online([who(alice).id]) == {who(alice).id}
     clock.go(2)
-    await here._write_changes()
+    await here.write_changes()
     assert await online([who(alice).id]) == set()
 
 
@@ -206,7 +206,7 @@ async def test_online_is_who_has_a_page_open_in_a_process_that_lives_and_shows_i
     one.stream_opened(who(bob).id, room.id)
     other.stream_opened(who(charlie).id, room.id)
     for each in (one, other):
-        await each._write_changes()
+        await each.write_changes()
     everybody = {who(person).id for person in (alice, bob, charlie)}
     nobody = await account("nobody")
     assert await online([*everybody, nobody.id, 10**6]) == everybody
@@ -222,7 +222,7 @@ async def test_the_condition_of_being_online_fits_into_a_query_of_another_domain
     here = await process()
     for person in (alice, bob):
         here.stream_opened(who(person).id, room.id)
-    await here._write_changes()
+    await here.write_changes()
     await hide(who(bob))
     query = (
         f"SELECT membership.user_id, {is_online('other')} AS is_online FROM membership "
@@ -237,7 +237,7 @@ async def test_the_condition_of_being_online_fits_into_a_query_of_another_domain
 async def test_many_are_asked_about_in_slices(alice: Person, room: Room, clock: Clock) -> None:
     here = await process()
     here.stream_opened(who(alice).id, room.id)
-    await here._write_changes()
+    await here.write_changes()
     assert await online([*range(10**6, 10**6 + 3 * BATCH_SIZE), who(alice).id]) == {who(alice).id}
 
 
@@ -284,15 +284,15 @@ async def test_it_is_written_when_the_last_page_closes_and_not_before(alice: Per
     here = await process()
     here.stream_opened(who(alice).id, room.id)
     here.stream_opened(who(alice).id, NO_ROOM)
-    await here._write_changes()
+    await here.write_changes()
     here.stream_closed(who(alice).id, room.id)
     clock.go(GRACE_SECONDS + 1)
-    await here._write_changes()
+    await here.write_changes()
     assert await visits(here) == {(who(alice).id, NO_ROOM)}
     assert await seen_at(who(alice)) == LONG_AGO
     here.stream_closed(who(alice).id, NO_ROOM)
     clock.go(GRACE_SECONDS + 1)
-    await here._write_changes()
+    await here.write_changes()
     assert await is_recent(who(alice))
 
 
@@ -312,7 +312,7 @@ async def test_the_people_of_a_dead_process_were_seen_when_it_was_heard_last(
     dead = await process()
     dead.stream_opened(who(alice).id, room.id)
     dead.stream_opened(who(alice).id, NO_ROOM)
-    await dead._write_changes()
+    await dead.write_changes()
     before = await seen_at(who(alice))
     await dies(dead)
     assert await Process.reap() == {(who(alice).id, room.id), (who(alice).id, NO_ROOM)}
@@ -325,7 +325,7 @@ async def test_the_people_of_a_dead_process_were_seen_when_it_was_heard_last(
 async def test_of_two_that_find_it_dead_one_gets_its_people(alice: Person, room: Room, clock: Clock) -> None:
     dead = await process()
     dead.stream_opened(who(alice).id, room.id)
-    await dead._write_changes()
+    await dead.write_changes()
     await dies(dead)
     found = await asyncio.gather(*(Process.reap() for _ in range(3)))
     assert sorted(map(len, found)) == [0, 0, 1]
@@ -339,12 +339,12 @@ async def test_a_process_that_leaves_takes_its_people_along(
     async with leaving.running():
         leaving.stream_opened(who(alice).id, room.id)
         leaving.stream_opened(who(alice).id, NO_ROOM)
-        await leaving._write_changes()
+        await leaving.write_changes()
         told.clear()
         touched.clear()
     assert told == [{who(alice).id}]
     assert touched == [(f"room:{room.id}", "people")]
-    assert not await Process.exists(id=leaving._process)
+    assert not await Process.exists(id=leaving.process)
     assert await is_recent(who(alice))
 
 
@@ -357,19 +357,19 @@ async def test_only_the_first_place_and_the_last_are_told(
     here = await process()
     for person in (alice, bob):
         here.stream_opened(who(person).id, room.id)
-    await here._write_changes()
+    await here.write_changes()
     assert told == [{who(alice).id, who(bob).id}]
     here.stream_opened(who(alice).id, NO_ROOM)
-    await here._write_changes()
+    await here.write_changes()
     here.stream_closed(who(alice).id, room.id)
     clock.go(GRACE_SECONDS + 1)
-    await here._write_changes()
+    await here.write_changes()
     assert told[1:] == []
     here.stream_closed(who(alice).id, NO_ROOM)
     here.leave_everywhere(who(bob).id)
     here.stream_closed(who(bob).id, room.id)
     clock.go(GRACE_SECONDS + 1)
-    await here._write_changes()
+    await here.write_changes()
     assert told[1:] == [{who(alice).id, who(bob).id}]
 
 
@@ -397,7 +397,7 @@ async def test_a_dead_process_is_told_of(
 ) -> None:  # fmt: skip
     one, dead = await process(), await process()
     dead.stream_opened(who(alice).id, room.id)
-    await dead._write_changes()
+    await dead.write_changes()
     await dies(dead)
     told.clear()
     touched.clear()
@@ -430,7 +430,7 @@ async def test_who_does_not_show_it_is_in_no_list_and_no_number_not_even_their_o
 ) -> None:
     for person in (alice, bob):
         await person.get(room.path)
-    await tracker()._write_changes()
+    await tracker().write_changes()
     assert said(await alice.get(room.path)) == "2 here · Alice · Bob"
     await choose(bob)
     for person in (alice, bob):
@@ -449,7 +449,7 @@ async def test_the_choice_is_told_once_and_only_where_it_changes(
     here = await process()
     here.stream_opened(who(alice).id, room.id)
     here.stream_opened(who(alice).id, NO_ROOM)
-    await here._write_changes()
+    await here.write_changes()
     told.clear()
     touched.clear()
     await choose(alice, shows_presence="1")
@@ -502,14 +502,14 @@ async def test_a_hundred_rooms_are_written_in_as_many_statements_as_one(
     for place in places:
         here.stream_opened(*place)
     caplog.clear()
-    await here._write_changes()
+    await here.write_changes()
     assert len(statements(caplog)) == 2
     assert await visits(here) == places
     for place in places:
         here.stream_closed(*place)
     clock.go(GRACE_SECONDS + 1)
     caplog.clear()
-    await here._write_changes()
+    await here.write_changes()
     assert len(statements(caplog)) == 3, "two for the visits and one for when they were seen"
     assert await visits(here) == set()
     assert all([await is_recent(user) for user in users])
@@ -519,8 +519,8 @@ async def test_only_who_went_is_deleted(alice: Person, bob: Person, clock: Clock
     one, other = await process(), await process()
     kept = {(who(alice).id, 2), (who(bob).id, 1), (who(bob).id, 2)}
     for each in (one, other):
-        await Visit.apply_changes(each._process, kept | {(who(alice).id, 1)}, [])
-    await Visit.apply_changes(one._process, [(who(bob).id, 3)], [(who(alice).id, 1), (who(alice).id, 7)])
+        await Visit.apply_changes(each.process, kept | {(who(alice).id, 1)}, [])
+    await Visit.apply_changes(one.process, [(who(bob).id, 3)], [(who(alice).id, 1), (who(alice).id, 7)])
     assert await visits(one) == kept | {(who(bob).id, 3)}
     assert await visits(other) == kept | {(who(alice).id, 1)}
 
@@ -531,7 +531,7 @@ async def test_an_account_that_is_gone_does_not_stop_the_others(alice: Person, c
     here.stream_opened(gone.id, 1)
     here.stream_opened(who(alice).id, 1)
     await gone.delete()
-    await here._write_changes()
+    await here.write_changes()
     assert await visits(here) == {(who(alice).id, 1)}
 
 
@@ -540,18 +540,18 @@ async def test_a_batch_that_fails_is_written_whole_the_next_time(
 ) -> None:
     here = await process()
     here.stream_opened(who(alice).id, 1)
-    await here._write_changes()
+    await here.write_changes()
     here.leave_now(who(alice).id, 1)
     here.stream_closed(who(alice).id, 1)
     here.stream_opened(who(bob).id, 1)
     clock.go(1)
-    process_id, here._process = here._process, "no such process"
+    process_id, here.process = here.process, "no such process"
     with pytest.raises(Exception, match=r"(?i)foreign key"):
-        await here._write_changes()
-    here._process = process_id
+        await here.write_changes()
+    here.process = process_id
     assert await visits(here) == {(who(alice).id, 1)}
     assert told == [{who(alice).id}]
-    await here._write_changes()
+    await here.write_changes()
     assert await visits(here) == {(who(bob).id, 1)}
     assert told[1:] == [{who(alice).id, who(bob).id}]
 
@@ -564,16 +564,16 @@ async def test_a_page_that_changes_does_not_flicker(
 ) -> None:
     here = await process()
     here.stream_opened(who(alice).id, room.id)
-    await here._write_changes()
+    await here.write_changes()
     told.clear()
     touched.clear()
     here.stream_closed(who(alice).id, room.id)
     clock.go(GRACE_SECONDS - 0.5)
-    await here._write_changes()
+    await here.write_changes()
     assert await names(room) == ["Alice"]
     here.stream_opened(who(alice).id, room.id)
     clock.go(GRACE_SECONDS)
-    await here._write_changes()
+    await here.write_changes()
     assert await names(room) == ["Alice"]
     assert (told, touched) == ([], [])
 

@@ -105,7 +105,7 @@ def nobody_else_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(_: PresenceTracker) -> None:
         return None
 
-    monkeypatch.setattr(PresenceTracker, "_write_changes", nothing)
+    monkeypatch.setattr(PresenceTracker, "write_changes", nothing)
 
 
 @pytest.fixture

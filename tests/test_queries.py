@@ -209,7 +209,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
 
     room = await Room.get(id=1)
     here = await User.all().limit(HERE).values_list("id", flat=True)
-    await Visit.apply_changes(tracker()._process, [(user, room.id) for user in here], [])
+    await Visit.apply_changes(tracker().process, [(user, room.id) for user in here], [])
 
     async def get(path: str, **headers: str) -> None:
         answer = await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
@@ -265,7 +265,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     }
     many = range(first.id, first.id + 100)
     places = [(user, room) for user in many for room in (0, 2)]
-    process = tracker()._process
+    process = tracker().process
     works |= {
         "who of many is online": lambda: online(many),
         "the facts of many rooms": lambda: room_facts(range(1, 250)),

@@ -555,7 +555,7 @@ async def test_others_see_who_is_here_but_nothing_to_do_about_it(
 
 
 async def test_many_members_are_several_pages(alice: Person, room: Room) -> None:
-    crowd = [await User._create(f"member{n:02}", f"Member {n:02}", "no hash", False) for n in range(PAGE_SIZE)]
+    crowd = [await User.create_hashed(f"member{n:02}", f"Member {n:02}", "no hash", False) for n in range(PAGE_SIZE)]
     for one in crowd:
         await members.join(await access.by_key(one, room.key))
     first = await alice.get(f"{room.path}/settings")

@@ -139,7 +139,7 @@ class User(Model):
                 problems |= error.problems
         if problems or taken:
             raise Invalid(**({"username": taken} if taken else {}) | problems)
-        return await cls._create(
+        return await cls.create_hashed(
             name,
             validate_display_name(shown or text.clean_line(username), is_admin),
             await passwords.hash_password(password),
@@ -158,7 +158,9 @@ class User(Model):
         return _("That name, or one that looks like it, is taken. Choose another.") if exists else None
 
     @classmethod
-    async def _create(cls, name: str, shown: str, password_hash: str, is_admin: bool) -> "User":
+    async def create_hashed(cls, name: str, shown: str, password_hash: str, is_admin: bool) -> "User":
+        """Create an account with a hash in place of a password; raise Invalid where the name is taken."""
+
         async def insert() -> User:
             user = await cls.create(
                 code=new_code(),

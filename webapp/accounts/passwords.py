@@ -17,7 +17,7 @@ from webapp.core.text import fold
 
 SHORTEST, LONGEST = 8, 200
 
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # A hash takes a core for 65 ms, so the last of sixty waits for two seconds.
 _pool = Pool("password", 2, 60, _("Very many people sign in right now. Try again in a moment."))
 
@@ -55,7 +55,7 @@ def check(password: str, username: str) -> None:
 
 
 async def hash_password(password: str) -> str:
-    return await _pool.run(_hasher.hash, normalize(password))
+    return await _pool.run(hasher.hash, normalize(password))
 
 
 async def verify(password: str, kept: str | None) -> bool:
@@ -72,17 +72,17 @@ def normalize(password: str) -> str:
 
 def needs_rehash(kept: str) -> bool:
     """Whether it was hashed with older figures than today's."""
-    return _hasher.check_needs_rehash(kept)
+    return hasher.check_needs_rehash(kept)
 
 
 @cache
 def _nobody() -> str:
-    return _hasher.hash("nobody has this password")
+    return hasher.hash("nobody has this password")
 
 
 def _verify(password: str, kept: str | None) -> bool:
     try:
-        _hasher.verify(kept or _nobody(), password)
+        hasher.verify(kept or _nobody(), password)
         return kept is not None
     except (VerificationError, InvalidHashError):
         return False

@@ -32,12 +32,8 @@ class PresenceTracker:
         self._forgotten: set[UserRoom] = set()
         self._written: set[UserRoom] = set()
         self._has_changed = asyncio.Event()
-        self._process = ""
-
-    @property
-    def process(self) -> str:
-        """The id of the lease that this process holds."""
-        return self._process
+        # The id of the lease that this process has.
+        self.process = ""
 
     def record_request(self, user: int, room: int) -> None:
         """Somebody asked for a page."""
@@ -80,17 +76,17 @@ class PresenceTracker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Hold this process's lease and write its visits until the block ends; then they are gone at once."""
-        self._process = await Process.register()
+        self.process = await Process.register()
         if settings.ON_SQLITE:
             # One process at a time: whatever another has left behind is from before a crash.
-            await Process.reap(everyone_but=self._process)
+            await Process.reap(everyone_but=self.process)
         tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._renew())]
         try:
             yield
         finally:
             await cancel_and_wait(tasks)
             with contextlib.suppress(Exception):  # a database that is away keeps the row until the lease ends
-                self._tell_of(await Process.unregister(self._process))
+                self._tell_of(await Process.unregister(self.process))
 
     def _present(self) -> set[UserRoom]:
         now = monotonic()
@@ -109,19 +105,19 @@ class PresenceTracker:
             self._has_changed.clear()
             await hub().storm.wait_until_over()
             try:
-                await self._write_changes()
+                await self.write_changes()
             except Exception as error:
                 engine.report_failure("who is here could not be written", error)
                 self._has_changed.set()
             await asyncio.sleep(WRITE_SECONDS)
 
-    async def _write_changes(self) -> None:
+    async def write_changes(self) -> None:
         written, present = self._written, self._present()
         came, went = present - written, written - present
         if not (came or went):
             return
         away = _people(written) - _people(present)
-        await Visit.apply_changes(self._process, came, went, away)
+        await Visit.apply_changes(self.process, came, went, away)
         if self._written is written:  # else we were taken for dead meanwhile, and everybody is written anew
             self._written = present
         broadcasts.rooms_changed({room for _, room in came | went})
@@ -131,7 +127,7 @@ class PresenceTracker:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             try:
-                if await Process.renew(self._process):
+                if await Process.renew(self.process):
                     # We were taken for dead (a frozen machine): everybody who is here is written anew.
                     self._written = set()
                     self._has_changed.set()
