@@ -92,6 +92,7 @@ class TopicStates:
         new = set[str]().union(*topics.values()) - set(self.followers.topics)
         # Before the rest is read: what is marked from here on is read again, what came before stands in what is read.
         for channel in dict.fromkeys(self._open(readers).values()):
+            self._restart_others(channel, topics[channel.number], readers)
             self.followers.follow(channel, topics[channel.number])
         try:
             self.followers.remember(new, await self._facts(new))
@@ -104,6 +105,14 @@ class TopicStates:
                 reader.put(frame)
         self._note_shown(readers, welcome.items)
         await self._delivered(welcome.items)
+
+    def _restart_others(self, channel: FollowingChannel, topics: Collection[str], joining: Collection[Reader]) -> None:
+        """Send the whole to pages that were open before, where the channel follows other topics than they show."""
+        if channel.items.keys() != set(topics):
+            others = channel.readers.difference(joining)
+            for reader in others:
+                reader.digest = self._source.expired(reader.digest)
+            self._refresher.mark(self._joining, *others)
 
     def _open(self, readers: Iterable[Reader]) -> dict[Reader, FollowingChannel]:
         """Return those of the readers that have not left, with the channel of each."""
