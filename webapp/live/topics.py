@@ -103,6 +103,8 @@ class TopicStates:
         for reader in self._open(readers):
             for frame in welcome.frames[reader]:
                 reader.put(frame)
+            # The page shows something else now than it brought: should what follows fail, it is sent the whole.
+            reader.digest = self._source.expired(reader.digest)
         self._note_shown(readers, welcome.items)
         await self._delivered(welcome.items)
 
