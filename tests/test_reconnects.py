@@ -15,7 +15,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from tests.live_page import PERSON
+from tests.page import Page
 from tests.servers import App, Postgres, Redis
 from webapp import settings
 from webapp.http import cookie
@@ -28,6 +28,7 @@ CROWD, ROOMS, BUSIEST = 1_000, 100, 300
 COMING_SECONDS, LEAVING_SECONDS = 8.0, 2.0
 MOST_WRITES = 40
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+PEOPLE = ".people__name bdi"
 HERE = re.compile(r"(\d+) here")
 # PostgreSQL logs every execution of a statement that writes, those of a prepared one too, with milliseconds.
 WRITE = re.compile(r"^(\S+ \S+) \S+ \[\d+\] LOG:  (?:statement|execute [^:]*): (\w+)(?: INTO| FROM)? \"?(\w+)", re.M)
@@ -299,8 +300,10 @@ async def test_the_people_of_a_killed_process_are_gone_and_the_others_stay(
         assert watcher.here == 11
         stay = {f"Person {user:04}" for user in (*staying[:10], CROWD + 1)}
         for _, event in watcher.told[told - 1 :]:
-            assert stay <= set(PERSON.findall(event)), "somebody who stayed was missing for a while"
-        assert set(PERSON.findall(page)) == stay
+            assert stay <= set(Page(event.replace("\ndata: ", "\n")).texts(PEOPLE)), (
+                "somebody who stayed was missing for a while"
+            )
+        assert set(Page(page).texts(PEOPLE)) == stay
         assert {row["id"] for row in seen} == {*dying}
         await close(tabs, 0)
         await close([watcher], 0)

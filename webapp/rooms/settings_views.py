@@ -126,7 +126,8 @@ async def _kick(seat: Seat, form: dict[str, str]) -> None:
         raise Forbidden(_("The owner can't be kicked."))
     if member.user.is_admin:
         raise Forbidden(_("An administrator can't be kicked."))
-    await members.kick(room_id, member, whole(form["minutes"], default=60))
+    # More digits than any time has: the longest there is, which kick() knows.
+    await members.kick(room_id, member, whole(form["minutes"][:9], default=60))
     tracker().leave_now(member.user_id, room_id)
     changes.member_left(room_id, member.user)
     broadcasts.kicked(room_id, member.user_id)
