@@ -22,16 +22,16 @@ from tests.servers import ROOT, Postgres
 
 # The most queries that each may take.
 MOST = {
-    "the room page": 5,
-    "the room page with unread messages": 6,  # which reads them: this browser shows no frames
-    "the page of a chat": 6,
+    "the room page": 4,
+    "the room page with unread messages": 5,  # which reads them: this browser shows no frames
+    "the page of a chat": 4,
     "a chat in which nothing was said": 6,
     "an earlier page": 3,
     "the page around a message": 5,
     "a resume": 2,
     "a resume that gets the last page": 3,
-    "a post": 9,
-    "a post in a chat": 12,
+    "a post": 6,
+    "a post in a chat": 7,
     "sixteen posts at once": 4,
     "the lobby": 6,
     "the list of rooms": 3,
@@ -41,9 +41,9 @@ MOST = {
     "the viewer's stylesheet": 1,
     "a search for people": 5,
     "a search by code": 5,
-    "somebody's profile": 6,
+    "somebody's profile": 5,
     "my friends": 7,
-    "a request and a cancel": 22,
+    "a request and a cancel": 16,
     "a page of an export": 1,
     "a page of what I wrote": 1,
     "the room page for who has blocked somebody": 6,
