@@ -177,9 +177,10 @@ async def _picture(user: Person, upload: Upload) -> ProcessedImage:
 
 
 async def password(request: Request) -> Response:
-    user = await load_account(request)
+    require_account(request)
     if request.method != "POST":
         return _settings(request, "accounts/password.html", problems=EMPTY_PROBLEMS)
+    user = await load_account(request)
     form = await read_form(request, "current", "password")
     try:
         await confirm(request, user, form["current"], field="current")
