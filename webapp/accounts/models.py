@@ -19,12 +19,11 @@ from webapp.accounts.names import (
     validate_display_name,
     validate_username,
 )
-from webapp.accounts.viewer import CODE, EVERYONE, FRIENDS, PERMANENT, VIEWER_FIELDS, Avatar, Viewer
+from webapp.accounts.viewer import CODE, EVERYONE, FRIENDS, PERMANENT, VIEWER_FIELDS, PersonFacts, Viewer
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import LANGUAGES, Text, _
 from webapp.db import transaction
-from webapp.http.urls import path_for
 from webapp.media.images import ProcessedImage
 from webapp.media.store import picture_store
 
@@ -51,7 +50,7 @@ class Profile(NamedTuple):
         return cls(name, about, language if language in LANGUAGES else "", saves_data)
 
 
-class User(Model):
+class User(PersonFacts, Model):
     id = fields.IntField(primary_key=True)
     code = fields.CharField(9, unique=True)
     username = fields.CharField(30, unique=True, null=True)
@@ -86,14 +85,6 @@ class User(Model):
     class Meta:
         table = "user"
         indexes = (("banned_until",),)
-
-    @property
-    def avatar(self) -> Avatar:
-        return Avatar.of(self.display_name, self.code, self.picture)
-
-    @property
-    def path(self) -> str:
-        return path_for("person", code=self.code)
 
     @property
     def is_banned(self) -> bool:

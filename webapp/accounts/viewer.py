@@ -64,8 +64,22 @@ class Person(Protocol):
     def path(self) -> str: ...
 
 
+class PersonFacts:
+    """What every row of a person derives from its columns."""
+
+    __slots__ = ()
+
+    @property
+    def avatar(self: Person) -> Avatar:
+        return Avatar.of(self.display_name, self.code, self.picture)
+
+    @property
+    def path(self: Person) -> str:
+        return path_for("person", code=self.code)
+
+
 @dataclass(frozen=True, slots=True)
-class PersonRow:
+class PersonRow(PersonFacts):
     """What a query read of somebody; the fields are the columns of PERSON_COLUMNS in queries.py, in their order."""
 
     id: int
@@ -78,14 +92,6 @@ class PersonRow:
     shows_receipts: bool
     shows_typing: bool
     last_seen_at: datetime
-
-    @property
-    def avatar(self) -> Avatar:
-        return Avatar.of(self.display_name, self.code, self.picture)
-
-    @property
-    def path(self) -> str:
-        return path_for("person", code=self.code)
 
 
 @dataclass(frozen=True, slots=True)

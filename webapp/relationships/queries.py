@@ -199,15 +199,20 @@ async def _pairs(users: Collection[int], state: str) -> Iterable[sql.Row]:
 
 # Blocks. A block from a mask counts in matching alone, but for those that are older than their table.
 
+_TABLES = (("block", ""), ("veiled_block", " AND everywhere"))
+# Each table from either side: whose id is known, whose is asked for.
+_SIDES = [
+    (table, one, other, only)
+    for table, only in _TABLES
+    for one, other in (("blocker_id", "blocked_id"), ("blocked_id", "blocker_id"))
+]
 _BETWEEN = " UNION ALL ".join(
-    f"SELECT blocker_id, {is_open} AS is_open FROM {table} "
+    f"SELECT blocker_id, {int(table == 'block')} AS is_open FROM {table} "
     f"WHERE (blocker_id = ? AND blocked_id = ? OR blocker_id = ? AND blocked_id = ?){only}"
-    for table, is_open, only in (("block", 1, ""), ("veiled_block", 0, " AND everywhere"))
+    for table, only in _TABLES
 )
 _EITHER_WAY = " UNION ".join(
-    f"SELECT {other} AS other FROM {table} WHERE {one} = ?{only}"
-    for table, only in (("block", ""), ("veiled_block", " AND everywhere"))
-    for one, other in (("blocker_id", "blocked_id"), ("blocked_id", "blocker_id"))
+    f"SELECT {other} AS other FROM {table} WHERE {one} = ?{only}" for table, one, other, only in _SIDES
 )
 _BLOCKED_CODES = (
     'SELECT "user".code FROM block JOIN "user" ON "user".id = block.blocked_id WHERE block.blocker_id = ? '
@@ -271,8 +276,7 @@ WHERE search_name.folded >= ? AND search_name.folded < ? AND "user".found_by = '
 ORDER BY search_name.folded LIMIT {MAX_NAMES}"""
 _NOT_BLOCKED = " AND ".join(
     f"search_name.user_id NOT IN (SELECT {other} FROM {table} WHERE {one} = ?{only})"
-    for table, only in (("block", ""), ("veiled_block", " AND everywhere"))
-    for one, other in (("blocker_id", "blocked_id"), ("blocked_id", "blocker_id"))
+    for table, one, other, only in _SIDES
 )
 
 
@@ -341,7 +345,6 @@ def blocked_between(user: str, other: str) -> str:
     Both are columns or placeholders; each of the two is in it four times.
     """
     return " OR ".join(
-        f"EXISTS (SELECT 1 FROM {table} WHERE {blocker} = {user} AND {blocked} = {other}{only})"
-        for table, only in (("block", ""), ("veiled_block", " AND everywhere"))
-        for blocker, blocked in (("blocker_id", "blocked_id"), ("blocked_id", "blocker_id"))
+        f"EXISTS (SELECT 1 FROM {table} WHERE {mine} = {user} AND {theirs} = {other}{only})"
+        for table, mine, theirs, only in _SIDES
     ).join("()")
