@@ -105,9 +105,14 @@ def registrations(tree: ast.Module) -> Iterator[str]:
         yield from (text for text in map(ast.unparse, called) if re.split(r"[.(\[]", text)[0] in foreign)
 
 
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
 def own_names(tree: ast.AST) -> Iterator[str]:
+    """The names that a file defines: functions, classes, variables, attributes of `self`, and those in `__slots__`."""
     for node in ast.walk(tree):
-        if isinstance(node, FunctionNode | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
@@ -118,13 +123,15 @@ def own_names(tree: ast.AST) -> Iterator[str]:
 
 
 def private_parts(tree: ast.AST, own: set[str]) -> set[str]:
-    """The private attributes and modules of libraries that a file uses."""
+    """The private attributes and modules that a file uses, without our own and those of named tuples."""
     found = set[str]()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
             found |= {node.attr} - own - TUPLE
+        elif isinstance(node, ast.ImportFrom) and any(map(is_private, str(node.module).split("."))):
+            found.add(str(node.module))
         elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith("webapp"):
-            found |= {part for part in str(node.module).split(".") if re.match("_[^_]", part)}
+            found |= {alias.name for alias in node.names if is_private(alias.name)}
     return found
 
 

@@ -1,11 +1,16 @@
 """What people of a test are and do, where more than one file needs it; conftest.py introduces them."""
 
-import httpx2
+from io import BytesIO
 
-from tests.conftest import Person
+import httpx2
+from PIL import Image
+
+from tests.conftest import Person, show
 from webapp.accounts.models import User
 from webapp.conversations import access, direct
 from webapp.conversations.models import Membership, Room
+from webapp.http.forms import Upload
+from webapp.media import images
 from webapp.messages import posting
 from webapp.messages.models import Message, new_nonce
 from webapp.messages.posting import Posted
@@ -57,3 +62,13 @@ async def assert_gapless(room: Room, count: int) -> None:
     found = await Room.get(id=room.id)
     assert (found.last_number, found.version) == (count, count)
     assert found.member_count == await Membership.filter(room_id=room.id).count()
+
+
+async def set_picture(one: Person, colour: str = "red") -> str:
+    """Give them a picture of one colour; return its digest."""
+    file = BytesIO()
+    Image.new("RGB", (64, 64), colour).save(file, "PNG")
+    content = file.getvalue()
+    picture = await images.process_image(Upload(len(content), content))
+    await show(who(one), picture)
+    return picture.digest

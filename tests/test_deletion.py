@@ -3,17 +3,15 @@
 import asyncio
 from datetime import UTC, datetime
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from PIL import Image
 
-from tests.conftest import PASSWORD, Person, bodies, person, show
+from tests.conftest import PASSWORD, Person, bodies, person
 from tests.page import words
-from tests.people import make_room, post_as, who
+from tests.people import make_room, post_as, set_picture, who
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts import passwords
@@ -27,9 +25,8 @@ from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import KICKED, MEMBER, OWNER
 from webapp.db import sql, transaction
 from webapp.deletion import steps
-from webapp.http.forms import Upload
 from webapp.live import hub
-from webapp.media import images, store
+from webapp.media import store
 from webapp.messages import typing
 from webapp.messages.models import Message
 from webapp.messages.retention import delete_closed_rooms
@@ -71,15 +68,6 @@ async def roles(room: Room) -> dict[str, str]:
 
 async def join(one: Person, room: Room) -> None:
     await members.join(await access.by_key(who(one), room.key))
-
-
-async def set_picture(one: Person, colour: str = "red") -> str:
-    file = BytesIO()
-    Image.new("RGB", (64, 64), colour).save(file, "PNG")
-    content = file.getvalue()
-    picture = await images.process_image(Upload(len(content), content))
-    await show(who(one), picture)
-    return picture.digest
 
 
 async def left_of(user: User) -> dict[str, int]:

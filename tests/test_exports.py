@@ -11,11 +11,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from PIL import Image
 
-from tests.conftest import PASSWORD, Person, introduce, known_password, person, show
+from tests.conftest import PASSWORD, Person, introduce, known_password, person
 from tests.page import words
-from tests.people import befriend, make_room, who
+from tests.people import befriend, make_room, set_picture, who
 from tests.query_recorder import recorded_queries
 from webapp import settings
 from webapp.accounts.models import User
@@ -28,9 +27,8 @@ from webapp.db import sql
 from webapp.deletion import steps
 from webapp.exports import archive, jobs, worker
 from webapp.exports.jobs import FAILED, MAKING, READY, WAITING, Export
-from webapp.http.forms import Upload
 from webapp.live import hub
-from webapp.media import images, store
+from webapp.media import store
 from webapp.messages import queries as messages
 from webapp.messages.models import Message
 from webapp.presence.models import Process
@@ -106,15 +104,6 @@ async def chat(one: Person, other: Person, *bodies: str) -> Room:
     for body in bodies:
         room = await Room.get(id=(await first_message.post_first(who(one), who(other), body, ""))[0].room.id)
     return room
-
-
-async def set_picture(one: Person, colour: str) -> str:
-    file = BytesIO()
-    Image.new("RGB", (64, 64), colour).save(file, "PNG")
-    content = file.getvalue()
-    picture = await images.process_image(Upload(len(content), content))
-    await show(who(one), picture)
-    return picture.digest
 
 
 # The page.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.house_figures import TUPLE, is_private, own_names, private_parts
 from tests.servers import ROOT
 
 WEBAPP = ROOT / "webapp"
@@ -284,36 +285,6 @@ PRIVATE_PARTS = {
 }
 
 
-def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__")
-
-
-def own_names(tree: ast.AST) -> Iterator[str]:
-    """The names that a file defines: functions, classes, variables, attributes of `self`, and those in `__slots__`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
-            yield node.attr
-        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__slots__":
-            yield from (str(name.value) for name in ast.walk(node.value) if isinstance(name, ast.Constant))
-
-
-def private_parts(tree: ast.AST, own: set[str]) -> set[str]:
-    """The private attributes and modules that a file uses, without our own and those of named tuples."""
-    found = set[str]()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and is_private(node.attr):
-            found |= {node.attr} - own - {"_asdict", "_replace", "_fields"}
-        elif isinstance(node, ast.ImportFrom) and any(map(is_private, str(node.module).split("."))):
-            found.add(str(node.module))
-        elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith("webapp"):
-            found |= {alias.name for alias in node.names if is_private(alias.name)}
-    return found
-
-
 def test_private_parts_of_libraries_are_used_where_it_is_known() -> None:
     trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in KNOWN.items()}
     own = {name for tree in trees.values() for name in own_names(tree)}
@@ -436,7 +407,7 @@ PRIVATE_IN_TESTS = {
 
 def private_attributes(tree: ast.AST) -> int:
     """How many private attributes a file reads, sets or imports that it does not define itself."""
-    own, count = set(own_names(tree)) | {"_asdict", "_replace", "_fields"}, 0
+    own, count = set(own_names(tree)) | TUPLE, 0
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             count += is_private(node.attr) and node.attr not in own
