@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from importlib.util import find_spec
 from io import BufferedRWPair
@@ -107,6 +108,8 @@ class Server:
         self.log = self.folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
         self.identity: Identity = {}
+        # Who must be gone before it ends in good order: a page that is still open would complain that nobody answers.
+        self.guests = ExitStack()
 
     @property
     def pid(self) -> int:
@@ -127,7 +130,8 @@ class Server:
         self._signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """Ended in good order, and the folder is removed."""
+        """Ended in good order, after its guests have left, and the folder is removed."""
+        self.guests.close()
         if self.is_running():
             self.thaw()
             self._end(self.farewell)

@@ -62,6 +62,7 @@ def meet(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Meet]:
         site = site or request.getfixturevalue("site")
         logs.setdefault(site, len(_log(site)))
         people.append(BrowserPerson(browser, site, name, script, **options))
+        site.guests.callback(people[-1].context.close)
         return people[-1].register(f"{name}{next(_numbers)}")
 
     yield someone
