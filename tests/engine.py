@@ -27,20 +27,20 @@ READS: dict[str, tuple[Any, str]] = {
 
 
 def following() -> TopicStates:
-    return hub()._following["user"]
+    return hub().following["user"]
 
 
 def refresher() -> StateRefresher:
-    return hub()._bulk
+    return hub().bulk
 
 
 def bound(name: str) -> tuple[Any, str]:
     """A bound of a pass: where it is found."""
     due = following()
     return {
-        "rooms": (due._topics, "max_keys"),
-        "entries": (due._topics, "max_readers"),
-        "joining": (due._joining, "max_keys"),
+        "rooms": (due.topics, "max_keys"),
+        "entries": (due.topics, "max_readers"),
+        "joining": (due.joining, "max_keys"),
     }[name]
 
 
@@ -83,7 +83,7 @@ def refresh_people(people: Collection[int]) -> None:
 
 def lose_items() -> None:
     """What was told of single entries is not heard."""
-    following()._items.keys.clear()
+    following().items.keys.clear()
 
 
 def _followers(topic: str) -> set[int]:
@@ -102,15 +102,10 @@ def followers_of_person(person: int) -> set[int]:
     return _followers(f"person:{person}")
 
 
-def is_referred(referrers: list[Any]) -> bool:
-    held = [hub().channels, following()._joining.keys, hub()._open]
-    return any(one is other for one in referrers for other in held)
-
-
 def nobody_is_left() -> bool:
     followers = following().followers
     is_open = any(name.startswith("user:") for name in hub().channels)
-    return not (is_open or followers.topics or followers.facts or following()._joining.keys)
+    return not (is_open or followers.topics or followers.facts or following().joining.keys)
 
 
 def nothing_is_due() -> bool:
@@ -119,7 +114,7 @@ def nothing_is_due() -> bool:
 
 async def heartbeat() -> None:
     """What a heartbeat does for sidebars."""
-    hub()._reconcile_topics()
+    hub().reconcile_topics()
 
 
 async def one_pass() -> None:
@@ -128,7 +123,7 @@ async def one_pass() -> None:
 
 def let_rooms_be_due() -> None:
     """A room that was read a moment ago may be read again."""
-    following()._topics._next_at.clear()
+    following().topics.next_at.clear()
 
 
 async def told() -> None:

@@ -67,7 +67,7 @@ async def nothing_is_left() -> None:
     async with asyncio.timeout(5):
         while hub().readers() or tracker()._streams:
             await asyncio.sleep(0)
-    assert not hub()._labelled
+    assert not hub().labels
     assert not hub().channels
     assert not transaction._writing
     async with asyncio.timeout(5):

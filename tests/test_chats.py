@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import Collection
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -25,7 +27,7 @@ from webapp.conversations.endings import BLOCKED
 from webapp.conversations.kinds import CANNOT_WRITE, DIRECT, UNANSWERED
 from webapp.conversations.models import Membership, Room
 from webapp.core.i18n import use_language
-from webapp.live import Reader, hub
+from webapp.live import Frame, Reader, hub
 from webapp.live.stream import Stream
 from webapp.messages import receipts
 from webapp.messages.models import Message, new_nonce
@@ -744,7 +746,7 @@ async def shown(one: Person, room: Room) -> str:
     reader = await opened(one, room)
     while not reader.outbox.is_empty or reader not in hub().channels[f"room:{room.id}"].readers:
         await asyncio.sleep(0)
-        reader.outbox._chunks.clear()
+        reader.outbox.take()
     frame = (await receipts.receipts([room.id]))[room.id].in_language("en")
     hub().leave(reader)
     [(code, number, said)] = re.findall(
@@ -797,7 +799,7 @@ async def test_what_is_written_to_an_endless_document_is_seen(alice: Person, bob
     seen = await by_key(who(bob), chat.key)
     assert seen.other
     reader = open_reader(chat.id, version, "html", chat.path, states=CHAT, session=bob.session.id, user=who(bob).id)
-    chunks = Stream(reader, b"<!doctype html>", "text/html")._chunks()
+    chunks = Stream(reader, b"<!doctype html>", "text/html").chunks()
     assert await anext(chunks) == b"<!doctype html>"
     waiting = asyncio.ensure_future(anext(chunks))
     await asyncio.wait_for(waiting, 5)
@@ -832,11 +834,24 @@ async def test_in_a_room_of_many_there_are_no_receipts(
     assert ["receipts" in reader.states for reader in streams] == [False, False]
 
 
-async def test_a_state_that_no_page_shows_is_not_read(alice: Person, room: Room) -> None:
+async def test_a_state_that_no_page_shows_is_not_read(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+
+    async def read(rooms: Collection[int]) -> dict[int, Frame]:
+        asked.extend(rooms)
+        return {}
+
+    states = {"room": {"people": read, "receipts": read}}
+    monkeypatch.setattr(hub(), "providers", replace(hub().providers, states=states))
     reader = open_reader(room.id, 0, "sse", states=set(), session=alice.session.id, user=who(alice).id)
     hub().join(reader)
     for state in ("people", "receipts"):
         hub().refresh(f"room:{room.id}", state)
     await hub().reconcile()
-    assert not hub()._prompt
+    assert asked == []
+    reader.states = {"people"}
+    await hub().reconcile()
+    assert asked == [room.id]
     hub().leave(reader)

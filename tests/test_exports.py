@@ -487,7 +487,9 @@ async def test_asked_for_again_while_it_is_made_it_goes_on(alice: Person) -> Non
 
 async def stop_making() -> None:
     """In a process one is at it: a second one would take what the first has begun for what a crash left."""
-    await tasks.cancel_and_wait({task for task in hub()._tasks if "keep_making" in repr(task)})
+    working = {task for task in hub().tasks if "ExportWorker.run" in repr(task)}
+    assert len(working) == 1
+    await tasks.cancel_and_wait(working)
 
 
 async def leftover(one: Person, folder: Path, attempts: int = 1) -> str:

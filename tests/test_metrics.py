@@ -191,7 +191,7 @@ async def test_whoever_finds_the_database_away_it_is_one_line(
         assert (await alice.get("/health")).status_code == 503
     hub().join(open_reader(None, None, "sse", session=alice.session.id))
     failures = hub().counts.read_failures
-    hub()._must_check.set()
+    hub().check_soon()
     await until(lambda: hub().counts.read_failures > failures)
     errors = [record for record in caplog.records if record.levelname != "DEBUG"]
     assert [record.getMessage().partition(":")[0] for record in errors] == ["the database does not answer"]

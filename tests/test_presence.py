@@ -375,19 +375,19 @@ async def test_only_the_first_place_and_the_last_are_told(
 
 async def test_it_is_told_to_every_process_in_slices(monkeypatch: pytest.MonkeyPatch, told: list[set[int]]) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(hub()._bridge, "send", lambda text, key="": rung.append(text))
+    monkeypatch.setattr(hub().bridge, "send", lambda text, key="": rung.append(text))
     broadcasts.changed(range(1, 2 * BATCH_SIZE + 2))
     assert [len(users) for users in told] == [BATCH_SIZE, BATCH_SIZE, 1]
     assert len(rung) == 3
     told.clear()
     for text in rung:
-        hub()._on_ring(text)
+        hub().bridge.on_message(text)
     assert set().union(*told) == set(range(1, 2 * BATCH_SIZE + 2))
 
 
 @pytest.mark.parametrize("text", ['{"news": "presence"}', '{"news": "presence", "users": "1,x"}'])
 async def test_news_that_can_not_be_read_harm_nobody(told: list[set[int]], text: str) -> None:
-    hub()._on_ring(text)
+    hub().bridge.on_message(text)
     assert told == []
 
 

@@ -61,7 +61,7 @@ async def test_a_page_that_saves_data_gets_messages_in_pieces_and_no_typing_or_p
     assert alice.user
     saving, full = readers(alice, room)
     hub().join(full)
-    chunks = stream.Stream(saving, b": ok\n\n", "text/event-stream", interval=0.5)._chunks()
+    chunks = stream.Stream(saving, b": ok\n\n", "text/event-stream", interval=0.5).chunks()
     assert await anext(chunks) == b": ok\n\n"
     first = asyncio.ensure_future(anext(chunks))
     await bob.post(f"{room.path}/typing")

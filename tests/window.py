@@ -69,9 +69,7 @@ class Window:
 
     def look(self) -> list[str]:
         """Take in what has been sent since; what it was meant for."""
-        self.text = b"".join(self.reader.outbox._chunks).decode()
-        self.reader.outbox._chunks.clear()
-        self.reader.outbox._size = 0
+        self.text = self.reader.outbox.take().decode()
         self.contacts = self.text.count("event: contacts\n")
         pieces = [piece for piece in PARTIAL.findall(self.text.replace("\ndata: ", "\n"))]
         self.frames = [target for target, _, _ in pieces if target.startswith("#entr")]

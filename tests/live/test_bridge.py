@@ -63,7 +63,7 @@ async def test_rings_that_wait_together_are_sent_joined_and_only_the_latest_of_a
         hub.publish_version("room:2", 5)
         hub.refresh("room:1", "people")
         await until(lambda: wire.sent)
-    assert wire.sent == [f"{hub._bridge.name}\n1 9\n2 5\n1 people"]
+    assert wire.sent == [f"{hub.bridge.name}\n1 9\n2 5\n1 people"]
 
 
 async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
@@ -77,7 +77,7 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
         hub.publish_version("room:2", 1)
         await wire.tried.wait()
         hub.publish_version("room:1", 2)
-        await until(lambda: len(hub._bridge._queued) == 2)
+        await until(lambda: len(hub.bridge.queued) == 2)
         wire.is_broken = False
         await until(lambda: wire.sent)
         sent = set("\n".join(wire.sent).split("\n"))
@@ -89,7 +89,7 @@ async def test_what_waits_is_bounded(wire: Wire) -> None:
     hub = Hub(providers())
     for room in range(MAX_QUEUED + 10):
         hub.publish_version(f"room:{room}", 1)
-    assert len(hub._bridge._queued) == MAX_QUEUED
+    assert len(hub.bridge.queued) == MAX_QUEUED
 
 
 async def test_a_message_that_makes_no_sense_is_passed_over(wire: Wire) -> None:
@@ -177,7 +177,7 @@ async def test_what_ends_at_the_moment_at_which_it_is_told_again_is_not_waited_f
         hub.spawn(ends_a_turn_later())
         for _ in range(3):
             await asyncio.sleep(0)
-    assert not hub._tasks
+    assert not hub.tasks
 
 
 async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_own_are_not_heard_twice() -> None:
@@ -185,9 +185,9 @@ async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_o
     heard: list[str] = []
     backend = MemoryBackend("memory://")
     async with hub.running(Broadcast(backend=backend), "test"):
-        hub._bridge._on_message = heard.append
+        hub.bridge.on_message = heard.append
         hub.publish_version("room:1", 2)
-        await until(lambda: not hub._bridge._queued)
+        await until(lambda: not hub.bridge.queued)
         await backend.publish("test", "another\n3 4")
         await until(lambda: heard)
     assert heard == ["3 4"]

@@ -320,7 +320,7 @@ async def test_a_state_is_not_put_into_words_to_find_that_nothing_has_changed(hu
     await hub.reconcile()
     await still(hub)
     assert made == ["alice", "alice bob"]
-    assert b"".join(reader.outbox._chunks) == b"<alice><alice bob>"
+    assert reader.outbox.pending == b"<alice><alice bob>"
 
 
 async def test_dismissing_ends_only_the_streams_with_these_labels(hub: Hub, log: Log) -> None:

@@ -72,9 +72,9 @@ class TestOneLargeFrame:
             await post_as(alice.user, room, f"{number} {LONG}", "")
         early, late = (open_reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id) for _ in range(2))
         the_hub().join(early)
-        await until(lambda: the_hub().channels[f"room:{room.id}"]._states)
+        await until(lambda: the_hub().channels[f"room:{room.id}"].states)
         the_hub().join(late)
-        await until(lambda: late.outbox._chunks or late.outbox.is_closed)
+        await until(lambda: late.outbox.pending or late.outbox.is_closed)
         await quiet()
         async with asyncio.timeout(5):
             assert len(await anext(aiter(late.outbox))) > LIMIT_BYTES
@@ -108,7 +108,7 @@ class TestRightsThatEnded:
         reader = open_reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
         the_hub().join(reader)
         await quiet()
-        the_hub()._on_ring(json.dumps({"channel": room.id, "user": bob.user.id}))
+        the_hub().bridge.on_message(json.dumps({"channel": room.id, "user": bob.user.id}))
         await quiet()
         await the_hub().reconcile()
         assert not reader.outbox.is_closed
@@ -118,7 +118,7 @@ class TestRightsThatEnded:
         reader = open_reader(room.id, 0, "sse", session=bob.session.id, user=bob.user.id)
         the_hub().join(reader)
         await bob.session.delete()
-        the_hub()._on_ring(json.dumps({"session": bob.session.id}))
+        the_hub().bridge.on_message(json.dumps({"session": bob.session.id}))
         await until(lambda: reader.outbox.is_closed)
 
     async def test_one_who_is_kicked_while_the_stream_opens_does_not_read_on(
@@ -175,18 +175,18 @@ async def test_an_older_reading_of_a_state_does_not_replace_a_newer_one(
     provide(hub, states={"people": slow.states})
     reader = open_reader(7, 0, "sse")
     hub.join(reader)
-    await until(lambda: b"<old>" in b"".join(reader.outbox._chunks))
+    await until(lambda: b"<old>" in reader.outbox.pending)
     first_gate = slow.gate = asyncio.Event()
     check = asyncio.create_task(hub.reconcile())  # reads "old", and takes its time
     await quiet()
     slow.people, slow.gate = "new", asyncio.Event()
     slow.gate.set()
     hub.refresh("room:7", "people")
-    await until(lambda: b"<new>" in b"".join(reader.outbox._chunks))
+    await until(lambda: b"<new>" in reader.outbox.pending)
     first_gate.set()
     await check
     await quiet()
-    assert b"".join(reader.outbox._chunks).endswith(b"<new>")
+    assert reader.outbox.pending.endswith(b"<new>")
 
 
 async def test_a_room_that_is_gone_is_not_read_again_and_again(hub: Hub, slow: Slow) -> None:
@@ -216,7 +216,7 @@ async def test_a_look_at_the_database_that_fails_is_repeated_soon(
 
     provide(hub, logs={"room": LogSource(no_log, versions, ending("deleted"))})
     hub.join(open_reader(7, 0, "sse"))
-    hub._on_link(True)
+    hub.bridge.on_link(True)
     await until(lambda: looks == 3)
 
 

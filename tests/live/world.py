@@ -372,7 +372,7 @@ class Process:
     async def _end(self) -> None:
         self._is_over.set()
         await self._task
-        assert not self.hub._tasks
+        assert not self.hub.tasks
         self.world.processes.remove(self)
 
 
@@ -715,8 +715,8 @@ class World:
             await self._close(client)
         for process in list(self.processes):
             assert not process.hub.channels, "who has left is still listed"
-            assert not process.hub._labelled
-            assert not process.hub._following["user"].followers.topics
+            assert not process.hub.labels
+            assert not process.hub.following["user"].followers.topics
             await process.leave()
 
     def look(self, when: str) -> None:

@@ -31,11 +31,11 @@ class Bridge:
     def __init__(self, on_message: Callable[[str], None], on_link: Callable[[bool], None], counts: Counters) -> None:
         # By which our own rings are told from others: they come back, and were followed when they were sent.
         self.name = secrets.token_hex(4)
-        self._on_message = on_message
-        self._on_link = on_link
+        self.on_message = on_message
+        self.on_link = on_link
         self._counts = counts
         # By key, and those without one.
-        self._queued: dict[str, str] = {}
+        self.queued: dict[str, str] = {}
         self._unkeyed: list[str] = []
         self._has_queued = asyncio.Event()
 
@@ -47,8 +47,8 @@ class Bridge:
         without a key is dropped when it can't be sent.
         """
         if key:
-            self._queued.pop(key, None)
-            self._queued[key] = text
+            self.queued.pop(key, None)
+            self.queued[key] = text
             self._bound()
         elif len(self._unkeyed) < MAX_QUEUED:
             self._unkeyed.append(text)
@@ -56,8 +56,8 @@ class Bridge:
 
     def _bound(self) -> None:
         """Drop the oldest of too many: what they announced is read from the database when the link is back."""
-        while len(self._queued) > MAX_QUEUED:
-            del self._queued[next(iter(self._queued))]
+        while len(self.queued) > MAX_QUEUED:
+            del self.queued[next(iter(self.queued))]
 
     async def publish(self, broadcast: Broadcast, name: str) -> None:
         """Send what is queued, joined, until cancelled; what can't be sent is tried again after RETRY_SECONDS."""
@@ -70,20 +70,20 @@ class Bridge:
 
     async def flush(self, broadcast: Broadcast, name: str) -> None:
         """Send what is queued before the process ends, if it can be sent within FLUSH_SECONDS."""
-        if self._queued:
+        if self.queued:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await self._send(broadcast, name)
 
     async def _send(self, broadcast: Broadcast, name: str) -> bool:
-        sending, self._queued = self._queued, {}
+        sending, self.queued = self.queued, {}
         passing, self._unkeyed = self._unkeyed, []
         try:
             await broadcast.publish(name, "\n".join([self.name, *sending.values(), *passing]))
         except Exception as error:  # whatever the client raises
             logger.debug("rings wait until they can be sent: %r", error)
             self._counts.publish_failures += 1
-            self._queued = sending | self._queued
+            self.queued = sending | self.queued
             self._bound()
             return False
         self._counts.rings_sent += len(sending) + len(passing)
@@ -94,9 +94,9 @@ class Bridge:
             while True:
                 event = await events.get()
                 if event.message in (LINK_DOWN, LINK_UP):
-                    self._on_link(event.message == LINK_UP)
+                    self.on_link(event.message == LINK_UP)
                     continue
                 sender, *texts = event.message.split("\n")
                 for text in texts if sender != self.name else ():
                     self._counts.rings_heard += 1
-                    self._on_message(text)
+                    self.on_message(text)

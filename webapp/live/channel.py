@@ -78,10 +78,10 @@ class LogChannel(StateChannel):
         "_rung_at",
         "_shown_at",
         "_spawn",
-        "_states",
         "_storm",
         "_unchecked",
         "_welcomed_at",
+        "states",
         "version",
     )
 
@@ -112,7 +112,7 @@ class LogChannel(StateChannel):
         self._is_running = False
         self._welcomed_at = 0.0
         self._is_urgent = asyncio.Event()
-        self._states: dict[str, Payload] = {}
+        self.states: dict[str, Payload] = {}
         self._changed: dict[str, Payload] = {}
         self._shown_at: dict[str, float] = {}
 
@@ -149,7 +149,7 @@ class LogChannel(StateChannel):
         if read_at < self._shown_at.get(state, 0.0):
             return
         self._shown_at[state] = read_at
-        if not frame.equals(self._changed.get(state, self._states.get(state))):
+        if not frame.equals(self._changed.get(state, self.states.get(state))):
             self._changed[state] = frame
             self._wake()
 
@@ -190,7 +190,7 @@ class LogChannel(StateChannel):
         self._prepare(self._changed.values())
         changed, self._changed = self._changed, {}
         for state, frame in changed.items():
-            self._states[state] = frame
+            self.states[state] = frame
             await deliver([reader for reader in self.readers if state in reader.states], frame)
 
     async def _deliver_log(self) -> None:
@@ -204,7 +204,7 @@ class LogChannel(StateChannel):
         if found:
             self._prepare([found[1][self.version]] if self.version is not None and self.readers else [])
             for reader in joining:
-                for payload in (found[1][reader.cursor], *self._states.values()):
+                for payload in (found[1][reader.cursor], *self.states.values()):
                     payload.in_language(reader.language)
         # From here to the end nothing fails and nothing is cut short: each reader is served exactly once.
         del self._joining[: len(joining)]
@@ -246,14 +246,14 @@ class LogChannel(StateChannel):
             missed = frames[reader.cursor]
             reader.put(missed)
             self._counts.resumes += reader.cursor is not None and bool(missed.in_language(reader.language).sse)
-            for state, frame in self._states.items():
+            for state, frame in self.states.items():
                 if state in reader.states:
                     reader.put(frame)
         self.readers.update(joining)
         if joining and not self._unchecked:
             self._spawn(self._check_access())
         self._unchecked += joining
-        for state in set().union(*(reader.states for reader in joining)) - self._states.keys():
+        for state in set().union(*(reader.states for reader in joining)) - self.states.keys():
             self._refresh(self.name, state)
 
     def _failed(self, what: str, error: Exception) -> None:

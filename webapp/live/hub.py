@@ -46,9 +46,9 @@ class Hub:
         self.channels: dict[str, StateChannel] = {}
         # For each state of each kind of channel: one that is slow delays no other.
         self._prompt: dict[tuple[str, str], StateRefresher] = {}
-        self._bulk = StateRefresher(states.BULK, self.storm, self._failed)
-        self._following = {
-            kind: TopicStates(kind, source, self._bulk, self.channels) for kind, source in providers.topics.items()
+        self.bulk = StateRefresher(states.BULK, self.storm, self._failed)
+        self.following = {
+            kind: TopicStates(kind, source, self.bulk, self.channels) for kind, source in providers.topics.items()
         }
         # How often the link was lost when all channels that follow topics were last read as a whole.
         self._restarts = 0
@@ -58,26 +58,31 @@ class Hub:
         self.is_connected = True
         self._is_running = False
         self._tasks: set[asyncio.Future[object]] = set()
-        self._bridge = Bridge(self._on_ring, self._on_link, self.counts)
+        self.bridge = Bridge(self._on_ring, self._on_link, self.counts)
         self._must_check = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def running(self, broadcast: Broadcast, name: str) -> AsyncIterator[None]:
         """Listen, publish and poll until the block ends; `name` is that of the installation."""
         self.is_connected = self._is_running = True
-        self._bridge = Bridge(self._on_ring, self._on_link, self.counts)
+        self.bridge = Bridge(self._on_ring, self._on_link, self.counts)
         self._must_check = asyncio.Event()
         async with broadcast:
-            self.spawn(self._bridge.listen(broadcast, name))
-            self.spawn(self._bridge.publish(broadcast, name))
-            self.spawn(self._bulk.run())
+            self.spawn(self.bridge.listen(broadcast, name))
+            self.spawn(self.bridge.publish(broadcast, name))
+            self.spawn(self.bulk.run())
             self.spawn(self._watch())
             self.spawn(self._keep_alive())
             try:
                 yield
             finally:
-                await self._bridge.flush(broadcast, name)
+                await self.bridge.flush(broadcast, name)
                 await self._stop()
+
+    @property
+    def tasks(self) -> frozenset["asyncio.Future[object]"]:
+        """The tasks that the hub owns and that have not ended."""
+        return frozenset(self._tasks)
 
     def spawn(self, work: Coroutine[object, object, object]) -> None:
         """Run something that the hub owns, and that ends with it at the latest."""
@@ -112,7 +117,7 @@ class Hub:
             channel = self._channel(name)
             channel.join(reader)
             if isinstance(channel, FollowingChannel):
-                self._following[channel.kind].join(reader)
+                self.following[channel.kind].join(reader)
         self.counts.streams += 1
         for label in reader.labels.items():
             self._labelled[label].add(reader)
@@ -122,7 +127,7 @@ class Hub:
             kind = name.partition(":")[0]
             if kind in self.providers.logs:
                 channel = LogChannel(name, self.providers, self.spawn, self._refresh_state, self.counts, self.storm)
-            elif kind in self._following:
+            elif kind in self.following:
                 channel = FollowingChannel(name)
             else:
                 channel = StateChannel(name)
@@ -141,7 +146,7 @@ class Hub:
             if channel := self.channels.get(name):
                 channel.leave(reader)
                 if isinstance(channel, FollowingChannel):
-                    self._following[channel.kind].leave(reader, channel)
+                    self.following[channel.kind].leave(reader, channel)
                 if not channel.present:
                     del self.channels[name]
 
@@ -154,6 +159,11 @@ class Hub:
             found = found & self._labelled.get(label, set())
         return sorted(found, key=lambda reader: reader.opened_at)
 
+    @property
+    def labels(self) -> Set[tuple[str, int]]:
+        """The labels of all open readers."""
+        return self._labelled.keys()
+
     def close_stream(self, reader: Reader, ending: Ending) -> None:
         """Close the stream of one reader with its last frame."""
         reader.outbox.close(self.providers.last_frame(reader, ending))
@@ -164,12 +174,12 @@ class Hub:
         """Publish, here at once and to the other processes, that the channel's log has reached the version."""
         self.counts.changes += 1
         self._announce(channel, version)
-        self._bridge.send(f"{_sent(channel)} {version}", f"v{channel}")
+        self.bridge.send(f"{_sent(channel)} {version}", f"v{channel}")
 
     def refresh(self, channel: str, state: str) -> None:
         """Read a state of the channel that may have changed, here at once and in the other processes."""
         self._refresh_state(channel, state)
-        self._bridge.send(f"{_sent(channel)} {state}", f"{state}{channel}")
+        self.bridge.send(f"{_sent(channel)} {state}", f"{state}{channel}")
 
     def refresh_local(self, channel: str, state: str) -> None:
         """Read a state of the channel that may have changed in this process alone."""
@@ -178,20 +188,20 @@ class Hub:
     def broadcast(self, kind: str, **facts: int | str) -> None:
         """Send news of which nothing is stored to every process; while Redis is away, they are dropped."""
         self.providers.news[kind](**facts)
-        self._bridge.send(json.dumps({"news": kind, **facts}))
+        self.bridge.send(json.dumps({"news": kind, **facts}))
 
     def broadcast_reliably(self, kind: str, **facts: int | str) -> None:
         """Send news of what is stored to every process; while Redis is away, they wait."""
         self.providers.news[kind](**facts)
         text = json.dumps({"news": kind, **facts})
-        self._bridge.send(text, text)
+        self.bridge.send(text, text)
 
     def close_streams(self, ending: Ending, channel: str = "", **labels: int) -> None:
         """End the streams of the channel that carry these labels, in every process: their right has ended."""
         for reader in self.readers(channel, **labels):
             self.close_stream(reader, ending)
         text = json.dumps(labels | ({"channel": _sent(channel)} if channel else {}))
-        self._bridge.send(text, text)
+        self.bridge.send(text, text)
 
     def _on_ring(self, text: str) -> None:
         try:
@@ -223,18 +233,18 @@ class Hub:
 
     def mark_topic(self, topic: str) -> None:
         """Read what the channels of this process have of a topic that may have changed."""
-        for following in self._following.values():
+        for following in self.following.values():
             following.mark_topic(topic)
 
     def mark_item(self, channel: str, topic: str) -> None:
         """Read what the channel has of the topic, which may have changed for it alone."""
         kind, _, number = channel.partition(":")
-        self._following[kind].mark_item(int(number), topic)
+        self.following[kind].mark_item(int(number), topic)
 
     def restart(self, channel: str) -> None:
         """Read again which topics the channel follows, and send its readers the whole of them."""
         kind, _, number = channel.partition(":")
-        self._following[kind].restart(int(number))
+        self.following[kind].restart(int(number))
 
     def _refresh_state(self, name: str, state: str) -> None:
         channel = self.channels.get(name)
@@ -274,13 +284,13 @@ class Hub:
             await self._end_rights(readers)
         except Exception as error:
             self._failed("rights that ended elsewhere could not be read", error)
-            self._must_check.set()
+            self.check_soon()
 
     def _on_link(self, is_connected: bool) -> None:
         """The link to the other processes broke, or is back: rings may have been missed."""
         self.counts.links_lost += self.is_connected and not is_connected
         self.is_connected = is_connected
-        self._must_check.set()
+        self.check_soon()
 
     def _failed(self, what: str, error: Exception) -> None:
         self.counts.read_failures += 1
@@ -300,19 +310,23 @@ class Hub:
                     await self.reconcile()
             except Exception as error:
                 self._failed("the heartbeat could not read the database", error)
-                self._must_check.set()
+                self.check_soon()
                 await asyncio.sleep(POLL_SECONDS)
+
+    def check_soon(self) -> None:
+        """Compare everything with the database at once, not only at the next heartbeat."""
+        self._must_check.set()
 
     async def reconcile(self) -> None:
         """Compare every open channel, its states and the rights of its readers with the database."""
-        self._reconcile_topics()
+        self.reconcile_topics()
         names = list(self.channels)
         for start in range(0, len(names), CHANNEL_BATCH_SIZE):
             await self._check(names[start : start + CHANNEL_BATCH_SIZE])
         await self._end_rights(self.readers())
 
-    def _reconcile_topics(self) -> None:
-        for following in self._following.values():
+    def reconcile_topics(self) -> None:
+        for following in self.following.values():
             following.reconcile()
             if self.is_connected and self.counts.links_lost != self._restarts:
                 following.restart_all()

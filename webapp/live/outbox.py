@@ -46,8 +46,18 @@ class Outbox:
 
     @property
     def size(self) -> int:
-        """Return the bytes that are to be written."""
+        """Return how many bytes are to be written."""
         return sum(map(len, self._chunks))
+
+    @property
+    def pending(self) -> bytes:
+        """Return what is to be written."""
+        return b"".join(self._chunks)
+
+    def take(self) -> bytes:
+        """Return what is to be written, joined, and begin again with nothing."""
+        chunks, self._chunks, self._size = self._chunks, [], 0
+        return b"".join(chunks)
 
     def put(self, chunk: bytes) -> None:
         """
@@ -83,8 +93,7 @@ class Outbox:
             await self._wake.wait()
             self._is_idle = False
             self._wake.clear()
-            chunks, self._chunks, self._size = self._chunks, [], 0
-            if chunks:
-                yield b"".join(chunks)
+            if chunk := self.take():
+                yield chunk
             if self.is_closed and not self._chunks:
                 return

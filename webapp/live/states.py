@@ -57,16 +57,16 @@ class Due(Generic[K]):
         self.max_readers = max_readers
         self.is_urgent = is_urgent
         self.keys: dict[K, None] = {}
-        self._next_at: dict[K, float] = {}
+        self.next_at: dict[K, float] = {}
 
     def take(self, now: float, pace: Pace) -> list[K]:
         """Return the keys whose turn has come, of which none is due any more."""
-        self._next_at = {key: at for key, at in self._next_at.items() if at > now}
-        taken = list(self._enough(key for key in self.keys if key not in self._next_at))
+        self.next_at = {key: at for key, at in self.next_at.items() if at > now}
+        taken = list(self._enough(key for key in self.keys if key not in self.next_at))
         for key in taken:
             del self.keys[key]
             if self.count_readers and (pause := pace.seconds_per_reader * self.count_readers(key)):
-                self._next_at[key] = now + min(pace.max_seconds, pause)
+                self.next_at[key] = now + min(pace.max_seconds, pause)
         return taken
 
     def _enough(self, keys: Iterable[K]) -> Iterator[K]:
@@ -81,13 +81,13 @@ class Due(Generic[K]):
         """Mark again what could not be read."""
         for key in keys:
             self.keys[key] = None
-            self._next_at.pop(key, None)
+            self.next_at.pop(key, None)
 
     def seconds_to_next(self, now: float) -> float | None:
         """Return how long until a key may be taken; None when none is due."""
         if not self.keys:
             return None
-        return max(0.0, min(self._next_at.get(key, now) for key in self.keys) - now)
+        return max(0.0, min(self.next_at.get(key, now) for key in self.keys) - now)
 
 
 class StateRefresher:

@@ -49,7 +49,7 @@ class Stream(EventSourceResponse):
         self.opening = opening
         coding = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if packed else {}
         super().__init__(
-            gzip_stream(self._chunks()) if packed else self._chunks(),
+            gzip_stream(self.chunks()) if packed else self.chunks(),
             media_type=media_type,
             # Explicitly, so that no proxy compresses (and so holds back) what should flow.
             headers={"Cache-Control": "no-store, no-transform", **coding, **(headers or {})},
@@ -87,13 +87,13 @@ class Stream(EventSourceResponse):
 
         self.reader.outbox.connect(wire)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with contextlib.aclosing(self._chunks()) as chunks:
+        async with contextlib.aclosing(self.chunks()) as chunks:
             async for chunk in chunks:
                 if not wire.write(chunk):
                     await send_body(chunk)
         await send_body(b"", is_last=True)
 
-    async def _chunks(self) -> AsyncGenerator[bytes, None]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the opening, then what the reader is sent. No database here: it may be cancelled at any moment."""
         reader = self.reader
         watchers = hub().providers.watchers

@@ -36,11 +36,11 @@ class TopicStates:
         self._source = source
         self._refresher = refresher
         self._channels = channels
-        self._joining = Due[Reader](self._catch_up, MAX_JOINS, is_urgent=True)
-        self._checks = Due[str](self._compare, MAX_CHECKS)
-        self._topics = Due[str](self._read_topics, MAX_TOPICS, self._count_followers, MAX_ITEMS)
-        self._items = Due[Pair](self._read_items, MAX_SINGLE_ITEMS)
-        refresher.queues += [self._joining, self._checks, self._topics, self._items]
+        self.joining = Due[Reader](self._catch_up, MAX_JOINS, is_urgent=True)
+        self.checks = Due[str](self._compare, MAX_CHECKS)
+        self.topics = Due[str](self._read_topics, MAX_TOPICS, self._count_followers, MAX_ITEMS)
+        self.items = Due[Pair](self._read_items, MAX_SINGLE_ITEMS)
+        refresher.queues += [self.joining, self.checks, self.topics, self.items]
 
     def _channel(self, number: int) -> FollowingChannel | None:
         channel = self._channels.get(f"{self._kind}:{number}")
@@ -50,29 +50,29 @@ class TopicStates:
         return len(self.followers.of(topic))
 
     def join(self, reader: Reader) -> None:
-        self._refresher.mark(self._joining, reader)
+        self._refresher.mark(self.joining, reader)
 
     def leave(self, reader: Reader, channel: FollowingChannel) -> None:
-        self._joining.keys.pop(reader, None)
+        self.joining.keys.pop(reader, None)
         if not channel.readers:
             self.followers.follow(channel, ())
 
     def mark_topic(self, topic: str) -> None:
         """Read what all followers have of the topic, if it has changed."""
         if topic in self.followers:
-            self._refresher.mark(self._topics, topic)
+            self._refresher.mark(self.topics, topic)
 
     def mark_item(self, number: int, topic: str) -> None:
         """Read what an open channel has of the topic: it may follow it from now on, or no more."""
         if self._channel(number):
-            self._refresher.mark(self._items, (number, topic))
+            self._refresher.mark(self.items, (number, topic))
 
     def restart(self, number: int) -> None:
         """Read again what the channel follows, and send its readers the whole of it."""
         if channel := self._channel(number):
             for reader in channel.readers:
                 reader.digest = self._source.expired(reader.digest)
-            self._refresher.mark(self._joining, *channel.readers)
+            self._refresher.mark(self.joining, *channel.readers)
 
     def restart_all(self) -> None:
         for channel in list(self._channels.values()):
@@ -81,7 +81,7 @@ class TopicStates:
 
     def reconcile(self) -> None:
         """Compare all that is followed here with the database."""
-        self._refresher.mark(self._checks, *self.followers.topics)
+        self._refresher.mark(self.checks, *self.followers.topics)
 
     # Reading: what raises is tried again by the refresher.
 
@@ -97,7 +97,7 @@ class TopicStates:
         try:
             self.followers.remember(new, await self._facts(new))
         except BaseException:
-            self._refresher.mark(self._checks, *new)
+            self._refresher.mark(self.checks, *new)
             raise
         welcome = await self._source.welcome(list(self._open(readers)), topics, self.followers.facts)
         for reader in self._open(readers):
@@ -114,7 +114,7 @@ class TopicStates:
             others = channel.readers.difference(joining)
             for reader in others:
                 reader.digest = self._source.expired(reader.digest)
-            self._refresher.mark(self._joining, *others)
+            self._refresher.mark(self.joining, *others)
 
     def _open(self, readers: Iterable[Reader]) -> dict[Reader, FollowingChannel]:
         """Return those of the readers that have not left, with the channel of each."""
