@@ -1,5 +1,6 @@
 """For everybody: what axe-core finds on every page, contrast, and the way through a room by keyboard."""
 
+import colorsys
 import re
 from collections.abc import Iterator
 from itertools import product
@@ -156,19 +157,65 @@ def contrast(one: str, other: str) -> float:
     return (bright + 0.05) / (dark + 0.05)
 
 
+def token_schemes() -> list[str]:
+    """The raw values of the light scheme and of the dark one."""
+    return (ROOT / "static/css/tokens.css").read_text().split("--surface-low:")[0].split("@media")[:2]
+
+
+def hsl(hue: int, tone: str) -> str:
+    """The colour in digits, of a hue and "62% 27%"."""
+    saturation, lightness = (int(part[:-1]) / 100 for part in tone.split())
+    parts = colorsys.hls_to_rgb(hue % 360 / 360, lightness, saturation)
+    return "#" + "".join(f"{round(part * 255):02x}" for part in parts)
+
+
+def over(veil: str, ground: str) -> str:
+    """The colour of "rgb(80 55 20 / .07)" upon another."""
+    *parts, alpha = (float(part) for part in re.findall(r"[\d.]+", veil))
+    below = [int(ground[1:][place : place + 2], 16) for place in (0, 2, 4)] if len(ground) == 7 else [255] * 3
+    mixed = (part * alpha + under * (1 - alpha) for part, under in zip(parts, below, strict=True))
+    return "#" + "".join(f"{round(part):02x}" for part in mixed)
+
+
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_the_colours_are_far_enough_apart(scheme: int) -> None:
     """Also where one runs into the other, of which axe can say nothing."""
-    blocks = (ROOT / "static/css/tokens.css").read_text().split("@media (prefers-color-scheme: dark)")
-    colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6});", blocks[scheme].split("--surface:")[0]))
-    grounds = ("paper", "linen", "petrol-mist", "persimmon-mist")
-    pairs = {(words, ground): 4.5 for words, ground in product(("ink", "ash", "petrol-ink"), grounds)}
-    pairs |= {("brick", "brick-mist"): 4.5, ("brick", "paper"): 4.5, ("ash", "mist"): 4.5, ("ash", "haze"): 4.5}
-    pairs |= {("ink", "mist"): 7, ("edge", "paper"): 3, ("edge", "linen"): 3}
+    light, dark = [dict(re.findall(r"--([\w-]+): ([^;]+);", part)) for part in token_schemes()]
+    colour = (light | dark if scheme else light) | {"on-accent": "#fff", "on-unread": "#2a1403"}
+    surfaces = ("paper", "linen", "white")
+    mists = ("petrol-mist", "persimmon-mist")
+    pairs = {(words, ground): 4.5 for words, ground in product(("ink", "ash", "petrol-ink"), (*surfaces, *mists))}
+    pairs |= {("persimmon-ink", ground): 4.5 for ground in (*surfaces, "persimmon-mist")}
+    pairs |= {("brick", ground): 4.5 for ground in ("brick-mist", "paper", "white")}
+    pairs |= {("ink", ground): 7 for ground in ("white", "persimmon-mist")}
+    pairs |= {("on-accent", ground): 7 for ground in ("petrol", "petrol-deep")}
+    pairs |= {("petrol-pale", ground): 4.5 for ground in ("petrol", "petrol-deep")}
+    pairs |= {("on-unread", "persimmon"): 4.5, ("rim", "white"): 3, ("rim", "paper"): 3, ("leaf", "linen"): 2.95}
     measured = {pair: contrast(colour[pair[0]], colour[pair[1]]) for pair in pairs}
-    measured["white", "petrol"] = contrast("#fff", colour["petrol"])
-    pairs["white", "petrol"] = 7
+    # Soft words on what is hollowed out of a surface.
+    for ground in surfaces:
+        pairs["ash", ground, "hollow"] = 4.5
+        measured["ash", ground, "hollow"] = contrast(colour["ash"], over(colour["hollow"], colour[ground]))
     assert {pair: round(ratio, 2) for pair, ratio in measured.items() if ratio < pairs[pair]} == {}
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_names_and_initials_in_every_hue_are_read(scheme: int) -> None:
+    light, dark = [dict(re.findall(r"--([\w-]+): ([^;]+);", part)) for part in token_schemes()]
+    tone = light | dark if scheme else light
+    sheet = (ROOT / "static/css/avatar.css").read_text()
+    saturation = re.search(r"--name: hsl\(var\(--hue\) (\d+%)", sheet)
+    hues = re.findall(r"\.hue-(\d+) { --hue: (\d+);(?: --up: (\d+)%;)? }", sheet)
+    assert saturation
+    assert len(hues) == 12
+    low = []
+    for code, hue, up in hues:
+        lightness = int(tone["tone-name"][:-1]) + int(up or 0) * int(tone["tone-lift"])
+        name = hsl(int(hue), f"{saturation[1]} {lightness}%")
+        low += [(code, ground) for ground in ("paper", "white") if contrast(name, tone[ground]) < 4.5]
+        face = [hsl(int(hue), tone["tone-1"]), hsl(int(hue) + 14, tone["tone-2"])]
+        low += [(code, ground) for ground in face if contrast(hsl(int(hue), tone["tone-ink"]), ground) < 4.5]
+    assert low == []
 
 
 def walk(reader: BrowserPerson, most: int = 80) -> Iterator[dict[str, Any]]:

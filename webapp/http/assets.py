@@ -109,8 +109,8 @@ async def manifest(request: Request) -> Response:
         "start_url": "/",
         "scope": "/",
         "display": "standalone",
-        "background_color": "#ffffff",
-        "theme_color": "#0b5c6d",
+        "background_color": "#faf7f3",
+        "theme_color": "#0a6074",
         "icons": icons,
     }
     return Response(json.dumps(described), headers={"Cache-Control": ONE_DAY}, media_type=TYPES[".webmanifest"])
