@@ -797,6 +797,66 @@ async def test_what_is_read_after_a_number_has_the_address_of_its_message(bob: P
     assert (await bob.get(found[0].path)).status_code == 303
 
 
+# In place: what the script of a room asks for, and puts where the message stands.
+
+
+async def test_script_is_given_the_forms_of_a_message_and_the_message_that_they_lead_to(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await fill(room, bob, 1)
+    path = f"{room.path}/messages/1"
+    forms = await bob.get(f"{path}/edit", HX_Request="true")
+    assert "<html" not in forms.text
+    assert draft(forms) == "line 1"
+    assert [f'action="{path}/edit"' in forms.text, f'action="{path}/remove"' in forms.text] == [True, True]
+    assert 'id="text"' not in forms.text  # that is the composer's
+    edited = await bob.post(f"{path}/edit", {"body": "better", "version": version_in(forms)}, HX_Request="true")
+    assert edited.status_code == 200
+    assert said(edited) == said(await alice.get(room.path)) == {1: "better"}
+    assert "message__edited" in edited.text
+    removed = await bob.post(f"{path}/remove", HX_Request="true")
+    assert said(removed) == said(await alice.get(room.path)) == {1: "Removed"}
+
+
+async def test_script_is_given_what_went_wrong_with_an_edit(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    path = f"{room.path}/messages/1/edit"
+    version = version_in(await bob.get(path))
+    too_long = await bob.post(path, {"body": "x" * 4001, "version": version}, HX_Request="true")
+    assert too_long.status_code == 422
+    assert draft(too_long) == "x" * 4001
+    assert "That is 4,001 characters" in words(too_long)
+    await bob.post(path, {"body": "from the other tab", "version": version})
+    changed = await bob.post(path, {"body": "mine", "version": version}, HX_Request="true")
+    assert changed.status_code == 409
+    assert draft(changed) == "mine"
+    assert "What it says now: from the other tab" in words(changed)
+    await bob.post(f"{room.path}/messages/1/remove")
+    gone = await bob.post(path, {"body": "mine", "version": version}, HX_Request="true")
+    assert gone.status_code == 404
+    assert "This message has been removed." in words(gone)
+    for answer in (too_long, changed, gone):
+        assert "<html" not in answer.text
+
+
+async def test_a_message_is_marked_as_unread_from_its_page(alice: Person, bob: Person, room: Room) -> None:
+    await alice.post(f"{room.path}/join")
+    await fill(room, bob, 4)
+    await alice.read(room)
+    assert ">Mark as unread from here<" in (await alice.get(f"{room.path}/messages/3/edit")).text
+    answer = await alice.post(f"{room.path}/settings", {"do": "unread", "number": "3"}, HX_Request="true")
+    assert answer.status_code == 200
+    assert words(answer) == "Marked as unread."
+    assert (await Membership.get(room_id=room.id, user_id=who(alice).id)).read_number == 2
+
+
+async def test_who_is_not_in_the_room_marks_nothing_as_unread(admin: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    page = await admin.get(f"{room.path}/messages/1/edit")
+    assert page.status_code == 200
+    assert "Mark as unread" not in page.text
+
+
 # Removing.
 
 

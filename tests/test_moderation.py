@@ -87,6 +87,24 @@ async def test_a_message_is_reported_from_its_own_page(alice: Person, bob: Perso
     assert (kept.person_id, kept.name, kept.code) == (who(bob).id, "Bob", who(bob).code)
 
 
+async def test_script_is_given_the_form_of_a_report_and_what_becomes_of_it(
+    alice: Person, bob: Person, rude: str
+) -> None:
+    form = await alice.get(f"/report?about={rude}", HX_Request="true")
+    assert RUDE in words(form)
+    nothing_chosen = await report(alice, rude, reason="", text="He always does that", HX_Request="true")
+    assert nothing_chosen.status_code == 422
+    assert "He always does that</textarea>" in nothing_chosen.text
+    thanks = await report(alice, rude, HX_Request="true")
+    assert thanks.status_code == 200
+    assert "Thank you" in words(thanks)
+    assert f'action="{who(bob).path}/block"' in thanks.text
+    for answer in (form, nothing_chosen, thanks):
+        assert "<html" not in answer.text
+        assert 'id="text"' not in answer.text  # that is the composer's
+    assert await Report.all().count() == 1
+
+
 async def test_what_is_reported_stays_as_it_was(alice: Person, bob: Person, rude: str, room: Room) -> None:
     found = await reported(alice, rude)
     await bob.post(f"{room.path}/messages/2/edit", {"body": "You are a rose"})

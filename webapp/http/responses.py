@@ -53,6 +53,14 @@ def page(request: Request, name: str, status: int = 200, is_cacheable: bool = Tr
     return _compressed(request, html, status, headers, "text/html")
 
 
+def page_or_fragment(
+    request: Request, page_name: str, fragment_name: str, status: int = 200, **context: Any
+) -> Response:
+    """Return the part of the page that script asks for in place of it, else the page; both know `is_fragment`."""
+    is_fragment = client(request).is_fragment
+    return page(request, fragment_name if is_fragment else page_name, status, is_fragment=is_fragment, **context)
+
+
 def stylesheet_response(request: Request, name: str, **context: Any) -> Response:
     """Return styles for one viewer, whose pages ask at another address when they change."""
     headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie, Accept-Encoding"}

@@ -177,6 +177,12 @@ async def mark_read_to(seat: Seat, number: int) -> None:
             hub().refresh(f"room:{seat.room.id}", "receipts")
 
 
+def message_fragment(request: Request, seat: Seat, row: MessageRow) -> Response:
+    """Return one message as it stands in the log."""
+    html = rendering.render_message(row, seat.kind.allows_editing, save_data=client(request).save_data)
+    return Response(str(html), headers={"Cache-Control": "no-store"}, media_type="text/html")
+
+
 def cache_buster(request: Request, version: int) -> str:
     """links and ELinks show what they hold of an address, however old it is: so it is one that they do not know."""
     return f"?at={version}" if client(request).is_text_browser else ""

@@ -15,6 +15,7 @@ from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import engine
 from webapp.http import responses
+from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import whole
@@ -110,19 +111,31 @@ async def edit(request: Request) -> Response:
         response.headers.update(error.headers)
         return response
     changes.log_changed(seat.room.id, version)
-    return responses.see_other(message.path(seat.room))
+    return await _changed(request, seat, message.number)
+
+
+async def _changed(request: Request, seat: Seat, number: int) -> Response:
+    """Return the message as it is now to the script that shows it, also where no stream would; else lead to it."""
+    if client(request).is_fragment and (row := await get_row(seat.room, number)):
+        return page.message_fragment(request, seat, row)
+    return responses.see_other(f"{seat.path}/messages/{number}")
 
 
 def _edit(request: Request, seat: Seat, message: Message, status: int = 200, **context: Any) -> Response:
     is_own = message.author_id == seat.viewer.id
     shown = {
         "path": message.path(seat.room),
+        "number": message.number,
         "html": message.safe_html,
         "can_edit": is_own,
         "can_remove": is_own or seat.is_owner,
+        "can_mark_unread": seat.membership is not None,
         "about": f"message:{seat.room.key}:{message.number}",
     }
-    return responses.page(request, "messages/edit.html", status, message=shown, **({"is_changed": False} | context))
+    defaults = {"seat": seat, "message": shown, "is_changed": False}
+    return responses.page_or_fragment(
+        request, "messages/edit.html", "messages/_acts.html", status, **(defaults | context)
+    )
 
 
 async def remove(request: Request) -> Response:
@@ -135,4 +148,4 @@ async def remove(request: Request) -> Response:
     if was_there and message.author_id != seat.viewer.id and is_on_behalf(seat):
         author = await User.get_or_none(id=message.author_id) if message.author_id else None
         await record_act(request, "remove", seat, author)
-    return responses.see_other(message.path(seat.room))
+    return await _changed(request, seat, message.number)

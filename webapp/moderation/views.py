@@ -14,6 +14,7 @@ from webapp.accounts.viewer import Person, Viewer
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
 from webapp.http import responses, security_log
+from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import Page, is_in_query, page_number, query
@@ -41,8 +42,7 @@ async def report(request: Request) -> Response:
     about = query(request, "about")
     user = _reporter(request, about)
     if is_in_query(request, "done"):
-        block, link = await _blocking(user, about), path_for("strangers" if about == ABOUT_MASK else "lobby")
-        return responses.page(request, "moderation/reported.html", block=block, link=link)
+        return await _reported(request, user, about)
     return await _form(request, user, about, {"reason": "", "text": ""})
 
 
@@ -65,7 +65,15 @@ async def _report(request: Request) -> Response:
         raise
     except Problem as error:
         return await _form(request, user, typed["about"], typed, error)
+    if client(request).is_fragment:
+        return await _reported(request, user, typed["about"])
     return responses.see_other(path_for("report") + "?" + urlencode({"about": typed["about"], "done": 1}))
+
+
+async def _reported(request: Request, user: Viewer, about: str) -> Response:
+    block, link = await _blocking(user, about), path_for("strangers" if about == ABOUT_MASK else "lobby")
+    names = "moderation/reported.html", "moderation/_reported.html"
+    return responses.page_or_fragment(request, *names, block=block, link=link)
 
 
 async def _form(
@@ -76,7 +84,8 @@ async def _form(
     problem = error.message if error and not isinstance(error, Invalid) else ""
     shown: dict[str, Any] = {"evidence": evidence, "about": about, "kind": about.partition(":")[0]}
     shown |= {"form": typed, "reasons": REASONS, "problems": problems, "problem": problem}
-    response = responses.page(request, "moderation/report.html", error.status if error else 200, **shown)
+    status = error.status if error else 200
+    response = responses.page_or_fragment(request, "moderation/report.html", "moderation/_report.html", status, **shown)
     response.headers.update(error.headers if error else {})
     return response
 

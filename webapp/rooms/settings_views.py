@@ -19,6 +19,7 @@ from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
 from webapp.http import responses
+from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import Page, choice, page_number, whole
@@ -65,6 +66,8 @@ async def show_settings(request: Request) -> Response:
     if form["do"] in OWNER_ACTIONS and is_on_behalf(seat):
         person = await User.get_or_none(code=form["who"][:9]) if form["who"] else None
         await record_act(request, form["do"], seat, person)
+    if client(request).is_fragment and not goto:
+        return responses.fragment_response("_done.html", done=SUCCESS_MESSAGES[form["do"]])
     return responses.see_other(goto or f"{seat.path}/settings?done={form['do']}")
 
 
