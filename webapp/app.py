@@ -211,7 +211,7 @@ def providers() -> Providers:
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     direct_writes = (wire.problem(), sse.problem()) if settings.DIRECT_WRITES else ()
-    for problem in (engine.problem(), *direct_writes):
+    for problem in (engine.problem(), assets.problem(), *direct_writes):
         if problem:
             logger.warning(problem)
     async with contextlib.AsyncExitStack() as stack:

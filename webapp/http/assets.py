@@ -1,5 +1,5 @@
 """
-Static files: read once at the start, compressed once, and named in their address by their content.
+Static files: read and minified once at the start, compressed once, and named in their address by their content.
 
 What an address answers never changes, so browsers cache it without asking and load another only after an upgrade.
 """
@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.http import negotiate
+from webapp.http import minifier, negotiate
 
 STATIC = settings.STATIC
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
@@ -69,8 +70,14 @@ class Assets:
     """All files of a folder that are served, and their addresses. Raises OSError where a script is missing."""
 
     def __init__(self, directory: Path) -> None:
-        self.files = {name: Asset(name, content) for name, content in _collect(directory).items()}
+        contents, self.problem = _collect(directory)
+        self.files = {name: Asset(name, content) for name, content in contents.items()}
         self.urls = {name: _url(name, asset) for name, asset in self.files.items()}
+
+
+def problem() -> str:
+    """Return what the start has to say of the files; empty where all is well."""
+    return SERVED.problem
 
 
 def url(name: str) -> str:
@@ -116,22 +123,32 @@ async def manifest(request: Request) -> Response:
     return Response(json.dumps(described), headers={"Cache-Control": ONE_DAY}, media_type=TYPES[".webmanifest"])
 
 
-def _collect(directory: Path) -> dict[str, bytes]:
-    """Return every served name with its content: the bundles, and each file that is in none by itself."""
+def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
+    """Return every served name with its content (bundles, and files that are in none), and why none is minified."""
     sheets = {name: _stylesheets(directory / folder) for name, folder in STYLES.items()}
     bundled = {directory / script for script in VENDOR_SCRIPTS + OWN_SCRIPTS} | {
         sheet for bundle in sheets.values() for sheet in bundle
     }
-    bundles = {"app.js": _script_bundle(directory)}
-    bundles |= {name: b"\n".join(_strip(sheet) for sheet in bundle) for name, bundle in sheets.items()}
-    files = [path for path in sorted(directory.rglob("*")) if path.suffix in TYPES and path not in bundled]
-    return bundles | {_name(path.relative_to(directory)): _strip(path) for path in files}
+    files = {
+        _name(path.relative_to(directory)): path
+        for path in sorted(directory.rglob("*"))
+        if path.suffix in TYPES and path not in bundled
+    }
+    texts = {name: _text(bundle) for name, bundle in sheets.items()}
+    texts |= {name: _text([path]) for name, path in files.items() if path.suffix == ".css"}
+    texts["app.js"] = "(()=>{\n" + _text(directory / script for script in OWN_SCRIPTS) + "\n})()"
+    try:
+        texts, problem = minifier.minify(texts), ""
+    except minifier.Unavailable as error:
+        problem = f"script and styles are served as they are, larger than they need be: {error}"
+    # Those of others come as they were made.
+    texts["app.js"] = ";\n".join([_text([directory / script]) for script in VENDOR_SCRIPTS] + [texts["app.js"]])
+    contents = {name: path.read_bytes() for name, path in files.items()}
+    return contents | {name: text.encode() for name, text in texts.items()}, problem
 
 
-def _script_bundle(directory: Path) -> bytes:
-    own = b"\n".join(_strip(directory / script) for script in OWN_SCRIPTS)
-    vendor = [_strip(directory / script) for script in VENDOR_SCRIPTS]
-    return b";\n".join([*vendor, b"(()=>{\n" + own + b"\n})()"])
+def _text(files: Iterable[Path]) -> str:
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 def _name(path: Path) -> str:
@@ -143,56 +160,6 @@ def _stylesheets(directory: Path) -> list[Path]:
     """Return the stylesheets in order: tokens, which the others use; the base; the components by name."""
     order = {"tokens.css": 0, "base.css": 1}
     return sorted(directory.glob("*.css"), key=lambda path: (order.get(path.name, 2), path.name))
-
-
-def _strip(path: Path) -> bytes:
-    """Return the file without comments and white space; anything doubtful stays."""
-    content = path.read_bytes()
-    if path.suffix == ".css":
-        return _strip_css_spaces(_strip_css_comments(content.decode())).encode()
-    if path.suffix == ".js" and not path.name.endswith(".min.js"):
-        return _strip_js_spaces(_strip_lines(re.sub(r"(?m)^[ \t]*//.*$", "", content.decode()))).encode()
-    return content
-
-
-def _strip_css_comments(text: str) -> str:
-    """Drop comments beside white space, where nothing can grow together; strings that look like one stay."""
-
-    def replace(match: re.Match[str]) -> str:
-        around = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
-        is_comment = match[0].startswith("/*")
-        return "" if is_comment and any(not side or side.isspace() for side in around) else match[0]
-
-    return re.sub(r"""(?s)/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", replace, text)
-
-
-def _strip_css_spaces(text: str) -> str:
-    """Drop the white space where signs part the words, but not within strings."""
-
-    def replace(match: re.Match[str]) -> str:
-        return match["sign"] or match["string"] or (" " if match["space"] else "")
-
-    string = r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
-    spaces = r"\s*(?:;\s*(?=})|(?P<sign>[{};,]))\s*|(?<=:)\s+|(?P<space>\s+)"
-    return re.sub(f"(?s){string}|{spaces}", replace, text).strip()
-
-
-def _strip_js_spaces(text: str) -> str:
-    """
-    Drop the spaces around signs, but not in strings; `a + +b` keeps its own.
-
-    Lines are joined where a sign says that the statement has ended, or that it has not; a block needs no last `;`.
-    """
-    string = r"""(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
-    signs = " *(?P<sign>[=<>?:;,{}()|&!*]+|[+-](?= +[^ +-])) *"
-    for gaps in (signs, r"(?P<sign>[;{,(])\n+|\n+(?=[})|&.])", "(?P<sign>);(?=})"):
-        text = re.sub(f"{string}|{gaps}", lambda match: match["string"] or match["sign"] or "", text)
-    return text
-
-
-def _strip_lines(text: str) -> str:
-    lines = (line.strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line)
 
 
 def _split(address: str) -> tuple[str, str]:
