@@ -212,10 +212,11 @@ async def show(user: User, picture: ProcessedImage | None) -> None:
 class Person:
     """Somebody with a browser. `user` is their account, None for a visitor."""
 
-    def __init__(self, app: object, user: User | None = None) -> None:
+    def __init__(self, app: object, user: User | None = None, address: str = "127.0.0.1", raises: bool = False) -> None:
+        """Where the application raises, they get its page of an error, or the error itself."""
         self.user = user
         self.client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False),  # type: ignore[arg-type]
+            transport=httpx2.ASGITransport(app=app, raise_app_exceptions=raises, client=(address, 5000)),  # type: ignore[arg-type]
             base_url="http://localhost",
             headers={"Sec-Fetch-Site": "same-origin", "User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/153"},
         )

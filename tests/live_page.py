@@ -138,12 +138,12 @@ class LivePage:
             elif not line:
                 if data:
                     event.data = "\n".join(data)
-                    self._dispatch(event)
+                    self.dispatch(event)
                 event, data = Event(), []
                 if self.ended:
                     return
 
-    def _dispatch(self, event: Event) -> None:
+    def dispatch(self, event: Event) -> None:
         self.events.append(event)
         if event.id is not None:
             self.last_id = event.id

@@ -25,9 +25,7 @@ def who(one: Person) -> User:
 
 def at(app: object, address: str) -> Person:
     """Return a visitor with this address."""
-    visitor = Person(app)
-    visitor.client._transport = httpx2.ASGITransport(app=app, client=(address, 5000))  # type: ignore[arg-type]
-    return visitor
+    return Person(app, address=address, raises=True)
 
 
 def chat_of(one: Person) -> str:

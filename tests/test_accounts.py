@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import html
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Literal
@@ -49,12 +48,10 @@ class CountingHasher(PasswordHasher):
 
 
 @pytest.fixture(autouse=True)
-def hasher(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingHasher]:
+def hasher(monkeypatch: pytest.MonkeyPatch) -> CountingHasher:
     quick = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(passwords, "hasher", quick)
-    passwords._nobody.cache_clear()
-    yield quick
-    passwords._nobody.cache_clear()
+    return quick
 
 
 @pytest.fixture
@@ -335,7 +332,7 @@ async def test_when_registration_is_closed_nobody_new_comes_in(
 ) -> None:
     assert 'href="/register"' in (await visitor.get("/login")).text
     monkeypatch.setattr(settings, "REGISTRATION_OPEN", False)
-    monkeypatch.setitem(render._templates.globals, "registration_open", False)
+    monkeypatch.setitem(render.environment.globals, "registration_open", False)
     for answer in (await visitor.get("/register"), await visitor.post("/register", NEWCOMER)):
         assert answer.status_code == 403
         assert "New accounts are created by the administrator." in answer.text

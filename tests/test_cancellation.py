@@ -1,12 +1,16 @@
 """Whoever goes away in the middle of anything leaves nothing behind: cancelled at every step, one after the other."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Callable, Coroutine, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tortoise.transactions import in_transaction
 
-from tests.conftest import COOKIE, Person, bodies
+from tests.conftest import COOKIE, STAGE, Person, bodies
 from webapp import settings
 from webapp.app import app as the_app
 from webapp.conversations.models import Room
@@ -65,24 +69,41 @@ async def cancelled(work: Coroutine[Any, Any, Any], step: int) -> bool:
 async def nothing_is_left() -> None:
     await transaction.drain()
     async with asyncio.timeout(5):
-        while hub().readers() or tracker()._streams:
+        while hub().readers() or tracker().streams:
             await asyncio.sleep(0)
     assert not hub().labels
     assert not hub().channels
-    assert not transaction._writing
+    assert transaction.is_idle()
     async with asyncio.timeout(5):
         await asyncio.gather(*(sql.fetch_all("SELECT 1") for _ in range(engine.POOL_SIZE + 1)))
-    # Others in the background (who is here, what was read) may hold one for a moment.
+    # Others in the background (who is here, what was read) may write for a moment.
     async with asyncio.timeout(5):
-        while is_busy(sql.connection()):
+        while settings.ON_SQLITE and is_locked(STAGE / "parley.sqlite3"):
             await asyncio.sleep(0.001)
+        await fill_the_pool()
 
 
-def is_busy(connection: Any) -> bool:
-    """Whether a transaction is open, a lock held, or a connection not given back."""
-    if settings.ON_SQLITE:
-        return bool(connection._lock.locked() or connection._connection._conn.in_transaction)
-    return bool(connection._pool.get_idle_size() != connection._pool.get_size())
+def is_locked(database: Path) -> bool:
+    """Whether a transaction is open that writes."""
+    with contextlib.closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+    return False
+
+
+async def fill_the_pool() -> None:
+    """Begin as many transactions at once as can be: one that was never given back would be missed."""
+    size = 1 if settings.ON_SQLITE else engine.POOL_SIZE
+    all_have_begun = asyncio.Barrier(size)
+
+    async def hold() -> None:
+        async with in_transaction():
+            await all_have_begun.wait()
+
+    await asyncio.gather(*(hold() for _ in range(size)))
 
 
 Begin = Callable[[Person, Room], Coroutine[Any, Any, Any]]

@@ -288,7 +288,7 @@ async def test_every_page_of_theirs_ends_at_once_and_nobody_elses(alice: Person,
     for reader in (*hers, his):
         hub().leave(reader)
         tracker().stream_closed(reader.labels["user"], room.id)
-    assert not tracker()._present() & {(who(alice).id, room.id)}, "without the grace of a page that changes"
+    assert not tracker().present() & {(who(alice).id, room.id)}, "without the grace of a page that changes"
     assert "Alice" not in str((await presence_in([room.id]))[room.id].shown)
 
 
@@ -308,7 +308,7 @@ async def test_a_link_for_a_new_password_is_worth_nothing_any_more(
     await who(alice).refresh_from_db()
     link = reset_path(who(alice))
     assert (await visitor.get(link)).status_code == 200
-    monkeypatch.setattr(steps, "_erase", broken)  # the row is still there
+    monkeypatch.setattr(steps, "erase_account", broken)  # the row is still there
     await leave(alice)
     assert await User.exists(id=who(alice).id)
     assert (await visitor.get(link)).status_code == 404
@@ -340,7 +340,7 @@ async def test_a_request_that_was_let_in_before_leaves_no_wrong_count(
     alice: Person, charlie: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """He joins and writes between the last look and the end of his account."""
-    erase, late = steps._erase, 0
+    erase, late = steps.erase_account, 0
 
     async def after_a_late_join(user: User) -> bool:
         nonlocal late
@@ -350,10 +350,10 @@ async def test_a_request_that_was_let_in_before_leaves_no_wrong_count(
     transact = transaction.transact
 
     async def join_first(write: Any, *args: Any) -> Any:
-        if write is steps._erase and not late:
+        if write is steps.erase_account and not late:
             await post_as(who(charlie), room, "Late", "")
             assert (await now(room)).member_count == 2
-            monkeypatch.setattr(steps, "_erase", after_a_late_join)
+            monkeypatch.setattr(steps, "erase_account", after_a_late_join)
             return await transact(after_a_late_join, *args)
         return await transact(write, *args)
 
@@ -396,7 +396,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "before the rooms": (steps, "_leave_rooms"),
     "between two rooms": (members, "lose"),
     "before the messages": (steps, "_leave_messages"),
-    "before the row": (steps, "_erase"),
+    "before the row": (steps, "erase_account"),
 }
 
 

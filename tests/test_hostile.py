@@ -27,8 +27,6 @@ from webapp.core.errors import Unavailable
 from webapp.core.pool import Pool
 from webapp.http import origin, protocol
 from webapp.http.protocol import BoundedProtocol
-from webapp.live.bridge import LINK_DOWN, LINK_UP
-from webapp.live.redis import RedisBackend
 from webapp.media import images
 
 # Python needs time that grows with the square of the length to decode it.
@@ -295,7 +293,7 @@ async def test_who_waits_no_longer_makes_room() -> None:
 
 @pytest.mark.parametrize(
     ("pool", "path", "fields"),
-    [(passwords._pool, "/login", {"username": "a", "password": "b" * 9}), (passwords._pool, "/register", ACCOUNT)],
+    [(passwords.pool, "/login", {"username": "a", "password": "b" * 9}), (passwords.pool, "/register", ACCOUNT)],
 )
 async def test_where_too_many_sign_in_the_form_comes_back_with_a_sentence(
     visitor: Person, monkeypatch: pytest.MonkeyPatch, pool: Pool, path: str, fields: dict[str, str]
@@ -308,18 +306,8 @@ async def test_where_too_many_sign_in_the_form_comes_back_with_a_sentence(
 
 
 async def test_a_picture_that_finds_no_room_is_asked_for_again(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images._pool, "most", 0)
+    monkeypatch.setattr(images.pool, "most", 0)
     files = {"picture": ("a.png", b"x", "image/png")}
     answer = await alice.client.post("/settings/profile", data={"display_name": "Alicia"}, files=files)
     assert answer.status_code == 503
     assert "Many pictures come in right now." in answer.text
-
-
-async def test_a_flood_from_redis_is_a_break_and_not_a_queue_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.live.redis.MAX_QUEUED", 5)
-    backend = RedisBackend("redis://127.0.0.1:1")
-    for number in range(8):
-        backend._queue(str(number))
-    heard = [(await backend.next_published()).message for _ in range(5)]
-    assert heard == [LINK_DOWN, LINK_UP, "5", "6", "7"]
-    await backend.disconnect()

@@ -131,7 +131,8 @@ def uses(path: Path, *names: str) -> bool:
     )
 
 
-TESTS = [path for path in (ROOT / "tests").rglob("test_*.py")]
+TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
+TESTS = [path for path in TEST_FILES if path.name.startswith("test_")]
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
@@ -317,7 +318,7 @@ def test_only_params_reads_the_query() -> None:
 # constants, pure caches, or Slots that app.py fills. Everything else is here, with the reason why no test resets it.
 MODULE_STATE = {
     "accounts.passwords.hasher": "parameters alone",
-    "accounts.passwords._pool": "threads, idle between tests",
+    "accounts.passwords.pool": "threads, idle between tests",
     "app.app": "what uvicorn serves; its lifespan makes everything that changes",
     "app.entrances": "one for each kind of address",
     "app.masked": "the same for strangers",
@@ -327,9 +328,9 @@ MODULE_STATE = {
     "core.data_folder._serving": "the lock of the data folder, which a process has until it ends",
     "db.transaction._writing": "running transactions, which take themselves out",
     "exports.archive._thread": "a thread, idle between tests",
-    "http.render._templates": "Jinja's environment: compiled templates",
+    "http.render.environment": "Jinja's environment: compiled templates",
     "http.urls._formats": "the addresses by name, made from the map",
-    "media.images._pool": "a thread, idle between tests",
+    "media.images.pool": "a thread, idle between tests",
     "messages.links._checker": "rules alone",
     "messages.markdown._cleaner": "rules alone",
     "messages.posting._group": "groups of posts, which take themselves out",
@@ -368,48 +369,36 @@ def test_module_state_would_be_found() -> None:
     assert list(module_state(tree)) == ["a", "b", "c"]
 
 
-# Private attributes of ours and of libraries that tests touch: those of adapters and of the live engine from within,
-# where it can't be seen from outside; the others should get fewer. A new one is seen here.
-PRIVATE_IN_TESTS = {
-    "conftest.py": 2,
-    "faults/test_overload.py": 2,
-    "faults/test_transactions.py": 1,
-    "live/test_adapters.py": 2,
-    "live/test_faults.py": 4,
-    "live/test_resume.py": 1,
-    "people.py": 1,
-    "test_accounts.py": 3,
-    "test_cancellation.py": 7,
-    "test_deletion.py": 5,
-    "test_hostile.py": 4,
-    "test_interrupted.py": 2,
-    "test_markdown.py": 3,
-    "test_media.py": 2,
-    "test_messages.py": 2,
-    "test_pooling.py": 2,
-    "test_posting.py": 7,
-    "test_presence.py": 6,
-    "test_reconnects.py": 1,
-    "test_security.py": 5,
-    "test_settings.py": 2,
+# Tests ask from outside, as everybody else does: private attributes are for the tests of the adapters, and for the one
+# shortcut through a library that makes each test a third shorter.
+KNOW_PRIVATE_PARTS = {
+    "conftest.py",  # Tortoise: what it makes of the models, once
+    "live/test_adapters.py",
 }
 
 
-def private_attributes(tree: ast.AST) -> int:
-    """How many private attributes a file reads, sets or imports that it does not define itself."""
-    own, count = set(own_names(tree)) | TUPLE, 0
+def private_attributes(tree: ast.AST) -> list[str]:
+    """The private attributes that a file reads, sets or imports and does not define itself."""
+    own, found = set(own_names(tree)) | TUPLE, list[str]()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            count += is_private(node.attr) and node.attr not in own
+        if isinstance(node, ast.Attribute) and ast.unparse(node) != "os._exit":
+            found.append(node.attr)
         elif isinstance(node, ast.ImportFrom):
-            count += sum(is_private(alias.name) and alias.name != "_" for alias in node.names)
+            found += [alias.name for alias in node.names if alias.name != "_"]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setattr") and len(node.args) > 1:
-            name = node.args[1]
-            count += isinstance(name, ast.Constant) and is_private(str(name.value))
-    return count
+            found += [node.args[1].value] if isinstance(node.args[1], ast.Constant) else []
+    return sorted(name for name in found if is_private(str(name)) and name not in own)
 
 
-def test_a_new_private_attribute_in_a_test_is_seen() -> None:
-    paths = [path for path in (ROOT / "tests").rglob("*.py") if "bench" not in path.parts]
-    counts = {str(path.relative_to(ROOT / "tests")): private_attributes(ast.parse(path.read_text())) for path in paths}
-    assert {name: count for name, count in counts.items() if count > PRIVATE_IN_TESTS.get(name, 0)} == {}
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: str(path.relative_to(ROOT / "tests")))
+def test_only_tests_of_adapters_touch_private_attributes(path: Path) -> None:
+    is_known = str(path.relative_to(ROOT / "tests")) in KNOW_PRIVATE_PARTS
+    assert is_known or private_attributes(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+def test_a_private_attribute_in_a_test_would_be_found() -> None:
+    file = ast.parse(
+        "from a import _b, c\nc._d\nc._d = 1\nmonkeypatch.setattr(c, '_e', 1)\nos._exit(1)\n"
+        "class F:\n    def _own(self) -> None: ...\nF()._own()\nrow._replace(x=1)\n"
+    )
+    assert private_attributes(file) == ["_b", "_d", "_d", "_e"]

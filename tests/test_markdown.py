@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webapp.core import text
-from webapp.messages.links import ADDRESS, _in_ascii
-from webapp.messages.markdown import _WORDS, LARGE, _formatted, first_line, render_markdown, render_plain
+from webapp.messages.links import ADDRESS, in_ascii
+from webapp.messages.markdown import LARGE, PLAIN_WORDS, first_line, render_markdown, render_parsed, render_plain
 
 TAGS = {"p", "br", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 REL = 'rel="nofollow noopener noreferrer"'
@@ -390,9 +390,9 @@ def test_the_same_text_is_always_rendered_the_same(typed: str) -> None:
 
 
 @at_ease
-@given(st.from_regex(_WORDS, fullmatch=True) | st.text(st.sampled_from("ab1 .,;!?'%-ä名\u3164"), max_size=12))
+@given(st.from_regex(PLAIN_WORDS, fullmatch=True) | st.text(st.sampled_from("ab1 .,;!?'%-ä名\u3164"), max_size=12))
 def test_words_alone_come_out_as_the_parser_would_have_them(words: str) -> None:
-    assert render_markdown(body := text.clean_text(words)) == _formatted(body)
+    assert render_markdown(body := text.clean_text(words)) == render_parsed(body)
 
 
 def letters(words: str) -> str:
@@ -405,7 +405,7 @@ class Told(Reading):
     def __init__(self, typed: str) -> None:
         self.lists, self.link, self.name = list[int | None](), "", ""
         # Addresses in other letters are shown as they are, and only where they lead is spelt otherwise.
-        self.typed = {_in_ascii(found[0]): found[0] for found in regex.finditer(ADDRESS, typed, regex.V1)}
+        self.typed = {in_ascii(found[0]): found[0] for found in regex.finditer(ADDRESS, typed, regex.V1)}
         super().__init__(render_markdown(typed))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -423,7 +423,7 @@ class Told(Reading):
         super().handle_endtag(tag)
         if tag in ("ol", "ul"):
             self.lists.pop()
-        elif tag == "a" and _in_ascii(self.words.removeprefix(self.name)) != _in_ascii(self.link):
+        elif tag == "a" and in_ascii(self.words.removeprefix(self.name)) != in_ascii(self.link):
             self.words += f"({self.link})"
 
 

@@ -464,7 +464,7 @@ async def test_of_a_file_that_is_also_something_else_only_the_pixels_are_stored(
 
 
 async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, work = Lock(), images._square
+    lock, work = Lock(), images.crop_square
 
     def alone(image: Image.Image) -> Image.Image:
         assert lock.acquire(blocking=False), "another one is being worked on"
@@ -472,7 +472,7 @@ async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatc
         lock.release()
         return work(image)
 
-    monkeypatch.setattr(images, "_square", alone)
+    monkeypatch.setattr(images, "crop_square", alone)
     await asyncio.gather(*(images.process_image(upload(plain())) for _ in range(4)))
 
 

@@ -281,14 +281,14 @@ async def test_a_post_that_fails_leaves_nothing_behind(
     bob: Person, charlie: Person, room: Room, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bob.say(room, "before")
-    insert = posting._insert
+    insert = posting.insert_rows
 
     async def fail(messages: list[Any]) -> None:
         await insert(messages)
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(posting, "_insert", fail)
+        patch.setattr(posting, "insert_rows", fail)
         for one in (bob, charlie):
             assert (await one.say(room, "lost")).status_code in (500, 503)
     assert await bodies(room) == ["before"]

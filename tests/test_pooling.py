@@ -32,8 +32,8 @@ class PgBouncer(Server):
             f"auth_file = {users}\npool_mode = transaction\ndefault_pool_size = 4\n"
         )
         self.identity = nobody(self.folder)
-        self._run(program, str(settings))
-        self._wait(lambda: "process up" in self.log.read_text(), 10)
+        self.start_process(program, str(settings))
+        self.wait_until_ready(lambda: "process up" in self.log.read_text(), 10)
 
 
 @pytest.fixture

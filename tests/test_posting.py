@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.transactions import in_transaction
 
 from tests.conftest import Person, bodies
 from tests.people import assert_gapless, make_room, who
@@ -15,7 +16,7 @@ from webapp.chats import first_message
 from webapp.conversations import access, kinds, members
 from webapp.conversations.models import Membership, Room
 from webapp.core.errors import Forbidden, NotFound
-from webapp.db import engine, group_commit, sql, transaction
+from webapp.db import engine, group_commit, transaction
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.messages.posting import Posted
@@ -31,13 +32,13 @@ async def room(alice: Person) -> Room:
 def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many messages each transaction has stored."""
     sizes: list[int] = []
-    insert = posting._insert
+    insert = posting.insert_rows
 
     async def count(messages: list[Any]) -> None:
         await insert(messages)
         sizes.append(len(messages))
 
-    monkeypatch.setattr(posting, "_insert", count)
+    monkeypatch.setattr(posting, "insert_rows", count)
     return sizes
 
 
@@ -211,7 +212,7 @@ async def test_whoever_goes_away_meanwhile_has_written_all_the_same(alice: Perso
 async def test_while_the_database_is_away_everybody_is_told_at_once(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert, sizes = posting._insert, []
+    insert, sizes = posting.insert_rows, []
 
     async def fail_at_first(messages: list[Any]) -> None:
         await insert(messages)
@@ -221,7 +222,7 @@ async def test_while_the_database_is_away_everybody_is_told_at_once(
 
     found = await access.by_key(who(alice), room.key)
     with monkeypatch.context() as patch:
-        patch.setattr(posting, "_insert", fail_at_first)
+        patch.setattr(posting, "insert_rows", fail_at_first)
         posts = [posting.post(found, f"line {number}", "") for number in range(group_commit.MAX_GROUP_SIZE + 5)]
         answers = await together(*posts)
     assert sizes == [group_commit.MAX_GROUP_SIZE, 5]
@@ -235,7 +236,7 @@ async def test_while_the_database_is_away_everybody_is_told_at_once(
 async def test_transactions_that_cannot_begin_do_not_keep_the_others_from_it(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turn: Any = sql.connection()._in_transaction()  # type: ignore[attr-defined]
+    turn: Any = in_transaction()
 
     async def begin(self: object) -> None:
         raise sqlite3.OperationalError("disk I/O error") if settings.ON_SQLITE else TimeoutError("a frozen server")
@@ -253,7 +254,7 @@ async def test_transactions_that_cannot_begin_do_not_keep_the_others_from_it(
 async def test_who_has_waited_too_long_is_told_so_and_finds_the_message_when_they_send_it_again(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert, go_on = posting._insert, asyncio.Event()
+    insert, go_on = posting.insert_rows, asyncio.Event()
 
     async def wait(messages: list[Any]) -> None:
         await go_on.wait()
@@ -261,7 +262,7 @@ async def test_who_has_waited_too_long_is_told_so_and_finds_the_message_when_the
 
     found = await access.by_key(who(alice), room.key)
     with monkeypatch.context() as patch:
-        patch.setattr(posting, "_insert", wait)
+        patch.setattr(posting, "insert_rows", wait)
         patch.setattr(group_commit, "TIMEOUT_SECONDS", 0.05)
         for _ in range(2):
             with pytest.raises(TimeoutError):

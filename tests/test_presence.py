@@ -175,7 +175,7 @@ async def test_it_is_one_visit_however_often_it_is_written(alice: Person, clock:
     here = await process()
     here.stream_opened(who(alice).id, NO_ROOM)
     await here.write_changes()
-    here._written = set()  # as when the process was taken for dead
+    here.write_again()  # as when the process was taken for dead
     await here.write_changes()
     assert await Visit.filter(user_id=who(alice).id).count() == 1
 
@@ -404,7 +404,7 @@ async def test_a_dead_process_is_told_of(
     heard = asyncio.Event()
     hear(monkeypatch, lambda users: heard.set())
     monkeypatch.setattr(attendances, "RENEW_SECONDS", 0.01)
-    renewing = asyncio.create_task(one._renew())
+    renewing = asyncio.create_task(one.renew())
     async with asyncio.timeout(5):
         await heard.wait()
     renewing.cancel()
@@ -582,14 +582,14 @@ async def test_who_closes_everything_is_gone_when_the_grace_is_over_and_not_a_re
     alice: Person, room: Room, clock: Clock
 ) -> None:
     here = await process()
-    assert here._patience() is None
+    assert here.seconds_to_next() is None
     here.stream_opened(who(alice).id, room.id)
-    assert here._patience() is None
+    assert here.seconds_to_next() is None
     here.record_request(who(alice).id, NO_ROOM)
-    assert here._patience() == READING_SECONDS
+    assert here.seconds_to_next() == READING_SECONDS
     here.stream_closed(who(alice).id, room.id)
     clock.go(1)
-    assert here._patience() == GRACE_SECONDS - 1
+    assert here.seconds_to_next() == GRACE_SECONDS - 1
     assert GRACE_SECONDS + 2 * WRITE_SECONDS <= 6, "and a second for the room's own pause"
 
 

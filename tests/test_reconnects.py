@@ -230,7 +230,7 @@ async def test_a_thousand_people_come_and_go_and_little_is_written(postgres: Pos
     site = Site(postgres.create(), redis_server)
     name = site.database.rpartition("/")[2]
     for setting in ("log_statement = 'mod'", "log_parameter_max_length = 0"):
-        postgres._execute(f"ALTER DATABASE {name} SET {setting}")
+        postgres.execute(f"ALTER DATABASE {name} SET {setting}")
     async with serving(site, 1) as [app]:
         watcher = await open_tab(site, app, CROWD + 1, 1, watches=True)
         await watcher.until(1, 10)

@@ -476,9 +476,8 @@ async def test_what_a_browser_has_chosen_is_sent_back_over_https_alone(alice: Pe
     for scheme, is_secure in (("https", True), ("http", False)):
         visitor, headers = Person(behind("127.0.0.1")), {"X_Forwarded_Proto": scheme}
         chosen = await visitor.post("/language", {"language": "de"}, **headers)
-        alice.client._transport = visitor.client._transport
         name = f"__Host-{COOKIE}" if is_secure else COOKIE
-        plain = await alice.get(f"{room.path}?plain=1", Cookie=f"{name}={alice.client.cookies[COOKIE]}", **headers)
+        plain = await visitor.get(f"{room.path}?plain=1", Cookie=f"{name}={alice.client.cookies[COOKIE]}", **headers)
         for answer, begins in ((chosen, "language=de"), (plain, "plain=1")):
             line = next(line for line in answer.headers.get_list("set-cookie") if line.startswith(begins))
             assert ("; Secure" in line) is is_secure
@@ -497,13 +496,13 @@ async def test_https_is_made_a_promise_where_the_operator_wants_it(
 async def test_of_a_cookie_that_somebody_made_longer_no_more_is_kept_in_memory(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours, kept, read = alice.client.cookies[COOKIE], list[str](), cookie._unsigned
+    ours, kept, read = alice.client.cookies[COOKIE], list[str](), cookie.read_token
 
     def keep(value: str) -> str:
         kept.append(value)
         return read(value)
 
-    monkeypatch.setattr(cookie, "_unsigned", keep)
+    monkeypatch.setattr(cookie, "read_token", keep)
     alice.client.cookies.clear()
     answer = await alice.get("/lobby", Cookie=f"{COOKIE}={ours}{'!' * 10_000}")
     assert (answer.status_code, len(kept)) == (200, 1), "signatures are read over what does not belong in them"
@@ -708,9 +707,9 @@ async def test_our_own_mistake_reaches_the_server_which_writes_it_down(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relationships, "profile_by_code", broken)
-    alice.client._transport = httpx2.ASGITransport(app=the_map.app)
+    person = await Person(the_map.app, alice.user, raises=True).sign_in()
     with pytest.raises(RuntimeError, match="the table of secrets"):
-        await alice.get(alice.user.path)
+        await person.get(alice.user.path)
 
 
 @pytest.mark.parametrize("query", [(relationships, "profile_by_code"), (sql, "fetch_inline")])

@@ -402,12 +402,12 @@ def test_a_process_that_loses_the_race_takes_the_winners_secret(
     read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     winner, loser = read(), read()
-    make = loser._make_secret
+    make = loser.make_secret
 
     def late(path: Path) -> None:
         winner.secret_key()  # between the look and the making
         make(path)
 
-    monkeypatch.setattr(loser, "_make_secret", late)
+    monkeypatch.setattr(loser, "make_secret", late)
     assert loser.secret_key() == winner.secret_key()
     assert os.listdir(tmp_path / "var") == ["secret"]

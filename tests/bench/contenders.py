@@ -177,8 +177,8 @@ class Bare(Parley):
     def serve(self) -> None:
         options = ("--port", str(self.port), "--log-level", "warning", "--no-access-log", "--backlog", "4096")
         command = (sys.executable, "-m", "uvicorn", "tests.bench.peers.bare_chat:app", *options)
-        self.app._run(*command, env=self.app.env)
-        self.app._wait(lambda: listens(self.port), 30)
+        self.app.start_process(*command, env=self.app.env)
+        self.app.wait_until_ready(lambda: listens(self.port), 30)
 
 
 def listens(port: int) -> bool:
@@ -212,7 +212,7 @@ class Peer(Contender, Server):
     def start(self) -> None:
         self.port = free_port()
         self.launch()
-        self._wait(lambda: listens(self.port), 30)
+        self.wait_until_ready(lambda: listens(self.port), 30)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -240,7 +240,7 @@ class Channels(Peer):
         assert made.returncode == 0, made.stderr
         self.session = made.stdout.strip()
         options = ("-b", "127.0.0.1", "-p", str(self.port), "-v", "0")
-        self._run(sys.executable, "-m", "daphne", *options, f"{module}:application", env=self.env)
+        self.start_process(sys.executable, "-m", "daphne", *options, f"{module}:application", env=self.env)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -283,7 +283,7 @@ class Naive(Peer):
 
     def launch(self) -> None:
         options = ("--port", str(self.port), "--log-level", "warning", "--no-access-log", "--backlog", "4096")
-        self._run(sys.executable, "-m", "uvicorn", "tests.bench.peers.naive_chat:app", *options, env=self.env)
+        self.start_process(sys.executable, "-m", "uvicorn", "tests.bench.peers.naive_chat:app", *options, env=self.env)
 
     def readers(self, since: int | None = None) -> list[Request]:
         own = self.headers(0) | {"Accept": "text/event-stream"}
@@ -308,7 +308,7 @@ class Nchan(Peer):
         )
         program = on_path("nginx", "/usr/sbin/nginx")
         assert program, "no nginx: apt-get install nginx-light libnginx-mod-nchan"
-        self._run(program, "-p", str(self.folder), "-c", str(self.folder / "nchan.conf"), "-e", "stderr")
+        self.start_process(program, "-p", str(self.folder), "-c", str(self.folder / "nchan.conf"), "-e", "stderr")
 
     def readers(self, since: int | None = None) -> list[Request]:
         own = self.headers(0) | {"Accept": "text/event-stream"}
@@ -329,7 +329,7 @@ class Faulty(Peer):
     name = "faulty"
 
     def launch(self) -> None:
-        self._run(sys.executable, str(PEERS / "faulty.py"), str(self.port), env=self.env)
+        self.start_process(sys.executable, str(PEERS / "faulty.py"), str(self.port), env=self.env)
 
     def readers(self, since: int | None = None) -> list[Request]:
         return [request(0, "GET", "/", self.headers(0)) for _ in range(4)]

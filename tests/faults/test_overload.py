@@ -167,8 +167,8 @@ class Hasty(App):
             "import asyncio, uvicorn; from webapp.db import migrate as schema; asyncio.run(schema.migrate()); "
             f"uvicorn.run('webapp.app:app', port={self.port}, timeout_graceful_shutdown=0, log_level='warning')"
         )
-        self._run(sys.executable, "-c", program, env=self.env)
-        self._wait(self.is_healthy, 20)
+        self.start_process(sys.executable, "-c", program, env=self.env)
+        self.wait_until_ready(self.is_healthy, 20)
 
 
 async def test_streams_that_are_cut_off_at_the_end_are_one_line_in_the_log() -> None:

@@ -4,11 +4,12 @@ import sqlite3
 from typing import Any
 
 import pytest
+from tortoise.transactions import in_transaction
 
 from tests.conftest import Person, bodies
 from tests.people import post_as
 from webapp.conversations.models import Room
-from webapp.db import engine, sql
+from webapp.db import engine
 
 
 async def post(alice: Person, room: Room, words: str) -> object:
@@ -19,7 +20,7 @@ async def post(alice: Person, room: Room, words: str) -> object:
 async def test_what_could_not_be_committed_is_not_committed_with_the_next(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrapper: Any = type(sql.connection()._in_transaction().connection)  # type: ignore[attr-defined]
+    wrapper: Any = type(in_transaction().connection)
 
     async def full(self: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")

@@ -6,6 +6,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from webapp import app
 from webapp.live import redis, sse, wire
+from webapp.live.bridge import LINK_DOWN, LINK_UP
 from webapp.live.wire import Wire
 
 
@@ -54,3 +55,13 @@ async def test_with_another_uvicorn_streams_take_the_plain_way_and_the_log_says_
     async with app.lifespan(app.app):
         pass
     assert "in place of 0.1: streams take more memory and time" in caplog.text
+
+
+async def test_a_flood_from_redis_is_a_break_and_not_a_queue_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis, "MAX_QUEUED", 5)
+    backend = redis.RedisBackend("redis://127.0.0.1:1")
+    for number in range(8):
+        backend._queue(str(number))
+    heard = [(await backend.next_published()).message for _ in range(5)]
+    assert heard == [LINK_DOWN, LINK_UP, "5", "6", "7"]
+    await backend.disconnect()

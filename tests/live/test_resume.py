@@ -53,7 +53,7 @@ def after(before: Shown, frame: Frame) -> LivePage:
     for block in filter(None, frame.sse.decode().split("\n\n")):
         fields = [line.partition(": ") for line in block.split("\n")]
         data = "\n".join(value for name, _, value in fields if name == "data")
-        page._dispatch(Event(data, id=next(int(value) for name, _, value in fields if name == "id")))
+        page.dispatch(Event(data, id=next(int(value) for name, _, value in fields if name == "id")))
     return page
 
 

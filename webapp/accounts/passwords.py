@@ -19,7 +19,7 @@ SHORTEST, LONGEST = 8, 200
 
 hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # A hash takes a core for 65 ms, so the last of sixty waits for two seconds.
-_pool = Pool("password", 2, 60, _("Very many people sign in right now. Try again in a moment."))
+pool = Pool("password", 2, 60, _("Very many people sign in right now. Try again in a moment."))
 
 
 # The 10,000 commonest of 8 characters or more, from the frequency lists of zxcvbn 4.5 (MIT), and a few of our own;
@@ -55,14 +55,14 @@ def check(password: str, username: str) -> None:
 
 
 async def hash_password(password: str) -> str:
-    return await _pool.run(hasher.hash, normalize(password))
+    return await pool.run(hasher.hash, normalize(password))
 
 
 async def verify(password: str, kept: str | None) -> bool:
     """Whether the password is the one kept. Takes the same time when there is none to compare with."""
     if len(password) > LONGEST:
         password, kept = password[:LONGEST], None
-    return await _pool.run(_verify, normalize(password), kept)
+    return await pool.run(_verify, normalize(password), kept)
 
 
 def normalize(password: str) -> str:
@@ -76,13 +76,13 @@ def needs_rehash(kept: str) -> bool:
 
 
 @cache
-def _nobody() -> str:
+def _decoy_hash(hasher: PasswordHasher) -> str:
     return hasher.hash("nobody has this password")
 
 
 def _verify(password: str, kept: str | None) -> bool:
     try:
-        hasher.verify(kept or _nobody(), password)
+        hasher.verify(kept or _decoy_hash(hasher), password)
         return kept is not None
     except (VerificationError, InvalidHashError):
         return False

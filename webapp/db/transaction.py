@@ -32,7 +32,7 @@ async def transact_here(write: Callable[P, Awaitable[T]], *args: P.args, **kwarg
 
 
 def shielded(writing: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-    """Run it as a task that nobody cancels, and that `settle` waits for."""
+    """Run it as a task that nobody cancels, and that `drain` waits for."""
     task = asyncio.create_task(writing)
     _writing.add(task)
     task.add_done_callback(_written)
@@ -43,6 +43,11 @@ def _written(task: asyncio.Task[Any]) -> None:
     _writing.discard(task)
     if not task.cancelled():
         task.exception()  # who asked may have gone, and nobody else is told: not a mistake of the program
+
+
+def is_idle() -> bool:
+    """Whether no transaction is running."""
+    return not _writing
 
 
 async def drain() -> None:

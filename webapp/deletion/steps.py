@@ -71,7 +71,7 @@ async def finish(user: Person) -> dict[int, bool]:
     while True:
         rooms |= await _leave_rooms(user)
         await _leave_messages(user)
-        if await transaction.transact(_erase, user):
+        if await transaction.transact(erase_account, user):
             return rooms
 
 
@@ -86,7 +86,7 @@ async def _leave_messages(user: Person) -> None:
         await Message.filter(id__in=some).update(author_id=None)
 
 
-async def _erase(user: Person) -> bool:
+async def erase_account(user: Person) -> bool:
     # A new value in a column with a unique index makes PostgreSQL lock the row against those that would refer to it:
     # who is about to write a membership or a message of this person waits here, and then finds no such person.
     await User.filter(id=user.id).update(code=new_code())

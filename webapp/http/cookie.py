@@ -67,7 +67,7 @@ def read(request: Request) -> SessionCookie:
     value = cookies.get(name(request.scope["scheme"]))
     is_old = value is None and OLD_NAME in cookies
     try:
-        return SessionCookie(_unsigned((cookies[OLD_NAME] if is_old else value or "")[:MAX_LENGTH]), is_old=is_old)
+        return SessionCookie(read_token((cookies[OLD_NAME] if is_old else value or "")[:MAX_LENGTH]), is_old=is_old)
     except (BadSignature, UnicodeDecodeError):  # an old one may be another installation's
         return SessionCookie(new_token(), is_new=True)
 
@@ -77,7 +77,7 @@ def new_token() -> str:
 
 
 @lru_cache(10_000)
-def _unsigned(value: str) -> str:
+def read_token(value: str) -> str:
     return signer("session").unsign(value).decode()
 
 

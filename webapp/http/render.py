@@ -11,7 +11,7 @@ from webapp.core import clock, i18n
 from webapp.http import assets
 from webapp.http.urls import path_for
 
-_templates = Environment(
+environment = Environment(
     loader=FileSystemLoader(settings.TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
@@ -22,25 +22,25 @@ _templates = Environment(
 )
 
 
-_templates.policies["ext.i18n.trimmed"] = True
+environment.policies["ext.i18n.trimmed"] = True
 
 
-_templates.newstyle_gettext = True  # type: ignore[attr-defined]  # of the extension
+environment.newstyle_gettext = True  # type: ignore[attr-defined]  # of the extension
 
 
-_templates.globals["path"] = path_for
+environment.globals["path"] = path_for
 
 
-_templates.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)
+environment.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)
 
 
-_templates.globals["strangers_open"] = settings.STRANGERS
+environment.globals["strangers_open"] = settings.STRANGERS
 
 
-_templates.globals.update(max_upload_mb=settings.MAX_UPLOAD_MB, site_zone=str(settings.SITE_TIMEZONE))
+environment.globals.update(max_upload_mb=settings.MAX_UPLOAD_MB, site_zone=str(settings.SITE_TIMEZONE))
 
 
-_templates.globals.update(language=i18n.current_language, site_languages=list(i18n.LANGUAGES.values()))
+environment.globals.update(language=i18n.current_language, site_languages=list(i18n.LANGUAGES.values()))
 
 
 def _version() -> str:
@@ -58,7 +58,7 @@ def _version() -> str:
 PAGE_VERSION = _version()
 
 
-_templates.globals["page_version"] = PAGE_VERSION
+environment.globals["page_version"] = PAGE_VERSION
 
 
 @cache
@@ -79,32 +79,32 @@ def _ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
     return _filled(i18n.current_language().ngettext(one, many, count), {"num": count, **values})
 
 
-_templates.globals.update(_=_gettext, gettext=_gettext, ngettext=_ngettext)
+environment.globals.update(_=_gettext, gettext=_gettext, ngettext=_ngettext)
 
 
-_templates.filters.update(
+environment.filters.update(
     clock=clock.format_time, long_day=clock.format_long_day, brief=clock.format_brief, stamp=clock.stamp
 )
 
 
-_templates.filters.update(datetime=clock.datetime_html, datetime_text=clock.format_datetime)
+environment.filters.update(datetime=clock.datetime_html, datetime_text=clock.format_datetime)
 
 
-_templates.filters["number"] = lambda number: i18n.current_language().number(number)
+environment.filters["number"] = lambda number: i18n.current_language().number(number)
 
 
-_templates.filters["size"] = lambda size: i18n.current_language().size(size)
+environment.filters["size"] = lambda size: i18n.current_language().size(size)
 
 
 def fragment(name: str, **context: object) -> str:
     """The HTML of one template."""
-    template = _templates.get_template(name)
+    template = environment.get_template(name)
     # As `template.render` does it; but to put together what all templates know takes that as long as all the rest.
-    known = template.new_context({**_templates.globals, **context}, shared=True)
+    known = template.new_context({**environment.globals, **context}, shared=True)
     try:
         return "".join(template.root_render_func(known))
     except Exception:
-        _templates.handle_exception()  # says where in the template it was
+        environment.handle_exception()  # says where in the template it was
 
 
 @cache
@@ -113,4 +113,4 @@ def _icon(name: str) -> Markup:
 
 
 # A page has a dozen; to include a template takes ten times as long.
-_templates.globals["icon"] = _icon
+environment.globals["icon"] = _icon

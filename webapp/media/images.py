@@ -32,7 +32,7 @@ TOO_MANY_PIXELS = _("That picture has too many pixels; %(most)s million are the 
 SRGB = ImageCms.createProfile("sRGB")
 
 # One at a time: a picture may take a core for a second and 100 MB. Each that is queued is in memory, with up to 5 MB.
-_pool = Pool("picture", 1, 8, _("Many pictures come in right now. Try again in a moment."))
+pool = Pool("picture", 1, 8, _("Many pictures come in right now. Try again in a moment."))
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
@@ -49,14 +49,14 @@ async def process_image(upload: Upload) -> ProcessedImage:
     if upload.size > MAX_BYTES:
         size, most = round(upload.size / 2**20, 1), settings.MAX_UPLOAD_MB
         raise Invalid(picture=_("That picture has %(size)s MB; %(most)s MB is the most.", size=size, most=most))
-    return await _pool.run(_process, upload)
+    return await pool.run(_process, upload)
 
 
 def _process(upload: Upload) -> ProcessedImage:
     with _open(upload.content) as image:
         _require_few_scans(image, upload.content)
         try:
-            square = _square(image)
+            square = crop_square(image)
         except Exception:  # Pillow's readers raise errors of any class
             raise Invalid(picture=_("That picture is damaged or not all there. Send it again, or another.")) from None
     sizes = {size: _encode(square, size) for size in (LARGE, SMALL)}
@@ -86,7 +86,7 @@ def _require_few_scans(image: Image.Image, content: bytes) -> None:
         raise Invalid(picture=_("That picture is too complicated. Save a copy with a picture program, and try that."))
 
 
-def _square(image: Image.Image) -> Image.Image:
+def crop_square(image: Image.Image) -> Image.Image:
     """Return the middle of the picture, upright and opaque, with nothing of the file but its pixels."""
     image.draft("RGB", (2 * LARGE, 2 * LARGE))  # a JPEG can be read at a fraction of its size
     image.load()  # the first picture of an animation

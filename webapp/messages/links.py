@@ -37,7 +37,7 @@ _USUAL = re.compile(r"https?://(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*(?::\d{1,4})?(?
 
 def href(address: str) -> str:
     """Where the address leads; nowhere for `http://example.com¹`, `http://a:99999` or `http://xn--a`."""
-    found = _in_ascii(address)
+    found = in_ascii(address)
     is_usual = _USUAL.match(address) and "xn--" not in found
     return found if is_usual or "href" in _checker.clean(link(found, "")) else ""
 
@@ -60,7 +60,7 @@ def _core(address: str) -> str:
     return re.sub(r"^(?:https?://|mailto:)?(?:www\.)?|/$", "", address)
 
 
-def _in_ascii(address: str) -> str:
+def in_ascii(address: str) -> str:
     """The address as it is requested (Punycode, percent signs): not every browser makes that of letters."""
     if address.isascii() or not (parts := _PARTS.fullmatch(address)):
         return address

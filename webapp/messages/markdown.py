@@ -38,7 +38,7 @@ _cleaner = nh3.Cleaner(
 )
 
 # Nothing in it is markup: what most people write most of the time.
-_WORDS = re.compile(r"[^\W\d_](?:(?:[^\W_]|[ .,;!?'%-])*(?:[^\W_]|[.,;!?'%-]))?")
+PLAIN_WORDS = re.compile(r"[^\W\d_](?:(?:[^\W_]|[ .,;!?'%-])*(?:[^\W_]|[.,;!?'%-]))?")
 # What a body is read from for lists, and what of it is within a line.
 _PIECES = re.compile(r"<[^>]*>|[^<\n]+|\n")
 _WITHIN = re.compile(r"</?(?:strong|em|del|code|a)\b")
@@ -48,10 +48,10 @@ _FEW_EMOJI = regex.compile(rf"(?:(?:(?={_EMOJI})\X) ?){{1,3}}", regex.V1)
 
 def render_markdown(body: str) -> str:
     """The body as safe HTML."""
-    return f"<p>{body}</p>" if _WORDS.fullmatch(body) else _formatted(body)
+    return f"<p>{body}</p>" if PLAIN_WORDS.fullmatch(body) else render_parsed(body)
 
 
-def _formatted(body: str) -> str:
+def render_parsed(body: str) -> str:
     if _FEW_EMOJI.fullmatch(body):
         return _cleaned(f'<p class="{LARGE}">{escape(body)}</p>')
     return _cleaned("\n".join(Blocks([line.rstrip() for line in body.split("\n")]).html()))

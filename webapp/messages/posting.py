@@ -125,7 +125,7 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
     for draft, one in zip(drafts, posted, strict=True):
         last = _message(draft, one, now, last)
         messages.append(last)
-    await _insert(messages)
+    await insert_rows(messages)
     return posted
 
 
@@ -213,7 +213,7 @@ def _continues(last: NewRow | StoredRow | None, author_id: int, now: datetime) -
     return now - last.created_at < GROUPING_WINDOW
 
 
-async def _insert(messages: list[NewRow]) -> None:
+async def insert_rows(messages: list[NewRow]) -> None:
     values = [value for message in messages for value in (*message[:9], sql.to_db(message.created_at), *message[10:])]
     rows = ", ".join([f"({sql.placeholders(NewRow._fields)})"] * len(messages))
     await sql.execute(f"INSERT INTO message ({', '.join(NewRow._fields)}) VALUES {rows}", *values)

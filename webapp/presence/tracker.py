@@ -27,10 +27,10 @@ class PresenceTracker:
     """`room` is NO_ROOM for a page that shows none: it makes somebody present, but in no room."""
 
     def __init__(self) -> None:
-        self._streams: Counter[UserRoom] = Counter()
+        self.streams: Counter[UserRoom] = Counter()
         self._until: dict[UserRoom, float] = {}
         self._forgotten: set[UserRoom] = set()
-        self._written: set[UserRoom] = set()
+        self.written: set[UserRoom] = set()
         self._has_changed = asyncio.Event()
         # The id of the lease that this process has.
         self.process = ""
@@ -41,20 +41,20 @@ class PresenceTracker:
 
     def stream_opened(self, user: int, room: int) -> None:
         """A stream of theirs has been opened."""
-        self._streams[user, room] += 1
+        self.streams[user, room] += 1
         self._has_changed.set()
 
     def stream_closed(self, user: int, room: int) -> None:
         """A stream of theirs has ended."""
-        self._streams[user, room] -= 1
-        if self._streams[user, room] <= 0:
-            del self._streams[user, room]
+        self.streams[user, room] -= 1
+        if self.streams[user, room] <= 0:
+            del self.streams[user, room]
             self._stay(user, room, 0 if (user, room) in self._forgotten else GRACE_SECONDS)
             self._forgotten.discard((user, room))
 
     def has_open_stream(self, user: int, room: int) -> bool:
         """Whether they have a live page of the room open here: what comes into it is being read."""
-        return self._streams[user, room] > 0
+        return self.streams[user, room] > 0
 
     def leave_now(self, user: int, room: int) -> None:
         """They have left on purpose, or were sent away: no grace, also when their streams end."""
@@ -65,7 +65,7 @@ class PresenceTracker:
 
     def leave_everywhere(self, user: int) -> None:
         """The same for every place they are in: their account is going."""
-        for person, room in self._present():
+        for person, room in self.present():
             if person == user:
                 self.leave_now(person, room)
 
@@ -80,7 +80,7 @@ class PresenceTracker:
         if settings.ON_SQLITE:
             # One process at a time: whatever another has left behind is from before a crash.
             await Process.reap(everyone_but=self.process)
-        tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._renew())]
+        tasks = [asyncio.create_task(self._write()), asyncio.create_task(self.renew())]
         try:
             yield
         finally:
@@ -88,19 +88,19 @@ class PresenceTracker:
             with contextlib.suppress(Exception):  # a database that is away keeps the row until the lease ends
                 self._tell_of(await Process.unregister(self.process))
 
-    def _present(self) -> set[UserRoom]:
+    def present(self) -> set[UserRoom]:
         now = monotonic()
         self._until = {place: until for place, until in self._until.items() if until > now}
-        return set(self._until) | set(self._streams)
+        return set(self._until) | set(self.streams)
 
-    def _patience(self) -> float | None:
+    def seconds_to_next(self) -> float | None:
         """For how many seconds nobody's time is up."""
         return max(0.0, min(self._until.values()) - monotonic()) if self._until else None
 
     async def _write(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(self.seconds_to_next()):
                     await self._has_changed.wait()
             self._has_changed.clear()
             await hub().storm.wait_until_over()
@@ -112,28 +112,31 @@ class PresenceTracker:
             await asyncio.sleep(WRITE_SECONDS)
 
     async def write_changes(self) -> None:
-        written, present = self._written, self._present()
+        written, present = self.written, self.present()
         came, went = present - written, written - present
         if not (came or went):
             return
         away = _people(written) - _people(present)
         await Visit.apply_changes(self.process, came, went, away)
-        if self._written is written:  # else we were taken for dead meanwhile, and everybody is written anew
-            self._written = present
+        if self.written is written:  # else all are to be written again: `write_again`
+            self.written = present
         broadcasts.rooms_changed({room for _, room in came | went})
         broadcasts.changed(away | _people(present) - _people(written))
 
-    async def _renew(self) -> None:
+    async def renew(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             try:
                 if await Process.renew(self.process):
-                    # We were taken for dead (a frozen machine): everybody who is here is written anew.
-                    self._written = set()
-                    self._has_changed.set()
+                    self.write_again()
                 self._tell_of(await Process.reap())
             except Exception as error:
                 engine.report_failure("this process could not say that it is alive", error)
+
+    def write_again(self) -> None:
+        """Write everybody who is here again: others took this process for dead (a frozen machine)."""
+        self.written = set()
+        self._has_changed.set()
 
     @staticmethod
     def _tell_of(places: Collection[UserRoom]) -> None:

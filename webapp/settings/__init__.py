@@ -221,14 +221,14 @@ def secret_key() -> str:
         return _SECRET_KEY
     path = DATA_DIR / "secret"
     if not path.exists():
-        _make_secret(path)
+        make_secret(path)
     key = path.read_text(encoding="utf-8").strip()
     if len(key) < 32:
         raise InvalidSetting(f"The file {path} holds no usable key. Remove it, and a new one is made.")
     return key
 
 
-def _make_secret(path: Path) -> None:
+def make_secret(path: Path) -> None:
     """Write a new key. Of processes that start together one wins; none sees half a file, and no other user reads it."""
     path.parent.mkdir(0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, prefix="secret-") as file:  # 0600 by itself
