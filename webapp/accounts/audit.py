@@ -35,7 +35,7 @@ class Action(StrEnum):
 
 
 class AuditEntry(Model):
-    """One decision: who did what about whom, when, and why. Names are kept as they were."""
+    """One decision: who did what about whom, when, and why. Names stay as they were then."""
 
     id = fields.IntField(primary_key=True)
     admin: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(

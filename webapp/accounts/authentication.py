@@ -51,9 +51,9 @@ async def load_account(request: Request) -> User:
 
 async def confirm(request: Request, user: Viewer | User, password: str, field: str = "password") -> None:
     """
-    Check the password of somebody who is signed in; raises Invalid, by that field, and TooMany.
+    Check the password of a signed-in account; raises Invalid, by that field, and TooMany.
 
-    Counted apart from signing in, or who guesses from elsewhere would also keep the owner from changing it.
+    Counted apart from signing in, or guesses from elsewhere would stop the owner from changing it, too.
     """
     try:
         await throttle_guess("confirm", str(user.id))

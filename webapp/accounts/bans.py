@@ -1,4 +1,4 @@
-"""Keeping somebody out who would come back under another name: by a hash of their address, for a day or two."""
+"""Address bans: a banned person can't come back under another name, by a hash of their address, for a day or two."""
 
 from datetime import UTC, datetime
 

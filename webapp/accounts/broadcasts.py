@@ -11,10 +11,10 @@ def sessions_ended(*sessions: int) -> None:
 
 
 def renewed(session: int) -> None:
-    """The session goes on under another token: streams that were opened with the one before end."""
+    """The session has a new token: streams that were opened with the previous one end."""
     hub().close_streams(RENEWED, session=session)
 
 
 def person_changed(person: Person) -> None:
-    """They have another name or picture, or have gone: what shows them is made anew."""
+    """They have another name or picture, or were deleted: what shows them is rendered again."""
     hub().broadcast_reliably("person", code=person.code)

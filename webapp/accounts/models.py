@@ -70,14 +70,14 @@ class User(PersonFacts, Model):
     language = fields.CharField(8, default="", db_default="")
     # Nothing that can be done without: no pictures, nobody coming, going and typing, a few messages at a time.
     saves_data = fields.BooleanField(default=False, db_default=False)
-    # How often whom they block has changed; 0 for somebody who never blocked anyone.
+    # How often whom they block has changed; 0 for who never blocked anyone.
     blocks_version = fields.IntField(default=0, db_default=0)
     is_guest = fields.BooleanField(default=False)
     is_admin = fields.BooleanField(default=False)
     created_at = fields.DatetimeField(auto_now_add=True)
     last_seen_at = fields.DatetimeField(auto_now_add=True)
-    # Here, and not in a table of their own, because every request reads them: until when an administrator keeps the
-    # person out, what they are told about it, and a warning that they have not answered yet.
+    # Here, and not in a table of their own, because every request reads them: until when an administrator has
+    # banned the person, the notice about it, and a warning that they have not acknowledged yet.
     banned_until = fields.DatetimeField(null=True)
     ban_reason = fields.CharField(NOTICE_LENGTH, default="", db_default="")
     warning = fields.CharField(NOTICE_LENGTH, default="", db_default="")
@@ -101,7 +101,7 @@ class User(PersonFacts, Model):
 
     @classmethod
     async def clear_expired_bans(cls) -> int:
-        """Clear what is over; how many were kept out until now."""
+        """Clear expired bans; return how many there were."""
         over = cls.filter(banned_until__lt=datetime.now(UTC))
         return await over.update(banned_until=None, ban_reason="")
 
@@ -174,7 +174,7 @@ class User(PersonFacts, Model):
 
     @classmethod
     async def authenticate(cls, username: str, password: str) -> "User | None":
-        """Who signs in with these, or None: whether the name or the password was wrong can't be told, nor timed."""
+        """Who signs in with these, or None: neither the answer nor its time says whether name or password was wrong."""
         user = await cls.get_or_none(username=text.fold(username)[:30])
         if not await passwords.verify(password, user.password_hash if user else None):
             return None

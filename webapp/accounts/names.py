@@ -24,7 +24,7 @@ RESERVED = OFFICIAL | frozenset(
     "system service help info mod owner abuse postmaster webmaster noreply everyone here all me you nobody guest "
     "anonymous deleted someone stranger null undefined".split()
 )
-# What pages call people who are gone, and what only the site is called: nobody else is shown as that.
+# What pages call deleted accounts, and what only the site is called: nobody else is shown as that.
 RESERVED_SHOWN = ("Someone who left", "Deleted account", "Jemand, der gegangen ist", "Gelöschtes Konto", "System")
 # Letters and digits that look alike in many typefaces: one account for all of the ways to write them.
 _LOOKALIKES = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", ".": "_", "-": "_", " ": "_"})
@@ -57,7 +57,7 @@ def _is_among(name: str, reserved: Iterable[str]) -> bool:
 
 
 def validate_username(username: str, is_admin: bool = False) -> str:
-    """The user name as it is kept: raises Invalid when it can't be one. An administrator may speak for the site."""
+    """The user name as it is stored: raises Invalid when it can't be one. An administrator may speak for the site."""
     name = text.fold(username) if len(username) <= MAX_TYPED else ""
     if not re.fullmatch(r"[a-z0-9_.-]{3,30}", name):
         raise Invalid(username=_("Use 3 to 30 letters (a to z), digits or _ . -"))
@@ -83,7 +83,7 @@ def validate_display_name(typed: str, is_admin: bool = False) -> str:
 
 
 def search_keys(username: str, shown: str) -> set[str]:
-    """What somebody is found by: the user name, and the name that others see from each of its words on."""
+    """What a person is found by: the user name, and the name that others see from each of its words on."""
     name = text.strip_accents(shown)
     parts = {name[word.start() :] for word in re.finditer(r"[^\s()._'’-]+", name)}
     return {one[:SEARCHED_LENGTH] for one in parts | {name, text.strip_accents(username)} if one}

@@ -1,4 +1,4 @@
-"""Passwords: what may be one, and how it is kept (argon2id; OWASP's figures of 19 MiB, two passes, one lane)."""
+"""Passwords: what may be one, and how it is hashed (argon2id; OWASP's figures of 19 MiB, two passes, one lane)."""
 
 import gzip
 import re
@@ -30,7 +30,7 @@ MIN_OWN_LENGTH = 5
 
 
 def _is_common(folded: str) -> bool:
-    """Read anew each time, for 2 ms beside the 65 of the hash: as a set it would hold a megabyte for ever."""
+    """Read again each time, for 2 ms beside the 65 of the hash: as a set it would hold a megabyte for ever."""
     return "\n" not in folded and f"\n{folded}\n".encode() in gzip.decompress(COMMON.read_bytes())
 
 
@@ -59,7 +59,7 @@ async def hash_password(password: str) -> str:
 
 
 async def verify(password: str, kept: str | None) -> bool:
-    """Whether the password is the one kept. Takes the same time when there is none to compare with."""
+    """Whether the password has this hash. Takes the same time when there is none to compare with."""
     if len(password) > LONGEST:
         password, kept = password[:LONGEST], None
     return await pool.run(_verify, normalize(password), kept)

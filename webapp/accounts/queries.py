@@ -77,7 +77,7 @@ async def viewer_by_token(token: str) -> Viewer | None:
 
 
 async def bans_by_session(sessions: Collection[int]) -> dict[int, bool]:
-    """Return those of the sessions that have not ended, and whether an administrator keeps their person out."""
+    """Return those of the sessions that have not ended, and whether their person is banned."""
     rows = await sql.fetch_inline(
         'SELECT session.id, banned_until > ? AS is_banned FROM session JOIN "user" ON "user".id = user_id '
         f"WHERE session.id IN ({sql.placeholders(sessions)})",

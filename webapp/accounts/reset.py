@@ -24,7 +24,7 @@ def reset_path(user: User) -> str:
 
 async def user_of_link(token: str) -> User:
     try:
-        # itsdangerous refers to what it raises, and so keeps a token that is none until the collector comes.
+        # itsdangerous refers to what it raises, so that an invalid token stays in memory until the collector comes.
         identity, tail = _resets().loads(token[:MAX_RESET_LENGTH], max_age=RESET_SECONDS)
     except (BadSignature, ValueError) as error:
         raise NotFound(LINK_USED) from error

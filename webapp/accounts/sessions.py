@@ -64,7 +64,7 @@ class Session(Model):
 
     @property
     def device_label(self) -> Text:
-        """The browser and system in a few words, as far as the browser tells."""
+        """The browser and system in a few words, from the User-Agent."""
         browsers = ("Firefox", "Edg", "OPR", "Chrome", "Safari", "w3m", "Lynx", "curl")
         systems = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
         browser = next((name for name in browsers if name in self.user_agent), "")

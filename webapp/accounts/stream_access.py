@@ -1,4 +1,4 @@
-"""Which streams end because of an account: its session has ended, or an administrator keeps it out."""
+"""Which streams end because of an account: its session has ended, or it was banned."""
 
 from collections.abc import Sequence
 

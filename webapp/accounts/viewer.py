@@ -14,7 +14,7 @@ from webapp.media.images import LARGE, SMALL
 from webapp.media.store import picture_path
 
 HUES = 12
-# Who finds somebody by name, and who may write to them first.
+# Who finds a person by name, and who may write to them first.
 EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
 PERMANENT = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ class Avatar(NamedTuple):
 
 
 class Person(Protocol):
-    """Somebody as others see them: a user, a row of one, or the viewer."""
+    """A person as others see them: a user, a row of one, or the viewer."""
 
     @property
     def id(self) -> int: ...
@@ -80,7 +80,7 @@ class PersonFacts:
 
 @dataclass(frozen=True, slots=True)
 class PersonRow(PersonFacts):
-    """What a query read of somebody; the fields are the columns of PERSON_COLUMNS in queries.py, in their order."""
+    """A person as a query read them; the fields are the columns of PERSON_COLUMNS in queries.py, in their order."""
 
     id: int
     code: str
@@ -96,7 +96,7 @@ class PersonRow(PersonFacts):
 
 @dataclass(frozen=True, slots=True)
 class ProfileRow(PersonRow):
-    """Somebody with what their profile says."""
+    """A person with what their profile says."""
 
     bio: str
     written_by: str
@@ -128,7 +128,7 @@ class Viewer(PersonRow):
         return self.banned_until is not None and self.banned_until > datetime.now(UTC)
 
     def require_not_banned(self) -> None:
-        """Raise Banned while an administrator keeps the viewer out."""
+        """Raise Banned while the viewer is banned."""
         if self.banned_until and self.is_banned:
             raise Banned(None if self.banned_until >= PERMANENT else self.banned_until, self.ban_reason)
 

@@ -113,7 +113,7 @@ def _add_pictures(tar: tarfile.TarFile, names: set[str]) -> None:
     for file in sorted(store.FOLDER.iterdir()):
         match = PICTURE.fullmatch(file.name)
         if match and match[1] not in names:
-            with contextlib.suppress(FileNotFoundError):  # somebody has just changed theirs
+            with contextlib.suppress(FileNotFoundError):  # its owner has just changed it
                 content = file.read_bytes()
                 tar.addfile(_entry(f"{PICTURES}/{match[1]}", len(content)), io.BytesIO(content))
                 names.add(match[1])
@@ -133,7 +133,7 @@ def restore(file: Path, force: bool) -> list[str]:
     """
     Put what the archive holds in the place of what is here; what to say about it.
 
-    The archive is looked through first. With `force`, what was here is kept beside it, in a folder of its own.
+    The archive is checked first. With `force`, what was here is moved to a folder of its own beside it.
     """
     with _problems():
         data_folder.make()
@@ -221,7 +221,7 @@ def _take_turns() -> None:
 def version_offset() -> int:
     """
     How far every room's version is set ahead: the pages that are open hold versions from after the backup, of which
-    nothing is left, and the same numbers will soon mean other things. A page that is so far behind gets its log anew.
+    nothing is left, and the same numbers will soon mean other things. A page that is so far behind gets its log again.
 
     The time in milliseconds is more than any room's changes, and more at every restore of the same archive.
     """

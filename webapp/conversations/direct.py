@@ -33,7 +33,7 @@ def _empty(low: int, high: int) -> RoomRow:
 
 
 async def ignored_by(viewer: Viewer, other: Person) -> Seat | None:
-    """Return the seat of somebody who ignored what the other wrote, and writes now; None where there is no chat."""
+    """Return the seat of a person who ignored the other's request, and writes now; None where there is no chat."""
     return await queries.seat_by_pair(viewer, *ordered_ids(viewer, other))
 
 

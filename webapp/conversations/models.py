@@ -114,7 +114,7 @@ class Membership(Model):
     read_number = fields.BigIntField(default=0)
     delivered_number = fields.BigIntField(default=0)
     muted = fields.BooleanField(default=False)
-    # Somebody who is no friend has written: it is a request until the person answers.
+    # A message request: one who is no friend has written, and the person has not answered.
     is_request = fields.BooleanField(default=False, db_default=False)
     joined_at = fields.DatetimeField(auto_now_add=True)
     kicked_until = fields.DatetimeField(null=True)

@@ -52,7 +52,7 @@ def room_hue(key: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MembershipRow:
-    """Somebody's membership of a room as a query has read it."""
+    """A membership of a room as a query has read it."""
 
     id: int
     user_id: int
@@ -71,7 +71,7 @@ class Seat:
     One viewer in one room, and what they may do there.
 
     `membership` is theirs, None where they are not in the room. Between two, `other` is whom they talk to, None when
-    that account was deleted; `is_blocked` says that a block stands between the two, whoever made it.
+    that account was deleted; `is_blocked` says that one of the two has blocked the other.
     """
 
     room: RoomRow
@@ -186,7 +186,7 @@ class Kind(ABC):
         return not self.is_private
 
     def refusal(self, seat: Seat) -> Text:
-        """Return why the viewer can't post, as far as the seat tells; empty when they can."""
+        """Return why the viewer can't post, by what the seat knows; empty when they can."""
         if seat.room.locked_at and not seat.is_owner:
             return locked_refusal(seat.room.name)
         return ""

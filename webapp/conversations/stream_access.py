@@ -37,7 +37,7 @@ async def _ended(places: Collection[UserRoom]) -> dict[UserRoom, Ending]:
 
 
 def _ending(row: sql.Row) -> Ending | None:
-    """Return why the stream ends; None where it goes on."""
+    """Return why the stream ends; None where it does not."""
     if row["role"] == KICKED and row["kicked_until"] and sql.from_db(row["kicked_until"]) > datetime.now(UTC):
         return endings.KICKED
     if row["is_blocked"]:

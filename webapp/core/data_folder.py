@@ -53,7 +53,7 @@ def _private_paths() -> list[Path]:
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """Hold the folder; the system lets go of it when the process ends, however that happens."""
+    """Lock the folder; the system unlocks it when the process ends, however that happens."""
     make()
     folder = os.open(FOLDER, os.O_RDONLY)
     try:

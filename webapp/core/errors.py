@@ -62,7 +62,7 @@ class Banned(Forbidden):
 
 
 class NotFound(Problem):
-    """There is nothing here, or nothing that this person may see: nobody can tell which."""
+    """There is nothing here, or nothing that this person may see: the answer is the same."""
 
     status = 404
     title = _("There is nothing here")

@@ -17,7 +17,7 @@ from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
 CATALOGUES = Path(__file__).parent.parent / "locales"
-# What somebody without an account has chosen.
+# What a visitor without an account has chosen.
 COOKIE = "language"
 
 
@@ -92,7 +92,7 @@ def current_language() -> Language:
 
 
 def set_language(code: str) -> None:
-    """From here on, as far as somebody has chosen one of the languages; else it stays as it is."""
+    """Use this language from here on if it is one of ours; else it stays as it is."""
     if language := LANGUAGES.get(code):
         _current.set(language)
 
@@ -109,7 +109,7 @@ def use_language(code: str) -> Iterator[None]:
 
 class LazyText:
     """
-    Words of the interface that are said when they are shown, in the language of whoever reads them.
+    Words of the interface that are translated when they are shown, into the reader's language.
 
     So they may be written where nobody's language is known: at import, in another thread, for many readers at once.
     Numbers among the values are written as the language writes them.
@@ -153,7 +153,7 @@ class LazyText:
         return self._text, self._many, self._count, self._values
 
 
-# What may stand where a sentence is told: what people wrote is as it is in every language.
+# What may stand in place of a sentence: what people wrote is the same in every language.
 Text = str | LazyText
 
 

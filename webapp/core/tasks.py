@@ -18,4 +18,4 @@ async def cancel_and_wait(tasks: "Collection[asyncio.Future[Any]]") -> None:
         for task in left:
             task.cancel()
         await asyncio.wait(left, timeout=AGAIN_SECONDS)
-    await asyncio.sleep(0)  # so that whoever keeps a list of them has heard it too
+    await asyncio.sleep(0)  # so that the callbacks of their owners have run, too

@@ -10,7 +10,7 @@ import regex
 # What a name may take on average: a flag is two characters, a family with hues eleven.
 CHARACTERS_PER_LETTER = 4
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-# Tags are kept where they are seen, after the black flag of which they make another (England, Scotland, Wales).
+# Tags stay where they are seen, after the black flag of which they make another (England, Scotland, Wales).
 _HIDDEN = re.compile(
     "(\U0001f3f4[\U000e0030-\U000e007a]{2,6}\U000e007f)|"
     "[\u00ad\u061c\u180e\u200b\u2060-\u2065\ufdd0-\ufdef\ufeff\ufff0-\ufff8\U000e0000-\U000e00ff]"
@@ -40,7 +40,7 @@ def _printable(text: str, keep: str = "") -> str:
 
 
 def _has_meaning(c: str) -> bool:
-    # The last two of every 65,536 are no characters. What this Python does not know yet (new emoji) is kept.
+    # The last two of every 65,536 are no characters. What this Python does not know yet (new emoji) stays.
     return unicodedata.category(c) not in ("Cc", "Cs", "Co") and ord(c) & 0xFFFE != 0xFFFE
 
 

@@ -57,7 +57,7 @@ STATEMENT_SECONDS = 15
 
 def _postgres(postgres: Postgres) -> dict[str, Any]:
     credentials: dict[str, Any] = {
-        # None is kept open for its own sake: asyncpg would say with a traceback that it can't while the server is away.
+        # None stays open while idle: asyncpg would log a traceback for each while the server is away.
         "minsize": 0,
         "maxsize": POOL_SIZE,
         "timeout": postgres.connect_seconds,
@@ -79,7 +79,7 @@ async def _leave_as_it_is(_: asyncpg.Connection) -> None:
 def _sqlite() -> dict[str, Any]:
     path = settings.DATABASE_URL.removeprefix("sqlite://")
     pragmas = {"journal_mode": "WAL", "synchronous": "NORMAL", "foreign_keys": "ON", "busy_timeout": 10_000}
-    pragmas["secure_delete"] = "ON"  # what is deleted is written over, not only let go of
+    pragmas["secure_delete"] = "ON"  # what is deleted is overwritten, not only unlinked
     own = "tortoise.backends.sqlite" if sqlite.problem() else "webapp.db.sqlite"
     return {"engine": own, "credentials": {"file_path": path, **pragmas}}
 

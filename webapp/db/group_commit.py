@@ -59,7 +59,7 @@ class GroupCommit(Generic[T, R]):
         self._waiting: dict[Hashable, deque[_Entry[T, R]]] = {}
 
     async def submit(self, key: Hashable, one: T) -> R:
-        """What `write` answers for it; it is written even when whoever asked is cancelled, or has waited too long."""
+        """What `write` answers for it; it is written even when the caller is cancelled, or has waited too long."""
         entry = _Entry[T, R](one)
         if key in self._waiting:
             self._waiting[key].append(entry)

@@ -63,7 +63,7 @@ async def migrate(config: dict[str, Any] | None = None, until: str | None = None
 
 
 class _Migrator:
-    """The executor of Tortoise commits a migration and its note apart: whoever is killed in between never gets on."""
+    """The executor of Tortoise commits a migration and its note apart: killed in between, it could never go on."""
 
     def __init__(self, apps: dict[str, Any]) -> None:
         self.apps = apps

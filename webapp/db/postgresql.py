@@ -45,7 +45,7 @@ class Shared(Exception):
 
 
 async def check_sessions() -> None:
-    """Raise Shared where a pgbouncer gives each transaction another session, and asyncpg has not been told so."""
+    """Raise Shared where a pgbouncer gives each transaction another session, and asyncpg does not know."""
     if not settings.POSTGRES or settings.POSTGRES.statement_cache_size == 0:
         return
     name = f"parley_{secrets.token_hex(4)}"

@@ -56,7 +56,7 @@ class Client(SqliteClient):
 
     _inline: Reader | None = None
     _readers: ReaderPool
-    # Of their own: a search that takes its time keeps no page from a thread.
+    # Of their own: a search that takes its time leaves the threads of pages free.
     _limited: ReaderPool
     # Statements since the last checkpoint.
     written = 0
@@ -143,7 +143,7 @@ class TransactionScope(SqliteTransactionContext):
 
     SqliteTransactionContext.__aenter__ takes the lock and does not release it when BEGIN fails: nobody can write any
     more. Its __aexit__ leaves a transaction open whose COMMIT failed: it is committed with the next one, though its
-    author was told that it is not stored.
+    author got an error.
     """
 
     connection: "Transaction"
@@ -203,7 +203,7 @@ class Transaction(SqliteTransactionWrapper):
             return await super().commit()
         self._connection._conn.commit()
         self._finalized = True
-        # Nobody can write meanwhile, so the log is written whole and begins anew.
+        # Nobody can write meanwhile, so the log is written whole and begins again.
         self._parent.written += max(self.count, LEAST_PER_COMMIT)
         if self._parent.written >= STATEMENTS_PER_CHECKPOINT:
             self._parent.written = 0
@@ -215,11 +215,11 @@ class Transaction(SqliteTransactionWrapper):
         self._finalized = True
 
     def rollback_now(self) -> None:
-        """What has not been committed is gone."""
+        """Undo what has not been committed."""
         with contextlib.suppress(sqlite3.Error):
             self._connection._conn.rollback()
 
-    # Nothing of it is done in the thread: who is cut short there goes on while it is undone here.
+    # Nothing of it is done in the thread: a call that is cancelled there runs on while it is undone here.
 
     @translate_exceptions
     async def execute_many(self, query: str, values: list[list[Any]]) -> None:

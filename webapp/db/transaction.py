@@ -42,7 +42,7 @@ def shielded(writing: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
 def _written(task: asyncio.Task[Any]) -> None:
     _writing.discard(task)
     if not task.cancelled():
-        task.exception()  # who asked may have gone, and nobody else is told: not a mistake of the program
+        task.exception()  # the caller may be cancelled, and nobody else awaits it: no mistake of the program
 
 
 def is_idle() -> bool:
@@ -51,6 +51,6 @@ def is_idle() -> bool:
 
 
 async def drain() -> None:
-    """Wait for the transactions whose callers have gone."""
+    """Wait for the transactions whose callers were cancelled."""
     if _writing:
         await asyncio.wait(_writing, timeout=STATEMENT_SECONDS)

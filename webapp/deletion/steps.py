@@ -42,7 +42,7 @@ async def _anonymize(user: Person) -> list[int]:
     """
     Make of the account one that nobody can sign in to or recognise, at once; the sessions that ended.
 
-    What is left to do is found by its row: whoever has no user name and is no guest is about to go.
+    What is left to do is found by its row: an account without a user name that is no guest is being deleted.
     """
 
     async def write() -> list[int]:

@@ -103,7 +103,7 @@ class Archive:
     def _drop(self) -> None:
         self._path.unlink(missing_ok=True)
         for part in self._to_close:
-            with contextlib.suppress(OSError):  # a full disk can't be written to, but is let go of
+            with contextlib.suppress(OSError):  # closing may fail on a full disk
                 part.close()
 
 
@@ -147,7 +147,7 @@ async def rooms_to_export(user: Person) -> list[ExportRoom]:
 
 
 class ExportWriter:
-    """Writes everything that is one person's into an archive, a page of rows at a time, and tells how far it is."""
+    """Writes everything that is one person's into an archive, a page of rows at a time, and reports its progress."""
 
     def __init__(self, user: User, archive: Archive, tell: Callable[[int, int], Awaitable[None]]) -> None:
         self.user, self.archive, self._tell = user, archive, tell
@@ -187,7 +187,7 @@ class ExportWriter:
         try:
             seat = await access.by_key(self.user.as_viewer(session_id=0), place.key)
         except (NotFound, Forbidden):
-            return  # it has gone meanwhile, or they are kept out
+            return  # it was deleted meanwhile, or they were kicked
         if seat.is_request and seat.is_blocked:
             return  # not to be seen anywhere else either
         self._see(seat.other)

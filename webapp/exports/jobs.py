@@ -41,7 +41,7 @@ class Superseded(Exception):
 
 
 class Export(Model):
-    """Somebody's file, of which there is one at a time. `since` is when it came to be asked for, ready or failed."""
+    """A person's file, of which there is one at a time. `since` is when it came to be asked for, ready or failed."""
 
     id = fields.IntField(primary_key=True)
     user: fields.OneToOneRelation[User] = fields.OneToOneField("parley.User", "export")
@@ -163,7 +163,7 @@ class Export(Model):
     async def delete_expired(cls) -> int:
         """Delete exports older than a day, and files without a row; return how many exports had expired."""
         count = await cls.filter(state__in=(READY, FAILED), since__lt=datetime.now(UTC) - LIFETIME).delete()
-        # Listed before the rows are read: whoever writes a file has said so in its row first.
+        # Listed before the rows are read: a file's row exists before the file does.
         stored = await asyncio.to_thread(_stored)
         for start in range(0, len(stored), BATCH_SIZE):
             some = stored[start : start + BATCH_SIZE]

@@ -21,7 +21,7 @@ KEY = "parley.client"
 
 
 class Kind(NamedTuple):
-    """What an address is, as far as its answers differ by it; the kinds are in routes.py."""
+    """The properties of an address that its answers depend on; the kinds are in routes.py."""
 
     leads_to_sign_in: bool = True
     is_framed: bool = False
@@ -29,7 +29,7 @@ class Kind(NamedTuple):
 
 
 class Viewer(Protocol):
-    """Who asks, as far as requests are concerned; the row is that of accounts, or a mask."""
+    """Who asks, with what answers depend on; the row is that of accounts, or a mask."""
 
     @property
     def language(self) -> str: ...

@@ -1,7 +1,7 @@
 """
 Browsers that were signed in to an account before: their attempts to sign in are counted separately.
 
-So guessing at an account from elsewhere does not keep its owner out.
+So guessing at an account from elsewhere does not lock its owner out.
 """
 
 import hmac
@@ -30,7 +30,7 @@ def token(request: Request, username: str) -> str:
 
 
 def remember(request: Request, response: Response, username: str) -> None:
-    """Mark the browser as one that was signed in to the account; one that is marked already keeps its token."""
+    """Mark the browser as one that was signed in to the account; the token of one that is marked already stays."""
     if token(request, username):
         return
     name = _name(username)

@@ -84,7 +84,7 @@ def _named(text: str) -> Host:
 
 
 def _most_bytes(request: Request) -> int:
-    """Return how much of a body is read: a file only from somebody who is signed in."""
+    """Return how much of a body is read: a file only from an account that is signed in."""
     if not forms.takes_file(request):
         return forms.MAX_BODY_BYTES
     asking = client(request)

@@ -54,7 +54,7 @@ def _version() -> str:
     return digest.hexdigest()
 
 
-# What an open page tells its stream of: of another than this it is told that it is outdated.
+# What an open page sends to its stream: with another value than this it learns that it is outdated.
 PAGE_VERSION = _version()
 
 

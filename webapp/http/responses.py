@@ -29,7 +29,7 @@ def supervisor(request: Request, path: str) -> str:
     Return the document around the endless one at this path, where it can stand in the page itself; else empty.
 
     Chromium refreshes such a document even while the server is away, but would fetch the twins of
-    streams/supervisor.html anew. Firefox is the other way round (both seen: Chromium 156, Firefox ESR 153).
+    streams/supervisor.html again. Firefox is the other way round (both seen: Chromium 156, Firefox ESR 153).
     """
     if "Chrome/" not in request.headers.get("user-agent", ""):
         return ""

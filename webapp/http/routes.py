@@ -190,7 +190,7 @@ class Entrances:
             await forms.close(request)
 
     async def _identify(self, address: Address, request: Request) -> None:
-        """Read the session; raise Banned at most addresses for a viewer whom an administrator keeps out."""
+        """Read the session; raise Banned at most addresses for a viewer who is banned."""
         client = clients.client(request)
         if client.is_new:
             return

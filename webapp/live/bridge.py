@@ -29,7 +29,7 @@ class Bridge:
     """
 
     def __init__(self, on_message: Callable[[str], None], on_link: Callable[[bool], None], counts: Counters) -> None:
-        # By which our own rings are told from others: they come back, and were followed when they were sent.
+        # By which we know our own rings when they come back: they were followed when they were sent.
         self.name = secrets.token_hex(4)
         self.on_message = on_message
         self.on_link = on_link

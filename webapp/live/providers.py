@@ -13,7 +13,7 @@ from webapp.live.reader import Reader
 
 logger = logging.getLogger(__name__)
 
-# How many readers one query asks about, and how long other work goes on in between.
+# How many readers one query asks about, and how long the event loop is free in between.
 BATCH_SIZE = 250
 YIELD_SECONDS = 0.02
 

@@ -16,7 +16,7 @@ class Reader:
     """
     One open page, in the channels that it hears ("room:12", "user:7").
 
-    `cursor` is the version that it holds of the one with a log, None when it holds nothing yet, and `digest` tells
+    `cursor` is the version that it holds of the one with a log, None when it holds nothing yet, and `digest` says
     what it shows of the items of the one that follows topics. `states` are those that it shows, `labels` say whose it
     is (session, user), `page` is its address, and `language` the one it is in.
     """

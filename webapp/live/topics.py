@@ -20,7 +20,7 @@ MAX_TOPICS, MAX_ITEMS = 200, 5000
 MAX_SINGLE_ITEMS = 1000
 MAX_JOINS = 100
 MAX_CHECKS = 2000
-# Channels that are served, and topics that are compared, in one go; other work goes on in between.
+# Channels that are served, and topics that are compared, in one go; the event loop is free in between.
 SLICE_SIZE = 250
 YIELD_SECONDS = 0.02
 

@@ -2,8 +2,8 @@
 An open stream at its connection, past sse-starlette.
 
 sse-starlette watches over a stream with four tasks, which are most of what an idle page takes, and to wake one of them
-(its generator, its time-out, uvicorn's `send`) costs more than to write the bytes. So a stream of a page that can keep
-up has one task, the request's own, which sleeps until the connection is lost or the stream ends; what is told goes
+(its generator, its time-out, uvicorn's `send`) costs more than to write the bytes. So a stream of a page that is fast
+enough has one task, the request's own, which sleeps until the connection is lost or the stream ends; what is sent goes
 straight to the connection, framed as uvicorn frames it. Whatever is not as it should be (a slow page, another server,
 HTTP/1.0) takes the way through the task, and with DIRECT_WRITES=off everything takes the way through sse-starlette.
 """

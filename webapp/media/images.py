@@ -1,4 +1,4 @@
-"""A picture that somebody sends: checked, made small, and encoded anew as WebP, with nothing but its pixels."""
+"""An uploaded picture: checked, made small, and encoded again as WebP, with nothing but its pixels."""
 
 import warnings
 from hashlib import blake2b
@@ -21,7 +21,7 @@ QUALITY = 80
 # A photo has about ten scans. Each takes a pass over all pixels, and a file of 5 MB has room for 300,000.
 MAX_SCANS = 100
 
-# The formats that are read, whatever the file is called: it is drawn anew, so its name and type mean nothing, and what
+# The formats that are read, whatever the file is called: it is drawn again, so its name and type mean nothing, and what
 # else the file may be (an archive, a page) is not stored.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 # A JPEG with more pictures behind the first (a preview, a depth map) is opened by the same reader under another name.

@@ -153,7 +153,7 @@ class Blocks:
 
     def _item(self, line: str, more: list[str]) -> str:
         blocks = Blocks([line, *more], self.depth + 1, fewest=1).html()
-        # A paragraph only where its blanks count, and keeps them; text browsers have an empty line after each.
+        # A paragraph only where its blanks count, with them; text browsers have an empty line after each.
         if blocks[0].startswith("<p>") and not re.search(r"\t|  ", blocks[0]):
             blocks[0] = blocks[0].removeprefix("<p>").removesuffix("</p>")
         return "\n".join(blocks)

@@ -30,7 +30,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     """
     Return what each of these cursors lacks, as frames that all lead to one version; None without the room.
 
-    The room's version is read before the rows: they may be newer, which their own versions tell, but none in between
+    The room's version is read before the rows: they may be newer, as their own versions say, but none in between
     can be missing. A cursor that is more than MAX_CHANGES behind, or ahead, gets the newest page in place of what the
     page shows; so do all from before a restore from a backup, which sets the versions far ahead. An endless document,
     of which nothing can be taken back, ends.

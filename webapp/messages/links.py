@@ -1,4 +1,4 @@
-"""Addresses in what people type: where one begins and ends, where it leads, and whether its name tells the truth."""
+"""Addresses in what people type: where one begins and ends, where it leads, and whether its name is honest."""
 
 import re
 from html import escape

@@ -67,7 +67,7 @@ def first_line(html: str, length: int) -> str:
     """
     The first line that there is to read in a rendered body, for lists; cut to so many characters.
 
-    A quote is somebody else's words: it counts only when there is nothing else. An item of a list has its number.
+    A quote is another person's words: it counts only when there is nothing else. An item of a list has its number.
     """
     quoted = ""
     for line, is_quoted in _lines(html):

@@ -37,7 +37,7 @@ def new_nonce() -> str:
 
 
 def validate_body(typed: str) -> str:
-    """The body as it is kept; raises Invalid."""
+    """The body as it is stored; raises Invalid."""
     body = text.clean_text(typed)
     if not text.has_visible(body):
         raise Invalid(body=_("Write something first."))

@@ -10,7 +10,7 @@ from webapp.core.i18n import Text, _
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
 
-# Whoever has the chat open has seen it within this time: then "Sent" is not said first.
+# An open page of the other reports it as seen within this time: then "Sent" is not shown first.
 DELAY_SECONDS = 0.2
 SENT, DELIVERED, SEEN = _("Sent"), _("Delivered"), _("Seen")
 
@@ -46,7 +46,7 @@ def _receipt(room: Room | RoomRow, author: Person, theirs: Membership | Membersh
 
 
 async def receipts(rooms: Collection[int]) -> dict[int, Payload]:
-    """Return what the author of the newest message of each chat is told, in the bytes that both get."""
+    """Return the receipt of the newest message of each chat, in the bytes that both get."""
     found = await Membership.filter(room_id__in=rooms).select_related("room", "user")
     by_room: dict[int, list[Membership]] = {}
     for membership in found:

@@ -12,9 +12,9 @@ from webapp.core.lifetime import Slot
 from webapp.http import render
 from webapp.messages.queries import MessageRow, list_page
 
-# Characters of HTML that are kept of each: messages, newest pages, whole logs.
+# Characters of HTML that are cached of each: messages, newest pages, whole logs.
 MAX_BYTES = 8_000_000
-# It stands for the case that nobody told of a name or a picture that changed.
+# A bound for a changed name or picture whose news was lost.
 LIFETIME_SECONDS = 30.0
 
 V = TypeVar("V")
@@ -36,7 +36,7 @@ caches = Slot[Caches]("cache of messages")
 
 async def newest_page(room: RoomRow) -> list[MessageRow]:
     """The room's newest page of messages."""
-    # Two strangers who keep in touch go on in the same room, at another address and under their own names.
+    # Two strangers who stay in touch have the same room, at another address and under their own names.
     key = room.id, room.path
     version, lines = caches().newest.get(key) or (None, [])
     if version != room.version:
@@ -90,7 +90,7 @@ def render_message(
 
 def clear(code: str) -> None:
     """
-    Drop what shows this person, who has another name or picture or has gone.
+    Drop what shows this person, who has another name or picture or was deleted.
 
     Single messages stay: they are found by their author's name and picture.
     """

@@ -11,7 +11,7 @@ from webapp.live import Frame, Payload, frames, hub
 
 # How long one report of an open page counts.
 VISIBLE_SECONDS = 5.0
-# How often a page reports that its person goes on typing: the throttle in templates/messages/_composer.html.
+# How often a page reports that its person is typing: the throttle in templates/messages/_composer.html.
 REPORT_SECONDS = 3.0
 MAX_NAMES = 3
 

@@ -34,7 +34,7 @@ async def post(request: Request) -> Response:
     try:
         seat = await access.for_posting(request)
         await throttle(settings.RATE_POST, "post", str(seat.viewer.id))
-        # Those who post at the same moment go on in step: what forty do one after the other the processor has at hand.
+        # Those who post at the same moment run in step: what forty do one after the other stays in its caches.
         await asyncio.sleep(0)
         posted = await posting.post(seat, form["body"], form["nonce"])
     except (Problem, *engine.DOWN) as error:

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
             options={'table': 'export', 'app': 'parley', 'indexes': [Index(fields=['state', 'since'])], 'pk_attr': 'id', 'table_description': "Somebody's file, of which there is one at a time. `since` is when it came to be asked for, ready or failed."},
             bases=['Model'],
         ),
-        # The new one does what the old one did, and tells what somebody wrote in a room in order.
+        # The new one does what the old one did, and has a person's messages of a room in order.
         ops.AddIndex(
             model_name='Message',
             index=Index(fields=['author_id', 'room_id', 'number']),
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
             fields=['author_id'],
         ),
         ops.RunSQL(
-            # Whether somebody still has a picture is asked before it is deleted.
+            # Whether anyone still has a picture is asked before it is deleted.
             'CREATE INDEX "idx_user_picture" ON "user" ("picture")',
             'DROP INDEX "idx_user_picture"',
         ),

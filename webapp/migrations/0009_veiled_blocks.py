@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
             "SELECT 1",
         ),
         ops.RunSQL(
-            # Browsers keep the stylesheet that named them, under the address of its version.
+            # Browsers have cached the stylesheet that named them, under the address of its version.
             'UPDATE "user" SET blocks_version = blocks_version + 1 '
             "WHERE id IN (SELECT blocker_id FROM veiled_block)",
             "SELECT 1",

@@ -7,8 +7,8 @@ from tortoise.migrations import operations as ops
 
 async def collapse(apps: Any, editor: Any) -> None:
     """
-    Names that differ only in dividers were two until now. Whoever shares such a skeleton with somebody keeps the old
-    one, and both keep their names. May be repeated.
+    Names that differ only in dividers were two until now. Rooms and people that share such a skeleton stay with the old
+    one, under their names. May be repeated.
     """
     query = editor.client.execute_query_dict
     taken = {row["skeleton"] for row in await query('SELECT skeleton FROM "user" WHERE skeleton IS NOT NULL')}

@@ -16,7 +16,7 @@ from webapp.relationships.queries import Relationship, find_person
 from webapp.strangers.masks import account_behind, latest_chat, transcript
 from webapp.strangers.models import Stranger
 
-# How much around a message is kept: in a chat what was said before says more than in a room of many.
+# How much around a message is stored: in a chat what was written before says more than in a room of many.
 CONTEXT_SIZE, AROUND_IN_CHAT = 5, 20
 # What a report is about that names the stranger of the current chat.
 ABOUT_MASK = "stranger"

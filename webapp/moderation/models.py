@@ -44,7 +44,7 @@ class Case(NamedTuple):
 
 class Report(Model):
     """
-    Something that somebody found wrong, frozen as it was then: what it was about may be changed or gone by now.
+    A complaint, frozen as it was then: what it is about may have been changed or deleted.
 
     `person` is whom a decision will be about, `name` and `code` are what they were called in what was reported.
     """
@@ -135,7 +135,7 @@ class Report(Model):
             PAGE + 1, (page - 1) * PAGE,
         )  # fmt: skip
         reports = {report.id: report for report in await cls.filter(id__in=[row["first"] for row in found])}
-        # One that was decided between the two queries is gone from the queue.
+        # One that was decided between the two queries has left the queue.
         return [
             Case(reports[row["first"]], row["reports"], row["reporters"]) for row in found if row["first"] in reports
         ]
@@ -168,7 +168,7 @@ class Report(Model):
         """
         Do this about the person and write it down, once; the person as they are now, None when nothing befell them.
 
-        `typed` is note, told, hours and address. Raises Invalid; Refused when somebody has decided already, and about
+        `typed` is what was typed into the form. Raises Invalid; Refused when it was decided already, and about
         administrators.
         """
         if action is Action.DISMISS:

@@ -97,7 +97,7 @@ async def _blocking(user: Viewer, about: str) -> str:
     except Problem:
         return ""
     if about == ABOUT_MASK:
-        return evidence.block  # whether they are blocked by name would tell who they are
+        return evidence.block  # whether they are blocked by name would say who they are
     is_blocked = await Block.exists(blocker_id=user.id, blocked_id=evidence.person_id or 0)
     return "" if is_blocked else evidence.block
 

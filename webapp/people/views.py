@@ -127,7 +127,7 @@ async def accept(request: Request) -> Response:
 async def decline(request: Request) -> Response:
     user, other, _ = await _two(request)
     await Friendship.decline(user, other)
-    broadcasts.relationships_changed(user)  # the other is not told
+    broadcasts.relationships_changed(user)  # the other does not learn it
     return await _back(request, other)
 
 

@@ -9,7 +9,7 @@ from webapp.presence.queries import NO_ROOM, RoomPresence, presence_in, rooms_sh
 
 
 def changed(users: Collection[int]) -> None:
-    """Broadcast that these people may have come online or gone, or begun or ceased to show it. News may be lost."""
+    """Broadcast that these people may have come online or left, or begun or ceased to show it. News may be lost."""
     ordered = sorted(users)
     for start in range(0, len(ordered), BATCH_SIZE):
         hub().broadcast("presence", users=",".join(map(str, ordered[start : start + BATCH_SIZE])))

@@ -1,4 +1,4 @@
-"""When somebody was last online, as others read it."""
+"""When a person was last online, as others read it."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from webapp.core import clock
 from webapp.core.i18n import Text, _
 from webapp.db.sql import batches
 
-# When somebody was here is told by the day: it is not written again so soon.
+# It is shown by the day, and not written again so soon.
 LAST_SEEN_INTERVAL = timedelta(minutes=5)
 
 
@@ -32,7 +32,7 @@ LONG_AGO = _("Last seen a while ago")
 
 def last_seen_text(last_seen_at: datetime, now: datetime | None = None) -> Text:
     """
-    When somebody was here last, in words too coarse to tell their hours, by the days of the site's time zone.
+    When a person was last online, in words too coarse for their hours, by the days of the site's time zone.
 
     A week is the seven days before, not the calendar's: three days ago is this week on a Monday too.
     """

@@ -34,7 +34,7 @@ class Process(Model):
 
     @classmethod
     async def renew(cls, identity: str) -> bool:
-        """Say that the process lives, in one statement; whether its row was new (its visits are gone then)."""
+        """Say that the process lives, in one statement; whether its row was new (then its visits were deleted)."""
         rows = await sql.execute(
             f"INSERT INTO process (id, seen_at) VALUES (?, {NOW}) "
             "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, renewed = 1 RETURNING renewed",
@@ -90,7 +90,7 @@ class Visit(Model):
         """
         Write who came, who went, and who was seen for the last time here: one batch, one transaction.
 
-        As many statements for a hundred rooms as for one. Whose account is gone is left out.
+        As many statements for a hundred rooms as for one. Deleted accounts are left out.
         """
 
         async def write() -> None:
@@ -113,7 +113,7 @@ class Visit(Model):
 
 
 def _values(places: list[UserRoom]) -> str:
-    """The first row tells PostgreSQL the types."""
+    """The first row gives PostgreSQL the types."""
     return "VALUES (CAST(? AS INTEGER), CAST(? AS INTEGER))" + ", (?, ?)" * (len(places) - 1)
 
 

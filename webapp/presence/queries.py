@@ -51,7 +51,7 @@ async def visits_of(process: str) -> set[UserRoom]:
 
 
 class PresentRow(NamedTuple):
-    """Somebody who is in a room now."""
+    """A person who is in a room now."""
 
     code: str
     display_name: str

@@ -1,4 +1,4 @@
-"""Whose pages are open in this process: kept in memory, written to the database in batches, behind a lease."""
+"""Whose pages are open in this process: in memory, written to the database in batches, behind a lease."""
 
 import asyncio
 import contextlib
@@ -17,14 +17,14 @@ from webapp.presence.models import RENEW_SECONDS, Process, Visit
 from webapp.presence.queries import NO_ROOM, UserRoom
 
 WRITE_SECONDS = 0.5
-# A page that changes closes its stream and opens another: nobody should see the person flicker.
+# Grace for navigation: a page closes its stream before the next page opens one.
 GRACE_SECONDS = 5.0
-# Without a stream (w3m), somebody who asked for a room is taken to be reading it for a while.
+# Without a stream (w3m), who asked for a room is taken to be reading it for a while.
 READING_SECONDS = 60.0
 
 
 class PresenceTracker:
-    """`room` is NO_ROOM for a page that shows none: it makes somebody present, but in no room."""
+    """`room` is NO_ROOM for a page that shows none: it makes a person present, but in no room."""
 
     def __init__(self) -> None:
         self.streams: Counter[UserRoom] = Counter()
@@ -36,7 +36,7 @@ class PresenceTracker:
         self.process = ""
 
     def record_request(self, user: int, room: int) -> None:
-        """Somebody asked for a page."""
+        """The person asked for a page."""
         self._stay(user, room, READING_SECONDS)
 
     def stream_opened(self, user: int, room: int) -> None:
@@ -75,7 +75,7 @@ class PresenceTracker:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Hold this process's lease and write its visits until the block ends; then they are gone at once."""
+        """Hold this process's lease and write its visits until the block ends; then delete them at once."""
         self.process = await Process.register()
         if settings.ON_SQLITE:
             # One process at a time: whatever another has left behind is from before a crash.
@@ -85,7 +85,7 @@ class PresenceTracker:
             yield
         finally:
             await cancel_and_wait(tasks)
-            with contextlib.suppress(Exception):  # a database that is away keeps the row until the lease ends
+            with contextlib.suppress(Exception):  # while the database is away the row stays until the lease ends
                 self._tell_of(await Process.unregister(self.process))
 
     def present(self) -> set[UserRoom]:

@@ -5,6 +5,6 @@ from webapp.live import hub
 
 
 def relationships_changed(*people: Person) -> None:
-    """What these people are to somebody has changed: their pages have something else to show."""
+    """Broadcast that what these people are to others has changed: their pages have to show it."""
     for person in people:
         hub().broadcast_reliably("ties", user=person.id)

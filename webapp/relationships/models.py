@@ -81,7 +81,7 @@ class Friendship(Model):
             return Relationship.FRIENDS
         low, high = ordered_ids(user, other)
         pair = cls.filter(low_id=low, high_id=high)
-        # Declined or not: as far as who asked can tell, their request waits, and now it has an answer.
+        # Declined or not: the sender saw a pending request, and now sees an answer.
         if known and await pair.filter(_pending_for_sender(), asked_by=other.id).update(accepted_at=now):
             return Relationship.FRIENDS
         if known and known.seen_by(user) is Relationship.REQUEST_SENT:
@@ -155,7 +155,7 @@ class Block(Model):
 
     @classmethod
     async def add(cls, user: Person, other: Person) -> None:
-        """Block somebody: friendship and requests between the two end with it."""
+        """Block a person: friendship and requests between the two end with it."""
         if user.id == other.id:
             raise Forbidden(_("You can't block yourself."))
 
@@ -184,10 +184,10 @@ class Block(Model):
 
 class VeiledBlock(Model):
     """
-    A block of somebody whose name the blocker must not learn by it.
+    A block of a person whose name the blocker must not learn by it.
 
     Made from a mask, it counts in matching alone, and is independent of an open block of the same two. Those with
-    `everywhere` are older than this table, and could not be told from open blocks: they keep the force of one.
+    `everywhere` are older than this table, and look like open blocks: they have the force of one.
     """
 
     id = fields.IntField(primary_key=True)

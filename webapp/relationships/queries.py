@@ -287,7 +287,7 @@ async def friends_by_name(prefix: str, friends: Collection[int]) -> list[PersonR
 
 
 async def people_by_name(viewer: Person, prefix: str) -> list[PersonRow]:
-    """Return the people, by name, who have one that begins so, without any whom a block keeps from the viewer."""
+    """Return the people, by name, who have one that begins so, without any who are blocked, either way."""
     return list(map(person_from, await _by_name(_BY_NAME.format(who=_NOT_BLOCKED), prefix, *[viewer.id] * 4)))
 
 
@@ -295,7 +295,7 @@ async def _by_name(query: str, prefix: str, *values: int) -> Iterable[sql.Row]:
     return await sql.fetch_limited(query, prefix, f"{prefix}\U0010ffff", *values, seconds=SEARCH_SECONDS)
 
 
-# What somebody is to the viewer.
+# What a person is to the viewer.
 
 
 async def contacts(user: Person) -> Contacts:
@@ -308,7 +308,7 @@ async def relationship(viewer: Person, other: Person) -> Relationship:
     Return what the other is to the viewer; raise NotFound when the other has blocked them.
 
     Whom the viewer has blocked stays that, whatever the other does: who could no longer find the way to unblock
-    somebody would know why.
+    they would know why.
     """
     if viewer.id == other.id:
         return Relationship.SELF
@@ -327,7 +327,7 @@ async def find_person(viewer: Person, code: str) -> tuple[ProfileRow, Relationsh
     try:
         other = await profile_by_code(code)
     except NotFound:
-        await blocks_between(viewer, viewer)  # it takes as long as for somebody who has blocked them
+        await blocks_between(viewer, viewer)  # it takes as long as for a person who has blocked them
         raise
     return other, await relationship(viewer, other)
 
@@ -340,7 +340,7 @@ async def without_blocked(viewer: Person, users: Collection[P]) -> list[P]:
 
 def blocked_between(user: str, other: str) -> str:
     """
-    Return the condition that a block stands between two users, whoever made it, for a query in plain SQL.
+    Return the condition that one of two users has blocked the other, for a query in plain SQL.
 
     Both are columns or placeholders; each of the two is in it four times.
     """

@@ -30,7 +30,7 @@ async def open_room(user: Viewer, name: str, topic: str = "") -> Seat:
             await transaction.transact(_create, user, key, name, folded, topic)
             return await access.by_key(user, key)
         except (IntegrityError, NotFound):
-            continue  # somebody made it or deleted it first, or the key is taken: look again, try another key
+            continue  # another request created or deleted it first, or the key is taken: read again, try another key
     raise RuntimeError("no free key was found for a room")
 
 

@@ -1,4 +1,4 @@
-"""The page of two halves: at the left the sidebar, the same on all of them, and the stream that keeps it live."""
+"""The page of two halves: at the left the sidebar, the same on all of them, and the stream that updates it."""
 
 from collections.abc import Collection
 from typing import Any

@@ -32,8 +32,8 @@ MAX_UNREAD = 100
 # So many removed messages among the unread are counted; beyond that the badge shows too many.
 MAX_REMOVED = 10_000
 
-# A chat has the other's name and picture, as long as there is the other; a request of somebody who is blocked is not
-# shown, nor the last line of a room when it is by somebody whom the viewer has blocked. Who is online, friends see.
+# A chat has the other's name and picture, as long as there is the other; a request of a blocked person is not
+# shown, nor the last line of a room when its author is blocked by the viewer. Who is online, friends see.
 _ENTRIES = f"""
 SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
     membership.muted, membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.low, room.high,
@@ -207,7 +207,7 @@ async def person_facts(people: Collection[int]) -> dict[int, PersonFact]:
 
 def digest(entries: Iterable[EntryRow], here: int | None) -> str:
     """
-    Return what tells whether a page shows these entries as they are.
+    Return the digest by which a page that shows these entries as they are is known.
 
     Unread messages of the page's own room make no difference: the page is reading them.
     """

@@ -178,7 +178,7 @@ class CountAgain(StreamWatcher):
 
 
 def on_presence(users: str) -> None:
-    """These people (their ids with commas between) may have come or gone."""
+    """These people (their ids with commas between) may have come online or left."""
     for user in [int(user) for user in users.split(",")]:
         hub().mark_topic(f"person:{user}")
 

@@ -100,7 +100,7 @@ async def block(request: Request) -> Response:
 
 
 async def keep(request: Request) -> Response:
-    """Offer to keep in touch; a guest is asked for an account first."""
+    """Offer to stay in touch; a guest is asked for an account first."""
     stranger = await stranger_for_change(request)
     seat = await stranger.current_chat()
     if seat is None:

@@ -153,7 +153,7 @@ def records_first_message(post: View) -> View:
         if response.status_code < 400:
             try:
                 await Conduct.record_first_message(require_viewer(request).id, request.path_params["chat"])
-            except Exception as error:  # everybody reads the message: its author must not be told otherwise
+            except Exception as error:  # everybody reads the message: its author must not get an error
                 logger.warning("what was said first to a stranger is not counted: %r", error)
         return response
 

@@ -16,12 +16,12 @@ from webapp.relationships.models import Friendship
 from webapp.strangers.conduct import Conduct
 from webapp.strangers.models import KIND, Met, Stranger
 
-# The role of a mask that wants to keep in touch with the other.
+# The role of a mask that wants to stay in touch with the other.
 WANTS_FRIENDSHIP = "keeper"
 
 
 async def offer_friendship(stranger: Stranger, room_id: int) -> None:
-    """Note that they want to keep in touch; the other does not learn it."""
+    """Note that they want to stay in touch; the other does not learn it."""
     await Membership.filter(room_id=room_id, user_id=stranger.mask_id).update(role=WANTS_FRIENDSHIP)
 
 

@@ -22,7 +22,7 @@ Pair = tuple[int, int]
 
 
 class Candidate(NamedTuple):
-    """Somebody who waits. `person` is who is behind the mask."""
+    """A mask that waits. `person` is who is behind it."""
 
     id: int
     mask: int
@@ -52,7 +52,7 @@ def pair_up(waiting: Sequence[Candidate], apart: set[Pair], met: set[Pair]) -> l
     """
     Who of those who wait, in the order in which they are served, is brought together with whom.
 
-    Both must accept it. Among those whom somebody may have, more common interests come first, then who waits longer.
+    Both must accept it. Among the possible partners, more common interests come first, then who waits longer.
     Never two who stand `apart`; those who `met` within the hour only where nobody else waits whom either could have.
     """
     free = dict.fromkeys(waiting)
@@ -144,7 +144,7 @@ def _wish(row: sql.Row) -> Candidate:
 
 
 async def _apart(people: list[int]) -> set[Pair]:
-    """Return the pairs that a block keeps apart, whoever made it, and friends, who know each other already."""
+    """Return the pairs of whom one has blocked the other, and friends, who know each other already."""
     blocks = await _pairs("block", "blocker_id", "blocked_id", people)
     blocks |= await _pairs("veiled_block", "blocker_id", "blocked_id", people)
     return blocks | await _pairs("friendship", "low_id", "high_id", people, "accepted_at IS NOT NULL")

@@ -21,9 +21,9 @@ from webapp.strangers.names import new_name
 
 # What the column `room.kind` holds of these chats.
 KIND = ANONYMOUS.stored
-# Somebody whose page gives no sign of life for so long waits no more.
+# A mask whose page gives no sign of life for so long waits no more.
 WAITING_MS = 10_000
-# An open page of a chat renews its presence every two seconds: a mask is away after five, and gone after fifteen more.
+# An open page of a chat renews its presence every two seconds: away after five, its mask has left after fifteen more.
 PRESENT_MS = 5_000
 GRACE_MS = 15_000
 # A page that is not live can't renew it: its reader counts as present for so long.

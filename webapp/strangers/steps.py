@@ -63,7 +63,7 @@ async def become_friends(stranger: Stranger, seat: Seat) -> Response:
     try:
         kept = await friendship.become_friends(seat.room.id)
     except NotFound:
-        kept = None  # a block stands between the two, which neither is told
+        kept = None  # one has blocked the other, which neither learns
     if kept is None:
         return responses.see_other(f"{seat.path}?kept=1")
     # Not to the page that has asked: that is on its way already.

@@ -44,7 +44,7 @@ async def index(request: Request) -> Response:
     if found is None:
         return start_page(request)
     goto = await _elsewhere(found)
-    if client(request).is_fragment:  # the page of one who waits, which was told that they wait no more
+    if client(request).is_fragment:  # the page of one who waits, when the wait has ended
         return (
             Response(status_code=204)
             if found.is_waiting
@@ -115,7 +115,7 @@ def _refuse(request: Request, found: Stranger | None, error: Problem, typed: dic
 
 
 async def question(request: Request) -> Response:
-    """Somebody did what few do who want to talk: a machine would not know the answer, or not so soon."""
+    """A question against machines, after conduct that is rare among people who want to talk."""
     found = require_stranger(request)
     if request.method == "POST":
         await throttle(settings.RATE_CHANGE, "stranger", str(found.person))
@@ -147,7 +147,7 @@ async def stop_waiting(request: Request) -> Response:
 
 
 async def register(request: Request) -> Response:
-    """An account for a guest, who goes on behind the same mask."""
+    """An account for a guest, who stays behind the same mask."""
     found = require_stranger(request)
     if not found.is_guest:
         return responses.see_other(path_for("strangers"))

@@ -25,7 +25,7 @@ from webapp.streams.endings import PAUSED
 
 MOST_DIGITS = 18
 LONGEST_DIGEST = 40
-# Pages that come back after an upgrade load themselves anew, so many milliseconds apart on average.
+# Pages that come back after an upgrade load themselves again, so many milliseconds apart on average.
 RELOAD_MS = 10
 # What a page shows of its viewer's sidebar, and of all states what it does without where little is to be sent.
 SIDEBAR_STATES = frozenset({"entries", "online"})
@@ -49,7 +49,7 @@ def open_stream(request: Request, reader: Reader) -> Response:
 
 
 def first_events(request: Request) -> bytes:
-    """The first events; a page of another version learns that it is one, and when to load itself anew."""
+    """The first events; a page of another version learns that it is one, and when to load itself again."""
     if not _is_outdated(request):
         return frames.SSE_OPENING
     note = render.fragment("streams/_outdated.html")
@@ -61,7 +61,7 @@ def first_events(request: Request) -> bytes:
 
 
 def _is_outdated(request: Request) -> bool:
-    """Whether the page is of another version. Those from before pages had one tell their sidebar's digest alone."""
+    """Whether the page is of another version. Those from before pages had one send their sidebar's digest alone."""
     of_old_page = "" if is_in_query(request, "sidebar") else render.PAGE_VERSION
     return query(request, "page", of_old_page) != render.PAGE_VERSION
 
@@ -78,7 +78,7 @@ def must_wait(request: Request) -> bool:
     Whether one more endless document would leave the browser without a connection for anything else.
 
     Over HTTP/1.1, which is all that browsers speak without TLS, they have six for a host. To end the oldest, as for
-    pages with script, would not help: a frame whose document ended would load it anew, so its connection stays open.
+    pages with script, would not help: a frame whose document ended would load it again, so its connection stays open.
     """
     session = client(request).session_id
     held = len(hub().readers(session=session)) + parked_by_session()[session]
@@ -154,6 +154,6 @@ def _cursor(request: Request, seat: Seat) -> int | None:
     """The version that the page holds: what it heard last wins over what it was served with."""
     for text in (request.headers.get("last-event-id"), query(request, "after")):
         if text and text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
-            # A version that is still to come is of another time (a restored backup): the log is sent anew.
+            # A version that is still to come is of another time (a restored backup): the log is sent again.
             return int(text) if int(text) <= seat.room.version else None
     return None

@@ -58,7 +58,7 @@ async def viewer_document(request: Request) -> Response:
 
 async def supervisor(request: Request) -> Response:
     """
-    One of the twins. They hold nothing of anybody, and are kept by the browser before they are needed: a page
+    One of the twins. They hold nothing of anybody, and the browser caches them before they are needed: a page
     that can't be fetched while the server is away would be the last one.
     """
     path = quote(request.scope["path"])

@@ -76,7 +76,7 @@ async def _create_chat(people: list[int], begins: datetime) -> Room:
 
 
 async def _write_request(me: int, other: int) -> None:
-    """Somebody who is no friend has written."""
+    """A message request: one who is no friend has written."""
     room = await _create_chat([me, other], datetime.now(UTC) - timedelta(hours=2))
     await _write_lines(room, other, words.REQUEST)
     await Membership.filter(room_id=room.id, user_id=me).update(is_request=True)

@@ -308,7 +308,7 @@ REPLIES = (
     "tomorrow.",
 )
 
-# What the first person of all has noted for themselves, and what somebody they do not know writes to them.
+# What the first person of all has noted for themselves, and what a person whom they do not know writes to them.
 NOTES = (
     "Ask about the bus on Sunday",
     "- flour\n- lemons\n- a new bell for the bicycle",
