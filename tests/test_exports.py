@@ -240,7 +240,7 @@ async def test_it_holds_the_profile_the_devices_and_the_people(
     assert f"You have asked Dora {who(dora).code}" in text
     assert f"Blocked Emil {who(emil).code} A stranger, blocked on " in text
     assert "Falk" not in text
-    assert "When you are online Shown" in text
+    assert "Who sees when you are online Everyone" in text
 
 
 async def test_whether_a_request_was_declined_is_not_in_it(alice: Person, bob: Person, charlie: Person) -> None:

@@ -712,7 +712,7 @@ def test_a_name_has_few_and_short_beginnings() -> None:
 async def test_everybody_chooses_what_others_may_know(alice: Person) -> None:
     page = await alice.get("/settings/privacy")
     assert page.status_code == 200
-    assert page.text.count(" checked") == 5
+    assert re.findall(r'value="(\w+)" checked', page.text) == ["everyone", "friends", "everyone", "1", "1"]
     chosen = {"found_by": "code", "written_by": "everyone", "shows_receipts": "1"}
     answer = await alice.post("/settings/privacy", chosen)
     assert (answer.status_code, answer.headers["location"]) == (303, "/settings/privacy?done=privacy")
@@ -721,13 +721,61 @@ async def test_everybody_chooses_what_others_may_know(alice: Person) -> None:
     assert (row.shows_presence, row.shows_receipts, row.shows_typing) == (False, True, False)
     saved = await alice.get(answer.headers["location"])
     assert "Saved." in words(saved)
-    assert [value for value in re.findall(r'value="(\w+)" checked', saved.text)] == ["code", "everyone", "1"]
+    assert re.findall(r'value="(\w+)" checked', saved.text) == ["code", "everyone", "nobody", "1"]
     assert 'name="shows_receipts" value="1" checked' in saved.text
 
 
+@pytest.mark.parametrize("chosen", ["everyone", "friends", "nobody"])
+async def test_everybody_chooses_who_sees_when_they_are_online(alice: Person, chosen: str) -> None:
+    fields = {"found_by": "everyone", "written_by": "friends", "shows_presence": chosen}
+    assert (await alice.post("/settings/privacy", fields)).status_code == 303
+    assert (await User.get(id=who(alice).id)).presence == chosen
+    page = await alice.get("/settings/privacy")
+    assert f'name="shows_presence" value="{chosen}" checked' in page.text
+
+
 @pytest.mark.parametrize(
-    ("field", "value"), [("found_by", ""), ("found_by", "friends"), ("written_by", "nobody"), ("written_by", "code")]
+    ("shows", "until_now", "posted", "becomes"),
+    [
+        (True, "everyone", {"shows_presence": "1"}, "everyone"),
+        (True, "", {"shows_presence": "1"}, "friends"),
+        (False, "everyone", {"shows_presence": "1"}, "friends"),
+        (True, "everyone", {}, "nobody"),
+    ],
 )
+async def test_the_checkbox_of_an_open_page_from_before_the_three_choices_narrows_nothing(
+    alice: Person, shows: bool, until_now: str, posted: dict[str, str], becomes: str
+) -> None:
+    await User.filter(id=who(alice).id).update(shows_presence=shows, presence_for=until_now)
+    await alice.post("/settings/privacy", {"found_by": "everyone", "written_by": "friends", **posted})
+    assert (await User.get(id=who(alice).id)).presence == becomes
+
+
+async def test_who_was_here_before_the_choice_shows_their_friends_or_nobody(alice: Person) -> None:
+    await User.filter(id=who(alice).id).update(presence_for="")
+    assert (await User.get(id=who(alice).id)).presence == "friends"
+    await User.filter(id=who(alice).id).update(shows_presence=False)
+    assert (await User.get(id=who(alice).id)).presence == "nobody"
+
+
+@pytest.mark.parametrize(("is_on", "begins_with"), [(True, "everyone"), (False, "friends")])
+async def test_a_new_account_shows_everyone_only_where_people_are_listed(
+    visitor: Person, monkeypatch: pytest.MonkeyPatch, is_on: bool, begins_with: str
+) -> None:
+    monkeypatch.setattr(settings, "DIRECTORY", is_on)
+    fields = {"username": "newcomer", "password": "a long enough password", "display_name": "Née Comer"}
+    assert (await visitor.post("/register", fields)).status_code == 303
+    row = await User.get(username="newcomer")
+    assert (row.presence, row.sort_name) == (begins_with, "nee comer")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("found_by", ""), ("found_by", "friends"), ("written_by", "nobody"), ("written_by", "code"),
+        ("shows_presence", "code"),
+    ],
+)  # fmt: skip
 async def test_a_choice_that_is_none_is_refused(alice: Person, field: str, value: str) -> None:
     fields = {"found_by": "code", "written_by": "everyone"} | {field: value}
     answer = await alice.post("/settings/privacy", fields)

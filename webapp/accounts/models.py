@@ -9,6 +9,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F
 from tortoise.models import Model
 
+from webapp import settings
 from webapp.accounts import passwords
 from webapp.accounts.names import (
     NAME_SIZE,
@@ -16,10 +17,11 @@ from webapp.accounts.names import (
     new_code,
     search_keys,
     skeleton,
+    sort_key,
     validate_display_name,
     validate_username,
 )
-from webapp.accounts.viewer import CODE, EVERYONE, FRIENDS, PERMANENT, VIEWER_FIELDS, PersonFacts, Viewer
+from webapp.accounts.viewer import CODE, EVERYONE, FRIENDS, NOBODY, PERMANENT, VIEWER_FIELDS, PersonFacts, Viewer
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import LANGUAGES, Text, _
@@ -56,6 +58,8 @@ class User(PersonFacts, Model):
     username = fields.CharField(30, unique=True, null=True)
     skeleton = fields.CharField(30, unique=True, null=True)
     display_name = fields.CharField(NAME_SIZE)
+    # What lists of people are ordered by; on PostgreSQL with the collation "C", as SQLite compares.
+    sort_name = fields.CharField(SEARCHED_LENGTH, default="", db_default="")
     bio = fields.CharField(BIO_LENGTH, default="")
     password_hash = fields.CharField(200, null=True)
     # Both sizes of the picture are named by this digest; see media/store.py.
@@ -63,7 +67,10 @@ class User(PersonFacts, Model):
     # Who finds the person by name (EVERYONE, or CODE: only who has the code), and who may write to them first.
     found_by = fields.CharField(8, default=EVERYONE, db_default=EVERYONE)
     written_by = fields.CharField(8, default=FRIENDS, db_default=FRIENDS)
+    # Whether anybody sees when they are online, and who: EVERYONE or FRIENDS. Empty: friends, and the person was never
+    # asked, because they are here since before there was a choice.
     shows_presence = fields.BooleanField(default=True, db_default=True)
+    presence_for = fields.CharField(8, default="", db_default="")
     shows_receipts = fields.BooleanField(default=True, db_default=True)
     shows_typing = fields.BooleanField(default=True, db_default=True)
     # The code of the language that they have chosen, empty for the one that their browser asks for.
@@ -158,6 +165,8 @@ class User(PersonFacts, Model):
                 username=name,
                 skeleton=skeleton(name),
                 display_name=shown,
+                sort_name=sort_key(shown),
+                presence_for=EVERYONE if settings.DIRECTORY else FRIENDS,
                 password_hash=password_hash,
                 is_admin=is_admin,
             )
@@ -226,6 +235,8 @@ class User(PersonFacts, Model):
         """Within a transaction; the picture until now, as another window of theirs may have changed it."""
         await User.filter(id=self.id).update(saves_data=F("saves_data"))  # locks the row before it is read
         before = await User.filter(id=self.id).values_list("picture", flat=True)
+        if "display_name" in values:
+            values = values | {"sort_name": sort_key(values["display_name"])}
         await User.filter(id=self.id).update(**values)
         if before and "display_name" in values:
             self.display_name = values["display_name"]
@@ -237,13 +248,36 @@ class User(PersonFacts, Model):
         """Return those of the pictures that people have; an owner of media/store.py."""
         return {row["picture"] for row in await cls.filter(picture__in=digests).values("picture")}
 
-    async def update_privacy(self, found_by: str, written_by: str, **shows: bool) -> None:
-        """Set who may find this person and write to them first, and what they show of themselves; raises Invalid."""
+    @property
+    def presence(self) -> str:
+        """Who sees when they are online: EVERYONE, FRIENDS or NOBODY."""
+        return (self.presence_for or FRIENDS) if self.shows_presence else NOBODY
+
+    async def update_privacy(self, found_by: str, written_by: str, presence: str, **shows: bool) -> None:
+        """Set who may find this person, write to them first and see them online, and what they show; raises Invalid."""
         if found_by not in (EVERYONE, CODE):
             raise Invalid(found_by=_("Choose one of these."))
         if written_by not in (EVERYONE, FRIENDS):
             raise Invalid(written_by=_("Choose one of these."))
-        await User.filter(id=self.id).update(found_by=found_by, written_by=written_by, **shows)
+        if presence not in (EVERYONE, FRIENDS, NOBODY):
+            raise Invalid(shows_presence=_("Choose one of these."))
+        values = {"found_by": found_by, "written_by": written_by, **self._presence_columns(presence), **shows}
+        await User.filter(id=self.id).update(**values)
+
+    @classmethod
+    async def answer_presence_offer(cls, viewer: Viewer, accepts: bool) -> bool:
+        """Show everyone when the viewer is online, or leave that as it is; return whether this was their answer."""
+        unanswered = cls.filter(id=viewer.id, presence_for="")
+        values: dict[str, Any] = cls._presence_columns(EVERYONE) if accepts else {"presence_for": FRIENDS}
+        return bool(await unanswered.update(**values))
+
+    @staticmethod
+    def _presence_columns(presence: str) -> dict[str, Any]:
+        """Return what is stored; with NOBODY the other column only tells that the person has chosen."""
+        return {
+            "shows_presence": presence != NOBODY,
+            "presence_for": EVERYONE if presence == EVERYONE else FRIENDS,
+        }
 
 
 class SearchName(Model):

@@ -82,6 +82,11 @@ def validate_display_name(typed: str, is_admin: bool = False) -> str:
     return name
 
 
+def sort_key(shown: str) -> str:
+    """Return what somebody is listed by: the name that others see, folded, so that an index has the order."""
+    return text.strip_accents(shown)[:SEARCHED_LENGTH]
+
+
 def search_keys(username: str, shown: str) -> set[str]:
     """What a person is found by: the user name, and the name that others see from each of its words on."""
     name = text.strip_accents(shown)

@@ -14,8 +14,8 @@ from webapp.media.images import LARGE, SMALL
 from webapp.media.store import picture_path
 
 HUES = 12
-# Who finds a person by name, and who may write to them first.
-EVERYONE, FRIENDS, CODE = "everyone", "friends", "code"
+# Who finds a person by name, who may write to them first, and who sees when they are online.
+EVERYONE, FRIENDS, CODE, NOBODY = "everyone", "friends", "code", "nobody"
 PERMANENT = datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -110,6 +110,7 @@ class Viewer(PersonRow):
     username: str | None
     language: str
     saves_data: bool
+    presence_for: str
     # 0 for a viewer who never blocked anybody.
     blocks_version: int
     banned_until: datetime | None

@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.accounts.authentication import load_account, require_account
-from webapp.accounts.viewer import Person, Viewer
+from webapp.accounts.models import User
+from webapp.accounts.viewer import FRIENDS, NOBODY, Person, Viewer
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
 from webapp.core import text
@@ -18,7 +19,7 @@ from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import choice, query
 from webapp.http.urls import path_for
-from webapp.presence import broadcasts as presence
+from webapp.presence import broadcasts as presence_broadcasts
 from webapp.presence.last_seen import last_seen_for
 from webapp.presence.queries import online
 from webapp.relationships import broadcasts
@@ -28,8 +29,8 @@ from webapp.relationships.search import is_searchable, search
 from webapp.sidebar.layout import render_with_sidebar
 
 MAX_QUERY_LENGTH = 60
-VISIBILITY_FIELDS = ("shows_presence", "shows_receipts", "shows_typing")
-NO_PROBLEMS = {"found_by": "", "written_by": ""}
+VISIBILITY_FIELDS = ("shows_receipts", "shows_typing")
+NO_PROBLEMS = {"found_by": "", "written_by": "", "shows_presence": ""}
 SUCCESS_MESSAGES = {"privacy": _("Saved.")}
 
 
@@ -175,17 +176,25 @@ async def privacy(request: Request) -> Response:
     user = await load_account(request)
     if request.method != "POST":
         chosen = {name: getattr(user, name) for name in ("found_by", "written_by", *VISIBILITY_FIELDS)}
-        return _privacy(request, form=chosen, problems=NO_PROBLEMS)
-    form = await read_form(request, "found_by", "written_by", *VISIBILITY_FIELDS)
+        return _privacy(request, form=chosen | {"shows_presence": user.presence}, problems=NO_PROBLEMS)
+    form = await read_form(request, "found_by", "written_by", "shows_presence", *VISIBILITY_FIELDS)
+    presence = _presence_choice(form["shows_presence"], user)
     shows = {name: bool(form[name]) for name in VISIBILITY_FIELDS}
     try:
         await throttle(settings.RATE_CHANGE, "privacy", str(user.id))
-        await user.update_privacy(form["found_by"], form["written_by"], **shows)
+        await user.update_privacy(form["found_by"], form["written_by"], presence, **shows)
     except Invalid as error:
         return _privacy(request, error.status, form=form, problems=NO_PROBLEMS | error.problems)
-    if shows["shows_presence"] != user.shows_presence:
-        await presence.visibility_changed(user.id)
+    if (presence, form["found_by"]) != (user.presence, user.found_by):
+        await presence_broadcasts.visibility_changed(user.id)
     return responses.see_other(path_for("privacy") + "?done=privacy")
+
+
+def _presence_choice(typed: str, user: User) -> str:
+    """Return who is to see the person online. Open pages of 0.1 have a checkbox for it: drop that in 0.3."""
+    if typed == "1":
+        return user.presence if user.shows_presence else FRIENDS
+    return typed or NOBODY
 
 
 def _privacy(request: Request, status: int = 200, **context: Any) -> Response:

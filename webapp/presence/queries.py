@@ -24,6 +24,11 @@ def is_online(user: str = '"user"') -> str:
     )
 
 
+def shows_everyone(user: str = '"user"') -> str:
+    """Return the condition that somebody shows everyone, and not their friends alone, when they are online."""
+    return f"({user}.shows_presence AND {user}.presence_for = 'everyone')"
+
+
 async def online(users: Collection[int]) -> set[int]:
     """Return those of the people who are online and show it; one query for each 500."""
     found: set[int] = set()

@@ -274,10 +274,13 @@ _BY_NAME = f"""
 SELECT {person_columns()} FROM search_name JOIN "user" ON "user".id = search_name.user_id
 WHERE search_name.folded >= ? AND search_name.folded < ? AND "user".found_by = '{EVERYONE}' AND {{who}}
 ORDER BY search_name.folded LIMIT {MAX_NAMES}"""
-_NOT_BLOCKED = " AND ".join(
-    f"search_name.user_id NOT IN (SELECT {other} FROM {table} WHERE {one} = ?{only})"
-    for table, one, other, only in _SIDES
-)
+
+
+def not_blocked(user: str) -> str:
+    """Return the condition that no block keeps this column's user from the viewer, whose id is in it four times."""
+    return " AND ".join(
+        f"{user} NOT IN (SELECT {other} FROM {table} WHERE {one} = ?{only})" for table, one, other, only in _SIDES
+    )
 
 
 async def friends_by_name(prefix: str, friends: Collection[int]) -> list[PersonRow]:
@@ -288,7 +291,8 @@ async def friends_by_name(prefix: str, friends: Collection[int]) -> list[PersonR
 
 async def people_by_name(viewer: Person, prefix: str) -> list[PersonRow]:
     """Return the people, by name, who have one that begins so, without any who are blocked, either way."""
-    return list(map(person_from, await _by_name(_BY_NAME.format(who=_NOT_BLOCKED), prefix, *[viewer.id] * 4)))
+    query = _BY_NAME.format(who=not_blocked("search_name.user_id"))
+    return list(map(person_from, await _by_name(query, prefix, *[viewer.id] * 4)))
 
 
 async def _by_name(query: str, prefix: str, *values: int) -> Iterable[sql.Row]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from webapp.accounts import passwords
 from webapp.accounts.models import User
-from webapp.accounts.names import RESERVED, new_code, search_keys, skeleton
+from webapp.accounts.names import RESERVED, new_code, search_keys, skeleton, sort_key
+from webapp.accounts.viewer import EVERYONE
 from webapp.cli.demo import words
 from webapp.cli.demo.faces import draw_face
 from webapp.cli.demo.rows import Row, batches, write_rows
@@ -30,8 +31,8 @@ async def write_people(chance: random.Random, users: int, bar: Any) -> dict[int,
     password = await passwords.hash_password(PASSWORD)
     portraits = await _store_portraits(min(users, PORTRAITS))
     columns = (
-        "code, username, skeleton, display_name, bio, picture, password_hash, is_guest, is_admin, created_at, "
-        "last_seen_at"
+        "code, username, skeleton, display_name, sort_name, presence_for, bio, picture, password_hash, is_guest, "
+        "is_admin, created_at, last_seen_at"
     )
     for batch in batches(_accounts(chance, users, password, portraits)):
         await transaction.transact(write_rows, "user", columns, batch)
@@ -57,7 +58,8 @@ def _accounts(chance: random.Random, users: int, password: str, portraits: dict[
         joined = now - MONTHS_BACK - timedelta(days=2, seconds=chance.randrange(90 * 86400))
         seen = max(joined, now - timedelta(minutes=min(1e6, chance.paretovariate(0.5))))
         picture = portraits.get(len(codes))
-        yield code, username, skeleton(username), shown, bio, picture, password, False, False, joined, seen
+        names_of = code, username, skeleton(username), shown, sort_key(shown), EVERYONE
+        yield *names_of, bio, picture, password, False, False, joined, seen
 
 
 async def _store_portraits(people: int) -> dict[int, str]:
