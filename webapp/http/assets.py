@@ -23,8 +23,12 @@ from webapp.http import minifier, negotiate
 STATIC = settings.STATIC
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
 VENDOR_SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js")
-# The parts of one function; what the first one declares is known to all others.
-OWN_SCRIPTS = tuple(f"js/{name}.js" for name in ("page", "stream", "log", "composer", "times", "drafts", "upgrade"))
+# The parts of one function; what the first ones declare is known to all others.
+OWN_SCRIPTS = tuple(
+    f"js/{name}.js" for name in ("helpers", "page", "stream", "loader", "log", "composer", "times", "drafts", "upgrade")
+)
+# A bundle of its own, which js/loader.js loads with the first press: every part in the folder, by name.
+ACTS_HELPERS, ACTS = "js/helpers.js", "js/acts"
 # The ground of every page; what rooms need besides, and what all other pages do.
 STYLES = {"app.css": "css", "room.css": "css/room", "pages.css": "css/pages"}
 # What is served at all; the rest of the folder (licences, notes) is for people who read the source.
@@ -126,9 +130,9 @@ async def manifest(request: Request) -> Response:
 def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
     """Return every served name with its content (bundles, and files that are in none), and why none is minified."""
     sheets = {name: _stylesheets(directory / folder) for name, folder in STYLES.items()}
-    bundled = {directory / script for script in VENDOR_SCRIPTS + OWN_SCRIPTS} | {
-        sheet for bundle in sheets.values() for sheet in bundle
-    }
+    acts = [directory / ACTS_HELPERS, *sorted((directory / ACTS).glob("*.js"))]
+    bundled = {*(directory / script for script in VENDOR_SCRIPTS + OWN_SCRIPTS), *acts}
+    bundled |= {sheet for bundle in sheets.values() for sheet in bundle}
     files = {
         _name(path.relative_to(directory)): path
         for path in sorted(directory.rglob("*"))
@@ -136,15 +140,20 @@ def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
     }
     texts = {name: _text(bundle) for name, bundle in sheets.items()}
     texts |= {name: _text([path]) for name, path in files.items() if path.suffix == ".css"}
-    texts["app.js"] = "(()=>{\n" + _text(directory / script for script in OWN_SCRIPTS) + "\n})()"
+    texts["app.js"] = _function(directory / script for script in OWN_SCRIPTS)
+    texts["acts.js"] = _function(acts)
     try:
         texts, problem = minifier.minify(texts), ""
     except minifier.Unavailable as error:
         problem = f"script and styles are served as they are, larger than they need be: {error}"
     # Those of others come as they were made.
-    texts["app.js"] = ";\n".join([_text([directory / script]) for script in VENDOR_SCRIPTS] + [texts["app.js"]])
+    texts["app.js"] = ";\n".join([_text([directory / name]) for name in VENDOR_SCRIPTS] + [texts["app.js"]])
     contents = {name: path.read_bytes() for name, path in files.items()}
     return contents | {name: text.encode() for name, text in texts.items()}, problem
+
+
+def _function(scripts: Iterable[Path]) -> str:
+    return "(()=>{\n" + _text(scripts) + "\n})()"
 
 
 def _text(files: Iterable[Path]) -> str:

@@ -1,0 +1,11 @@
+// What every part of our script uses. All parts together are one function in one bundle (see webapp/http/assets.py),
+// each in a block of its own; what is declared outside of a block is known to all. There are two bundles, and both begin
+// with this: app.js comes with every page, acts.js (the folder acts/) with the first press.
+// Every page works without script: each listener says why it is worth having. They listen on document, so that what
+// htmx swaps in later is covered too.
+const find = css => document.querySelector(css);
+const findAll = css => document.querySelectorAll(css);
+const on = (names, act, where = document) => names.split(" ").forEach(name => where.addEventListener(name, act));
+const onStream = (names, act) => on(names, event => event.target.id == "stream" && act(event));
+// A log is read at its end where it is scrolled up by less than this many pixels; a reversed column counts from the end.
+const isScrolledUp = element => element.scrollTop < -100;

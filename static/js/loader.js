@@ -1,0 +1,47 @@
+// What only a press needs (the folder acts/, one bundle) comes with the first one: a page that is only read never
+// loads it. What is done before it has come waits for it. Where it can't be loaded the browser does what it would
+// without script.
+// Needs the script element's data-acts, the address of the bundle.
+{
+  const { acts } = document.currentScript.dataset;
+  // What must not be done without it, by the kind of event; of all else what the browser does is right.
+  const HELD = { submit: "#composer[data-unsent]" };
+  const RETRY_MS = 2000;
+  const waiting = [];
+  let script, isHere = !acts, isPassing;
+  const load = () => {
+    if (script || isHere) return;
+    script = document.createElement("script");
+    script.src = acts;
+    script.onload = script.onerror = ({ type }) => {
+      isHere = type == "load";
+      if (!isHere) {
+        script.remove();
+        script = null;
+        // While the line is cut the page of the browser's own would only say that: the next try may get through.
+        if (isCut) return waiting.length && setTimeout(load, RETRY_MS);
+        isPassing = true;
+      }
+      waiting.splice(0).forEach(act => act());
+      isPassing = false;
+    };
+    document.head.append(script);
+  };
+  // A press, a key, text that is dictated or pasted, a click by whatever stands in for a mouse. Focus is none of them:
+  // the page sets it by itself.
+  on("pointerdown keydown input click submit", event => {
+    if (isHere || isPassing) return;
+    load();
+    const { type, target, submitter } = event;
+    if (event.defaultPrevented) return;
+    // A key has done in a field what keys do there; what else it may mean is for the bundle to know.
+    if (type == "keydown") return waiting.push(() => isHere && target.dispatchEvent(new KeyboardEvent(type, event)));
+    const held = HELD[type] && target.closest(HELD[type]);
+    if (!held) return;
+    event.preventDefault();
+    // A click on its button submits a form in every browser; not all have requestSubmit.
+    waiting.push(() => (type == "submit" ? submitter || held.querySelector("button") : target).click());
+  });
+  // What was written on the page before, and could not be sent from there (see acts/outbox.js).
+  try { sessionStorage.outbox && load(); } catch {}
+}

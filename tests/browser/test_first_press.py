@@ -1,0 +1,45 @@
+"""What only a press needs comes with the first one, and nothing that was done before it came is lost."""
+
+from playwright.sync_api import Route
+
+from tests.browser.conftest import Meet
+
+ACTS = "**/static/acts.*.js"
+SAYS_KEYS = """document.addEventListener("keydown", event => {
+    if (event.key == "?") document.title = "asked for " + event.target.localName;
+});"""
+
+
+def test_a_page_that_is_only_read_does_not_load_it_and_the_first_press_does_once(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("Quiet"))
+    assert not alice.times_requested("/static/acts")
+    with alice.page.expect_response(ACTS):
+        alice.page.mouse.click(5, 5)
+    alice.page.keyboard.press("Tab")
+    alice.page.mouse.click(5, 5)
+    assert alice.times_requested("/static/acts") == 1
+
+
+def test_a_key_that_was_pressed_before_it_has_come_is_handed_on(meet: Meet) -> None:
+    alice = meet("alice")
+    held: list[Route] = []
+    alice.page.route(ACTS, lambda route: held.append(route))
+    alice.open(alice.make_room("Keys"))
+    alice.page.keyboard.press("?")
+    alice.until(lambda: held, "the request")
+    assert "asked" not in alice.page.title()
+    held[0].fulfill(body=SAYS_KEYS, content_type="text/javascript")
+    alice.until(lambda: alice.page.title() == "asked for body", "the key")
+
+
+def test_what_could_not_be_loaded_is_loaded_by_the_next_press(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("net::ERR_FAILED")
+    alice.page.route(ACTS, lambda route: route.abort())
+    alice.open(alice.make_room("Again"))
+    with alice.page.expect_event("requestfailed"):
+        alice.page.mouse.click(5, 5)
+    alice.page.unroute(ACTS)
+    with alice.page.expect_response(ACTS):
+        alice.page.mouse.click(5, 5)
