@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -20,12 +21,14 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import access
 from webapp.conversations.models import Membership, Room
+from webapp.conversations.queries import room_by_id
+from webapp.conversations.seats import RoomRow
 from webapp.core.errors import NotFound
 from webapp.db import sql, transaction
 from webapp.messages import posting, rendering
 from webapp.messages.models import MAX_LENGTH, Message, new_nonce
 from webapp.messages.posting import Posted
-from webapp.messages.queries import PAGE_SIZE, list_after
+from webapp.messages.queries import PAGE_SIZE, first_since, list_after
 from webapp.presence.tracker import tracker
 
 FORM = "application/x-www-form-urlencoded"
@@ -60,6 +63,12 @@ def nonce_in(page: httpx2.Response) -> str:
 async def now(room: Room) -> Room:
     """The room's row as it is."""
     return await Room.get(id=room.id)
+
+
+async def room_row(room: Room) -> RoomRow:
+    found = await room_by_id(room.id)
+    assert found
+    return found
 
 
 async def message(room: Room, number: int = 1) -> Message:
@@ -612,6 +621,61 @@ async def test_a_day_begins_at_the_midnight_of_the_site(
     assert ">23:59</time>" in log(page)[2]
     assert ">00:00</time>" in log(page)[3]
     assert 'datetime="2024-05-03">Friday, 3 May 2024<' in log(page)[5]
+
+
+async def test_a_day_leads_to_its_first_message_or_the_next_one_after_it(
+    alice: Person, room: Room, at: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SITE_TIMEZONE", ZoneInfo("Europe/Berlin"))
+    for time in ("2024-04-30 21:59:59", "2024-04-30 22:00:00", "2024-05-01 09:00:00", "2024-05-04 00:00:00"):
+        at(time)
+        await fill(room, alice, 60)
+    leads = {
+        day: (await alice.get(f"{room.path}?date={day}")).headers["Location"].removeprefix(room.path)
+        for day in ("1999-01-01", "2024-04-30", "2024-05-01", "2024-05-02", "2024-05-04", "2024-05-05")
+    }
+    assert leads == {
+        "1999-01-01": f"?around=1#message-{room.id}-1",
+        "2024-04-30": f"?around=1#message-{room.id}-1",
+        "2024-05-01": f"?around=61#message-{room.id}-61",
+        "2024-05-02": f"?around=181#message-{room.id}-181",
+        "2024-05-04": f"?around=181#message-{room.id}-181",
+        "2024-05-05": "",
+    }
+    page = await alice.get(room.path)
+    assert 'type="date" name="date" required min="2' in page.text
+    assert f'href="{room.path}/messages/1"' in page.text
+
+
+@pytest.mark.parametrize("date", ["", "x", "2024-13-01", "20240501", "0001-01-01", "9999-12-31", "-2024-01-01"])
+async def test_what_is_no_day_leads_nowhere(alice: Person, room: Room, date: str) -> None:
+    await fill(room, alice, 1)
+    assert said(await alice.get(f"{room.path}?date={date}")) == {1: "line 1"}
+
+
+async def test_a_day_in_a_room_without_messages_is_the_room(alice: Person, room: Room) -> None:
+    assert (await alice.get(f"{room.path}?date=2024-05-01")).headers["Location"] == room.path
+    assert 'name="date"' not in (await alice.get(room.path)).text
+
+
+async def test_the_first_message_of_a_moment_is_found_whatever_the_size_of_the_room(
+    alice: Person, room: Room, at: Callable[[str], None]
+) -> None:
+    """Also where those before it were deleted."""
+    begin = datetime(2024, 5, 1, tzinfo=UTC)
+    for count in (1, 2, 49, 50, 51, 101):
+        await Message.filter(room_id=room.id).delete()
+        await Message.bulk_create(
+            Message(
+                room_id=room.id, number=number, posted_version=number, version=number, body="", html="",
+                created_at=begin + timedelta(minutes=number),
+            )
+            for number in range(2, count + 1)
+        )  # fmt: skip
+        row = replace(await room_row(room), last_number=count)
+        found = [await first_since(row, begin + timedelta(minutes=number)) for number in range(count + 2)]
+        last = count if count > 1 else 0
+        assert found == [min(2, last), min(2, last), *range(2, count + 1), 0][: count + 2]
 
 
 async def test_what_follows_a_removed_message_stands_on_its_own(

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ MOST = {
     "a chat in which nothing was said": 6,
     "an earlier page": 3,
     "the page around a message": 5,
+    "the way to a day": 6,  # at the sizes below in three steps, or four
     "a resume": 2,
     "a resume that gets the last page": 3,
     "a post": 6,
@@ -215,6 +216,10 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         answer = await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         assert answer.status_code == 200, answer.text
 
+    async def get_day() -> None:
+        answer = await client.get(f"{room.path}?date={datetime.now(UTC) - timedelta(days=3):%Y-%m-%d}")
+        assert "#message-" in answer.headers["Location"], answer.headers
+
     async def post(room: Room) -> None:
         answer = await client.post(f"{room.path}/messages", data={"body": "Hello", "nonce": ""})
         assert answer.status_code == 303, answer.text
@@ -245,6 +250,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a chat in which nothing was said": lambda: get(f"/chat/{last.code}"),
         "an earlier page": lambda: get(f"{room.path}?before={middle}", HX_Request="true"),
         "the page around a message": lambda: get(f"{room.path}?around={middle}"),
+        "the way to a day": lambda: get_day(),
         "a resume": lambda: changes.log(room.id, [room.version - 10, room.version - 3]),
         "a resume that gets the last page": lambda: changes.log(room.id, [None]),
         "a post": lambda: post(room),
@@ -340,6 +346,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.get_row, room, room.last_number // 2),
         (messages.changes_since, room, room.version - 10),
         (messages.last_number_at, room.id, room.version - 10),
+        (messages.first_since, room, datetime.now(UTC) - timedelta(days=3)),
         (messages.list_after, room, room.last_number // 2, 100),
         (messages.stored_before, room.id, room.last_number // 2, [(user.id, "a nonce"), (other.id, "another")]),
         (strangers.company_in, [room.id, chat.id]),

@@ -1,6 +1,6 @@
 """Moments in the way that people read them, on the site's own clock; script makes it the reader's."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -12,6 +12,11 @@ from webapp.core.i18n import current_language
 def to_site_time(moment: datetime) -> datetime:
     """The moment in the site's time zone."""
     return moment.astimezone(settings.SITE_TIMEZONE)
+
+
+def beginning_of(day: date) -> datetime:
+    """The moment at which a day begins for the site."""
+    return datetime.combine(day, time.min, settings.SITE_TIMEZONE).astimezone(UTC)
 
 
 def format_time(moment: datetime) -> str:

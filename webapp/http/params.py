@@ -1,7 +1,10 @@
 """Numbers, words and pages in queries and forms: read here alone, within their bounds."""
 
+import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Generic, TypeVar
 
 from starlette.requests import Request
@@ -31,6 +34,13 @@ def choice(request: Request, name: str, choices: Mapping[str, T], default: T) ->
 def page_number(request: Request, most: int = MAX_PAGES) -> int:
     """Return the number of the page of a list, from 1."""
     return max(1, whole(query(request, "page"), 1, most))
+
+
+def day(text: str) -> date | None:
+    """Return the day in a field as browsers write it (2026-11-30); None where it is none."""
+    with contextlib.suppress(ValueError):
+        return date.fromisoformat(text) if re.fullmatch(r"(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}", text) else None
+    return None
 
 
 def whole(text: str, default: T, most: int = MAX_WHOLE) -> int | T:

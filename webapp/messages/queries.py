@@ -122,6 +122,34 @@ async def last_number_at(room_id: int, version: int) -> int:
     return int(rows[0]["number"]) if rows else 0
 
 
+# How many messages one step towards a moment looks at: three steps find a message among a hundred thousand.
+SAMPLES = 50
+
+
+async def first_since(room: RoomRow, moment: datetime) -> int:
+    """
+    Return the number of the first message of that moment or later; 0 where there is none.
+
+    Times rise with numbers: it takes samples by number, and others between the two around the moment, until they are
+    neighbours. An index by time would cost every post something.
+    """
+    low, high = 1, room.last_number + 1
+    while low < high:
+        step = max(1, (high - low) // SAMPLES)
+        numbers = range(low, high, step)
+        rows = await sql.fetch_all(
+            f"SELECT number FROM message WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}) "
+            "AND created_at >= ? ORDER BY number LIMIT 1",
+            room.id, *numbers, sql.to_db(moment),
+        )  # fmt: skip
+        if rows:
+            high = int(rows[0]["number"])
+            low = max(low, high - step + 1)
+        else:
+            low = numbers[-1] + 1
+    return low if low <= room.last_number else 0
+
+
 async def list_after(room: RoomRow, number: int, limit: int, author_id: int | None = None) -> list[MessageRow]:
     """Return up to so many messages after a number, up to the room's last, in order: of all, or of one author."""
     where, values = "message.room_id = ? AND message.number > ? AND message.number <= ?", [room.id, number]

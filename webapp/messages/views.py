@@ -11,6 +11,7 @@ from webapp.accounts.models import User
 from webapp.conversations import access
 from webapp.conversations.audit import is_on_behalf, record_act
 from webapp.conversations.seats import Seat
+from webapp.core.clock import beginning_of
 from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import engine
@@ -18,15 +19,19 @@ from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.http.params import whole
+from webapp.http.params import day, query, whole
 from webapp.messages import broadcasts, changes, page, posting, typing
 from webapp.messages.models import Changed, Message
-from webapp.messages.queries import PAGE_SIZE, get_row
+from webapp.messages.queries import PAGE_SIZE, first_since, get_row
 
 
 async def show(request: Request) -> Response:
-    """The room at its newest messages, or earlier ones, or around one."""
-    return await page.show(request, await access.for_reading(request))
+    """The room at its newest messages, or earlier ones, or around one; or the way to the first of a day."""
+    seat = await access.for_reading(request)
+    if begins := day(query(request, "date")):
+        number = await first_since(seat.room, beginning_of(begins))
+        return await _lead_to(request, seat, number) if number else responses.see_other(seat.path)
+    return await page.show(request, seat)
 
 
 async def post(request: Request) -> Response:
@@ -70,7 +75,10 @@ async def composer(request: Request) -> Response:
 async def permalink(request: Request) -> Response:
     """Lead to the message in its room: on the live page where it is among the newest, and not hidden there."""
     seat = await access.for_reading(request)
-    number = _numbered(request, seat)
+    return await _lead_to(request, seat, _numbered(request, seat))
+
+
+async def _lead_to(request: Request, seat: Seat, number: int) -> Response:
     row = await get_row(seat.room, number)
     is_elsewhere = number <= seat.room.last_number - PAGE_SIZE or await page.hidden_numbers(seat, [row] if row else [])
     at = f"?around={number}" if is_elsewhere else page.cache_buster(request, seat.room.version)
