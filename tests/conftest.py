@@ -295,6 +295,18 @@ async def room(alice: Person) -> Room:
     return await Room.get(id=seat.room.id)
 
 
+@pytest.fixture
+async def soup(alice: Person, bob: Person, room: Room) -> Room:
+    """Another room that both are in, with the later message."""
+    assert alice.user
+    seat = await opening.open_room(alice.user, "Soup", "")
+    await members.join(await access.by_key(bob.user, seat.room.key))  # type: ignore[arg-type]
+    soup = await Room.get(id=seat.room.id)
+    await alice.say(room, "in tea")
+    await alice.say(soup, "in soup")
+    return soup
+
+
 async def bodies(room: Room) -> list[str]:
     """What the database holds of the room's log, in order."""
     return list(await Message.filter(room_id=room.id).order_by("number").values_list("body", flat=True))

@@ -48,6 +48,17 @@ async def post_as(user: User, room: Room, body: str, nonce: str = "") -> Posted:
     return await posting.post(await access.by_key(user, room.key), body, nonce)
 
 
+async def now(room: Room) -> Room:
+    """Return the room's row as it is."""
+    return await Room.get(id=room.id)
+
+
+async def roles(room: Room) -> dict[str, str]:
+    """Return the role of each member of the room, by user name."""
+    rows = await Membership.filter(room_id=room.id).values_list("user__username", "role")
+    return {str(name): str(role) for name, role in rows}
+
+
 async def befriend(one: Person, other: Person) -> None:
     await direct.ask(who(one), who(other))
     await direct.accept(who(other), who(one))

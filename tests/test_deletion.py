@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import PASSWORD, Person, bodies, person
 from tests.page import words
-from tests.people import make_room, post_as, set_picture, who
+from tests.people import make_room, now, post_as, roles, set_picture, who
 from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.accounts import passwords
@@ -55,15 +55,6 @@ async def leave(one: Person, password: str = PASSWORD, **headers: str) -> httpx2
     if one.user:
         await User.filter(id=one.user.id, password_hash=NO_HASH).update(password_hash=hashed())
     return await one.post(FORM, {"password": password}, **headers)
-
-
-async def now(room: Room) -> Room:
-    return await Room.get(id=room.id)
-
-
-async def roles(room: Room) -> dict[str, str]:
-    rows = await Membership.filter(room_id=room.id).values("role", name="user__username")
-    return {str(row["name"]): str(row["role"]) for row in rows}
 
 
 async def join(one: Person, room: Room) -> None:

@@ -1,0 +1,46 @@
+"""What people do in rooms, and what stands in the database then."""
+
+import re
+from collections.abc import Collection
+from html import unescape
+
+import httpx2
+
+from tests.conftest import Person
+from tests.people import now, roles, who
+from webapp.conversations.models import Room
+from webapp.conversations.seats import KICKED
+
+
+def listed(page: httpx2.Response) -> list[tuple[str, str]]:
+    """The rooms of a list: name and counts."""
+    found = re.findall(r'rooms__name"[^>]*>([^<]*)<.*?rooms__count">([^<]*)<', page.text, re.DOTALL)
+    return [(unescape(name), count) for name, count in found]
+
+
+async def names(one: Person, search: str) -> list[str]:
+    page = await one.client.get("/rooms", params={"q": search})
+    assert page.status_code == 200
+    return [name for name, _ in listed(page)]
+
+
+async def enter(one: Person, name: str, topic: str = "") -> httpx2.Response:
+    return await one.post("/rooms", {"name": name, "topic": topic})
+
+
+async def change(one: Person, room: Room, do: str, **fields: str) -> httpx2.Response:
+    return await one.post(f"{room.path}/settings", {"do": do, **fields})
+
+
+async def kick(owner: Person, room: Room, member: Person, minutes: str = "10") -> httpx2.Response:
+    return await change(owner, room, "kick", who=who(member).code, minutes=minutes)
+
+
+async def assert_counted(room: Room, expected: dict[str, str]) -> None:
+    """These people are in the room with these roles, and the count of its members is right."""
+    assert await roles(room) == expected
+    assert (await now(room)).member_count == len([role for role in expected.values() if role != KICKED])
+
+
+def statuses(answers: Collection[httpx2.Response]) -> list[int]:
+    return [answer.status_code for answer in answers]
