@@ -32,19 +32,25 @@ SLACK = 1.5
 
 
 class Pair:
-    """Two processes of one installation, as two machines would run them."""
+    """
+    Two processes of one installation, as two machines would run them.
+
+    With OLDER_CODE, a checkout of another version, the one is a process of that: the middle of an upgrade.
+    """
 
     def __init__(self, database: str, redis: Redis) -> None:
         self.database, self.redis = database, redis
         env = SETTINGS | {"DATABASE_URL": database, "REDIS_URL": redis.url}
-        self.one, self.other = App(env), App(env)
+        self.older_code = os.environ.get("OLDER_CODE")
+        self.one, self.other = App(env | ({"PYTHONPATH": self.older_code} if self.older_code else {})), App(env)
 
     @property
     def both(self) -> tuple[App, App]:
         return self.one, self.other
 
     def __enter__(self) -> Self:
-        with ThreadPoolExecutor(2) as pool:
+        # The older one refuses a database that the newer one has brought up to date, but goes on with it.
+        with ThreadPoolExecutor(1 if self.older_code else 2) as pool:
             starts = [pool.submit(app.__enter__) for app in self.both]
         try:
             for start in starts:
