@@ -6,6 +6,7 @@ Its pages are those of all rooms: the same addresses, views and templates. A kin
 besides, and its layout in app.py; one whose rooms are not found by a key brings a way to find its seats.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -254,6 +255,44 @@ async def test_the_stream_of_a_kicked_member_ends_at_once(alice: Person, bob: Pe
     await kick(room, alice, bob)
     assert theirs.outbox.is_closed
     assert not hers.outbox.is_closed
+
+
+@pytest.mark.parametrize("kind", ["public", "private"])
+async def test_the_streams_of_a_member_who_leaves_end_at_once_where_only_members_read(
+    alice: Person, bob: Person, kind: str
+) -> None:
+    room = (await make(kind, alice, bob)).room
+    readers = [
+        open_reader(room.id, room.version, "sse", room.path, session=one.session.id, user=who(one).id)
+        for one in (alice, bob, bob)
+    ]
+    for reader in readers:
+        hub().join(reader)
+    assert (await bob.post(f"{room.path}/leave")).status_code == 303
+    is_private = kind == "private"
+    assert [reader.outbox.is_closed for reader in readers] == [False, is_private, is_private]
+    if is_private:
+        assert "You are not in this room any more." in readers[1].outbox.take().decode()
+    for reader in readers:
+        hub().leave(reader)
+
+
+async def test_the_streams_of_a_member_who_leaves_at_another_process_end_here(alice: Person, bob: Person) -> None:
+    room = (await make("private", alice, bob)).room
+    readers = [
+        open_reader(room.id, room.version, "sse", room.path, session=one.session.id, user=who(one).id)
+        for one in (alice, bob)
+    ]
+    for reader in readers:
+        hub().join(reader)
+    await remove(room, alice, bob)
+    hub().bridge.on_message(f'{{"user": {who(bob).id}, "channel": {room.id}}}')
+    async with asyncio.timeout(5):
+        while not readers[1].outbox.is_closed:
+            await asyncio.sleep(0)
+    assert not readers[0].outbox.is_closed
+    for reader in readers:
+        hub().leave(reader)
 
 
 async def test_the_heartbeat_ends_the_streams_of_removed_members_of_private_rooms_alone(

@@ -27,9 +27,16 @@ def room_deleted(room_id: int) -> None:
 
 
 def membership_changed(room_id: int, *users: int) -> None:
-    """These people have joined, read, muted or left the room."""
+    """These people have joined, read or muted the room, or left it: see `left`."""
     for user in users:
         hub().broadcast_reliably("place", user=user, room=room_id)
+
+
+def left(room: RoomRow, user_id: int) -> None:
+    """The person is no member any more: where only members read, their streams end, in every process."""
+    membership_changed(room.id, user_id)
+    if room.kind.is_private:
+        hub().close_streams(endings.REMOVED, f"room:{room.id}", user=user_id)
 
 
 async def blocked(user: int, other: int) -> None:

@@ -87,7 +87,7 @@ async def leave(request: Request) -> Response:
     seat = await access.for_reading(request)
     if seat.membership:
         await members.leave(seat)
-        broadcasts.membership_changed(seat.room.id, user.id)
+        broadcasts.left(seat.room, user.id)
         tracker().leave_now(user.id, seat.room.id)
         changes.member_left(seat.room.id, user)
     return responses.see_other(path_for("lobby"))
