@@ -2,25 +2,25 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Coroutine, Set
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Set
 
 from broadcaster import Broadcast
 
 from webapp.core.tasks import cancel_and_wait
-from webapp.live import states
+from webapp.live import rings, states
 from webapp.live.admission import ReconnectStorm
 from webapp.live.bridge import Bridge
 from webapp.live.channel import FollowingChannel, LogChannel, StateChannel
+from webapp.live.channel_states import CHANNEL_BATCH_SIZE, ChannelStates
 from webapp.live.counters import Counters
 from webapp.live.ending import Ending
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.providers import Providers
 from webapp.live.reader import Reader, deliver
-from webapp.live.states import Due, StateRefresher
+from webapp.live.rings import EndingRing, NewsRing, StateRing, VersionRing
+from webapp.live.states import StateRefresher
 from webapp.live.topics import TopicStates
 
 logger = logging.getLogger(__name__)
@@ -28,12 +28,6 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 1.5
 KEEP_ALIVE_SECONDS = 20.0
-# How many channels one query asks about.
-CHANNEL_BATCH_SIZE = 500
-# Channels of this kind are their number alone on the way between processes, as those of the version before have it;
-# and of the labels that they send these are known here: without the others more readers are checked than need be.
-NUMBERED = "room"
-LABELS = ("session", "user")
 
 
 class Hub:
@@ -44,8 +38,7 @@ class Hub:
         self.counts = Counters()
         self.storm = ReconnectStorm()
         self.channels: dict[str, StateChannel] = {}
-        # For each state of each kind of channel: one that is slow delays no other.
-        self._prompt: dict[tuple[str, str], StateRefresher] = {}
+        self._states = ChannelStates(self.channels, lambda: self.providers, self.spawn, self.storm, self._failed)
         self.bulk = StateRefresher(states.BULK, self.storm, self._failed)
         self.following = {
             kind: TopicStates(kind, source, self.bulk, self.channels) for kind, source in providers.topics.items()
@@ -103,7 +96,7 @@ class Hub:
         while tasks := set(self._tasks):
             await cancel_and_wait(tasks)
         self.channels.clear()
-        self._prompt.clear()
+        self._states.clear()
         self._open.clear()
         self._labelled.clear()
 
@@ -126,7 +119,7 @@ class Hub:
         if (channel := self.channels.get(name)) is None:
             kind = name.partition(":")[0]
             if kind in self.providers.logs:
-                channel = LogChannel(name, self.providers, self.spawn, self._refresh_state, self.counts, self.storm)
+                channel = LogChannel(name, self.providers, self.spawn, self._states.refresh, self.counts, self.storm)
             elif kind in self.following:
                 channel = FollowingChannel(name)
             else:
@@ -174,55 +167,48 @@ class Hub:
         """Publish, here at once and to the other processes, that the channel's log has reached the version."""
         self.counts.changes += 1
         self._announce(channel, version)
-        self.bridge.send(f"{_sent(channel)} {version}", f"v{channel}")
+        self.bridge.send(rings.version_text(channel, version), f"v{channel}")
 
     def refresh(self, channel: str, state: str) -> None:
         """Read a state of the channel that may have changed, here at once and in the other processes."""
-        self._refresh_state(channel, state)
-        self.bridge.send(f"{_sent(channel)} {state}", f"{state}{channel}")
+        self._states.refresh(channel, state)
+        self.bridge.send(rings.state_text(channel, state), f"{state}{channel}")
 
     def refresh_local(self, channel: str, state: str) -> None:
         """Read a state of the channel that may have changed in this process alone."""
-        self._refresh_state(channel, state)
+        self._states.refresh(channel, state)
 
     def broadcast(self, kind: str, **facts: int | str) -> None:
         """Send news of which nothing is stored to every process; while Redis is away, they are dropped."""
         self.providers.news[kind](**facts)
-        self.bridge.send(json.dumps({"news": kind, **facts}))
+        self.bridge.send(rings.news_text(kind, facts))
 
     def broadcast_reliably(self, kind: str, **facts: int | str) -> None:
         """Send news of what is stored to every process; while Redis is away, they wait."""
         self.providers.news[kind](**facts)
-        text = json.dumps({"news": kind, **facts})
+        text = rings.news_text(kind, facts)
         self.bridge.send(text, text)
 
     def close_streams(self, ending: Ending, channel: str = "", **labels: int) -> None:
         """End the streams of the channel that carry these labels, in every process: their right has ended."""
         for reader in self.readers(channel, **labels):
             self.close_stream(reader, ending)
-        text = json.dumps(labels | ({"channel": _sent(channel)} if channel else {}))
+        text = rings.ending_text(channel, labels)
         self.bridge.send(text, text)
 
     def _on_ring(self, text: str) -> None:
         try:
-            if text.startswith("{"):
-                self._on_message(json.loads(text))
-                return
-            channel, _, what = text.partition(" ")
-            if what.isdigit():
-                self._announce(_received(channel), int(what))
-            else:
-                self._refresh_state(_received(channel), what)
+            match rings.read(text):
+                case VersionRing(channel, version):
+                    self._announce(channel, version)
+                case StateRing(channel, state):
+                    self._states.refresh(channel, state)
+                case NewsRing(kind, facts):
+                    self.providers.news[kind](**facts)
+                case EndingRing(channel, labels):
+                    self.spawn(self._recheck(channel, labels))
         except (ValueError, KeyError, TypeError, AttributeError):
             logger.warning("a ring could not be read: %.80r", text)
-
-    def _on_message(self, message: dict[str, Any]) -> None:
-        if kind := message.pop("news", None):
-            self.providers.news[kind](**message)
-        else:
-            channel = message.get("channel")
-            labels = {label: message[label] for label in LABELS if label in message}
-            self.spawn(self._recheck(_received(channel) if channel is not None else "", labels))
 
     def _announce(self, name: str, version: int) -> None:
         self.mark_topic(name)
@@ -245,36 +231,6 @@ class Hub:
         """Read again which topics the channel follows, and send its readers the whole of them."""
         kind, _, number = channel.partition(":")
         self.following[kind].restart(int(number))
-
-    def _refresh_state(self, name: str, state: str) -> None:
-        channel = self.channels.get(name)
-        if channel and state in self.providers.states.get(channel.kind, ()) and channel.shows(state):
-            refresher = self._refresher(channel.kind, state)
-            refresher.mark(refresher.queues[0], channel.number)
-
-    def _refresher(self, kind: str, state: str) -> StateRefresher:
-        if (refresher := self._prompt.get((kind, state))) is None:
-            refresher = self._prompt[kind, state] = StateRefresher(states.PROMPT, self.storm, self._failed)
-
-            async def read(numbers: list[int]) -> None:
-                await self._read_state(kind, state, numbers)
-
-            def count_readers(number: int) -> int:
-                return len(channel.present) if (channel := self.channels.get(f"{kind}:{number}")) else 0
-
-            refresher.queues.append(Due(read, CHANNEL_BATCH_SIZE, count_readers))
-            self.spawn(refresher.run())
-        return refresher
-
-    async def _read_state(self, kind: str, state: str, numbers: Collection[int]) -> None:
-        """Read the state of those of the channels that are open, and on which a page shows it."""
-        begun = asyncio.get_running_loop().time()
-        channels = [channel for number in numbers if (channel := self.channels.get(f"{kind}:{number}"))]
-        wanted = [channel.number for channel in channels if channel.shows(state)]
-        found = await self.providers.states[kind][state](wanted) if wanted else {}
-        for number, payload in found.items():
-            if isinstance(channel := self.channels.get(f"{kind}:{number}"), LogChannel):
-                channel.set_state(state, payload, begun)
 
     async def _recheck(self, channel: str, labels: dict[str, int]) -> None:
         """Another process has ended these rights. It may have been a while ago, so the database is asked."""
@@ -346,7 +302,7 @@ class Hub:
         for kind, numbers in by_kind.items():
             await self._check_versions(kind, numbers)
             for state in self.providers.states.get(kind, ()):
-                await self._read_state(kind, state, numbers)
+                await self._states.read(kind, state, numbers)
 
     async def _check_versions(self, kind: str, numbers: list[int]) -> None:
         versions = await self.providers.logs[kind].versions(numbers)
@@ -370,16 +326,3 @@ class Hub:
         while True:
             await asyncio.sleep(KEEP_ALIVE_SECONDS)
             await deliver((reader for reader in self.readers() if reader.outbox.is_empty), KEEP_ALIVE)
-
-
-def _sent(channel: str) -> str | int:
-    """Return the channel as the bridge carries it."""
-    kind, _, number = channel.partition(":")
-    return int(number) if kind == NUMBERED else channel
-
-
-def _received(channel: str | int) -> str:
-    """Return the channel that the bridge carried; raises ValueError for what is none."""
-    if isinstance(channel, str) and ":" in channel:
-        return channel
-    return f"{NUMBERED}:{int(channel)}"
