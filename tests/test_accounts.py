@@ -190,7 +190,7 @@ async def test_the_user_name_is_no_password(visitor: Person, username: str, pass
         ("<script>alert(1)</script>", "<script>alert(1)</script>"),
     ],
 )
-async def test_the_name_for_others_is_kept_clean_and_shown_as_text(visitor: Person, name: str, shown: str) -> None:
+async def test_the_display_name_is_cleaned_and_shown_as_text(visitor: Person, name: str, shown: str) -> None:
     await visitor.post("/register", NEWCOMER | {"display_name": name})
     user = await User.get(username="dora")
     assert user.display_name == shown
@@ -295,7 +295,7 @@ async def test_people_write_about_themselves_and_others_read_it_as_text(alice: P
         ("bio", "x" * 301, "Use at most 300 characters."),
     ],
 )
-async def test_a_profile_that_cannot_be_saved_keeps_what_was_typed(
+async def test_a_refused_profile_comes_back_with_what_was_typed(
     alice: Person, field: str, value: str, sentence: str
 ) -> None:
     typed = {"display_name": "Alicia", "bio": "Tea."}

@@ -94,7 +94,7 @@ def test_a_name_that_is_not_served_has_no_address() -> None:
             assets.url(name)
 
 
-def test_the_current_address_may_be_kept_for_ever(client: TestClient) -> None:
+def test_the_current_address_is_immutable(client: TestClient) -> None:
     answer = client.get(assets.url("app.js"))
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
@@ -104,7 +104,7 @@ def test_the_current_address_may_be_kept_for_ever(client: TestClient) -> None:
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_an_address_from_before_an_upgrade_still_works_but_is_not_kept(client: TestClient) -> None:
+def test_an_address_from_before_an_upgrade_works_but_is_not_cached(client: TestClient) -> None:
     for address in ("/static/app.0123456789.js", "/static/app.js"):
         answer = client.get(address)
         assert answer.status_code == 200
@@ -250,7 +250,7 @@ def test_what_we_serve_is_minified() -> None:
     assert assets.problem() == ""
 
 
-def test_a_missing_script_stops_the_start_and_keeps_what_was_loaded(
+def test_a_missing_script_stops_the_start_and_leaves_the_loaded_bundle(
     client: TestClient, folder: Path, serve: Serve
 ) -> None:
     serve(folder)
@@ -334,7 +334,7 @@ def test_every_icon_that_a_template_names_is_drawn() -> None:
 
 
 @pytest.mark.parametrize(("name", "most"), [("app.js", SCRIPT_BYTES), ("acts.js", ACTS_BYTES)])
-def test_a_script_bundle_keeps_within_its_budget(client: TestClient, name: str, most: int) -> None:
+def test_a_script_bundle_is_within_its_budget(client: TestClient, name: str, most: int) -> None:
     head = client.head(assets.url(name), headers={"Accept-Encoding": "br"})
     assert head.headers["Content-Encoding"] == "br"
     assert int(head.headers["Content-Length"]) <= most

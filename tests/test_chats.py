@@ -260,7 +260,7 @@ async def test_a_stranger_asks_with_the_first_message(alice: Person, charlie: Pe
     assert "/events?after" not in page.text
 
 
-async def test_until_there_is_an_answer_nothing_of_the_other_is_told(
+async def test_before_the_answer_nothing_of_the_recipient_is_shown(
     alice: Person, charlie: Person, request_of_charlie: Room
 ) -> None:
     await alice.get(request_of_charlie.path)
@@ -326,7 +326,7 @@ async def test_becoming_friends_accepts_it(alice: Person, charlie: Person, reque
     assert not await Membership.exists(room_id=request_of_charlie.id, is_request=True)
 
 
-async def test_a_request_can_be_ignored_and_nobody_is_told(
+async def test_an_ignored_request_is_not_reported_to_its_sender(
     alice: Person, charlie: Person, request_of_charlie: Room
 ) -> None:
     await charlie.get(request_of_charlie.path)
@@ -407,7 +407,7 @@ async def test_a_block_in_the_middle_leaves_the_history_and_ends_the_rest(
     assert (await alice.post(f"{chat.path}/messages/1/remove")).status_code == 303  # what is theirs stays theirs
 
 
-async def test_neither_can_tell_who_blocked(alice: Person, bob: Person, chat: Room) -> None:
+async def test_neither_of_two_learns_who_blocked(alice: Person, bob: Person, chat: Room) -> None:
     await block(alice, bob)
     await alice.get(chat.path)
     pages = [words(await one.get(chat.path)) for one in (alice, bob)]
@@ -490,7 +490,7 @@ async def test_the_page_of_a_chat_shows_receipts_and_not_who_is_here(
     assert [reader.labels for reader in streams] == [{"session": alice.session.id, "user": who(alice).id}] * 2
 
 
-async def test_the_request_of_somebody_blocked_is_out_of_sight(
+async def test_the_request_of_a_blocked_person_is_hidden(
     alice: Person, charlie: Person, request_of_charlie: Room
 ) -> None:
     await block(alice, charlie)
@@ -498,7 +498,7 @@ async def test_the_request_of_somebody_blocked_is_out_of_sight(
     assert (await alice.post(f"{request_of_charlie.path}/messages", {"body": "x", "nonce": "1"})).status_code == 403
 
 
-async def test_somebody_who_has_left_leaves_what_was_said(alice: Person, bob: Person, chat: Room) -> None:
+async def test_messages_of_a_deleted_account_stay_in_the_chat(alice: Person, bob: Person, chat: Room) -> None:
     await User.filter(id=who(bob).id).delete()
     page = await alice.get(chat.path)
     assert page.status_code == 200
@@ -531,7 +531,7 @@ def test_there_are_routes_to_try() -> None:
 
 
 @pytest.mark.parametrize(("route", "method"), ROUTES)
-async def test_no_address_of_a_chat_tells_anybody_else_that_it_exists(
+async def test_no_address_of_a_chat_reveals_it_to_others(
     alice: Person, charlie: Person, admin: Person, visitor: Person, chat: Room, route: str, method: str
 ) -> None:
     def path(key: str) -> str:
@@ -630,7 +630,7 @@ async def test_the_line_follows_when_the_newest_is_edited_or_removed(alice: Pers
     assert len(await line()) == 120
 
 
-async def test_the_last_line_of_somebody_blocked_is_not_shown_for_a_room(
+async def test_the_last_line_of_a_room_is_hidden_where_its_author_is_blocked(
     alice: Person, bob: Person, room: Room
 ) -> None:
     await bob.say(room, "rude words")

@@ -208,7 +208,7 @@ def test_the_first_process_of_a_container_ends_while_it_starts(here: Installatio
             process.kill()
 
 
-def test_names_in_the_file_that_are_not_ours_are_told_of(migrated: Installation) -> None:
+def test_unknown_names_in_the_env_file_are_reported(migrated: Installation) -> None:
     (migrated.folder / ".env").write_text("POSTGRES_PASSWORD=s3cret\n")
     said = migrated.run("check")
     assert "POSTGRES_PASSWORD in .env is no setting of Parley's" in said
@@ -261,12 +261,12 @@ def test_an_address_that_does_not_exist_is_a_sentence(here: Installation) -> Non
     assert "--port" in here.run("serve", "--port", "99999", code=2)
 
 
-def test_several_workers_on_sqlite_are_refused_and_told_of_postgresql(here: Installation) -> None:
+def test_several_workers_on_sqlite_are_refused_with_a_word_on_postgresql(here: Installation) -> None:
     assert "Set DATABASE_URL to a PostgreSQL database" in here.run("serve", "--workers", "2", code=1)
     assert not here.data.exists()
 
 
-def test_several_workers_without_redis_are_refused_and_told_of_it(here: Installation) -> None:
+def test_several_workers_without_redis_are_refused_with_the_reason(here: Installation) -> None:
     said = here.run("serve", "--workers", "2", code=1, DATABASE_URL="postgres://postgres@127.0.0.1:1/parley")
     assert "Set REDIS_URL" in said
 
@@ -461,7 +461,7 @@ def test_a_system_without_a_coding_reads_our_files_as_what_they_are(migrated: In
     migrated.run("createsuperuser", "--username", "ada", "--password", PASSWORD, **bare)
 
 
-def test_an_existing_account_becomes_an_administrator_and_keeps_its_password(migrated: Installation) -> None:
+def test_an_existing_account_becomes_an_administrator_with_the_same_password(migrated: Installation) -> None:
     migrated.run("createsuperuser", "--username", "ada", "--password", PASSWORD)
     with closing(sqlite3.connect(migrated.data / "parley.sqlite3")) as database, database:
         database.execute('UPDATE "user" SET is_admin = 0')

@@ -134,7 +134,7 @@ async def test_passwords_are_not_tried_out_here(alice: Person, monkeypatch: pyte
 # What goes and what stays.
 
 
-async def test_the_account_goes_and_everybody_is_told_goodbye(alice: Person, visitor: Person) -> None:
+async def test_a_deleted_account_ends_with_a_goodbye_page(alice: Person, visitor: Person) -> None:
     answer = await leave(alice)
     assert (answer.status_code, answer.headers["location"]) == (303, "/?left=1")
     assert "Max-Age=0" in answer.headers["set-cookie"]
@@ -197,7 +197,7 @@ async def test_a_room_of_theirs_goes_to_who_was_there_longest(
     assert (await dora.post(f"{room.path}/settings", {"do": "topic", "topic": "Scones"})).status_code == 303
 
 
-async def test_who_is_kept_out_inherits_nothing(alice: Person, bob: Person, room: Room) -> None:
+async def test_a_kicked_member_inherits_no_room(alice: Person, bob: Person, room: Room) -> None:
     await Membership.filter(room_id=room.id, user_id=who(bob).id).update(role=KICKED)
     await Room.filter(id=room.id).update(member_count=1)
     await leave(alice)
@@ -218,7 +218,7 @@ async def test_a_room_of_theirs_with_nobody_else_is_deleted(alice: Person, charl
     assert (await charlie.post("/rooms", {"name": room.name, "topic": ""})).status_code == 303, "the name is free"
 
 
-async def test_a_member_is_counted_out_and_one_who_is_kept_out_is_not(
+async def test_deletion_lowers_the_count_for_members_and_not_for_the_kicked(
     alice: Person, bob: Person, charlie: Person, room: Room
 ) -> None:
     await join(charlie, room)
@@ -254,7 +254,7 @@ async def test_notes_to_oneself_go(alice: Person) -> None:
     assert not await Room.exists(id=room.id)
 
 
-async def test_the_picture_of_somebody_who_has_the_same_stays(alice: Person, bob: Person, folder: Path) -> None:
+async def test_the_picture_of_another_with_the_same_stays(alice: Person, bob: Person, folder: Path) -> None:
     digest = await set_picture(alice)
     assert await set_picture(bob) == digest
     await leave(alice)
@@ -425,7 +425,7 @@ async def test_after_a_crash_the_account_is_nobodys_and_the_next_start_finishes(
     assert await roles(room) == {"bob": OWNER}
 
 
-async def test_nobody_else_is_taken_for_somebody_who_leaves(app: object, alice: Person) -> None:
+async def test_nobody_else_is_taken_for_a_deleted_account(app: object, alice: Person) -> None:
     guest = await person(app, "guest-of-honour")
     await User.filter(id=who(guest).id).update(username=None, skeleton=None, is_guest=True)
     await steps.finish_all()

@@ -50,9 +50,7 @@ async def test_an_edit_to_the_same_words_changes_nothing(bob: Person, room: Room
     ("text", "problem"),
     [("", "Write something first."), ("\u200b", "Write something first."), ("x" * 4001, "That is 4,001 characters")],
 )
-async def test_an_edit_that_cannot_be_taken_keeps_what_was_typed(
-    bob: Person, room: Room, text: str, problem: str
-) -> None:
+async def test_a_refused_edit_comes_back_with_what_was_typed(bob: Person, room: Room, text: str, problem: str) -> None:
     await fill(room, bob, 1)
     refused = await bob.post(f"{room.path}/messages/1/edit", {"body": text})
     assert refused.status_code == 422

@@ -276,7 +276,7 @@ async def test_what_they_wrote_in_a_room_that_they_left_is_theirs_too(bob: Perso
     assert "You are not in it any more." in text
 
 
-async def test_a_room_that_keeps_them_out_stays_closed(bob: Person, room: Room) -> None:
+async def test_a_room_that_kicked_them_is_not_exported(bob: Person, room: Room) -> None:
     await bob.say(room, "I was here")
     until = datetime.now(UTC) + timedelta(hours=1)
     await Membership.filter(room_id=room.id, user_id=who(bob).id).update(role=KICKED, kicked_until=until)
@@ -319,7 +319,7 @@ async def test_a_request_is_in_it_until_it_is_ignored(alice: Person, charlie: Pe
     assert "answered" not in text
 
 
-async def test_a_request_of_somebody_blocked_is_not_in_it(alice: Person, charlie: Person) -> None:
+async def test_a_request_of_a_blocked_person_is_not_exported(alice: Person, charlie: Person) -> None:
     await chat(charlie, alice, "May I?")
     await Block.add(who(charlie), who(alice))
     html = await page_of(alice)
@@ -383,7 +383,7 @@ async def nothing(done: int, total: int) -> None:
     """Nobody is told."""
 
 
-async def test_how_much_somebody_wrote_is_counted_without_reading_it(alice: Person, room: Room) -> None:
+async def test_how_much_a_person_wrote_is_counted_without_reading_it(alice: Person, room: Room) -> None:
     if not settings.ON_SQLITE:
         return  # PostgreSQL reads a small table whole, whatever index there is
     with recorded_queries() as queries:
@@ -412,7 +412,7 @@ async def test_a_new_one_takes_the_place_of_the_one_before(alice: Person, folder
     assert (await alice.get(first.path)).status_code == 404
 
 
-async def test_after_a_day_it_is_gone(alice: Person, bob: Person, folder: Path) -> None:
+async def test_an_export_is_deleted_after_a_day(alice: Person, bob: Person, folder: Path) -> None:
     found, his = await ask(alice), await ask(bob)
     await Export.filter(id=found.id).update(since=datetime.now(UTC) - timedelta(hours=24, seconds=1))
     assert (await alice.get(found.path)).status_code == 404, "at once"
@@ -476,7 +476,7 @@ async def test_pressed_twice_at_once_it_is_made_once(alice: Person, folder: Path
     assert files(folder) == [f"{found.run}.zip"]
 
 
-async def test_asked_for_again_while_it_is_made_it_goes_on(alice: Person) -> None:
+async def test_an_export_asked_for_again_while_it_is_made_is_made_once(alice: Person) -> None:
     claimed = await begun(alice)
     await Export.begin(who(alice))
     found = await Export.get(user_id=who(alice).id)
@@ -503,7 +503,7 @@ async def leftover(one: Person, folder: Path, attempts: int = 1) -> str:
     return run
 
 
-async def test_what_a_crash_left_is_begun_anew_at_the_start(alice: Person, folder: Path) -> None:
+async def test_an_export_that_a_crash_cut_short_is_made_again_at_the_start(alice: Person, folder: Path) -> None:
     await stop_making()
     run = await leftover(alice, folder)
     at_the_start = asyncio.create_task(worker.ExportWorker().run())
@@ -514,7 +514,7 @@ async def test_what_a_crash_left_is_begun_anew_at_the_start(alice: Person, folde
     assert files(folder) == [f"{found.run}.zip"]
 
 
-async def test_what_a_crash_left_is_begun_anew_by_the_next_press(alice: Person, folder: Path) -> None:
+async def test_an_export_that_a_crash_cut_short_is_made_again_by_the_next_press(alice: Person, folder: Path) -> None:
     run = await leftover(alice, folder)
     assert (await press(alice)).status_code == 303
     assert (await made(alice)).run != run
@@ -556,7 +556,9 @@ async def test_who_was_taken_for_dead_and_wakes_up_spoils_nothing(alice: Person,
     assert files(folder) == [f"{current.run}.zip"]
 
 
-async def test_a_process_that_stops_lets_go_of_it(alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_stops_gives_its_export_back(
+    alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reached = asyncio.Event()
 
     async def endless(*_: object) -> None:

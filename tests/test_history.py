@@ -332,7 +332,7 @@ async def test_what_follows_a_removed_message_stands_on_its_own(
     assert list(groups(await alice.get(room.path)).values()) == ["day", "same", "own", "same"]
 
 
-async def test_the_words_of_somebody_who_left_stay(alice: Person, bob: Person, room: Room) -> None:
+async def test_messages_of_a_deleted_account_stay(alice: Person, bob: Person, room: Room) -> None:
     await bob.say(room, "my legacy")
     await User.filter(id=who(bob).id).delete()
     page = await alice.get(room.path)
@@ -365,7 +365,7 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(bob: Person, room: 
     assert (await bob.get(f"{room.path}{path}", If_None_Match='W/"another"')).status_code == 200
 
 
-async def test_the_frame_of_the_composer_is_never_kept_because_its_nonce_is_used_once(bob: Person, room: Room) -> None:
+async def test_the_frame_of_the_composer_is_never_cached_as_its_nonce_is_used_once(bob: Person, room: Room) -> None:
     first, second = [await bob.get(f"{room.path}/composer") for _ in range(2)]
     assert first.headers["Cache-Control"] == "no-store"
     assert "ETag" not in first.headers

@@ -213,14 +213,14 @@ async def test_the_choice_of_an_account_counts_before_all_others(alice: Person) 
     assert current_language().code == "en", "a request's language ends with it"
 
 
-async def test_a_signed_in_person_who_uses_the_form_keeps_the_language_with_the_account(alice: Person) -> None:
+async def test_the_language_form_stores_the_choice_with_the_account(alice: Person) -> None:
     assert alice.user
     await alice.post("/language", {"language": "de"})
     assert (await User.get(id=alice.user.id)).language == "de"
     assert "language" not in alice.client.cookies
 
 
-async def test_what_is_wrong_is_told_in_the_language_of_who_asked(alice: Person, room: Room) -> None:
+async def test_errors_are_in_the_language_of_the_request(alice: Person, room: Room) -> None:
     empty = await alice.say(room, " ", **GERMAN)
     assert "Schreib erst etwas." in empty.text
     gone = await alice.get("/rooms/nowhere", **GERMAN)

@@ -74,7 +74,7 @@ def test_what_is_installed_from_a_wheel_serves_from_another_folder(wheel: Path, 
 
 
 @pytest.mark.slow
-def test_the_command_of_a_wheel_serves_somebody_who_has_nothing_else(source: Path) -> None:
+def test_the_command_of_a_wheel_serves_without_a_checkout(source: Path) -> None:
     """With its dependencies from the package index, in an environment with pip alone; as nobody, where root tests."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:

@@ -369,7 +369,7 @@ UNDER_WAY = [
 
 
 @pytest.mark.parametrize(("kind", "happens", "status", "sentence"), UNDER_WAY)
-async def test_what_changes_while_a_post_is_under_way_is_answered_and_the_draft_kept(
+async def test_a_post_refused_under_way_is_answered_with_its_draft(
     alice: Person,
     bob: Person,
     monkeypatch: pytest.MonkeyPatch,

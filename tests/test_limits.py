@@ -126,7 +126,7 @@ async def test_the_mark_of_a_known_browser_opens_no_other_account(app: object, a
     assert (await enter(browser)).status_code == 429
 
 
-async def test_guesses_from_elsewhere_keep_nobody_from_changing_the_password(
+async def test_guesses_from_elsewhere_do_not_stop_a_change_of_the_password(
     app: object, alice: Person, guessed: None
 ) -> None:
     await known_password(alice)

@@ -618,7 +618,7 @@ def test_what_was_typed_is_what_is_read(typed: str, html: str) -> None:
         ("", "mailto:tea@example.com", "."),
     ],
 )
-def test_an_address_ends_where_the_sentence_goes_on(before: str, address: str, after: str) -> None:
+def test_an_address_ends_before_the_punctuation_of_its_sentence(before: str, address: str, after: str) -> None:
     html = render_markdown(f"{before}{address}{after}")
     reading = Reading(html)
     assert [words for tag, words in reading.pieces if tag == "a"] == [address]

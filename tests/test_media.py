@@ -149,7 +149,7 @@ async def test_who_spares_data_gets_initials_alone(alice: Person, room: Room) ->
     assert "save-data" not in (await alice.get(room.path, Save_Data="off")).text.partition("</head>")[2][:40]
 
 
-async def test_a_page_with_and_one_without_pictures_are_told_apart(alice: Person) -> None:
+async def test_a_page_with_and_one_without_pictures_have_different_etags(alice: Person) -> None:
     await send(alice, plain())
     full, saving = await alice.get("/lobby"), await alice.get("/lobby", Save_Data="on")
     assert full.headers["etag"] != saving.headers["etag"]
@@ -220,7 +220,7 @@ def told(image: Image.Image) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-async def test_nothing_that_a_file_says_about_itself_is_kept(alice: Person, folder: Path, kind: str) -> None:
+async def test_no_metadata_of_a_picture_is_stored(alice: Person, folder: Path, kind: str) -> None:
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
     exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.5), 3: "E", 4: (13.0, 24.0, 18.0)})
@@ -389,7 +389,7 @@ def display_p3() -> bytes:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-async def test_colours_of_a_phone_are_kept_as_they_look(kind: str, mode: str) -> None:
+async def test_colours_of_a_phone_are_stored_as_they_look(kind: str, mode: str) -> None:
     # In Display P3, what is (220, 60, 50) there is (239, 35, 36) in sRGB.
     if (kind, mode) == ("JPEG", "RGBA"):
         mode = "RGB"
@@ -487,7 +487,7 @@ async def test_too_many_pictures_are_too_many(alice: Person, monkeypatch: pytest
     assert (await send(alice, None, display_name="Alicia")).status_code == 303, "without a picture it is no picture"
 
 
-async def test_a_disk_that_is_full_is_told(alice: Person, folder: Path) -> None:
+async def test_a_full_disk_refuses_a_picture_with_the_reason(alice: Person, folder: Path) -> None:
     folder.write_text("a file where the folder should be")
     answer = await send(alice, plain())
     assert answer.status_code == 503
@@ -495,7 +495,7 @@ async def test_a_disk_that_is_full_is_told(alice: Person, folder: Path) -> None:
     assert await picture_of(alice) is None
 
 
-async def test_a_name_that_cannot_be_used_keeps_the_picture_out_too(alice: Person, folder: Path) -> None:
+async def test_a_refused_name_refuses_the_picture_too(alice: Person, folder: Path) -> None:
     answer = await send(alice, plain(), display_name=" ")
     assert answer.status_code == 422
     assert "Write a name that others can see." in answer.text
@@ -638,7 +638,7 @@ async def test_a_new_picture_comes_in_place_of_the_old_one(alice: Person, folder
     assert sorted(path.name for path in folder.iterdir()) == [f"{digest}-96.webp", f"{digest}.webp"]
 
 
-async def test_a_picture_that_somebody_else_has_too_stays(alice: Person, bob: Person, folder: Path) -> None:
+async def test_a_picture_that_another_person_has_too_stays(alice: Person, bob: Person, folder: Path) -> None:
     await send(alice, plain())
     await send(bob, plain())
     await send(alice, None, remove_picture="1")
@@ -647,7 +647,7 @@ async def test_a_picture_that_somebody_else_has_too_stays(alice: Person, bob: Pe
     assert len(list(folder.iterdir())) == 2
 
 
-async def test_who_lets_go_and_who_takes_the_same_at_the_same_moment(
+async def test_a_picture_released_and_taken_at_the_same_moment_stays(
     alice: Person, bob: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whenever between the steps of one the other comes, the one who has it has its files."""
@@ -722,7 +722,7 @@ async def test_there_is_nothing_to_sweep_without_a_folder(app: object) -> None:
 # Serving.
 
 
-async def test_a_picture_is_served_to_keep_and_as_nothing_but_a_picture(alice: Person, visitor: Person) -> None:
+async def test_a_picture_is_served_immutable_and_as_nothing_but_a_picture(alice: Person, visitor: Person) -> None:
     await send(alice, plain())
     answer = await visitor.get(f"/pictures/{await picture_of(alice)}.webp")
     assert answer.status_code == 200
@@ -776,7 +776,7 @@ async def test_nothing_is_sent_to_where_pictures_are_served(alice: Person) -> No
     assert (await alice.post(f"/pictures/{await picture_of(alice)}.webp")).status_code == 405
 
 
-async def test_the_picture_of_somebody_else_is_not_changed(app: object, alice: Person) -> None:
+async def test_the_picture_of_another_person_is_not_changed(app: object, alice: Person) -> None:
     await send(alice, plain())
     before = await picture_of(alice)
     mallory = await person(app, "mallory")

@@ -180,7 +180,7 @@ async def away(*args: object) -> object:
     raise engine.OperationalError("connection refused")
 
 
-async def test_whoever_finds_the_database_away_it_is_one_line(
+async def test_an_unreachable_database_is_one_line_in_the_log(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(hub(), "providers", replace(hub().providers, access_checks=[away]))

@@ -46,7 +46,7 @@ def problems(operations: list[Any]) -> list[str]:
     return found
 
 
-def test_only_operations_that_keep_every_row_are_used() -> None:
+def test_migrations_use_only_operations_that_lose_no_row() -> None:
     names = [path.stem for path in FOLDER.glob("0*.py")]
     assert names
     for name in names:

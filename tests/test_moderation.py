@@ -185,7 +185,7 @@ async def test_twice_is_as_good_as_once_and_another_person_counts(alice: Person,
     assert await Report.all().count() == 2
 
 
-async def test_a_report_needs_a_reason_and_keeps_what_was_typed(alice: Person, rude: str) -> None:
+async def test_a_report_without_a_reason_comes_back_with_what_was_typed(alice: Person, rude: str) -> None:
     for reason, text, problem in (
         ("", "Read this", "Choose what is wrong"),
         ("<b>", "Read this", "Choose what is wrong"),
@@ -208,7 +208,7 @@ async def test_the_ladder_of_reporting(visitor: Person, alice: Person, rude: str
     assert not await Report.exists()
 
 
-async def test_reports_are_throttled_and_the_words_kept(
+async def test_a_throttled_report_comes_back_with_what_was_typed(
     alice: Person, rude: str, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
@@ -339,7 +339,7 @@ async def test_a_warning_needs_words(alice: Person, admin: Person, rude: str) ->
 
 
 @pytest.mark.parametrize(("do", "hours"), [("suspend", 1), ("suspend", 24), ("suspend", 168), ("suspend", 720)])
-async def test_somebody_is_suspended_for_a_time(
+async def test_an_account_is_suspended_for_a_time(
     alice: Person, bob: Person, admin: Person, rude: str, do: str, hours: int
 ) -> None:
     await decide(admin, await reported(alice, rude), do, hours=str(hours))
@@ -359,7 +359,7 @@ async def test_a_shorter_time_does_not_end_a_longer_one(
     assert (await again(bob)).banned_until == PERMANENT
 
 
-async def test_everything_that_waits_about_somebody_is_answered_with_one_decision(
+async def test_one_decision_answers_all_pending_reports_about_a_person(
     alice: Person, charlie: Person, admin: Person, rude: str, room: Room
 ) -> None:
     await report(charlie, rude)
@@ -389,9 +389,7 @@ async def test_two_reports_about_one_person_decided_at_once_count_once(
     assert await AuditEntry.all().count() == 1
 
 
-async def test_administrators_are_not_kept_out_by_mistake(
-    app: object, alice: Person, admin: Person, room: Room
-) -> None:
+async def test_administrators_can_not_be_banned(app: object, alice: Person, admin: Person, room: Room) -> None:
     eve = await person(app, "eve", is_admin=True)
     await eve.say(room, RUDE)
     found = await reported(alice, f"message:{room.key}:1")
@@ -404,7 +402,7 @@ async def test_administrators_are_not_kept_out_by_mistake(
     assert (await decide(admin, found, "dismiss")).status_code == 303
 
 
-async def test_about_somebody_who_has_left_a_report_is_only_dismissed(
+async def test_a_report_about_a_deleted_account_can_only_be_dismissed(
     alice: Person, bob: Person, admin: Person, rude: str
 ) -> None:
     found = await reported(alice, rude)
@@ -417,7 +415,7 @@ async def test_about_somebody_who_has_left_a_report_is_only_dismissed(
     assert (await decide(admin, found, "dismiss")).status_code == 303
 
 
-async def test_somebody_is_let_back_in_once(app: object, alice: Person, bob: Person, admin: Person, rude: str) -> None:
+async def test_a_ban_is_lifted_once(app: object, alice: Person, bob: Person, admin: Person, rude: str) -> None:
     eve = await person(app, "eve", is_admin=True)
     await decide(admin, await reported(alice, rude), "ban")
     assert "Bob" in words(await admin.get("/moderation/out"))
@@ -473,7 +471,7 @@ async def test_every_address_says_so_and_until_when(
     assert await Message.filter(room_id=room.id).count() == 3
 
 
-async def test_whoever_is_kept_out_may_sign_out_and_go(
+async def test_a_banned_person_may_sign_out_and_delete_the_account(
     alice: Person, bob: Person, admin: Person, visitor: Person, rude: str
 ) -> None:
     await User.filter(id=who(bob).id).update(password_hash=passwords.hasher.hash(PASSWORD))
@@ -497,7 +495,7 @@ async def test_whoever_is_kept_out_may_sign_out_and_go(
     assert not await User.exists(id=who(bob).id)
 
 
-async def test_whoever_is_kept_out_is_not_asked_to_read_a_warning(bob: Person, room: Room) -> None:
+async def test_a_banned_person_is_not_asked_to_acknowledge_a_warning(bob: Person, room: Room) -> None:
     await User.filter(id=who(bob).id).update(warning="Mind your words", banned_until=PERMANENT)
     for path in ("/lobby", "/settings/delete"):
         assert "Mind your words" not in (await bob.get(path)).text
@@ -529,7 +527,7 @@ async def test_their_open_pages_end_at_once(alice: Person, bob: Person, admin: P
     hub().leave(other)
 
 
-async def test_another_process_asks_the_database_who_is_kept_out(alice: Person, bob: Person, room: Room) -> None:
+async def test_another_process_reads_bans_from_the_database(alice: Person, bob: Person, room: Room) -> None:
     readers = [
         open_reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id) for one in (alice, bob)
     ]
@@ -556,7 +554,7 @@ def test_the_hash_of_an_address_is_another_every_day_and_says_nothing() -> None:
     assert address_hash(asking("2001:db8::1")) == address_hash(asking("2001:db8::2"))
 
 
-async def test_nobody_new_comes_from_the_address_of_somebody_kept_out(
+async def test_nobody_registers_from_the_address_of_a_banned_person(
     app: object, alice: Person, bob: Person, admin: Person, visitor: Person, rude: str
 ) -> None:
     await visitor.post("/register", {"username": "troll", "password": PASSWORD})
@@ -639,7 +637,7 @@ async def test_a_guest_reports_nothing_else(app: object, rude: str, bob: Person)
     assert not await Report.exists()
 
 
-async def test_a_mask_is_reported_and_the_account_behind_it_kept_out(app: object, alice: Person, admin: Person) -> None:
+async def test_a_reported_mask_gets_the_account_behind_it_banned(app: object, alice: Person, admin: Person) -> None:
     guest = Person(app)
     chat = await meet(guest, alice)
     assert (await report(guest, "stranger")).status_code == 303
@@ -659,7 +657,7 @@ async def test_a_mask_is_reported_and_the_account_behind_it_kept_out(app: object
     assert "Stranger has left." in words(await guest.get(chat))
 
 
-async def test_a_guest_is_kept_out_and_does_not_come_back_as_another(app: object, admin: Person) -> None:
+async def test_a_banned_guest_does_not_come_back_as_another(app: object, admin: Person) -> None:
     guest, troll = Person(app), Person(app)
     await meet(guest, troll)
     await report(guest, "stranger")

@@ -115,13 +115,13 @@ async def test_my_own_profile_has_nothing_to_ask(alice: Person) -> None:
     assert 'href="/settings/profile"' in answer.text
 
 
-async def test_asking_somebody_who_has_asked_me_accepts(alice: Person, charlie: Person) -> None:
+async def test_a_request_to_a_person_who_has_sent_one_accepts(alice: Person, charlie: Person) -> None:
     await done(alice, "ask", charlie)
     await done(charlie, "ask", alice)
     assert await ties(alice, charlie) == (Relationship.FRIENDS, Relationship.FRIENDS)
 
 
-async def test_a_request_that_was_taken_back_is_gone_for_both(alice: Person, charlie: Person) -> None:
+async def test_a_cancelled_request_disappears_for_both(alice: Person, charlie: Person) -> None:
     await done(alice, "ask", charlie)
     await done(alice, "cancel", charlie)
     assert await ties(alice, charlie) == (Relationship.NONE, Relationship.NONE)
@@ -131,7 +131,7 @@ async def test_a_request_that_was_taken_back_is_gone_for_both(alice: Person, cha
     assert "They have cancelled their request." in words(answer)
 
 
-async def test_a_decline_is_not_told(alice: Person, charlie: Person) -> None:
+async def test_a_decline_is_not_shown_to_the_sender(alice: Person, charlie: Person) -> None:
     await done(alice, "ask", charlie)
     before = [(await alice.get(path)).text for path in (who(charlie).path, "/friends")]
     await done(charlie, "decline", alice)
@@ -140,7 +140,7 @@ async def test_a_decline_is_not_told(alice: Person, charlie: Person) -> None:
     assert names(await charlie.get("/friends")) == []
 
 
-async def test_whoever_was_declined_and_asks_again_does_not_disturb(alice: Person, charlie: Person) -> None:
+async def test_a_declined_request_sent_again_is_not_shown(alice: Person, charlie: Person) -> None:
     await declined(alice, charlie)
     await done(alice, "cancel", charlie)
     assert await ties(alice, charlie) == (Relationship.NONE, Relationship.NONE)
@@ -148,7 +148,7 @@ async def test_whoever_was_declined_and_asks_again_does_not_disturb(alice: Perso
     assert await ties(alice, charlie) == (Relationship.REQUEST_SENT, Relationship.NONE)
 
 
-async def test_after_the_cooling_off_one_may_ask_anew(alice: Person, charlie: Person) -> None:
+async def test_after_the_cooling_off_a_declined_request_may_be_sent_again(alice: Person, charlie: Person) -> None:
     await declined(alice, charlie, COOLING_OFF + timedelta(minutes=1))
     assert await ties(alice, charlie) == (Relationship.NONE, Relationship.NONE)
     assert names(await alice.get("/friends")) == []
@@ -156,7 +156,7 @@ async def test_after_the_cooling_off_one_may_ask_anew(alice: Person, charlie: Pe
     assert await ties(alice, charlie) == (Relationship.REQUEST_SENT, Relationship.REQUEST_RECEIVED)
 
 
-async def test_whoever_declined_and_asks_later_meets_the_wish_that_still_stands(alice: Person, charlie: Person) -> None:
+async def test_a_request_by_the_decliner_accepts_the_pending_one(alice: Person, charlie: Person) -> None:
     """Anything else would tell the one who waits that they were declined."""
     await declined(alice, charlie)
     await done(charlie, "ask", alice)
@@ -401,7 +401,7 @@ async def test_asking_is_limited_also_for_codes_of_nobody(
 
 
 @pytest.mark.parametrize(("action", "told"), [("ask", 2), ("cancel", 2), ("accept", 2), ("remove", 2), ("decline", 1)])
-async def test_both_are_told_of_a_change_but_nobody_that_they_were_declined(
+async def test_a_change_is_sent_to_both_but_a_decline_to_the_decliner_alone(
     alice: Person, charlie: Person, monkeypatch: pytest.MonkeyPatch, action: str, told: int
 ) -> None:
     await prepared(action, alice, charlie)
@@ -442,7 +442,7 @@ async def test_whom_i_blocked_shows_me_no_more_than_the_name(alice: Person, char
     assert "leeks" not in words(await profile(alice, charlie))
 
 
-async def test_whoever_blocks_somebody_learns_nothing_when_those_block_them_too(alice: Person, charlie: Person) -> None:
+async def test_a_blocker_learns_nothing_of_being_blocked_back(alice: Person, charlie: Person) -> None:
     await done(alice, "block", charlie)
     paths = [who(charlie).path, "/friends", f"/people?q={who(charlie).code}"]
     before = [(await alice.get(path)).text for path in paths]
@@ -478,7 +478,7 @@ async def everything(one: Person, code: str, name: str) -> list[tuple[str, int, 
     return [*found, ("message", message.status_code, "", {})]
 
 
-async def test_nobody_can_learn_from_any_address_that_somebody_blocked_them(alice: Person, charlie: Person) -> None:
+async def test_no_address_reveals_to_a_person_that_they_are_blocked(alice: Person, charlie: Person) -> None:
     open_to_all = await charlie.get(who(alice).path)
     assert open_to_all.status_code == 200
     await done(alice, "block", charlie)
@@ -628,7 +628,7 @@ async def test_at_most_twenty_are_found_and_a_friend_is_always_among_them(alice:
     assert found[0] == "Annazzz"
 
 
-async def test_a_search_is_kept_in_its_field_and_never_trusted(alice: Person) -> None:
+async def test_a_search_stands_in_its_field_escaped(alice: Person) -> None:
     answer = await alice.client.get("/people", params={"q": '"><script>alert(1)</script>'})
     assert "<script>alert" not in answer.text
     assert "&#34;&gt;&lt;script&gt;" in answer.text
@@ -795,7 +795,7 @@ async def test_the_choices_are_found_from_every_page_of_the_settings(alice: Pers
 # Blocks from before those of masks stood apart.
 
 
-async def test_an_older_block_without_a_name_keeps_its_force_and_shows_no_name(alice: Person, charlie: Person) -> None:
+async def test_an_older_block_without_a_name_holds_and_shows_no_name(alice: Person, charlie: Person) -> None:
     await VeiledBlock.put(who(alice), who(charlie))
     await VeiledBlock.all().update(everywhere=True)
     assert (await profile(charlie, alice)).status_code == 404

@@ -196,7 +196,7 @@ async def test_in_a_chat_of_two_each_goes_by_itself(alice: Person, bob: Person, 
     assert read == {who(alice).id: 5, who(bob).id: 4}
 
 
-async def test_whoever_goes_away_meanwhile_has_written_all_the_same(alice: Person, room: Room) -> None:
+async def test_a_cancelled_post_that_was_queued_is_stored(alice: Person, room: Room) -> None:
     found = await access.by_key(who(alice), room.key)
     tasks = [asyncio.create_task(posting.post(found, f"line {number}", "")) for number in range(10)]
     await asyncio.sleep(0)
@@ -209,7 +209,7 @@ async def test_whoever_goes_away_meanwhile_has_written_all_the_same(alice: Perso
     await assert_gapless(room, 10)
 
 
-async def test_while_the_database_is_away_everybody_is_told_at_once(
+async def test_while_the_database_is_away_a_whole_group_fails_at_once(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     insert, sizes = posting.insert_rows, []
@@ -233,7 +233,7 @@ async def test_while_the_database_is_away_everybody_is_told_at_once(
     await assert_gapless(room, 5)
 
 
-async def test_transactions_that_cannot_begin_do_not_keep_the_others_from_it(
+async def test_transactions_that_cannot_begin_block_no_others(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turn: Any = in_transaction()
@@ -251,7 +251,7 @@ async def test_transactions_that_cannot_begin_do_not_keep_the_others_from_it(
     assert await bodies(room) == ["kept"]
 
 
-async def test_who_has_waited_too_long_is_told_so_and_finds_the_message_when_they_send_it_again(
+async def test_a_post_that_timed_out_is_found_when_it_is_sent_again(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     insert, go_on = posting.insert_rows, asyncio.Event()
@@ -285,7 +285,7 @@ async def test_nobody_suffers_for_the_one_whose_account_goes_at_that_moment(
     await assert_gapless(room, 3)
 
 
-async def test_who_writes_into_a_room_that_is_deleted_at_that_moment_is_told(alice: Person, bob: Person) -> None:
+async def test_posts_to_a_room_that_is_deleted_meanwhile_are_not_found(alice: Person, bob: Person) -> None:
     room = await make_room(who(alice), "Short")
     found = await access.by_key(who(bob), room.key)
     await Room.close(room.id)
@@ -294,7 +294,7 @@ async def test_who_writes_into_a_room_that_is_deleted_at_that_moment_is_told(ali
     assert not await Message.exists(room_id=room.id)
 
 
-async def test_the_first_message_to_somebody_who_blocks_at_that_moment_makes_no_chat(
+async def test_the_first_message_to_a_person_who_blocks_meanwhile_makes_no_chat(
     alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_: object) -> None:

@@ -262,7 +262,7 @@ MONDAY = datetime(2026, 6, 1, 12, tzinfo=UTC)
         (timedelta(days=3000), "Last seen a while ago"),
     ],
 )
-def test_when_somebody_was_here_is_told_in_coarse_words(ago: timedelta, words: str) -> None:
+def test_when_a_person_was_last_online_is_shown_in_coarse_words(ago: timedelta, words: str) -> None:
     assert str(last_seen_text(MONDAY - ago, MONDAY)) == words
 
 
@@ -351,7 +351,7 @@ async def test_a_process_that_leaves_takes_its_people_along(
 # Telling.
 
 
-async def test_only_the_first_place_and_the_last_are_told(
+async def test_only_the_first_room_and_the_last_change_who_is_online(
     alice: Person, bob: Person, room: Room, clock: Clock, told: list[set[int]]
 ) -> None:
     here = await process()
@@ -373,7 +373,7 @@ async def test_only_the_first_place_and_the_last_are_told(
     assert told[1:] == [{who(alice).id, who(bob).id}]
 
 
-async def test_it_is_told_to_every_process_in_slices(monkeypatch: pytest.MonkeyPatch, told: list[set[int]]) -> None:
+async def test_presence_is_broadcast_in_slices(monkeypatch: pytest.MonkeyPatch, told: list[set[int]]) -> None:
     rung: list[str] = []
     monkeypatch.setattr(hub().bridge, "send", lambda text, key="": rung.append(text))
     broadcasts.changed(range(1, 2 * BATCH_SIZE + 2))
@@ -391,7 +391,7 @@ async def test_news_that_can_not_be_read_harm_nobody(told: list[set[int]], text:
     assert told == []
 
 
-async def test_a_dead_process_is_told_of(
+async def test_the_people_of_a_dead_process_are_broadcast(
     alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -443,7 +443,7 @@ async def test_who_does_not_show_it_is_in_no_list_and_no_number_not_even_their_o
     assert said(await alice.get(room.path)) == "2 here · Alice · Bob"
 
 
-async def test_the_choice_is_told_once_and_only_where_it_changes(
+async def test_a_privacy_choice_is_broadcast_once_and_only_where_it_changes(
     alice: Person, room: Room, clock: Clock, told: list[set[int]], touched: list[tuple[str, str]]
 ) -> None:
     here = await process()
@@ -525,7 +525,7 @@ async def test_only_who_went_is_deleted(alice: Person, bob: Person, clock: Clock
     assert await visits(other) == kept | {(who(alice).id, 1)}
 
 
-async def test_an_account_that_is_gone_does_not_stop_the_others(alice: Person, clock: Clock) -> None:
+async def test_a_deleted_account_does_not_stop_writing_the_others(alice: Person, clock: Clock) -> None:
     here = await process()
     gone = await account("gone")
     here.stream_opened(gone.id, 1)
@@ -578,7 +578,7 @@ async def test_a_page_that_changes_does_not_flicker(
     assert (told, touched) == ([], [])
 
 
-async def test_who_closes_everything_is_gone_when_the_grace_is_over_and_not_a_renewal_later(
+async def test_a_person_who_closes_every_page_is_offline_right_after_the_grace(
     alice: Person, room: Room, clock: Clock
 ) -> None:
     here = await process()

@@ -132,7 +132,7 @@ async def blocking(app: object, alice: Person, zoe: Person) -> Person:
     return blocking
 
 
-async def test_no_address_tells_others_who_talks_who_is_friends_and_who_is_here(
+async def test_no_address_shows_others_chats_friends_or_presence(
     alice: Person, zoe: Person, charlie: Person, blocked: Person, blocking: Person, visitor: Person, room: Room
 ) -> None:
     others = {"a stranger": charlie, "blocked": blocked, "blocking": blocking, "signed out": visitor}
@@ -153,7 +153,7 @@ async def test_no_address_tells_others_who_talks_who_is_friends_and_who_is_here(
     assert await everything(alice, [chat_of(zoe), "/friends", "/lobby"]) != mine, "the two themselves do see it"
 
 
-async def test_no_open_stream_tells_others_who_talks_who_is_friends_and_who_is_here(
+async def test_no_open_stream_shows_others_chats_friends_or_presence(
     alice: Person, zoe: Person, charlie: Person, blocked: Person, blocking: Person, room: Room
 ) -> None:
     others = [charlie, blocked, blocking]

@@ -94,7 +94,7 @@ async def test_one_who_is_kicked_at_one_loses_the_stream_at_the_other_alone(pair
         await hers.until(lambda page: page.bodies == ["Now we are among ourselves"])
 
 
-async def test_one_who_is_kept_out_at_one_loses_everything_at_the_other(pair: Pair, enter: Enter) -> None:
+async def test_a_ban_at_one_process_ends_everything_at_the_other(pair: Pair, enter: Enter) -> None:
     alice, bob, ada = await enter(pair.one, "Alice"), await enter(pair.other, "Bob"), await enter(pair.one, "Ada")
     await pair.execute('UPDATE "user" SET is_admin = true WHERE username = $1', ada.username)
     room = await alice.room(pair.one)
@@ -134,11 +134,13 @@ async def test_how_often_is_counted_for_both_together(pair: Pair, enter: Enter) 
 # What is between them breaks.
 
 
-async def test_while_redis_is_dead_all_goes_on_a_little_later_at_the_other(pair: Pair, enter: Enter) -> None:
+async def test_while_redis_is_dead_the_other_process_shows_everything_a_little_later(pair: Pair, enter: Enter) -> None:
     await goes_on_without_redis(pair, enter, pair.redis.kill, pair.redis.start)
 
 
-async def test_while_redis_is_frozen_all_goes_on_a_little_later_at_the_other(pair: Pair, enter: Enter) -> None:
+async def test_while_redis_is_frozen_the_other_process_shows_everything_a_little_later(
+    pair: Pair, enter: Enter
+) -> None:
     await goes_on_without_redis(pair, enter, pair.redis.freeze, pair.redis.thaw)
 
 
@@ -232,7 +234,7 @@ async def test_after_a_process_was_killed_its_readers_go_on_at_the_other(
         assert "Traceback" not in pair.other.log.read_text()
 
 
-async def test_a_process_that_is_asked_to_leave_says_farewell_and_is_gone_soon(
+async def test_sigterm_sends_farewells_and_ends_the_process_soon(
     postgres_server: Postgres, redis_server: Redis, enter: Enter
 ) -> None:
     with Pair(postgres_server.create(), redis_server) as pair:

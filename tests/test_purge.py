@@ -167,7 +167,7 @@ async def test_of_a_removed_message_nothing_is_left_in_any_file(alice: Person, r
 
 
 @only_sqlite
-async def test_of_an_account_that_is_gone_nothing_is_left_in_any_file(alice: Person, bob: Person, room: Room) -> None:
+async def test_nothing_of_a_deleted_account_is_left_in_any_file(alice: Person, bob: Person, room: Room) -> None:
     await introduce(who(alice), f"{SECRET}", f"{SECRET} is what I am")
     assert in_files(SECRET)
     user = await User.get(id=who(alice).id)

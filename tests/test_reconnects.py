@@ -269,7 +269,7 @@ async def test_a_thousand_people_come_and_go_and_little_is_written(postgres: Pos
     assert gone - left < GRACE_SECONDS + 3
 
 
-async def test_the_people_of_a_killed_process_are_gone_and_the_others_stay(
+async def test_the_people_of_a_killed_process_go_offline_and_the_others_stay(
     postgres: Postgres, redis_server: Redis
 ) -> None:
     site = Site(postgres.create(), redis_server)

@@ -79,7 +79,7 @@ async def test_a_message_that_nobody_can_see_is_refused(bob: Person, room: Room,
     await assert_gapless(room, 1)
 
 
-async def test_what_is_too_long_is_refused_and_kept(bob: Person, room: Room) -> None:
+async def test_a_message_that_is_too_long_comes_back_with_its_text(bob: Person, room: Room) -> None:
     assert MAX_LENGTH == 4000
     for fits in ("x" * 4000, "🎉" * 4000, "\r\n" * 3 + "é" * 4000 + " " * 100, "y" * 1999 + "\r\n" + "y" * 2000):
         assert (await bob.say(room, fits)).status_code == 303, fits[:3]
@@ -101,7 +101,7 @@ async def test_what_is_too_long_is_refused_and_kept(bob: Person, room: Room) -> 
     assert (await bob.say(room, long[1:], nonce)).status_code == 303
 
 
-async def test_characters_that_do_harm_are_left_out_and_the_rest_is_kept(bob: Person, room: Room) -> None:
+async def test_harmful_characters_are_removed_and_the_rest_is_stored(bob: Person, room: Room) -> None:
     await bob.say(room, "a\x00b\x08c\x1b[31m\u202ed\u2066e\ufefff\x7f\u0085")
     await bob.say(room, "one\r\ntwo\rthree\n\n\n\n\n\nfour\ttab  ")
     await bob.say(room, "👩\u200d👩\u200d👧 🏳️\u200d🌈 می\u200cخواهم e\u0301")
@@ -217,7 +217,7 @@ async def test_a_post_from_another_site_is_refused_and_nothing_is_stored(
     assert await bodies(room) == ["from here", "from here too"]
 
 
-async def test_a_browser_that_tells_nothing_posts_with_the_token_of_its_page(bob: Person, room: Room) -> None:
+async def test_a_browser_without_fetch_metadata_posts_with_the_token_of_its_page(bob: Person, room: Room) -> None:
     [token] = set(re.findall(r'name="token" value="([^"]+)"', (await bob.get(room.path)).text))
     request = bob.client.build_request("POST", f"{room.path}/messages", data={"body": "from w3m", "token": token})
     del request.headers["Sec-Fetch-Site"]
@@ -231,7 +231,7 @@ async def test_a_browser_that_tells_nothing_posts_with_the_token_of_its_page(bob
 # The draft is kept.
 
 
-async def test_whoever_is_signed_out_meanwhile_keeps_the_draft(gone: Person, visitor: Person, room: Room) -> None:
+async def test_a_post_after_the_session_ended_gives_the_draft_back(gone: Person, visitor: Person, room: Room) -> None:
     for one in (gone, visitor):
         page = await one.say(room, "a <long> thought")
         assert page.status_code == 401
@@ -295,7 +295,7 @@ async def test_posting_very_often_is_slowed_down_and_loses_nothing(
 
 
 @pytest.mark.parametrize("way", ["page", "framed", "fragment"])
-async def test_what_is_sent_too_often_is_kept_with_its_nonce(
+async def test_a_throttled_post_comes_back_with_its_nonce(
     bob: Person, room: Room, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
@@ -312,7 +312,7 @@ async def test_what_is_sent_too_often_is_kept_with_its_nonce(
 
 
 @pytest.mark.parametrize("error", [OperationalError("gone"), ConnectionRefusedError()], ids=["database", "network"])
-async def test_while_the_database_is_away_the_draft_is_kept(
+async def test_while_the_database_is_away_the_draft_comes_back(
     bob: Person, room: Room, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object, **__: object) -> None:
@@ -338,7 +338,7 @@ async def test_while_the_database_is_away_the_draft_is_kept(
     assert (await bob.say(room, "a <long> thought", "my nonce")).status_code == 303
 
 
-async def test_while_nobody_can_be_recognised_the_draft_is_kept_too(
+async def test_while_sessions_can_not_be_read_the_draft_comes_back(
     bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> None:

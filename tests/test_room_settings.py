@@ -244,7 +244,7 @@ async def test_what_was_written_while_the_room_was_locked_stays_on_the_page(
 # Sending away, for a time.
 
 
-async def test_whoever_is_sent_away_is_out_at_once_and_told_until_when(alice: Person, bob: Person, room: Room) -> None:
+async def test_a_kicked_member_is_out_at_once_and_reads_until_when(alice: Person, bob: Person, room: Room) -> None:
     await bob.say(room, "rude words")
     assert (await bob.get(room.path)).status_code == 200
     await kick(alice, room, bob, "60")
@@ -266,7 +266,7 @@ async def test_whoever_is_sent_away_is_out_at_once_and_told_until_when(alice: Pe
     await assert_counted(room, {"alice": OWNER, "bob": KICKED})
 
 
-async def test_the_open_page_of_whoever_is_sent_away_ends(alice: Person, bob: Person, room: Room) -> None:
+async def test_the_open_page_of_a_kicked_member_ends(alice: Person, bob: Person, room: Room) -> None:
     pages = {
         one: open_reader(room.id, 0, "sse", room.path, session=one.session.id, user=who(one).id) for one in (alice, bob)
     }
@@ -280,9 +280,7 @@ async def test_the_open_page_of_whoever_is_sent_away_ends(alice: Person, bob: Pe
     assert b"The owner of the room has kicked you for a while." in told
 
 
-async def test_what_was_written_when_one_was_sent_away_is_kept_on_the_answer(
-    alice: Person, bob: Person, room: Room
-) -> None:
+async def test_the_draft_of_a_kicked_member_stands_in_the_answer(alice: Person, bob: Person, room: Room) -> None:
     await kick(alice, room, bob)
     page = await bob.say(room, "my side of it")
     assert page.status_code == 403
@@ -325,7 +323,7 @@ async def test_coming_back_at_the_same_moment_in_two_ways_counts_once(alice: Per
     await assert_counted(room, {"alice": OWNER, "bob": MEMBER})
 
 
-async def test_the_owner_may_let_somebody_back_in(alice: Person, bob: Person, room: Room) -> None:
+async def test_the_owner_may_allow_a_kicked_member_back(alice: Person, bob: Person, room: Room) -> None:
     await kick(alice, room, bob)
     page = await alice.get(f"{room.path}/settings")
     assert "Kicked for now Bob until" in words(page)
@@ -335,7 +333,7 @@ async def test_the_owner_may_let_somebody_back_in(alice: Person, bob: Person, ro
     await assert_counted(room, {"alice": OWNER, "bob": MEMBER})
 
 
-async def test_letting_in_somebody_who_is_in_changes_nothing(alice: Person, bob: Person, room: Room) -> None:
+async def test_allowing_back_a_member_changes_nothing(alice: Person, bob: Person, room: Room) -> None:
     assert (await change(alice, room, "pardon", who=who(bob).code)).status_code == 303
     await assert_counted(room, {"alice": OWNER, "bob": MEMBER})
 
@@ -366,9 +364,7 @@ async def test_an_administrator_cannot_be_sent_away(alice: Person, admin: Person
     await assert_counted(room, {"alice": OWNER, "ada": MEMBER})
 
 
-async def test_whoever_is_not_in_the_room_cannot_be_sent_away(
-    alice: Person, bob: Person, charlie: Person, room: Room
-) -> None:
+async def test_only_members_can_be_kicked(alice: Person, bob: Person, charlie: Person, room: Room) -> None:
     await bob.post(f"{room.path}/leave")
     for code in (who(bob).code, who(charlie).code, "", "0000-0000", "\x00", "x" * 10_000):
         for do in ("kick", "hand_over", "pardon"):
@@ -422,7 +418,7 @@ async def test_the_new_owner_owns_and_the_old_one_may_leave(alice: Person, bob: 
     await assert_counted(room, {"bob": OWNER})
 
 
-async def test_a_room_is_not_handed_over_to_somebody_who_left_at_that_moment(
+async def test_a_room_is_not_handed_over_to_a_member_who_leaves_at_that_moment(
     alice: Person, bob: Person, room: Room
 ) -> None:
     member = await Membership.get(room_id=room.id, user_id=who(bob).id)
@@ -432,7 +428,7 @@ async def test_a_room_is_not_handed_over_to_somebody_who_left_at_that_moment(
     await assert_counted(room, {"alice": OWNER})
 
 
-async def test_a_room_is_not_handed_over_to_somebody_who_is_kept_out(alice: Person, bob: Person, room: Room) -> None:
+async def test_a_room_is_not_handed_over_to_a_kicked_member(alice: Person, bob: Person, room: Room) -> None:
     await kick(alice, room, bob)
     refused = await change(alice, room, "hand_over", who=who(bob).code)
     assert refused.status_code == 403
@@ -476,7 +472,7 @@ async def test_a_room_is_deleted_by_its_name_only(alice: Person, room: Room) -> 
     assert (await alice.get(room.path)).status_code == 404
 
 
-async def test_a_deleted_room_is_gone_for_everybody(
+async def test_a_deleted_room_is_not_found_by_anybody(
     alice: Person, bob: Person, charlie: Person, admin: Person, room: Room, unhurried: None
 ) -> None:
     await bob.say(room, "anybody here?")

@@ -121,7 +121,7 @@ async def test_a_visitor_is_asked_to_sign_in(alice: Person, visitor: Person, roo
 # Making a room, or joining the one that has the name.
 
 
-async def test_a_new_room_belongs_to_whoever_named_it(alice: Person) -> None:
+async def test_a_new_room_belongs_to_its_creator(alice: Person) -> None:
     answer = await enter(alice, "Book Club", "One chapter a week")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/rooms/book-club")
     page = words(await alice.get("/rooms/book-club"))
@@ -252,7 +252,7 @@ async def test_names_that_would_share_an_address_get_their_own_at_the_same_momen
         assert list((await roles(room)).values()) == [OWNER]
 
 
-async def test_a_room_that_is_deleted_while_somebody_enters_is_made_anew(
+async def test_a_room_that_is_deleted_while_it_is_joined_is_created_again(
     charlie: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = access.by_key
@@ -305,7 +305,7 @@ async def test_joining_twice_is_joining_once_also_at_the_same_moment(charlie: Pe
     await assert_counted(room, {"alice": OWNER, "charlie": MEMBER})
 
 
-async def test_whoever_leaves_is_gone_and_may_still_read(alice: Person, bob: Person, room: Room) -> None:
+async def test_a_member_who_leaves_is_not_listed_and_may_still_read(alice: Person, bob: Person, room: Room) -> None:
     await bob.say(room, "so long")
     assert f'href="{room.path}"' in (await bob.get("/lobby")).text.partition('id="main"')[0]
     answer = await bob.post(f"{room.path}/leave")
@@ -348,7 +348,7 @@ async def test_leaving_without_having_come_changes_nothing(charlie: Person, room
 
 
 @pytest.mark.parametrize("way", ["join", "leave"])
-async def test_coming_and_going_take_a_form_of_somebody_who_is_signed_in(
+async def test_join_and_leave_accept_only_signed_in_same_origin_posts(
     alice: Person, bob: Person, visitor: Person, room: Room, way: str
 ) -> None:
     wrong = await alice.get(f"{room.path}/{way}")

@@ -183,7 +183,7 @@ async def test_reading_is_open_to_links_from_everywhere(alice: Person, method: s
     assert (await send(alice, method, "/lobby", **headers)).status_code == 200
 
 
-async def test_a_refused_request_is_told_on_a_page_with_a_way_on(alice: Person) -> None:
+async def test_a_refused_request_is_answered_by_a_page_with_a_link(alice: Person) -> None:
     answer = await alice.post("/settings/profile", {"display_name": "M"}, Sec_Fetch_Site="cross-site")
     assert answer.status_code == 403
     assert says(answer, "This came from another site, or from a page that is too old. Open it again and try once more.")
@@ -239,7 +239,7 @@ async def test_the_body_arrives_whole_also_when_it_came_in_pieces(alice: Person)
     assert await name_of(alice) == "Alicia"
 
 
-async def test_somebody_new_registers_with_a_browser_that_says_nothing(visitor: Person) -> None:
+async def test_a_browser_without_fetch_metadata_can_register(visitor: Person) -> None:
     token = await token_of(visitor, "/register")
     before = visitor.client.cookies[COOKIE]
     fields = {"username": "dora", "password": PASSWORD, "token": token}
@@ -417,7 +417,7 @@ def test_an_address_is_counted_by_household(host: str, counted: str) -> None:
 # Cookies and headers.
 
 
-async def test_a_visitor_gets_a_cookie_for_the_visit_and_keeps_it(visitor: Person) -> None:
+async def test_a_visitor_gets_one_cookie_for_the_visit(visitor: Person) -> None:
     first = await visitor.get("/login")
     assert re.fullmatch(rf"{COOKIE}=[\w-]{{32}}\.[\w-]+; Path=/; HttpOnly; SameSite=Lax", first.headers["set-cookie"])
     assert "set-cookie" not in (await visitor.get("/login")).headers
@@ -493,9 +493,7 @@ async def test_https_is_made_a_promise_where_the_operator_wants_it(
     assert name not in (await person.get("/login", X_Forwarded_Proto="http")).headers
 
 
-async def test_of_a_cookie_that_somebody_made_longer_no_more_is_kept_in_memory(
-    alice: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_cookie_made_longer_is_cut_before_it_is_cached(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, kept, read = alice.client.cookies[COOKIE], list[str](), cookie.read_token
 
     def keep(value: str) -> str:
@@ -566,7 +564,7 @@ async def test_pages_are_nobody_elses(visitor: Person, path: str) -> None:
     assert answer.headers["vary"] == "Cookie, HX-Request, Accept-Encoding, Accept-Language"
 
 
-async def test_where_a_form_leads_is_not_kept(alice: Person) -> None:
+async def test_the_answer_to_a_form_is_not_cached(alice: Person) -> None:
     assert (await alice.post("/logout")).headers["cache-control"] == "no-store"
 
 
@@ -636,7 +634,7 @@ A_FILE = b'--limit\r\nContent-Disposition: form-data; name="a"; filename="x"\r\n
         ("multipart/form-data", b""),
     ],
 )
-async def test_a_form_that_cannot_be_read_is_told_on_a_page(alice: Person, kind: str, body: bytes) -> None:
+async def test_an_unreadable_form_is_refused_on_a_page(alice: Person, kind: str, body: bytes) -> None:
     headers = {"Sec_Fetch_Site": "same-origin", "Content_Type": kind}
     answer = await send(alice, "POST", "/settings/profile", body, **headers)
     assert answer.status_code == 400
@@ -692,7 +690,7 @@ async def test_a_wrong_method_is_a_page_too(alice: Person) -> None:
     assert says(answer, "This can't be done here in this way.")
 
 
-async def test_our_own_mistake_is_told_without_its_insides(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_internal_error_page_shows_no_details(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await alice.get(alice.user.path)).status_code == 200
     monkeypatch.setattr(relationships, "profile_by_code", broken)
     answer = await alice.get(alice.user.path)
@@ -713,7 +711,7 @@ async def test_our_own_mistake_reaches_the_server_which_writes_it_down(
 
 
 @pytest.mark.parametrize("query", [(relationships, "profile_by_code"), (sql, "fetch_inline")])
-async def test_a_database_that_is_away_is_told_and_written_down(
+async def test_an_unreachable_database_is_a_page_and_a_line_in_the_log(
     alice: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, query: tuple[object, str]
 ) -> None:
     assert (await alice.get(alice.user.path)).status_code == 200
@@ -753,7 +751,7 @@ async def test_htmx_gets_the_sentence_alone_also_from_the_guard(alice: Person, m
         assert "<html" not in answer.text
 
 
-async def test_somebody_who_hangs_up_is_no_mistake_of_ours(alice: Person) -> None:
+async def test_a_client_that_disconnects_is_no_error(alice: Person) -> None:
     kind, origin = (b"content-type", URLENCODED.encode()), (b"sec-fetch-site", b"same-origin")
     assert await straight(alice, "POST", b"/settings/profile", NOTHING, kind, origin) == [422]
     assert await straight(alice, "POST", b"/settings/profile", GONE, kind, origin) == []
@@ -814,7 +812,7 @@ async def test_two_processes_count_together_through_redis(
 
 
 @pytest.mark.parametrize("harm", [Redis.kill, Redis.freeze])
-async def test_a_process_goes_on_by_itself_when_redis_is_gone(
+async def test_a_process_works_alone_while_redis_is_down(
     own_redis: Redis, limiter: Callable[[str], Limiter], harm: Callable[[Redis], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     one, other = limiter(own_redis.url), limiter(own_redis.url)

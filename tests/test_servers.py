@@ -15,7 +15,7 @@ def subscribe(server: Redis, channel: str) -> socket.socket:
     return connection
 
 
-def test_redis_keeps_nothing_and_answers_every_kind_of_reply(own_redis: Redis) -> None:
+def test_redis_stores_nothing_and_answers_every_kind_of_reply(own_redis: Redis) -> None:
     assert own_redis.cli("SET", "greeting", "hello wörld\r\n") == "OK"
     assert own_redis.cli("GET", "greeting") == "hello wörld\r\n"
     assert own_redis.cli("GET", "nothing") is None
@@ -25,7 +25,7 @@ def test_redis_keeps_nothing_and_answers_every_kind_of_reply(own_redis: Redis) -
         own_redis.cli("NONSENSE")
 
 
-def test_a_killed_redis_is_gone_and_comes_back_empty_on_the_same_port(own_redis: Redis) -> None:
+def test_a_killed_redis_comes_back_empty_on_the_same_port(own_redis: Redis) -> None:
     own_redis.cli("SET", "greeting", "hello")
     first = own_redis.pid
     own_redis.kill()
@@ -60,7 +60,7 @@ async def test_postgres_makes_databases_that_do_not_see_each_other(postgres_serv
     await connection.close()
 
 
-async def test_a_restarted_postgres_cuts_connections_and_keeps_rows() -> None:
+async def test_a_restarted_postgres_cuts_connections_and_loses_no_rows() -> None:
     with Postgres() as server:
         server.start()
         url = server.create()

@@ -68,7 +68,7 @@ async def test_they_are_only_read(alice: Person, path: str) -> None:
     assert (await alice.post(path)).status_code == 405
 
 
-async def test_reading_is_only_said_by_posting(alice: Person, room: Room) -> None:
+async def test_get_on_the_read_address_is_not_allowed(alice: Person, room: Room) -> None:
     assert (await alice.get(f"{room.path}/read")).status_code == 405
 
 
@@ -182,7 +182,7 @@ async def test_of_two_rooms_that_move_together_the_later_comes_to_the_top(
 
 
 @pytest.mark.parametrize("most", ["rooms", "entries"])
-async def test_more_rooms_than_one_pass_takes_are_told_in_their_turn(
+async def test_more_rooms_than_one_pass_takes_are_sent_in_turn(
     alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
     """Also when the first of them is never quiet."""
@@ -377,7 +377,7 @@ async def test_who_is_sent_away_loses_the_room_and_hears_no_more_of_it(
     assert not engine.follows_room(who(bob).id, room.id)
 
 
-async def test_a_message_between_the_kick_and_the_news_of_it_is_not_told(
+async def test_a_message_between_the_kick_and_its_news_is_not_sent(
     alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = await Window.open(bob)
@@ -408,7 +408,7 @@ async def test_a_request_comes_and_is_answered(alice: Person, bob: Person, soup:
     assert window.sidebar[0] == Shown("Alice", "A secret", "1")
 
 
-async def test_a_request_that_is_ignored_goes_and_the_other_is_told_nothing(
+async def test_an_ignored_request_leaves_the_sidebar_and_the_sender_learns_nothing(
     alice: Person, bob: Person, soup: Room
 ) -> None:
     await write(alice, bob, "A secret")
@@ -421,7 +421,7 @@ async def test_a_request_that_is_ignored_goes_and_the_other_is_told_nothing(
     assert hers.text == ""
 
 
-async def test_a_request_of_somebody_who_gets_blocked_goes(alice: Person, bob: Person, soup: Room) -> None:
+async def test_a_request_leaves_the_sidebar_when_its_sender_is_blocked(alice: Person, bob: Person, soup: Room) -> None:
     await write(alice, bob, "A secret")
     window = await Window.open(bob)
     await bob.post(f"{who(alice).path}/block")
@@ -434,7 +434,7 @@ async def test_a_request_of_somebody_who_gets_blocked_goes(alice: Person, bob: P
     assert Shown("Soup", "in soup", "1") in window.sidebar
 
 
-async def test_a_declined_friendship_is_told_to_one_side_alone(alice: Person, bob: Person, soup: Room) -> None:
+async def test_a_declined_friendship_is_sent_to_the_decliner_alone(alice: Person, bob: Person, soup: Room) -> None:
     hers = await Window.open(alice)
     await alice.post(f"/friends/{who(bob).code}/ask")
     await told()
@@ -449,7 +449,7 @@ async def test_a_declined_friendship_is_told_to_one_side_alone(alice: Person, bo
     assert hers.text == ""
 
 
-async def test_two_windows_of_one_person_are_told_the_same(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+async def test_two_windows_of_one_person_are_sent_the_same(alice: Person, bob: Person, room: Room, soup: Room) -> None:
     lobby, elsewhere, there = (
         await Window.open(bob),
         await Window.open(bob, "/rooms"),

@@ -96,9 +96,7 @@ async def test_news_that_comes_while_people_are_read_is_not_lost(
     assert dot(window, bob) is False
 
 
-async def test_a_friend_who_hides_is_gone_and_one_who_is_no_friend_any_more_says_nothing(
-    alice: Person, bob: Person
-) -> None:
+async def test_a_friend_who_hides_is_shown_offline_and_a_former_friend_is_not_shown(alice: Person, bob: Person) -> None:
     await befriend(alice, bob)
     await comes(bob)
     window = await Window.open(alice)
@@ -133,7 +131,7 @@ async def test_the_heartbeat_finds_who_came_and_what_was_said_without_a_word(
     assert window.text == ""
 
 
-async def test_after_the_link_broke_everything_is_told_anew(alice: Person, bob: Person, soup: Room) -> None:
+async def test_after_the_link_broke_sidebars_are_sent_whole(alice: Person, bob: Person, soup: Room) -> None:
     window = await Window.open(bob)
     await befriend(alice, bob)  # told elsewhere, while this process was deaf
     hub().bridge.on_link(False)
@@ -204,7 +202,7 @@ async def test_what_could_not_be_read_is_read_again(
     assert nothing_is_due()
 
 
-async def test_the_task_itself_goes_on_after_a_failure(
+async def test_the_refresher_survives_a_failed_pass(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.run_by_itself(monkeypatch)
@@ -248,7 +246,7 @@ async def test_a_message_that_is_rung_while_a_page_is_welcomed_is_not_lost(
 
 
 @pytest.mark.parametrize("name", ["list", "entries", "dots"])
-async def test_a_reader_may_leave_while_it_is_told(
+async def test_a_reader_may_leave_during_a_pass(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     await befriend(alice, bob)
@@ -274,7 +272,7 @@ async def test_a_reader_may_leave_while_it_is_told(
     assert nobody_is_left()
 
 
-async def test_nothing_is_left_of_people_who_have_gone(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+async def test_nothing_is_left_of_pages_that_were_closed(alice: Person, bob: Person, room: Room, soup: Room) -> None:
     await befriend(alice, bob)
     windows = [await Window.open(one, room=place) for one in (alice, bob) for place in (None, room, soup)]
     await comes(bob)
@@ -302,9 +300,7 @@ def are_held(readers: set[int]) -> bool:
     return any(type(one) is Reader and id(one) in readers for one in gc.get_objects())
 
 
-async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_look_at(
-    alice: Person, bob: Person, soup: Room
-) -> None:
+async def test_a_hundred_changes_of_contacts_are_one_reading(alice: Person, bob: Person, soup: Room) -> None:
     window = await Window.open(bob)
     for _ in range(100):
         engine.refresh_requests(who(bob).id)
@@ -314,16 +310,14 @@ async def test_somebody_who_changes_their_mind_a_hundred_times_is_one_thing_to_l
 
 
 @pytest.mark.parametrize("act", ["friends/{}/cancel", "friends/{}/remove", "people/{}/block", "people/{}/unblock"])
-async def test_who_was_nothing_to_somebody_does_not_feel_what_they_do(
-    alice: Person, bob: Person, soup: Room, act: str
-) -> None:
+async def test_acts_between_unrelated_people_send_nothing(alice: Person, bob: Person, soup: Room, act: str) -> None:
     window = await Window.open(bob)
     assert (await alice.post(f"/{act.format(who(bob).code)}")).status_code == 303
     await told()
     assert window.look() == []
 
 
-async def test_strangers_who_keep_in_touch_find_each_other_in_their_other_windows(alice: Person, bob: Person) -> None:
+async def test_strangers_who_stay_in_touch_find_their_chat_in_their_other_windows(alice: Person, bob: Person) -> None:
     wishes = {"rules": "1", "interests": "", "language": "en"}
     windows = [await Window.open(one) for one in (alice, bob)]
     for one in (alice, bob):
@@ -434,7 +428,7 @@ async def test_what_comes_to_an_open_page_is_delivered(alice: Person, bob: Perso
     assert membership.delivered_number == 2
 
 
-async def test_somebody_else_may_be_in_a_room_with_no_page_open(app: object, alice: Person, room: Room) -> None:
+async def test_a_member_without_an_open_page_is_sent_nothing(app: object, alice: Person, room: Room) -> None:
     dora = await person(app, "dora")
     await dora.say(room, "hello")
     await told()

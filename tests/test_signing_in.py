@@ -76,7 +76,7 @@ async def test_the_user_name_may_be_written_in_any_case(dora: Person, username: 
     ("username", "password"),
     [("dora", "correct horse"), ("nobody7", PASSWORD), ("d0ra", PASSWORD), ("", ""), ("dora", ""), ("dora\n", "\0")],
 )
-async def test_who_is_not_let_in_is_not_told_why(
+async def test_a_refused_sign_in_gives_no_reason(
     app: object, dora: Person, hasher: CountingHasher, username: str, password: str
 ) -> None:
     assert (await enter(Person(app))).status_code == 303
@@ -177,7 +177,7 @@ async def test_signing_in_again_ends_the_session_of_this_browser(dora: Person, a
     assert not await is_signed_in(await with_cookie(app, before))
 
 
-async def test_a_password_hashed_with_older_figures_is_hashed_anew(
+async def test_a_password_hashed_with_older_figures_is_hashed_again(
     dora: Person, hasher: CountingHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = (await User.get(id=dora.user.id)).password_hash
@@ -235,13 +235,13 @@ async def test_a_cookie_that_is_not_ours_is_nobody(alice: Person, app: object) -
         assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Flobby")
 
 
-async def test_a_session_whose_row_is_gone_is_nobody(alice: Person) -> None:
+async def test_a_session_without_its_row_is_signed_out(alice: Person) -> None:
     assert await is_signed_in(alice)
     await Session.filter(user_id=alice.user.id).delete()
     assert not await is_signed_in(alice)
 
 
-async def test_a_session_of_an_account_that_is_gone_is_nobody(alice: Person, charlie: Person) -> None:
+async def test_a_session_of_a_deleted_account_is_signed_out(alice: Person, charlie: Person) -> None:
     assert await is_signed_in(alice)
     await User.filter(id=alice.user.id).delete()
     assert not await is_signed_in(alice)
@@ -263,7 +263,7 @@ async def test_a_form_sent_by_the_signed_out_leads_to_sign_in_and_then_the_lobby
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Flobby")
 
 
-async def test_fragments_and_streams_tell_the_signed_out(visitor: Person, alice: Person) -> None:
+async def test_fragments_and_streams_answer_the_signed_out_with_401(visitor: Person, alice: Person) -> None:
     fragment = await visitor.get("/lobby", HX_Request="true")
     assert fragment.status_code == 401
     assert fragment.text == '<p class="problem" role="alert">You are signed out.</p>'
@@ -274,7 +274,7 @@ async def test_fragments_and_streams_tell_the_signed_out(visitor: Person, alice:
 
 
 @pytest.mark.parametrize("path", ["/sidebar", "/rooms/tea/live", "/rooms/tea/composer"])
-async def test_a_frame_tells_the_signed_out_with_a_way_for_the_whole_window(visitor: Person, path: str) -> None:
+async def test_a_frame_shows_the_signed_out_a_link_for_the_whole_window(visitor: Person, path: str) -> None:
     answer = await visitor.get(path)
     assert answer.status_code == 401
     assert '<base target="_top">' in answer.text
@@ -353,7 +353,7 @@ async def change(person: Person, current: str, password: str) -> httpx2.Response
     return await person.post("/settings/password", {"current": current, "password": password})
 
 
-async def test_a_new_password_signs_out_the_other_devices_and_keeps_this_one(dora: Person, app: object) -> None:
+async def test_a_new_password_signs_out_the_other_devices_and_not_this_one(dora: Person, app: object) -> None:
     await enter(dora)
     (other,) = await devices(app, dora, 1)
     answer = await change(dora, PASSWORD, NEW_PASSWORD)
@@ -459,14 +459,14 @@ async def test_a_reset_link_is_worthless_after_the_password_was_changed(dora: Pe
     assert await worthless(visitor, link)
 
 
-async def test_a_reset_link_of_an_account_that_is_gone_is_worthless(dora: Person, visitor: Person) -> None:
+async def test_a_reset_link_of_a_deleted_account_is_worthless(dora: Person, visitor: Person) -> None:
     link = reset_path(dora.user)
     assert (await visitor.get(link)).status_code == 200
     await User.filter(id=dora.user.id).delete()
     assert await worthless(visitor, link)
 
 
-async def test_a_reset_link_replaces_whoever_was_signed_in(dora: Person, alice: Person) -> None:
+async def test_a_reset_link_replaces_the_session_of_another(dora: Person, alice: Person) -> None:
     await set_by(alice, reset_path(dora.user))
     assert "Dora D." in (await alice.get("/settings/profile")).text
     assert await Session.filter(user_id=alice.user.id).count() == 0

@@ -81,7 +81,7 @@ async def test_no_page_waits_for_a_scan_of_all_messages(
 
 
 @pytest.mark.sqlite
-async def test_a_query_that_takes_long_in_the_event_loop_goes_on_in_a_thread(
+async def test_a_slow_query_of_the_event_loop_is_repeated_in_a_thread(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await write_messages(room)

@@ -117,9 +117,7 @@ async def test_nobody_comes_in_without_accepting_the_rules(guest: Person) -> Non
         ({"language": "xx"}, "Choose one of these"),
     ],
 )
-async def test_wishes_that_cannot_be_used_are_told_beside_the_field(
-    guest: Person, wishes: dict[str, str], said: str
-) -> None:
+async def test_invalid_interests_are_refused_beside_the_field(guest: Person, wishes: dict[str, str], said: str) -> None:
     answer = await guest.post("/strangers/find", WISHES | wishes)
     assert answer.status_code == 422
     assert said in answer.text
@@ -197,7 +195,7 @@ async def test_a_guest_finds_no_room(guest: Person, room: Room) -> None:
     assert await bodies(room) == []
 
 
-async def test_a_guest_is_gone_after_a_day(guest: Person) -> None:
+async def test_a_guest_is_deleted_after_a_day(guest: Person) -> None:
     await find(guest)
     await Session.all().update(created_at=datetime.now(UTC) - timedelta(hours=25))
     assert "I am 18 or older" in (await guest.get("/strangers")).text
@@ -227,7 +225,7 @@ async def test_one_who_stops_is_not_found(guest: Person, other: Person) -> None:
     assert "I am 18 or older" in (await guest.get("/strangers")).text
 
 
-async def test_one_whose_page_is_gone_is_not_found(guest: Person, other: Person) -> None:
+async def test_a_mask_whose_page_has_closed_is_not_matched(guest: Person, other: Person) -> None:
     await find(guest)
     await Stranger.all().update(here_until=0)
     assert await find(other) == "/strangers"
@@ -246,7 +244,7 @@ async def test_an_account_in_two_windows_is_one_stranger(alice: Person) -> None:
     assert await User.filter(is_guest=True).count() == 1
 
 
-async def test_whoever_talks_does_not_wait(guest: Person, chat: str) -> None:
+async def test_a_mask_in_a_chat_does_not_wait(guest: Person, chat: str) -> None:
     assert await find(guest) == chat
     assert not (await stranger(guest)).is_waiting
 
@@ -398,7 +396,7 @@ async def test_when_one_leaves_it_is_over_for_both(guest: Person, other: Person,
     assert await Message.all().count() == 1
 
 
-async def test_the_one_who_is_left_is_told_at_once(guest: Person, other: Person, chat: str) -> None:
+async def test_the_other_learns_at_once_that_a_stranger_left(guest: Person, other: Person, chat: str) -> None:
     room = await chat_of(other)
     reader = masked_reader(
         room.id, 0, "sse", session=(await session_of(other)).id, user=(await stranger(other)).mask_id
@@ -411,7 +409,7 @@ async def test_the_one_who_is_left_is_told_at_once(guest: Person, other: Person,
                 break
 
 
-async def test_one_who_is_gone_is_away_and_then_has_left(guest: Person, other: Person, chat: str) -> None:
+async def test_a_mask_without_a_page_is_away_and_then_has_left(guest: Person, other: Person, chat: str) -> None:
     room = await chat_of(other)
     gone = await stranger(guest)
     stays = await stranger(other)
@@ -444,7 +442,7 @@ async def test_next_asks_once_when_they_have_only_just_met(guest: Person, other:
     assert "Stranger has left" in (await other.get(chat)).text
 
 
-async def test_the_same_two_do_not_meet_again_while_somebody_else_waits(
+async def test_the_same_two_are_not_matched_again_while_a_third_waits(
     app: object, guest: Person, other: Person, chat: str
 ) -> None:
     third = Person(app)
@@ -530,9 +528,7 @@ async def test_a_block_from_a_mask_names_nobody_and_can_be_lifted(
     assert (await find(alice)).startswith("/strangers/chat/")
 
 
-async def test_blocking_by_name_does_not_tell_whether_a_reported_stranger_is_the_same_person(
-    alice: Person, charlie: Person
-) -> None:
+async def test_blocking_by_name_does_not_reveal_a_reported_stranger(alice: Person, charlie: Person) -> None:
     assert charlie.user
     await find(alice)
     await find(charlie)
@@ -605,7 +601,7 @@ async def test_those_who_have_a_chat_already_are_led_to_it(alice: Person, charli
     assert await bodies(room) == ["long ago"]
 
 
-async def test_a_guest_who_registers_keeps_the_chat(guest: Person, alice: Person) -> None:
+async def test_a_guest_who_registers_stays_in_the_chat(guest: Person, alice: Person) -> None:
     await find(guest)
     chat = await find(alice)
     await guest.post(f"{chat}/messages", {"body": "hello from nobody"})
@@ -652,7 +648,7 @@ async def test_ended_chats_are_erased(guest: Person, other: Person, chat: str) -
     assert await where(other) == "/strangers"
 
 
-async def test_chats_that_both_have_gone_from_end_too(guest: Person, other: Person, chat: str) -> None:
+async def test_a_chat_that_both_have_left_ends(guest: Person, other: Person, chat: str) -> None:
     await Stranger.all().update(here_until=0)
     await retention.delete_expired()
     assert (await Room.get(kind=ANONYMOUS.stored)).locked_at is not None
@@ -826,7 +822,7 @@ def test_with_strangers_off_there_are_none() -> None:
     assert done.returncode == 0, done.stderr
 
 
-async def test_whoever_was_reported_answers_a_question_first(guest: Person, other: Person, chat: str) -> None:
+async def test_a_reported_mask_answers_a_question_first(guest: Person, other: Person, chat: str) -> None:
     report = {"about": "stranger", "reason": "insult", "text": ""}
     for _ in range(2):
         assert (await other.post("/report", report)).status_code == 303

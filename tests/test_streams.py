@@ -121,7 +121,7 @@ async def test_after_more_than_500_changes_the_last_page_replaces_the_log(alice:
     assert numbers(frames[2].in_language("en").sse) == list(range(3, 503))
 
 
-async def test_a_room_that_is_gone_has_no_log(room: Room) -> None:
+async def test_a_deleted_room_has_no_log(room: Room) -> None:
     await Room.close(room.id)
     assert await changes.log(room.id, {0}) is None
 
@@ -141,7 +141,7 @@ async def test_without_script_a_style_puts_each_message_in_its_place_and_hides_w
     assert b"again" not in got.sse
 
 
-async def test_an_endless_document_ends_where_the_log_is_sent_anew(alice: Person, room: Room) -> None:
+async def test_an_endless_document_ends_where_the_log_is_sent_again(alice: Person, room: Room) -> None:
     """What it holds can't be taken back, so it is loaded again; a page with script has its log replaced."""
     await say(alice, room, "one", "two")
     reader = open_reader(room.id, None, "html", session=alice.session.id, user=who(alice).id)
@@ -317,7 +317,7 @@ async def test_a_session_that_ended_elsewhere_is_found_by_the_heartbeat(alice: P
     assert not his.outbox.is_closed
 
 
-async def test_one_who_is_kicked_loses_the_stream_and_is_told(alice: Person, bob: Person, room: Room) -> None:
+async def test_a_kicked_member_loses_the_stream_with_the_reason(alice: Person, bob: Person, room: Room) -> None:
     assert bob.user
     his = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=bob.user.id)
     hub().join(his)
@@ -335,7 +335,9 @@ async def test_deleting_a_room_ends_its_streams(alice: Person, bob: Person, room
     assert (await bob.get(f"{room.path}/events")).status_code == 404
 
 
-async def test_the_frame_around_the_endless_document_is_kept_and_leads_to_its_twin(visitor: Person, room: Room) -> None:
+async def test_the_frame_around_the_endless_document_is_cached_and_leads_to_its_twin(
+    visitor: Person, room: Room
+) -> None:
     page = f"page={render.PAGE_VERSION}"
     first = await visitor.get(f"{room.path}/live?frame=a&{page}")
     assert f'content="3;url={room.path}/live?frame=b&amp;{page}"' in first.text

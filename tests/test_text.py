@@ -22,7 +22,7 @@ at_ease = settings(deadline=None, database=None, max_examples=200)
 @at_ease
 @given(TYPED)
 @pytest.mark.parametrize("keep", KEEPERS)
-def test_what_is_kept_stays_the_same_when_it_is_sent_again(keep: Keep, typed: str) -> None:
+def test_cleaning_a_text_twice_changes_nothing(keep: Keep, typed: str) -> None:
     once = keep(typed)
     assert keep(once) == once
 
@@ -30,7 +30,7 @@ def test_what_is_kept_stays_the_same_when_it_is_sent_again(keep: Keep, typed: st
 @at_ease
 @given(TYPED)
 @pytest.mark.parametrize("keep", KEEPERS)
-def test_nothing_that_controls_or_turns_or_hides_is_kept(keep: Keep, typed: str) -> None:
+def test_control_direction_and_hidden_characters_are_removed(keep: Keep, typed: str) -> None:
     kept = keep(typed)
     assert not [c for c in kept if unicodedata.category(c) in ("Cc", "Cs", "Co") and c not in "\n\t"]
     assert not set(kept) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\ufeff\uffff")
@@ -38,7 +38,7 @@ def test_nothing_that_controls_or_turns_or_hides_is_kept(keep: Keep, typed: str)
 
 @at_ease
 @given(TYPED)
-def test_what_is_kept_is_in_the_one_form_that_compares(typed: str) -> None:
+def test_a_cleaned_text_is_normalized(typed: str) -> None:
     for keep in (text.clean_text, text.clean_line):
         assert unicodedata.is_normalized("NFC", keep(typed))
     assert unicodedata.is_normalized("NFKC", text.fold(typed))
@@ -109,19 +109,19 @@ def test_names_fold_by_the_rules_of_their_script(one: str, other: str) -> None:
     assert text.fold(one) == text.fold(other)
 
 
-def test_signs_between_words_keep_names_apart() -> None:
+def test_signs_between_words_make_names_different() -> None:
     assert len({text.fold(name) for name in ("a/b", "a b", "a-b")}) == 3
 
 
-def test_newlines_are_kept_and_trailing_spaces_are_not() -> None:
+def test_newlines_stay_and_trailing_spaces_do_not() -> None:
     assert text.clean_text("\r\n\r\nfirst  \r\nsecond\rthird\n\n") == "first\nsecond\nthird"
 
 
-def test_the_indent_of_the_first_line_is_kept() -> None:
+def test_the_indent_of_the_first_line_stays() -> None:
     assert text.clean_text("\n  code\n    more") == "  code\n    more"
 
 
-def test_at_most_two_empty_lines_are_kept_between_others() -> None:
+def test_at_most_two_empty_lines_stay_between_others() -> None:
     assert text.clean_text("a\n\n\nb") == "a\n\n\nb"
     assert text.clean_text("a\n \n\t\n\n\n\nb") == "a\n\n\nb"
 

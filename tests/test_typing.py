@@ -106,6 +106,6 @@ async def test_in_a_locked_room_nobody_but_the_owner_types(alice: Person, bob: P
     assert (await alice.post(f"{room.path}/typing")).status_code == 204
 
 
-async def test_a_room_that_nobody_has_open_keeps_nothing(bob: Person, room: Room) -> None:
+async def test_a_channel_without_readers_holds_nothing(bob: Person, room: Room) -> None:
     await bob.post(f"{room.path}/typing")
     assert not typing.typists().get(room.id)

@@ -47,7 +47,7 @@ async def test_a_session_that_began_too_long_ago_has_no_viewer(
 
 
 @pytest.mark.parametrize(("until", "shown"), [(timedelta(hours=1), True), (None, False)])
-async def test_who_is_banned_is_told_until_when(app: object, until: timedelta | None, shown: bool) -> None:
+async def test_a_banned_person_reads_until_when(app: object, until: timedelta | None, shown: bool) -> None:
     user = await account("dora")
     (await viewer(user)).require_not_banned()
     end = datetime.now(UTC) + until if until else PERMANENT

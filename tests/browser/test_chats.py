@@ -47,7 +47,7 @@ def test_a_request_is_answered_and_both_talk(meet: Meet, script: bool) -> None:
 
 
 @BOTH
-def test_each_is_told_how_far_their_own_newest_message_has_come(meet: Meet, script: bool) -> None:
+def test_each_reads_the_receipt_of_their_own_newest_message(meet: Meet, script: bool) -> None:
     alice, bob, path = together(meet, script)
     seen = alice.log.locator(".receipt:visible")
     alice.until(lambda: seen.all_inner_texts() == ["Seen"], "word that it was seen")
@@ -62,7 +62,7 @@ def test_each_is_told_how_far_their_own_newest_message_has_come(meet: Meet, scri
     assert not bob.log.locator(".receipt:visible").all_inner_texts()
 
 
-def test_what_the_other_sees_at_once_is_told_at_once(meet: Meet, figure: list[str]) -> None:
+def test_a_receipt_is_shown_as_soon_as_the_other_has_seen_it(meet: Meet, figure: list[str]) -> None:
     alice, bob, _ = together(meet, True)
     took = []
     for number in range(SAMPLES):

@@ -227,9 +227,7 @@ def test_the_same_words_may_be_said_again(meet: Meet, script: bool) -> None:
 
 
 @BOTH
-def test_a_message_that_is_too_long_is_kept_with_the_reason_and_sent_when_it_is_short_enough(
-    meet: Meet, script: bool
-) -> None:
+def test_a_message_that_is_too_long_stays_in_the_composer_until_it_is_short_enough(meet: Meet, script: bool) -> None:
     alice = meet("alice", script)
     alice.forgive("422")
     alice.open(alice.make_room(f"Too long {script}"))
@@ -243,7 +241,7 @@ def test_a_message_that_is_too_long_is_kept_with_the_reason_and_sent_when_it_is_
 
 
 @BOTH
-def test_who_writes_too_often_keeps_the_draft_and_is_told_to_wait(meet: Meet, script: bool, strict_site: App) -> None:
+def test_a_throttled_post_leaves_the_draft_and_says_to_wait(meet: Meet, script: bool, strict_site: App) -> None:
     alice = meet("alice", script, site=strict_site)
     alice.forgive("429")
     alice.open(alice.make_room(f"Too often {script}"))
@@ -255,7 +253,7 @@ def test_who_writes_too_often_keeps_the_draft_and_is_told_to_wait(meet: Meet, sc
 
 
 @BOTH
-def test_who_was_signed_out_meanwhile_keeps_the_draft_and_is_told(meet: Meet, script: bool) -> None:
+def test_a_post_after_signing_out_leaves_the_draft_and_the_reason(meet: Meet, script: bool) -> None:
     alice = meet("alice", script)
     alice.forgive("401")
     alice.open(alice.make_room(f"Signed out {script}"))

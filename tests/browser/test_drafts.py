@@ -59,7 +59,7 @@ def test_a_draft_is_there_again_and_shown_in_the_list_meanwhile(meet: Meet) -> N
     assert drafts(alice) == []
 
 
-def test_a_draft_that_was_sent_or_emptied_is_gone(meet: Meet) -> None:
+def test_a_draft_that_was_sent_or_emptied_is_deleted(meet: Meet) -> None:
     alice = meet("alice")
     tea, soup = alice.make_room("Green tea"), alice.make_room("Hot soup")
     for end in ("send", "empty"):

@@ -22,7 +22,7 @@ def remove(person: BrowserPerson, words: str) -> None:
 
 
 @BOTH
-def test_somebody_registers_makes_a_room_and_is_found_in_the_list_by_another(meet: Meet, script: bool) -> None:
+def test_a_newcomer_creates_a_room_that_another_finds_in_the_list(meet: Meet, script: bool) -> None:
     alice, bob = meet("alice", script), meet("bob", script)
     alice.context.clear_cookies()
     page, name = alice.page, f"Found in the list, {script}"
@@ -142,7 +142,7 @@ def delivery(one: BrowserPerson, other: BrowserPerson, words: str) -> float:
     return took
 
 
-def test_a_room_tells_who_is_there_and_who_has_left(meet: Meet) -> None:
+def test_a_room_shows_who_is_here_and_who_has_left(meet: Meet) -> None:
     alice, nora, bob = meet("Alice"), meet("Nora", PLAIN), meet("Bob")
     room = alice.make_room("Who is there")
 

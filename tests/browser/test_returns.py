@@ -53,7 +53,7 @@ def test_after_a_restart_pages_come_back_with_every_message_once_and_the_draft(
 
 
 @BOTH
-def test_what_was_edited_while_somebody_was_away_stands_in_its_place_when_they_return(
+def test_an_edit_made_while_a_page_was_away_stands_in_its_place_when_it_returns(
     meet: Meet, network: Network, script: bool
 ) -> None:
     alice, bob = meet("alice"), meet("bob", script, base_url=network.url)
@@ -95,7 +95,7 @@ def test_who_missed_too_much_gets_the_last_page_in_place_of_the_log(meet: Meet, 
     bob.reads(*writer.all_words[-100:])
 
 
-def test_who_is_offline_is_told_so(meet: Meet, network: Network) -> None:
+def test_a_page_that_is_offline_says_so(meet: Meet, network: Network) -> None:
     alice, bob = meet("alice"), meet("bob", base_url=network.url)
     room = alice.make_room("Offline")
     alice.open(room)
@@ -124,7 +124,7 @@ def test_the_back_button_shows_everything_once(meet: Meet, script: bool) -> None
     go_away_and_back(alice, bob, f"Back {script}")
 
 
-def test_a_page_that_the_browser_kept_whole_shows_everything_once(
+def test_a_page_from_the_back_forward_cache_shows_everything_once(
     browser: Browser, site: App, meet: Meet, playwright: Playwright
 ) -> None:
     alice = meet("alice")

@@ -153,9 +153,7 @@ def test_who_looks_at_another_tab_is_found_and_stays(come: Come) -> None:
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
-def test_an_administrator_reads_what_was_reported_and_keeps_the_stranger_out(
-    come: Come, meet: Meet, site: App, script: bool
-) -> None:
+def test_an_administrator_reads_a_report_and_bans_the_stranger(come: Come, meet: Meet, site: App, script: bool) -> None:
     ann, ben, ada = come("Ann", script), come("Ben", script), meet("Ada")
     with closing(sqlite3.connect(site.folder / "data/parley.sqlite3")) as database, database:
         assert database.execute("UPDATE user SET is_admin = 1 WHERE code = ?", [ada.code]).rowcount == 1

@@ -44,7 +44,7 @@ def is_older(reader: BrowserPerson) -> bool:
     return "page=00000000" in reader.page.content()
 
 
-def test_a_page_of_an_older_version_says_so_and_loads_itself_anew_once_nothing_is_being_written(meet: Meet) -> None:
+def test_a_page_of_an_older_version_says_so_and_reloads_once_nothing_is_being_written(meet: Meet) -> None:
     alice, ben = meet("alice"), meet("ben")
     room = alice.make_room("Upgrade")
     alice.page.clock.install()

@@ -78,7 +78,7 @@ def wary(playwright: Playwright, site: App, tmp_path: Path) -> Iterator[BrowserP
     context.close()
 
 
-def test_who_refuses_cookies_is_told_so_wherever_one_is_needed(wary: BrowserPerson) -> None:
+def test_a_browser_without_cookies_gets_the_reason_wherever_one_is_needed(wary: BrowserPerson) -> None:
     page = wary.page
     told = page.get_by_text("Your browser keeps no cookies for this site.")
     page.goto(f"{wary.site.url}/login")
@@ -98,7 +98,7 @@ def test_who_refuses_cookies_is_told_so_wherever_one_is_needed(wary: BrowserPers
     told.wait_for()
 
 
-def test_who_keeps_cookies_hears_nothing_of_them(meet: Meet, site: App) -> None:
+def test_a_browser_with_cookies_reads_nothing_of_them(meet: Meet, site: App) -> None:
     bob = meet("bob")
     bob.context.clear_cookies()
     for way in ("Create an account", "Sign in", "Talk to a stranger"):

@@ -134,7 +134,7 @@ async def test_all_are_sent_home_within_five_seconds(count: int) -> None:
         assert lines(app) == []
 
 
-async def test_one_more_than_there_is_room_for_is_told_when_to_come_back() -> None:
+async def test_a_stream_past_the_limit_gets_a_retry_time() -> None:
     with App(SETTINGS | {"MAX_STREAMS": "10"}) as app:
         async with crowd(app) as people:
             room = await people[0].room(app)

@@ -75,7 +75,7 @@ def asleep(person: Person, app: App, room: str) -> socket.socket:
     return page
 
 
-async def test_pages_that_do_not_read_are_let_go_and_delay_nobody(enter: Enter) -> None:
+async def test_pages_that_do_not_read_are_disconnected_and_delay_nobody(enter: Enter) -> None:
     with App(SETTINGS) as app, contextlib.ExitStack() as sockets:
         alice, sloth = await enter(app, "Alice"), await enter(app, "Sloth")
         room = await alice.room(app)

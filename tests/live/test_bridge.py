@@ -145,7 +145,9 @@ async def test_after_it_has_stopped_nothing_of_it_is_left(wire: Wire) -> None:
     assert not hub.channels
 
 
-async def test_what_does_not_hear_that_it_is_over_is_told_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_task_that_ignores_its_cancellation_is_cancelled_again(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.01)
     hub, told = Hub(providers()), []
 
@@ -164,7 +166,7 @@ async def test_what_does_not_hear_that_it_is_over_is_told_again(wire: Wire, monk
     assert told == ["cancelled", "cancelled"]
 
 
-async def test_what_ends_at_the_moment_at_which_it_is_told_again_is_not_waited_for_for_ever(
+async def test_a_task_that_ends_as_it_is_cancelled_again_is_not_waited_for_for_ever(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.0)

@@ -238,7 +238,7 @@ async def test_a_reading_that_never_answers_is_given_up_and_tried_again(
     assert page.heard == "[a]"
 
 
-async def test_a_reader_that_does_not_read_is_let_go_and_the_others_do_not_wait(hub: Hub, log: Log) -> None:
+async def test_a_reader_that_does_not_read_is_disconnected_and_the_others_do_not_wait(hub: Hub, log: Log) -> None:
     stuck = Reader([f"room:{ROOM}"], 0, "sse", {"people"}, {})
     hub.join(stuck)
     page = Page(hub)
@@ -278,7 +278,7 @@ async def test_one_who_leaves_before_being_served_is_not_served(hub: Hub, log: L
     assert hub.readers() == [other.reader]
 
 
-async def test_a_room_that_is_gone_says_so_and_ends(hub: Hub, log: Log) -> None:
+async def test_a_deleted_room_ends_its_streams_with_the_reason(hub: Hub, log: Log) -> None:
     page = Page(hub)
     await still(hub)
     log.exists = False
@@ -287,7 +287,7 @@ async def test_a_room_that_is_gone_says_so_and_ends(hub: Hub, log: Log) -> None:
     assert page.heard == "(deleted)"
 
 
-async def test_one_who_joins_a_room_that_is_gone_is_told(hub: Hub, log: Log) -> None:
+async def test_a_reader_that_joins_a_deleted_room_gets_the_reason(hub: Hub, log: Log) -> None:
     log.exists = False
     page = Page(hub)
     await page.ends()
@@ -468,7 +468,7 @@ class TestStates:
         await still(hub)
         assert page.heard == "<nobody>"
 
-    async def test_a_change_that_nobody_told_of_is_found_by_the_heartbeat(self, hub: Hub, people: Log) -> None:
+    async def test_a_change_without_a_ring_is_found_by_the_heartbeat(self, hub: Hub, people: Log) -> None:
         page = Page(hub)
         await page.hears("<nobody>")
         people.people = "ada"

@@ -82,9 +82,7 @@ class TestOneLargeFrame:
         for reader in (early, late):
             the_hub().leave(reader)
 
-    async def test_a_long_last_page_does_not_make_the_endless_document_begin_anew(
-        self, alice: Person, room: Room
-    ) -> None:
+    async def test_a_long_last_page_does_not_reload_the_endless_document(self, alice: Person, room: Room) -> None:
         assert alice.user
         for number in range(50):
             await post_as(alice.user, room, f"{number} {LONG}", "")
@@ -189,7 +187,7 @@ async def test_an_older_reading_of_a_state_does_not_replace_a_newer_one(
     assert reader.outbox.pending.endswith(b"<new>")
 
 
-async def test_a_room_that_is_gone_is_not_read_again_and_again(hub: Hub, slow: Slow) -> None:
+async def test_a_deleted_room_is_not_read_again_and_again(hub: Hub, slow: Slow) -> None:
     reader = open_reader(7, 0, "sse")
     hub.join(reader)
     await quiet()
@@ -220,7 +218,7 @@ async def test_a_look_at_the_database_that_fails_is_repeated_soon(
     await until(lambda: looks == 3)
 
 
-async def test_who_is_written_while_the_process_is_taken_for_dead_is_written_anew(
+async def test_presence_written_while_the_process_is_taken_for_dead_is_written_again(
     alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert alice.user

@@ -95,7 +95,7 @@ async def test_many_changes_of_one_message_are_many_changes(alice: Person, room:
 
 
 @pytest.mark.parametrize("leap", [MOST_CHANGES + 1, 10**12])
-async def test_after_a_leap_of_the_versions_every_page_gets_the_log_anew(alice: Person, room: Room, leap: int) -> None:
+async def test_after_a_leap_of_the_versions_every_page_gets_the_whole_log(alice: Person, room: Room, leap: int) -> None:
     """What a restore from a backup does: pages hold versions that were lost, and must not keep what they show."""
     assert alice.user
     for number in range(PAGE_SIZE + 5):
