@@ -23,6 +23,8 @@
     if (text && !isEnded) act(text, roomOf(text.form));
   };
   const save = withText((text, room) => {
+    // A room that was opened in place has its draft in a moment: what stands in the field until then is none.
+    if (!text.isFilled) return;
     if (text.value.trim()) drafts[room] = text.value;
     else delete drafts[room];
     store();
@@ -33,6 +35,7 @@
     const { chat } = text.form.dataset, typed = document.activeElement == text && text.value;
     const value = typed || drafts[room] || drafts[chat] || text.defaultValue;
     if (text.value != value) text.value = value;
+    text.isFilled = true;
     delete drafts[chat];
     save();
   });
@@ -99,6 +102,7 @@
     if (target.id == "composer") fill();
     markEntries();
   });
+  onOpen(start);
   // Who goes on writing where the session has ended is told when they send: only what was stored goes.
   on("htmx:response:error htmx:sse:error", ({ detail: { status, ctx } }) => {
     if ((status || ctx?.response?.status) == 401) removeAll();

@@ -7,5 +7,9 @@ const find = css => document.querySelector(css);
 const findAll = css => document.querySelectorAll(css);
 const on = (names, act, where = document) => names.split(" ").forEach(name => where.addEventListener(name, act));
 const onStream = (names, act) => on(names, event => event.target.id == "stream" && act(event));
+// Another room was opened in place (see acts/swap.js).
+const onOpen = act => on("htmx:after:process", ({ target }) => target.id == "main" && act());
+// A press with one of these means something else: a new tab, a download, a line break.
+const hasModifier = event => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
 // A log is read at its end where it is scrolled up by less than this many pixels; a reversed column counts from the end.
 const isScrolledUp = element => element.scrollTop < -100;

@@ -5,7 +5,7 @@
 {
   const { acts } = document.currentScript.dataset;
   // What must not be done without it, by the kind of event; of all else what the browser does is right.
-  const HELD = { submit: "#composer[data-unsent]" };
+  const HELD = { submit: "#composer[data-unsent]", click: "#log .tray a, #log .message__more, #entries a.entry" };
   const RETRY_MS = 2000;
   const waiting = [];
   let script, isHere = !acts, isPassing;
@@ -37,11 +37,13 @@
     // A key has done in a field what keys do there; what else it may mean is for the bundle to know.
     if (type == "keydown") return waiting.push(() => isHere && target.dispatchEvent(new KeyboardEvent(type, event)));
     const held = HELD[type] && target.closest(HELD[type]);
-    if (!held) return;
+    if (!held || hasModifier(event)) return;
     event.preventDefault();
     // A click on its button submits a form in every browser; not all have requestSubmit.
     waiting.push(() => (type == "submit" ? submitter || held.querySelector("button") : target).click());
   });
+  // Rooms that were opened in place share one document: after it was loaded again, a way back to them is a page.
+  on("popstate", () => isHere || location.hash || location.reload(), window);
   // What was written on the page before, and could not be sent from there (see acts/outbox.js).
   try { sessionStorage.outbox && load(); } catch {}
 }

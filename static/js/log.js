@@ -16,6 +16,15 @@
     fetch(stream.dataset.read, { method: "POST", body, keepalive: true }).catch(() => reported = 0);
   };
   on("visibilitychange", () => report(document.hidden));
+  // Another room is opened in place: what was read of this one is told, and nothing of it counts there.
+  on("leave", () => {
+    report(true);
+    clearTimeout(pause);
+    reported = pause = 0;
+  });
+  onOpen(() => requestAnimationFrame(() => report()));
+  // Marked as unread (see acts/message.js): from then on this page has read nothing.
+  on("unread", () => reported = Infinity);
   on("pagehide", () => report(true), window);
   // A scroller's own scrolling does not bubble.
   document.addEventListener("scroll", () => report(), true);

@@ -65,6 +65,7 @@
   };
   // It takes the place of what stands there where this script does not load (see templates/_status.html).
   renderStatus();
+  onOpen(renderStatus);
   const updateStatus = () => {
     isCut = isOffline || isBroken;
     if (!trouble() || hasStatus) {

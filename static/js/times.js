@@ -74,7 +74,7 @@
   let isQueued;
   on("htmx:after:process", ({ target }) => {
     localise(target);
-    if (isQueued || !target.closest("#log, #earlier")) return;
+    if (isQueued || target.id != "main" && !target.closest("#log, #earlier")) return;
     isQueued = true;
     queueMicrotask(() => { isQueued = false; divideDays(); });
   });
