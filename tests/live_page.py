@@ -171,5 +171,8 @@ class LivePage:
 
 def messages(piece: str) -> list[tuple[int, str]]:
     """The messages of a piece of HTML: number and words."""
-    found = ((item, item.css_first(".message__body")) for item in Page(piece).all("li.message[data-version]"))
+    page = Page(piece)
+    for when in page.all(".message__meta"):
+        when.decompose()
+    found = ((item, item.css_first(".message__body")) for item in page.all("li.message[data-version]"))
     return [(int(str(item.id).rpartition("-")[2]), body.text().strip()) for item, body in found if body]

@@ -24,7 +24,11 @@ def said(page: httpx2.Response) -> dict[int, str]:
         number: re.search(r'"message__body" dir="auto">(.*?)</div>', html, re.DOTALL)
         for number, html in log(page).items()
     }
-    return {number: words(body[1]) for number, body in found.items() if body}
+    return {
+        number: words(re.sub(r'(?s)<span class="message__meta".*?</time></span>', "", body[1]))
+        for number, body in found.items()
+        if body
+    }
 
 
 def draft(page: httpx2.Response) -> str | None:

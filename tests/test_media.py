@@ -122,9 +122,10 @@ async def test_a_picture_is_made_small_stored_and_shown(alice: Person, bob: Pers
 async def test_a_picture_stands_wherever_the_person_is_named(alice: Person, bob: Person, room: Room) -> None:
     await send(alice, plain())
     await alice.say(room, "Tea?")
-    shown = '<img class="avatar__picture" alt=" " width="36" height="36" loading="lazy" decoding="async" '
-    shown += f'src="/pictures/{await picture_of(alice)}-96.webp">'
-    for who, path in ((bob, room.path), (alice, "/lobby"), (bob, f"{room.path}/settings")):
+    source = f'src="/pictures/{await picture_of(alice)}-96.webp">'
+    face = f'<img class="avatar__picture" alt=" " width="36" height="36" loading="lazy" decoding="async" {source}'
+    beside = f'<img alt=" " width="32" height="32" loading="lazy" {source}Alice</a>'
+    for who, path, shown in ((bob, room.path, beside), (alice, "/lobby", face), (bob, f"{room.path}/settings", face)):
         page = (await who.get(path)).text
         assert shown in page, path
         assert 'data-initials="A"' in page, "below it, as long as it is not there"

@@ -73,7 +73,7 @@ file, asset, probe = entrances.file, entrances.asset, entrances.probe
 routes = [
     # First what is asked for most.
     stream("/rooms/{key}/events", streams.room_events, "room_events"),
-    action("/rooms/{key}/messages", messages.post, "room_messages"),
+    form("/rooms/{key}/messages", messages.messages, "room_messages"),
     action("/rooms/{key}/typing", messages.report_typing, "room_typing"),
     action("/rooms/{key}/read", messages.read, "room_read"),
     page("/rooms/{key}", messages.show, "room"),

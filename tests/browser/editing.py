@@ -1,5 +1,7 @@
 """Editing a message of one's own, on its page in a tab beside the room."""
 
+from urllib.parse import urljoin
+
 from playwright.sync_api import Page
 
 from tests.browser.person import BrowserPerson
@@ -9,7 +11,8 @@ def open_edit_page(person: BrowserPerson, words: str) -> Page:
     """Open the page that the message with these words links to, in a tab beside the room."""
     message = person.log.locator(".message", has=person.body(words))
     tab = person.context.new_page()
-    tab.goto(message.locator(".message__more").get_attribute("href") or "")
+    link = message.locator(".tray a").nth(1).get_attribute("href") or ""
+    tab.goto(urljoin(person.log.evaluate("document.baseURI"), link))
     return tab
 
 

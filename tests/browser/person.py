@@ -33,7 +33,9 @@ SAMPLES = int(os.environ.get("SAMPLES", 3))
 # The visible messages from top to bottom: `order` may show them otherwise than they stand in the document.
 READ_LOG = """() => [...document.querySelectorAll("#log .message")]
     .filter(message => message.getClientRects().length)
-    .map(message => [message.getBoundingClientRect().top, message.querySelector(".message__body").innerText])
+    .map(message => [message.getBoundingClientRect().top, message.querySelector(".message__body")])
+    .map(([top, body]) => [top, body.innerText.slice(0, -body.querySelector(".message__meta").innerText.length || 1e9)])
+    .map(([top, text]) => [top, text.trimEnd()])
     .sort((one, other) => one[0] - other[0])
     .map(pair => pair[1])"""
 
@@ -173,7 +175,8 @@ class BrowserPerson:
 
     def body(self, words: str) -> Locator:
         """The visible messages that say exactly this."""
-        return self.log.locator(".message__body:visible", has_text=re.compile(rf"^\s*{re.escape(words)}\s*$"))
+        said = re.compile(rf"^\s*{re.escape(words)}\s*(edited|bearbeitet)?\s*\d\d:\d\d\s*$")
+        return self.log.locator(".message__body:visible", has_text=said)
 
     def sees(self, words: str) -> None:
         """Wait until exactly one message says this."""

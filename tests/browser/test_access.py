@@ -78,8 +78,10 @@ def examine(reader: BrowserPerson, axe: str, options: dict[str, Any]) -> list[st
             frame.evaluate(axe)
         chosen = PART if frame.parent_frame and options is EVERYTHING else options
         found += [f"{frame.url}: {line}" for line in frame.evaluate(RUN, chosen)]
-    # Seven to one is for what people said.
-    return [line for line in found if "-enhanced" not in line or ".message__body" in line]
+    # Seven to one is for what people said, not for when they did.
+    return [
+        line for line in found if "-enhanced" not in line or (".message__body" in line and ".message__meta" not in line)
+    ]
 
 
 def documents(reader: BrowserPerson) -> list[Frame]:

@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import Meet
-from tests.browser.person import BrowserPerson
+from tests.browser.person import READ_LOG, BrowserPerson
 from tests.servers import App
 
 SCRIPT, PLAIN = True, False
-HIDDEN = "Hidden, because you blocked this person"
+HIDDEN = "Messages of somebody you blocked"
 
 
 def press(who: BrowserPerson, whom: BrowserPerson, *buttons: str) -> None:
@@ -58,12 +58,13 @@ def test_a_live_message_of_a_blocked_person_is_hidden_until_its_link_is_followed
     ada.until(lambda: latest(ada).get_attribute("data-author") == ben.code, "a message of Ben's")
     assert not latest(ada).locator(".message__body").is_visible()
     assert not latest(ada).locator(".message__author").is_visible()
-    note = latest(ada).locator(".message__meta").evaluate("meta => getComputedStyle(meta, '::before').content")
+    note = latest(ada).evaluate("message => getComputedStyle(message, '::after').content")
     assert HIDDEN in note
 
-    latest(ada).locator(".message__meta a").first.click()
+    latest(ada).hover()
+    latest(ada).locator(".tray a").first.click()
     ada.page.wait_for_url(re.compile(r"around=1#message-\d+-1$"))
-    assert ada.page.locator(".message__body").all_inner_texts() == ["Listen to me!"]
+    assert ada.page.evaluate(READ_LOG) == ["Listen to me!"]
     assert ada.page.locator(".message__body").is_visible()
 
     ada.open(room)

@@ -17,7 +17,9 @@ TYPED = [CODE, LINES, NUMBER, NUMBERS, f"Hello\n{HEBREW}", f"```\n{HEBREW}\n```"
 # Where the first three and the last two characters of a message stand.
 MEASURE = """body => {
     const walk = document.createTreeWalker(body, NodeFilter.SHOW_TEXT), nodes = [];
-    while (walk.nextNode()) if (walk.currentNode.data.trim()) nodes.push(walk.currentNode);
+    while (walk.nextNode()) nodes.push(walk.currentNode);
+    while (!nodes.at(-1).data.trim() || nodes.at(-1).parentNode.closest(".message__meta")) nodes.pop();
+    while (!nodes[0].data.trim()) nodes.shift();
     const at = (node, start, end) => {
         const range = document.createRange();
         range.setStart(node, start);
@@ -63,4 +65,28 @@ def test_a_message_looks_as_it_was_typed(meet: Meet, script: bool) -> None:
     assert emoji.height > 1.4 * line.height
     # No other message is written over.
     assert heap.height <= line.height + 1
-    assert bob.log.locator(".message__body").last.evaluate("body => getComputedStyle(body).overflow") == "clip"
+    assert bob.log.locator(".message__body > p").last.evaluate("words => getComputedStyle(words).overflowY") == "clip"
+
+
+# What shows of a message beside its words: the face, and when it was said.
+SHOWS = """messages => messages.filter(message => message.checkVisibility()).map(message => [
+    getComputedStyle(message.querySelector(".message__author"), "::before").display != "none",
+    message.querySelector("time.clock").checkVisibility(),
+])"""
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
+def test_face_and_time_stand_at_the_last_message_of_a_group_also_when_the_first_is_edited(
+    meet: Meet, script: bool
+) -> None:
+    alice, bob = meet("alice"), meet("bob", script)
+    room = bob.make_room(f"Groups with script: {script}")
+    bob.open(room)
+    alice.send(f"{room}/messages", body="one")
+    bob.sees("one")
+    assert bob.log.locator("#log .message").evaluate_all(SHOWS) == [[True, True]]
+    alice.send(f"{room}/messages", body="two")
+    bob.sees("two")
+    alice.send(f"{room}/messages/1/edit", body="first")
+    bob.reads("first", "two")
+    assert sorted(bob.log.locator("#log .message").evaluate_all(SHOWS)) == [[False, False], [True, True]]

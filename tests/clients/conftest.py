@@ -96,12 +96,17 @@ def wire(site: App) -> Iterator[Wire]:
         yield wire
 
 
+def said(browser: Firefox) -> list[str]:  # noqa: F811
+    """The words of the messages, without when they were said."""
+    return [re.sub(r"\s*(edited)?\s*(\d\d:\d\d)?$", "", text) for text in browser.texts(".message__body")]
+
+
 def ends_with(browser: Firefox, *words: str) -> None:  # noqa: F811
     """Wait until these are the last messages that show, from top to bottom."""
     seen: list[str] = []
 
     def is_so() -> bool:
-        seen[:] = browser.texts(".message__body")
+        seen[:] = said(browser)
         return seen[-len(words) :] == list(words)
 
     with suppress(TimeoutError):

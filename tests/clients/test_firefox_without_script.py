@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.person import SAMPLES
-from tests.clients.conftest import Writer, ends_with, register
+from tests.clients.conftest import Writer, ends_with, register, said
 from tests.firefox import Firefox
 from tests.servers import App, firefox
 
@@ -42,7 +42,7 @@ def enter(browser: Firefox, site: App, path: str) -> None:
 def log(browser: Firefox) -> list[str]:
     """The words of the messages, from top to bottom."""
     browser.frame(*LOG)
-    return browser.texts(".message__body")
+    return said(browser)
 
 
 def sees(browser: Firefox, *words: str) -> None:
@@ -135,10 +135,10 @@ def test_plain_pages_are_the_way_out(site: App, browser: Firefox, irene: Writer,
     assert not browser.has("iframe")
     browser.type("#text", "From the plain page")
     browser.click(".composer__send")
-    browser.until(lambda: browser.texts(".message__body") == ["Who is there?", "From the plain page"])
+    browser.until(lambda: said(browser) == ["Who is there?", "From the plain page"])
     irene.say(room, "I can read that")
     browser.click(".plain a")
-    browser.until(lambda: browser.texts(".message__body")[-1:] == ["I can read that"])
+    browser.until(lambda: said(browser)[-1:] == ["I can read that"])
     browser.open(site.url + room)
     assert browser.text(".plain").startswith("This page does not refresh"), "it is remembered"
     browser.click(".plain a:last-child")

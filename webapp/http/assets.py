@@ -149,7 +149,17 @@ def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
     # Those of others come as they were made.
     texts["app.js"] = ";\n".join([_text([directory / name]) for name in VENDOR_SCRIPTS] + [texts["app.js"]])
     contents = {name: path.read_bytes() for name, path in files.items()}
-    return contents | {name: text.encode() for name, text in texts.items()}, problem
+    return contents | {name: _with_digests(text, contents).encode() for name, text in texts.items()}, problem
+
+
+def _with_digests(text: str, contents: dict[str, bytes]) -> str:
+    """Name the pictures in a stylesheet by their content too: beside it, a browser need not ask for them again."""
+
+    def address(match: re.Match[str]) -> str:
+        picture = contents.get(match[1])
+        return f"url({PurePosixPath(_url(match[1], Asset(match[1], picture))).name})" if picture else match[0]
+
+    return re.sub(r"url\(([\w-]+\.svg)\)", address, text)
 
 
 def _function(scripts: Iterable[Path]) -> str:

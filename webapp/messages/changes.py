@@ -102,7 +102,9 @@ class ChangeFrames:
     # message a place: the one that comes later in the document then stands where the hidden one stood.
 
     def _placed(self, line: MessageRow, is_again: bool = False) -> str:
-        return frames.style_element(f"#{dom_id(line)}{{order:{line.number}}}") + self._message(line, is_again)
+        """Put the message where it belongs; face and time of the one that it continues stand in it from now on."""
+        before = f"#message-{line.room_id}-{line.number - 1}{{--end:none}}" if line.continues else ""
+        return frames.style_element(f"#{dom_id(line)}{{order:{line.number}}}{before}") + self._message(line, is_again)
 
     def _replacing(self, line: MessageRow) -> str:
         """

@@ -128,7 +128,9 @@ async def page_context(
         "later": last + PAGE_SIZE // 2 if last < room.last_number else 0,
         "mode": _mode(request) if is_live else PageMode.STILL,
         "people": (await presence_in([room.id]))[room.id] if has_people else None,
-        "log": rendering.render_log(room, messages, new, hidden, client(request).save_data),
+        "log": rendering.render_log(
+            room, messages, new, hidden, client(request).save_data, client(request).is_text_browser
+        ),
         "receipt": receipts.receipt_for(seat),
         "author": seat.viewer.code,
         "current_key": room.key,

@@ -10,6 +10,7 @@ from webapp.conversations.seats import RoomRow
 from webapp.core import i18n
 from webapp.core.lifetime import Slot
 from webapp.http import render
+from webapp.messages.markdown import LARGE
 from webapp.messages.queries import MessageRow, list_page
 
 # Characters of HTML that are cached of each: messages, newest pages, whole logs.
@@ -46,32 +47,46 @@ async def newest_page(room: RoomRow) -> list[MessageRow]:
 
 
 def render_log(
-    room: RoomRow, lines: list[MessageRow], new: int = 0, hidden: Collection[int] = (), save_data: bool = False
+    room: RoomRow,
+    lines: list[MessageRow],
+    new: int = 0,
+    hidden: Collection[int] = (),
+    save_data: bool = False,
+    is_text: bool = False,
 ) -> Markup:
     """
     The messages as they stand in a log, in the language that is spoken.
 
     `new` is the number of the first that came since the viewer's last visit, `hidden` has those by people whom they
-    have blocked, and `save_data` leaves out the pictures.
+    have blocked, `save_data` leaves out the pictures, and `is_text` is for browsers that show nothing but text.
     """
     ends = (lines[0].number, lines[-1].number) if lines else ()
-    key = room.path, room.version, ends, new, frozenset(hidden), save_data, i18n.current_language().code
+    looks = save_data, is_text, i18n.current_language().code
+    key = room.path, room.version, ends, new, frozenset(hidden), looks
     if (html := caches().logs.get(key)) is None:
-        html = caches().logs[key] = Markup("\n").join(_items(room, lines, new, hidden, save_data))
+        items = _items(room, lines, new, hidden, save_data, is_text)
+        html = caches().logs[key] = Markup("\n").join(items)
     return html
 
 
 def _items(
-    room: RoomRow, lines: list[MessageRow], new: int, hidden: Collection[int], save_data: bool
+    room: RoomRow, lines: list[MessageRow], new: int, hidden: Collection[int], save_data: bool, is_text: bool
 ) -> Iterator[Markup]:
     for line in lines:
         if line.number == new:
             yield Markup(render.fragment("messages/_new.html"))  # noqa: S704
-        yield render_message(line, room.kind.allows_editing, line.number in hidden, save_data)
+        yield render_message(
+            line, room.kind.allows_editing, line.number in hidden, save_data=save_data, is_text=is_text
+        )
 
 
 def render_message(
-    line: MessageRow, is_changeable: bool, is_hidden: bool = False, save_data: bool = False, is_again: bool = False
+    line: MessageRow,
+    is_changeable: bool,
+    is_hidden: bool = False,
+    save_data: bool = False,
+    is_again: bool = False,
+    is_text: bool = False,
 ) -> Markup:
     """
     One message, in the language that is spoken.
@@ -79,13 +94,21 @@ def render_message(
     `is_again` marks what replaces an earlier form of it in an endless document.
     """
     author = line.author_code, line.author_name, line.author_picture, bool(line.author_is_admin)
-    looks = is_changeable, is_hidden, save_data, is_again, i18n.current_language().code
+    looks = is_changeable, is_hidden, save_data, is_again, is_text, i18n.current_language().code
     key = line.path, line.version, author, looks, line.room_id
     if (html := caches().messages.get(key)) is None:
-        how = {"changeable": is_changeable, "is_hidden": is_hidden, "save_data": save_data, "is_again": is_again}
-        made = render.fragment("messages/_message.html", message=line, **how)
+        head, tail = _before_last_line_ends(line.html)
+        how = {"is_changeable": is_changeable, "is_hidden": is_hidden, "save_data": save_data, "is_again": is_again}
+        said = {"head": head, "tail": tail, "is_emoji": f'class="{LARGE}"' in line.html, "is_text": is_text}
+        made = render.fragment("messages/_message.html", message=line, **how, **said)
         html = caches().messages[key] = Markup(made.strip())  # noqa: S704
     return html
+
+
+def _before_last_line_ends(html: Markup) -> tuple[Markup, Markup]:
+    """Part the words where the time can stand in their last line; what ends with a list or a quote has it below."""
+    end = Markup("</p>")
+    return (html[: -len(end)], end) if html.endswith(end) else (html, Markup())
 
 
 def clear(code: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,18 +21,36 @@ from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import day, query, whole
+from webapp.http.urls import path_for
 from webapp.messages import broadcasts, changes, page, posting, typing
 from webapp.messages.models import Changed, Message
 from webapp.messages.queries import PAGE_SIZE, first_since, get_row
 
+# Where the addresses in a message's tray lead, which are those of its room's page: `?edit=12`. Whole paths would cost
+# more bytes than the words of most messages.
+ACTS = {"link": "", "edit": "/edit#edit", "remove": "/edit#remove", "unread": "/edit#unread", "report": ""}
+
 
 async def show(request: Request) -> Response:
-    """The room at its newest messages, or earlier ones, or around one; or the way to the first of a day."""
+    """The room at its newest messages, or earlier ones, or around one; or the way to a day, or to an act."""
     seat = await access.for_reading(request)
     if begins := day(query(request, "date")):
         number = await first_since(seat.room, beginning_of(begins))
         return await _lead_to(request, seat, number) if number else responses.see_other(seat.path)
+    for act, rest in ACTS.items():
+        if seat.kind.allows_editing and (wanted := page.number_in_query(request, act)):
+            about = quote(f"message:{seat.room.key}:{wanted}")
+            message = path_for("message", key=seat.room.key, number=wanted)
+            return responses.see_other(f"{path_for('report')}?about={about}" if act == "report" else message + rest)
     return await page.show(request, seat)
+
+
+async def messages(request: Request) -> Response:
+    """Where messages are posted; a page that answered a post with what is wrong leads on from here, or is reloaded."""
+    if request.method == "POST":
+        return await post(request)
+    asked = f"?{request.url.query}" if request.url.query else ""
+    return responses.see_other(path_for("room", key=request.path_params["key"]) + asked)
 
 
 async def post(request: Request) -> Response:
