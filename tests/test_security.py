@@ -526,7 +526,6 @@ KINDS = {
     "a page": ("GET", "/login", {}, 200),
     "nothing here": ("GET", "/nowhere", {}, 404),
     "a redirect": ("GET", "/lobby", {}, 303),
-    "a file": ("GET", assets.url("app.css"), {}, 200),
     "a fragment": ("GET", "/lobby", {"HX_Request": "true"}, 401),
     "JSON": ("GET", "/health", {}, 200),
     "a wrong method": ("PUT", "/login", {}, 405),
@@ -555,6 +554,16 @@ async def test_every_kind_of_answer_has_the_headers(
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert "camera=()" in answer.headers["permissions-policy"]
     assert "server" not in answer.headers
+
+
+async def test_what_is_never_a_document_has_the_headers_that_are_about_it_alone(visitor: Person) -> None:
+    for name in ("app.css", "app.js", "icons.svg"):
+        answer = await visitor.get(assets.url(name))
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        # A drawing can be opened by itself: there it may load nothing, and run nothing.
+        policy = "default-src 'none'" if name.endswith(".svg") else None
+        assert answer.headers.get("content-security-policy") == policy
 
 
 @pytest.mark.parametrize("path", ["/login", "/nowhere"])
