@@ -110,7 +110,7 @@ async def chat(one: Person, other: Person, *bodies: str) -> Room:
 
 
 async def test_the_settings_and_the_page_of_deleting_lead_there(alice: Person) -> None:
-    assert f'<a href="{PAGE}">Your data</a>' in (await alice.get("/settings/profile")).text
+    assert f'href="{PAGE}"' in (await alice.get("/settings/profile")).text
     assert f'<a href="{PAGE}">take it with you first</a>' in (await alice.get("/settings/delete")).text
     page = await alice.get(PAGE)
     assert page.status_code == 200
@@ -167,7 +167,7 @@ async def test_while_it_is_made_every_process_shows_how_far_it_is(alice: Person)
     assert "1,200 of 20,000 messages" in page.text
     assert page.headers["refresh"] == "2"
     assert page.headers["cache-control"] == "no-store"
-    assert "<button" not in page.text
+    assert "Prepare" not in page.text
     assert (await alice.get(f"{PAGE}/{'f' * 32}.zip")).status_code == 404, "it is not whole"
     await Process.filter(id="another").delete()
 

@@ -2,22 +2,33 @@
 
 import asyncio
 import html
+import re
 from typing import Any
 
+import httpx2
 import pytest
 from tortoise.backends.sqlite.client import SqliteClient
 
 from tests import engine
 from tests.conftest import Person
 from tests.engine import READS, by_hand, nobody_is_left, nothing_is_due, told, told_at_last  # noqa: F401  by_hand is a fixture
+from tests.page import Page
+from tests.page import words as words_of
 from tests.people import befriend, make_room, who, write
 from tests.readers import reader as open_reader
 from tests.window import ENTRY, STREAM, Shown, Window, opened, shown
+from webapp.accounts.models import User
 from webapp.conversations import members
 from webapp.conversations.models import Membership, Room
 from webapp.live import frames
 from webapp.live.stream import Stream
 from webapp.sidebar import queries as sidebars
+
+
+def side_words(page: httpx2.Response) -> str:
+    """What a person reads in the list at the side."""
+    return words_of(Page(page).one("#entries"))
+
 
 NUMBERS = ["1x", "-1", "", "1.5", "٣", "9" * 16, "9" * 5000, "null", "\0"]
 
@@ -282,7 +293,7 @@ async def test_a_message_removed_after_it_was_read_takes_nothing_from_the_badge(
     await bob.read(room)
     await alice.post(f"{room.path}/messages/2/remove")
     await told()
-    assert window.sidebar == [Shown("Tea & Cake", "Removed")]
+    assert window.sidebar == [Shown("Tea & Cake", "Message removed")]
     await bob.post(f"{room.path}/settings", {"do": "unread", "number": "1"})
     await alice.say(room, "three")
     await told()
@@ -297,7 +308,7 @@ async def test_a_badge_is_right_wherever_the_viewer_has_stopped_reading(alice: P
 
     async def unread(read: int) -> int:
         await Membership.filter(user_id=who(bob).id).update(read_number=read)
-        [entry] = await sidebars.list_entries(who(bob).id)
+        [entry], _ = await sidebars.list_entries(who(bob).id)
         return entry.unread
 
     for read in range(8):
@@ -536,3 +547,50 @@ async def test_the_endless_document_begins_with_everything_and_hides_what_is_old
     assert "--shown:none" in second
     assert "<script>" not in second
     assert second.count("</li>") == 1
+
+
+async def test_a_line_in_a_room_says_who_wrote_it_and_that_the_room_is_muted(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await bob.say(room, "soup is ready")
+    assert "Bob : soup is ready" in side_words(await alice.get("/lobby"))
+    assert "You: soup is ready" in side_words(await bob.get("/lobby"))
+    await alice.post(f"{room.path}/settings", {"do": "mute"})
+    assert "Bob : soup is ready muted" in side_words(await alice.get("/lobby"))
+
+
+async def test_a_removed_line_is_nobodys(alice: Person, bob: Person, room: Room) -> None:
+    await bob.say(room, "soup is ready")
+    await bob.post(f"{room.path}/messages/1/remove")
+    shown_to_alice = side_words(await alice.get("/lobby"))
+    assert "Message removed" in shown_to_alice
+    assert "Bob" not in shown_to_alice
+
+
+async def test_the_title_and_the_bar_count_rooms_with_something_unread(alice: Person, bob: Person, room: Room) -> None:
+    soup = await make_room(who(alice), "Soup")
+    await bob.post(f"{soup.path}/join")
+    for place in (room, room, soup):
+        await alice.say(place, "anybody there?")
+    assert "<title>(2) Chats · " in (await bob.get("/lobby")).text
+    assert re.search(r'id="unread-count"[^>]*>2<', (await bob.get("/rooms")).text)
+    assert "<title>(1) Soup · " in (await bob.get(soup.path)).text
+    assert "<title>Chats · " in (await alice.get("/lobby")).text
+
+
+async def test_administrators_alone_are_told_of_open_reports(alice: Person, bob: Person, room: Room) -> None:
+    await bob.say(room, "buy my watches")
+    await User.filter(id=who(alice).id).update(is_admin=True)
+    window = await Window.open(alice)
+    assert 'id="report-count"' in (await alice.get("/lobby")).text
+    assert 'id="report-count"' not in (await bob.get("/lobby")).text
+    report = {"about": f"message:{room.key}:1", "reason": "spam", "text": ""}
+    assert (await alice.post("/report", report)).status_code == 303
+    await told()
+    window.look()
+    assert re.search(r'id="report-count">\s*<span class="unread"[^>]*>1', window.text)
+    assert re.search(r'id="report-count">\s*<span class="unread"[^>]*>1', (await alice.get("/rooms")).text)
+    assert (await alice.post("/moderation/reports/1", {"do": "dismiss", "note": ""})).status_code == 303
+    await told()
+    window.look()
+    assert 'id="report-count"></span>' in window.text

@@ -25,9 +25,9 @@ from webapp.live import Reader, hub
 from webapp.presence import broadcasts as presence
 from webapp.presence.models import Visit
 from webapp.presence.tracker import tracker
-from webapp.relationships import queries as relationships
 from webapp.relationships.models import Friendship
 from webapp.sidebar import queries as sidebars
+from webapp.sidebar import states
 
 
 async def queries(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
@@ -228,7 +228,7 @@ async def test_a_message_that_is_rung_while_a_page_is_welcomed_is_not_lost(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was committed after the entries were read, and nobody else here is in the room."""
-    asking = relationships.request_counts
+    asking = states.waiting_counts
 
     async def meanwhile(users: Any) -> Any:
         monkeypatch.undo()
@@ -238,7 +238,7 @@ async def test_a_message_that_is_rung_while_a_page_is_welcomed_is_not_lost(
     page = STREAM.search((await bob.get("/lobby")).text)
     assert page
     window = Window(bob, {}, html.unescape(page[1]), None, "sse")
-    monkeypatch.setattr(relationships, "request_counts", meanwhile)
+    monkeypatch.setattr(states, "waiting_counts", meanwhile)
     await engine.one_pass()
     engine.paceless(monkeypatch)
     await told()

@@ -20,6 +20,8 @@ STREAM = re.compile(r'hx-sse:connect="[^"]*[?;]sidebar=([^"&]*)')
 UNREAD = re.compile(r'class="unread"[^>]*>(\d+\+?)')
 NAME = re.compile(r'class="entry__name"[^>]*>(.*?)</span>', re.S)
 LINE = re.compile(r'class="entry__line">(.*?)</span>(?=\s|<)', re.S)
+# Who else has written it, which has tests of its own.
+AUTHOR = re.compile(r'<b class="entry__by"><bdi>.*?</b>')
 TAG = re.compile(r"<[^>]+>")
 
 
@@ -31,7 +33,7 @@ class Shown(NamedTuple):
 
 def shown(entry: str) -> Shown:
     def text(found: re.Match[str] | None) -> str:
-        return html.unescape(TAG.sub("", found[1])).strip() if found else ""
+        return html.unescape(TAG.sub("", AUTHOR.sub("", found[1]))).strip() if found else ""
 
     return Shown(text(NAME.search(entry)), text(LINE.search(entry)), text(UNREAD.search(entry)))
 

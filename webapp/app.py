@@ -15,6 +15,7 @@ from webapp.accounts import views as accounts
 from webapp.accounts.models import User
 from webapp.accounts.queries import viewer_by_token
 from webapp.accounts.sessions import SessionUses, session_uses
+from webapp.accounts.settings_page import layout as settings_layout
 from webapp.chats import views as chats
 from webapp.conversations import broadcasts as conversations
 from webapp.conversations import stream_access as room_access
@@ -53,6 +54,7 @@ from webapp.rooms import settings_views as room_settings
 from webapp.rooms import views as rooms
 from webapp.sidebar import states as sidebars
 from webapp.sidebar import views as sidebar
+from webapp.sidebar.layout import render_with_sidebar
 from webapp.strangers import broadcasts as company
 from webapp.strangers import chat_views as stranger_chats
 from webapp.strangers import company as strangers_watch
@@ -96,6 +98,7 @@ routes = [
     action("/language", accounts.set_language, "language"),
     form("/reset/{token}", accounts.reset, "reset"),
     upload("/settings/profile", accounts.profile, "profile"),
+    form("/settings/appearance", accounts.appearance, "appearance"),
     form("/settings/password", accounts.password, "password"),
     form("/settings/delete", deletion.delete, "delete_account", while_banned=True),
     form("/settings/export", exports.export, "export", while_banned=True),
@@ -242,6 +245,7 @@ def _objects() -> Iterator[None]:
         hold(limiter.holding(Limiter(settings.REDIS_URL)))
         hold(health.last_check.holding(health.LastCheck()))
         hold(layouts.holding(page_layouts))
+        hold(settings_layout.holding(render_with_sidebar))
         hold(admitted.holding(Admitted()))
         hold(picture_store.holding(Store(store.FOLDER, User.pictures_in_use)))
         hold(rendering.caches.holding(rendering.Caches()))

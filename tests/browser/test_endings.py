@@ -17,7 +17,7 @@ LIVE = r"^GET .*/live$"
 
 def sign_out_in_another_tab(owner: BrowserPerson, member: BrowserPerson, room: str) -> None:
     tab = member.context.new_page()
-    tab.goto("/rooms")
+    tab.goto("/settings/profile")
     tab.get_by_role("button", name="Sign out").click()
     tab.wait_for_url("**/", wait_until="commit")
     tab.close()

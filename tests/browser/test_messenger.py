@@ -121,7 +121,10 @@ def test_rooms_that_are_not_open_count_what_is_new_and_go_up(meet: Meet) -> None
     assert entries(bob) == ["Soup", "Tea"]
     alice.send(f"{tea}/messages", body="second in tea", nonce="3")
     bob.until(lambda: entries(bob) == ["Tea", "Soup"], "the room on top")
-    assert bob.page.locator("#entries .entry__line").all_inner_texts() == ["second in tea", "first in soup"]
+    assert bob.page.locator("#entries .entry__line").all_inner_texts() == [
+        "alice: second in tea",
+        "alice: first in soup",
+    ]
     assert (unread(bob, "Tea"), unread(bob, "Soup")) == ("2", "1")
     # A second window reads it: the first one shows that.
     window = meet("bob2")
@@ -183,10 +186,14 @@ def test_without_script_the_lobby_is_live_too(meet: Meet) -> None:
             .map(parts => parts.map(part => part ? part.innerText.split("\\n")[0].split(" not")[0] : ""))"""
         )
 
-    bob.until(lambda: listed() == [["Soup", "first in soup", "1"], ["Tea", "first in tea", "1"]], "two rooms")
+    bob.until(
+        lambda: listed() == [["Soup", "alice: first in soup", "1"], ["Tea", "alice: first in tea", "1"]], "two rooms"
+    )
     bob.pause(1100)  # the order is by the second
     alice.send(f"{tea}/messages", body="second in tea", nonce="3")
-    bob.until(lambda: listed() == [["Tea", "second in tea", "2"], ["Soup", "first in soup", "1"]], "it on top")
+    bob.until(
+        lambda: listed() == [["Tea", "alice: second in tea", "2"], ["Soup", "alice: first in soup", "1"]], "on top"
+    )
     bob.send(f"{soup}/leave")
     bob.until(lambda: [one[0] for one in listed()] == ["Tea"], "one room")
 

@@ -53,7 +53,7 @@ def demo_site() -> Iterator[App]:
 
 def room_of(person: BrowserPerson) -> str:
     """The address of the busiest room."""
-    person.page.goto("/lobby", wait_until="commit")
+    person.page.goto("/rooms", wait_until="commit")
     return person.site.url + str(person.page.locator(".rooms__entry").first.get_attribute("href"))
 
 

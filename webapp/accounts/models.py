@@ -31,6 +31,9 @@ from webapp.media.store import picture_store
 
 BIO_LENGTH = 300
 NOTICE_LENGTH = 300
+# What :root[data-theme] and :root[data-text] are in static/css/tokens.css.
+THEMES = ("light", "dark")
+TEXT_SIZES = ("small", "large", "larger")
 
 
 class Profile(NamedTuple):
@@ -77,6 +80,9 @@ class User(PersonFacts, Model):
     language = fields.CharField(8, default="", db_default="")
     # Nothing that can be done without: no pictures, nobody coming, going and typing, a few messages at a time.
     saves_data = fields.BooleanField(default=False, db_default=False)
+    # Empty for what the system says, and for the size that the browser is set to.
+    theme = fields.CharField(8, default="", db_default="")
+    text_size = fields.CharField(8, default="", db_default="")
     # How often whom they block has changed; 0 for who never blocked anyone.
     blocks_version = fields.IntField(default=0, db_default=0)
     is_guest = fields.BooleanField(default=False)
@@ -91,7 +97,7 @@ class User(PersonFacts, Model):
 
     class Meta:
         table = "user"
-        indexes = (("banned_until",),)
+        indexes = (("banned_until",), ("is_admin",))
 
     @property
     def is_banned(self) -> bool:
@@ -202,6 +208,12 @@ class User(PersonFacts, Model):
         if not await User.filter(id=self.id, password_hash=self.password_hash).update(password_hash=hashed):
             raise Forbidden(_("The password has been changed just now, in another window perhaps."))
         self.password_hash = hashed
+
+    @classmethod
+    async def set_appearance(cls, user_id: int, theme: str, text_size: str) -> None:
+        """Set how this person's pages look; any other word is none."""
+        theme, text_size = theme if theme in THEMES else "", text_size if text_size in TEXT_SIZES else ""
+        await cls.filter(id=user_id).update(theme=theme, text_size=text_size)
 
     @classmethod
     async def set_language(cls, user_id: int, code: str) -> None:

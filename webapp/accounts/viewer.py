@@ -111,6 +111,8 @@ class Viewer(PersonRow):
     language: str
     saves_data: bool
     presence_for: str
+    theme: str
+    text_size: str
     # 0 for a viewer who never blocked anybody.
     blocks_version: int
     banned_until: datetime | None

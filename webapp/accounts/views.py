@@ -14,6 +14,7 @@ from webapp.accounts.models import Profile, User
 from webapp.accounts.names import MAX_TYPED
 from webapp.accounts.reset import user_of_link
 from webapp.accounts.sessions import Session
+from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import Person
 from webapp.core import i18n, text
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
@@ -140,9 +141,9 @@ SUCCESS_MESSAGES = {
 }
 
 
-def _settings(request: Request, name: str, status: int = 200, **context: Any) -> Response:
+async def _settings(request: Request, name: str, status: int = 200, **context: Any) -> Response:
     notice = choice(request, "done", SUCCESS_MESSAGES, "")
-    return responses.page(request, name, status, current_path=request.scope["path"], notice=notice, **context)
+    return await settings_page(request, name, status, notice=notice, **context)
 
 
 async def profile(request: Request) -> Response:
@@ -150,7 +151,7 @@ async def profile(request: Request) -> Response:
     form = {"display_name": user.display_name, "bio": user.bio, "language": user.language, "remove_picture": ""}
     form["saves_data"] = "1" if user.saves_data else ""
     if request.method != "POST":
-        return _settings(request, "accounts/profile.html", form=form, problems=EMPTY_PROBLEMS)
+        return await _settings(request, "accounts/profile.html", form=form, problems=EMPTY_PROBLEMS)
     names = ("display_name", "bio", "language", "remove_picture", "saves_data")
     form, upload = await read_form_with_file(request, "picture", *names)
     try:
@@ -161,7 +162,7 @@ async def profile(request: Request) -> Response:
     except Problem as error:
         problems = {"picture": PICTURE_LOST if upload else ""}
         problems |= error.problems if isinstance(error, Invalid) else {"picture": error.message}
-        response = _settings(
+        response = await _settings(
             request, "accounts/profile.html", error.status, form=form, problems=EMPTY_PROBLEMS | problems
         )
         response.headers.update(error.headers)
@@ -169,6 +170,18 @@ async def profile(request: Request) -> Response:
     if is_seen:
         broadcasts.person_changed(user)
     return responses.see_other(path_for("profile") + "?done=profile")
+
+
+async def appearance(request: Request) -> Response:
+    """How the pages look to this person: light or dark, and how large their words are."""
+    user = await load_account(request)
+    if request.method != "POST":
+        form = {"theme": user.theme, "text_size": user.text_size}
+        return await _settings(request, "accounts/appearance.html", form=form, problems=EMPTY_PROBLEMS)
+    form = await read_form(request, "theme", "text_size")
+    await throttle(settings.RATE_CHANGE, "appearance", str(user.id))
+    await User.set_appearance(user.id, form["theme"], form["text_size"])
+    return responses.see_other(path_for("appearance") + "?done=profile")
 
 
 async def _picture(user: Person, upload: Upload) -> ProcessedImage:
@@ -179,14 +192,16 @@ async def _picture(user: Person, upload: Upload) -> ProcessedImage:
 async def password(request: Request) -> Response:
     require_account(request)
     if request.method != "POST":
-        return _settings(request, "accounts/password.html", problems=EMPTY_PROBLEMS)
+        return await _settings(request, "accounts/password.html", problems=EMPTY_PROBLEMS)
     user = await load_account(request)
     form = await read_form(request, "current", "password")
     try:
         await confirm(request, user, form["current"], field="current")
         await user.set_password(form["password"])
     except Invalid as error:
-        return _settings(request, "accounts/password.html", error.status, problems=EMPTY_PROBLEMS | error.problems)
+        return await _settings(
+            request, "accounts/password.html", error.status, problems=EMPTY_PROBLEMS | error.problems
+        )
     security_log.record(request, "password_changed", user.code)
     await _end_others(request, user)
     token, session_id = cookie.new_token(), client(request).session_id
@@ -206,7 +221,7 @@ async def _end_others(request: Request, user: Person) -> None:
 async def sessions(request: Request) -> Response:
     user = require_account(request)
     found = await Session.filter(user_id=user.id).order_by("-used_at").limit(100)
-    return _settings(request, "accounts/sessions.html", sessions=found, current=client(request).session_id)
+    return await _settings(request, "accounts/sessions.html", sessions=found, current=client(request).session_id)
 
 
 async def end_session(request: Request) -> Response:

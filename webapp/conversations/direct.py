@@ -29,7 +29,7 @@ async def between(viewer: Viewer, other: Person) -> Seat:
 def _empty(low: int, high: int) -> RoomRow:
     """Return a chat that nobody has written in, which is not stored."""
     at = datetime.now(UTC)
-    return RoomRow(0, "", kinds.DIRECT, "", "", 0, 0, at, 0, low, high, None, None, at)
+    return RoomRow(0, "", kinds.DIRECT, "", "", "", 0, 0, at, 0, low, high, None, None, at)
 
 
 async def ignored_by(viewer: Viewer, other: Person) -> Seat | None:
@@ -56,8 +56,9 @@ async def create_direct(user: Person, other: Person, is_request: bool) -> RoomRo
     for person in both:
         await Membership.create(room=room, user_id=person, is_request=is_request and person != user.id)
     return RoomRow(
-        room.id, room.key, kinds.DIRECT, "", "", 0, 0, room.last_at, len(both), low, high, None, None, room.created_at
-    )
+        room.id, room.key, kinds.DIRECT, "", "", "", 0, 0, room.last_at, len(both), low, high, None, None,
+        room.created_at,
+    )  # fmt: skip
 
 
 async def ask(user: Person, other: Person) -> Relationship:

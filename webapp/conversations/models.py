@@ -9,6 +9,7 @@ from tortoise.models import Model
 
 from webapp.accounts.models import User
 from webapp.conversations import kinds
+from webapp.conversations.faces import FACE_SIZE, room_face
 from webapp.conversations.seats import MEMBER
 from webapp.core import text
 from webapp.core.errors import Invalid
@@ -21,7 +22,7 @@ NAME_LENGTH = 60
 NAME_SIZE = text.CHARACTERS_PER_LETTER * NAME_LENGTH
 TOPIC_LENGTH = 200
 LINE_LENGTH = 120
-REMOVED = _("Removed")
+REMOVED = _("Message removed")
 ROOM_NOT_FOUND = _("There is no such room. It may have been deleted.")
 
 
@@ -62,6 +63,8 @@ class Room(Model):
     name = fields.CharField(NAME_SIZE)
     folded = fields.CharField(2 * NAME_SIZE, unique=True, null=True)
     topic = fields.CharField(TOPIC_LENGTH, default="")
+    # An emoji or two letters; empty for what its name says.
+    face = fields.CharField(FACE_SIZE, default="", db_default="")
     version = fields.BigIntField(default=0)
     last_number = fields.BigIntField(default=0)
     last_at = fields.DatetimeField(auto_now_add=True)
@@ -93,6 +96,11 @@ class Room(Model):
     async def set_topic(room_id: int, typed: str) -> None:
         """Change the topic; raise Invalid."""
         await Room.filter(id=room_id).update(topic=room_topic(typed))
+
+    @staticmethod
+    async def set_face(room_id: int, typed: str) -> None:
+        """Change the face; raise Invalid."""
+        await Room.filter(id=room_id).update(face=room_face(typed))
 
     @staticmethod
     async def set_locked(room_id: int, is_locked: bool) -> None:

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
-from zlib import crc32
 
-from webapp.accounts.viewer import HUES, Person, Viewer
+from webapp.accounts.viewer import Person, Viewer
+from webapp.conversations.faces import RoomFace
 from webapp.core.clock import LazyDatetime
 from webapp.core.errors import Forbidden
 from webapp.core.i18n import Text, _
@@ -27,6 +27,7 @@ class RoomRow:
     kind: "Kind"
     name: str
     topic: str
+    face: str
     version: int
     last_number: int
     last_at: datetime
@@ -42,12 +43,8 @@ class RoomRow:
         return self.kind.path(self.id, self.key)
 
     @property
-    def hue(self) -> int:
-        return room_hue(self.key)
-
-
-def room_hue(key: str) -> int:
-    return crc32(key.encode()) % HUES
+    def tile(self) -> RoomFace:
+        return RoomFace.of(self.id, self.name, self.face)
 
 
 @dataclass(frozen=True, slots=True)

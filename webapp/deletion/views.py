@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from webapp.accounts import broadcasts as accounts
 from webapp.accounts.authentication import confirm, require_account
+from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import Person
 from webapp.conversations import broadcasts as rooms
 from webapp.core.errors import Problem
@@ -22,12 +23,12 @@ from webapp.presence.tracker import tracker
 async def delete(request: Request) -> Response:
     user = require_account(request)
     if request.method != "POST":
-        return _form(request)
+        return await _form(request)
     typed = await read_form(request, "password")
     try:
         await confirm(request, user, typed["password"])
     except Problem as error:
-        response = _form(request, error.status, error.message)
+        response = await _form(request, error.status, error.message)
         response.headers.update(error.headers)
         return response
     security_log.record(request, "account_deleted", user.code)
@@ -37,10 +38,8 @@ async def delete(request: Request) -> Response:
     return answer
 
 
-def _form(request: Request, status: int = 200, problem: Text = "") -> Response:
-    return responses.page(
-        request, "deletion/delete.html", status, current_path=request.scope["path"], notice="", problem=problem
-    )
+async def _form(request: Request, status: int = 200, problem: Text = "") -> Response:
+    return await settings_page(request, "deletion/delete.html", status, problem=problem)
 
 
 async def _leave(user: Person) -> None:

@@ -7,6 +7,7 @@ from starlette.responses import FileResponse, Response
 
 from webapp import settings
 from webapp.accounts.authentication import confirm, require_account
+from webapp.accounts.settings_page import settings_page
 from webapp.core.errors import NotFound, Problem
 from webapp.core.i18n import Text, _
 from webapp.exports.jobs import Export
@@ -22,14 +23,14 @@ async def export(request: Request) -> Response:
     user = require_account(request)
     found = await Export.of(user)
     if request.method != "POST":
-        return _export(request, found)
+        return await _export(request, found)
     typed = await read_form(request, "password")
     if not (found and found.is_under_way):
         try:
             await confirm(request, user, typed["password"])
             await throttle(settings.RATE_EXPORT, "export", str(user.id))
         except Problem as error:
-            response = _export(request, found, error.status, error.message)
+            response = await _export(request, found, error.status, error.message)
             response.headers.update(error.headers)
             return response
         await Export.begin(user)
@@ -38,9 +39,10 @@ async def export(request: Request) -> Response:
     return responses.see_other(request.scope["path"])
 
 
-def _export(request: Request, found: Export | None, status: int = 200, problem: Text = "") -> Response:
-    shown = {"current_path": request.scope["path"], "notice": "", "export": found, "problem": problem}
-    response = responses.page(request, "exports/export.html", status, is_cacheable=False, **shown)
+async def _export(request: Request, found: Export | None, status: int = 200, problem: Text = "") -> Response:
+    response = await settings_page(
+        request, "exports/export.html", status, is_cacheable=False, export=found, problem=problem
+    )
     if found and found.is_under_way:
         response.headers["Refresh"] = str(REFRESH_SECONDS)
     return response

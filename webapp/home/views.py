@@ -43,7 +43,6 @@ async def lobby(request: Request) -> Response:
         "friends": people[:LOBBY_FRIENDS],
         "more_friends": len(people) > LOBBY_FRIENDS,
         "requests_received": requests[:LOBBY_FRIENDS],
-        "request_count": len(requests),
         "rooms": rooms[:LOBBY_ROOMS],
         "supervisor": responses.supervisor(request, path_for("viewer_live")),
     }

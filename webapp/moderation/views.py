@@ -24,6 +24,7 @@ from webapp.moderation.decisions import DURATIONS, lift_ban, list_banned
 from webapp.moderation.evidence import ABOUT_MASK, collect
 from webapp.moderation.models import REASONS, Report
 from webapp.relationships.models import Block
+from webapp.sidebar.layout import render_with_sidebar
 from webapp.strangers import broadcasts as strangers
 from webapp.strangers.conduct import record_report
 from webapp.strangers.models import Stranger
@@ -59,6 +60,8 @@ async def _report(request: Request) -> Response:
         await throttle(settings.RATE_REPORT, "report", str(user.id))
         evidence = await collect(user, typed["about"])
         is_new = await Report.make(user, evidence, typed["reason"], typed["text"])
+        if is_new:
+            await broadcasts.reports_changed()
         if is_new and evidence.person_id and typed["about"] == ABOUT_MASK:
             await record_report(evidence.person_id)
     except (NotFound, Forbidden):
@@ -116,17 +119,18 @@ def _page(request: Request) -> int:
     return page_number(request, MAX_PAGES)
 
 
-def _list(request: Request, name: str, found: list[Any], status: int = 200, **context: Any) -> Response:
+async def _list(
+    request: Request, admin: Viewer, name: str, found: list[Any], status: int = 200, **context: Any
+) -> Response:
     """Return one page of what was found, with links to those around it."""
     page = Page.of(found, _page(request), PAGE)
     shared = {"found": page.rows, "more": page.has_more, "page": page.number, "current_path": request.scope["path"]}
-    return responses.page(request, name, status, **(shared | context))
+    return await render_with_sidebar(request, admin, name, status, **(shared | context))
 
 
 async def index(request: Request) -> Response:
     """Whom open reports are about, the oldest first."""
-    _admin(request)
-    return _list(request, "moderation/index.html", await Report.queue(_page(request)))
+    return await _list(request, _admin(request), "moderation/index.html", await Report.queue(_page(request)))
 
 
 async def show(request: Request) -> Response:
@@ -136,16 +140,17 @@ async def show(request: Request) -> Response:
     if found is None:
         raise NotFound
     if request.method != "POST":
-        return await _show(request, found)
+        return await _show(request, admin, found)
     typed = await read_form(request, "do", "hours", "told", "note", "address")
     try:
         await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
         if typed["do"] not in DECISIONS:
             raise Invalid(do=_("This can't be done here."))
         person = await found.decide(admin, DECISIONS[typed["do"]], typed)
+        await broadcasts.reports_changed()
     except Problem as error:
         await found.refresh_from_db()
-        return await _show(request, found, error, typed)
+        return await _show(request, admin, found, error, typed)
     whom = person.code if person else found.code
     security_log.record(request, "moderated", admin.code, action=typed["do"], person=whom, report=found.id)
     if person and person.is_banned:
@@ -166,7 +171,7 @@ async def _send_away(person: Person) -> None:
 
 
 async def _show(
-    request: Request, found: Report, error: Problem | None = None, typed: dict[str, str] | None = None
+    request: Request, admin: Viewer, found: Report, error: Problem | None = None, typed: dict[str, str] | None = None
 ) -> Response:
     person = await User.get_or_none(id=found.person_id) if found.person_id else None
     shown: dict[str, Any] = {
@@ -183,7 +188,9 @@ async def _show(
         "form": typed or {"told": "", "note": "", "hours": "24", "address": ""},
         "problem": error.message if error else "",
     }
-    response = responses.page(request, "moderation/show.html", error.status if error else 200, **shown)
+    response = await render_with_sidebar(
+        request, admin, "moderation/show.html", error.status if error else 200, **shown
+    )
     response.headers.update(error.headers if error else {})
     return response
 
@@ -192,7 +199,7 @@ async def banned(request: Request) -> Response:
     """Show who is suspended or banned, and lift a ban."""
     admin = _admin(request)
     if request.method != "POST":
-        return _list(request, "moderation/out.html", await list_banned(_page(request)), problem="")
+        return await _list(request, admin, "moderation/out.html", await list_banned(_page(request)), problem="")
     typed = await read_form(request, "who", "note")
     try:
         await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
@@ -200,12 +207,11 @@ async def banned(request: Request) -> Response:
         await lift_ban(person.id if person else 0, admin, typed["note"])
     except (Invalid, Forbidden, TooManyRequests) as error:
         found = await list_banned(_page(request))
-        return _list(request, "moderation/out.html", found, error.status, problem=error.message)
+        return await _list(request, admin, "moderation/out.html", found, error.status, problem=error.message)
     security_log.record(request, "moderated", admin.code, action="lift", person=typed["who"][:9] if person else "")
     return responses.see_other(path_for("bans"))
 
 
 async def audit_log(request: Request) -> Response:
     """What administrators have decided, the latest first."""
-    _admin(request)
-    return _list(request, "moderation/log.html", await AuditEntry.page(_page(request)))
+    return await _list(request, _admin(request), "moderation/log.html", await AuditEntry.page(_page(request)))

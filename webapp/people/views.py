@@ -8,6 +8,7 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import load_account, require_account
 from webapp.accounts.models import User
+from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import FRIENDS, NOBODY, Person, Viewer
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
@@ -67,9 +68,7 @@ async def friends(request: Request) -> Response:
     there = await online([friend.id for friend in found.friends])
     context = found._asdict() | {"current_path": path_for("friends")}
     context["friends"] = sorted(found.friends, key=lambda friend: friend.id not in there)
-    return await render_with_sidebar(
-        request, user, "people/index.html", online=there, request_count=len(found.requests_received), **context
-    )
+    return await render_with_sidebar(request, user, "people/index.html", online=there, **context)
 
 
 # Between two people.
@@ -176,7 +175,7 @@ async def privacy(request: Request) -> Response:
     user = await load_account(request)
     if request.method != "POST":
         chosen = {name: getattr(user, name) for name in ("found_by", "written_by", *VISIBILITY_FIELDS)}
-        return _privacy(request, form=chosen | {"shows_presence": user.presence}, problems=NO_PROBLEMS)
+        return await _privacy(request, form=chosen | {"shows_presence": user.presence}, problems=NO_PROBLEMS)
     form = await read_form(request, "found_by", "written_by", "shows_presence", *VISIBILITY_FIELDS)
     presence = _presence_choice(form["shows_presence"], user)
     shows = {name: bool(form[name]) for name in VISIBILITY_FIELDS}
@@ -184,7 +183,7 @@ async def privacy(request: Request) -> Response:
         await throttle(settings.RATE_CHANGE, "privacy", str(user.id))
         await user.update_privacy(form["found_by"], form["written_by"], presence, **shows)
     except Invalid as error:
-        return _privacy(request, error.status, form=form, problems=NO_PROBLEMS | error.problems)
+        return await _privacy(request, error.status, form=form, problems=NO_PROBLEMS | error.problems)
     if (presence, form["found_by"]) != (user.presence, user.found_by):
         await presence_broadcasts.visibility_changed(user.id)
     return responses.see_other(path_for("privacy") + "?done=privacy")
@@ -197,8 +196,6 @@ def _presence_choice(typed: str, user: User) -> str:
     return typed or NOBODY
 
 
-def _privacy(request: Request, status: int = 200, **context: Any) -> Response:
+async def _privacy(request: Request, status: int = 200, **context: Any) -> Response:
     notice = choice(request, "done", SUCCESS_MESSAGES, "")
-    return responses.page(
-        request, "people/privacy.html", status, current_path=request.scope["path"], notice=notice, **context
-    )
+    return await settings_page(request, "people/privacy.html", status, notice=notice, **context)

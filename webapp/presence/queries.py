@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
+from webapp.accounts.viewer import Avatar
 from webapp.db import sql
 from webapp.db.sql import NOW, batches
 
@@ -60,6 +61,10 @@ class PresentRow(NamedTuple):
 
     code: str
     display_name: str
+
+    @property
+    def avatar(self) -> Avatar:
+        return Avatar.of(self.display_name, self.code)
 
 
 class RoomPresence(NamedTuple):

@@ -1,6 +1,5 @@
 """What people are to each other, as one of them may know it: plain SQL into rows."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -179,12 +178,6 @@ async def friend_ids_by_user(users: Collection[int]) -> dict[int, set[int]]:
         if high in found:
             found[high].add(low)
     return found
-
-
-async def request_counts(users: Collection[int]) -> Counter[int]:
-    """Return how many wait for an answer of each of these people."""
-    pairs = await _pairs(users, _PENDING_FOR_RECIPIENT)
-    return Counter(user for low, high, asker in pairs for user in (low, high) if user != asker)
 
 
 async def _pairs(users: Collection[int], state: str) -> Iterable[sql.Row]:

@@ -6,6 +6,7 @@ from tortoise.exceptions import IntegrityError
 
 from webapp.accounts.viewer import Viewer
 from webapp.conversations import access, members
+from webapp.conversations.faces import room_face
 from webapp.conversations.models import Membership, Room, room_name, room_topic
 from webapp.conversations.seats import OWNER, Seat
 from webapp.core import text
@@ -13,13 +14,13 @@ from webapp.core.errors import NotFound
 from webapp.db import transaction
 
 
-async def open_room(user: Viewer, name: str, topic: str = "") -> Seat:
+async def open_room(user: Viewer, name: str, topic: str = "", face: str = "") -> Seat:
     """
     Join the public room of that name, or create and own it; raise Invalid, and Forbidden for one who is kicked.
 
     Two people who create it at the same moment are led to one room by the unique folded name.
     """
-    name, topic = room_name(name), room_topic(topic)
+    name, topic, face = room_name(name), room_topic(topic), room_face(face)
     folded = text.fold(name)
     for attempt in range(20):
         try:
@@ -27,15 +28,15 @@ async def open_room(user: Viewer, name: str, topic: str = "") -> Seat:
                 await members.join(await access.by_key(user, room.key))
                 return await access.by_key(user, room.key)
             key = _key(folded, attempt)
-            await transaction.transact(_create, user, key, name, folded, topic)
+            await transaction.transact(_create, user, key, name, folded, topic, face)
             return await access.by_key(user, key)
         except (IntegrityError, NotFound):
             continue  # another request created or deleted it first, or the key is taken: read again, try another key
     raise RuntimeError("no free key was found for a room")
 
 
-async def _create(user: Viewer, key: str, name: str, folded: str, topic: str) -> None:
-    room = await Room.create(key=key, name=name, folded=folded, topic=topic, member_count=1)
+async def _create(user: Viewer, key: str, name: str, folded: str, topic: str, face: str) -> None:
+    room = await Room.create(key=key, name=name, folded=folded, topic=topic, face=face, member_count=1)
     await Membership.create(room=room, user_id=user.id, role=OWNER)
 
 

@@ -35,6 +35,7 @@ Action = Callable[[Seat, dict[str, str]], Awaitable[str | None]]
 
 SUCCESS_MESSAGES = {
     "topic": _("Saved."),
+    "face": _("Saved."),
     "lock": _("The room is locked."),
     "unlock": _("The room is open again."),
     "kick": _("They are kicked for now."),
@@ -52,7 +53,7 @@ async def show_settings(request: Request) -> Response:
     if request.method != "POST":
         return await _settings(request, seat)
     await throttle(settings.RATE_CHANGE, "room", str(user.id))
-    form = await read_form(request, "do", "topic", "who", "minutes", "name", "number")
+    form = await read_form(request, "do", "topic", "face", "who", "minutes", "name", "number")
     if form["do"] not in MEMBER_ACTIONS and not seat.is_owner:
         raise Forbidden(_("Only the owner of the room can do that."))
     action = (MEMBER_ACTIONS | OWNER_ACTIONS).get(form["do"])
@@ -61,7 +62,9 @@ async def show_settings(request: Request) -> Response:
     try:
         goto = await action(seat, form)
     except Invalid as error:
-        kept = form if form["do"] == "topic" else form | {"topic": seat.room.topic}
+        stored = {"topic": seat.room.topic, "face": seat.room.face}
+        stored.pop(form["do"], None)
+        kept = form | stored
         return await _settings(request, seat, error.status, form=kept, problems=EMPTY_FORM | error.problems)
     if form["do"] in OWNER_ACTIONS and is_on_behalf(seat):
         person = await User.get_or_none(code=form["who"][:9]) if form["who"] else None
@@ -85,7 +88,7 @@ async def _settings(request: Request, seat: Seat, status: int = 200, **context: 
         "page": page.number,
         "current_key": seat.room.key,
         "notice": choice(request, "done", SUCCESS_MESSAGES, ""),
-        "form": {"topic": seat.room.topic, "name": ""},
+        "form": EMPTY_FORM | {"topic": seat.room.topic, "face": seat.room.face},
     }
     return await render_with_sidebar(request, seat.viewer, "rooms/settings.html", status, **(defaults | context))
 
@@ -114,6 +117,11 @@ MEMBER_ACTIONS: dict[str, Action] = {"mute": _mute, "unmute": _mute, "unread": _
 
 async def _topic(seat: Seat, form: dict[str, str]) -> None:
     await Room.set_topic(seat.room.id, form["topic"])
+    broadcasts.details_changed(seat.room.id)
+
+
+async def _face(seat: Seat, form: dict[str, str]) -> None:
+    await Room.set_face(seat.room.id, form["face"])
     broadcasts.details_changed(seat.room.id)
 
 
@@ -157,6 +165,7 @@ async def _delete(seat: Seat, form: dict[str, str]) -> str:
 
 OWNER_ACTIONS: dict[str, Action] = {
     "topic": _topic,
+    "face": _face,
     "lock": _lock,
     "unlock": _lock,
     "kick": _kick,

@@ -19,6 +19,7 @@ from webapp.http.params import Page, page_number, query
 from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import changes
+from webapp.presence.queries import presence_in
 from webapp.presence.tracker import tracker
 from webapp.relationships.search import is_searchable, search
 from webapp.rooms import opening
@@ -51,17 +52,18 @@ async def _list(
         "page": rooms.number,
         "q": words,
     }
-    shown["form"] = {"name": words, "topic": ""}
+    shown["form"] = EMPTY_FORM | {"name": words}
+    shown["present"] = await presence_in([room.id for room in rooms.rows])
     return await render_with_sidebar(request, user, "rooms/index.html", status, **(shown | context))
 
 
 async def _enter(request: Request, user: Viewer) -> Response:
-    typed = await read_form(request, "name", "topic")
+    typed = await read_form(request, "name", "topic", "face")
     try:
         await throttle(settings.RATE_JOIN, "join", str(user.id))
         if not await access.exists(typed["name"]):
             await throttle(settings.RATE_ROOM, "room", str(user.id))
-        seat = await opening.open_room(user, typed["name"], typed["topic"])
+        seat = await opening.open_room(user, typed["name"], typed["topic"], typed["face"])
         broadcasts.membership_changed(seat.room.id, user.id)
     except Invalid as error:
         problems = EMPTY_FORM | error.problems

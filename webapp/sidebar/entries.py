@@ -8,7 +8,7 @@ from webapp.core.i18n import current_language
 from webapp.http import render
 from webapp.live import Frame, Payload, frames
 from webapp.presence.last_seen import last_seen_for
-from webapp.sidebar.queries import EntryRow
+from webapp.sidebar.queries import EntryRow, Waiting
 
 # In an endless document CSS orders the entries. Its integers end at 2**31: seconds since 2026 fit for some decades.
 ORDER_EPOCH = 1_767_225_600
@@ -81,12 +81,16 @@ def _rendered(entry: EntryRow, is_current: bool, sent: int = 0) -> str:
     return render.fragment("sidebar/_entry.html", entry=entry, is_current=is_current, sent=sent).strip()
 
 
-def requests_frame(count: int) -> Payload:
-    """How many wait for an answer to be friends."""
+def waiting_frame(waiting: Waiting) -> Payload:
+    """Return the counts of the bar: who wants to be friends and, for administrators, reports."""
 
     def made() -> Frame:
-        html = render.fragment("sidebar/_requests.html", request_count=count)
-        return Frame(frames.sse_event(frames.hx_partial(REQUEST_COUNT, "outerHTML", html)))
+        html = render.fragment("sidebar/_requests.html", waiting=waiting)
+        sse = frames.hx_partial(REQUEST_COUNT, "outerHTML", html)
+        if waiting.reports is not None:
+            html = render.fragment("sidebar/_reports.html", waiting=waiting)
+            sse += frames.hx_partial("#report-count", "outerHTML", html)
+        return Frame(frames.sse_event(sse))
 
     return frames.localized(made)
 

@@ -16,7 +16,7 @@ from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, contacts_digest, digest, list_entries
 
-EMPTY_FORM = {"name": "", "topic": ""}
+EMPTY_FORM = {"name": "", "topic": "", "face": ""}
 
 
 async def render_with_sidebar(
@@ -27,8 +27,8 @@ async def render_with_sidebar(
     *,
     streamed: Seat | None = None,
     online: Collection[int] | None = None,
-    request_count: int = 0,
     sidebar_page: int = 1,
+    is_cacheable: bool = True,
     **context: Any,
 ) -> Response:
     """
@@ -36,14 +36,16 @@ async def render_with_sidebar(
 
     `online` has the ids of the listed friends who are online, None on a page without friends.
     """
-    page = Page.of(await list_entries(user.id, sidebar_page), sidebar_page, PAGE_SIZE)
+    entries, waiting = await list_entries(user.id, sidebar_page)
+    page = Page.of(entries, sidebar_page, PAGE_SIZE)
     shown = page.rows
     if come := [entry for entry in shown if entry.is_undelivered]:
         await Membership.mark_delivered([entry.membership_id for entry in come])
         for entry in come:
             hub().refresh(f"room:{entry.room_id}", "receipts")
     seen = digest(shown, streamed.room.id if streamed else None) if sidebar_page == 1 else OLDER_PAGE
-    query = {"sidebar": seen if online is None else f"{seen}.{contacts_digest(online, request_count)}"}
+    of_contacts = "" if online is None else contacts_digest(online, waiting.requests)
+    query = {"sidebar": f"{seen}.{of_contacts}.{waiting}"}
     query["page"] = render.PAGE_VERSION
     stream = f"{streamed.path}/events?after={streamed.room.version}&" if streamed else f"{path_for('viewer_events')}?"
     defaults: dict[str, Any] = {
@@ -52,10 +54,15 @@ async def render_with_sidebar(
         "sidebar_more": page.has_more,
         "stream": stream + urlencode(query),
         "online": online,
-        "request_count": request_count,
+        "waiting": waiting,
+        "present": {},
         "current_key": "",
         "current_path": "",
+        "here": request.scope["path"],
         "form": EMPTY_FORM,
         "problems": EMPTY_FORM,
     }
-    return responses.page(request, name, status, **(defaults | context))
+    context = defaults | context
+    # How many rooms and chats have something unread: beside the page's name, and in the bar.
+    unread = [entry for entry in shown if entry.unread and entry.key != context["current_key"]]
+    return responses.page(request, name, status, is_cacheable, unread_count=len(unread), **context)

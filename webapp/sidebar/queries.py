@@ -8,9 +8,10 @@ from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 
 from webapp.accounts.viewer import Avatar
+from webapp.conversations.faces import RoomFace
 from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, of_stored
 from webapp.conversations.models import REMOVED
-from webapp.conversations.seats import Kind, room_hue
+from webapp.conversations.seats import Kind
 from webapp.core.i18n import Text
 from webapp.db import sql
 from webapp.presence.queries import is_online
@@ -36,8 +37,10 @@ MAX_REMOVED = 10_000
 # shown, nor the last line of a room when its author is blocked by the viewer. Who is online, friends see.
 _ENTRIES = f"""
 SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
-    membership.muted, membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.low, room.high,
+    membership.muted, membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.face,
+    room.low, room.high,
     room.last_number, room.last_at, room.last_author, room.is_last_removed, room.removed_count,
+    author.display_name AS author_name,
     other.code AS other_code, other.display_name AS other_name, other.picture AS other_picture,
     friendship.id IS NOT NULL AS is_friend,
     friendship.id IS NOT NULL AND {is_online("other")} AS is_online,
@@ -47,6 +50,7 @@ SELECT membership.id AS membership_id, membership.user_id, membership.read_numbe
 FROM {{membership}}
 JOIN room ON room.id = membership.room_id
 LEFT JOIN "user" AS other ON other.id = room.low + room.high - membership.user_id
+LEFT JOIN "user" AS author ON author.id = CASE WHEN room.low IS NULL THEN room.last_author END
 LEFT JOIN friendship ON friendship.low_id = room.low AND friendship.high_id = room.high
     AND friendship.accepted_at IS NOT NULL
 WHERE {{whose}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
@@ -72,7 +76,7 @@ _LISTED = (
         place=", ROW_NUMBER() OVER (PARTITION BY membership.user_id ORDER BY room.last_at DESC, room.id DESC) AS place",
         whose="membership.user_id IN ({users})",
     )
-    + ") AS entry WHERE place > ? AND place <= ? ORDER BY user_id, place"
+    + ") AS entry WHERE place > ? AND place <= ?"
 )
 # What these people have of these rooms: each pair is looked up, and not each of the people in each of the rooms.
 _AT = (
@@ -85,6 +89,34 @@ _AT = (
     )
     + ") AS entry"
 )
+
+
+# What waits for an answer of each of these people: who wants to be friends with them and, for administrators, reports.
+_PENDING = f"accepted_at IS NULL AND declined_at IS NULL AND NOT withdrawn LIMIT {MAX_UNREAD}"
+_WAITING = f"""
+SELECT viewer.id AS viewer_id, (SELECT COUNT(*) FROM (
+        SELECT 1 FROM friendship WHERE low_id = viewer.id AND asked_by <> viewer.id AND {_PENDING}) AS asked_low)
+    + (SELECT COUNT(*) FROM (
+        SELECT 1 FROM friendship WHERE high_id = viewer.id AND asked_by <> viewer.id AND {_PENDING}) AS asked_high)
+    AS requests, CASE WHEN viewer.is_admin THEN (SELECT COUNT(*) FROM (
+        SELECT 1 FROM report WHERE handled_at IS NULL LIMIT {MAX_UNREAD}) AS unhandled) END AS reports
+FROM "user" AS viewer WHERE viewer.id IN ({{users}})
+"""
+# Both for the one who asks for a page: who is in no room has one row without an entry.
+_SIDEBAR = (
+    f"SELECT * FROM ({_WAITING}) AS waiting LEFT JOIN ({_LISTED}) AS listed ON listed.user_id = waiting.viewer_id "
+    "ORDER BY place"
+)
+
+
+class Waiting(NamedTuple):
+    """How much waits for an answer; reports are None for who is no administrator."""
+
+    requests: int
+    reports: int | None
+
+    def __str__(self) -> str:
+        return f"{self.requests}-{self.reports}"
 
 
 class EntryRow(NamedTuple):
@@ -111,6 +143,12 @@ class EntryRow(NamedTuple):
     # Empty where the viewer has blocked its author.
     line: Text
     is_mine: bool
+    # Whether the newest message was removed: the line says so.
+    is_removed: bool
+    # In a room of many: the first word of the name of who wrote it. Who deleted their account has none.
+    author: str
+    # Of a room that has no avatar: what was chosen to stand on its tile.
+    face: str
 
     @property
     def last_message_at(self) -> datetime | None:
@@ -122,8 +160,8 @@ class EntryRow(NamedTuple):
         return self.kind.path(self.room_id, self.key)
 
     @property
-    def hue(self) -> int:
-        return room_hue(self.key)
+    def tile(self) -> RoomFace:
+        return RoomFace.of(self.room_id, str(self.name), self.face)
 
     def has_news_since(self, number: int | None) -> bool:
         """Return whether a message came after this number; where that is unknown, whether one came within a minute."""
@@ -134,8 +172,9 @@ class EntryRow(NamedTuple):
     @property
     def facts(self) -> tuple[object, ...]:
         """All that it is rendered from but whether a friend is online, which has frames of its own."""
-        chat = (self.name, self.avatar, self.is_friend) if self.kind.is_between_two else None
-        return self.room_id, self.last_number, self.unread, self.line, self.is_mine, self.is_request, chat
+        chat = (self.name, self.avatar, self.is_friend) if self.kind.is_between_two else (self.author, self.face)
+        last = self.last_number, self.line, self.is_mine
+        return self.room_id, *last, self.unread, self.muted, self.is_request, chat
 
     @property
     def render_key(self) -> tuple[object, ...]:
@@ -164,6 +203,9 @@ def _entry(row: sql.Row) -> EntryRow:
         sort_at=sql.from_db(row["last_at"]),
         line="" if line is None else REMOVED if row["is_last_removed"] else line,
         is_mine=is_mine,
+        is_removed=bool(row["is_last_removed"]),
+        author=(row["author_name"] or "").partition(" ")[0],
+        face=row["face"],
     )  # fmt: skip
 
 
@@ -212,21 +254,43 @@ def digest(entries: Iterable[EntryRow], here: int | None) -> str:
     Unread messages of the page's own room make no difference: the page is reading them.
     """
     facts = [
-        (one.room_id, one.last_number, one.line, one.room_id == here or one.unread, one.is_request, one.is_online)
+        (
+            one.room_id,
+            one.last_number,
+            one.line,
+            one.face,
+            one.muted,
+            one.room_id == here or one.unread,
+            one.is_request,
+            one.is_online,
+        )
         for one in entries
     ]
     return blake2b(repr(facts).encode(), digest_size=6).hexdigest()
 
 
-def contacts_digest(online: Collection[int], request_count: int) -> str:
+def contacts_digest(online: Collection[int], requests: int) -> str:
     """Return the same for the ids of friends who are online, and the count of friend requests."""
-    return blake2b(repr((sorted(online), request_count)).encode(), digest_size=6).hexdigest()
+    return blake2b(repr((sorted(online), requests)).encode(), digest_size=6).hexdigest()
 
 
-async def list_entries(user_id: int, page: int = 1) -> list[EntryRow]:
-    """Return the latest entries of a person, in one query: a page, and one more where there are more."""
+async def list_entries(user_id: int, page: int = 1) -> tuple[list[EntryRow], Waiting]:
+    """Return the latest entries of a person (a page, and one more where there are more) and what waits for them."""
     start = (page - 1) * PAGE_SIZE
-    return await _listed([user_id], start, start + PAGE_SIZE + 1)
+    query = _SIDEBAR.format(users=sql.placeholders([user_id]))
+    rows = await sql.fetch_inline(query, user_id, user_id, start, start + PAGE_SIZE + 1)
+    entries = [_entry(row) for row in rows if row["membership_id"] is not None]
+    return entries, _waiting(rows[0]) if rows else Waiting(0, None)
+
+
+async def waiting_counts(users: Collection[int]) -> dict[int, Waiting]:
+    """Return what waits for each of these people, in one query."""
+    rows = await sql.fetch_inline(_WAITING.format(users=sql.placeholders(users)), *users)
+    return dict.fromkeys(users, Waiting(0, None)) | {row["viewer_id"]: _waiting(row) for row in rows}
+
+
+def _waiting(row: sql.Row) -> Waiting:
+    return Waiting(row["requests"], row["reports"])
 
 
 async def list_entries_by_user(users: Collection[int]) -> dict[int, list[EntryRow]]:
@@ -259,7 +323,8 @@ def _batches(items: Collection[T]) -> Iterable[list[T]]:
 
 
 async def _listed(users: Collection[int], first: int, last: int) -> list[EntryRow]:
-    return await _fetch(_LISTED.format(users=sql.placeholders(users)), *users, first, last)
+    query = _LISTED.format(users=sql.placeholders(users)) + " ORDER BY user_id, place"
+    return await _fetch(query, *users, first, last)
 
 
 async def _fetch(query: str, *values: int) -> list[EntryRow]:

@@ -9,18 +9,20 @@ from webapp.live import Payload, Reader, hub
 from webapp.live.items import Item, Pair, Welcome
 from webapp.live.providers import StreamWatcher
 from webapp.relationships import queries as relationships
-from webapp.sidebar.entries import CONTACTS_CHANGED, EntryFrames, online_frames, requests_frame
+from webapp.sidebar.entries import CONTACTS_CHANGED, EntryFrames, online_frames, waiting_frame
 from webapp.sidebar.queries import (
     OLDER_PAGE,
     EntryRow,
     PersonFact,
     RoomFact,
+    Waiting,
     contacts_digest,
     digest,
     entries_for,
     list_entries_by_user,
     person_facts,
     room_facts,
+    waiting_counts,
 )
 
 # Sent instead of the digest of contacts: what that page shows of them is out of date.
@@ -83,13 +85,13 @@ class Sidebars:
         self, readers: Collection[Reader], topics: Mapping[int, Collection[str]], sent: Mapping[str, object]
     ) -> Welcome:
         users = {reader.labels["user"] for reader in readers}
-        listed, requests = await list_entries_by_user(users), await relationships.request_counts(users)
+        listed, waiting = await list_entries_by_user(users), await waiting_counts(users)
         shown = EntryFrames(self._sent)
         frames = {}
         for reader in readers:
             user = reader.labels["user"]
-            contacts = contacts_digest(_online(topics[user], sent), requests[user])
-            frames[reader] = list(_missing(reader, listed[user], contacts, requests[user], shown))
+            contacts = contacts_digest(_online(topics[user], sent), waiting[user].requests)
+            frames[reader] = list(_missing(reader, listed[user], contacts, waiting[user], shown))
         rows = [row for user in users for row in listed[user]]
         return Welcome(frames, [Entry(row, f"room:{row.room_id}", shown, False) for row in rows])
 
@@ -132,17 +134,17 @@ def _numbers(topics: Iterable[str], kind: str) -> list[int]:
 
 
 def _missing(
-    reader: Reader, listed: list[EntryRow], contacts: str, requests: int, shown: EntryFrames
+    reader: Reader, listed: list[EntryRow], contacts: str, waiting: Waiting, shown: EntryFrames
 ) -> Iterable[Payload]:
-    """What the page lacks by the digest that it brought: the list, and what it shows of its viewer's contacts."""
-    of_entries, _, of_contacts = reader.digest.partition(".")
+    """What the page lacks by the digest that it brought: the list, the bar's counts, and its viewer's contacts."""
+    of_entries, of_contacts, of_waiting = [*reader.digest.split("."), "", ""][:3]
     room = reader.number("room")
     if of_entries not in (OLDER_PAGE, digest(listed, room)):
         yield shown.list_frame(listed, room, reader.framing)
-    if of_contacts != contacts:
-        yield requests_frame(requests)
-        if of_contacts:
-            yield CONTACTS_CHANGED
+    if of_waiting != str(waiting):
+        yield waiting_frame(waiting)
+    if of_contacts not in ("", contacts):
+        yield CONTACTS_CHANGED
 
 
 def _online(topics: Collection[str], sent: Mapping[str, object]) -> list[int]:

@@ -91,7 +91,12 @@ def waiting_document(request: Request, link: str, link_text: Text) -> Response:
 
 def open_document(request: Request, reader: Reader, user: Viewer, name: str, **context: Any) -> Response:
     save_data = client(request).save_data
-    context |= {"viewer_css": user.stylesheet, "save_data": save_data, "outdated": _is_outdated(request)}
+    context |= {
+        "viewer": user,
+        "viewer_css": user.stylesheet,
+        "save_data": save_data,
+        "outdated": _is_outdated(request),
+    }
     opening = render.fragment(name, **context).encode().ljust(FIRST_BYTES)
     policy = CONTENT_SECURITY_POLICY.format(style=f" 'nonce-{frames.STYLE_NONCE}'")
     # Packed here, because a proxy that packs it holds it back.

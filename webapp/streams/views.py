@@ -15,7 +15,7 @@ from webapp.http import render
 from webapp.http.client import client
 from webapp.http.params import query
 from webapp.http.urls import path_for
-from webapp.relationships.queries import request_counts
+from webapp.sidebar.queries import waiting_counts
 from webapp.streams.opening import (
     must_wait,
     open_document,
@@ -51,8 +51,8 @@ async def viewer_document(request: Request) -> Response:
     if must_wait(request):
         return waiting_document(request, path_for("sidebar"), _("Your chats and rooms"))
     reader = await open_reader(request, user, None, "html", digest="")
-    request_count = (await request_counts([user.id]))[user.id]
-    shown = {"viewer": user, "request_count": request_count, "token": client(request).form_token}
+    waiting = (await waiting_counts([user.id]))[user.id]
+    shown = {"waiting": waiting, "unread_count": 0, "here": path_for("lobby"), "token": client(request).form_token}
     return open_document(request, reader, user, "sidebar/live.html", **shown)
 
 

@@ -1,0 +1,18 @@
+// The list at the side: it stays where it was scrolled to from page to page, and the page's title and the bar have the
+// number of rooms and chats in it with something unread. Needs #entries and #unread-count.
+{
+  const list = find("#entries"), badge = find("#unread-count");
+  if (badge) {
+    requestAnimationFrame(() => {
+      // Where a browser stores nothing for a site, the list begins at its top.
+      try { list.scrollTop = sessionStorage.entries; } catch {}
+      list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+    });
+    on("pagehide", () => { try { sessionStorage.entries = list.scrollTop; } catch {} }, window);
+    // What the stream brings are entries.
+    on("htmx:after:process", () => {
+      const count = badge.textContent = findAll(".entry--unread").length || "";
+      document.title = (count && `(${count}) `) + document.title.replace(/^\(\d+\) /, "");
+    });
+  }
+}
