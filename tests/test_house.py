@@ -1,6 +1,7 @@
 """The rules of the house: which package imports which, what a template may not hold, what stands at the top."""
 
 import ast
+import builtins
 import re
 import subprocess
 import tomllib
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house_figures import TUPLE, is_private, own_names, private_parts
+from tests.house_figures import DOCUMENTED, TUPLE, is_private, own_names, private_parts
 from tests.servers import ROOT
 
 WEBAPP = ROOT / "webapp"
@@ -402,3 +403,28 @@ def test_a_private_attribute_in_a_test_would_be_found() -> None:
         "class F:\n    def _own(self) -> None: ...\nF()._own()\nrow._replace(x=1)\n"
     )
     assert private_attributes(file) == ["_b", "_d", "_d", "_e"]
+
+
+RAISES = re.compile(r"\b[Rr]aises? ((?:[A-Z]\w+(?:, and |, | and | or )?)+)")
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in KNOWN.items()}
+
+
+def class_names(tree: ast.Module) -> Iterator[str]:
+    """The names in the code of a file that may be those of an error."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+
+
+CLASS_NAMES = {name for tree in TREES.values() for name in class_names(tree)} | set(dir(builtins))
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_a_docstring_names_only_errors_that_there_are(name: str) -> None:
+    texts = (ast.get_docstring(node) or "" for node in ast.walk(TREES[name]) if isinstance(node, DOCUMENTED))
+    named = {word for text in texts for found in RAISES.findall(text) for word in re.findall(r"[A-Z]\w+", found)}
+    assert named - CLASS_NAMES == set()

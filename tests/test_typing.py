@@ -109,3 +109,9 @@ async def test_in_a_locked_room_nobody_but_the_owner_types(alice: Person, bob: P
 async def test_a_channel_without_readers_holds_nothing(bob: Person, room: Room) -> None:
     await bob.post(f"{room.path}/typing")
     assert not typing.typists().get(room.id)
+
+
+async def test_an_open_page_reports_as_often_as_a_report_needs(bob: Person, room: Room) -> None:
+    """The composer has the figure in its HTML."""
+    assert f"throttle:{typing.REPORT_SECONDS:g}s" in (await bob.get(room.path)).text
+    assert typing.REPORT_SECONDS < typing.VISIBLE_SECONDS, "or the name would flicker"

@@ -51,7 +51,7 @@ async def load_account(request: Request) -> User:
 
 async def confirm(request: Request, user: Viewer | User, password: str, field: str = "password") -> None:
     """
-    Check the password of a signed-in account; raises Invalid, by that field, and TooMany.
+    Check the password of a signed-in account; raises Invalid, by that field, and TooManyRequests.
 
     Counted apart from signing in, or guesses from elsewhere would stop the owner from changing it, too.
     """

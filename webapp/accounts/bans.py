@@ -38,7 +38,7 @@ class AddressBan(Model):
 
 
 async def require_allowed_address(request: Request) -> None:
-    """Raise Refused where nobody new may come from."""
+    """Raise Forbidden where nobody new may come from."""
     hashes = [address_hash(request, day) for day in range(BAN_DAYS)]
     if await AddressBan.filter(hash__in=hashes, until__gt=datetime.now(UTC)).exists():
         raise Forbidden(_("Nobody new can come in from your address today. Try again tomorrow."))

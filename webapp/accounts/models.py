@@ -199,7 +199,7 @@ class User(PersonFacts, Model):
 
     async def set_password(self, password: str) -> None:
         """
-        Change the password that this object knows; raises Invalid, and Refused when it has been changed meanwhile.
+        Change the password that this object knows; raises Invalid, and Forbidden when it has been changed meanwhile.
 
         Ending the other sessions is the caller's part.
         """

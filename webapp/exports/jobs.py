@@ -94,7 +94,7 @@ class Export(Model):
 
     @classmethod
     async def ready(cls, user: Person, run: str) -> "Export":
-        """The person's own finished file of that name; raises Missing."""
+        """The person's own finished file of that name; raises NotFound."""
         found = await cls.of(user)
         if found is None or found.state != READY or found.run != run:
             raise NotFound(_("There is no such file of yours. Each is kept for a day."))

@@ -88,7 +88,7 @@ class Message(Model):
 
     async def edit(self, body: str, began_at: int | None = None) -> int:
         """
-        Change the words; the room's new version, or the old one when nothing changed. Raises Invalid and Missing.
+        Change the words; the room's new version, or the old one when nothing changed. Raises Invalid and NotFound.
 
         `began_at` is the version of the words that the edit began from, None where that is not known; raises Changed
         when the message has others by now.

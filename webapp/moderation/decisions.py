@@ -69,7 +69,7 @@ class Decision(NamedTuple):
 
 
 async def lock_person(person_id: int | None, admin: Person) -> User:
-    """Lock the person, within a transaction, so that decisions about them wait for each other; raises Refused."""
+    """Lock the person, within a transaction, so that decisions about them wait for each other; raises Forbidden."""
     await User.filter(id=person_id or 0).update(warning=F("warning"))
     person = await User.get_or_none(id=person_id or 0)
     if person is None:

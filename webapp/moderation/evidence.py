@@ -66,7 +66,7 @@ class Evidence(NamedTuple):
 
 
 async def collect(user: Viewer, about: str) -> Evidence:
-    """The thing of that name as the person may see it; raises Missing, and Refused about oneself."""
+    """The thing of that name as the person may see it; raises NotFound, and Forbidden about oneself."""
     kind, _, rest = about.partition(":")
     if kind == "message":
         key, _, number = rest.rpartition(":")

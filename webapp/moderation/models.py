@@ -168,7 +168,7 @@ class Report(Model):
         """
         Do this about the person and write it down, once; the person as they are now, None when nothing befell them.
 
-        `typed` is what was typed into the form. Raises Invalid; Refused when it was decided already, and about
+        `typed` is what was typed into the form. Raises Invalid; Forbidden when it was decided already, and about
         administrators.
         """
         if action is Action.DISMISS:

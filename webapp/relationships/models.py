@@ -64,7 +64,7 @@ class Friendship(Model):
         """
         Ask to be friends, or accept when the other has asked already; what they are now.
 
-        Raises Missing where either has blocked the other, Refused to one with too many requests waiting.
+        Raises NotFound where either has blocked the other, Forbidden to one with too many requests waiting.
         """
         return await transaction.transact(cls.ask_now, user, other)
 
@@ -98,7 +98,7 @@ class Friendship(Model):
 
     @classmethod
     async def accept(cls, user: Person, other: Person) -> None:
-        """Raises Missing when they have not asked, or have taken it back."""
+        """Raises NotFound when they have not asked, or have taken it back."""
         low, high = ordered_ids(user, other)
         asked = cls.filter(_pending_for_sender(), low_id=low, high_id=high, asked_by=other.id)
         if not await asked.update(accepted_at=datetime.now(UTC)):
@@ -108,7 +108,7 @@ class Friendship(Model):
 
     @classmethod
     async def befriend(cls, one: Person, other: Person) -> None:
-        """Make friends of two who both want it, within a transaction; raises Missing where a block stands between."""
+        """Make friends of two who both want it, within a transaction; raises NotFound where a block stands between."""
         await _lock_pair(one, other)
         await require_none_blocked(one, other)
         low, high = ordered_ids(one, other)
