@@ -16,6 +16,7 @@ from webapp.accounts.names import skeleton
 from webapp.accounts.reset import reset_path
 from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import HUES, Avatar
+from webapp.conversations.models import Room
 from webapp.core import text
 from webapp.core.errors import Invalid
 from webapp.http import render
@@ -24,6 +25,27 @@ TAKEN = "That name, or one that looks like it, is taken. Choose another."
 
 
 # Registering.
+
+
+async def test_who_is_invited_to_a_room_comes_to_it_by_either_form(visitor: Person, room: Room) -> None:
+    login = await visitor.get(f"/login?next={room.path}")
+    assert 'Sign in to read <span dir="auto">Tea &amp; Cake</span>' in login.text
+    assert f'href="/register?next={room.path}"' in login.text
+    register = await visitor.get(f"/register?next={room.path}")
+    assert 'Create an account to read <span dir="auto">Tea &amp; Cake</span>' in register.text
+    assert f'href="/login?next={room.path}"' in register.text
+    refused = await visitor.post("/register", NEWCOMER | {"password": "short", "next": room.path})
+    assert f'name="next" value="{room.path}"' in refused.text
+    answer = await visitor.post("/register", NEWCOMER | {"next": room.path})
+    assert (answer.status_code, answer.headers["location"]) == (303, room.path)
+
+
+@pytest.mark.parametrize("target", ["/lobby", "/rooms/~nobody-knows-it", "/rooms/no-such", "/rooms/", "/rooms/%00"])
+async def test_a_card_names_no_other_room(visitor: Person, room: Room, target: str) -> None:
+    for form in ("/login", "/register"):
+        page = await visitor.get(f"{form}?next={target}")
+        assert page.status_code == 200
+        assert "to read" not in page.text
 
 
 async def test_a_newcomer_gets_an_account_and_is_signed_in(visitor: Person) -> None:

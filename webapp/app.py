@@ -12,6 +12,7 @@ from tortoise.contrib.starlette import RegisterTortoise
 from webapp import settings
 from webapp.accounts import stream_access as account_access
 from webapp.accounts import views as accounts
+from webapp.accounts.destinations import room_names
 from webapp.accounts.models import User
 from webapp.accounts.queries import viewer_by_token
 from webapp.accounts.sessions import SessionUses, session_uses
@@ -21,6 +22,7 @@ from webapp.conversations import broadcasts as conversations
 from webapp.conversations import stream_access as room_access
 from webapp.conversations.access import FIND_SEAT
 from webapp.conversations.endings import DELETED
+from webapp.conversations.queries import listed_name
 from webapp.core.faults import Faults, faults, logger
 from webapp.db import engine, transaction
 from webapp.deletion import views as deletion
@@ -246,6 +248,7 @@ def _objects() -> Iterator[None]:
         hold(health.last_check.holding(health.LastCheck()))
         hold(layouts.holding(page_layouts))
         hold(settings_layout.holding(render_with_sidebar))
+        hold(room_names.holding(listed_name))
         hold(admitted.holding(Admitted()))
         hold(picture_store.holding(Store(store.FOLDER, User.pictures_in_use)))
         hold(rendering.caches.holding(rendering.Caches()))

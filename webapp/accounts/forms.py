@@ -22,4 +22,5 @@ def redisplay(request: Request, name: str, error: Problem, **context: Any) -> Re
 
 def register_form(request: Request, **context: Any) -> Response:
     empty = {"username": "", "display_name": ""}
-    return responses.page(request, "accounts/register.html", form=empty, problems=EMPTY_PROBLEMS, problem="", **context)
+    defaults = {"form": empty, "problems": EMPTY_PROBLEMS, "problem": "", "next": "", "room": ""}
+    return responses.page(request, "accounts/register.html", **(defaults | context))

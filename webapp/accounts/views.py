@@ -9,6 +9,7 @@ from webapp import settings
 from webapp.accounts import broadcasts
 from webapp.accounts.authentication import confirm, current_account, current_viewer, load_account, require_account
 from webapp.accounts.bans import require_allowed_address
+from webapp.accounts.destinations import invitation
 from webapp.accounts.forms import EMPTY_PROBLEMS, redisplay, register_form
 from webapp.accounts.models import Profile, User
 from webapp.accounts.names import MAX_TYPED
@@ -34,17 +35,22 @@ NOT_RIGHT = _("The user name or the password is not right.")
 async def register(request: Request) -> Response:
     if not settings.REGISTRATION_OPEN:
         raise Forbidden(_("New accounts are created by the administrator."))
+    target = local_path(query(request, "next", path_for("lobby")))
     if request.method != "POST":
-        return responses.see_other(path_for("lobby")) if current_account(request) else register_form(request)
-    form = await read_form(request, "username", "password", "display_name")
+        if current_account(request):
+            return responses.see_other(target)
+        return register_form(request, next=target, room=await invitation(target))
+    form = await read_form(request, "username", "password", "display_name", "next")
+    target = local_path(form["next"] or path_for("lobby"))
     try:
         await throttle(settings.RATE_REGISTER, "register", client(request).address)
         await require_allowed_address(request)
         user = await User.register(form["username"], form["password"], form["display_name"])
     except Problem as error:
-        return redisplay(request, "accounts/register.html", error, form=form)
+        room = await invitation(target)
+        return redisplay(request, "accounts/register.html", error, form=form, next=target, room=room)
     security_log.record(request, "registered", user.code)
-    return await _begin(request, user, path_for("lobby"))
+    return await _begin(request, user, target)
 
 
 async def login(request: Request) -> Response:
@@ -53,15 +59,15 @@ async def login(request: Request) -> Response:
         if current_account(request):
             return responses.see_other(target)
         empty = {"username": ""}
-        return responses.page(
-            request, "accounts/login.html", form=empty, problems=EMPTY_PROBLEMS, problem="", next=target
-        )
+        context: dict[str, Any] = {"form": empty, "problems": EMPTY_PROBLEMS, "problem": "", "next": target}
+        return responses.page(request, "accounts/login.html", room=await invitation(target), **context)
     form = await read_form(request, "username", "password", "next")
     target = local_path(form["next"] or path_for("lobby"))
     try:
         user = await _authenticate(request, form["username"], form["password"])
     except Problem as error:
-        return redisplay(request, "accounts/login.html", error, form=form, next=target)
+        room = await invitation(target)
+        return redisplay(request, "accounts/login.html", error, form=form, next=target, room=room)
     security_log.record(request, "signed_in", user.code)
     return await _begin(request, user, target)
 

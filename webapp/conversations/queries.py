@@ -9,6 +9,7 @@ from typing import Any
 from webapp.accounts.queries import person_from
 from webapp.accounts.viewer import PERSON_FIELDS, Viewer
 from webapp.conversations import kinds
+from webapp.conversations.models import KEY_LENGTH, is_possible_key
 from webapp.conversations.seats import KICKED, RANDOM_KEY_PREFIX, MembershipRow, RoomRow, Seat
 from webapp.core import text
 from webapp.db import sql
@@ -163,6 +164,15 @@ async def search_rooms(words: str, page: int = 1) -> list[RoomRow]:
         f"%{pattern}%", PAGE_SIZE + 1, (page - 1) * PAGE_SIZE, seconds=SEARCH_SECONDS,
     )  # fmt: skip
     return [_room(row) for row in rows]
+
+
+async def listed_name(key: str) -> str:
+    """Return the name of the listed room of that key, empty where there is none: it is no secret of its members."""
+    if not is_possible_key(key, KEY_LENGTH):
+        return ""
+    listed = kinds.sql_names(lambda kind: kind.is_listed)
+    query = f"SELECT name FROM room WHERE key = ? AND kind IN ({listed}) AND closed_at IS NULL"
+    return next((row["name"] for row in await sql.fetch_inline(query, key)), "")
 
 
 async def room_versions(ids: Collection[int]) -> dict[int, int]:

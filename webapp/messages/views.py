@@ -25,6 +25,7 @@ from webapp.http.urls import path_for
 from webapp.messages import broadcasts, changes, page, posting, typing
 from webapp.messages.models import Changed, Message
 from webapp.messages.queries import PAGE_SIZE, first_since, get_row
+from webapp.sidebar.layout import page_beside_or_fragment
 
 # Where the addresses in a message's tray lead, which are those of its room's page: `?edit=12`. Whole paths would cost
 # more bytes than the words of most messages.
@@ -120,7 +121,7 @@ async def edit(request: Request) -> Response:
     if message is None or message.removed_at:
         raise NotFound(_("This message has been removed."))
     if request.method != "POST":
-        return _edit(request, seat, message, began_at=message.version, draft=message.body, problem="")
+        return await _edit(request, seat, message, began_at=message.version, draft=message.body, problem="")
     await Message.get_for_changing(seat, message.number)
     if message.author_id != seat.viewer.id:
         raise NotFound(_("This message is not yours. You can remove it."))
@@ -134,7 +135,7 @@ async def edit(request: Request) -> Response:
         # Unless they were just shown, the words that came meanwhile are not those that this edit began from.
         began_at = message.version if isinstance(error, Changed) else whole(typed["version"], None, page.MAX_NUMBER)
         context = {"draft": typed["body"], "problem": error.message, "is_changed": isinstance(error, Changed)}
-        response = _edit(request, seat, message, error.status, began_at=began_at, **context)
+        response = await _edit(request, seat, message, error.status, began_at=began_at, **context)
         response.headers.update(error.headers)
         return response
     changes.log_changed(seat.room.id, version)
@@ -148,7 +149,7 @@ async def _changed(request: Request, seat: Seat, number: int) -> Response:
     return responses.see_other(f"{seat.path}/messages/{number}")
 
 
-def _edit(request: Request, seat: Seat, message: Message, status: int = 200, **context: Any) -> Response:
+async def _edit(request: Request, seat: Seat, message: Message, status: int = 200, **context: Any) -> Response:
     is_own = message.author_id == seat.viewer.id
     shown = {
         "path": message.path(seat.room),
@@ -159,9 +160,10 @@ def _edit(request: Request, seat: Seat, message: Message, status: int = 200, **c
         "can_mark_unread": seat.membership is not None,
         "about": f"message:{seat.room.key}:{message.number}",
     }
-    defaults = {"seat": seat, "message": shown, "is_changed": False}
-    return responses.page_or_fragment(
-        request, "messages/edit.html", "messages/_acts.html", status, **(defaults | context)
+    defaults: dict[str, Any] = {"seat": seat, "message": shown, "is_changed": False}
+    names = "messages/edit.html", "messages/_acts.html"
+    return await page_beside_or_fragment(
+        request, seat.viewer, *names, status, current_key=seat.room.key, **(defaults | context)
     )
 
 

@@ -24,7 +24,7 @@ from webapp.moderation.decisions import DURATIONS, lift_ban, list_banned
 from webapp.moderation.evidence import ABOUT_MASK, collect
 from webapp.moderation.models import REASONS, Report
 from webapp.relationships.models import Block
-from webapp.sidebar.layout import render_with_sidebar
+from webapp.sidebar.layout import page_beside_or_fragment, render_with_sidebar
 from webapp.strangers import broadcasts as strangers
 from webapp.strangers.conduct import record_report
 from webapp.strangers.models import Stranger
@@ -76,7 +76,7 @@ async def _report(request: Request) -> Response:
 async def _reported(request: Request, user: Viewer, about: str) -> Response:
     block, link = await _blocking(user, about), path_for("strangers" if about == ABOUT_MASK else "lobby")
     names = "moderation/reported.html", "moderation/_reported.html"
-    return responses.page_or_fragment(request, *names, block=block, link=link)
+    return await page_beside_or_fragment(request, user, *names, block=block, link=link)
 
 
 async def _form(
@@ -88,7 +88,8 @@ async def _form(
     shown: dict[str, Any] = {"evidence": evidence, "about": about, "kind": about.partition(":")[0]}
     shown |= {"form": typed, "reasons": REASONS, "problems": problems, "problem": problem}
     status = error.status if error else 200
-    response = responses.page_or_fragment(request, "moderation/report.html", "moderation/_report.html", status, **shown)
+    names = "moderation/report.html", "moderation/_report.html"
+    response = await page_beside_or_fragment(request, user, *names, status, **shown)
     response.headers.update(error.headers if error else {})
     return response
 

@@ -7,10 +7,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webapp.accounts.viewer import Person
+from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations.models import Membership
 from webapp.conversations.seats import Seat
 from webapp.http import render, responses
+from webapp.http.client import client
 from webapp.http.params import Page
 from webapp.http.urls import path_for
 from webapp.live import hub
@@ -66,3 +67,12 @@ async def render_with_sidebar(
     # How many rooms and chats have something unread: beside the page's name, and in the bar.
     unread = [entry for entry in shown if entry.unread and entry.key != context["current_key"]]
     return responses.page(request, name, status, is_cacheable, unread_count=len(unread), **context)
+
+
+async def page_beside_or_fragment(
+    request: Request, user: Viewer, page_name: str, fragment_name: str, status: int = 200, **context: Any
+) -> Response:
+    """Return the part of the page that script asks for in place of it, else the page beside the viewer's chats."""
+    if client(request).is_fragment or user.is_guest:
+        return responses.page_or_fragment(request, page_name, fragment_name, status, **context)
+    return await render_with_sidebar(request, user, page_name, status, is_fragment=False, **context)

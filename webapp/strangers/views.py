@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.accounts.authentication import current_viewer
+from webapp.accounts.authentication import current_account, current_viewer
 from webapp.accounts.bans import require_allowed_address
 from webapp.accounts.forms import redisplay, register_form
 from webapp.accounts.models import User
@@ -23,6 +23,7 @@ from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.urls import path_for
 from webapp.live import Reader
+from webapp.sidebar.layout import render_with_sidebar
 from webapp.strangers import conduct, friendship, steps
 from webapp.strangers.broadcasts import moved_response
 from webapp.strangers.conduct import Conduct
@@ -42,7 +43,7 @@ async def index(request: Request) -> Response:
     """Where the person is: at the door, waiting, or in a chat."""
     found = current_stranger(request)
     if found is None:
-        return start_page(request)
+        return await start_page(request)
     goto = await _elsewhere(found)
     if client(request).is_fragment:  # the page of one who waits, when the wait has ended
         return (
@@ -54,7 +55,7 @@ async def index(request: Request) -> Response:
         return responses.see_other(goto)
     if found.is_waiting:
         return await _wait(request, found)
-    return start_page(request, found)
+    return await start_page(request, found)
 
 
 async def _elsewhere(found: Stranger) -> str:
@@ -77,11 +78,14 @@ async def _wait(request: Request, found: Stranger) -> Response:
     )
 
 
-def start_page(request: Request, found: Stranger | None = None, status: int = 200, **context: Any) -> Response:
+async def start_page(request: Request, found: Stranger | None = None, status: int = 200, **context: Any) -> Response:
     language = found.language if found else negotiate.language(request, LANGUAGES)
     typed = {"interests": found.interests if found else "", "language": language, "rules": ""}
     shown: dict[str, Any] = {"languages": LANGUAGES, "form": typed, "problems": NO_WISHES, "problem": ""}
     shown["has_account"] = not found.is_guest if found else current_viewer(request) is not None
+    account = current_account(request)
+    if account and not account.is_banned:
+        return await render_with_sidebar(request, account, "strangers/index.html", status, **(shown | context))
     return responses.page(request, "strangers/index.html", status, **(shown | context))
 
 
@@ -95,7 +99,7 @@ async def find_stranger(request: Request) -> Response:
         await found.set_preferences(interests, language)
         response = await steps.find(found)
     except Problem as error:
-        response = _refuse(request, found, error, typed, token)
+        response = await _refuse(request, found, error, typed, token)
     except engine.DOWN as error:
         response = response_to(request, error)
     if token:  # also when what came after it was refused
@@ -103,13 +107,15 @@ async def find_stranger(request: Request) -> Response:
     return response
 
 
-def _refuse(request: Request, found: Stranger | None, error: Problem, typed: dict[str, str], token: str) -> Response:
+async def _refuse(
+    request: Request, found: Stranger | None, error: Problem, typed: dict[str, str], token: str
+) -> Response:
     context: dict[str, Any] = {"problem": error.message, "problems": NO_WISHES}
     if isinstance(error, Invalid):
         context = {"problem": "", "problems": NO_WISHES | error.problems}
     if token:
         context["token"] = cookie.form_token(token)
-    response = start_page(request, found, error.status, form=typed, **context)
+    response = await start_page(request, found, error.status, form=typed, **context)
     response.headers.update(error.headers)
     return response
 
@@ -162,7 +168,9 @@ async def register(request: Request) -> Response:
         await require_allowed_address(request)
         account = await User.register(typed["username"], typed["password"], typed["display_name"])
     except Problem as error:
-        return redisplay(request, "accounts/register.html", error, form=typed, action=path_for("register_stranger"))
+        return redisplay(
+            request, "accounts/register.html", error, form=typed, next="", room="", action=path_for("register_stranger")
+        )
     security_log.record(request, "registered", account.code)
     response = await _grow_up(found, account)
     known_browser.remember(request, response, account.username or "")
