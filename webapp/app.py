@@ -123,6 +123,7 @@ routes = [
     form("/settings/privacy", people.privacy, "privacy"),
     #
     page("/lobby", home.lobby, "lobby"),
+    page("/shortcuts", home.shortcuts, "shortcuts"),
     frame("/sidebar", sidebar.sidebar, "sidebar"),
     form("/rooms", rooms.index, "rooms"),
     action("/rooms/{key}/join", rooms.join, "join"),

@@ -63,4 +63,11 @@
     // A key held down, or nothing but blanks, sends nothing.
     if (!event.repeat && value.trim()) form.requestSubmit();
   });
+
+  // Who has a keyboard opens a room and writes; on a touch screen one would cover half of it.
+  const text = find("#composer #text");
+  if (text && document.activeElement == document.body && !location.hash && matchMedia("(pointer: fine)").matches) {
+    text.focus();
+    text.isIdle = true;
+  }
 }

@@ -5,7 +5,7 @@
 {
   const { acts } = document.currentScript.dataset;
   // What must not be done without it, by the kind of event; of all else what the browser does is right.
-  const HELD = { submit: "#composer[data-unsent]", click: "#log .tray a, #log .message__more, #entries a.entry" };
+  const HELD = { submit: "#composer[data-unsent]", click: ".tray a, #entries a" };
   const RETRY_MS = 2000;
   const waiting = [];
   let script, isHere = !acts, isPassing;
@@ -27,9 +27,9 @@
     };
     document.head.append(script);
   };
-  // A press, a key, text that is dictated or pasted, a click by whatever stands in for a mouse. Focus is none of them:
-  // the page sets it by itself.
-  on("pointerdown keydown input click submit", event => {
+  // A press, a key, text that is dictated or pasted, a click by whatever stands in for a mouse, a wheel that goes further
+  // up. Focus is none of them: the page sets it by itself.
+  on("pointerdown wheel keydown input click submit", event => {
     if (isHere || isPassing) return;
     load();
     const { type, target, submitter } = event;

@@ -22,14 +22,19 @@
     clearTimeout(pause);
     reported = pause = 0;
   });
-  onOpen(() => requestAnimationFrame(() => report()));
+  // What came since the last visit is where one goes on reading, if it is more than a screen.
+  const begin = () => requestAnimationFrame(() => {
+    if (!location.hash) find("#new")?.scrollIntoView();
+    report();
+  });
+  onOpen(begin);
   // Marked as unread (see acts/message.js): from then on this page has read nothing.
   on("unread", () => reported = Infinity);
   on("pagehide", () => report(true), window);
   // A scroller's own scrolling does not bubble.
   document.addEventListener("scroll", () => report(), true);
   // Where the log is scrolled to costs nothing once the page is laid out; before, it would be laid out for that alone.
-  requestAnimationFrame(() => report());
+  begin();
 
   // Beyond 400 messages all but the newest 300 go, or fewer, so that the first that stays says whose it is; unless
   // somebody reads further up. The link above then leads to those that went.
@@ -47,7 +52,7 @@
     }
     const link = document.createElement("a");
     const before = read.slice(0, -"/read".length) + "?before=" + first.id.split("-")[2];
-    Object.entries({ href: before, "hx-get": before, "hx-target": "#log", "hx-swap": "afterbegin" })
+    Object.entries({ href: before, "hx-get": before, "hx-target": "#log", "hx-swap": "afterbegin", "hx-sync": "drop" })
       .forEach(pair => link.setAttribute(...pair));
     link.textContent = earlier.dataset.link;
     earlier.replaceChildren(link);

@@ -5,10 +5,12 @@
   // What is being sent, what a form was answered with and can't be loaded again, a menu that is about to be used.
   const BUSY = "#composer.htmx-request, .problem, .field--wrong, details[open]";
   const any = (css, test) => [...findAll(css)].some(test);
+  // The field has the focus from the start (see composer.js): that nobody has typed in it yet keeps no page old.
+  on("input", ({ target }) => target.isIdle = false);
   const isBusy = () => find(BUSY) || !getSelection().isCollapsed
     || any("input, textarea", field => field.value != field.defaultValue)
     || any(".scroller", isScrolledUp)
-    || !document.hidden && document.activeElement.matches("input, textarea, select");
+    || !document.hidden && document.activeElement.matches("input, textarea, select") && !document.activeElement.isIdle;
   const reload = () => {
     if (isBusy()) return setTimeout(reload, RETRY_MS);
     // While two versions answer in turns it would never end; where that can't be remembered, the link is there.

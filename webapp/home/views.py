@@ -28,6 +28,12 @@ async def me_css(request: Request) -> Response:
     return responses.stylesheet_response(request, "home/me.css", viewer=user, blocked=await blocked_codes(user))
 
 
+async def shortcuts(request: Request) -> Response:
+    """What the keys of a keyboard do, with script: a page, and what script makes a dialog of."""
+    require_account(request)
+    return responses.page_or_fragment(request, "home/shortcuts.html", "home/_shortcuts.html")
+
+
 async def home(request: Request) -> Response:
     return await (lobby if current_account(request) else front)(request)
 

@@ -66,10 +66,15 @@ SELECT message.room_id, message.number, message.posted_version, message.version,
 FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
 
 
+# How stored links end. They lead away from the conversation, which stays open beside what they lead to.
+LINK = ' rel="nofollow noopener noreferrer">'
+NEW_TAB = f' target="_blank"{LINK}'
+
+
 def message_from(row: Iterable[object], room_path: str) -> MessageRow:
     """Make a message of a row of MESSAGES."""
     values: list[object] = [room_path, *row]
-    values[5] = Markup(values[5])  # noqa: S704  made safe by `render_markdown` when it was stored
+    values[5] = Markup(str(values[5]).replace(LINK, NEW_TAB))  # noqa: S704  made safe when it was stored
     values[6], values[7], values[14] = bool(values[6]), bool(values[7]), bool(values[14])
     for place in (8, 9, 10):
         if isinstance(values[place], str):

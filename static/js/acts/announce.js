@@ -44,3 +44,33 @@ const ask = async (href, body) => {
 const parse = html => new DOMParser().parseFromString(html, "text/html").body;
 // The words of a problem, as the server says it, or ours where it says nothing.
 const problemIn = html => parse(html).querySelector(".problem")?.textContent || texts.failed;
+
+// Whether a single key may mean something here: nothing has the focus, or the log, or a message in it.
+const isFree = target => target == document.body || target.matches?.(".scroller, #log summary, #log .message__author");
+
+// A part of another page, as a dialog over this one; it ends where it was asked for. Returns what fills it anew.
+const openSheet = (html, opener) => {
+  const dialog = document.createElement("dialog"), closing = document.createElement("button");
+  dialog.className = "sheet";
+  closing.className = "sheet__close round";
+  closing.title = closing.ariaLabel = texts.close;
+  closing.textContent = "\u00d7";
+  closing.onclick = () => dialog.close();
+  const fill = html => {
+    dialog.replaceChildren(...parse(html).children, closing);
+    const heading = dialog.querySelector("h2");
+    heading.id = "sheet-heading";
+    dialog.setAttribute("aria-labelledby", heading.id);
+  };
+  fill(html);
+  dialog.onclose = () => {
+    document.body.append(status);
+    dialog.remove();
+    if (opener.isConnected) opener.focus({ preventScroll: true });
+  };
+  // Beside it: on what is behind.
+  dialog.onmousedown = event => event.target == dialog && !dialog.querySelector("textarea") && dialog.close();
+  document.body.append(dialog);
+  dialog.showModal();
+  return { dialog, fill };
+};

@@ -145,24 +145,7 @@
   const report = async (href, opener) => {
     const [answer] = await Promise.all([ask(href), styled]);
     if (!answer.ok) return announce(problemIn(answer.html));
-    const dialog = document.createElement("dialog"), closing = document.createElement("button");
-    dialog.className = "sheet";
-    closing.className = "sheet__close round";
-    closing.title = closing.ariaLabel = texts.close;
-    closing.textContent = "×";
-    closing.onclick = () => dialog.close();
-    const fill = html => {
-      dialog.replaceChildren(...parse(html).children, closing);
-      const heading = dialog.querySelector("h2");
-      heading.id = "sheet-heading";
-      dialog.setAttribute("aria-labelledby", heading.id);
-    };
-    fill(answer.html);
-    dialog.onclose = () => {
-      document.body.append(status);
-      dialog.remove();
-      if (opener.isConnected) opener.focus({ preventScroll: true });
-    };
+    const { dialog, fill } = openSheet(answer.html, opener);
     dialog.onsubmit = async event => {
       const form = event.target;
       // To block somebody changes what every page shows: that is left to the browser.
@@ -175,8 +158,6 @@
       if (parse(html).querySelector("h2")) fill(html);
       else announce(problemIn(html));
     };
-    document.body.append(dialog);
-    dialog.showModal();
   };
 
   on("click", event => {
