@@ -59,7 +59,7 @@ MOST = {
 SEARCHES = ("a search for people", "a search by code", "a search for rooms")
 GROWING = ("message", "membership", "session", "visit", "user", "search_name", "friendship", "block", "veiled_block")
 # What may be read whole: the list of rooms, a batch of rows that is given with the query, what a subquery found.
-SMALL = {"room", "process", "CONSTANT", "came", "went", "asked", "entry", "pair", "removed"}
+SMALL = {"room", "process", "CONSTANT", "came", "went", "asked", "pair"}
 SIZES = {"small": (100, 10_000), "large": (1_000, 100_000)}  # users, messages in the room
 HERE = 20  # people in the room
 Report = dict[str, Any]
@@ -351,6 +351,8 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.list_after, room, room.last_number // 2, 100),
         (messages.stored_before, room.id, room.last_number // 2, [(user.id, "a nonce"), (other.id, "another")]),
         (strangers.company_in, [room.id, chat.id]),
+        (strangers.count_waiting,),
+        (strangers.seconds_waiting_by_mask, [1, 2, 3]),
         (presence.online, [user.id, other.id]),
         (presence.rooms_shown_to, user.id),
         (presence.has_dead_process,),
@@ -397,8 +399,9 @@ async def scanned(query: str, values: list[Any]) -> set[str]:
         plan = await sql.connection().execute_query_dict(f"EXPLAIN QUERY PLAN {query}", values)
         scans = [str(step["detail"]).replace(" TABLE ", " ").split()[1] for step in plan if "SCAN " in step["detail"]]
         # By the name that the query gives it, which may be an alias; what is scanned by number are rows of values,
-        # a subquery is read whole when what it is made of was found.
-        return {name for name in scans if not (name.isdigit() or name.startswith("(subquery"))} - SMALL
+        # a subquery is read whole when what it is made of was found: by its name where it has one.
+        made = {step["detail"].split()[1] for step in plan if step["detail"].startswith(("CO-ROUTINE", "MATERIALIZE"))}
+        return {name for name in scans if not (name.isdigit() or name.startswith("(subquery"))} - SMALL - made
     by_choice, of_need = await plan_of(query, values), await plan_of(query, values, seqscan=False)
     return read_whole(by_choice) & {"message"} | read_whole(of_need)
 

@@ -13,7 +13,7 @@ from webapp.strangers.broadcasts import MOVED, moved, waits
 from webapp.strangers.endings import MOVED_ON
 from webapp.strangers.matching import match_waiting
 from webapp.strangers.models import Stranger
-from webapp.strangers.queries import Company, company_in
+from webapp.strangers.queries import Company, company_in, count_waiting, seconds_waiting_by_mask
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +85,8 @@ class CompanyWatcher:
 
     async def _tell(self, waiting: dict[int, list[Reader]]) -> None:
         """Everybody who waits how long they have, and who does not any more that they are expected elsewhere."""
-        total = await Stranger.count_waiting()
-        seconds = await Stranger.seconds_waiting_by_mask(waiting)
+        total = await count_waiting()
+        seconds = await seconds_waiting_by_mask(waiting)
         for mask, readers in waiting.items():
             frame = waits(total, seconds[mask]) if mask in seconds else MOVED
             for reader in readers:

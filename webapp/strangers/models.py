@@ -155,29 +155,10 @@ class Stranger(Model):
             mask,
         )
 
-    @classmethod
-    async def count_waiting(cls) -> int:
-        """Return how many wait."""
-        [row] = await sql.fetch_all(
-            f"SELECT count(*) AS total FROM stranger WHERE since IS NOT NULL AND here_until > {CLOCK}"
-        )
-        return int(row["total"])
-
     async def seconds_waiting(self) -> int:
         """Return for how many seconds they have waited."""
         [row] = await sql.fetch_all(f"SELECT {CLOCK} AS now")
         return max(0, int(row["now"]) - (self.since or int(row["now"]))) // 1000
-
-    @classmethod
-    async def seconds_waiting_by_mask(cls, masks: Collection[int]) -> dict[int, int]:
-        """Return for how many seconds each of the masks has waited, of those who still do."""
-        marks = sql.placeholders(masks)
-        rows = await sql.fetch_all(
-            f"SELECT mask_id, ({CLOCK} - since) / 1000 AS seconds FROM stranger "
-            f"WHERE since IS NOT NULL AND mask_id IN ({marks})",
-            *masks,
-        )
-        return {row["mask_id"]: max(0, row["seconds"]) for row in rows}
 
     # Talking.
 

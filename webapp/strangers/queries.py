@@ -1,4 +1,4 @@
-"""The query of who is there in a chat of strangers."""
+"""Queries of strangers: who is there in a chat, how many wait, and for how long."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -34,3 +34,21 @@ async def company_in(rooms: Collection[int]) -> dict[int, Company]:
         is_abandoned = known.is_abandoned or (bool(row["is_gone"]) and not known.is_over)
         found[row["id"]] = Company(known.is_over, tuple(sorted(away)), is_abandoned)
     return found
+
+
+async def count_waiting() -> int:
+    """Return how many masks wait."""
+    # SQLite reads by the index for a comparison, and the whole table for IS NOT NULL.
+    [row] = await sql.fetch_all(f"SELECT count(*) AS total FROM stranger WHERE since > 0 AND here_until > {CLOCK}")
+    return int(row["total"])
+
+
+async def seconds_waiting_by_mask(masks: Collection[int]) -> dict[int, int]:
+    """Return for how many seconds each of the masks has waited, of those who still do."""
+    marks = sql.placeholders(masks)
+    rows = await sql.fetch_all(
+        f"SELECT mask_id, ({CLOCK} - since) / 1000 AS seconds FROM stranger "
+        f"WHERE since IS NOT NULL AND mask_id IN ({marks})",
+        *masks,
+    )
+    return {row["mask_id"]: max(0, row["seconds"]) for row in rows}

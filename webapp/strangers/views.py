@@ -30,6 +30,7 @@ from webapp.strangers.conduct import Conduct
 from webapp.strangers.interests import LANGUAGES, validate_preferences
 from webapp.strangers.masks import current_stranger, require_stranger
 from webapp.strangers.models import READING_MS, WAITING_MS, Stranger
+from webapp.strangers.queries import count_waiting
 from webapp.strangers.steps import stranger_for_change
 from webapp.streams.opening import end_oldest_streams, open_stream
 
@@ -72,7 +73,7 @@ async def _wait(request: Request, found: Stranger) -> Response:
     await found.extend_presence(WAITING_MS)
     if await steps.match_now(found):
         return responses.see_other(path_for("strangers"))
-    total, seconds = await Stranger.count_waiting(), await found.seconds_waiting()
+    total, seconds = await count_waiting(), await found.seconds_waiting()
     return responses.page(
         request, "strangers/waiting.html", viewer=found.mask, stranger=found, total=total, seconds=seconds
     )
