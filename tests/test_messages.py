@@ -104,6 +104,33 @@ async def test_writing_takes_a_form(bob: Person, room: Room, path: str) -> None:
 # The nonce: what is sent twice is posted once.
 
 
+async def test_script_is_answered_with_its_message_as_it_stands_in_the_log(bob: Person, room: Room) -> None:
+    await bob.say(room, "before")
+    form = {"body": "by <b>script", "nonce": "n", "author": who(bob).code}
+    first, second = [await bob.post(f"{room.path}/messages", form, HX_Request="true") for _ in range(2)]
+    assert first.status_code == 200
+    assert first.headers["Cache-Control"] == "no-store"
+    assert first.text == second.text
+    assert f'<li id="message-{room.id}-2" class="message message--continues ' in first.text
+    assert first.text in (await bob.get(room.path)).text
+    assert await bodies(room) == ["before", "by <b>script"]
+
+
+async def test_script_of_the_version_before_is_answered_as_before(bob: Person, room: Room) -> None:
+    """Its composer takes a nonce in the place of #sending. Gone in 0.3."""
+    answer = await bob.say(room, "hello", HX_Request="true")
+    assert '<div id="sending"' in answer.text
+    assert "<li" not in answer.text
+
+
+async def test_what_waited_is_not_sent_by_who_has_signed_in_since(bob: Person, charlie: Person, room: Room) -> None:
+    form = {"body": "by bob", "nonce": "n", "author": who(bob).code}
+    answer = await charlie.post(f"{room.path}/messages", form, HX_Request="true")
+    assert answer.status_code == 401
+    assert "You are signed out" in answer.text
+    assert await bodies(room) == []
+
+
 @pytest.mark.parametrize("is_fragment", [False, True])
 async def test_sending_the_same_form_twice_posts_once(bob: Person, room: Room, is_fragment: bool) -> None:
     headers = {"HX_Request": "true"} if is_fragment else {}

@@ -39,7 +39,7 @@
     delete drafts[chat];
     save();
   });
-  // A form without htmx leaves the page with the text: it is a draft again unless the next page says that it arrived,
+  // A form that no script sends leaves the page with the text: it is a draft again unless the next page says that it arrived,
   // or brings it itself.
   const restoreSent = () => {
     const { sent } = drafts, text = composerText();
@@ -84,13 +84,19 @@
   start();
   // After the browser has filled in the form.
   on("pageshow", event => start(event.persisted), window);
-  // The field is emptied when it is sent, and what did not get through is returned (see composer.js).
-  on("input htmx:config:request htmx:finally:request", save);
-  on("submit", ({ target }) => {
+  // The field is emptied when it is sent, and what was refused is returned (see acts/outbox.js).
+  on("input sent", save);
+  // Words for another room than this, which were refused.
+  on("unsent", ({ detail: [room, text] }) => {
+    drafts[room] = [text, drafts[room]].join("\n").trim();
+    store();
+    markEntries();
+  });
+  on("submit", ({ target, defaultPrevented }) => {
     const action = target.getAttribute("action"), room = roomOf(target);
     if (action == "/logout") removeAll(composerText());
     if (/^\/strangers\/(leave|block)$/.test(action)) remove("/strangers");
-    if (!room || target.hasAttribute("hx-post")) return;
+    if (!room || defaultPrevented) return;
     drafts.sent = [room, target.elements.body.value];
     delete drafts[room];
     store();
@@ -104,7 +110,7 @@
   });
   onOpen(start);
   // Who goes on writing where the session has ended is told when they send: only what was stored goes.
-  on("htmx:response:error htmx:sse:error", ({ detail: { status, ctx } }) => {
+  on("refused htmx:response:error htmx:sse:error", ({ detail: { status, ctx } }) => {
     if ((status || ctx?.response?.status) == 401) removeAll();
   });
 }

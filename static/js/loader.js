@@ -16,8 +16,7 @@
     script.onload = script.onerror = ({ type }) => {
       isHere = type == "load";
       if (!isHere) {
-        script.remove();
-        script = null;
+        script = script.remove();
         // While the line is cut the page of the browser's own would only say that: the next try may get through.
         if (isCut) return waiting.length && setTimeout(load, RETRY_MS);
         isPassing = true;
@@ -28,19 +27,21 @@
     document.head.append(script);
   };
   // A press, a key, text that is dictated or pasted, a click by whatever stands in for a mouse, a wheel that goes further
-  // up. Focus is none of them: the page sets it by itself.
-  on("pointerdown wheel keydown input click submit", event => {
+  // up. Focus is none of them: the page sets it by itself. "outdated" the stream tells.
+  on("pointerdown wheel keydown input click submit outdated", event => {
     if (isHere || isPassing) return;
     load();
-    const { type, target, submitter } = event;
+    const { type, target } = event;
     if (event.defaultPrevented) return;
     // A key has done in a field what keys do there; what else it may mean is for the bundle to know.
-    if (type == "keydown") return waiting.push(() => isHere && target.dispatchEvent(new KeyboardEvent(type, event)));
+    if (type == "keydown" || type == "outdated") {
+      return waiting.push(() => isHere && target.dispatchEvent(new event.constructor(type, event)));
+    }
     const held = HELD[type] && target.closest(HELD[type]);
     if (!held || hasModifier(event)) return;
     event.preventDefault();
     // A click on its button submits a form in every browser; not all have requestSubmit.
-    waiting.push(() => (type == "submit" ? submitter || held.querySelector("button") : target).click());
+    waiting.push(() => (type == "submit" ? event.submitter || held.querySelector("button") : target).click());
   });
   // Rooms that were opened in place share one document: after it was loaded again, a way back to them is a page.
   on("popstate", () => isHere || location.hash || location.reload(), window);

@@ -89,6 +89,9 @@
   onStream("htmx:sse:after:message", () => finishWaiting(false));
   // "ended" is hx-sse giving up; the other reasons are a stream that was meant to stop.
   onStream("htmx:sse:close", event => setBroken(event.detail.reason == "ended"));
+  // The browser knows that the line is back, or a post has just got through it: no more waiting.
+  const reconnect = () => connection?.delayCanceller?.();
+  on("reached online", reconnect, window);
   // Some browsers hold on to a dead connection for minutes: what they say of the network comes first.
   on("offline online", event => {
     isOffline = event.type == "offline";

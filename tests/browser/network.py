@@ -10,7 +10,11 @@ from tests.servers import App, free_port
 
 
 class Network:
-    """A proxy with an address of its own for the site; while it is cut, nothing listens at that address."""
+    """
+    A proxy with an address of its own for the site; while it is cut, nothing listens at that address.
+
+    `held` is how many answers it has in its hands, after `hold`.
+    """
 
     def __init__(self, site: App) -> None:
         self.site = site
@@ -18,6 +22,9 @@ class Network:
         self.url = f"http://127.0.0.1:{self.port}"
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
+        self.held = 0
+        self._holds = b""
+        self._is_free = threading.Event()
 
     def __enter__(self) -> Self:
         self.restore()
@@ -41,6 +48,16 @@ class Network:
         for end in list(self._open):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        self.let_go()
+
+    def hold(self, part: bytes) -> None:
+        """From now on keep what the site answers to a request with this in its first line."""
+        self._is_free.clear()
+        self._holds = part
+
+    def let_go(self) -> None:
+        self._holds = b""
+        self._is_free.set()
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
@@ -57,6 +74,7 @@ class Network:
                 self._open -= {browser, server}
 
     def _copy(self, browser: socket.socket, server: socket.socket) -> None:
+        asked = b""
         with selectors.DefaultSelector() as ready:
             for source, sink in ((browser, server), (server, browser)):
                 ready.register(source, selectors.EVENT_READ, sink)
@@ -65,4 +83,10 @@ class Network:
                     data = key.fileobj.recv(65536)  # type: ignore[union-attr]
                     if not data:
                         return
+                    if key.data is server:
+                        asked = data.partition(b"\r\n")[0]
+                    elif self._holds and self._holds in asked:
+                        self.held += 1
+                        self._is_free.wait()
+                        self.held -= 1
                     key.data.sendall(data)

@@ -176,7 +176,7 @@ class BrowserPerson:
     def body(self, words: str) -> Locator:
         """The visible messages that say exactly this."""
         said = re.compile(rf"^\s*{re.escape(words)}\s*(edited|bearbeitet)?\s*\d\d:\d\d\s*$")
-        return self.log.locator(".message__body:visible", has_text=said)
+        return self.log.locator(".message__body:not(.pending__body):visible", has_text=said)
 
     def sees(self, words: str) -> None:
         """Wait until exactly one message says this."""

@@ -82,14 +82,28 @@ def test_a_draft_that_was_sent_or_emptied_is_deleted(meet: Meet) -> None:
 
 def test_words_that_came_back_are_a_draft_again(meet: Meet) -> None:
     alice = meet("alice")
-    alice.forgive("ERR_FAILED", "Failed to fetch")
+    alice.forgive("403")
     tea, soup = alice.make_room("Black tea"), alice.make_room("Cold soup")
     alice.open(tea)
-    alice.page.route("**/messages", lambda route: route.abort())
+    alice.page.route("**/messages", lambda route: route.fulfill(status=403))
     alice.say("not through")
     alice.problem.wait_for()
     alice.open(soup)
     assert drafts(alice) == ["Draft not through"]
+
+
+def test_words_that_come_back_after_the_room_was_left_are_a_draft_of_it(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("403", "ERR_FAILED")
+    tea, soup = alice.make_room("White tea"), alice.make_room("Thick soup")
+    alice.open(tea)
+    alice.page.route("**/messages", lambda route: route.abort(), times=1)
+    alice.say("nobody hears it")
+    alice.page.locator(".pending__again").wait_for()
+    alice.page.route("**/messages", lambda route: route.fulfill(status=403))
+    alice.open(soup)
+    alice.until(lambda: drafts(alice) == ["Draft nobody hears it"], "the draft")
+    assert alice.text.input_value() == ""
 
 
 def test_each_tab_has_its_own_and_each_room(meet: Meet) -> None:

@@ -28,8 +28,8 @@ READ = """texts => {
     element.remove();
     return kept;
 }"""
-# Nothing is nothing in whatever unit, and a condition is kept with its space or without.
-SAME = re.compile(r"(?<![\w.])(?:0px|0%)|(?<=:) ")
+# Nothing is nothing in whatever unit, a condition is kept with its space or without, and an address has its digest.
+SAME = re.compile(r"(?<![\w.])(?:0px|0%)|(?<=:) |\.[0-9a-f]{10}(?=\.)")
 TOKENS = (assets.STATIC / "css/tokens.css").read_text()
 FILES = {name: sorted((assets.STATIC / folder).glob("*.css")) for name, folder in assets.STYLES.items()}
 FILES |= {path.name: [path] for path in (assets.STATIC / "css/only").glob("*.css")}

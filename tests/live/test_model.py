@@ -27,6 +27,7 @@ WHICH, OFTEN = range(10), (True, False)
 # What may happen: how often, and with what.
 EVENTS: dict[str, tuple[int, dict[str, Any]]] = {
     "post": (9, {"room": ROOMS, "count": (1, 2, 5), "rings": ("at once", "late", "never")}),
+    "send": (5, {"which": WHICH, "rings": ("at once", "late", "never"), "seconds": (0.0, 0.0, 0.01, 0.4, 3.0, 14.0)}),
     "connect": (
         6,
         {"room": ROOMS, "cursor": ("none", "now", "old", "first", "future"), "framing": ("sse", "sse", "html")},

@@ -401,6 +401,8 @@ class Client:
         self.cursor = cursor if framing == "sse" else None
         self.held = newest_page(world.store.messages(room, cursor)) if self.cursor is not None else {}
         self.document: list[tuple[int, int, bool]] = []
+        # Of what it holds, that which the answer to a post has brought, and the stream has not yet.
+        self.answered = set[int]()
         self.people: str | None = None
         self.person = PEOPLE[session % len(PEOPLE)]
         self.sidebar = world.store.sidebar(self.person) if self.cursor is not None else {}
@@ -524,18 +526,43 @@ class Client:
         edited = {int(name[1:]): int(changed) for name, changed in changes if name.startswith("*")}
         if is_page:
             assert not self.document, "a document shows a log twice"
-            self.held = {}
+            self.held, self.answered = {}, set()
         else:
             assert held is not None
             assert held < version, f"{version} after {held}"
-        repeated = posted.keys() & self.messages.keys()
+        repeated = posted.keys() & self.messages.keys() - self.answered
         assert not repeated, f"{sorted(repeated)} came twice to one that held {held}"
         if self.framing == "html":
             self.document += [(message, changed, False) for message, changed in posted.items()]
             self.document += [(message, changed, True) for message, changed in edited.items()]
         else:
-            self.held |= posted | {message: edited[message] for message in edited.keys() & self.held.keys()}
+            for message, changed in posted.items():
+                self.place(message, changed)
+            self.answered -= posted.keys()
+            self.held |= {message: edited[message] for message in edited.keys() & self.held.keys()}
         assert list(self.messages) == sorted(self.messages), "out of order"
+
+    def place(self, message: int, version: int) -> None:
+        """As static/js/acts/outbox.js does: behind the last that has no higher number, in place of an older form."""
+        before = [one for one in self.held if one <= message]
+        if before and before[-1] == message:
+            self.held[message] = max(version, self.held[message])
+            return
+        behind = {one: changed for one, changed in self.held.items() if one not in before}
+        self.held = {one: self.held[one] for one in before} | {message: version} | behind
+
+    async def answer(self, message: int, seconds: float) -> None:
+        """The answer to a post of this page, with the row as it is found; when it comes, much may have happened."""
+        await asyncio.sleep(seconds / 2)
+        row = self.world.store.messages(self.room).get(message)
+        await asyncio.sleep(seconds / 2)
+        if not row or self.ended or self.room in self.world.store.closed:
+            return  # it was lost in a restore, or nobody looks at the answer
+        if self.held and message < min(self.held):
+            return  # the log was sent anew meanwhile, and begins further on
+        if message not in self.held:
+            self.answered.add(message)
+        self.place(message, row)
 
 
 class World:
@@ -548,6 +575,7 @@ class World:
         self.processes: list[Process] = []
         self._chance = Random(f"world {seed}")
         self._sessions = 0
+        self._answers: list[asyncio.Task[None]] = []
 
     # What may happen.
 
@@ -571,6 +599,15 @@ class World:
             if process and rings != "never":
                 delay = 0 if rings == "at once" else self._chance.choice((0, 0.1, 3))
                 self.loop.call_later(delay, process.hub.publish_version, f"room:{room}", version)
+
+    async def send(self, which: int, rings: str, seconds: float) -> None:
+        """A page with script posts. Its answer comes before the stream brings the message, or after."""
+        pages = [client for client in self.clients if client.framing == "sse" and client.room not in self.store.closed]
+        if pages:
+            page = pages[which % len(pages)]
+            await self.post(page.room, 1, rings)
+            message = max(self.store.messages(page.room))
+            self._answers.append(asyncio.ensure_future(page.answer(message, seconds)))
 
     async def edit(self, room: int, which: int, rings: bool) -> None:
         """Change a message, be it an old one that few pages hold."""
@@ -708,6 +745,8 @@ class World:
             client.stalls_for = 0.0
         # The longest that anything may still be under way: a reading that hangs, then a heartbeat.
         await asyncio.sleep(60 + HEARTBEAT_SECONDS)
+        for answer in self._answers:
+            answer.result()
         self.look("after everything")
         self.look_at_sidebars("after everything")
         await self._keeps_its_times()

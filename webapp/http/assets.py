@@ -25,8 +25,7 @@ STATIC = settings.STATIC
 VENDOR_SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js")
 # The parts of one function; what the first ones declare is known to all others.
 OWN_SCRIPTS = tuple(
-    f"js/{name}.js"
-    for name in ("helpers", "page", "stream", "loader", "log", "composer", "times", "drafts", "sidebar", "upgrade")
+    f"js/{name}.js" for name in ("helpers", "page", "stream", "log", "composer", "loader", "drafts", "times", "sidebar")
 )
 # A bundle of its own, which js/loader.js loads with the first press: every part in the folder, by name.
 ACTS_HELPERS, ACTS = "js/helpers.js", "js/acts"

@@ -43,6 +43,7 @@
     });
     // The list itself stays: it would go back to its top.
     find("#entries").replaceChildren(...page.querySelector("#entries").children);
+    htmx.process(find("#entries"));
     // It stands above the pane, and leads to a message of this room.
     const skip = page.querySelector("#skip-newest");
     find("#skip-newest")?.remove();

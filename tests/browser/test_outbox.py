@@ -1,0 +1,392 @@
+"""A message on its way: it stands on the screen at once, and arrives once and in order, whatever happens meanwhile."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from playwright.sync_api import Locator, Page, Route
+
+from tests.browser.conftest import Meet
+from tests.browser.network import Network
+from tests.browser.person import BrowserPerson
+from tests.servers import App
+
+POSTS = r"^POST .*/messages$"
+TROUBLE = ("Failed to fetch", "Failed to load resource", "network error", "SSE reconnect failed", "AbortError")
+FIVE = ("one", "two", "three", "four", "five")
+TOO_LONG = "long " * 800 + "!"
+# What a page of the same tab finds there.
+KEPT = "() => sessionStorage.outbox || ''"
+
+
+@pytest.fixture
+def network(site: App) -> Iterator[Network]:
+    with Network(site) as network:
+        yield network
+
+
+@pytest.fixture
+def own_network(own_site: App) -> Iterator[Network]:
+    with Network(own_site) as network:
+        yield network
+
+
+def pending(person: BrowserPerson) -> list[str]:
+    """What stands below the log, not yet answered."""
+    return list(person.page.locator("#pending .message__body:visible").all_inner_texts())
+
+
+def unsent(person: BrowserPerson) -> Locator:
+    return person.page.locator(".pending__again:visible")
+
+
+def through(network: Network, address: str) -> str:
+    return address.replace(network.site.url, network.url)
+
+
+def two_in_a_room(meet: Meet, network: Network, name: str) -> tuple[BrowserPerson, BrowserPerson]:
+    """Somebody whose line can be cut, and somebody whose can't, in the same room."""
+    alice, bob = meet("alice", base_url=network.url, site=network.site), meet("bob", site=network.site)
+    room = alice.make_room(name)
+    alice.forgive(*TROUBLE)
+    alice.open(through(network, room))
+    bob.open(through(network, room).replace(network.url, network.site.url))
+    load_the_acts(alice)
+    return alice, bob
+
+
+def load_the_acts(person: BrowserPerson) -> None:
+    """Whoever has pressed a key has what a press needs."""
+    with person.page.expect_response("**/static/acts.*.js"):
+        person.text.press("Shift")
+
+
+def hold_posts(page: Page) -> list[Route]:
+    held: list[Route] = []
+    page.route("**/messages", lambda route: held.append(route))
+    return held
+
+
+def test_it_stands_at_once_and_becomes_the_real_one_in_silence(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("At once"))
+    held = hold_posts(alice.page)
+    alice.say("here\nI am")
+    alice.until(lambda: pending(alice) == ["here\nI am"], "the message on its way")
+    assert alice.messages() == []
+    assert alice.text.input_value() == ""
+    # A screen reader hears of it when it is real.
+    assert alice.page.locator("[role=log] #pending, [aria-live] #pending").count() == 0
+    alice.until(lambda: held, "the post")
+    held.pop().continue_()
+    alice.reads("here\nI am")
+    alice.until(lambda: not pending(alice), "the end of its way")
+
+
+def test_the_stream_may_bring_it_before_the_answer_does(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("Late answer"))
+    answers: list[tuple[Route, object]] = []
+    alice.page.route("**/messages", lambda route: answers.append((route, route.fetch())))
+    alice.say("first by the stream")
+    alice.reads("first by the stream")
+    alice.until(lambda: not pending(alice), "one copy")
+    [(route, answer)] = answers
+    route.fulfill(response=answer)  # type: ignore[arg-type]
+    alice.page.unroute("**/messages")
+    alice.say("next")
+    alice.reads("first by the stream", "next")
+    alice.until(lambda: not alice.page.evaluate(KEPT), "an empty outbox")
+
+
+def test_the_answer_may_come_before_the_stream_brings_it_and_what_was_said_before_it(
+    meet: Meet, network: Network
+) -> None:
+    alice, bob = two_in_a_room(meet, network, "Late stream")
+    alice.say("nobody before me")
+    bob.sees("nobody before me")
+    alice.reads("nobody before me")
+    network.hold(b"/events?")
+    bob.say("before")
+    bob.sees("before")
+    alice.say("mine")
+    alice.reads("nobody before me", "mine")
+    bob.say("after")
+    bob.reads("nobody before me", "before", "mine", "after")
+    number = bob.number_of("before")
+    bob.send(f"{bob.page.url}/messages/{number}/remove")
+    alice.until(lambda: network.held, "something held back")
+    network.let_go()
+    alice.reads("nobody before me", "Removed", "mine", "after")
+    assert pending(alice) == []
+
+
+@pytest.mark.parametrize("seconds", [0, pytest.param(20, marks=pytest.mark.slow)])
+def test_five_that_were_written_while_the_line_was_cut_arrive_by_themselves(
+    meet: Meet, network: Network, seconds: int
+) -> None:
+    alice, bob = two_in_a_room(meet, network, f"Cut {seconds}")
+    network.cut()
+    for words in FIVE:
+        alice.say(words)
+    alice.until(lambda: pending(alice) == list(FIVE), "all of them, waiting")
+    unsent(alice).first.wait_for()
+    alice.pause(seconds * 1000)
+    assert pending(alice) == list(FIVE)
+    network.restore()
+    bob.reads(*FIVE)
+    alice.reads(*FIVE)
+    alice.until(lambda: not pending(alice), "nothing waiting")
+
+
+def test_a_server_that_is_killed_before_it_answers_has_it_once(meet: Meet, own_site: App, own_network: Network) -> None:
+    alice, bob = two_in_a_room(meet, own_network, "Killed")
+    bob.forgive(*TROUBLE)
+    own_network.hold(b"POST ")
+    for words in ("stored", "queued"):
+        alice.say(words)
+    alice.until(lambda: own_network.held, "the answer to the first")
+    assert stored(own_site) == ["stored"]
+    own_site.kill()
+    own_network.cut()
+    unsent(alice).first.wait_for()
+    own_site.start()
+    own_network.restore()
+    for person in (alice, bob):
+        person.reads("stored", "queued")
+    alice.until(lambda: not pending(alice), "nothing waiting")
+    assert stored(own_site) == ["stored", "queued"]
+
+
+def stored(site: App) -> list[str]:
+    with closing(sqlite3.connect(next(site.folder.rglob("parley.sqlite3")))) as database:
+        return [body for (body,) in database.execute("SELECT body FROM message ORDER BY number")]
+
+
+def test_one_that_is_too_long_comes_back_and_the_next_go_on(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("422")
+    alice.open(alice.make_room("Too long"))
+    held = hold_posts(alice.page)
+    for words in ("before", TOO_LONG, "after"):
+        alice.say(words)
+    for _ in range(3):
+        alice.until(lambda: held, "a post")
+        held.pop().continue_()
+    alice.reads("before", "after")
+    assert alice.text.input_value() == TOO_LONG
+    assert "4,001 characters" in alice.problem.inner_text()
+    assert pending(alice) == []
+
+
+def test_a_post_after_signing_out_gives_all_waiting_words_back(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("401")
+    alice.open(alice.make_room("All back"))
+    held = hold_posts(alice.page)
+    for words in FIVE[:3]:
+        alice.say(words)
+    alice.until(lambda: held, "the post")
+    alice.send("/logout")
+    alice.page.locator("#stream[data-reason=signed_out]").wait_for(state="attached")
+    held.pop().continue_()
+    alice.until(lambda: alice.text.input_value() == "one\ntwo\nthree", "the words")
+    assert "signed out" in alice.problem.inner_text().lower()
+    assert pending(alice) == []
+    assert alice.page.evaluate(KEPT) == ""
+
+
+def test_what_waits_outlasts_a_reload(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive(*TROUBLE)
+    alice.open(room := alice.make_room("Loaded again"))
+    held = hold_posts(alice.page)
+    for words in FIVE[:3]:
+        alice.say(words)
+    alice.until(lambda: held, "the post")
+    alice.open(room)
+    alice.until(lambda: pending(alice) == ["one", "two", "three"], "all of them, waiting")
+    alice.until(lambda: len(held) == 2, "the post again")
+    held.pop().continue_()
+    alice.page.unroute("**/messages")
+    alice.reads("one", "two", "three")
+    alice.until(lambda: not alice.page.evaluate(KEPT), "an empty outbox")
+
+
+def test_two_tabs_with_the_same_outbox_send_everything_once(meet: Meet) -> None:
+    """As after "duplicate tab"."""
+    alice = meet("alice")
+    alice.forgive(*TROUBLE)
+    alice.open(room := alice.make_room("Two tabs"))
+    held = hold_posts(alice.page)
+    for words in FIVE[:2]:
+        alice.say(words)
+    alice.until(lambda: held, "the post")
+    first, alice.page = alice.page, alice.context.new_page()
+    alice.page.goto("/lobby")
+    alice.page.evaluate("kept => sessionStorage.outbox = kept", first.evaluate(KEPT))
+    alice.open(room)
+    alice.reads("one", "two")
+    held.pop().continue_()
+    first.unroute("**/messages")
+    second, alice.page = alice.page, first
+    for page in (first, second):
+        alice.page = page
+        alice.reads("one", "two")
+        alice.until(lambda: not pending(alice), "nothing waiting")
+
+
+def test_the_next_person_in_a_tab_does_not_send_what_the_last_one_wrote(meet: Meet) -> None:
+    alice, ben = meet("alice"), meet("ben")
+    alice.forgive(*TROUBLE)
+    alice.open(room := alice.make_room("Not mine"))
+    hold_posts(alice.page)
+    alice.say("by alice")
+    alice.until(lambda: "by alice" in alice.page.evaluate(KEPT), "what waits")
+    # Another signs in, in the same tab.
+    alice.context.clear_cookies()
+    alice.share_session(ben)
+    alice.page.unroute("**/messages")
+    alice.open(room)
+    alice.say("by ben")
+    alice.reads("by ben")
+    assert "by alice" not in alice.page.evaluate(KEPT)
+
+
+def test_a_page_does_not_send_in_the_name_of_who_signed_in_in_another_tab(meet: Meet) -> None:
+    alice, ben = meet("alice"), meet("ben")
+    alice.forgive("401")
+    alice.open(alice.make_room("Another tab"))
+    alice.context.clear_cookies()
+    alice.share_session(ben)
+    alice.say("by alice")
+    alice.until(lambda: alice.text.input_value() == "by alice", "the words")
+    assert "signed out" in alice.problem.inner_text().lower()
+    assert pending(alice) == []
+
+
+def test_signing_out_empties_the_outbox(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive(*TROUBLE)
+    alice.open(alice.make_room("Emptied"))
+    hold_posts(alice.page)
+    alice.say("between us")
+    alice.until(lambda: alice.page.evaluate(KEPT), "what waits")
+    alice.page.locator(".tabs").get_by_role("link", name="You").click()
+    alice.page.get_by_role("button", name="Sign out").click()
+    alice.page.wait_for_url("**/")
+    assert alice.page.evaluate(KEPT) == ""
+
+
+def test_a_throttled_post_waits_as_long_as_the_server_says(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("429")
+    alice.page.clock.install()
+    alice.open(alice.make_room("Too often"))
+    refusal = {"status": 429, "headers": {"Retry-After": "40"}, "body": '<p class="problem">Too many attempts</p>'}
+    alice.page.route("**/messages", lambda route: route.fulfill(**refusal), times=1)
+    for words in FIVE[:2]:
+        alice.say(words)
+    alice.problem.filter(has_text="Too many attempts").wait_for()
+    assert pending(alice) == ["one", "two"]
+    alice.page.clock.run_for(35_000)
+    alice.page.evaluate("dispatchEvent(new Event('online'))")
+    alice.pause(200)  # nothing tells that nothing is asked
+    assert alice.times_requested(POSTS) == 1
+    alice.page.clock.run_for(6_000)
+    alice.reads("one", "two")
+    assert not alice.problem.count()
+
+
+def test_after_ten_minutes_only_a_press_sends(meet: Meet, network: Network) -> None:
+    alice, bob = two_in_a_room(meet, network, "Ten minutes")
+    alice.page.clock.install()
+    network.cut()
+    alice.say("old")
+    unsent(alice).wait_for()
+    alice.page.clock.run_for(601_000)
+    posts = alice.times_requested(POSTS)
+    network.restore()
+    alice.page.evaluate("dispatchEvent(new Event('online'))")
+    bob.say("here")
+    alice.reads("here")
+    assert alice.times_requested(POSTS) == posts
+    assert pending(alice) == ["old"]
+    unsent(alice).click()
+    alice.reads("here", "old")
+    bob.reads("here", "old")
+
+
+def test_a_post_that_gets_through_brings_a_broken_stream_back_at_once(meet: Meet, network: Network) -> None:
+    alice, bob = two_in_a_room(meet, network, "Back at once")
+    alice.page.clock.install()
+    network.cut()
+    alice.page.locator("#status", has_text="Reconnecting").wait_for()
+    # From here on nothing happens by itself.
+    alice.page.clock.pause_at(alice.page.evaluate("Date.now()") + 1)
+    network.restore()
+    bob.say("missed")
+    with alice.page.expect_response("**/events?*"):
+        alice.say("a try")
+    alice.page.clock.resume()
+    alice.reads("missed", "a try")
+
+
+def test_a_network_that_wants_a_sign_in_first_is_no_answer(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("Hotel"))
+    alice.page.route("**/messages", lambda route: route.fulfill(status=200, body="<p>Accept our terms</p>"), times=1)
+    alice.say("still mine")
+    alice.reads("still mine")
+    assert alice.times_requested(POSTS) == 2
+
+
+def test_where_the_script_for_it_can_not_be_loaded_the_form_is_posted(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("net::ERR_FAILED")
+    alice.open(alice.make_room("The plain way"))
+    alice.page.route("**/static/acts.*.js", lambda route: route.abort())
+    alice.text.fill("by the form")
+    with alice.page.expect_navigation():
+        alice.text.press("Enter")
+    alice.reads("by the form")
+    assert alice.text.input_value() == ""
+
+
+def test_what_is_sent_before_the_script_for_it_has_come_waits_for_it(meet: Meet) -> None:
+    alice = meet("alice")
+    held: list[Route] = []
+    alice.page.route("**/static/acts.*.js", lambda route: held.append(route))
+    alice.open(alice.make_room("Early"))
+    alice.say("early")
+    alice.until(lambda: held, "the request")
+    assert alice.text.input_value() == "early"
+    held.pop().continue_()
+    alice.reads("early")
+    assert alice.text.input_value() == ""
+    assert alice.times_requested(POSTS) == 1
+
+
+def test_the_button_leaves_the_focus_where_one_writes(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.open(alice.make_room("Focus"))
+    alice.text.fill("by the button")
+    alice.page.locator(".composer__send").click()
+    alice.reads("by the button")
+    assert alice.page.evaluate("document.activeElement.id") == "text"
+
+
+def test_strangers_see_theirs_at_once_too(meet: Meet) -> None:
+    alice, bob = meet("alice"), meet("bob")
+    for one in (alice, bob):
+        chat = one.send("/strangers/find", language="de", rules="1").url
+    alice.open(chat)
+    bob.open(bob.context.request.get("/strangers").url)
+    held = hold_posts(alice.page)
+    alice.say("hello stranger")
+    alice.until(lambda: pending(alice) == ["hello stranger"], "the message on its way")
+    alice.until(lambda: held, "the post")
+    held.pop().continue_()
+    for one in (alice, bob):
+        one.reads("hello stranger")
