@@ -87,6 +87,7 @@ async def _settings(request: Request, seat: Seat, status: int = 200, **context: 
         "kicked": people(await members.kicked(room_id)) if seat.is_owner else [],
         "page": page.number,
         "current_key": seat.room.key,
+        "address": str(request.base_url).rstrip("/") + seat.path,
         "notice": choice(request, "done", SUCCESS_MESSAGES, ""),
         "form": EMPTY_FORM | {"topic": seat.room.topic, "face": seat.room.face},
     }
