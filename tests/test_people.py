@@ -44,7 +44,7 @@ def buttons(answer: httpx2.Response) -> list[str]:
 
 def names(answer: httpx2.Response, part: str = "") -> list[str]:
     """The people who are listed on a page, or in the list with this id."""
-    return Page(answer).texts(f"ol#{part} a.member__name" if part else "a.member__name")
+    return Page(answer).texts(f"ol#{part} a.row__name" if part else "a.row__name")
 
 
 async def do(person: Person, action: str, whom: Person | str, **fields: str) -> httpx2.Response:
@@ -577,7 +577,7 @@ async def test_a_person_is_not_found_by_something_else(alice: Person, app: objec
 
 
 async def test_one_letter_and_none_find_nobody(alice: Person, charlie: Person) -> None:
-    for typed in ("c", "", " c ", "%00c", "́c"):
+    for typed in ("c", " c ", "%00c", "́c"):
         assert names(await alice.client.get("/people", params={"q": typed})) == []
     assert "Type at least two letters." in words(await alice.get("/people?q=c"))
     assert who(alice).code in words(await alice.get("/people")), "my own code to give away"

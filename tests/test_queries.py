@@ -45,6 +45,9 @@ MOST = {
     "a search by code": 5,
     "somebody's profile": 5,
     "my friends": 7,
+    "the directory": 6,  # three of them for who asks, the sidebar and the requests
+    "a page of the directory": 5,
+    "dots of the directory": 2,
     "a request and a cancel": 16,
     "a page of an export": 1,
     "a page of what I wrote": 1,
@@ -201,14 +204,18 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.conversations import access
     from webapp.conversations.models import Membership, Room
     from webapp.db import sql
+    from webapp.live import Reader, hub
     from webapp.messages import changes, posting
     from webapp.messages.queries import list_after
+    from webapp.people.directory import CHANNEL, directory
     from webapp.presence.models import Visit
     from webapp.presence.queries import online, rooms_shown_to
     from webapp.presence.tracker import tracker
     from webapp.relationships.queries import blocked_either_way
     from webapp.sidebar.queries import person_facts, room_facts
 
+    # An open page that lists people, so that dots are read.
+    hub().join(Reader([CHANNEL], None, "sse", frozenset(), {"session": 1, "user": 2}))
     room = await Room.get(id=1)
     here = await User.all().limit(HERE).values_list("id", flat=True)
     await Visit.apply_changes(tracker().process, [(user, room.id) for user in here], [])
@@ -232,6 +239,10 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
 
     async def post_many() -> None:
         await asyncio.gather(*(posting.post(seat, "Hello", "") for _ in range(16)))
+
+    async def dots() -> None:
+        directory().on_presence(",".join(str(user) for user in here))
+        await directory().send_changes()
 
     async def ask() -> None:
         for action in ("ask", "cancel"):
@@ -272,6 +283,9 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a search by code": lambda: get(f"/people?q={last.code}"),
         "somebody's profile": lambda: get(last.path),
         "my friends": lambda: get("/friends"),
+        "the directory": lambda: get("/people"),
+        "a page of the directory": lambda: get(f"/people?after=m.{last.code}"),
+        "dots of the directory": dots,
         "a request and a cancel": ask,
         "a page of an export": lambda: list_after(room, middle, 100),
         "a page of what I wrote": lambda: list_after(room, middle, 100, first.id),
@@ -319,6 +333,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
     from webapp.messages import queries as messages
+    from webapp.people import queries as people
     from webapp.presence import queries as presence
     from webapp.presence.tracker import tracker
     from webapp.relationships import queries as relationships
@@ -365,17 +380,22 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (presence.has_dead_process,),
         (presence.visits_of, tracker().process),
         (presence.presence_in, [1]),
+        (people.online_people, user),
+        (people.people_after, user, ("m", ""), [other.id]),
+        (people.public_dots, [user.id, other.id], [user.id]),
         (relationships.friendship_between, user, other),
         (relationships.is_friend_online, user, other),
         (relationships.friends, user),
         (relationships.requesters, other),
         (relationships.requests, other),
+        (relationships.online_friend_ids, user),
         (relationships.friend_ids, user.id),
         (relationships.friend_ids_by_user, [user.id, other.id]),
         (relationships.blocks_between, user, other),
         (relationships.is_blocked_between, user, other),
         (relationships.require_none_blocked, user, other),
         (relationships.blocked_either_way, user),
+        (relationships.blocks_of, [user.id, other.id]),
         (relationships.blocked_codes, viewer),
         (relationships.blocked_people, user),
         (relationships.veiled_blocks, user),

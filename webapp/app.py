@@ -49,7 +49,9 @@ from webapp.messages.page import layouts, room_page
 from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation import views as moderation
 from webapp.ops import health, metrics, purge
+from webapp.people import directory as people_directory
 from webapp.people import views as people
+from webapp.people.directory import Directory, directory
 from webapp.presence import broadcasts as presence
 from webapp.presence.tracker import PresenceTracker, StreamPresence, tracker
 from webapp.rooms import settings_views as room_settings
@@ -109,7 +111,7 @@ routes = [
     action("/settings/sessions/end-others", accounts.end_other_sessions, "end_other_sessions"),
     action("/settings/sessions/{id:number}/end", accounts.end_session, "end_session"),
     #
-    page("/people", people.search_people, "people"),
+    page("/people", people.people, "people"),
     page("/people/{code}", people.show, "person"),
     action("/people/{code}/block", people.block, "block"),
     action("/people/{code}/unblock", people.unblock, "unblock"),
@@ -121,6 +123,7 @@ routes = [
     action("/friends/{code}/decline", people.decline, "decline_request"),
     action("/friends/{code}/remove", people.remove, "remove_friend"),
     form("/settings/privacy", people.privacy, "privacy"),
+    action("/settings/privacy/online", people.answer_presence_offer, "presence_offer"),
     #
     page("/lobby", home.lobby, "lobby"),
     page("/shortcuts", home.shortcuts, "shortcuts"),
@@ -184,6 +187,12 @@ def broadcaster() -> Broadcast:
     return redis.broadcaster(settings.REDIS_URL)
 
 
+def on_presence(users: str) -> None:
+    """These people may have come or gone: their friends' pages show it, and those that list everybody."""
+    sidebars.on_presence(users)
+    people_directory.on_presence(users)
+
+
 def providers() -> Providers:
     """What the domains bring to the live engine: every log, state, news, right and ending."""
     return Providers(
@@ -200,14 +209,15 @@ def providers() -> Providers:
         topics={"user": sidebars.Sidebars()},
         news={
             "person": rendering.clear,
-            "presence": sidebars.on_presence,
+            "presence": on_presence,
+            "unlisted": people_directory.on_unlisted,
             "room": sidebars.on_room_deleted,
             "place": sidebars.on_membership_changed,
             "ties": sidebars.on_relationships_changed,
             "typing": typing.on_typing,
             "moved": company.on_moved,
         },
-        watchers=[StreamPresence(), sidebars.CountAgain(), ReadMarks(), strangers_watch.StrangerStreams()],
+        watchers=[StreamPresence(), sidebars.CountAgain(), ReadMarks(), strangers_watch.StrangerStreams(), directory()],
         access_checks=[account_access.check_access, strangers_watch.check_access, room_access.check_access],
         last_frame=endings.last_frame,
         on_failure=engine.report_failure,
@@ -229,6 +239,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         hub().spawn(send_farewells())
         hub().spawn(session_uses().run())
         hub().spawn(worker().run())
+        hub().spawn(directory().run())
         if settings.STRANGERS:
             hub().spawn(watch().run())
         hub().spawn(finish_interrupted_work())
@@ -261,6 +272,7 @@ def _objects() -> Iterator[None]:
         hold(worker.holding(ExportWorker()))
         hold(matchmaker.holding(Matchmaker()))
         hold(watch.holding(CompanyWatcher()))
+        hold(directory.holding(Directory()))
         hold(hub.holding(Hub(providers())))
         yield
 

@@ -68,7 +68,7 @@ def become_friends(watch: Watch, alice: BrowserPerson, bob: BrowserPerson) -> No
     watch.step(
         "ask",
         lambda: alice.page.get_by_role("button", name="Ask to be friends").click(),
-        lambda: bob.page.locator("#contacts #requests-received .member").wait_for(),
+        lambda: bob.page.locator("#contacts #requests-received .row").wait_for(),
     )
     assert bob.page.locator("#request-count .unread").inner_text().startswith("1")
     alice.page.get_by_text("You have asked to be friends.").wait_for()
@@ -206,12 +206,12 @@ def test_everything_goes_without_a_mouse_of_its_own(meet: Meet, script: bool) ->
     frame = alice.sidebar
     frame.fill("#find", bob.code)
     frame.press("#find", "Enter")
-    alice.page.locator(".member__name", has_text="bob").click()
+    alice.page.locator(".row__name", has_text="bob").click()
     alice.page.get_by_role("button", name="Ask to be friends").click()
     alice.page.get_by_text("You have asked to be friends.").wait_for()
     bob.page.goto("/lobby", wait_until="commit")
     bob.page.get_by_role("button", name="Accept").click()
-    bob.page.locator("#friends .member__name", has_text="alice").wait_for()
+    bob.page.locator("#friends .row__name", has_text="alice").wait_for()
     alice.page.goto("/friends")
     alice.page.get_by_role("link", name="Write").click()
     alice.page.fill("#text", "Hello Bob")

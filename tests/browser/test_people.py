@@ -29,13 +29,13 @@ def test_two_people_find_each_other_and_become_friends(meet: Meet, script: bool)
     ada.page.goto("/friends")
     ada.page.locator("#q").fill(ben.code.lower().replace("-", ""))
     ada.page.locator("#main").get_by_role("button", name="Find").click()
-    ada.page.get_by_role("link", name="Ben").click()
+    ada.page.get_by_role("link", name="Ben", exact=True).click()
     ada.page.get_by_role("button", name="Ask to be friends").click()
     ada.page.get_by_text("There is no answer yet.").wait_for()
 
     ben.page.goto("/friends")
     ben.page.locator("#requests-received").get_by_role("button", name="Accept").click()
-    ben.page.locator("#friends .member__name", has_text="Ada").wait_for()
+    ben.page.locator("#friends .row__name", has_text="Ada").wait_for()
     assert not ben.page.locator("#requests-received").count()
     ada.page.reload()
     ada.page.get_by_text("You are friends.").wait_for()
@@ -91,8 +91,8 @@ def test_marks_and_lines_are_where_they_belong_on_a_phone_too(meet: Meet, site: 
     assert mark
     assert abs(mark["x"] + mark["width"] / 2 - 195) < 5
     eva.page.goto("/friends")
-    line = eva.page.locator(".member__words").inner_text()
+    line = eva.page.locator(".row__words").inner_text()
     assert line == "Jemand Fremdes, blockiert am Mittwoch, 2. September 2026"
-    box = eva.page.locator(".member__words").bounding_box()
+    box = eva.page.locator(".row__words").bounding_box()
     assert box
     assert box["height"] < 60, "one narrow word below the other"

@@ -133,7 +133,7 @@ def test_people_with_accounts_who_both_want_it_become_friends(meet: Meet, script
         ann.page.wait_for_url("**/rooms/*", wait_until="commit")
         ann.sees("we should talk more")
     ann.page.goto("/lobby", wait_until="commit")
-    ann.page.locator("#friends .member__name", has_text="Ben").wait_for()
+    ann.page.locator("#friends .row__name", has_text="Ben").wait_for()
 
 
 HIDE = "Object.defineProperty(document, 'hidden', {get: () => true})"

@@ -121,7 +121,7 @@ def test_a_page_of_0_1_follows_requests_and_friends_as_before(meet: Meet, path: 
     assert not alice.page.locator("#contacts, .online-dot, #request-count").count()
     for number, friend in enumerate((cara, meet("dora")), 1):  # the second one finds what the first one left behind
         friend.send(f"/friends/{alice.code}/ask")
-        alice.page.locator("#ties #requests-received .member", has_text=friend.name).wait_for()
+        alice.page.locator("#ties #requests-received .row", has_text=friend.name).wait_for()
         alice.page.locator(".waiting .unread", has_text=str(number)).wait_for()
     dot = alice.page.locator(f"#dot-friend-{ben.code}")
     with ben.page.expect_response("**/events?*"):

@@ -35,6 +35,7 @@ environment.globals.update(asset=assets.url, site_name=settings.SITE_NAME, regis
 
 
 environment.globals["strangers_open"] = settings.STRANGERS
+environment.globals["directory_open"] = settings.DIRECTORY
 
 
 environment.globals.update(max_upload_mb=settings.MAX_UPLOAD_MB, site_zone=str(settings.SITE_TIMEZONE))

@@ -46,7 +46,7 @@ def page(request: Request, name: str, status: int = 200, is_cacheable: bool = Tr
     html = _page_html(request, name, context)
     headers = dict(PAGE_HEADERS) if is_cacheable else PAGE_HEADERS | {"Cache-Control": "no-store"}
     if is_cacheable and status == 200 and request.method in ("GET", "HEAD"):
-        headers["ETag"] = _etag(html, client(request).form_token, context.get("nonce", ""))
+        headers["ETag"] = _etag(html, client(request).form_token, context.get("nonce", ""), context.get("made_at", ""))
         # Who has no cookie gets one with the page.
         if request.cookies and headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
@@ -115,7 +115,7 @@ def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
 
 
 def _etag(html: str, *volatile: str) -> str:
-    """A digest of what the viewer sees: a nonce is new in every answer, and must not make the page new."""
+    """A digest of what the viewer sees: a nonce or a time is new in every answer, and must not make the page new."""
     for text in filter(None, volatile):
         html = html.replace(text, "")
     return f'W/"{blake2b(html.encode(), digest_size=12).hexdigest()}"'

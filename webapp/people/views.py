@@ -1,6 +1,8 @@
 """Pages about people: search, profiles, friends and requests, blocks, privacy."""
 
+from time import time
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +11,7 @@ from webapp import settings
 from webapp.accounts.authentication import load_account, require_account
 from webapp.accounts.models import User
 from webapp.accounts.settings_page import settings_page
-from webapp.accounts.viewer import FRIENDS, NOBODY, Person, Viewer
+from webapp.accounts.viewer import EVERYONE, FRIENDS, NOBODY, Person, Viewer
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
 from webapp.core import text
@@ -18,14 +20,15 @@ from webapp.core.i18n import _
 from webapp.http import responses
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.http.params import choice, query
+from webapp.http.params import Page, choice, query
 from webapp.http.urls import path_for
-from webapp.presence import broadcasts as presence_broadcasts
+from webapp.people import queries
+from webapp.presence import broadcasts as presence
 from webapp.presence.last_seen import last_seen_for
-from webapp.presence.queries import online
+from webapp.presence.queries import DIRECTORY, online
 from webapp.relationships import broadcasts
 from webapp.relationships.models import Block, Friendship, VeiledBlock
-from webapp.relationships.queries import Relationship, contacts, find_person
+from webapp.relationships.queries import Relationship, contacts, find_person, online_friend_ids, requesters
 from webapp.relationships.search import is_searchable, search
 from webapp.sidebar.layout import render_with_sidebar
 
@@ -35,9 +38,41 @@ NO_PROBLEMS = {"found_by": "", "written_by": "", "shows_presence": ""}
 SUCCESS_MESSAGES = {"privacy": _("Saved.")}
 
 
-async def search_people(request: Request) -> Response:
+async def people(request: Request) -> Response:
+    """Everybody who may be found, or those who are called like the query."""
     user = require_account(request)
     words = text.clean_line(query(request, "q"))[:MAX_QUERY_LENGTH]
+    if words or not settings.DIRECTORY:
+        return await _search(request, user, words)
+    await throttle(settings.RATE_DIRECTORY, "directory", str(user.id))
+    after = queries.parse_key(query(request, "after"))
+    # Before the first query: what changes from here on reaches the page by its stream.
+    made_at = str(int(time()))
+    is_first = after == queries.START
+    here = await queries.online_people(user) if is_first else []
+    shown = Page.of(await queries.people_after(user, after, [row.person.id for row in here]), 1, queries.PAGE_SIZE)
+    received = await requesters(user)
+    context: dict[str, Any] = {
+        "online_now": here,
+        "people": shown.rows,
+        "next_key": shown.rows[-1].key if shown.has_more else "",
+        "is_first": is_first,
+        "requests_received": received if is_first else [],
+        "current_path": path_for("people") + ("" if is_first else f"?{urlencode({'after': '.'.join(after)})}"),
+        "is_offered_presence": is_first and not user.presence_for,
+    }
+    return await render_with_sidebar(
+        request,
+        user,
+        "people/directory.html",
+        online=await online_friend_ids(user),
+        more_of_stream={DIRECTORY: made_at},
+        made_at=made_at,
+        **context,
+    )
+
+
+async def _search(request: Request, user: Viewer, words: str) -> Response:
     if words:
         await throttle(settings.RATE_SEARCH, "search", str(user.id))
     found = await search(user, words) if is_searchable(words) else []
@@ -67,6 +102,7 @@ async def friends(request: Request) -> Response:
     found = await contacts(user)
     there = await online([friend.id for friend in found.friends])
     context = found._asdict() | {"current_path": path_for("friends")}
+    context["last_seen"] = {friend.id: last_seen_for(friend) for friend in found.friends}
     context["friends"] = sorted(found.friends, key=lambda friend: friend.id not in there)
     return await render_with_sidebar(request, user, "people/index.html", online=there, **context)
 
@@ -91,7 +127,7 @@ async def _two(request: Request) -> tuple[Viewer, Person, Relationship]:
 async def _back(request: Request, other: Person) -> Response:
     """Return to the page with the button that was pressed."""
     form = await read_form(request, "from")
-    goto = {"friends": path_for("friends"), "lobby": path_for("lobby")}.get(form["from"], other.path)
+    goto = {name: path_for(name) for name in ("friends", "people", "lobby")}.get(form["from"], other.path)
     return responses.see_other(goto)
 
 
@@ -177,16 +213,26 @@ async def privacy(request: Request) -> Response:
         chosen = {name: getattr(user, name) for name in ("found_by", "written_by", *VISIBILITY_FIELDS)}
         return await _privacy(request, form=chosen | {"shows_presence": user.presence}, problems=NO_PROBLEMS)
     form = await read_form(request, "found_by", "written_by", "shows_presence", *VISIBILITY_FIELDS)
-    presence = _presence_choice(form["shows_presence"], user)
+    shown_to = _presence_choice(form["shows_presence"], user)
     shows = {name: bool(form[name]) for name in VISIBILITY_FIELDS}
     try:
         await throttle(settings.RATE_CHANGE, "privacy", str(user.id))
-        await user.update_privacy(form["found_by"], form["written_by"], presence, **shows)
+        await user.update_privacy(form["found_by"], form["written_by"], shown_to, **shows)
     except Invalid as error:
         return await _privacy(request, error.status, form=form, problems=NO_PROBLEMS | error.problems)
-    if (presence, form["found_by"]) != (user.presence, user.found_by):
-        await presence_broadcasts.visibility_changed(user.id)
+    if (shown_to, form["found_by"]) != (user.presence, user.found_by):
+        await presence.visibility_changed(user.id, (user.presence, user.found_by) == (EVERYONE, EVERYONE))
     return responses.see_other(path_for("privacy") + "?done=privacy")
+
+
+async def answer_presence_offer(request: Request) -> Response:
+    """The viewer's answer to the one question whether everyone is to see them online."""
+    user = require_account(request)
+    await throttle(settings.RATE_CHANGE, "privacy", str(user.id))
+    form = await read_form(request, "show")
+    if await User.answer_presence_offer(user, form["show"] == EVERYONE):
+        presence.changed([user.id])
+    return responses.see_other(path_for("people"))
 
 
 def _presence_choice(typed: str, user: User) -> str:

@@ -21,10 +21,12 @@ def rooms_changed(rooms: Collection[int]) -> None:
         hub().refresh(f"room:{room}", "people")
 
 
-async def visibility_changed(user: int) -> None:
-    """The person has begun, or ceased, to show when they are here."""
+async def visibility_changed(user: int, was_public: bool = False) -> None:
+    """The person shows now to others than before when they are here; `was_public` where everyone saw it until now."""
     rooms_changed(await rooms_shown_to(user))
     changed([user])
+    if was_public:
+        hub().broadcast("unlisted", user=user)
 
 
 async def people(rooms: Collection[int]) -> dict[int, Payload]:

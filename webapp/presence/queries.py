@@ -15,6 +15,8 @@ LEASE_SECONDS = 20
 IS_ALIVE = f"process.seen_at >= {NOW} - {LEASE_SECONDS}"
 IS_DEAD = f"seen_at < {NOW} - {LEASE_SECONDS}"
 NAMES_SHOWN = 24
+# The channel of open pages that list people who are no friends: its one number is 0.
+DIRECTORY = "directory"
 
 
 def is_online(user: str = '"user"') -> str:

@@ -164,6 +164,12 @@ async def requests(user: Person) -> tuple[list[PersonRow], list[PersonRow]]:
     return received, [person_from(row) for row in rows if row["asked_by"] == user.id]
 
 
+async def online_friend_ids(user: Person) -> set[int]:
+    """Return the ids of the person's friends who are online and show it."""
+    query = f"{_others('accepted_at IS NOT NULL')} WHERE {is_online('other')}"
+    return {row["id"] for row in await sql.fetch_inline(query, user.id, user.id)}
+
+
 async def friend_ids(user_id: int) -> set[int]:
     """Return the ids of the person's friends."""
     return (await friend_ids_by_user([user_id]))[user_id]
@@ -240,6 +246,16 @@ async def require_none_blocked(user: Person, other: Person) -> None:
 async def blocked_either_way(user: Person) -> set[int]:
     """Return the ids of everyone whom the person has blocked, or who has blocked them."""
     return {row["other"] for row in await sql.fetch_inline(_EITHER_WAY, *[user.id] * 4)}
+
+
+async def blocks_of(users: Collection[int]) -> set[tuple[int, int]]:
+    """Return pairs of one of these users and somebody whom a block keeps from them, whoever made it."""
+    marks = sql.placeholders(users)
+    query = " UNION ".join(
+        f"SELECT {one} AS user_id, {other} AS other_id FROM {table} WHERE {one} IN ({marks}){only}"
+        for table, one, other, only in _SIDES
+    )
+    return {(row["user_id"], row["other_id"]) for row in await sql.fetch_inline(query, *[*users] * 4)}
 
 
 async def blocked_codes(viewer: Viewer) -> list[str]:

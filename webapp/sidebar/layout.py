@@ -1,6 +1,7 @@
 """The page of two halves: at the left the sidebar, the same on all of them, and the stream that updates it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,12 +31,14 @@ async def render_with_sidebar(
     online: Collection[int] | None = None,
     sidebar_page: int = 1,
     is_cacheable: bool = True,
+    more_of_stream: Mapping[str, str] = MappingProxyType({}),
     **context: Any,
 ) -> Response:
     """
     The page, with a stream of its own: of the room that is streamed to it, else of what is the viewer's alone.
 
-    `online` has the ids of the listed friends who are online, None on a page without friends.
+    `more_of_stream` is added to the address of the stream. `online` has the ids of the listed friends who are online,
+    None on a page without friends.
     """
     entries, waiting = await list_entries(user.id, sidebar_page)
     page = Page.of(entries, sidebar_page, PAGE_SIZE)
@@ -48,6 +51,7 @@ async def render_with_sidebar(
     of_contacts = "" if online is None else contacts_digest(online, waiting.requests)
     query = {"sidebar": f"{seen}.{of_contacts}.{waiting}"}
     query["page"] = render.PAGE_VERSION
+    query |= more_of_stream
     stream = f"{streamed.path}/events?after={streamed.room.version}&" if streamed else f"{path_for('viewer_events')}?"
     defaults: dict[str, Any] = {
         "sidebar": shown,

@@ -15,15 +15,17 @@ from webapp.http import negotiate, render, responses
 from webapp.http.client import client
 from webapp.http.headers import CONTENT_SECURITY_POLICY
 from webapp.http.limits import throttle
-from webapp.http.params import is_in_query, query
+from webapp.http.params import is_in_query, query, whole
 from webapp.http.urls import path_for
 from webapp.live import Reader, frames, hub
 from webapp.live.admission import admitted
 from webapp.live.stream import Stream, parked_by_session
+from webapp.presence.queries import DIRECTORY
 from webapp.sidebar.queries import OLDER_PAGE
 from webapp.streams.endings import PAUSED
 
 MOST_DIGITS = 18
+MAX_TIME = 10**11
 LONGEST_DIGEST = 40
 # Pages that come back after an upgrade load themselves again, so many milliseconds apart on average.
 RELOAD_MS = 10
@@ -127,6 +129,9 @@ async def open_reader(
     elif digest is not None:
         channels.append(f"user:{user.id}")
     labels = {"session": client(request).session_id, "user": user.id}
+    if is_in_query(request, DIRECTORY) and not (is_masked or user.is_guest or client(request).save_data):
+        channels.append(f"{DIRECTORY}:0")
+        labels[DIRECTORY] = whole(query(request, DIRECTORY), 0, MAX_TIME)
     path = seat.path if seat else path_for("lobby")
     states = _shown(
         seat.states if seat else frozenset(), digest is not None and not is_masked, client(request).save_data
