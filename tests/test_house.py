@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house_figures import DOCUMENTED, TUPLE, is_private, own_names, private_parts
+from tests.house_figures import DOCUMENTED, TUPLE, is_private, own_names, private_parts, state
 from tests.servers import ROOT
 
 WEBAPP = ROOT / "webapp"
@@ -338,28 +338,10 @@ MODULE_STATE = {
     "settings._file": "read once",
     "settings._names": "the names of the settings",
 }
-PURE = {"TypeVar", "ParamSpec", "ContextVar", "getLogger", "Slot", "cache"}
-
-
-def module_state(tree: ast.Module) -> Iterator[str]:
-    """The variables of a module that are no constants by their name and hold more than a value."""
-    for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if not isinstance(target, ast.Name) or target.id.isupper() or target.id.startswith("__"):
-            continue
-        value = getattr(node, "value", None)
-        if isinstance(value, ast.Call):
-            made = value.func.value if isinstance(value.func, ast.Subscript) else value.func
-            if ast.unparse(made).rpartition(".")[2] not in PURE:
-                yield target.id
-        elif isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
-            yield target.id
 
 
 def test_no_module_has_state_that_a_test_must_reset() -> None:
-    found = {
-        f"{name}.{variable}" for name, path in KNOWN.items() for variable in module_state(ast.parse(path.read_text()))
-    }
+    found = {f"{name}.{variable}" for name, path in KNOWN.items() for variable in state(ast.parse(path.read_text()))}
     assert found == MODULE_STATE.keys()
 
 
@@ -367,7 +349,7 @@ def test_module_state_would_be_found() -> None:
     tree = ast.parse(
         "A = [1]\n_B = dict()\nT = TypeVar('T')\nhub = Slot[Hub]('hub')\na = {}\nb: set[int] = set()\nc = Hub()\n"
     )
-    assert list(module_state(tree)) == ["a", "b", "c"]
+    assert list(state(tree)) == ["a", "b", "c"]
 
 
 # Tests ask from outside, as everybody else does: private attributes are for the tests of the adapters, and for the one
