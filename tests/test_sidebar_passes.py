@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import html
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,9 +11,10 @@ import pytest
 from tests import engine
 from tests.conftest import Person, account, person
 from tests.engine import READS, by_hand, nobody_is_left, nothing_is_due, told, told_at_last  # noqa: F401  by_hand is a fixture
+from tests.page import Page
 from tests.people import befriend, chat_of, make_room, post_as, who, write
 from tests.query_recorder import record_queries
-from tests.window import STREAM, Shown, Window
+from tests.window import Shown, Window, digest_in
 from webapp.accounts.models import User
 from webapp.chats import first_message
 from webapp.conversations.kinds import DIRECT
@@ -63,7 +62,7 @@ async def goes(one: Person) -> None:
 
 def dot(window: Window, one: Person) -> bool | None:
     window.look()
-    found = re.findall(rf'id="dot-entry-{who(one).code}" class="([^"]*)"', window.text)
+    found = [dot.attributes["class"] for dot in Page(window.text).all(f"#dot-entry-{who(one).code}")]
     return "online-dot--on" in found[-1] if found else None
 
 
@@ -149,8 +148,7 @@ async def test_who_was_online_long_ago_is_not_remembered_so(alice: Person, bob: 
     window = await Window.open(alice)
     window.close()
     await goes(bob)
-    page = STREAM.search((await alice.get("/lobby")).text)
-    assert page
+    await alice.get("/lobby")
     again = await Window.open(alice)
     assert again.text == ""
 
@@ -174,10 +172,9 @@ async def test_what_could_not_be_read_is_read_again(
     alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch, name: str, is_here: bool
 ) -> None:
     await befriend(alice, bob)
-    page = STREAM.search((await alice.get("/lobby")).text)
-    assert page
+    page = await alice.get("/lobby")
     await bob.say(room, "since then")
-    window = Window(alice, {}, html.unescape(page[1]), None, "sse")
+    window = Window(alice, {}, digest_in(page), None, "sse")
     read, failed = getattr(*READS[name]), []
 
     async def fails(*arguments: Any) -> Any:
@@ -235,9 +232,8 @@ async def test_a_message_that_is_rung_while_a_page_is_welcomed_is_not_lost(
         await alice.say(room, "just now")
         return await asking(users)
 
-    page = STREAM.search((await bob.get("/lobby")).text)
-    assert page
-    window = Window(bob, {}, html.unescape(page[1]), None, "sse")
+    page = await bob.get("/lobby")
+    window = Window(bob, {}, digest_in(page), None, "sse")
     monkeypatch.setattr(states, "waiting_counts", meanwhile)
     await engine.one_pass()
     engine.paceless(monkeypatch)

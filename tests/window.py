@@ -1,28 +1,20 @@
 """Open pages, driven by hand: what each is sent, and the sidebar that it shows by then."""
 
 import asyncio
-import html
-import re
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
 
 from tests import engine
 from tests.conftest import Person
 from tests.engine import told
+from tests.page import Page
 from tests.people import who
 from tests.readers import reader as open_reader
 from webapp.app import app as the_app
 from webapp.conversations.models import Room
 from webapp.presence.tracker import tracker
-
-ENTRY = re.compile(r'<li id="entry-(\d+)".*?</li>', re.S)
-PARTIAL = re.compile(r'<hx-partial hx-target="([^"]*)" hx-swap="([^"]*)">(.*?)</hx-partial>', re.S)
-STREAM = re.compile(r'hx-sse:connect="[^"]*[?;]sidebar=([^"&]*)')
-UNREAD = re.compile(r'class="unread"[^>]*>(\d+\+?)')
-NAME = re.compile(r'class="entry__name"[^>]*>(.*?)</span>', re.S)
-LINE = re.compile(r'class="entry__line">(.*?)</span>(?=\s|<)', re.S)
-# Who else has written it, which has tests of its own.
-AUTHOR = re.compile(r'<b class="entry__by"><bdi>.*?</b>')
-TAG = re.compile(r"<[^>]+>")
 
 
 class Shown(NamedTuple):
@@ -32,10 +24,24 @@ class Shown(NamedTuple):
 
 
 def shown(entry: str) -> Shown:
-    def text(found: re.Match[str] | None) -> str:
-        return html.unescape(TAG.sub("", AUTHOR.sub("", found[1]))).strip() if found else ""
+    """Return what an entry says, but for who else wrote its line, which has tests of its own."""
+    page = Page(entry)
+    for author in page.all(".entry__by:has(bdi)"):
+        author.decompose()
+    [unread] = [node.text(deep=False).strip() for node in page.all(".unread")] or [""]
+    return Shown(*page.texts(".entry__name"), " ".join(page.texts(".entry__line")), unread)
 
-    return Shown(text(NAME.search(entry)), text(LINE.search(entry)), text(UNREAD.search(entry)))
+
+def entries_in(html: str) -> dict[int, str]:
+    """Return the entries of a sidebar, or of a piece of it, in their order."""
+    return {int(node.attributes["id"][6:]): node.html for node in Page(html).all("li[id^=entry-]")}  # type: ignore[index,misc]
+
+
+def digest_in(page: httpx2.Response) -> str:
+    """Return the digest of the sidebar that a page was served with, as its stream sends it back."""
+    [stream] = Page(page).all("#stream")
+    [digest] = parse_qs(urlsplit(stream.attributes["hx-sse:connect"]).query, keep_blank_values=True)["sidebar"]
+    return str(digest)
 
 
 class Window:
@@ -59,12 +65,9 @@ class Window:
     async def open(
         cls, one: Person, path: str = "/lobby", room: Room | None = None, seen: str | None = None, framing: str = "sse"
     ) -> "Window":
-        page = (await one.get(room.path if room else path)).text
-        found = STREAM.search(page)
-        assert found
-        side = page.partition('id="sidebar"')[2].partition("</nav>")[0]
-        entries = {int(entry[1]): entry[0] for entry in ENTRY.finditer(side)}
-        window = cls(one, entries, html.unescape(found[1]) if seen is None else seen, room, framing)
+        page = await one.get(room.path if room else path)
+        entries = entries_in(Page(page).one("#sidebar").html or "")
+        window = cls(one, entries, digest_in(page) if seen is None else seen, room, framing)
         await told()
         window.look()
         return window
@@ -73,10 +76,11 @@ class Window:
         """Take in what has been sent since; what it was meant for."""
         self.text = self.reader.outbox.take().decode()
         self.contacts = self.text.count("event: contacts\n")
-        pieces = [piece for piece in PARTIAL.findall(self.text.replace("\ndata: ", "\n"))]
-        self.frames = [target for target, _, _ in pieces if target.startswith("#entr")]
-        for target, swap, piece in pieces:
-            self._swap(target, swap, {int(entry[1]): entry[0] for entry in ENTRY.finditer(piece)})
+        pieces = Page(self.text.replace("\ndata: ", "\n")).all("hx-partial")
+        targets = [str(piece.attributes["hx-target"]) for piece in pieces]
+        self.frames = [target for target in targets if target.startswith("#entr")]
+        for target, piece in zip(targets, pieces, strict=True):
+            self._swap(target, str(piece.attributes["hx-swap"]), entries_in(piece.inner_html or ""))
         return self.frames
 
     def _swap(self, target: str, swap: str, found: dict[int, str]) -> None:
