@@ -1,7 +1,5 @@
 """Accounts with passwords that take no time to hash, and the forms that sign in."""
 
-import html
-import re
 from typing import Literal
 
 import httpx2
@@ -9,6 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.conftest import PASSWORD, Person
+from tests.page import Page
 from webapp.accounts import passwords
 from webapp.accounts.models import User
 
@@ -45,14 +44,11 @@ async def enter(person: Person, password: str = PASSWORD, username: str = "dora"
 
 
 def beside(answer: httpx2.Response, field: str) -> str:
-    """The sentence that says what is wrong with the field, in the note that the field refers to."""
-    found = re.search(rf'<p class="field__problem" id="{field}-note">([^<]*)</p>', answer.text)
-    return html.unescape(found[1]) if found else ""
+    """Return the sentence that says what is wrong with the field, in the note that the field refers to."""
+    return "".join(Page(answer).texts(f"#{field}-note.field__problem"))
 
 
 def kept(answer: httpx2.Response, field: str) -> str:
-    """What the field of the form holds."""
-    found = re.search(rf'<input id="{field}"[^>]* value="([^"]*)"', answer.text)
-    found = found or re.search(rf'<textarea id="{field}"[^>]*>([^<]*)</textarea>', answer.text)
-    assert found, f"no field {field}"
-    return html.unescape(found[1])
+    """Return what the field of the form holds."""
+    node = Page(answer).one(f"input#{field}, textarea#{field}")
+    return node.text() if node.tag == "textarea" else node.attributes["value"] or ""

@@ -1,45 +1,43 @@
 """Pages of a room as tests of messages read them, and what they send."""
 
-import re
-from html import unescape
-
 import httpx2
+from selectolax.lexbor import LexborNode
 
 from tests.conftest import Person
-from tests.page import words
+from tests.page import Page, words
 from tests.people import post_as, who
 from webapp.conversations.models import Room
 from webapp.messages.models import Message, new_nonce
 
 
+def _messages(page: httpx2.Response) -> dict[int, LexborNode]:
+    return {int((node.id or "").rpartition("-")[2]): node for node in Page(page).all("li.message[id^=message-]")}
+
+
 def log(page: httpx2.Response) -> dict[int, str]:
-    """The messages on the page: number and HTML of each."""
-    parts = re.split(r'<li id="message-\d+-(\d+)" class="message', page.text)[1:]
-    return dict(zip(map(int, parts[::2]), parts[1::2], strict=True))
+    """Return the messages on the page: number and HTML of each."""
+    return {number: node.html or "" for number, node in _messages(page).items()}
 
 
 def said(page: httpx2.Response) -> dict[int, str]:
-    """The messages on the page: number and words of each."""
-    found = {
-        number: re.search(r'"message__body" dir="auto">(.*?)</div>', html, re.DOTALL)
-        for number, html in log(page).items()
-    }
-    return {
-        number: words(re.sub(r'(?s)<span class="message__meta".*?</time></span>', "", body[1]))
-        for number, body in found.items()
-        if body
-    }
+    """Return the messages on the page: number and words of each."""
+    found = {}
+    for number, node in _messages(page).items():
+        if body := node.css_first(".message__body[dir=auto]"):
+            for meta in body.css(".message__meta"):
+                meta.decompose()
+            found[number] = words(body)
+    return found
 
 
 def draft(page: httpx2.Response) -> str | None:
-    """What a person would find in the text field, or beside the problem."""
-    found = re.search(r"<textarea[^>]*>(.*?)</textarea>", page.text, re.DOTALL)
-    return unescape(found[1]) if found else None
+    """Return what a person would find in the text field, or beside the problem."""
+    field = Page(page).tree.css_first("textarea")
+    return field.text() if field else None
 
 
 def nonce_in(page: httpx2.Response) -> str:
-    [nonce] = re.findall(r'name="nonce" value="([^"]*)"', page.text)
-    return str(nonce)
+    return Page(page).one("[name=nonce]").attributes["value"] or ""
 
 
 async def message(room: Room, number: int = 1) -> Message:

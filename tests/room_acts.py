@@ -1,21 +1,20 @@
 """What people do in rooms, and what stands in the database then."""
 
-import re
 from collections.abc import Collection
-from html import unescape
 
 import httpx2
 
 from tests.conftest import Person
+from tests.page import Page
 from tests.people import now, roles, who
 from webapp.conversations.models import Room
 from webapp.conversations.seats import KICKED
 
 
 def listed(page: httpx2.Response) -> list[tuple[str, str]]:
-    """The rooms of a list: name and counts."""
-    found = re.findall(r'rooms__name"[^>]*>([^<]*)<.*?rooms__count">([^<]*)<', page.text, re.DOTALL)
-    return [(unescape(name), count) for name, count in found]
+    """Return the rooms of a list: name and counts."""
+    found = Page(page)
+    return list(zip(found.texts(".rooms__name"), found.texts(".rooms__count"), strict=True))
 
 
 async def names(one: Person, search: str) -> list[str]:

@@ -241,7 +241,7 @@ async def test_the_log_is_for_people_who_are_signed_in(alice: Person, visitor: P
 def groups(page: httpx2.Response) -> dict[int, str]:
     """For each message on the page: `day` when a day begins with it, `same` when it continues the one before."""
     return {
-        number: "day" if "message__day" in html else "same" if html.startswith(" message--continues") else "own"
+        number: "day" if "message__day" in html else "same" if "message--continues" in html else "own"
         for number, html in log(page).items()
     }
 
