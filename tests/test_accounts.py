@@ -138,7 +138,7 @@ async def test_what_cannot_be_used_is_said_beside_its_field(
     assert (await visitor.post("/register", NEWCOMER)).status_code == 303
 
 
-async def test_all_that_is_wrong_is_said_at_once(visitor: Person, dora: Person) -> None:
+async def test_all_problems_of_a_form_are_shown_at_once(visitor: Person, dora: Person) -> None:
     typed = {"username": "dora", "password": "short", "display_name": "x" * 41}
     answer = await visitor.post("/register", typed)
     assert beside(answer, "username") == TAKEN
@@ -263,7 +263,7 @@ async def test_two_who_want_one_name_at_the_same_moment(app: object, monkeypatch
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/register"])
-async def test_what_stands_in_the_middle_is_painted_when_all_of_it_is_there(visitor: Person, path: str) -> None:
+async def test_centred_cards_are_painted_when_all_of_them_is_there(visitor: Person, path: str) -> None:
     """Else it jumps while it arrives. Browsers wait for the beginning of what is named, so it is the last thing."""
     page = (await visitor.get(path)).text
     assert '<link rel="expect" href="#all" blocking="render">' in page

@@ -124,7 +124,7 @@ def test_an_address_from_before_an_upgrade_works_but_is_not_cached(client: TestC
         "",
     ],
 )
-def test_what_is_not_served_is_not_found(client: TestClient, name: str) -> None:
+def test_a_file_that_is_not_served_is_not_found(client: TestClient, name: str) -> None:
     assert client.get("/static/app.js").status_code == 200
     assert client.get(f"/static/{name}").status_code == 404
 
@@ -246,7 +246,7 @@ def test_without_the_minifier_everything_is_served_as_it_is_and_the_start_says_s
     assert "tdewolff-minify is not installed" in assets.problem()
 
 
-def test_what_we_serve_is_minified() -> None:
+def test_served_styles_and_scripts_are_minified() -> None:
     assert assets.problem() == ""
 
 

@@ -81,7 +81,7 @@ async def run(app: App, *words: str, code: int = 0) -> str:
     return await asyncio.to_thread(lambda: command(app, *words, code=code))
 
 
-async def test_what_is_saved_while_people_write_is_as_of_one_moment(app: App, archive: Path) -> None:
+async def test_a_backup_made_while_people_write_is_of_one_moment(app: App, archive: Path) -> None:
     alice = Person("Alice")
     async with alice.client:
         await alice.register(app)

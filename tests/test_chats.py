@@ -524,7 +524,7 @@ async def asked(one: Person, method: str, path: str) -> httpx2.Response:
     return await (one.get(path) if method == "GET" else one.post(path, fields))
 
 
-def test_there_are_routes_to_try() -> None:
+def test_the_map_has_routes_to_try() -> None:
     assert len(ROUTES) > 12
     assert ("/rooms/{key}", "GET") in ROUTES
     assert ("/rooms/{key}/messages", "POST") in ROUTES
@@ -660,7 +660,7 @@ async def test_what_is_new_since_the_last_visit_has_a_line_above_it(alice: Perso
     assert 'id="new"' not in (await alice.get(room.path)).text
 
 
-async def test_that_line_stands_above_nothing_that_was_removed(alice: Person, bob: Person, room: Room) -> None:
+async def test_the_line_of_new_messages_stands_above_no_removed_message(alice: Person, bob: Person, room: Room) -> None:
     for number in range(1, 4):
         await alice.say(room, f"number {number}")
     await bob.read(room, 1)
@@ -699,7 +699,7 @@ async def test_a_muted_room_shows_no_count(alice: Person, bob: Person, room: Roo
     assert "1 unread" in sidebar(await bob.get("/lobby"))[0]
 
 
-async def test_they_are_for_members_only(charlie: Person, visitor: Person, room: Room) -> None:
+async def test_muting_and_marking_unread_are_for_members_only(charlie: Person, visitor: Person, room: Room) -> None:
     for do in ("mute", "unmute", "unread"):
         assert (await change(charlie, room, do, number="1")).status_code == 403
         assert (await change(visitor, room, do, number="1")).status_code == 303

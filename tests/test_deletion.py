@@ -172,7 +172,7 @@ async def test_nothing_in_the_database_says_their_name(
     assert (await charlie.get("/lobby")).status_code == 200
 
 
-async def test_what_was_said_stays_as_the_words_of_someone_who_left(alice: Person, bob: Person, room: Room) -> None:
+async def test_messages_stay_under_the_name_of_a_deleted_account(alice: Person, bob: Person, room: Room) -> None:
     await alice.say(room, "Scones are best warm")
     await bob.say(room, "They are")
     await leave(alice)
@@ -283,7 +283,7 @@ async def test_every_page_of_theirs_ends_at_once_and_nobody_elses(alice: Person,
     assert "Alice" not in str((await presence_in([room.id]))[room.id].shown)
 
 
-async def test_who_left_types_no_more(alice: Person, bob: Person, room: Room) -> None:
+async def test_a_deleted_account_types_no_more(alice: Person, bob: Person, room: Room) -> None:
     page = open_reader(room.id, 0, "sse", room.path, session=bob.session.id, user=who(bob).id)
     hub().join(page)
     typing.started(room.id, who(alice))

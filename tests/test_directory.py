@@ -82,7 +82,7 @@ async def test_who_is_online_stands_first_and_once(app: object, alice: Person, c
         (False, "", False, False),
     ],
 )
-async def test_only_those_see_somebody_online_to_whom_they_show_it(
+async def test_a_person_is_online_only_to_those_they_chose(
     app: object, alice: Person, charlie: Person, shows: bool, to: str, stranger_sees: bool, friend_sees: bool
 ) -> None:
     zoe = await person(app, "zoe")
@@ -95,7 +95,7 @@ async def test_only_those_see_somebody_online_to_whom_they_show_it(
     assert (f"dot-person-{who(zoe).code}" in dots) is stranger_sees
 
 
-async def test_who_must_not_be_found_is_never_listed(app: object, alice: Person, charlie: Person) -> None:
+async def test_a_person_who_hides_is_never_in_the_directory(app: object, alice: Person, charlie: Person) -> None:
     hidden, banned, leaving, blocks, veiled = [
         await person(app, name) for name in ("hidden", "banned", "leaving", "blocks", "veiled")
     ]
@@ -136,7 +136,7 @@ async def test_pages_go_on_where_the_one_before_ended_and_nobody_is_missed(app: 
     assert len(seen) - len(set(seen)) <= 1
 
 
-def test_what_is_no_key_is_the_beginning() -> None:
+def test_an_invalid_key_lists_the_directory_from_its_beginning() -> None:
     assert parse_key("anna.b.K7Q2-M9XD") == ("anna.b", "K7Q2-M9XD")
     for typed in ("", "anna", "anna.", ".", "anna.K7Q2", "'; DROP TABLE"):
         assert parse_key(typed) == START
@@ -161,7 +161,7 @@ async def test_where_it_is_off_there_is_only_the_search(
     assert "Charlie" in words(await alice.get("/people?q=charlie"))
 
 
-async def test_it_has_a_rate_of_its_own(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_directory_has_a_rate_of_its_own(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     monkeypatch.setattr(settings, "RATE_DIRECTORY", parse("2/minute"))
     codes = [(await alice.get(path)).status_code for path in ("/people", "/people?after=x", "/people", "/people?q=al")]
@@ -245,9 +245,7 @@ async def test_nothing_is_sent_of_who_does_not_show_everyone_or_may_not_be_found
     assert await heard(page, last) == {who(last).code: True}
 
 
-async def test_nobody_is_sent_dots_of_those_whom_a_block_keeps_from_them(
-    app: object, alice: Person, bob: Person, charlie: Person
-) -> None:
+async def test_no_dots_of_blocked_people_are_sent(app: object, alice: Person, bob: Person, charlie: Person) -> None:
     last = await person(app, "zz_last")
     await Block.add(who(charlie), who(alice))
     pages = [open_page(one) for one in (alice, bob)]
@@ -257,7 +255,9 @@ async def test_nobody_is_sent_dots_of_those_whom_a_block_keeps_from_them(
     assert await heard(pages[0], last) == {who(last).code: True}
 
 
-async def test_the_dot_goes_when_somebody_ceases_to_show_everyone(app: object, alice: Person, charlie: Person) -> None:
+async def test_the_dot_disappears_when_a_person_hides_from_everyone(
+    app: object, alice: Person, charlie: Person
+) -> None:
     last = await person(app, "zz_last")
     page = open_page(alice)
     await come(charlie)

@@ -181,7 +181,7 @@ async def test_before_it_begins_it_says_so(alice: Person) -> None:
     await Process.filter(id="another").delete()
 
 
-async def test_that_it_failed_is_said_and_it_can_be_tried_again(
+async def test_a_failed_export_says_so_and_can_be_tried_again(
     alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(room: Room, *_: object) -> None:
@@ -200,7 +200,7 @@ async def test_that_it_failed_is_said_and_it_can_be_tried_again(
     assert len(files(folder)) == 1
 
 
-async def test_it_is_made_only_with_the_password(alice: Person) -> None:
+async def test_an_export_needs_the_password(alice: Person) -> None:
     await known_password(alice)
     answer = await alice.post(PAGE, {"password": "a wrong guess"})
     assert answer.status_code == 422
@@ -221,7 +221,7 @@ async def test_a_few_a_day_are_enough(alice: Person, monkeypatch: pytest.MonkeyP
 # What is in it.
 
 
-async def test_it_holds_the_profile_the_devices_and_the_people(
+async def test_an_export_holds_the_profile_the_devices_and_the_people(
     app: object, alice: Person, bob: Person, charlie: Person
 ) -> None:
     dora, emil = await person(app, "dora"), await person(app, "emil")
@@ -363,7 +363,7 @@ async def test_thousands_of_messages_are_all_there_and_in_order(alice: Person, r
     assert found.size < 500_000, "it is packed"
 
 
-async def test_what_it_asks_of_the_database_grows_by_the_page(alice: Person, room: Room, tmp_path: Path) -> None:
+async def test_the_queries_of_an_export_grow_by_the_page(alice: Person, room: Room, tmp_path: Path) -> None:
     asked = {}
     for count in (10 * archive.BATCH_SIZE, 20 * archive.BATCH_SIZE):
         await Message.filter(room_id=room.id).delete()
@@ -520,14 +520,14 @@ async def test_an_export_that_a_crash_cut_short_is_made_again_by_the_next_press(
     assert (await made(alice)).run != run
 
 
-async def test_what_ends_every_process_is_given_up(alice: Person, folder: Path) -> None:
+async def test_an_export_that_ends_every_process_is_given_up(alice: Person, folder: Path) -> None:
     await leftover(alice, folder, attempts=jobs.MAX_ATTEMPTS)
     assert await Export.claim(tracker().process) is None
     assert "could not be prepared" in (await alice.get(PAGE)).text
     assert files(folder) == []
 
 
-async def test_what_another_process_makes_is_left_alone_as_long_as_it_lives(alice: Person, folder: Path) -> None:
+async def test_the_export_of_another_live_process_is_left_alone(alice: Person, folder: Path) -> None:
     await leftover(alice, folder)
     await Process.renew("dead")
     assert await Export.claim(tracker().process) is None
@@ -544,7 +544,7 @@ async def test_of_two_processes_one_makes_it(alice: Person) -> None:
     await Process.filter(id__in=["one", "two"]).delete()
 
 
-async def test_who_was_taken_for_dead_and_wakes_up_spoils_nothing(alice: Person, folder: Path) -> None:
+async def test_a_process_taken_for_dead_spoils_no_export_when_it_wakes(alice: Person, folder: Path) -> None:
     await notebook(alice, 3)
     thawed = await begun(alice)
     current = await Export.claim(tracker().process)
@@ -579,7 +579,9 @@ async def test_a_process_that_stops_gives_its_export_back(
     assert files(folder) == []
 
 
-async def test_it_is_not_made_for_ever(alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_export_that_takes_too_long_fails(
+    alice: Person, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def endless(*_: object) -> None:
         await asyncio.Event().wait()
 

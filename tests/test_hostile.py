@@ -280,7 +280,7 @@ async def test_more_work_than_is_done_soon_is_refused() -> None:
     assert await pool.run(may_end.wait, 5), "there is room again"
 
 
-async def test_who_waits_no_longer_makes_room() -> None:
+async def test_a_cancelled_wait_makes_room_in_the_pool() -> None:
     pool, may_end = Pool("test", 1, 2, "Try again."), threading.Event()
     begun = [asyncio.create_task(pool.run(may_end.wait, 5)) for _ in range(2)]
     await asyncio.sleep(0)

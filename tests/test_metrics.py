@@ -109,7 +109,7 @@ async def test_dashboards_find_every_metric_under_its_name_and_type(app: object)
     }
 
 
-async def test_they_count_what_happens(alice: Person, room: Room) -> None:
+async def test_metrics_count_what_happens(alice: Person, room: Room) -> None:
     assert alice.user
     await post_as(alice.user, room, "before", "")
     before, waited = await metrics(), hub().counts.delays.total

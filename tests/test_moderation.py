@@ -105,7 +105,7 @@ async def test_script_is_given_the_form_of_a_report_and_what_becomes_of_it(
     assert await Report.all().count() == 1
 
 
-async def test_what_is_reported_stays_as_it_was(alice: Person, bob: Person, rude: str, room: Room) -> None:
+async def test_a_report_stays_as_it_was_made(alice: Person, bob: Person, rude: str, room: Room) -> None:
     found = await reported(alice, rude)
     await bob.post(f"{room.path}/messages/2/edit", {"body": "You are a rose"})
     await bob.post(f"{room.path}/messages/1/remove")
@@ -145,7 +145,7 @@ async def test_a_message_of_a_chat_is_reported_with_what_was_said_before(alice: 
     assert found.path == "", "an administrator can't go there"
 
 
-async def test_what_one_cannot_see_can_not_be_reported(
+async def test_a_message_that_the_reporter_can_not_see_can_not_be_reported(
     alice: Person, bob: Person, charlie: Person, rude: str, room: Room
 ) -> None:
     chat, _ = await first_message.post_first(who(alice), who(bob), "Between us", "")
@@ -501,7 +501,7 @@ async def test_a_banned_person_is_not_asked_to_acknowledge_a_warning(bob: Person
         assert "Mind your words" not in (await bob.get(path)).text
 
 
-async def test_what_one_decision_answers_is_said_before(
+async def test_a_decision_names_the_other_reports_that_it_answers(
     alice: Person, charlie: Person, admin: Person, rude: str
 ) -> None:
     first, second = await reported(alice, rude), await reported(charlie, rude)

@@ -543,7 +543,7 @@ def test_a_code_is_read_however_it_is_written_down(typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "K7Q2-M9X", "K7Q2-M9XDA", "K7Q2-M9X!", "Ada Lovelace", "uuuuuuuu", "é" * 8])
-def test_what_is_no_code_is_none(typed: str) -> None:
+def test_a_malformed_code_is_no_code(typed: str) -> None:
     assert parse_code(typed) == ""
 
 
@@ -592,7 +592,7 @@ async def test_a_new_name_is_found_and_the_old_one_is_not(alice: Person, charlie
     assert names(await charlie.get("/people?q=alicia")) == ["Alicia"]
 
 
-async def test_who_registers_is_found_at_once(visitor: Person, alice: Person) -> None:
+async def test_a_newcomer_is_found_at_once(visitor: Person, alice: Person) -> None:
     fields = {"username": "grace", "password": "correct horse battery", "display_name": "Admiral Hopper"}
     assert (await visitor.post("/register", fields)).status_code == 303
     for typed in ("gra", "admiral", "hopp"):

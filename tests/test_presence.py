@@ -171,7 +171,7 @@ async def test_a_name_that_a_style_hides_takes_its_separator_along(room: Room, a
     assert [re.sub("<.*?>", "", shown.replace(name, "")) for name in names] == ["2 here · Ben", "2 here · Ada"]
 
 
-async def test_it_is_one_visit_however_often_it_is_written(alice: Person, clock: Clock) -> None:
+async def test_presence_written_twice_is_one_visit(alice: Person, clock: Clock) -> None:
     here = await process()
     here.stream_opened(who(alice).id, NO_ROOM)
     await here.write_changes()
@@ -273,13 +273,13 @@ def test_a_day_is_the_sites_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(last_seen_text(evening, night)) == "Last seen yesterday"
 
 
-async def test_who_does_not_show_it_was_never_seen(alice: Person) -> None:
+async def test_a_person_who_hides_presence_was_never_seen(alice: Person) -> None:
     assert str(last_seen_for(who(alice))) == "Last seen today"
     await hide(who(alice))
     assert last_seen_for(await User.get(id=who(alice).id)) == ""
 
 
-async def test_it_is_written_when_the_last_page_closes_and_not_before(alice: Person, room: Room, clock: Clock) -> None:
+async def test_last_seen_is_written_when_the_last_page_closes(alice: Person, room: Room, clock: Clock) -> None:
     await User.all().update(last_seen_at=LONG_AGO)
     here = await process()
     here.stream_opened(who(alice).id, room.id)
@@ -296,7 +296,7 @@ async def test_it_is_written_when_the_last_page_closes_and_not_before(alice: Per
     assert await is_recent(who(alice))
 
 
-async def test_it_is_not_written_again_within_minutes(alice: Person, bob: Person) -> None:
+async def test_last_seen_is_not_written_again_within_minutes(alice: Person, bob: Person) -> None:
     now = datetime.now(UTC)
     await User.filter(id=who(alice).id).update(last_seen_at=now - timedelta(minutes=4))
     await User.filter(id=who(bob).id).update(last_seen_at=now - timedelta(minutes=6))
@@ -425,9 +425,7 @@ def said(page: Any) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", line)).strip()
 
 
-async def test_who_does_not_show_it_is_in_no_list_and_no_number_not_even_their_own(
-    alice: Person, bob: Person, room: Room
-) -> None:
+async def test_a_person_who_hides_presence_is_in_no_list_and_no_count(alice: Person, bob: Person, room: Room) -> None:
     for person in (alice, bob):
         await person.get(room.path)
     await tracker().write_changes()

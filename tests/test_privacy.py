@@ -200,7 +200,7 @@ async def test_a_friend_who_does_not_show_it_looks_the_same_there_and_away(
         assert "online-dot--on" not in away[path][2]
 
 
-async def test_who_does_not_show_it_is_not_counted_in_a_room(alice: Person, bob: Person, room: Room) -> None:
+async def test_a_person_who_hides_presence_is_not_counted_in_a_room(alice: Person, bob: Person, room: Room) -> None:
     await Visit.apply_changes(tracker().process, [(who(one).id, room.id) for one in (alice, bob)], [])
     assert (await presence_in([room.id]))[room.id].total == 2
     await User.filter(id=who(alice).id).update(shows_presence=False)

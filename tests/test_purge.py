@@ -90,7 +90,7 @@ async def test_with_nothing_due_nothing_goes(alice: Person, bob: Person, room: R
     assert await Session.all().count() == 2
 
 
-async def test_it_works_in_small_batches(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_purging_works_in_small_batches(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql, "DELETE_BATCH_SIZE", 2)
     for number in range(5):
         session = await Session.begin(who(alice), f"token {number}", "")
@@ -106,7 +106,7 @@ async def test_two_purges_at_once_do_no_harm(alice: Person, room: Room) -> None:
     assert not await Room.exists()
 
 
-async def test_one_process_in_an_hour_does_it(app: object) -> None:
+async def test_one_process_in_an_hour_purges(app: object) -> None:
     claims = await asyncio.gather(*[Chore.claim("purge", 3600) for _ in range(6)])
     assert sorted(claims) == [False] * 5 + [True]
     assert not await Chore.claim("purge", 3600)
@@ -116,7 +116,7 @@ async def test_one_process_in_an_hour_does_it(app: object) -> None:
     assert sorted(claims) == [False] * 5 + [True]
 
 
-async def test_it_is_tried_again_when_the_database_was_away(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_purging_is_tried_again_when_the_database_was_away(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
     done, tries = asyncio.Event(), 0
 
     async def claim(name: str, seconds: int) -> bool:

@@ -96,13 +96,13 @@ def reports(request: pytest.FixtureRequest) -> dict[str, Report]:
 
 
 @pytest.mark.parametrize("what", MOST)
-def test_it_asks_no_more_than_it_needs(reports: dict[str, Report], what: str) -> None:
+def test_each_page_takes_at_most_so_many_queries(reports: dict[str, Report], what: str) -> None:
     asked = reports["large"]["asked"][what]
     assert 0 < len(asked) <= MOST[what], "\n".join(asked)
 
 
 @pytest.mark.parametrize("what", MOST)
-def test_it_asks_no_more_with_ten_times_the_rows(reports: dict[str, Report], what: str) -> None:
+def test_each_page_takes_as_many_queries_with_ten_times_the_rows(reports: dict[str, Report], what: str) -> None:
     small = len(reports["small"]["asked"][what])
     # A search asks once more when what it found first does not fill the page, which is a matter of the names.
     most = MOST[what] if what in SEARCHES else small
@@ -121,7 +121,7 @@ def bound(small: dict[str, Any], what: str) -> float:
 
 
 @pytest.mark.parametrize("what", MOST)
-def test_it_costs_no_more_with_ten_times_the_rows(reports: dict[str, Report], what: str) -> None:
+def test_each_page_costs_as_much_with_ten_times_the_rows(reports: dict[str, Report], what: str) -> None:
     assert 0 < reports["large"]["costs"][what] <= bound(reports["small"], what)
 
 

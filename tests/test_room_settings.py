@@ -143,7 +143,7 @@ async def test_something_that_an_owner_cannot_do_is_said_so(alice: Person, room:
         assert "This can't be done here." in words(refused)
 
 
-async def test_others_see_who_is_here_but_nothing_to_do_about_it(
+async def test_members_see_the_members_without_the_owners_actions(
     alice: Person, bob: Person, charlie: Person, room: Room
 ) -> None:
     assert 'value="kick"' in (await alice.get(f"{room.path}/settings")).text

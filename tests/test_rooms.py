@@ -290,7 +290,7 @@ async def test_joining_shows_the_room_in_the_sidebar_and_others_see_it(
     await assert_counted(room, {"alice": OWNER, "charlie": MEMBER})
 
 
-async def test_what_was_said_before_one_joined_is_not_unread(alice: Person, charlie: Person, room: Room) -> None:
+async def test_messages_from_before_joining_are_not_unread(alice: Person, charlie: Person, room: Room) -> None:
     await alice.say(room, "hello")
     await charlie.post(f"{room.path}/join")
     assert 'class="unread"' not in (await charlie.get("/lobby")).text

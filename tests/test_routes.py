@@ -42,7 +42,7 @@ def test_few_addresses_are_open_to_who_is_banned() -> None:
     }
 
 
-def test_one_address_takes_a_file() -> None:
+def test_only_one_address_takes_a_file() -> None:
     assert [address.path for address in ADDRESSES if address.kind == UPLOAD] == ["/settings/profile"]
 
 

@@ -164,13 +164,13 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("headers", SAME)
-async def test_what_this_site_sends_is_accepted(alice: Person, headers: dict[str, str | bytes]) -> None:
+async def test_forms_of_this_site_are_accepted(alice: Person, headers: dict[str, str | bytes]) -> None:
     assert await rename(alice, "Alicia", "", **headers) == 303
     assert await name_of(alice) == "Alicia"
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_what_another_site_sends_is_refused(alice: Person, headers: dict[str, str | bytes]) -> None:
+async def test_forms_of_another_site_are_refused(alice: Person, headers: dict[str, str | bytes]) -> None:
     token = await token_of(alice)
     assert await rename(alice, "Mallory", token, **headers) == 403
     assert await name_of(alice) == "Alice"
@@ -447,7 +447,7 @@ async def test_the_cookie_of_an_older_version_is_exchanged_once(alice: Person, v
     assert gone in (await leaving.post("/logout")).headers.get_list("set-cookie")
 
 
-async def test_what_else_is_called_session_is_left_alone(alice: Person, app: object) -> None:
+async def test_a_foreign_cookie_called_session_is_left_alone(alice: Person, app: object) -> None:
     ours, theirs = alice.client.cookies[COOKIE], "another.installation"
     alice.client.cookies.set("session", theirs)
     assert "set-cookie" not in (await alice.get("/lobby")).headers
@@ -624,7 +624,7 @@ async def test_no_more_is_read_than_is_needed_to_refuse(alice: Person) -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "", "application/x-www-form-urlencoded-not"])
-async def test_what_is_no_form_is_a_form_without_fields(alice: Person, kind: str) -> None:
+async def test_a_body_that_is_no_form_has_no_fields(alice: Person, kind: str) -> None:
     assert await rename(alice, "Alicia", Sec_Fetch_Site="same-origin") == 303
     assert await rename(alice, "Mallory", Sec_Fetch_Site="same-origin", Content_Type=kind) == 422
     assert await name_of(alice) == "Alicia"

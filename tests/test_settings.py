@@ -83,7 +83,7 @@ def test_the_limits_are_on_and_as_the_contract_has_them(read: Read) -> None:
     assert fresh.MAX_STREAMS_PER_SESSION == 5
 
 
-def test_what_is_set_is_what_counts(read: Read) -> None:
+def test_a_setting_of_the_environment_counts(read: Read) -> None:
     fresh = read(
         DATABASE_URL="postgres://parley@db/parley",
         REDIS_URL="redis://cache:6379/0",

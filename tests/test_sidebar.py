@@ -73,7 +73,7 @@ async def test_who_is_signed_out_is_sent_to_sign_in(visitor: Person, path: str) 
 
 
 @pytest.mark.parametrize("path", ["/events", "/live", "/sidebar"])
-async def test_they_are_only_read(alice: Person, path: str) -> None:
+async def test_the_addresses_of_the_sidebar_accept_only_get(alice: Person, path: str) -> None:
     assert (await alice.post(path)).status_code == 405
 
 
@@ -85,7 +85,7 @@ async def read_number(one: Person, room: Room) -> int:
     return (await Membership.get(user_id=who(one).id, room_id=room.id)).read_number
 
 
-async def test_what_was_on_the_screen_is_read_and_nobody_elses(alice: Person, bob: Person, room: Room) -> None:
+async def test_reading_a_message_marks_it_read_for_the_reader_alone(alice: Person, bob: Person, room: Room) -> None:
     for words in ("one", "two", "three"):
         await alice.say(room, words)
     answer = await bob.read(room, 2)
@@ -99,7 +99,7 @@ async def test_what_was_on_the_screen_is_read_and_nobody_elses(alice: Person, bo
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-async def test_what_is_no_number_of_a_message_reads_nothing(
+async def test_a_read_mark_without_a_number_changes_nothing(
     alice: Person, bob: Person, room: Room, number: str
 ) -> None:
     await alice.say(room, "one")
@@ -137,7 +137,7 @@ async def test_a_request_that_is_not_answered_is_not_read(alice: Person, bob: Pe
     assert await read_number(bob, chat) == 0
 
 
-async def test_who_was_sent_away_or_is_signed_out_says_nothing(
+async def test_read_marks_of_kicked_or_signed_out_people_are_refused(
     alice: Person, bob: Person, visitor: Person, room: Room
 ) -> None:
     await alice.say(room, "one")
@@ -371,7 +371,7 @@ async def test_writing_joins_and_shows(bob: Person, charlie: Person, room: Room,
     assert window.sidebar == [Shown("Tea & Cake", "You: here I am")]
 
 
-async def test_who_is_sent_away_loses_the_room_and_hears_no_more_of_it(
+async def test_a_kicked_member_loses_the_sidebar_entry_and_its_updates(
     alice: Person, bob: Person, room: Room, soup: Room
 ) -> None:
     window = await Window.open(bob)
@@ -575,7 +575,7 @@ async def test_the_title_and_the_bar_count_rooms_with_something_unread(alice: Pe
     assert "<title>Chats · " in (await alice.get("/lobby")).text
 
 
-async def test_administrators_alone_are_told_of_open_reports(alice: Person, bob: Person, room: Room) -> None:
+async def test_only_administrators_see_the_count_of_open_reports(alice: Person, bob: Person, room: Room) -> None:
     await bob.say(room, "buy my watches")
     await User.filter(id=who(alice).id).update(is_admin=True)
     window = await Window.open(alice)

@@ -149,7 +149,7 @@ async def test_a_row_is_read_by_name_and_in_order(app: object) -> None:
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("fetch", [sql.fetch_inline, sql.fetch_all])
-async def test_what_reads_writes_nothing(app: object, room: Room, fetch: Callable[..., Awaitable[object]]) -> None:
+async def test_reading_pages_writes_nothing(app: object, room: Room, fetch: Callable[..., Awaitable[object]]) -> None:
     with pytest.raises(OperationalError):
         await fetch("UPDATE room SET topic = 'written'")
     assert settings.ON_SQLITE

@@ -218,7 +218,7 @@ async def test_two_who_want_the_same_meet_at_once(guest: Person, other: Person) 
     assert await Stranger.filter(since__not_isnull=True).count() == 0
 
 
-async def test_one_who_stops_is_not_found(guest: Person, other: Person) -> None:
+async def test_a_mask_that_stops_waiting_is_not_matched(guest: Person, other: Person) -> None:
     await find(guest)
     assert (await guest.post("/strangers/stop")).status_code == 303
     assert await find(other) == "/strangers"
@@ -303,7 +303,7 @@ async def test_a_ring_that_was_lost_is_made_up_for(
 # Talking.
 
 
-async def test_they_talk_as_in_any_chat(guest: Person, other: Person, chat: str) -> None:
+async def test_strangers_talk_as_in_any_chat(guest: Person, other: Person, chat: str) -> None:
     sent = await guest.post(f"{chat}/messages", {"body": "Hello **there** https://example.org", "nonce": "a"})
     assert sent.status_code == 303
     page = (await other.get(chat)).text
@@ -329,7 +329,7 @@ async def test_words_cannot_be_changed_and_say_so_nowhere(guest: Person, other: 
                 break
 
 
-async def test_what_both_like_is_named(guest: Person, other: Person) -> None:
+async def test_common_interests_are_named(guest: Person, other: Person) -> None:
     await find(guest, interests="jazz chess")
     path = await find(other, interests="chess film jazz")
     assert "You both like chess, jazz" in (await guest.get(path)).text
@@ -479,7 +479,7 @@ async def test_an_old_window_says_nothing_into_the_next_chat(
     assert "event: moved" in events.text
 
 
-async def test_one_who_blocks_never_meets_them_again(guest: Person, other: Person, chat: str) -> None:
+async def test_a_blocked_stranger_is_never_matched_again(guest: Person, other: Person, chat: str) -> None:
     assert (await guest.post("/strangers/block")).status_code == 303
     assert "Stranger has left" in (await other.get(chat)).text
     await find(guest)
@@ -654,7 +654,7 @@ async def test_a_chat_that_both_have_left_ends(guest: Person, other: Person, cha
     assert (await Room.get(kind=ANONYMOUS.stored)).locked_at is not None
 
 
-async def test_who_met_whom_is_forgotten_after_an_hour(guest: Person, chat: str) -> None:
+async def test_past_matches_are_deleted_after_an_hour(guest: Person, chat: str) -> None:
     assert await Met.all().count() == 1
     await Met.all().update(at=0)
     await retention.delete_expired()

@@ -42,7 +42,7 @@ async def test_one_who_types_is_named_at_the_others(bob: Person, room: Room, pag
     assert "id:" not in heard.split('hx-target="#typing"')[0].rsplit("\n\n", 1)[-1]
 
 
-async def test_it_is_over_when_the_message_is_there(
+async def test_typing_ends_when_the_message_is_there(
     bob: Person, room: Room, page: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.live.states.PROMPT", Pace(0.0, 0.0))
@@ -52,7 +52,7 @@ async def test_it_is_over_when_the_message_is_there(
     await hears(page, 'hx-target="#typing"', not_words="is typing")
 
 
-async def test_it_is_over_after_a_while_by_itself(
+async def test_typing_ends_after_a_while_by_itself(
     bob: Person, room: Room, page: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.live.states.PROMPT", Pace(0.0, 0.0))
@@ -73,7 +73,7 @@ async def test_names_are_shown_as_they_are_written(bob: Person, room: Room) -> N
     assert "<script>" not in typing.typing_frame({"CODE-1": "<script>"}).in_language("en").sse.decode()
 
 
-async def test_one_who_does_not_want_it_is_not_shown(bob: Person, room: Room, page: Reader) -> None:
+async def test_a_person_who_hides_typing_is_not_shown(bob: Person, room: Room, page: Reader) -> None:
     assert bob.user
     await User.filter(id=bob.user.id).update(shows_typing=False)
     assert (await bob.post(f"{room.path}/typing")).status_code == 204

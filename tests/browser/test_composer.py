@@ -54,7 +54,7 @@ def test_enter_sends_and_shift_enter_breaks_the_line(meet: Meet) -> None:
     assert alice.page.evaluate("document.activeElement.id") == "text"
 
 
-def test_who_has_sent_it_types_no_more(meet: Meet) -> None:
+def test_sending_ends_typing(meet: Meet) -> None:
     """Typing is said at most every three seconds: what waited for its turn must not come after the message."""
     alice = meet("alice")
     alice.page.clock.install()

@@ -34,7 +34,7 @@ def test_a_key_that_was_pressed_before_it_has_come_is_handed_on(meet: Meet) -> N
     alice.until(lambda: alice.page.title() == "asked for body", "the key")
 
 
-def test_what_could_not_be_loaded_is_loaded_by_the_next_press(meet: Meet) -> None:
+def test_a_bundle_that_failed_to_load_is_loaded_by_the_next_press(meet: Meet) -> None:
     alice = meet("alice")
     alice.forgive("net::ERR_FAILED")
     alice.page.route(ACTS, lambda route: route.abort())

@@ -17,7 +17,7 @@ def here(who: BrowserPerson) -> str:
     return who.page.locator("#people").inner_text()
 
 
-def test_who_chooses_german_reads_german_live_and_others_what_they_chose(meet: Meet) -> None:
+def test_live_updates_come_in_each_readers_language(meet: Meet) -> None:
     anna, ben = meet("Anna", timezone_id="Asia/Tokyo"), meet("Ben")
     anna.page.goto("/settings/profile")
     anna.page.get_by_label("Language of these pages").select_option("de")

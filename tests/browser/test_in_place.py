@@ -88,7 +88,7 @@ def test_the_key_up_in_an_empty_composer_edits_what_one_said_last(meet: Meet) ->
     assert alice.page.evaluate("document.activeElement.id") == "text"
 
 
-def test_an_edit_goes_on_while_others_change_the_message(meet: Meet) -> None:
+def test_an_edit_survives_a_change_by_others(meet: Meet) -> None:
     """In another tab of the same person's: the form stays, with what is typed and the focus, and tells of both."""
     alice, bob = meet("alice"), meet("bob")
     room = alice.make_room("Two tabs")
@@ -132,7 +132,7 @@ def test_what_was_typed_into_a_message_that_is_removed_goes_to_the_composer(meet
     assert alice.page.locator(".act").count() == 0
 
 
-def test_a_message_that_can_not_be_saved_keeps_its_words_and_says_why(meet: Meet) -> None:
+def test_an_edit_that_can_not_be_saved_stays_open_with_the_reason(meet: Meet) -> None:
     alice = meet("alice")
     alice.forgive("422", "ERR_FAILED", "404")
     room = alice.make_room("Refused")

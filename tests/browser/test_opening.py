@@ -46,7 +46,7 @@ def streams(site: App) -> int:
     return sum(int(float(line.split()[1])) for line in text.splitlines() if line.startswith("parley_streams{"))
 
 
-def test_a_room_is_opened_in_place_and_goes_on_live(meet: Meet) -> None:
+def test_a_room_opened_in_place_is_live(meet: Meet) -> None:
     alice, bob = meet("alice"), meet("bob")
     tea, soup = rooms(alice, "Tea", "Soup")
     alice.open(tea)
@@ -87,7 +87,7 @@ def test_back_forward_and_reload_show_the_room_of_their_address(meet: Meet) -> N
     assert alice.page.url == "about:blank"
 
 
-def test_each_room_keeps_its_draft_and_its_place(meet: Meet) -> None:
+def test_each_room_has_its_own_draft_and_scroll_position(meet: Meet) -> None:
     alice = meet("alice")
     tea, soup = rooms(alice, "Tea", "Soup", messages=40)
     alice.open(tea)
@@ -120,7 +120,7 @@ def test_the_list_stays_where_it_was_scrolled_to(meet: Meet) -> None:
     assert entries.evaluate("list => list.scrollTop") == 150
 
 
-def test_what_was_read_is_told_for_each_room_by_itself(meet: Meet) -> None:
+def test_reading_is_reported_for_each_room_by_itself(meet: Meet) -> None:
     """Also where the numbers of the next room are smaller."""
     alice, bob = meet("alice"), meet("bob")
     tea, soup = rooms(alice, "Tea", "Soup", messages=2)

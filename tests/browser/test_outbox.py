@@ -68,7 +68,7 @@ def hold_posts(page: Page) -> list[Route]:
     return held
 
 
-def test_it_stands_at_once_and_becomes_the_real_one_in_silence(meet: Meet) -> None:
+def test_a_sent_message_stands_at_once_and_becomes_the_real_one_in_silence(meet: Meet) -> None:
     alice = meet("alice")
     alice.open(alice.make_room("At once"))
     held = hold_posts(alice.page)
@@ -164,7 +164,7 @@ def stored(site: App) -> list[str]:
         return [body for (body,) in database.execute("SELECT body FROM message ORDER BY number")]
 
 
-def test_one_that_is_too_long_comes_back_and_the_next_go_on(meet: Meet) -> None:
+def test_a_message_that_is_too_long_comes_back_and_the_next_are_sent(meet: Meet) -> None:
     alice = meet("alice")
     alice.forgive("422")
     alice.open(alice.make_room("Too long"))
@@ -197,7 +197,7 @@ def test_a_post_after_signing_out_gives_all_waiting_words_back(meet: Meet) -> No
     assert alice.page.evaluate(KEPT) == ""
 
 
-def test_what_waits_outlasts_a_reload(meet: Meet) -> None:
+def test_queued_messages_outlast_a_reload(meet: Meet) -> None:
     alice = meet("alice")
     alice.forgive(*TROUBLE)
     alice.open(room := alice.make_room("Loaded again"))
@@ -354,7 +354,7 @@ def test_where_the_script_for_it_can_not_be_loaded_the_form_is_posted(meet: Meet
     assert alice.text.input_value() == ""
 
 
-def test_what_is_sent_before_the_script_for_it_has_come_waits_for_it(meet: Meet) -> None:
+def test_a_message_sent_before_the_outbox_has_loaded_waits_for_it(meet: Meet) -> None:
     alice = meet("alice")
     held: list[Route] = []
     alice.page.route("**/static/acts.*.js", lambda route: held.append(route))

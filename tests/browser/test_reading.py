@@ -48,7 +48,7 @@ def test_earlier_messages_come_as_one_scrolls_and_nothing_moves(meet: Meet) -> N
     assert alice.times_requested(r"\?before=") == 2
 
 
-def test_what_is_new_is_where_one_goes_on_reading(meet: Meet) -> None:
+def test_a_room_opens_at_the_first_new_message(meet: Meet) -> None:
     alice, bob = meet("alice"), meet("bob")
     room = alice.make_room("News")
     talk(alice, room, 1, 20)

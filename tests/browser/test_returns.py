@@ -77,7 +77,7 @@ def test_an_edit_made_while_a_page_was_away_stands_in_its_place_when_it_returns(
         bob.until(lambda: bob.page.inner_text("#status") == "", "end of the mark")
 
 
-def test_who_missed_too_much_gets_the_last_page_in_place_of_the_log(meet: Meet, network: Network) -> None:
+def test_a_page_that_missed_too_much_gets_the_last_page(meet: Meet, network: Network) -> None:
     alice, bob, poster = meet("alice"), meet("bob", base_url=network.url), meet("paul")
     room = alice.make_room("Long away")
     alice.open(room)

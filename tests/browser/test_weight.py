@@ -232,7 +232,7 @@ def test_a_first_visit_of_every_other_page_is_light(
         assert scale.total <= most * KILO, path
 
 
-def test_one_message_is_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
+def test_one_message_is_at_most_so_many_bytes(meet: Meet, demo_site: App, figure: list[str]) -> None:
     alice = meet("alice", site=demo_site)
     room = room_of(alice)
     client = httpx2.Client(cookies=alice.cookies(), headers={"Sec-Fetch-Site": "same-origin"}, timeout=10)

@@ -116,7 +116,7 @@ async def test_while_all_come_back_at_once_posts_are_answered(count: int) -> Non
 
 
 @pytest.mark.parametrize("count", MANY[:2])
-async def test_all_are_sent_home_within_five_seconds(count: int) -> None:
+async def test_a_server_that_stops_ends_all_streams_within_five_seconds(count: int) -> None:
     with App(SETTINGS) as app:
         async with crowd(app) as people:
             room = await people[0].room(app)

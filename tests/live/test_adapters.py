@@ -18,12 +18,12 @@ class Cycle(RequestResponseCycle):
         pass
 
 
-def test_it_is_the_uvicorn_that_is_known() -> None:
+def test_the_installed_uvicorn_is_the_known_one() -> None:
     assert wire.problem() is None
     assert Wire.below(Cycle().send) is not None
 
 
-def test_they_are_the_sse_starlette_and_the_broadcaster_that_are_known() -> None:
+def test_the_installed_sse_starlette_and_broadcaster_are_the_known_ones() -> None:
     assert (sse.problem(), redis.problem()) == (None, None)
 
 

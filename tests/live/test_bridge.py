@@ -85,7 +85,7 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_newest_form(
     assert "1 1" not in sent
 
 
-async def test_what_waits_is_bounded(wire: Wire) -> None:
+async def test_the_queue_of_rings_is_bounded(wire: Wire) -> None:
     hub = Hub(providers())
     for room in range(MAX_QUEUED + 10):
         hub.publish_version(f"room:{room}", 1)

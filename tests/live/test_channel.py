@@ -253,7 +253,7 @@ async def test_a_reader_that_does_not_read_is_disconnected_and_the_others_do_not
     assert stuck.outbox.is_empty
 
 
-async def test_who_has_left_is_forgotten(hub: Hub, log: Log) -> None:
+async def test_a_channel_without_readers_is_dropped(hub: Hub, log: Log) -> None:
     page, other = Page(hub), Page(hub)
     await still(hub)
     page.close()
