@@ -147,11 +147,13 @@ def repeats_its_name(node: ast.AST) -> bool:
 def texts(root: Path) -> Iterator[str]:
     """All comments and docstrings of webapp."""
     for path in sorted((root / "webapp").rglob("*.py")):
-        source = path.read_text("utf-8")
-        yield from re.findall(r"#\s(.*)", source)
-        yield from (
-            ast.get_docstring(node) or "" for node in ast.walk(ast.parse(source)) if isinstance(node, DOCUMENTED)
-        )
+        yield from prose(path.read_text("utf-8"))
+
+
+def prose(source: str) -> Iterator[str]:
+    """The comments and docstrings of a file."""
+    yield from re.findall(r"#\s(.*)", source)
+    yield from (ast.get_docstring(node) or "" for node in ast.walk(ast.parse(source)) if isinstance(node, DOCUMENTED))
 
 
 def figures(root: Path) -> Iterator[tuple[str, int]]:

@@ -188,7 +188,7 @@ def broadcaster() -> Broadcast:
 
 
 def on_presence(users: str) -> None:
-    """These people may have come or gone: their friends' pages show it, and those that list everybody."""
+    """These people may have come online or left: their friends' pages show it, and those that list everybody."""
     sidebars.on_presence(users)
     people_directory.on_presence(users)
 

@@ -1,4 +1,4 @@
-"""Where somebody is led after signing in, as far as the card says it."""
+"""Where signing in leads, in words for its card."""
 
 import re
 from collections.abc import Awaitable, Callable

@@ -285,7 +285,7 @@ class User(PersonFacts, Model):
 
     @staticmethod
     def _presence_columns(presence: str) -> dict[str, Any]:
-        """Return what is stored; with NOBODY the other column only tells that the person has chosen."""
+        """Return what is stored; with NOBODY the other column only says that the person has chosen."""
         return {
             "shows_presence": presence != NOBODY,
             "presence_for": EVERYONE if presence == EVERYONE else FRIENDS,

@@ -83,7 +83,7 @@ def validate_display_name(typed: str, is_admin: bool = False) -> str:
 
 
 def sort_key(shown: str) -> str:
-    """Return what somebody is listed by: the name that others see, folded, so that an index has the order."""
+    """Return what a person is listed by: the name that others see, folded, so that an index has the order."""
     return text.strip_accents(shown)[:SEARCHED_LENGTH]
 
 

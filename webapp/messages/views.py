@@ -58,7 +58,7 @@ async def post(request: Request) -> Response:
     form = await read_form(request, "body", "nonce", "framed", "author")
     try:
         seat = await access.for_posting(request)
-        # Script says who wrote it, and sends what waited: somebody else may have signed in meanwhile.
+        # Script says who wrote it, and sends what waited: another person may have signed in meanwhile.
         if form["author"] not in ("", seat.viewer.code):
             raise SignInRequired
         await throttle(settings.RATE_POST, "post", str(seat.viewer.id))

@@ -28,10 +28,10 @@ FRESH_SECONDS, LATELY_SECONDS = 8, 10
 
 class Directory(StreamWatcher):
     """
-    Reads who has come or gone, together for all open pages of this process, and sends them the same frame.
+    Reads who has come online or left, together for all open pages of this process, and sends them the same frame.
 
     No page is read for: one that has just been made is sent what has changed lately, an older one loads its list
-    again. Pages bring the time at which they were made, which tells nothing of anybody, as a version would.
+    again. Pages bring the time at which they were made, which reveals nothing of anybody, as a version would.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Directory(StreamWatcher):
             reader.put(CONTACTS_CHANGED)
 
     def on_presence(self, users: str) -> None:
-        """Note that these people (their ids with commas between) may have come or gone."""
+        """Note that these people (their ids with commas between) may have come online or left."""
         self._note([int(user) for user in users.split(",")])
 
     def on_unlisted(self, user: int) -> None:
@@ -109,7 +109,7 @@ class Directory(StreamWatcher):
 async def _send(readers: list[Reader], rows: list[DotRow]) -> None:
     if not rows:
         return
-    # Nobody is sent anything of a person whom a block keeps from them, nor of themselves.
+    # Nobody is sent anything of a person blocked either way, nor of themselves.
     left_out: defaultdict[int, set[int]] = defaultdict(set)
     for user, other in await blocks_of([row.id for row in rows]):
         left_out[other].add(user)

@@ -19,7 +19,7 @@ START = ("", "")
 
 
 class ListedRow(NamedTuple):
-    """Somebody in the directory: `is_online` as they show it to the viewer."""
+    """A person in the directory: `is_online` as they show it to the viewer."""
 
     person: PersonRow
     bio: str
@@ -29,7 +29,7 @@ class ListedRow(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Where a page begins that goes on after this person."""
+        """Where the page after this person begins."""
         return f"{self.sort_name}.{self.person.code}"
 
 
@@ -44,7 +44,7 @@ _IS_FRIEND = (
     "UNION ALL SELECT low_id FROM friendship WHERE high_id = ? AND accepted_at IS NOT NULL)"
 )
 _SHOWS = f"({shows_everyone()} OR {_IS_FRIEND})"
-# Banned people, those who leave and guests are in no list, nor is anybody whom a block keeps from the viewer.
+# Banned people, those who leave and guests are in no list, nor is anybody blocked either way.
 _LISTED = f"""
 SELECT {person_columns()}, "user".bio, "user".sort_name, {_IS_FRIEND} AS is_friend,
     {_SHOWS} AND {is_online()} AS is_online

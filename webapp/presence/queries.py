@@ -28,7 +28,7 @@ def is_online(user: str = '"user"') -> str:
 
 
 def shows_everyone(user: str = '"user"') -> str:
-    """Return the condition that somebody shows everyone, and not their friends alone, when they are online."""
+    """Return the condition that a person shows everyone, and not their friends alone, when they are online."""
     return f"({user}.shows_presence AND {user}.presence_for = 'everyone')"
 
 

@@ -249,7 +249,7 @@ async def blocked_either_way(user: Person) -> set[int]:
 
 
 async def blocks_of(users: Collection[int]) -> set[tuple[int, int]]:
-    """Return pairs of one of these users and somebody whom a block keeps from them, whoever made it."""
+    """Return pairs of one of these users and a person blocked either way."""
     marks = sql.placeholders(users)
     query = " UNION ".join(
         f"SELECT {one} AS user_id, {other} AS other_id FROM {table} WHERE {one} IN ({marks}){only}"
@@ -286,7 +286,7 @@ ORDER BY search_name.folded LIMIT {MAX_NAMES}"""
 
 
 def not_blocked(user: str) -> str:
-    """Return the condition that no block keeps this column's user from the viewer, whose id is in it four times."""
+    """Return the condition that this column's user is blocked neither way; the viewer's id is in it four times."""
     return " AND ".join(
         f"{user} NOT IN (SELECT {other} FROM {table} WHERE {one} = ?{only})" for table, one, other, only in _SIDES
     )
