@@ -5,7 +5,7 @@
 {
   const { acts } = document.currentScript.dataset;
   // What must not be done without it, by the kind of event; of all else what the browser does is right.
-  const HELD = { submit: "#composer[data-unsent]", click: ".tray a, #entries a, [data-copy]" };
+  const HELD = { submit: "#composer[data-unsent]", click: ".tray a, #entries a, [data-copy], [href^='/people/']" };
   const RETRY_MS = 2000;
   const waiting = [];
   let script, isHere = !acts, isPassing;
