@@ -30,7 +30,15 @@ OWN_SCRIPTS = tuple(
 # A bundle of its own, which js/loader.js loads with the first press: every part in the folder, by name.
 ACTS_HELPERS, ACTS = "js/helpers.js", "js/acts"
 # The ground of every page; what rooms need besides, and what all other pages do.
-STYLES = {"app.css": "css", "room.css": "css/room", "pages.css": "css/pages"}
+STYLES = {
+    "app.css": ("css",),
+    "room.css": ("css/room",),
+    # Each with the ground of all pages that are no rooms: in one file it takes 400 B less than in two.
+    "lists.css": ("css/pages", "css/lists"),
+    "settings.css": ("css/pages", "css/forms", "css/settings"),
+    "moderation.css": ("css/pages", "css/forms", "css/moderation"),
+    "card.css": ("css/pages", "css/card"),
+}
 # What is served at all; the rest of the folder (licences, notes) is for people who read the source.
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -129,7 +137,10 @@ async def manifest(request: Request) -> Response:
 
 def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
     """Return every served name with its content (bundles, and files that are in none), and why none is minified."""
-    sheets = {name: _stylesheets(directory / folder) for name, folder in STYLES.items()}
+    sheets = {
+        name: [sheet for folder in folders for sheet in _stylesheets(directory / folder)]
+        for name, folders in STYLES.items()
+    }
     acts = [directory / ACTS_HELPERS, *sorted((directory / ACTS).glob("*.js"))]
     bundled = {*(directory / script for script in VENDOR_SCRIPTS + OWN_SCRIPTS), *acts}
     bundled |= {sheet for bundle in sheets.values() for sheet in bundle}

@@ -47,7 +47,7 @@ environment.globals.update(language=i18n.current_language, site_languages=list(i
 def _version() -> str:
     """Changes with what pages are made of (script, styles, templates, languages), and not with every release."""
     digest = blake2b(digest_size=4)
-    for name in ("app.js", "acts.js", "app.css", "room.css", "pages.css", "icons.svg"):
+    for name in ("app.js", "acts.js", *assets.STYLES, "icons.svg"):
         digest.update(assets.url(name).encode())
     files = [*settings.TEMPLATES.rglob("*.html"), *i18n.CATALOGUES.glob("*.po")]
     for file in sorted(files):
