@@ -14,12 +14,13 @@ from tortoise.transactions import in_transaction
 
 from tests.conftest import Person, account, introduce, person
 from tests.page import Page, main, words
-from tests.people import who
+from tests.people import who, write
 from webapp import settings
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import search_keys
 from webapp.conversations.models import Room
 from webapp.db import sql
+from webapp.presence.tracker import tracker
 from webapp.relationships import broadcasts
 from webapp.relationships.models import MAX_PENDING_REQUESTS, Block, Friendship, VeiledBlock
 from webapp.relationships.queries import COOLING_OFF, Relationship, ordered_ids, people_by_name, relationship
@@ -102,6 +103,36 @@ async def test_two_people_become_friends_and_both_see_every_step(alice: Person, 
     assert buttons(await profile(alice, charlie)) == buttons(await profile(charlie, alice)) == ["ask", "block"]
     assert names(await alice.get("/friends")) == names(await charlie.get("/friends")) == []
     assert not await Friendship.exists()
+
+
+async def test_script_is_answered_the_card_alone_made_of_the_same_as_the_page(alice: Person, charlie: Person) -> None:
+    path = who(charlie).path
+    card, page = await alice.get(path, HX_Request="true"), await alice.get(path)
+    assert "<html" not in card.text
+    assert words(Page(card).one("#person")) == words(Page(page).one("#person"))
+    assert Page(card).actions("#person") == Page(page).actions("#person")
+    assert Page(card).all("#contacts #person"), "what open pages of 0.1 load again"
+
+
+@pytest.mark.parametrize(("shows", "sees"), [("everyone", True), ("friends", False), ("", False)])
+async def test_a_profile_shows_a_stranger_who_is_online_only_what_everyone_may_see(
+    alice: Person, charlie: Person, shows: str, sees: bool
+) -> None:
+    await User.filter(id=who(charlie).id).update(presence_for=shows)
+    tracker().stream_opened(who(charlie).id, 0)
+    await tracker().write_changes()
+    assert ("Online" in words(Page(await profile(alice, charlie)).one("#person"))) is sees
+
+
+async def test_a_chat_is_muted_from_the_profile(alice: Person, charlie: Person) -> None:
+    await befriend(alice, charlie)
+    assert "settings" not in buttons(await profile(alice, charlie))
+    await write(alice, charlie)
+    page = Page(await profile(alice, charlie))
+    [form] = [one for one in page.all("#person form") if (one.attributes["action"] or "").endswith("/settings")]
+    assert words(form) == "Mute"
+    assert (await alice.post(form.attributes["action"] or "", {"do": "mute"})).status_code == 303
+    assert "Unmute" in words(Page(await profile(alice, charlie)).one("#person"))
 
 
 async def test_a_profile_leads_to_the_chat(alice: Person, charlie: Person) -> None:

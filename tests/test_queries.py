@@ -43,7 +43,7 @@ MOST = {
     "the viewer's stylesheet": 1,
     "a search for people": 5,
     "a search by code": 5,
-    "somebody's profile": 5,
+    "somebody's profile": 7,  # also whether they are online, and the chat that may be muted there
     "my friends": 7,
     "the directory": 6,  # three of them for who asks, the sidebar and the requests
     "a page of the directory": 5,
@@ -376,6 +376,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (strangers.count_waiting,),
         (strangers.seconds_waiting_by_mask, [1, 2, 3]),
         (presence.online, [user.id, other.id]),
+        (presence.is_shown_online, other, False),
         (presence.rooms_shown_to, user.id),
         (presence.has_dead_process,),
         (presence.visits_of, tracker().process),

@@ -5,7 +5,7 @@
 {
   const { acts } = document.currentScript.dataset;
   // What must not be done without it, by the kind of event; of all else what the browser does is right.
-  const HELD = { submit: "#composer[data-unsent]", click: ".tray a, #entries a, [data-copy]" };
+  const HELD = { submit: "#composer[data-unsent]", click: ".tray a, #entries a, [data-copy], [href^='/people/']" };
   const RETRY_MS = 2000;
   const waiting = [];
   let script, isHere = !acts, isPassing;
@@ -27,14 +27,14 @@
     document.head.append(script);
   };
   // A press, a key, text that is dictated or pasted, a click by whatever stands in for a mouse, a wheel that goes further
-  // up. Focus is none of them: the page sets it by itself. "outdated" the stream tells.
-  on("pointerdown wheel keydown input click submit outdated", event => {
+  // up. Focus is none of them: the page sets it by itself. "outdated" the stream tells, "long" the log.
+  on("pointerdown wheel keydown input click submit outdated long", event => {
     if (isHere || isPassing) return;
     load();
     const { type, target } = event;
     if (event.defaultPrevented) return;
     // A key has done in a field what keys do there; what else it may mean is for the bundle to know.
-    if (type == "keydown" || type == "outdated") {
+    if (/^(keydown|outdated|long)$/.test(type)) {
       return waiting.push(() => isHere && target.dispatchEvent(new event.constructor(type, event)));
     }
     const held = HELD[type] && target.closest(HELD[type]);

@@ -1,5 +1,5 @@
-// The log of a room: what of it was read, and that it does not grow for hours.
-// Needs #log in a .scroller, #earlier above it, and on #stream data-read (where to report) and data-pause (how often).
+// The log of a room: what of it was read.
+// Needs #log in a .scroller, and on #stream data-read (where to report) and data-pause (how often).
 {
   // Read is what was on the screen: the newest message, while the page is visible and scrolled to its end. Reported at
   // once, then again after a pause, and when the page is left.
@@ -36,35 +36,9 @@
   // Where the log is scrolled to costs nothing once the page is laid out; before, it would be laid out for that alone.
   begin();
 
-  // Beyond 400 messages all but the newest 300 go, or fewer, so that the first that stays says whose it is; unless
-  // somebody reads further up. The link above then leads to those that went.
-  const MAX_MESSAGES = 400, TRIMMED_MESSAGES = 300;
-  const hasMore = (log, count) => log.children.length > count;
-  const trim = () => {
-    const log = find("#log"), earlier = find("#earlier"), { read } = find("#stream").dataset;
-    if (!read || !log || !earlier || !hasMore(log, MAX_MESSAGES) || isScrolledUp(log.closest(".scroller"))) return;
-    let first, day = earlier.querySelector("time");
-    const isTooMany = () => first.matches(".message--continues") && hasMore(log, TRIMMED_MESSAGES - 50)
-      || hasMore(log, TRIMMED_MESSAGES);
-    while ((first = log.firstElementChild) && isTooMany()) {
-      day = first.querySelector(".message__day time") || day;
-      first.remove();
-    }
-    const link = document.createElement("a");
-    const before = read.slice(0, -"/read".length) + "?before=" + first.id.split("-")[2];
-    Object.entries({ href: before, "hx-get": before, "hx-target": "#log", "hx-swap": "afterbegin", "hx-sync": "drop" })
-      .forEach(pair => link.setAttribute(...pair));
-    link.textContent = earlier.dataset.link;
-    earlier.replaceChildren(link);
-    if (day && !first.querySelector(".message__day")) {
-      day.className = "more__day";
-      earlier.append(document.createElement("br"), day);
-    }
-    htmx.process(earlier);
-  };
-  // A message has come, or several.
+  // A message has come, or several. A log that has grown for hours is cut by acts/trim.js.
   onStream("htmx:sse:after:message", () => {
     report();
-    trim();
+    if (find("#log")?.children.length > 400) document.dispatchEvent(new CustomEvent("long"));
   });
 }

@@ -37,7 +37,7 @@ def test_two_people_find_each_other_and_become_friends(meet: Meet, script: bool)
     ben.page.locator("#requests-received").get_by_role("button", name="Accept").click()
     ben.page.locator("#friends .row__name", has_text="Ada").wait_for()
     assert not ben.page.locator("#requests-received").count()
-    ada.page.reload()
+    ada.page.goto(f"/people/{ben.code}")
     ada.page.get_by_text("You are friends.").wait_for()
     assert ada.page.get_by_role("link", name="Write a message").is_visible()
 
@@ -87,7 +87,7 @@ def test_marks_and_lines_are_where_they_belong_on_a_phone_too(meet: Meet, site: 
         database.execute(block, [numbers[eva.code], numbers[ada.code]])
 
     eva.page.goto(f"/people/{ada.code}")
-    mark = eva.page.locator(".member__role").bounding_box()
+    mark = eva.page.locator(".profile .badge").bounding_box()
     assert mark
     assert abs(mark["x"] + mark["width"] / 2 - 195) < 5
     eva.page.goto("/friends")

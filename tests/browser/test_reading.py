@@ -131,3 +131,50 @@ def test_on_a_touch_screen_nothing_asks_for_the_keyboard(meet: Meet) -> None:
     alice = meet("alice", has_touch=True, is_mobile=True)
     alice.open(alice.make_room("Touch"))
     assert alice.page.evaluate(FOCUSED) == "body"
+
+
+def test_the_way_down_shows_further_up_and_counts_what_comes_meanwhile(meet: Meet) -> None:
+    alice, bob = meet("alice"), meet("bob")
+    room = alice.make_room("Down")
+    talk(alice, room, 1, 40)
+    bob.open(room)
+    down = bob.page.locator(".down")
+    assert not is_seen(bob, down)
+    scroll_up(bob, 500)
+    bob.until(lambda: is_seen(bob, down), "the way down")
+    bob.page.locator(".toast").wait_for(state="attached")  # the script that counts has come with the wheel
+    talk(alice, room, 41, 43)
+    bob.until(lambda: down.locator(".unread").inner_text() == "3", "the count")
+    down.click()
+    bob.until(lambda: is_on_screen(bob, bob.body("line 43")), "the end")
+    bob.until(lambda: not down.locator(".unread").is_visible(), "no count")
+    assert not is_seen(bob, down)
+    scroll_up(bob, 500)
+    bob.until(lambda: is_seen(bob, down), "the way down")
+    assert not down.locator(".unread").is_visible()
+
+
+def is_seen(person: BrowserPerson, item: Locator) -> bool:
+    """Whether a press in the middle of it would meet it: what is cut off by a style has a place all the same."""
+    return bool(
+        item.evaluate(
+            """one => {
+                const { left, top, width, height } = one.getBoundingClientRect();
+                return one.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+            }"""
+        )
+    )
+
+
+def test_without_script_the_way_down_shows_further_up_too(meet: Meet) -> None:
+    nora = meet("nora", script=False)
+    room = nora.make_room("Plain down")
+    talk(nora, room, 1, 40)
+    nora.page.goto(f"{room}?plain=1")
+    down = nora.page.locator(".down")
+    assert not is_seen(nora, down)
+    scroll_up(nora, 500)
+    nora.until(lambda: is_seen(nora, down), "the way down")
+    down.click()
+    last = nora.page.locator("#log .message").last
+    nora.until(lambda: is_on_screen(nora, last), "the end")

@@ -162,7 +162,7 @@ def test_a_first_visit_with_script_is_light(meet: Meet, demo_site: App, figure: 
     figure.append(scale.table(f"first visit of a room with script, {locale}"))
     assert scale.weights["document"] <= 10 * KILO
     assert scale.weights["stylesheet"] <= ROOM_STYLES
-    assert scale.weights["script"] <= 17.2 * KILO
+    assert scale.weights["script"] <= 17 * KILO
     assert scale.total <= 38 * KILO
 
 

@@ -551,13 +551,13 @@ class Client:
         behind = {one: changed for one, changed in self.held.items() if one not in before}
         self.held = {one: self.held[one] for one in before} | {message: version} | behind
 
-    async def answer(self, message: int, seconds: float) -> None:
-        """The answer to a post of this page, with the row as it is found; when it comes, much may have happened."""
+    async def answer(self, process: Process, message: int, seconds: float) -> None:
+        """What a process answers to a post of this page, with the row as it finds it; meanwhile much may happen."""
         await asyncio.sleep(seconds / 2)
         row = self.world.store.messages(self.room).get(message)
         await asyncio.sleep(seconds / 2)
-        if not row or self.ended or self.room in self.world.store.closed:
-            return  # it was lost in a restore, or nobody looks at the answer
+        if not row or not process.is_up or self.ended or self.room in self.world.store.closed:
+            return  # its process was killed, as for a restore; or nobody looks at the answer
         if self.held and message < min(self.held):
             return  # the log was sent anew meanwhile, and begins further on
         if message not in self.held:
@@ -603,11 +603,11 @@ class World:
     async def send(self, which: int, rings: str, seconds: float) -> None:
         """A page with script posts. Its answer comes before the stream brings the message, or after."""
         pages = [client for client in self.clients if client.framing == "sse" and client.room not in self.store.closed]
-        if pages:
+        if pages and (process := self._any_process()):
             page = pages[which % len(pages)]
             await self.post(page.room, 1, rings)
             message = max(self.store.messages(page.room))
-            self._answers.append(asyncio.ensure_future(page.answer(message, seconds)))
+            self._answers.append(asyncio.ensure_future(page.answer(process, message, seconds)))
 
     async def edit(self, room: int, which: int, rings: bool) -> None:
         """Change a message, be it an old one that few pages hold."""

@@ -14,10 +14,12 @@ from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import EVERYONE, FRIENDS, NOBODY, Person, Viewer
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
+from webapp.conversations.queries import seat_by_pair
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
 from webapp.http import responses
+from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.params import Page, choice, query
@@ -25,10 +27,10 @@ from webapp.http.urls import path_for
 from webapp.people import queries
 from webapp.presence import broadcasts as presence
 from webapp.presence.last_seen import last_seen_for
-from webapp.presence.queries import DIRECTORY, online
+from webapp.presence.queries import DIRECTORY, is_shown_online, online
 from webapp.relationships import broadcasts
 from webapp.relationships.models import Block, Friendship, VeiledBlock
-from webapp.relationships.queries import Relationship, contacts, find_person, online_friend_ids, requesters
+from webapp.relationships.queries import Relationship, contacts, find_person, online_friend_ids, ordered_ids, requesters
 from webapp.relationships.search import is_searchable, search
 from webapp.sidebar.layout import render_with_sidebar
 
@@ -82,18 +84,22 @@ async def _search(request: Request, user: Viewer, words: str) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """A person's profile, with what the viewer can do about them."""
+    """A person's profile, with what the viewer can do about them; to script without what stands around it."""
     user = require_account(request)
     person, relationship = await find_person(user, request.path_params["code"])
-    is_online = relationship is Relationship.FRIENDS and bool(await online([person.id]))
+    is_known = relationship in (Relationship.FRIENDS, Relationship.NONE)
+    chat = await seat_by_pair(user, *ordered_ids(user, person)) if relationship is not Relationship.SELF else None
     context: dict[str, Any] = {
         "person": person,
         "relationship": relationship,
-        "is_online": is_online,
+        "is_online": is_known and await is_shown_online(person, relationship is Relationship.FRIENDS),
         "last_seen": last_seen_for(person),
-        "current_path": person.path,
+        "chat": chat if chat and chat.membership and not chat.is_request else None,
     }
-    return await render_with_sidebar(request, user, "people/show.html", **context)
+    if client(request).is_fragment:
+        context |= {"token": client(request).form_token, "save_data": client(request).save_data}
+        return responses.fragment_response("people/_person_page.html", **context)
+    return await render_with_sidebar(request, user, "people/show.html", current_path=person.path, **context)
 
 
 async def friends(request: Request) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from webapp.accounts.viewer import Avatar
+from webapp.accounts.viewer import Avatar, Person
 from webapp.db import sql
 from webapp.db.sql import NOW, batches
 
@@ -39,6 +39,12 @@ async def online(users: Collection[int]) -> set[int]:
         query = f'SELECT id FROM "user" WHERE id IN ({sql.placeholders(batch)}) AND {is_online()}'
         found |= {row["id"] for row in await sql.fetch_inline(query, *batch)}
     return found
+
+
+async def is_shown_online(user: Person, to_friend: bool) -> bool:
+    """Return whether the person is online and shows it: to a friend of theirs, or to everyone."""
+    shown = is_online() if to_friend else f"{shows_everyone()} AND {is_online()}"
+    return bool(await sql.fetch_inline(f'SELECT 1 FROM "user" WHERE id = ? AND {shown}', user.id))
 
 
 async def rooms_shown_to(user: int) -> list[int]:

@@ -52,7 +52,8 @@
     scrollerOf().scrollTop = 0;
   };
   on("click", event => {
-    if (!event.target.closest(".down") || hasModifier(event) || find("#log ~ .more a[href]:last-child")) return;
+    // On a page of earlier messages it leads to the newest.
+    if (!event.target.closest(".down[href='#end']") || hasModifier(event)) return;
     event.preventDefault();
     goToEnd();
   });
