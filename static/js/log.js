@@ -24,7 +24,7 @@
   });
   // What came since the last visit is where one goes on reading, if it is more than a screen.
   const begin = () => requestAnimationFrame(() => {
-    if (!location.hash) find("#new")?.scrollIntoView();
+    if (!location.hash) find("#log #new")?.scrollIntoView();
     report();
   });
   onOpen(begin);

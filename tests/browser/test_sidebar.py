@@ -97,3 +97,20 @@ def test_the_invitation_is_copied_by_a_press(meet: Meet) -> None:
     assert alice.page.get_by_label("Invite with this link").input_value().endswith(room)
     alice.page.get_by_role("button", name="Copy").click()
     alice.page.get_by_role("button", name="Copied").wait_for()
+
+
+def test_the_list_of_rooms_begins_at_its_top(meet: Meet) -> None:
+    alice = meet("alice")
+    rooms_of(alice, 12)
+    alice.page.set_viewport_size({"width": 390, "height": 600})
+    with alice.page.expect_response("**/events?*"):
+        alice.page.goto("/rooms")
+    alice.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert alice.page.evaluate("[document.querySelector('#main').scrollTop, document.scrollingElement.scrollTop]") == [
+        0,
+        0,
+    ]
+    bar, window = alice.page.locator(".tabs").bounding_box(), alice.page.viewport_size
+    assert bar
+    assert window
+    assert bar["y"] + bar["height"] == window["height"], "the bar stands at the foot"
