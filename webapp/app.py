@@ -111,6 +111,7 @@ routes = [
     action("/settings/sessions/end-others", accounts.end_other_sessions, "end_other_sessions"),
     action("/settings/sessions/{id:number}/end", accounts.end_session, "end_session"),
     #
+    page("/search", people.search_everything, "search"),
     page("/people", people.people, "people"),
     page("/people/{code}", people.show, "person"),
     action("/people/{code}/block", people.block, "block"),

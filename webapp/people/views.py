@@ -14,7 +14,7 @@ from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import EVERYONE, FRIENDS, NOBODY, Person, Viewer
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
-from webapp.conversations.queries import seat_by_pair
+from webapp.conversations.queries import search_rooms, seat_by_pair
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
@@ -35,6 +35,7 @@ from webapp.relationships.search import is_searchable, search
 from webapp.sidebar.layout import render_with_sidebar
 
 MAX_QUERY_LENGTH = 60
+MAX_PEOPLE, MAX_ROOMS = 8, 12
 VISIBILITY_FIELDS = ("shows_receipts", "shows_typing")
 NO_PROBLEMS = {"found_by": "", "written_by": "", "shows_presence": ""}
 SUCCESS_MESSAGES = {"privacy": _("Saved.")}
@@ -72,6 +73,24 @@ async def people(request: Request) -> Response:
         made_at=made_at,
         **context,
     )
+
+
+async def search_everything(request: Request) -> Response:
+    """People, then rooms, with what is typed in their names; to script what was found alone."""
+    user = require_account(request)
+    words = text.clean_line(query(request, "q"))[:MAX_QUERY_LENGTH]
+    is_long_enough = is_searchable(words)
+    if is_long_enough:
+        await throttle(settings.RATE_TYPEAHEAD, "typeahead", str(user.id))
+    context: dict[str, Any] = {
+        "q": words,
+        "is_short": not is_long_enough,
+        "found": (await search(user, words))[:MAX_PEOPLE] if is_long_enough else [],
+        "rooms": (await search_rooms(words))[:MAX_ROOMS] if is_long_enough else [],
+    }
+    if client(request).is_fragment:
+        return responses.fragment_response("people/_results.html", **context)
+    return await render_with_sidebar(request, user, "people/search.html", **context)
 
 
 async def _search(request: Request, user: Viewer, words: str) -> Response:
