@@ -6,6 +6,8 @@ import threading
 from contextlib import suppress
 from typing import Self
 
+from playwright.sync_api import Error, Route
+
 from tests.servers import App, free_port
 
 
@@ -90,3 +92,23 @@ class Network:
                         self._is_free.wait()
                         self.held -= 1
                     key.data.sendall(data)
+
+
+class Held:
+    """Posts that the browser holds back until they are let go; one that was given up meanwhile is passed over."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Route] = []
+        self.is_open = False
+
+    def __call__(self, route: Route) -> None:
+        if route.request.method != "POST" or self.is_open:
+            route.continue_()
+        else:
+            self.waiting.append(route)
+
+    def let_go(self) -> None:
+        self.is_open = True
+        while self.waiting:
+            with suppress(Error):
+                self.waiting.pop(0).continue_()

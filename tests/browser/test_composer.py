@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Route
 
 from tests.browser.conftest import Meet
+from tests.browser.network import Held
 from tests.servers import App
 
 SCRIPT, PLAIN = True, False
@@ -21,25 +21,6 @@ def strict_site() -> Iterator[App]:
     """Where two posts a minute are enough."""
     with App({"RATE_POST": "2/minute"}) as app:
         yield app
-
-
-class Held:
-    """Posts that the network holds back until they are let go, one by one or all."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Route] = []
-        self.is_open = False
-
-    def __call__(self, route: Route) -> None:
-        if route.request.method != "POST" or self.is_open:
-            route.continue_()
-        else:
-            self.waiting.append(route)
-
-    def let_go(self) -> None:
-        self.is_open = True
-        while self.waiting:
-            self.waiting.pop(0).continue_()
 
 
 def test_enter_sends_and_shift_enter_breaks_the_line(meet: Meet) -> None:

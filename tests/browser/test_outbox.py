@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route
 
 from tests.browser.conftest import Meet
-from tests.browser.network import Network
+from tests.browser.network import Held, Network
 from tests.browser.person import BrowserPerson
 from tests.servers import App
 
@@ -62,9 +62,8 @@ def load_the_acts(person: BrowserPerson) -> None:
         person.text.press("Shift")
 
 
-def hold_posts(page: Page) -> list[Route]:
-    held: list[Route] = []
-    page.route("**/messages", lambda route: held.append(route))
+def hold_posts(page: Page) -> Held:
+    page.route("**/messages", held := Held())
     return held
 
 
@@ -78,8 +77,8 @@ def test_a_sent_message_stands_at_once_and_becomes_the_real_one_in_silence(meet:
     assert alice.text.input_value() == ""
     # A screen reader hears of it when it is real.
     assert alice.page.locator("[role=log] #pending, [aria-live] #pending").count() == 0
-    alice.until(lambda: held, "the post")
-    held.pop().continue_()
+    alice.until(lambda: held.waiting, "the post")
+    held.let_go()
     alice.reads("here\nI am")
     alice.until(lambda: not pending(alice), "the end of its way")
 
@@ -171,10 +170,9 @@ def test_a_message_that_is_too_long_comes_back_and_the_next_are_sent(meet: Meet)
     held = hold_posts(alice.page)
     for words in ("before", TOO_LONG, "after"):
         alice.say(words)
-    for _ in range(3):
-        alice.until(lambda: held, "a post")
-        held.pop().continue_()
+    held.let_go()
     alice.reads("before", "after")
+    alice.problem.wait_for()
     assert alice.text.input_value() == TOO_LONG
     assert "4,001 characters" in alice.problem.inner_text()
     assert pending(alice) == []
@@ -187,10 +185,10 @@ def test_a_post_after_signing_out_gives_all_waiting_words_back(meet: Meet) -> No
     held = hold_posts(alice.page)
     for words in FIVE[:3]:
         alice.say(words)
-    alice.until(lambda: held, "the post")
+    alice.until(lambda: held.waiting, "the post")
     alice.send("/logout")
     alice.page.locator("#stream[data-reason=signed_out]").wait_for(state="attached")
-    held.pop().continue_()
+    held.let_go()
     alice.until(lambda: alice.text.input_value() == "one\ntwo\nthree", "the words")
     assert "signed out" in alice.problem.inner_text().lower()
     assert pending(alice) == []
@@ -204,12 +202,10 @@ def test_queued_messages_outlast_a_reload(meet: Meet) -> None:
     held = hold_posts(alice.page)
     for words in FIVE[:3]:
         alice.say(words)
-    alice.until(lambda: held, "the post")
+    alice.until(lambda: held.waiting, "the post")
     alice.open(room)
     alice.until(lambda: pending(alice) == ["one", "two", "three"], "all of them, waiting")
-    alice.until(lambda: len(held) == 2, "the post again")
-    held.pop().continue_()
-    alice.page.unroute("**/messages")
+    held.let_go()
     alice.reads("one", "two", "three")
     alice.until(lambda: not alice.page.evaluate(KEPT), "an empty outbox")
 
@@ -222,14 +218,13 @@ def test_two_tabs_with_the_same_outbox_send_everything_once(meet: Meet) -> None:
     held = hold_posts(alice.page)
     for words in FIVE[:2]:
         alice.say(words)
-    alice.until(lambda: held, "the post")
+    alice.until(lambda: held.waiting, "the post")
     first, alice.page = alice.page, alice.context.new_page()
     alice.page.goto("/lobby")
     alice.page.evaluate("kept => sessionStorage.outbox = kept", first.evaluate(KEPT))
     alice.open(room)
     alice.reads("one", "two")
-    held.pop().continue_()
-    first.unroute("**/messages")
+    held.let_go()
     second, alice.page = alice.page, first
     for page in (first, second):
         alice.page = page
@@ -386,7 +381,7 @@ def test_strangers_see_theirs_at_once_too(meet: Meet) -> None:
     held = hold_posts(alice.page)
     alice.say("hello stranger")
     alice.until(lambda: pending(alice) == ["hello stranger"], "the message on its way")
-    alice.until(lambda: held, "the post")
-    held.pop().continue_()
+    alice.until(lambda: held.waiting, "the post")
+    held.let_go()
     for one in (alice, bob):
         one.reads("hello stranger")
