@@ -90,3 +90,18 @@ def test_face_and_time_stand_at_the_last_message_of_a_group_also_when_the_first_
     alice.send(f"{room}/messages/1/edit", body="first")
     bob.reads("first", "two")
     assert sorted(bob.log.locator("#log .message").evaluate_all(SHOWS)) == [[False, False], [True, True]]
+
+
+def test_the_time_has_a_line_of_its_own_where_the_last_one_is_full(meet: Meet) -> None:
+    """Whatever the length of the last line: some are as wide as the bubble, and the time goes below them."""
+    alice, bob = meet("alice", viewport={"width": 320, "height": 700}), meet("bob")
+    room = alice.make_room("Narrow")
+    for length in range(2, 40, 2):  # in turn, so that each message is the last of its group and shows its time
+        (alice if length % 4 else bob).send(f"{room}/messages", body="a " * length, nonce=str(length))
+    alice.open(room)
+    times = alice.page.eval_on_selector_all(
+        ".message__meta",
+        """all => all.map(meta => [meta.parentNode, meta].map(one => one.getBoundingClientRect().bottom))""",
+    )
+    assert len(times) == 19
+    assert [bottoms for bottoms in times if bottoms[1] > bottoms[0]] == []
