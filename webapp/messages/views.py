@@ -50,8 +50,8 @@ async def messages(request: Request) -> Response:
     """Where messages are posted; a page that answered a post with what is wrong leads on from here, or is reloaded."""
     if request.method == "POST":
         return await post(request)
-    asked = f"?{request.url.query}" if request.url.query else ""
-    return responses.see_other(path_for("room", key=request.path_params["key"]) + asked)
+    seat = await access.for_reading(request)
+    return responses.see_other(seat.path + (f"?{request.url.query}" if request.url.query else ""))
 
 
 async def post(request: Request) -> Response:
