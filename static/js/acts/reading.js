@@ -53,7 +53,7 @@
   };
   on("click", event => {
     // On a page of earlier messages it leads to the newest.
-    if (!event.target.closest(".down[href='#end']") || hasModifier(event)) return;
+    if (!event.target.closest(".down") || hasModifier(event) || find("#log ~ .more a[href]:last-child")) return;
     event.preventDefault();
     goToEnd();
   });
