@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house_figures import DOCUMENTED, TUPLE, is_private, own_names, private_parts, state
+from tests.house_figures import DOCUMENTED, RIDDLES, TUPLE, is_private, own_names, private_parts, prose, state
 from tests.servers import ROOT
 
 WEBAPP = ROOT / "webapp"
@@ -410,3 +410,15 @@ def test_a_docstring_names_only_errors_that_there_are(name: str) -> None:
     texts = (ast.get_docstring(node) or "" for node in ast.walk(TREES[name]) if isinstance(node, DOCUMENTED))
     named = {word for text in texts for found in RAISES.findall(text) for word in re.findall(r"[A-Z]\w+", found)}
     assert named - CLASS_NAMES == set()
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_comments_say_what_they_mean(name: str) -> None:
+    """A member, the viewer, a client; sent, stored, deleted, again: in place of words that may be any of these."""
+    found = [text for text in prose(KNOWN[name].read_text(encoding="utf-8")) if re.search(RIDDLES, text)]
+    assert found == []
+
+
+def test_a_test_is_named_by_who_does_what_with_which_result() -> None:
+    names = {name for path in TESTS for name in re.findall(r"def test_(\w+)", path.read_text(encoding="utf-8"))}
+    assert [name for name in sorted(names) if re.search(RIDDLES, name.replace("_", " "))] == []

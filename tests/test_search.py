@@ -27,7 +27,7 @@ async def test_script_is_answered_what_was_found_alone(alice: Person, charlie: P
     assert Page(answer).texts(".row__name") == ["Charlie"]
 
 
-async def test_one_letter_finds_nothing_and_a_block_keeps_both_apart(alice: Person, charlie: Person) -> None:
+async def test_one_letter_finds_nothing_and_a_block_hides_both(alice: Person, charlie: Person) -> None:
     assert "Type at least two letters." in words(await alice.get("/search?q=c"))
     await Block.add(who(charlie), who(alice))
     assert "Nothing was found." in words(await alice.get("/search?q=charlie"))
