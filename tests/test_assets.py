@@ -337,6 +337,15 @@ def test_every_class_with_a_style_is_given_somewhere() -> None:
     assert sorted(name for name in styled - given if not re.fullmatch(r"hue-\d+|split--\w+", name)) == []
 
 
+def test_every_property_that_a_style_reads_without_another_value_is_set_somewhere() -> None:
+    root = assets.STATIC.parent
+    setters = [*assets.STATIC.rglob("*.css"), *root.glob("templates/**/*"), *root.glob("webapp/messages/*.py")]
+    text = "\n".join(path.read_text() for path in setters if path.is_file())
+    read = set(re.findall(r"var\((--[\w-]+)\)", text))
+    assert "--text-soft" in read
+    assert sorted(read - set(re.findall(r"(--[\w-]+):", text))) == []
+
+
 def test_every_icon_that_a_template_names_is_drawn() -> None:
     drawn = set(re.findall(r'<symbol id="([\w-]+)"', (assets.STATIC / "icons.svg").read_text()))
     assert "send" in drawn

@@ -34,6 +34,7 @@ STYLES = {
     "app.css": ("css",),
     "room.css": ("css/room",),
     # Each with the ground of all pages that are no rooms: in one file it takes 400 B less than in two.
+    "pages.css": ("css/pages",),
     "lists.css": ("css/pages", "css/lists"),
     "settings.css": ("css/pages", "css/forms", "css/settings"),
     "moderation.css": ("css/pages", "css/forms", "css/moderation"),

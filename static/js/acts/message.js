@@ -169,7 +169,8 @@
       return close(form);
     }
     const act = item && actOf(link);
-    if (!act) return;
+    // Of somebody I have blocked a style hides the words and all of the tray but its first link, which leads to them.
+    if (!act || !item.querySelector(".message__body").getClientRects().length) return;
     event.preventDefault();
     const tray = link.closest("details"), opener = tray ? tray.querySelector("summary") : link;
     if (tray) tray.open = false;
