@@ -64,7 +64,7 @@ def _take(
             if wide := reader.page.evaluate(IS_TOO_WIDE):
                 print(f"{file}: wider than its window: {wide}")
             reader.page.screenshot(path=folder / f"{file}.png")
-        for complaint in reader.complaints:
+        for complaint in reader.unforgiven:
             print(f"{shots[0][0]}: {complaint}")
     except (AssertionError, Error) as error:
         print(f"{shots[0][0]}: {error}")
