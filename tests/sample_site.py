@@ -163,6 +163,16 @@ def writes(reader: BrowserPerson, town: SampleSite) -> None:
     reader.text.fill("I can bring:\n- the small saw\n- gloves for everybody")
 
 
+def picks_emoji(reader: BrowserPerson, town: SampleSite) -> None:
+    in_room(reader, town)
+    if reader.script:
+        reader.text.press("Shift")
+        # A touch screen has none.
+        if reader.page.evaluate("matchMedia('(pointer: fine)').matches"):
+            reader.page.click(".composer__emoji")
+            reader.page.locator(".emoji button").first.wait_for()
+
+
 def is_refused(reader: BrowserPerson, town: SampleSite) -> None:
     reader.open(town.quiet)
     reader.text.fill("far too long " * 400)
@@ -264,6 +274,7 @@ LOOKS: dict[str, Look] = {
     "room": Look("amara", in_room),
     "room-outsider": Look("new", in_room),
     "room-writing": Look("amara", writes),
+    "room-emoji": Look("amara", picks_emoji),
     "room-quiet": Look("layla", lambda reader, town: reader.open(town.quiet)),
     "room-single": Look("mei", lambda reader, town: reader.open(town.single)),
     "room-odd": Look("layla", lambda reader, town: reader.open(town.odd)),

@@ -208,6 +208,19 @@ def test_what_comes_with_the_first_press_is_a_bundle_of_its_own(client: TestClie
     assert "edit" not in body(client, "app.js")
 
 
+def test_what_a_script_loads_is_named_by_its_content(client: TestClient, folder: Path, serve: Serve) -> None:
+    (folder / "emoji.json").write_text('["one"]')
+    (folder / "js/acts/emoji.js").write_text("fetch('/static/emoji.json'); fetch('/static/none.json')")
+    serve(folder)
+    before = assets.url("emoji.json")
+    assert f'fetch("{before}"),fetch("/static/none.json")' in body(client, "acts.js")
+    assert client.get(before).headers["Cache-Control"] == assets.IMMUTABLE
+    (folder / "emoji.json").write_text('["two"]')
+    serve(folder)
+    assert assets.url("emoji.json") != before
+    assert assets.url("emoji.json") in body(client, "acts.js")
+
+
 def test_names_of_our_script_are_shortened_but_none_that_others_know(
     client: TestClient, folder: Path, serve: Serve
 ) -> None:

@@ -165,13 +165,13 @@ def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
 
 
 def _with_digests(text: str, contents: dict[str, bytes]) -> str:
-    """Name the pictures in a stylesheet by their content too: beside it, a browser need not ask for them again."""
+    """Name by its content too what a stylesheet draws or a script loads: a browser need not ask for it again."""
 
     def address(match: re.Match[str]) -> str:
-        picture = contents.get(match[1])
-        return f"url({PurePosixPath(_url(match[1], Asset(match[1], picture))).name})" if picture else match[0]
+        content = contents.get(match[2])
+        return match[1] + PurePosixPath(_url(match[2], Asset(match[2], content))).name if content else match[0]
 
-    return re.sub(r"url\(([\w-]+\.svg)\)", address, text)
+    return re.sub(r"(url\(|/static/)([\w-]+\.(?:svg|json)\b)", address, text)
 
 
 def _function(scripts: Iterable[Path]) -> str:
