@@ -31,7 +31,10 @@ READ = """texts => {
 # Nothing is nothing in whatever unit, a condition is kept with its space or without, and an address has its digest.
 SAME = re.compile(r"(?<![\w.])(?:0px|0%)|(?<=:) |\.[0-9a-f]{10}(?=\.)")
 TOKENS = (assets.STATIC / "css/tokens.css").read_text()
-FILES = {name: sorted((assets.STATIC / folder).glob("*.css")) for name, folder in assets.STYLES.items()}
+FILES = {
+    name: [sheet for folder in folders for sheet in sorted((assets.STATIC / folder).glob("*.css"))]
+    for name, folders in assets.STYLES.items()
+}
 FILES |= {path.name: [path] for path in (assets.STATIC / "css/only").glob("*.css")}
 
 
