@@ -569,7 +569,13 @@ async def test_when_both_press_it_they_are_friends_and_the_chat_stays(
     alone = await alice.post("/strangers/keep")
     assert alone.headers["Location"] == f"{chat}?kept=1"
     assert await Friendship.all().count() == 0
-    assert "press" not in (await charlie.get(chat)).text.replace("Cypress", "")  # which may be the name of one
+    # Also when they come back to it, and the other sees nothing of it.
+    pressed, other = (await alice.get(chat)).text, (await charlie.get(chat)).text
+    assert "Waiting for the same from them" in pressed
+    assert 'action="/strangers/keep"' not in pressed
+    assert "Waiting for the same from them" not in other
+    assert 'action="/strangers/keep"' in other
+    assert "press" not in other.replace("Cypress", "")  # which may be the name of one
     both = await charlie.post("/strangers/keep")
     room = await Room.get(kind=DIRECT.stored)
     assert both.headers["Location"] == room.path
@@ -612,6 +618,7 @@ async def test_a_guest_who_registers_stays_in_the_chat(guest: Person, alice: Per
     assert "To keep in touch you need an account." in why
     assert '<a href="/strangers">Back to the chat</a>' in why
     assert await where(guest) == chat
+    assert 'action="/strangers/keep"' in (await guest.get(chat)).text  # for it waits for the account
     made = await guest.post("/strangers/register", {"username": "nora", "password": "correct horse battery"})
     assert made.headers["Location"] == f"{chat}?kept=1"
     page = (await alice.get(chat)).text

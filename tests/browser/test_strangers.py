@@ -123,9 +123,11 @@ def test_people_with_accounts_who_both_want_it_become_friends(meet: Meet, script
     is_talking(ben)
     ann.say("we should talk more")
     ben.sees("we should talk more")
-    for person in (ann, ben):
-        person.page.click("summary >> text=More")
-        person.page.click("text=Keep in touch")
+    ann.page.click("text=Keep in touch")
+    ann.page.get_by_text("Waiting for the same from them").wait_for()
+    assert ann.page.get_by_text("Keep in touch").count() == 0
+    assert "Waiting for the same" not in everything(ben)
+    ben.page.click("text=Keep in touch")
     ben.page.wait_for_url("**/rooms/*", wait_until="commit")
     ben.sees("we should talk more")
     assert "Ann" in ben.page.inner_text("#about")
@@ -136,6 +138,28 @@ def test_people_with_accounts_who_both_want_it_become_friends(meet: Meet, script
     ann.page.locator("#friends .row__name", has_text="Ben").wait_for()
 
 
+@pytest.mark.parametrize("width", [390, 320])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_on_a_phone_the_header_of_a_chat_has_two_lines(meet: Meet, width: int, language: str) -> None:
+    ann, ben = (meet(name, locale=language, viewport={"width": width, "height": 700}) for name in ("Ann", "Ben"))
+    for person in (ann, ben):
+        chat = person.send("/strangers/find", language="de", rules="1", interests="chess jazz cooking").url
+    for _ in ("before", "after"):
+        ann.page.goto(chat)
+        parts = [part.bounding_box() for part in ann.page.locator(LINES).all()]
+        middles = {round((part["y"] + part["height"] / 2) / 24) for part in parts if part}
+        assert len(middles) <= 2, parts
+        assert all(part and part["x"] >= 0 and part["x"] + part["width"] <= width for part in parts), parts
+        header = ann.page.locator(".room__header").bounding_box()
+        assert header
+        assert header["height"] <= 120
+        if ann.page.locator(KEEP).count():
+            ann.page.locator(KEEP).click()
+    assert ann.page.locator(".steps__state").count() == 1
+
+
+KEEP = "[action='/strangers/keep'] button"
+LINES = ".room__header :is(h1, .about__topic, .steps__state, button:visible, summary)"
 HIDE = "Object.defineProperty(document, 'hidden', {get: () => true})"
 
 

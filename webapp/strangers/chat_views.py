@@ -40,7 +40,9 @@ async def chat_page(request: Request, seat: Seat, context: PageContext, status: 
         "viewer": seat.viewer,
         "viewer_css": seat.viewer.stylesheet,
         "company": await broadcasts.company_seen(seat.room.id),
-        "wants_friendship": is_in_query(request, "kept"),
+        # A guest may press again: an account comes first.
+        "wants_friendship": friendship.is_wanted(seat.membership) and not require_stranger(request).is_guest,
+        "is_kept_now": is_in_query(request, "kept"),
     }
     response = responses.page(request, seat.kind.template, status, **context)
     page.remember_plain(request, response, path_for("strangers"))

@@ -9,7 +9,7 @@ from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import Person
 from webapp.conversations.kinds import DIRECT
 from webapp.conversations.models import Membership, Room
-from webapp.conversations.seats import MEMBER
+from webapp.conversations.seats import MEMBER, MembershipRow
 from webapp.db import sql, transaction
 from webapp.messages.models import Message
 from webapp.relationships.models import Friendship
@@ -23,6 +23,11 @@ WANTS_FRIENDSHIP = "keeper"
 async def offer_friendship(stranger: Stranger, room_id: int) -> None:
     """Note that they want to stay in touch; the other does not learn it."""
     await Membership.filter(room_id=room_id, user_id=stranger.mask_id).update(role=WANTS_FRIENDSHIP)
+
+
+def is_wanted(membership: MembershipRow | None) -> bool:
+    """Return whether the mask of this membership wants to stay in touch with the other."""
+    return membership is not None and membership.role == WANTS_FRIENDSHIP
 
 
 async def become_friends(room_id: int) -> Room | None:
