@@ -48,8 +48,13 @@ def test_a_page_of_an_older_version_says_so_and_reloads_once_nothing_is_being_wr
     alice, ben = meet("alice"), meet("ben")
     room = alice.make_room("Upgrade")
     alice.page.clock.install()
+    # It would load itself again before a slow machine has typed anything.
+    held: list[Route] = []
+    alice.page.route("**/events?*", lambda route: held.append(route), times=1)
     open_older(alice, room)
     alice.text.press_sequentially("half a thought")
+    alice.until(lambda: held, "stream")
+    held[0].continue_()
     alice.page.locator("#outdated", has_text=NOTE).wait_for()
     for _ in range(3):  # it would have looked
         alice.page.clock.run_for(3100)
