@@ -24,6 +24,8 @@ KILO = 1000
 ROOM_STYLES, STYLES = 8 * KILO, 6.5 * KILO
 # What frames need where no script runs, and what chats with strangers have besides: who is there, and the way out.
 FRAME_STYLES, STRANGER_STYLES = 300, 500
+# The themes and sizes to choose from: whoever has chosen one loads them too.
+APPEARANCE_STYLES = 500
 # The colours and sizes to choose from: whoever has chosen loads them too.
 APPEARANCE_STYLES = 500
 # Every kind of page but rooms: of who is signed in, and of who is not. Only the first ones need script for anything:
@@ -207,6 +209,7 @@ def test_the_styles_of_whatever_else_there_is_are_light(meet: Meet, demo_site: A
     bounds = dict.fromkeys(weights, STYLES) | {
         path.removeprefix(demo_site.url): ROOM_STYLES + FRAME_STYLES for path in logs
     }
+    bounds["/settings/appearance"] += APPEARANCE_STYLES
     assert {path: weight for path, weight in weights.items() if weight > bounds[path]} == {}
 
 
