@@ -154,7 +154,8 @@ async def test_an_endless_document_ends_where_the_log_is_sent_again(alice: Perso
         await say(alice, room, "three")
         changes.log_changed(room.id, 1001)
         rest = [chunk async for chunk in chunks]
-    assert rest[-1].endswith(RELOAD_DOCUMENT)
+    # Who is here may have changed at the same moment: it then comes in one piece with the end.
+    assert RELOAD_DOCUMENT in rest[-1]
     assert b"three" not in b"".join(rest)
 
 
