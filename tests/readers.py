@@ -7,7 +7,7 @@ from webapp.live import Reader
 PUBLIC = {"about", "people", "typing"}
 CHAT = {"typing", "receipts"}
 MASKED = {"typing", "receipts", "company"}
-SIDEBAR = {"entries", "online"}
+SIDEBAR = {"entries", "online", "chat_typing"}
 
 
 def reader(

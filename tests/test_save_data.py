@@ -45,9 +45,9 @@ async def test_a_stream_saves_data_by_choice_or_by_header(
 
     monkeypatch.setattr(opening, "Stream", told)
     for path, saving, more in (
-        (f"{room.path}/events", "about entries", "online people typing"),
+        (f"{room.path}/events", "about entries", "chat_typing online people typing"),
         (f"{room.path}/live", "about", "people typing"),
-        ("/events", "entries", "online"),
+        ("/events", "entries", "chat_typing online"),
     ):
         assert (await alice.get(path)).text == " ".join(sorted(f"{saving} {more}".split()))
         assert (await alice.get(path, Save_Data="on")).text == saving

@@ -1,6 +1,7 @@
 """Open pages, driven by hand: what each is sent, and the sidebar that it shows by then."""
 
 import asyncio
+import re
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -86,7 +87,7 @@ class Window:
     def _swap(self, target: str, swap: str, found: dict[int, str]) -> None:
         if target == "#entries":
             self.entries = found if swap == "innerHTML" else found | self.entries
-        elif target.startswith("#entry-") and (number := int(target.rpartition("-")[2])) in self.entries:
+        elif re.fullmatch(r"#entry-\d+", target) and (number := int(target.rpartition("-")[2])) in self.entries:
             if swap == "delete":
                 del self.entries[number]
             else:

@@ -56,6 +56,7 @@ from webapp.presence import broadcasts as presence
 from webapp.presence.tracker import PresenceTracker, StreamPresence, tracker
 from webapp.rooms import settings_views as room_settings
 from webapp.rooms import views as rooms
+from webapp.sidebar import chat_typing
 from webapp.sidebar import states as sidebars
 from webapp.sidebar import views as sidebar
 from webapp.sidebar.layout import render_with_sidebar
@@ -216,6 +217,7 @@ def providers() -> Providers:
             "place": sidebars.on_membership_changed,
             "ties": sidebars.on_relationships_changed,
             "typing": typing.on_typing,
+            chat_typing.STATE: chat_typing.on_chat_typing,
             "moved": company.on_moved,
         },
         watchers=[StreamPresence(), sidebars.CountAgain(), ReadMarks(), strangers_watch.StrangerStreams(), directory()],
@@ -266,6 +268,7 @@ def _objects() -> Iterator[None]:
         hold(picture_store.holding(Store(store.FOLDER, User.pictures_in_use)))
         hold(rendering.caches.holding(rendering.Caches()))
         hold(typing.typists.holding({}))
+        hold(chat_typing.chat_typists.holding({}))
         hold(reading.scheduled.holding(set()))
         hold(parked_by_session.holding(Counter()))
         hold(session_uses.holding(SessionUses()))

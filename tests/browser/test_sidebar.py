@@ -52,6 +52,29 @@ def test_the_title_and_the_bar_count_what_is_new_as_it_comes(meet: Meet) -> None
     ben.until(lambda: ben.page.title().startswith("(1) Rooms"), "one less")
 
 
+def test_who_types_in_a_chat_stands_over_its_last_line_for_a_while(meet: Meet) -> None:
+    alice, ben = meet("alice"), meet("ben")
+    chat = alice.send(f"/chat/{ben.code}/messages", body="Are you there?", nonce="1").url
+    ben.send(f"/chat/{alice.code}/messages", body="I am", nonce="1")
+    with alice.page.expect_response("**/events?*"):
+        alice.page.goto("/rooms")
+    ben.open(chat)
+    ben.text.press_sequentially("So")
+    entry = alice.page.locator("#entries .entry", has_text="ben")
+    entry.get_by_text("is typing").wait_for()
+    over, under = entry.locator(".entry__typing").bounding_box(), entry.locator(".entry__line").last.bounding_box()
+    assert over
+    assert under
+    assert (over["x"], over["y"], over["height"]) == (under["x"], under["y"], under["height"])
+    assert over["width"] >= under["width"]
+    entry.get_by_text("is typing").wait_for(state="hidden")
+    ben.text.press_sequentially(" it")
+    entry.get_by_text("is typing").wait_for()
+    ben.send_it()
+    entry.get_by_text("So it").wait_for()
+    assert not entry.get_by_text("is typing").count()
+
+
 def test_a_choice_of_colours_is_seen_and_saved_at_once(meet: Meet) -> None:
     alice = meet("alice")
     alice.page.goto("/settings/appearance")

@@ -4,6 +4,7 @@ from webapp.conversations import broadcasts as rooms
 from webapp.conversations.seats import Seat
 from webapp.messages import changes, receipts, typing
 from webapp.messages.posting import Posted
+from webapp.sidebar import chat_typing
 
 
 def posted(seat: Seat, posted: Posted) -> None:
@@ -12,3 +13,4 @@ def posted(seat: Seat, posted: Posted) -> None:
         rooms.membership_changed(seat.room.id, seat.viewer.id)
     receipts.schedule_refresh(seat.room)
     typing.stopped(seat.room.id, seat.viewer)
+    chat_typing.stopped(seat)

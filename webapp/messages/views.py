@@ -25,6 +25,7 @@ from webapp.http.urls import path_for
 from webapp.messages import broadcasts, changes, page, posting, typing
 from webapp.messages.models import Changed, Message
 from webapp.messages.queries import PAGE_SIZE, first_since, get_row
+from webapp.sidebar import chat_typing
 from webapp.sidebar.layout import page_beside_or_fragment
 
 # Where the addresses in a message's tray lead, which are those of its room's page: `?edit=12`. Whole paths would cost
@@ -79,6 +80,7 @@ async def report_typing(request: Request) -> Response:
     await throttle(settings.RATE_SIGNAL, "typing", str(seat.viewer.id))
     seat.require_can_post()
     typing.started(seat.room.id, seat.viewer)
+    chat_typing.started(seat)
     return Response(status_code=204)
 
 

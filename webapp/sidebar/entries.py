@@ -78,7 +78,7 @@ class EntryFrames:
 
 
 def _rendered(entry: EntryRow, is_current: bool, sent: int = 0) -> str:
-    return render.fragment("sidebar/_entry.html", entry=entry, is_current=is_current, sent=sent).strip()
+    return render.fragment("sidebar/_entry.html", entry=entry, is_current=is_current, sent=sent, typed_in=()).strip()
 
 
 def waiting_frame(waiting: Waiting) -> Payload:

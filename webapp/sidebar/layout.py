@@ -16,6 +16,7 @@ from webapp.http.client import client
 from webapp.http.params import Page
 from webapp.http.urls import path_for
 from webapp.live import hub
+from webapp.sidebar.chat_typing import rooms_typed_in
 from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, contacts_digest, digest, list_entries
 
 EMPTY_FORM = {"name": "", "topic": "", "face": ""}
@@ -55,6 +56,7 @@ async def render_with_sidebar(
     stream = f"{streamed.path}/events?after={streamed.room.version}&" if streamed else f"{path_for('viewer_events')}?"
     defaults: dict[str, Any] = {
         "sidebar": shown,
+        "typed_in": rooms_typed_in(user.id, [entry.room_id for entry in shown]),
         "sidebar_page": page.number,
         "sidebar_more": page.has_more,
         "stream": stream + urlencode(query),

@@ -30,8 +30,8 @@ LONGEST_DIGEST = 40
 # Pages that come back after an upgrade load themselves again, so many milliseconds apart on average.
 RELOAD_MS = 10
 # What a page shows of its viewer's sidebar, and of all states what it does without where little is to be sent.
-SIDEBAR_STATES = frozenset({"entries", "online"})
-DISPENSABLE_STATES = frozenset({"people", "typing", "online"})
+SIDEBAR_STATES = frozenset({"entries", "online", "chat_typing"})
+DISPENSABLE_STATES = frozenset({"people", "typing", "online", "chat_typing"})
 # Who saves data gets what comes within so long in one piece.
 SAVE_DATA_INTERVAL_SECONDS = 2.0
 # The first bytes of an endless document: some browsers show nothing before a kilobyte has come.
