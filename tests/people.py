@@ -43,9 +43,9 @@ async def make_room(user: User, name: str, topic: str = "") -> Room:
     return await Room.get(id=(await opening.open_room(user, name, topic)).room.id)
 
 
-async def post_as(user: User, room: Room, body: str, nonce: str = "") -> Posted:
+async def post_as(user: User, room: Room, body: str, nonce: str = "", reply_to: int | None = None) -> Posted:
     """Post to a room, past its page."""
-    return await posting.post(await access.by_key(user, room.key), body, nonce)
+    return await posting.post(await access.by_key(user, room.key), body, nonce, reply_to)
 
 
 async def now(room: Room) -> Room:

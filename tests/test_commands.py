@@ -667,7 +667,7 @@ def signed_in_page(server: App, username: str, password: str, path: str) -> str:
 
 LOG = (
     "SELECT room_id, number, posted_version, message.version, author_id, message.created_at, continues, opens_day, "
-    "body, html "
+    "body, html, reply_to "
     "FROM message JOIN room ON room.id = room_id WHERE kind = 'public' ORDER BY room_id, number"
 )
 ROOMS = "SELECT id, version, last_number, last_at, member_count FROM room WHERE kind = 'public' ORDER BY id"
@@ -690,10 +690,13 @@ def check_demo(rooms: list[tuple[Any, ...]], log: list[tuple[Any, ...]], members
             is_same_day = last is not None and last[5].date() == at.date()
             assert bool(opens_day) is not is_same_day
             is_near = last is not None and timedelta(0) <= at - last[5] < GROUPING_WINDOW
-            assert bool(continues) is bool(is_same_day and is_near and last and last[4] == author)
+            reply_to = message[10]
+            assert bool(continues) is bool(is_same_day and is_near and last and last[4] == author and not reply_to)
+            assert not reply_to or messages[reply_to - 1][4] != author
             assert last is None or at >= last[5]
             last = message
     assert len(logs[0]) == len(log) // 2
+    assert any(message[10] for message in logs[0])
     assert max(at for *_, at, _ in rooms) <= datetime.now(UTC)
 
 

@@ -34,6 +34,8 @@ MOST = {
     "a post": 6,
     "a post by script": 7,  # which is answered with the message
     "a post in a chat": 7,
+    "an answer": 6,
+    "an edit of what is answered": 8,
     "sixteen posts at once": 4,
     "the lobby": 6,
     "the list of rooms": 4,  # one of them who is there now
@@ -206,6 +208,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.db import sql
     from webapp.live import Reader, hub
     from webapp.messages import changes, posting
+    from webapp.messages.models import Message
     from webapp.messages.queries import list_after
     from webapp.people.directory import CHANNEL, directory
     from webapp.presence.models import Visit
@@ -233,8 +236,12 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         answer = await client.post(f"{room.path}/messages", data=form, headers={"HX-Request": "true"})
         assert answer.status_code == 200, answer.text
 
-    async def post(room: Room) -> None:
-        answer = await client.post(f"{room.path}/messages", data={"body": "Hello", "nonce": ""})
+    async def post(room: Room, **fields: str) -> None:
+        answer = await client.post(f"{room.path}/messages", data={"body": "Hello", "nonce": "", **fields})
+        assert answer.status_code == 303, answer.text
+
+    async def edit(number: int) -> None:
+        answer = await client.post(f"{room.path}/messages/{number}/edit", data={"body": "Better"})
         assert answer.status_code == 303, answer.text
 
     async def post_many() -> None:
@@ -260,6 +267,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     await get(room.path)  # whatever is read once in the life of a process
     await Membership.filter(user_id=first.id, room_id=room.id).update(read_number=room.last_number - 3)
     middle = room.last_number // 2
+    await Message.filter(room_id=room.id, number=7).update(author_id=first.id)
     works: dict[str, Callable[[], Awaitable[object]]] = {
         "the room page with unread messages": lambda: get(room.path),
         "the room page": lambda: get(room.path),
@@ -273,6 +281,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a post": lambda: post(room),
         "a post by script": post_by_script,
         "a post in a chat": lambda: post(chat),
+        "an answer": lambda: post(room, reply_to="7"),
+        "an edit of what is answered": lambda: edit(7),
         "sixteen posts at once": post_many,
         "the lobby": lambda: get("/lobby"),
         "the list of rooms": lambda: get("/rooms"),
@@ -371,7 +381,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.last_number_at, room.id, room.version - 10),
         (messages.first_since, room, datetime.now(UTC) - timedelta(days=3)),
         (messages.list_after, room, room.last_number // 2, 100),
-        (messages.stored_before, room.id, room.last_number // 2, [(user.id, "a nonce"), (other.id, "another")]),
+        (messages.stored_before, room.id, [room.last_number // 2, 3], [(user.id, "a nonce"), (other.id, "another")]),
         (strangers.company_in, [room.id, chat.id]),
         (strangers.count_waiting,),
         (strangers.seconds_waiting_by_mask, [1, 2, 3]),

@@ -17,7 +17,9 @@ from webapp.messages.posting import Draft, Posted
 from webapp.relationships.queries import friendship_between
 
 
-async def post_first(author: Viewer, other: ProfileRow, typed: str, nonce: str) -> tuple[Seat, Posted]:
+async def post_first(
+    author: Viewer, other: ProfileRow, typed: str, nonce: str, reply_to: int | None = None
+) -> tuple[Seat, Posted]:
     """
     Post to the one chat of two people, which the first message creates; raise Invalid, NotFound and Forbidden.
 
@@ -27,7 +29,7 @@ async def post_first(author: Viewer, other: ProfileRow, typed: str, nonce: str) 
         seat = await direct.between(author, other)
         if not seat.room.key:
             seat = await direct.ignored_by(author, other) or seat
-        draft = Draft.validated(seat, typed, nonce)
+        draft = Draft.validated(seat, typed, nonce, reply_to)
         if seat.room.key:
             return seat, await posting.submit(draft)
         is_request = author.id != other.id and await _must_ask(author, other)

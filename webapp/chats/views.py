@@ -35,7 +35,7 @@ async def chat(request: Request) -> Response:
 
 async def post_first(request: Request) -> Response:
     """Post the first message to a person, which creates the chat of the two."""
-    form = await read_form(request, "body", "nonce", "framed")
+    form = await read_form(request, "body", "nonce", "framed", "reply_to")
     request.scope[FIND_SEAT] = _find_seat
     try:
         user = require_account(request)
@@ -45,7 +45,8 @@ async def post_first(request: Request) -> Response:
         if not seat.room.key:
             # A sender of very many first messages does not know their recipients.
             await throttle(settings.RATE_FRIEND, "chat", str(user.id))
-        seat, posted = await first_message.post_first(user, other, form["body"], form["nonce"])
+        reply_to = page.reply_to(form)
+        seat, posted = await first_message.post_first(user, other, form["body"], form["nonce"], reply_to)
     except (Problem, *engine.DOWN) as problem:
         return await page.refuse_post(request, problem, form)
     broadcasts.posted(seat, posted)

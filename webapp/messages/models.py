@@ -65,6 +65,10 @@ class Message(Model):
     edited_at = fields.DatetimeField(null=True)
     removed_at = fields.DatetimeField(null=True)
     nonce = fields.CharField(32, null=True)
+    # The number of the message in the same room that this one answers.
+    reply_to = fields.BigIntField(null=True)
+    # When the words last changed, 0 for never: a change of what is quoted takes a new version too.
+    edited_version = fields.BigIntField(default=0, db_default=0)
 
     room_id: int
     author_id: int | None
@@ -72,8 +76,8 @@ class Message(Model):
     class Meta:
         table = "message"
         unique_together = (("room", "number"), ("room", "author", "nonce"))
-        # The last: what one author wrote in one room, in order.
-        indexes = (("room_id", "version"), ("author_id", "room_id", "number"))
+        # The third: what one author wrote in one room, in order.
+        indexes = (("room_id", "version"), ("author_id", "room_id", "number"), ("room_id", "reply_to"))
 
     # Changing.
 
@@ -90,8 +94,8 @@ class Message(Model):
         """
         Change the words; the room's new version, or the old one when nothing changed. Raises Invalid and NotFound.
 
-        `began_at` is the version of the words that the edit began from, None where that is not known; raises Changed
-        when the message has others by now.
+        `began_at` is the version of the message that the edit began from, None where that is not known; raises Changed
+        when it has other words by now.
         """
         body = validate_body(body)
         if body == self.body:
@@ -112,10 +116,11 @@ class Message(Model):
         async def write() -> int:
             version, last_number = await Message._advance(self.room_id, int(is_removal))
             there = Message.filter(id=self.id, removed_at=None)
-            # Only words take a version: posting, editing, removing.
-            same = there if began_at is None else there.filter(version=began_at)
-            if not await same.update(version=version, **values):
+            same = there if began_at is None else there.filter(edited_version__lte=began_at)
+            if not await same.update(version=version, edited_version=version, **values):
                 raise Changed if await there.exists() else NotFound(_("This message has been removed."))
+            # Each answer quotes it: they change with it, in the same frame.
+            await Message.filter(room_id=self.room_id, reply_to=self.number, removed_at=None).update(version=version)
             if self.number == last_number:
                 line = first_line(str(values["html"]), LINE_LENGTH)
                 await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)

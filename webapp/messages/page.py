@@ -25,6 +25,7 @@ from webapp.messages import receipts, rendering
 from webapp.messages.models import new_nonce
 from webapp.messages.posting import Posted
 from webapp.messages.queries import PAGE_SIZE, MessageRow, list_page
+from webapp.messages.rendering import NOTHING_HIDDEN, Hidden
 from webapp.presence.last_seen import last_seen_for
 from webapp.presence.queries import presence_in
 from webapp.presence.tracker import tracker
@@ -67,7 +68,7 @@ async def show(request: Request, seat: Seat) -> Response:
 
 async def _show_earlier(request: Request, seat: Seat, before: int) -> Response:
     messages = await list_page(seat.room, before)
-    hidden = await hidden_numbers(seat, messages)
+    hidden = await hidden_in(seat, messages)
     log = rendering.render_log(seat.room, messages, hidden=hidden, save_data=client(request).save_data)
     return responses.fragment_response(
         "messages/_earlier.html", room_path=seat.path, messages=messages, earlier=_earlier(messages), log=log
@@ -117,7 +118,7 @@ async def page_context(
 ) -> PageContext:
     """Return what the page shows, with an empty composer; `new` is the first message since the last visit, or 0."""
     room = seat.room
-    hidden = await hidden_numbers(seat, messages, opened=number_in_query(request, "around"))
+    hidden = await hidden_in(seat, messages, opened=number_in_query(request, "around"))
     last = messages[-1].number if messages else 0
     has_people = seat.is_live and "people" in seat.kind.states
     return {
@@ -141,10 +142,15 @@ async def page_context(
     }
 
 
-async def hidden_numbers(seat: Seat, messages: list[MessageRow], opened: int | None = None) -> set[int]:
-    """Return the numbers of messages by people whom the viewer blocked, but for one that its link has opened."""
+async def hidden_in(seat: Seat, messages: list[MessageRow], opened: int | None = None) -> Hidden:
+    """Return what is by people whom the viewer blocked, but for a message that its link has opened."""
     blocked = [] if seat.kind.is_between_two else await blocked_codes(seat.viewer)
-    return {row.number for row in messages if row.author_code in blocked and row.number != opened}
+    if not blocked:
+        return NOTHING_HIDDEN
+    return Hidden(
+        frozenset(row.number for row in messages if row.author_code in blocked and row.number != opened),
+        frozenset(row.number for row in messages if row.quote and row.quote.author_code in blocked),
+    )
 
 
 def _earlier(messages: list[MessageRow]) -> int:
@@ -160,6 +166,11 @@ def number_in_query(request: Request, name: str) -> int | None:
     if not 0 < number < MAX_NUMBER:
         raise NotFound(NO_MESSAGE)
     return number
+
+
+def reply_to(form: Mapping[str, str]) -> int | None:
+    """Return the number of what a post answers, None for a plain message; 0 where there is no such number."""
+    return whole(form["reply_to"], 0, MAX_NUMBER) if form["reply_to"] else None
 
 
 async def mark_read(seat: Seat) -> None:

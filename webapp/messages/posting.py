@@ -12,7 +12,7 @@ from webapp.conversations.models import LINE_LENGTH, Membership
 from webapp.conversations.seats import MEMBER, RoomRow, Seat
 from webapp.core import text
 from webapp.core.clock import to_site_time
-from webapp.core.errors import NotFound, Problem
+from webapp.core.errors import Invalid, NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import sql
 from webapp.db.group_commit import GroupCommit, RetryWithout
@@ -23,8 +23,15 @@ from webapp.messages.queries import StoredRow, stored_before
 GROUPING_WINDOW = timedelta(minutes=5)
 
 
-# What is stored, by author and nonce.
-_Known = dict[tuple[int | None, str | None], StoredRow]
+ORIGINAL_NOT_FOUND = _("The message that you answer is not in this room.")
+
+
+class _Before(NamedTuple):
+    """What is stored that matters to posts: the last message, what has their nonces, which originals are there."""
+
+    last: StoredRow | None
+    known: dict[tuple[int | None, str | None], StoredRow]
+    originals: set[int]
 
 
 class NewRow(NamedTuple):
@@ -42,6 +49,7 @@ class NewRow(NamedTuple):
     created_at: datetime
     removed_at: None
     nonce: str
+    reply_to: int | None
 
 
 class Posted(NamedTuple):
@@ -59,13 +67,16 @@ class Draft(NamedTuple):
     body: str
     html: str
     nonce: str
+    reply_to: int | None
 
     @classmethod
-    def validated(cls, seat: Seat, typed: str, nonce: str) -> "Draft":
-        """Return what was typed as it is stored; raise Invalid."""
+    def validated(cls, seat: Seat, typed: str, nonce: str, reply_to: int | None = None) -> "Draft":
+        """Return what was typed as it is stored; raise Invalid, also where no message can have that number."""
+        if reply_to is not None and not 0 < reply_to <= seat.room.last_number:
+            raise Invalid(reply_to=ORIGINAL_NOT_FOUND)
         body = validate_body(typed)
         html = render_markdown(body) if seat.kind.formats_markdown else render_plain(body)
-        return cls(seat, body, html, text.clean_line(nonce)[:32] or new_nonce())
+        return cls(seat, body, html, text.clean_line(nonce)[:32] or new_nonce(), reply_to)
 
     @property
     def room_id(self) -> int:
@@ -81,9 +92,9 @@ class Draft(NamedTuple):
         return self.author_id, self.nonce
 
 
-async def post(seat: Seat, typed: str, nonce: str) -> Posted:
+async def post(seat: Seat, typed: str, nonce: str, reply_to: int | None = None) -> Posted:
     """Store a message and take the room's next version and number; raise Problem. Who is not in the room joins."""
-    return await submit(Draft.validated(seat, typed, nonce))
+    return await submit(Draft.validated(seat, typed, nonce, reply_to))
 
 
 async def submit(draft: Draft) -> Posted:
@@ -117,8 +128,8 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
     first = Posted(room.version - len(drafts) + 1, room.last_number - len(drafts) + 1, is_repeat=False)
     now = datetime.now(UTC)  # under the lock: the order of the numbers is that of the times
     last: NewRow | StoredRow | None
-    last, known = await _previous_and_known(drafts, first.number)
-    drafts = _without_repeats(drafts, known)
+    before = await _stored_before(drafts, first.number)
+    last, drafts = before.last, _without_repeats(drafts, before)
     posted = [Posted(first.version + place, first.number + place, is_repeat=False) for place in range(len(drafts))]
     await _admit(room, drafts, posted)
     messages: list[NewRow] = []
@@ -152,25 +163,34 @@ async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:
     return replace(newest.seat.room, **dict(row) | {"kind": kinds.of_stored(row["kind"]), "locked_at": locked_at})
 
 
-async def _previous_and_known(drafts: Sequence[Draft], number: int) -> tuple[StoredRow | None, _Known]:
-    """Return the message before this number, and those that the authors have sent with these nonces."""
-    stored = await stored_before(drafts[0].room_id, number - 1, [draft.identity for draft in drafts])
+async def _stored_before(drafts: Sequence[Draft], number: int) -> _Before:
+    """Return what is stored of the message before this number, the drafts' nonces, and what they answer."""
+    originals = {draft.reply_to for draft in drafts if draft.reply_to}
+    identities = [draft.identity for draft in drafts]
+    stored = await stored_before(drafts[0].room_id, [number - 1, *originals], identities)
     last = next((row for row in stored if row.number == number - 1), None)
-    return last, {(row.author_id, row.nonce): row for row in stored}
+    there = {row.number for row in stored if row.number in originals and not row.removed_at}
+    return _Before(last, {(row.author_id, row.nonce): row for row in stored}, there)
 
 
-def _without_repeats(drafts: Sequence[Draft], known: _Known) -> list[Draft]:
-    """Those whose nonce is known with the same body have been stored before: the first one counts."""
-    rows = [known.get(draft.identity) for draft in drafts]
+def _without_repeats(drafts: Sequence[Draft], before: _Before) -> list[Draft]:
+    """
+    Return the drafts that are no repeats; what answers a message that was removed meanwhile is a plain message.
+
+    Those whose nonce is known with the same body, and the same original, have been stored before: the first counts.
+    """
+    rows = [before.known.get(draft.identity) for draft in drafts]
+    plain = [draft if draft.reply_to in before.originals else draft._replace(reply_to=None) for draft in drafts]
     repeats = {
         place: Posted(row.version, row.number, is_repeat=True)
         for place, (draft, row) in enumerate(zip(drafts, rows, strict=True))
-        if row and row.body == draft.body
+        # Its original may have been removed before the first was stored, or since.
+        if row and row.body == draft.body and row.reply_to in (draft.reply_to, plain[place].reply_to)
     }
     if repeats:
         raise RetryWithout(repeats)
     # The browser's back button revived a form that was used: another text is another message.
-    return [draft._replace(nonce=new_nonce()) if row else draft for draft, row in zip(drafts, rows, strict=True)]
+    return [draft._replace(nonce=new_nonce()) if row else draft for draft, row in zip(plain, rows, strict=True)]
 
 
 async def _admit(room: RoomRow, drafts: Sequence[Draft], posted: Sequence[Posted]) -> None:
@@ -201,8 +221,8 @@ def _message(draft: Draft, posted: Posted, now: datetime, last: NewRow | StoredR
     is_same_day = last is not None and to_site_time(last.created_at).date() == to_site_time(now).date()
     return NewRow(
         draft.room_id, posted.number, posted.version, posted.version, draft.author_id, draft.body, draft.html,
-        continues=is_same_day and _continues(last, draft.author_id, now), opens_day=not is_same_day,
-        created_at=now, removed_at=None, nonce=draft.nonce,
+        continues=is_same_day and not draft.reply_to and _continues(last, draft.author_id, now),
+        opens_day=not is_same_day, created_at=now, removed_at=None, nonce=draft.nonce, reply_to=draft.reply_to,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -12,9 +12,25 @@ from webapp.conversations.seats import RoomRow
 from webapp.core.clock import format_time, to_site_time
 from webapp.core.i18n import Text
 from webapp.db import sql
+from webapp.messages.markdown import first_line
 
 PAGE_SIZE = 50
 MAX_CHANGES = 500
+QUOTE_LENGTH = 80
+
+
+class Quote(NamedTuple):
+    """What a message answers, as it is now: nothing of it is copied. It is empty where that was removed, or deleted."""
+
+    number: int
+    author_code: str
+    author_name: Text
+    text: str
+    is_removed: bool
+
+    @property
+    def hue(self) -> int:
+        return Avatar.of(str(self.author_name), self.author_code).hue
 
 
 class MessageRow(NamedTuple):
@@ -36,6 +52,7 @@ class MessageRow(NamedTuple):
     author_name: Text
     author_picture: str | None
     author_is_admin: bool
+    quote: Quote | None
 
     @property
     def path(self) -> str:
@@ -58,12 +75,15 @@ class MessageRow(NamedTuple):
         return to_site_time(self.created_at).date()
 
 
-# The columns of `message_from`, in their order.
+# The columns of `message_from`, in their order: of a message, of its author, of what it answers, and of who said that.
 MESSAGES = """
 SELECT message.room_id, message.number, message.posted_version, message.version, message.html, message.continues,
     message.opens_day, message.created_at, message.edited_at, message.removed_at,
-    author.code, author.display_name, author.picture, author.is_admin
-FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
+    author.code, author.display_name, author.picture, author.is_admin,
+    message.reply_to, said.html, said.removed_at, speaker.code, speaker.display_name
+FROM message LEFT JOIN "user" AS author ON author.id = message.author_id
+    LEFT JOIN message AS said ON said.room_id = message.room_id AND said.number = message.reply_to
+    LEFT JOIN "user" AS speaker ON speaker.id = said.author_id WHERE"""
 
 
 # How stored links end. They lead away from the conversation, which stays open beside what they lead to.
@@ -81,7 +101,15 @@ def message_from(row: Iterable[object], room_path: str) -> MessageRow:
             values[place] = datetime.fromisoformat(str(values[place]))
     if values[11] is None:
         values[11], values[12] = "", DELETED_ACCOUNT
+    values[15:] = [_quote(*values[15:]) if values[15] else None]
     return MessageRow._make(values)
+
+
+def _quote(number: Any, html: Any, removed_at: object, code: Any, name: Any) -> Quote:
+    if html is None or removed_at:
+        return Quote(number, "", "", "", is_removed=True)
+    text = first_line(html, QUOTE_LENGTH)
+    return Quote(number, code or "", name if code else DELETED_ACCOUNT, text, is_removed=False)
 
 
 async def _messages(room: RoomRow, where: str, *values: object) -> list[MessageRow]:
@@ -175,16 +203,17 @@ class StoredRow(NamedTuple):
     nonce: str | None
     created_at: datetime
     removed_at: datetime | None
+    reply_to: int | None
 
 
-async def stored_before(room_id: int, number: int, sent: Sequence[tuple[int, str]]) -> list[StoredRow]:
-    """Return the message of that number, and those that these authors have sent with these nonces."""
+async def stored_before(room_id: int, numbers: Sequence[int], sent: Sequence[tuple[int, str]]) -> list[StoredRow]:
+    """Return the messages of these numbers, and those that these authors have sent with these nonces."""
     # The room with each of them: by anything shorter SQLite would read the whole room.
     theirs = " OR room_id = ? AND author_id = ? AND nonce = ?" * len(sent)
     rows = await sql.fetch_inline(
-        "SELECT number, version, author_id, body, nonce, created_at, removed_at FROM message "
-        f"WHERE room_id = ? AND number = ?{theirs}",
-        room_id, number, *(value for author_id, nonce in sent for value in (room_id, author_id, nonce)),
+        "SELECT number, version, author_id, body, nonce, created_at, removed_at, reply_to FROM message "
+        f"WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}){theirs}",
+        room_id, *numbers, *(value for author_id, nonce in sent for value in (room_id, author_id, nonce)),
     )  # fmt: skip
     stored = map(StoredRow._make, rows)
     return [row._replace(created_at=sql.from_db(row.created_at)) for row in stored]

@@ -1,7 +1,7 @@
 """What pages show of a room's log: its newest messages, read once for all who look, and each message, rendered once."""
 
-from collections.abc import Callable, Collection, Hashable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from typing import NamedTuple, TypeVar
 
 from cachetools import TTLCache
 from markupsafe import Markup
@@ -19,6 +19,16 @@ MAX_BYTES = 8_000_000
 LIFETIME_SECONDS = 30.0
 
 V = TypeVar("V")
+
+
+class Hidden(NamedTuple):
+    """The numbers of messages whose authors the viewer has blocked, and of those that answer such authors."""
+
+    messages: frozenset[int] = frozenset()
+    quotes: frozenset[int] = frozenset()
+
+
+NOTHING_HIDDEN = Hidden()
 
 
 class Caches:
@@ -50,19 +60,19 @@ def render_log(
     room: RoomRow,
     lines: list[MessageRow],
     new: int = 0,
-    hidden: Collection[int] = (),
+    hidden: Hidden = NOTHING_HIDDEN,
     save_data: bool = False,
     is_text: bool = False,
 ) -> Markup:
     """
     The messages as they stand in a log, in the language that is spoken.
 
-    `new` is the number of the first that came since the viewer's last visit, `hidden` has those by people whom they
+    `new` is the number of the first that came since the viewer's last visit, `hidden` has what is by people whom they
     have blocked, `save_data` leaves out the pictures, and `is_text` is for browsers that show nothing but text.
     """
     ends = (lines[0].number, lines[-1].number) if lines else ()
     looks = save_data, is_text, i18n.current_language().code
-    key = room.path, room.version, ends, new, frozenset(hidden), looks
+    key = room.path, room.version, ends, new, hidden, looks
     if (html := caches().logs.get(key)) is None:
         items = _items(room, lines, new, hidden, save_data, is_text)
         html = caches().logs[key] = Markup("\n").join(items)
@@ -70,14 +80,13 @@ def render_log(
 
 
 def _items(
-    room: RoomRow, lines: list[MessageRow], new: int, hidden: Collection[int], save_data: bool, is_text: bool
+    room: RoomRow, lines: list[MessageRow], new: int, hidden: Hidden, save_data: bool, is_text: bool
 ) -> Iterator[Markup]:
     for line in lines:
         if line.number == new:
             yield Markup(render.fragment("messages/_new.html"))  # noqa: S704
-        yield render_message(
-            line, room.kind.allows_editing, line.number in hidden, save_data=save_data, is_text=is_text
-        )
+        hides = {"is_hidden": line.number in hidden.messages, "hides_quote": line.number in hidden.quotes}
+        yield render_message(line, room.kind.allows_editing, **hides, save_data=save_data, is_text=is_text)
 
 
 def render_message(
@@ -87,6 +96,7 @@ def render_message(
     save_data: bool = False,
     is_again: bool = False,
     is_text: bool = False,
+    hides_quote: bool = False,
 ) -> Markup:
     """
     One message, in the language that is spoken.
@@ -94,12 +104,13 @@ def render_message(
     `is_again` marks what replaces an earlier form of it in an endless document.
     """
     author = line.author_code, line.author_name, line.author_picture, bool(line.author_is_admin)
-    looks = is_changeable, is_hidden, save_data, is_again, is_text, i18n.current_language().code
-    key = line.path, line.version, author, looks, line.room_id
+    looks = is_changeable, is_hidden, save_data, is_again, is_text, hides_quote, i18n.current_language().code
+    key = line.path, line.version, author, looks, line.room_id, line.quote
     if (html := caches().messages.get(key)) is None:
         head, tail = _before_last_line_ends(line.html)
         how = {"is_changeable": is_changeable, "is_hidden": is_hidden, "save_data": save_data, "is_again": is_again}
         said = {"head": head, "tail": tail, "is_emoji": f'class="{LARGE}"' in line.html, "is_text": is_text}
+        said["hides_quote"] = hides_quote
         made = render.fragment("messages/_message.html", message=line, **how, **said)
         html = caches().messages[key] = Markup(made.strip())  # noqa: S704
     return html
@@ -115,10 +126,14 @@ def clear(code: str) -> None:
     """
     Drop what shows this person, who has another name or picture or was deleted.
 
-    Single messages stay: they are found by their author's name and picture.
+    Single messages stay: they are found by the name and picture of their author, and of whom they answer.
     """
-    _drop(caches().newest, lambda page: any(line.author_code == code for line in page[1]))
+    _drop(caches().newest, lambda page: any(code in _people_in(line) for line in page[1]))
     _drop(caches().logs, lambda html: f'data-author="{code}"' in html)
+
+
+def _people_in(line: MessageRow) -> tuple[str, ...]:
+    return (line.author_code, line.quote.author_code) if line.quote else (line.author_code,)
 
 
 def _drop(cache: TTLCache[Hashable, V], is_stale: Callable[[V], bool]) -> None:

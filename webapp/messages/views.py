@@ -56,7 +56,7 @@ async def messages(request: Request) -> Response:
 
 
 async def post(request: Request) -> Response:
-    form = await read_form(request, "body", "nonce", "framed", "author")
+    form = await read_form(request, "body", "nonce", "framed", "author", "reply_to")
     try:
         seat = await access.for_posting(request)
         # Script says who wrote it, and sends what waited: another person may have signed in meanwhile.
@@ -65,7 +65,7 @@ async def post(request: Request) -> Response:
         await throttle(settings.RATE_POST, "post", str(seat.viewer.id))
         # Those who post at the same moment run in step: what forty do one after the other stays in its caches.
         await asyncio.sleep(0)
-        posted = await posting.post(seat, form["body"], form["nonce"])
+        posted = await posting.post(seat, form["body"], form["nonce"], page.reply_to(form))
     except (Problem, *engine.DOWN) as error:
         return await page.refuse_post(request, error, form)
     broadcasts.posted(seat, posted)
@@ -108,7 +108,9 @@ async def permalink(request: Request) -> Response:
 
 async def _lead_to(request: Request, seat: Seat, number: int) -> Response:
     row = await get_row(seat.room, number)
-    is_elsewhere = number <= seat.room.last_number - PAGE_SIZE or await page.hidden_numbers(seat, [row] if row else [])
+    is_elsewhere = (
+        number <= seat.room.last_number - PAGE_SIZE or (await page.hidden_in(seat, [row] if row else [])).messages
+    )
     at = f"?around={number}" if is_elsewhere else page.cache_buster(request, seat.room.version)
     return responses.see_other(f"{seat.path}{at}#message-{seat.room.id}-{number}")
 

@@ -1,7 +1,8 @@
 """The logs of the sample data, as if each message had been posted."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 
 from webapp.cli.demo.rows import Row, batches, write_rows
@@ -14,13 +15,18 @@ from webapp.messages.posting import GROUPING_WINDOW
 _html = cache(render_markdown)  # sentences come again
 
 
+# Of so many messages one answers what was said so many before it.
+REPLY_INTERVAL, REPLY_DISTANCE = 8, 3
+
 # Author, words and time of a message.
 Said = tuple[int, str, datetime]
 
 
 async def write_log(room_id: int, said: Iterator[Said], on_written: Callable[[int], object] = id) -> None:
     """Write the log of an empty room, a batch at a time; `on_written` hears how many messages each had."""
-    columns = "room_id, number, posted_version, version, author_id, body, html, continues, opens_day, created_at"
+    columns = (
+        "room_id, number, posted_version, version, author_id, body, html, continues, opens_day, reply_to, created_at"
+    )
 
     async def write(batch: list[Row]) -> None:
         _, number, _, _, author, _, html, *_, last_at = batch[-1]
@@ -37,8 +43,20 @@ async def write_log(room_id: int, said: Iterator[Said], on_written: Callable[[in
 
 def _messages(room_id: int, said: Iterator[Said]) -> Iterator[Row]:
     last_author, last_at = 0, None
+    recent = deque[tuple[int, datetime]](maxlen=REPLY_DISTANCE)
     for number, (author, body, at) in enumerate(said, 1):
         is_same_day = last_at is not None and to_site_time(last_at).date() == to_site_time(at).date()
-        continues = is_same_day and author == last_author and last_at is not None and at - last_at < GROUPING_WINDOW
-        yield room_id, number, number, number, author, body, _html(body), continues, not is_same_day, at
+        reply_to = (
+            number - REPLY_DISTANCE if number % REPLY_INTERVAL == 0 and _is_answered(recent, author, at) else None
+        )
+        is_close = author == last_author and last_at is not None and at - last_at < GROUPING_WINDOW
+        continues = is_same_day and is_close and not reply_to
+        yield room_id, number, number, number, author, body, _html(body), continues, not is_same_day, reply_to, at
         last_author, last_at = author, at
+        recent.append((author, at))
+
+
+def _is_answered(recent: deque[tuple[int, datetime]], author: int, at: datetime) -> bool:
+    """Return whether the first of these messages is by another author, in the same conversation."""
+    first_author, first_at = recent[0] if len(recent) == REPLY_DISTANCE else (author, at)
+    return first_author != author and at - first_at < timedelta(minutes=30)
