@@ -5,7 +5,7 @@ from limits import parse
 
 from tests.conftest import Person
 from tests.page import Page, words
-from tests.people import befriend, chat_of, who, write
+from tests.people import befriend, chat_of, make_room, who, write
 from webapp import settings
 from webapp.conversations.models import Room
 from webapp.relationships.models import Block
@@ -57,3 +57,21 @@ async def test_between_friends_nothing_waits(alice: Person, charlie: Person) -> 
     await befriend(alice, charlie)
     path = (await write(alice, charlie)).headers["location"].partition("#")[0]
     assert "This is a request" not in words(await alice.get(path))
+
+
+async def test_the_field_at_the_side_is_offered_the_first_of_each_as_entries(alice: Person, charlie: Person) -> None:
+    for number in range(7):
+        await make_room(who(alice), f"Chess {number}", "The royal game")
+    found = Page(await alice.get("/search?q=ch&suggest=1", HX_Request="true"))
+    assert found.texts("p") == ["6 found"]
+    assert len(found.all("a.entry")) == 6
+    assert found.all("a.entry")[0].attributes["href"] == f"/chat/{who(charlie).code}"
+    assert {link.attributes["href"] for link in found.all("a.entry")[1:]} < {f"/rooms/chess-{n}" for n in range(7)}
+    assert not Page(await alice.get("/search?q=ch&suggest=1", HX_Request="true")).all("#sidebar")
+    assert Page(await alice.get("/search?q=ch&suggest=1")).all("#sidebar"), "whoever follows it gets a page"
+
+
+async def test_the_field_at_the_side_says_that_nothing_was_found(alice: Person) -> None:
+    found = words(await alice.get("/search?q=xyz&suggest=1", HX_Request="true"))
+    assert "0 found" in found
+    assert "Nothing was found." in found

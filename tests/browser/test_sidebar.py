@@ -75,6 +75,51 @@ def test_who_types_in_a_chat_stands_over_its_last_line_for_a_while(meet: Meet) -
     assert not entry.get_by_text("is typing").count()
 
 
+def test_the_field_at_the_side_offers_what_is_found_to_keyboard_and_mouse(meet: Meet) -> None:
+    alice, _ = meet("alice"), meet("quincy")
+    tea, quilts = (alice.make_room(name) for name in ("Tea", "Quilts"))
+    alice.open(tea)
+    field, found = alice.page.locator("#find"), alice.page.locator("#suggestions a")
+    with alice.page.expect_response("**/search?suggest=1&q=qu") as answer:
+        field.press_sequentially("qu")
+    assert answer.value.ok
+    found.nth(1).wait_for()
+    assert found.locator(".entry__name").all_inner_texts() == ["quincy", "Quilts"]
+    alice.page.locator("#sidebar [role=status]", has_text="2 found").wait_for()
+    field.press("ArrowDown")
+    alice.page.keyboard.press("ArrowDown")
+    assert found.nth(1).evaluate("link => link == document.activeElement")
+    alice.page.keyboard.press("ArrowUp")
+    alice.page.keyboard.press("ArrowUp")
+    assert field.evaluate("field => field == document.activeElement")
+    alice.page.keyboard.press("Tab")
+    alice.page.keyboard.press("Escape")
+    found.first.wait_for(state="detached")
+    assert field.evaluate("field => field == document.activeElement && field.value") == "qu"
+    field.press("i")
+    field.press("Backspace")
+    found.nth(1).click()
+    alice.page.wait_for_url(quilts)
+    alice.page.get_by_role("heading", name="Quilts").first.wait_for()
+    assert field.input_value() == ""
+    assert not found.count()
+    field.press_sequentially("quincy")
+    found.first.wait_for()
+    alice.page.locator("#main").click()
+    found.first.wait_for(state="detached")
+    with alice.page.expect_navigation(url="**/search?q=quincy"):
+        field.press("Enter")
+
+
+def test_without_script_the_field_at_the_side_leads_to_what_is_found(meet: Meet) -> None:
+    alice = meet("alice", script=PLAIN)
+    alice.make_room("Quilts")
+    alice.page.goto("/rooms")
+    alice.page.locator("#find").fill("qu")
+    alice.page.locator("#find").press("Enter")
+    alice.page.locator("#main").get_by_role("link", name="Quilts").wait_for()
+
+
 def test_a_choice_of_colours_is_seen_and_saved_at_once(meet: Meet) -> None:
     alice = meet("alice")
     alice.page.goto("/settings/appearance")

@@ -22,7 +22,7 @@ from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.http.params import Page, choice, query
+from webapp.http.params import Page, choice, is_in_query, query
 from webapp.http.urls import path_for
 from webapp.people import queries
 from webapp.presence import broadcasts as presence
@@ -36,6 +36,8 @@ from webapp.sidebar.layout import render_with_sidebar
 
 MAX_QUERY_LENGTH = 60
 MAX_PEOPLE, MAX_ROOMS = 8, 12
+# Of each, below the field at the side.
+MAX_SUGGESTIONS = 5
 VISIBILITY_FIELDS = ("shows_receipts", "shows_typing")
 NO_PROBLEMS = {"found_by": "", "written_by": "", "shows_presence": ""}
 SUCCESS_MESSAGES = {"privacy": _("Saved.")}
@@ -76,7 +78,11 @@ async def people(request: Request) -> Response:
 
 
 async def search_everything(request: Request) -> Response:
-    """People, then rooms, with what is typed in their names; to script what was found alone."""
+    """
+    People, then rooms, with what is typed in their names; to script what was found alone.
+
+    `suggest` is said by the field at the side, below which the first of each stand.
+    """
     user = require_account(request)
     words = text.clean_line(query(request, "q"))[:MAX_QUERY_LENGTH]
     is_long_enough = is_searchable(words)
@@ -88,6 +94,9 @@ async def search_everything(request: Request) -> Response:
         "found": (await search(user, words))[:MAX_PEOPLE] if is_long_enough else [],
         "rooms": (await search_rooms(words))[:MAX_ROOMS] if is_long_enough else [],
     }
+    if client(request).is_fragment and is_in_query(request, "suggest"):
+        context |= {name: context[name][:MAX_SUGGESTIONS] for name in ("found", "rooms")}
+        return responses.fragment_response("people/_suggestions.html", **context)
     if client(request).is_fragment:
         return responses.fragment_response("people/_results.html", **context)
     return await render_with_sidebar(request, user, "people/search.html", **context)
