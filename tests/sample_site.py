@@ -173,6 +173,12 @@ def picks_emoji(reader: BrowserPerson, town: SampleSite) -> None:
             reader.page.locator(".emoji button").first.wait_for()
 
 
+def opens_acts(reader: BrowserPerson, town: SampleSite) -> None:
+    """What the owner can do about a person."""
+    visit(reader, f"{town.room}/people")
+    reader.page.locator(".row__more summary").nth(1).click()
+
+
 def is_refused(reader: BrowserPerson, town: SampleSite) -> None:
     reader.open(town.quiet)
     reader.text.fill("far too long " * 400)
@@ -285,6 +291,8 @@ LOOKS: dict[str, Look] = {
     "room-permalink": Look("amara", lambda reader, town: visit(reader, f"{town.long}/messages/60")),
     "room-settings": Look("amara", lambda reader, town: visit(reader, f"{town.room}/settings")),
     "room-settings-guest": Look("layla", lambda reader, town: visit(reader, f"{town.room}/settings")),
+    "room-people": Look("amara", lambda reader, town: visit(reader, f"{town.room}/people")),
+    "room-people-acts": Look("amara", opens_acts),
     "edit": Look("amara", lambda reader, town: visit(reader, f"{town.room}/messages/5/edit")),
     "more": Look("layla", lambda reader, town: visit(reader, f"{town.room}/messages/5/edit")),
     "chat": Look("layla", lambda reader, town: reader.open(town.chat)),

@@ -351,8 +351,8 @@ async def test_an_administrator_bears_a_mark_wherever_they_are_named(
     await bob.say(room, "Thanks")
     mark = re.compile(r'(\w+) <span class="message__role">Administrator</span>')
     assert mark.findall((await alice.get(room.path)).text) == ["Ada"]
-    members = (await alice.get(f"{room.path}/settings")).text
-    assert members.count('<span class="member__role">Administrator</span>') == 1
+    members = (await alice.get(f"{room.path}/people")).text
+    assert members.count('<span class="badge">Administrator</span>') == 1
     assert ">Administrator<" in (await alice.get(admin.user.path)).text
     assert ">Administrator<" not in (await alice.get(bob.user.path)).text
     # What was rendered before follows.

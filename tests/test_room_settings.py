@@ -8,20 +8,20 @@ import httpx2
 import pytest
 
 from tests.conftest import Person, bodies, person
-from tests.page import words
+from tests.page import Page, words
 from tests.people import make_room, now, roles, who
 from tests.readers import reader as open_reader
 from tests.room_acts import assert_counted, change, enter, kick, names, statuses
 from webapp.accounts.models import User
 from webapp.conversations import access, members
 from webapp.conversations.models import Membership, Room
-from webapp.conversations.queries import PAGE_SIZE
 from webapp.conversations.seats import KICKED, MEMBER, OWNER
 from webapp.core.errors import Forbidden, NotFound
 from webapp.live import hub
 from webapp.messages import posting
 from webapp.messages.models import Message
 from webapp.messages.retention import delete_closed_rooms
+from webapp.people.queries import PAGE_SIZE
 from webapp.rooms import settings_views
 
 # What the owner does, with the fields of the form. `who` is filled in with a member's code.
@@ -146,25 +146,27 @@ async def test_something_that_an_owner_cannot_do_is_said_so(alice: Person, room:
 async def test_members_see_the_members_without_the_owners_actions(
     alice: Person, bob: Person, charlie: Person, room: Room
 ) -> None:
-    assert 'value="kick"' in (await alice.get(f"{room.path}/settings")).text
+    assert 'value="kick"' in (await alice.get(f"{room.path}/people")).text
     for one in (bob, charlie):
-        page = await one.get(f"{room.path}/settings")
-        assert page.status_code == 200
-        assert "Alice owner" in words(page)
+        page, people = [await one.get(f"{room.path}/{name}") for name in ("settings", "people")]
+        assert (page.status_code, people.status_code) == (200, 200)
+        assert "Alice owner" in words(people)
         assert "What goes with what" in words(page)
-        assert set(re.findall(r'name="do" value="(\w+)"', page.text)) <= {"mute"}
+        assert set(re.findall(r'name="do" value="(\w+)"', page.text + people.text)) <= {"mute"}
 
 
 async def test_many_members_are_several_pages(alice: Person, room: Room) -> None:
     crowd = [await User.create_hashed(f"member{n:02}", f"Member {n:02}", "no hash", False) for n in range(PAGE_SIZE)]
     for one in crowd:
         await members.join(await access.by_key(one, room.key))
-    first = await alice.get(f"{room.path}/settings")
-    second = await alice.get(f"{room.path}/settings?page=2")
-    assert (first.text.count('class="member"'), second.text.count('class="member"')) == (PAGE_SIZE, 1)
-    assert f'href="{room.path}/settings?page=2">More people' in first.text
-    assert "More people" not in second.text
-    assert "Member 29" in words(second)
+    assert f'href="{room.path}/people"' in (await alice.get(f"{room.path}/settings")).text
+    first = await alice.get(f"{room.path}/people")
+    [following] = Page(first).all("a[rel=next]")
+    second = await alice.get(following.attributes["href"] or "")
+    assert len(Page(first).all("li.person")) == PAGE_SIZE
+    assert not Page(second).all("a[rel=next]")
+    # Bob, who is in the room besides, and Alice come before them.
+    assert Page(second).texts(".row__name")[-1] == "Member 29"
 
 
 # Topic.
@@ -410,7 +412,7 @@ async def test_leaving_and_being_sent_away_at_the_same_moment_counts_once(
 
 async def test_the_new_owner_owns_and_the_old_one_may_leave(alice: Person, bob: Person, room: Room) -> None:
     await change(alice, room, "hand_over", who=who(bob).code)
-    assert "Bob owner" in words(await alice.get(f"{room.path}/settings"))
+    assert "Bob owner" in words(await alice.get(f"{room.path}/people"))
     assert (await change(alice, room, "topic", topic="mine")).status_code == 403
     assert (await change(bob, room, "topic", topic="mine")).status_code == 303
     assert (await bob.post(f"{room.path}/leave")).status_code == 403

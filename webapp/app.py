@@ -50,6 +50,7 @@ from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation import views as moderation
 from webapp.ops import health, metrics, purge
 from webapp.people import directory as people_directory
+from webapp.people import room_views as room_people
 from webapp.people import views as people
 from webapp.people.directory import Directory, directory
 from webapp.presence import broadcasts as presence
@@ -114,6 +115,7 @@ routes = [
     #
     page("/search", people.search_everything, "search"),
     page("/people", people.people, "people"),
+    page("/rooms/{key}/people", room_people.room_people, "room_people"),
     page("/people/{code}", people.show, "person"),
     action("/people/{code}/block", people.block, "block"),
     action("/people/{code}/unblock", people.unblock, "unblock"),

@@ -141,17 +141,6 @@ async def leave_permanently(room_id: int, user: Person) -> bool:
     return await transaction.transact(write)
 
 
-async def page(room_id: int, number: int = 1) -> list[Membership]:
-    """Return the members, the owner first: a page and one more to show that there is."""
-    return (
-        await Membership.filter(room_id=room_id, role__not=KICKED)
-        .order_by("-role", "id")
-        .select_related("user")
-        .offset((number - 1) * PAGE_SIZE)
-        .limit(PAGE_SIZE + 1)
-    )
-
-
 async def kicked(room_id: int) -> list[Membership]:
     """Return the memberships of those who are kicked now."""
     found = Membership.filter(room_id=room_id, role=KICKED, kicked_until__gt=datetime.now(UTC))

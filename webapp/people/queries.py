@@ -1,4 +1,4 @@
-"""The directory: everybody who may be found, as one viewer may see them, in plain SQL."""
+"""The directory and the people of a room, as one viewer may see them, in plain SQL."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from webapp.accounts.queries import CODE_PATTERN, person_columns, person_from
 from webapp.accounts.viewer import EVERYONE, Person, PersonRow
+from webapp.conversations.seats import KICKED, RoomRow
 from webapp.db import sql
-from webapp.presence.queries import IS_ALIVE, is_online, shows_everyone
-from webapp.relationships.queries import not_blocked
+from webapp.presence.queries import IS_ALIVE, NO_ROOM, is_online, shows_everyone
+from webapp.relationships.queries import SEARCH_SECONDS, not_blocked
 
 PAGE_SIZE = 30
 # Those who are online stand first, the first of them by name; of a crowd so many open pages are looked at.
@@ -19,13 +20,16 @@ START = ("", "")
 
 
 class ListedRow(NamedTuple):
-    """A person in the directory: `is_online` as they show it to the viewer."""
+    """A person in a list: `is_online` as they show it to the viewer; the rest is of lists of a room's people."""
 
     person: PersonRow
     bio: str
     sort_name: str
     is_friend: bool
     is_online: bool
+    is_here: bool = False
+    # Empty for who reads the room and is no member.
+    role: str = ""
 
     @property
     def key(self) -> str:
@@ -44,13 +48,16 @@ _IS_FRIEND = (
     "UNION ALL SELECT low_id FROM friendship WHERE high_id = ? AND accepted_at IS NOT NULL)"
 )
 _SHOWS = f"({shows_everyone()} OR {_IS_FRIEND})"
-# Banned people, those who leave and guests are in no list, nor is anybody blocked either way.
+# The viewer's id is in them four times.
+_COLUMNS = f"""{person_columns()}, "user".bio, "user".sort_name,
+    {_IS_FRIEND} AS is_friend, {_SHOWS} AND {is_online()} AS is_online"""
+# Banned people, those who leave and guests are in no list, nor is anybody blocked either way: the time, then the
+# viewer's id four times.
+_NOT_BLOCKED = not_blocked('"user".id')
+_IS_LISTED = f'NOT "user".is_guest AND ("user".banned_until IS NULL OR "user".banned_until < ?) AND {_NOT_BLOCKED}'
 _LISTED = f"""
-SELECT {person_columns()}, "user".bio, "user".sort_name, {_IS_FRIEND} AS is_friend,
-    {_SHOWS} AND {is_online()} AS is_online
-FROM "user"
-WHERE "user".found_by = '{EVERYONE}' AND NOT "user".is_guest AND "user".id <> ?
-    AND ("user".banned_until IS NULL OR "user".banned_until < ?) AND {not_blocked('"user".id')} AND """
+SELECT {_COLUMNS} FROM "user"
+WHERE "user".found_by = '{EVERYONE}' AND "user".id <> ? AND {_IS_LISTED} AND """
 # By process, so that no visit is read of one that has died, and no more than so many.
 _ONLINE = (
     f'{_LISTED} "user".id IN (SELECT visit.user_id FROM process CROSS JOIN visit '
@@ -80,8 +87,69 @@ async def _listed(query: str, viewer: Person, *values: object) -> list[ListedRow
     return [_row(row) for row in rows]
 
 
-def _row(row: sql.Row) -> ListedRow:
-    return ListedRow(person_from(row), row["bio"], row["sort_name"], bool(row["is_friend"]), bool(row["is_online"]))
+def _row(row: sql.Row, is_here: bool = False, role: str = "") -> ListedRow:
+    flags = bool(row["is_friend"]), bool(row["is_online"])
+    return ListedRow(person_from(row), row["bio"], row["sort_name"], *flags, is_here, role)
+
+
+# The people of a room. Who is here is shown to everybody who reads it, as in its header; who is online, as elsewhere.
+# No more open pages are looked at than in the directory.
+_VISITS = "SELECT visit.user_id FROM process CROSS JOIN visit WHERE visit.process_id = process.id"
+_PRESENT = f"""
+SELECT {_COLUMNS}, there.is_here, COALESCE(membership.role, '') AS role
+FROM (SELECT user_id, MAX(is_here) AS is_here FROM (
+        SELECT user_id, 1 AS is_here FROM (
+            {_VISITS} AND {IS_ALIVE} AND visit.room_id = ? LIMIT {MAX_VISITS}) AS visitor
+        UNION ALL
+        SELECT user_id, 0 AS is_here FROM ({_VISITS} AND {IS_ALIVE} LIMIT {MAX_VISITS}) AS visitor
+    ) AS visitor GROUP BY user_id) AS there
+CROSS JOIN "user" LEFT JOIN membership ON membership.room_id = ? AND membership.user_id = "user".id
+WHERE "user".id = there.user_id AND "user".id <> ? AND "user".shows_presence AND {_IS_LISTED}
+    AND COALESCE(membership.role, '') <> '{KICKED}'
+    AND (there.is_here = 1 OR membership.role IS NOT NULL AND {_SHOWS})
+ORDER BY there.is_here DESC, "user".sort_name, "user".code LIMIT {MAX_ONLINE}"""
+# Of all members the page is chosen by name before anything else is read of them: of 5,000 it takes some milliseconds,
+# in a thread.
+_MEMBERS = f"""
+SELECT {_COLUMNS}, member.role FROM (
+    SELECT membership.user_id, membership.role FROM membership CROSS JOIN "user"
+    WHERE membership.room_id = ? AND membership.role <> '{KICKED}' AND "user".id = membership.user_id
+        AND ("user".sort_name, "user".code) > (?, ?) AND {_IS_LISTED} AND {{which}}
+    ORDER BY "user".sort_name, "user".code LIMIT {PAGE_SIZE + 1}
+) AS member CROSS JOIN "user" WHERE "user".id = member.user_id ORDER BY "user".sort_name, "user".code"""
+_IS_CALLED = (
+    "EXISTS (SELECT 1 FROM search_name WHERE search_name.user_id = membership.user_id "
+    "AND search_name.folded >= ? AND search_name.folded < ?)"
+)
+
+
+async def people_present(viewer: Person, room: RoomRow) -> list[ListedRow]:
+    """
+    Return who is in the room now, then which of its members are online, each by name; of many the first.
+
+    The viewer is not among them. In a chat of two nobody is shown who is here.
+    """
+    own, now = viewer.id, sql.to_db(datetime.now(UTC))
+    here = room.id if "people" in room.kind.states else NO_ROOM - 1
+    rows = await sql.fetch_inline(_PRESENT, *[own] * 4, here, room.id, own, now, *[own] * 6)
+    return [_row(row, bool(row["is_here"]), row["role"]) for row in rows]
+
+
+async def members_after(
+    viewer: Person, room: RoomRow, after: tuple[str, str], prefix: str = "", others: Collection[int] = ()
+) -> list[ListedRow]:
+    """
+    Return a page of the room's members by name, and one more where there are more; the others are left out.
+
+    With a prefix those alone one of whose names begins so, by `parse_prefix` of relationships/search.
+    """
+    own, now = viewer.id, sql.to_db(datetime.now(UTC))
+    which = _IS_CALLED if prefix else f"membership.user_id NOT IN ({sql.placeholders(others) or '0'})"
+    values = (prefix, f"{prefix}\U0010ffff") if prefix else others
+    rows = await sql.fetch_limited(
+        _MEMBERS.format(which=which), *[own] * 4, room.id, *after, now, *[own] * 4, *values, seconds=SEARCH_SECONDS
+    )
+    return [_row(row, role=row["role"]) for row in rows]
 
 
 class DotRow(NamedTuple):

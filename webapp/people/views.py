@@ -31,10 +31,9 @@ from webapp.presence.queries import DIRECTORY, is_shown_online, online
 from webapp.relationships import broadcasts
 from webapp.relationships.models import Block, Friendship, VeiledBlock
 from webapp.relationships.queries import Relationship, contacts, find_person, online_friend_ids, ordered_ids, requesters
-from webapp.relationships.search import is_searchable, search
+from webapp.relationships.search import MAX_QUERY_LENGTH, is_searchable, search
 from webapp.sidebar.layout import render_with_sidebar
 
-MAX_QUERY_LENGTH = 60
 MAX_PEOPLE, MAX_ROOMS = 8, 12
 # Of each, below the field at the side.
 MAX_SUGGESTIONS = 5

@@ -11,6 +11,7 @@ from webapp.relationships.queries import friend_ids, friends_by_name, people_by_
 
 MAX_RESULTS = 20
 MIN_LENGTH = 2
+MAX_QUERY_LENGTH = 60
 # The letters that the alphabet of codes leaves out, because they are taken for these.
 _MISREAD = str.maketrans("OIL", "011")
 

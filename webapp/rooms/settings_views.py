@@ -13,7 +13,6 @@ from webapp.conversations import access, broadcasts, members
 from webapp.conversations.audit import is_on_behalf, record_act
 from webapp.conversations.members import people
 from webapp.conversations.models import Membership, Room
-from webapp.conversations.queries import PAGE_SIZE
 from webapp.conversations.seats import OWNER, MembershipRow, Seat
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
@@ -22,7 +21,7 @@ from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.http.params import Page, choice, page_number, whole
+from webapp.http.params import choice, whole
 from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import changes
@@ -75,17 +74,11 @@ async def show_settings(request: Request) -> Response:
 
 
 async def _settings(request: Request, seat: Seat, status: int = 200, **context: Any) -> Response:
-    number, room_id = page_number(request), seat.room.id
-    found = [] if seat.kind.is_between_two else await members.page(room_id, number)
-    page = Page.of(found, number, PAGE_SIZE)
     defaults: dict[str, Any] = {
         "seat": seat,
         "room": seat.room,
         "owns_alone": bool(seat.membership and seat.membership.role == OWNER),
-        "members": people(page.rows),
-        "more_members": page.has_more,
-        "kicked": people(await members.kicked(room_id)) if seat.is_owner else [],
-        "page": page.number,
+        "kicked": people(await members.kicked(seat.room.id)) if seat.is_owner else [],
         "current_key": seat.room.key,
         "address": str(request.base_url).rstrip("/") + seat.path,
         "notice": choice(request, "done", SUCCESS_MESSAGES, ""),
