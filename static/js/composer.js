@@ -1,5 +1,5 @@
 // The field that messages are written in: what has to be there with the first key. Sending is acts/outbox.js.
-// Needs #composer with #text.
+// Needs #composer with #text, and where script is to send it #pending, with data-author (the code of who writes).
 {
   // With a real keyboard Enter sends and Shift+Enter breaks the line. On a touch screen Enter is the
   // only way to a new line, and while composing (229 is Safari's way to say so) it picks a word.
@@ -12,6 +12,22 @@
     // A key held down, or nothing but blanks, sends nothing.
     if (!event.repeat && value.trim()) form.requestSubmit();
   });
+
+  // What stands in the field when it is sent is the message, whoever sends it, and when: what is typed after that is the
+  // next one. Before all others, who then know that the form does not leave the page.
+  document.addEventListener("submit", event => {
+    const form = event.target, list = find("#pending"), { body: field } = form.elements;
+    if (isPassing || !list || !form.matches("#composer[data-unsent]")) return;
+    event.preventDefault();
+    const body = field.value;
+    if (!body.trim()) return;
+    field.value = "";
+    tell("sent");
+    tell("post", {
+      path: form.getAttribute("action"), body, at: Date.now(), author: list.dataset.author,
+      nonce: crypto.getRandomValues(new Uint32Array(3)).join(""),
+    });
+  }, true);
 
   // Who has a keyboard opens a room and writes; on a touch screen one would cover half of it.
   const text = find("#composer #text");

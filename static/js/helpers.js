@@ -6,6 +6,7 @@
 const find = css => document.querySelector(css);
 const findAll = css => document.querySelectorAll(css);
 const on = (names, act, where = document) => names.split(" ").forEach(name => where.addEventListener(name, act));
+const tell = (name, detail, where = document) => where.dispatchEvent(new CustomEvent(name, { detail }));
 const onStream = (names, act) => on(names, event => event.target.id == "stream" && act(event));
 // Another room was opened in place (see acts/swap.js).
 const onOpen = act => on("htmx:after:process", ({ target }) => target.id == "main" && act());
@@ -13,3 +14,19 @@ const onOpen = act => on("htmx:after:process", ({ target }) => target.id == "mai
 const hasModifier = event => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
 // A log is read at its end where it is scrolled up by less than this many pixels; a reversed column counts from the end.
 const isScrolledUp = element => element.scrollTop < -100;
+// What the page says to its script (see templates/_script.html).
+const { dataset: texts } = find("script[data-acts]");
+// What a tab stores, by name: `drafts`, as { session, [address of a room]: text }, and `outbox`, as { session, posts }. Both are
+// of who is signed in now, or empty; where a browser stores nothing for a site, `act` is not called.
+const change = (name, act) => {
+  try {
+    let stored = JSON.parse(sessionStorage[name] || "{}");
+    const isOther = stored.session != texts.session;
+    if (isOther) stored = { session: texts.session };
+    act(stored, isOther);
+    // Where a session or a chat has ended, what goes on being written is stored no more.
+    if (!texts.ended || name == "outbox") sessionStorage[name] = JSON.stringify(stored);
+  } catch {}
+};
+const composerText = () => find("#composer textarea");
+const roomOf = form => /(.+)\/messages$/.exec(form?.getAttribute("action"))?.[1];

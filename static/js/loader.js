@@ -1,14 +1,17 @@
 // What only a press needs (the folder acts/, one bundle) comes with the first one: a page that is only read never
 // loads it. What is done before it has come waits for it. Where it can't be loaded the browser does what it would
 // without script.
-// Needs the script element's data-acts, the address of the bundle.
+// Needs the script element's data-acts, the address of the bundle, and #pending for messages that wait for it.
 {
-  const { acts } = document.currentScript.dataset;
-  // What must not be done without it, by the kind of event; of all else what the browser does is right.
-  const HELD = { submit: "#composer[data-unsent]", click: ".tray a, #entries a, [data-copy], [href^='/people/']" };
+  const { acts } = texts;
+  // Clicks that must not be done without it; of all else what the browser does is right.
+  const HELD = ".tray a, #entries a, [data-copy], [href^='/people/']";
   const RETRY_MS = 2000;
-  const waiting = [];
-  let script, isHere = !acts, isPassing;
+  // What another page of this tab had still to send, and what is sent from this one while nothing can send it.
+  const waiting = [], early = [];
+  let script, isHere = !acts, kept = [];
+  change("outbox", outbox => kept = outbox.posts || kept);
+  const store = posts => change("outbox", outbox => outbox.posts = posts);
   const load = () => {
     if (script || isHere) return;
     script = document.createElement("script");
@@ -22,29 +25,52 @@
         isPassing = true;
       }
       waiting.splice(0).forEach(act => act());
+      if (isPassing) pass();
       isPassing = false;
     };
     document.head.append(script);
   };
+  // It stands below the log at once, and outlives the page.
+  const keep = post => {
+    const list = find("#pending");
+    early.push(post);
+    store([...kept, ...early]);
+    list.insertAdjacentHTML("beforeend", '<li class="message message--continues"><p class="message__body pending__body" dir="auto">');
+    list.lastChild.dataset.author = post.author;
+    list.lastChild.firstChild.textContent = post.body;
+  };
+  // The first is posted by the form. What was sent after it, and what is being typed, is a draft then.
+  const pass = () => {
+    const form = find("#composer"), [first, ...others] = early.splice(0).map(({ body }) => body);
+    if (!first || !form) return;
+    const field = form.elements.body, rest = [...others, field.value].join("\n");
+    store(kept);
+    find("#pending")?.replaceChildren();
+    field.value = first;
+    // A click on its button submits a form in every browser; not all have requestSubmit.
+    form.querySelector("button").click();
+    field.value = rest;
+    tell("sent");
+  };
   // A press, a key, text that is dictated or pasted, a click by whatever stands in for a mouse, a wheel that goes further
-  // up. Focus is none of them: the page sets it by itself. "outdated" the stream tells, "long" the log.
-  on("pointerdown wheel keydown input click submit outdated long", event => {
+  // up. Focus is none of them: the page sets it by itself. "outdated" the stream tells, "held" stream.js, "long" the
+  // log, "post" the composer, "draft" drafts.js.
+  on("pointerdown wheel keydown input click outdated held long post draft", event => {
     if (isHere || isPassing) return;
     load();
     const { type, target } = event;
     if (event.defaultPrevented) return;
+    if (type == "post") keep(event.detail);
     // A key has done in a field what keys do there; what else it may mean is for the bundle to know.
-    if (/^(keydown|outdated|long)$/.test(type)) {
+    if (/^(keydown|outdated|held|long|post)$/.test(type)) {
       return waiting.push(() => isHere && target.dispatchEvent(new event.constructor(type, event)));
     }
-    const held = HELD[type] && target.closest(HELD[type]);
-    if (!held || hasModifier(event)) return;
+    if (type != "click" || !target.closest(HELD) || hasModifier(event)) return;
     event.preventDefault();
-    // A click on its button submits a form in every browser; not all have requestSubmit.
-    waiting.push(() => (type == "submit" ? event.submitter || held.querySelector("button") : target).click());
+    waiting.push(() => target.click());
   });
   // Rooms that were opened in place share one document: after it was loaded again, a way back to them is a page.
   on("popstate", () => isHere || location.hash || location.reload(), window);
   // What was written on the page before, and could not be sent from there (see acts/outbox.js).
-  try { sessionStorage.outbox && load(); } catch {}
+  if (kept.length) load();
 }

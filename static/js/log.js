@@ -39,6 +39,6 @@
   // A message has come, or several. A log that has grown for hours is cut by acts/trim.js.
   onStream("htmx:sse:after:message", () => {
     report();
-    if (find("#log")?.children.length > 400) document.dispatchEvent(new CustomEvent("long"));
+    if (find("#log")?.children.length > 400) tell("long");
   });
 }

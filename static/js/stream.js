@@ -10,50 +10,36 @@
   // ... one that was hidden before its first answer came does not start. Only the first may be
   // refused: refusing a later one makes hx-sse forget how far it had read ...
   onStream("htmx:sse:before:connection", event => {
-    if (event.detail.connection.attempt) {
-      setPreference();
-      isLongPoll() || setBroken(true);
-    } else if (isAsleep()) event.preventDefault();
+    if (event.detail.connection.attempt) isHeld() || setBroken(true);
+    else if (isAsleep()) event.preventDefault();
   });
   // ... and one that was hidden while it reconnected drops the new connection; hx-sse then waits.
   onStream("htmx:sse:after:connection", event => {
     setBroken(false);
-    connection = event.detail.connection;
-    isAsleep() ? connection.abortController.abort() : expectFirstEvent();
+    link.connection = event.detail.connection;
+    isAsleep() ? link.connection.abortController.abort() : expectFirstEvent();
   });
 
-  // A proxy may hold a stream back until it ends: then nothing would ever come. A stream that has not brought even
-  // its first event in ten seconds is requested again with the wish that it end soon (see webapp/streams): a long
-  // poll gets through. Every five minutes a real stream is tried again.
-  const FIRST_EVENT_MS = 10000, LONG_POLL_MS = 300000;
-  let connection, request, firstEventTimer = 0, longPollUntil = 0;
-  const isLongPoll = () => Date.now() < longPollUntil;
-  const setPreference = () => isLongPoll() ? request.headers.Prefer = "wait=10" : delete request.headers.Prefer;
+  // A proxy may hold a stream back until it ends: then nothing would ever come. Of one that has not brought even its
+  // first event in ten seconds acts/held.js makes short ones, and says until when.
+  const FIRST_EVENT_MS = 10000, link = { heldUntil: 0 };
+  let firstEventTimer;
+  const isHeld = () => Date.now() < link.heldUntil;
   const expectFirstEvent = () => {
-    clearTimeout(firstEventTimer);
-    if (!isLongPoll()) firstEventTimer = setTimeout(beginLongPoll, FIRST_EVENT_MS);
+    clearInterval(firstEventTimer);
+    firstEventTimer = setInterval(() => isAsleep() || tell("held", link), FIRST_EVENT_MS);
   };
-  const prepare = ctx => {
-    request = ctx.request;
-    connection = null;
-    setPreference();
+  const prepare = ({ request }) => {
+    link.request = request;
+    link.connection = null;
     expectFirstEvent();
-  };
-  const beginLongPoll = () => {
-    const stream = find("#stream");
-    if (!stream || isAsleep()) return;
-    longPollUntil = Date.now() + LONG_POLL_MS;
-    updateStatus();
-    if (connection) return connection.abortController.abort();
-    request.abort();
-    setTimeout(() => htmx.ajax("GET", stream.getAttribute("hx-sse:connect"), { source: stream }), 500);
   };
 
   // People should know when what they see may be old. Only after two seconds, because a restart of
   // the server or a return to the tab is over sooner, and a status that flickers says nothing.
   const STATUS_DELAY_MS = 2000;
   let isBroken = false, isOffline = false, statusTimer = 0, hasStatus = false;
-  const trouble = () => isOffline ? "offline" : isBroken ? "broken" : isLongPoll() ? "held" : "";
+  const trouble = () => isOffline ? "offline" : isBroken ? "broken" : isHeld() ? "held" : "";
   const renderStatus = () => {
     // The texts are the page's: it knows the language.
     const status = find("#status"), name = trouble(), text = name && status ? status.dataset[name] : "";
@@ -81,7 +67,7 @@
     updateStatus();
   };
   const finishWaiting = is => {
-    clearTimeout(firstEventTimer);
+    clearInterval(firstEventTimer);
     setBroken(is);
   };
   // The first request fails with htmx's own events, a later one with hx-sse's.
@@ -90,7 +76,7 @@
   // "ended" is hx-sse giving up; the other reasons are a stream that was meant to stop.
   onStream("htmx:sse:close", event => setBroken(event.detail.reason == "ended"));
   // The browser knows that the line is back, or a post has just got through it: no more waiting.
-  const reconnect = () => connection?.delayCanceller?.();
+  const reconnect = () => link.connection?.delayCanceller?.();
   on("reached online", reconnect, window);
   // Some browsers hold on to a dead connection for minutes: what they say of the network comes first.
   on("offline online", event => {

@@ -1,10 +1,10 @@
 // Everyone gets the same bytes with the site's time in them; the reader's own time is only known here.
 // Needs time elements of the classes clock, time and moment, and the script element's data-today and data-yesterday.
 {
-  const { today, yesterday } = document.currentScript.dataset, { lang } = document.documentElement;
+  const { today, yesterday } = texts, { lang } = document.documentElement;
   // English is written as in most of the world, and as the server does. Intl takes longer to begin than all the rest
   // of our script: it is asked only for what the server has not written already.
-  const intl = (date, style) => new Intl.DateTimeFormat(lang == "en" ? "en-GB" : lang, style).format(date);
+  const intl = (date, style) => date.toLocaleDateString(lang == "en" ? "en-GB" : lang, style);
   // "2026-11-30T05:53", where the reader is.
   const local = date => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
   const longDay = date => intl(date, { dateStyle: "long" });
@@ -35,17 +35,15 @@
   // A day begins with the reader's first message of it: the lines between days move where theirs is another than the
   // site's. The first message of the page always has one, in itself or above the log.
   const divideDays = () => {
-    let before, avatar;
+    let before;
     findAll("#log > .message").forEach(item => {
       const at = item.at ||= local(new Date(item.querySelector(".clock").dateTime));
       const isNew = !before || at.slice(0, 10) != before.slice(0, 10);
       let line = item.querySelector(".message__day");
-      avatar = item.querySelector(".avatar") || avatar;
       if (isNew && before && !line) {
         item.insertAdjacentHTML("afterbegin", '<p class="message__day"><time></time></p>');
         line = item.firstChild;
-        // Below a day the messages of an author begin again: with an avatar and a name.
-        if (item.classList.contains("message--continues") && avatar) line.after(avatar.cloneNode(true));
+        // Below a day the messages of an author begin again: with a name.
         item.classList.remove("message--continues");
       }
       const time = line ? line.firstChild : before ? null : find(".more__day");

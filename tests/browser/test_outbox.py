@@ -14,10 +14,12 @@ from tests.servers import App
 
 POSTS = r"^POST .*/messages$"
 TROUBLE = ("Failed to fetch", "Failed to load resource", "network error", "SSE reconnect failed", "AbortError")
+ACTS = "**/static/acts.*.js"
+NO_STORAGE = "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('forbidden'); } })"
 FIVE = ("one", "two", "three", "four", "five")
 TOO_LONG = "long " * 800 + "!"
 # What a page of the same tab finds there.
-KEPT = "() => sessionStorage.outbox || ''"
+KEPT = "() => JSON.parse(sessionStorage.outbox || '{}').posts?.length ? sessionStorage.outbox : ''"
 
 
 @pytest.fixture
@@ -58,8 +60,15 @@ def two_in_a_room(meet: Meet, network: Network, name: str) -> tuple[BrowserPerso
 
 def load_the_acts(person: BrowserPerson) -> None:
     """Whoever has pressed a key has what a press needs."""
-    with person.page.expect_response("**/static/acts.*.js"):
+    with person.page.expect_response(ACTS):
         person.text.press("Shift")
+
+
+def hold_the_acts(person: BrowserPerson) -> list[Route]:
+    """Hold back what a press needs."""
+    held: list[Route] = []
+    person.page.route(ACTS, lambda route: held.append(route))
+    return held
 
 
 def hold_posts(page: Page) -> Held:
@@ -142,7 +151,7 @@ def test_five_that_were_written_while_the_line_was_cut_arrive_by_themselves(
 def test_a_server_that_is_killed_before_it_answers_has_it_once(meet: Meet, own_site: App, own_network: Network) -> None:
     alice, bob = two_in_a_room(meet, own_network, "Killed")
     bob.forgive(*TROUBLE)
-    own_network.hold(b"POST ")
+    own_network.hold(b"/messages HTTP")
     for words in ("stored", "queued"):
         alice.say(words)
     alice.until(lambda: own_network.held, "the answer to the first")
@@ -341,7 +350,7 @@ def test_where_the_script_for_it_can_not_be_loaded_the_form_is_posted(meet: Meet
     alice = meet("alice")
     alice.forgive("net::ERR_FAILED")
     alice.open(alice.make_room("The plain way"))
-    alice.page.route("**/static/acts.*.js", lambda route: route.abort())
+    alice.page.route(ACTS, lambda route: route.abort())
     alice.text.fill("by the form")
     with alice.page.expect_navigation():
         alice.text.press("Enter")
@@ -349,18 +358,87 @@ def test_where_the_script_for_it_can_not_be_loaded_the_form_is_posted(meet: Meet
     assert alice.text.input_value() == ""
 
 
-def test_a_message_sent_before_the_outbox_has_loaded_waits_for_it(meet: Meet) -> None:
-    alice = meet("alice")
-    held: list[Route] = []
-    alice.page.route("**/static/acts.*.js", lambda route: held.append(route))
-    alice.open(alice.make_room("Early"))
-    alice.say("early")
+def test_where_it_can_not_be_loaded_what_was_written_meanwhile_is_a_draft(meet: Meet, own_site: App) -> None:
+    alice = meet("alice", site=own_site)
+    alice.forgive("net::ERR_FAILED")
+    held = hold_the_acts(alice)
+    alice.open(alice.make_room("The plain way, late"))
+    for words in ("first", "second"):
+        alice.say(words)
+    alice.text.press_sequentially("half a")
+    assert pending(alice) == ["first", "second"]
     alice.until(lambda: held, "the request")
-    assert alice.text.input_value() == "early"
+    alice.page.route(ACTS, lambda route: route.abort())
+    with alice.page.expect_navigation():
+        held.pop().abort()
+    alice.reads("first")
+    alice.until(lambda: alice.text.input_value() == "second\nhalf a", "the draft")
+    assert pending(alice) == []
+    assert stored(own_site) == ["first"]
+
+
+@pytest.mark.parametrize("storage", [True, False], ids=["", "nothing is stored"])
+def test_what_is_sent_before_the_outbox_has_loaded_is_what_stood_in_the_field(
+    meet: Meet, own_site: App, storage: bool
+) -> None:
+    alice, bob = meet("alice", site=own_site), meet("bob", site=own_site)
+    if not storage:
+        alice.page.add_init_script(NO_STORAGE)
+    held = hold_the_acts(alice)
+    alice.open(room := alice.make_room("Early"))
+    bob.open(room)
+    alice.text.press_sequentially("first")
+    alice.text.press("Enter")
+    alice.text.press_sequentially("second\nhalf a")
+    alice.until(lambda: held, "the request")
+    assert alice.text.input_value() == "half a"
+    assert pending(alice) == ["first", "second"]
+    assert stored(own_site) == []
     held.pop().continue_()
-    alice.reads("early")
-    assert alice.text.input_value() == ""
-    assert alice.times_requested(POSTS) == 1
+    for person in (alice, bob):
+        person.reads("first", "second")
+    alice.until(lambda: not pending(alice), "nothing waiting")
+    assert alice.text.input_value() == "half a"
+    assert alice.times_requested(POSTS) == 2
+    assert stored(own_site) == ["first", "second"]
+
+
+def test_what_waits_for_the_outbox_outlasts_a_reload(meet: Meet, own_site: App) -> None:
+    alice = meet("alice", site=own_site)
+    held = hold_the_acts(alice)
+    alice.open(room := alice.make_room("Early and gone"))
+    for words in FIVE[:2]:
+        alice.say(words)
+    alice.text.press_sequentially("half a")
+    alice.until(lambda: held, "the request")
+    alice.page.route(ACTS, lambda route: route.continue_())
+    alice.open(room)
+    alice.reads("one", "two")
+    alice.until(lambda: not alice.page.evaluate(KEPT), "an empty outbox")
+    assert alice.text.input_value() == "half a"
+    assert stored(own_site) == ["one", "two"]
+
+
+def test_what_is_sent_while_nothing_could_be_loaded_yet_waits_and_the_page_says_why(
+    meet: Meet, own_site: App, own_network: Network
+) -> None:
+    """The line is cut before the first key: what sends is still to come too."""
+    alice = meet("alice", base_url=own_network.url, site=own_site)
+    alice.forgive(*TROUBLE, "ERR_CONNECTION_REFUSED")
+    alice.open(through(own_network, alice.make_room("Cut before the first key")))
+    own_network.cut()
+    alice.page.locator("#status", has_text="Reconnecting").wait_for()
+    with alice.page.expect_event("requestfailed", lambda request: "/static/acts" in request.url):
+        alice.say("first")
+    alice.say("second")
+    alice.text.press_sequentially("half a")
+    assert pending(alice) == ["first", "second"]
+    assert alice.page.locator("#status").inner_text() == "Reconnecting…"
+    own_network.restore()
+    alice.reads("first", "second")
+    alice.until(lambda: not pending(alice), "nothing waiting")
+    assert alice.text.input_value() == "half a"
+    assert stored(own_site) == ["first", "second"]
 
 
 def test_the_button_leaves_the_focus_where_one_writes(meet: Meet) -> None:

@@ -1,6 +1,5 @@
 // What the parts in this folder share: asking the server, and saying what has come of a press.
 // Needs the script element's data-styles (the sheet of what is only pressed into being), data-failed and data-copied.
-const { dataset: texts } = find("script[data-acts]");
 
 // The styles come with this script. Nothing of it is shown before them; nor kept back where they do not come.
 const styled = new Promise(resolve => {

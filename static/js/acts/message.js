@@ -139,7 +139,7 @@
     const { ok, html } = await ask(roomPath() + "/settings", body);
     announce(ok ? parse(html).textContent.trim() : problemIn(html));
     // It would be read again at once: until the page is left nothing is reported (see log.js).
-    if (ok) document.dispatchEvent(new Event("unread"));
+    if (ok) tell("unread");
   };
 
   const report = async (href, opener) => {

@@ -1,25 +1,16 @@
 // A message stands on the screen the moment it is sent, in a list of its own below the log until the server has
 // answered: what the stream puts at the log's end, what is read and what is trimmed never meets it. One is sent at a
 // time, in order, each with its nonce, so that to send it twice is harmless. They outlive the page, not the tab.
-// Needs #pending with data-author (the code of who writes) and two texts, #composer[data-unsent] with #text and #sending,
-// and the script element's data-session (whose they are).
+// Needs #pending with two texts, and #composer[data-unsent] with #text and #sending. What is sent comes as "post" (see
+// composer.js).
 {
   const ANSWER_MS = 15000, RETRY_MS = [1000, 2000, 4000, 5000], BY_ITSELF_MS = 600000;
-  const { session } = find("script[data-acts]").dataset;
-  let posts = [], inFlight, isStreamed, tries = 0, waitUntil = 0, timer;
-  // Where a browser stores nothing for a site, they last as long as the page.
+  let posts, inFlight, isStreamed, tries = 0, waitUntil = 0, timer;
   const load = () => {
-    try {
-      const kept = JSON.parse(sessionStorage.outbox || "{}");
-      posts = kept.session == session ? kept.posts : [];
-    } catch {}
+    posts = [];
+    change("outbox", outbox => posts = outbox.posts || posts);
   };
-  const store = () => {
-    try {
-      if (posts.length) sessionStorage.outbox = JSON.stringify({ session, posts });
-      else delete sessionStorage.outbox;
-    } catch {}
-  };
+  const store = () => change("outbox", outbox => outbox.posts = posts);
 
   const make = (name, className, textContent = "") =>
     Object.assign(document.createElement(name), { className, textContent });
@@ -61,7 +52,6 @@
   // Why words came back holds until they are changed or sent; why they wait holds as long as they do.
   const clearProblems = () => posts[0]?.reason || removeProblems();
   // Back into the field, before what was typed meanwhile, with the reason. Those for another room become its draft.
-  const tell = (name, detail, where = document) => where.dispatchEvent(new CustomEvent(name, { detail }));
   const giveBack = (path, text, reason, status) => {
     if (path != shownPath()) tell("unsent", [path.replace(/\/messages$/, ""), text]);
     else {
@@ -164,31 +154,22 @@
     send();
   };
 
-  // Before all others, who then know that the form does not leave the page.
-  document.addEventListener("submit", event => {
-    const form = event.target, text = find("#text");
-    // What waits goes with the session, also what is under way while the page ends.
-    if (form.getAttribute("action") == "/logout") {
-      posts = [];
-      return store();
-    }
-    if (!form.matches("#composer[data-unsent]") || !find("#pending")) return;
-    event.preventDefault();
-    if (!text.value.trim()) return;
-    posts.push({
-      path: form.getAttribute("action"), body: text.value, at: Date.now(),
-      author: find("#pending").dataset.author,
-      nonce: Array.from(crypto.getRandomValues(new Uint8Array(12)), n => n.toString(36)).join(""),
-    });
-    text.value = "";
+  on("post", ({ detail: post }) => {
+    // One from before this script had come is stored already.
+    if (!posts.some(({ nonce }) => nonce == post.nonce)) posts.push(post);
     clearProblems();
     store();
-    tell("sent");
     find(".scroller").scrollTop = 0;
     draw();
     find("#pending").scrollTop = 1e6;
     send();
-  }, true);
+  });
+  // What waits goes with the session, also what is under way while the page ends.
+  on("submit", ({ target }) => {
+    if (target.getAttribute("action") != "/logout") return;
+    posts = [];
+    store();
+  });
   // The request that says that somebody types waits up to three seconds: text that was sent meanwhile is past.
   on("htmx:config:request", event => {
     if (event.detail.ctx.sourceElement.matches("#composer > span") && !find("#text").value) event.preventDefault();

@@ -32,7 +32,7 @@
     opening = null;
     if (!page || !isSame(page)) return isBack ? location.reload() : location.assign(href);
     // What each part holds of the room that is left: what was read of it, forms that are open in it.
-    document.dispatchEvent(new Event("leave"));
+    tell("leave");
     if (!isBack) {
       history.replaceState({ top: find(".scroller").scrollTop }, "");
       history.pushState({}, "", url);
