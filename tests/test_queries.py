@@ -390,6 +390,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (conversations.search_rooms, "tea"),
         (conversations.room_versions, [room.id, chat.id]),
         (conversations.listed_name, room.key),
+        (conversations.rooms_in_common, viewer, other),
         (conversations.rooms_by_user, [user.id, other.id]),
         (messages.list_page, room),
         (messages.get_row, room, room.last_number // 2),

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from webapp.accounts.queries import person_from
-from webapp.accounts.viewer import PERSON_FIELDS, Viewer
+from webapp.accounts.viewer import PERSON_FIELDS, Person, Viewer
 from webapp.conversations import kinds
 from webapp.conversations.models import KEY_LENGTH, is_possible_key
 from webapp.conversations.seats import KICKED, RANDOM_KEY_PREFIX, MembershipRow, RoomRow, Seat
@@ -164,6 +164,34 @@ async def search_rooms(words: str, page: int = 1) -> list[RoomRow]:
         f"%{pattern}%", PAGE_SIZE + 1, (page - 1) * PAGE_SIZE, seconds=SEARCH_SECONDS,
     )  # fmt: skip
     return [_room(row) for row in rows]
+
+
+MAX_IN_COMMON = 5
+# Of so many rooms of the viewer's, those in which the other is too.
+MAX_COMPARED = 1000
+
+
+class InCommon(NamedTuple):
+    """Listed rooms that two people are in: the first of them, latest message first, and how many more there are."""
+
+    rooms: list[RoomRow]
+    others: int
+
+
+async def rooms_in_common(viewer: Person, other: Person) -> InCommon:
+    """Return the listed rooms that both are members of."""
+    listed = kinds.sql_names(lambda kind: kind.is_listed)
+    rows = await sql.fetch_inline(
+        f"SELECT {', '.join(f'room.{name}' for name in _ROOM_FIELDS)}, COUNT(*) OVER () AS total FROM ("
+        f"SELECT room_id FROM membership WHERE user_id = ? AND role <> '{KICKED}' LIMIT {MAX_COMPARED}) AS mine "
+        "CROSS JOIN membership AS theirs CROSS JOIN room "
+        f"WHERE theirs.room_id = mine.room_id AND theirs.user_id = ? AND theirs.role <> '{KICKED}' "
+        f"AND room.id = mine.room_id AND room.kind IN ({listed}) AND room.closed_at IS NULL "
+        f"ORDER BY room.last_at DESC, room.id DESC LIMIT {MAX_IN_COMMON}",
+        viewer.id, other.id,
+    )  # fmt: skip
+    rooms = [_room(tuple(row)[:-1]) for row in rows]
+    return InCommon(rooms, rows[0]["total"] - len(rooms) if rows else 0)
 
 
 async def listed_name(key: str) -> str:

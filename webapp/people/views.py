@@ -14,7 +14,7 @@ from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import EVERYONE, FRIENDS, NOBODY, Person, Viewer
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
-from webapp.conversations.queries import search_rooms, seat_by_pair
+from webapp.conversations.queries import InCommon, rooms_in_common, search_rooms, seat_by_pair
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
@@ -121,12 +121,19 @@ async def show(request: Request) -> Response:
         "relationship": relationship,
         "is_online": is_known and await is_shown_online(person, relationship is Relationship.FRIENDS),
         "last_seen": last_seen_for(person),
+        "in_common": await _in_common(user, person, relationship),
         "chat": chat if chat and chat.membership and not chat.is_request else None,
     }
     if client(request).is_fragment:
         context |= {"token": client(request).form_token, "save_data": client(request).save_data}
         return responses.fragment_response("people/_person_page.html", **context)
     return await render_with_sidebar(request, user, "people/show.html", current_path=person.path, **context)
+
+
+async def _in_common(user: Viewer, person: Person, relationship: Relationship) -> InCommon:
+    if relationship in (Relationship.SELF, Relationship.BLOCKED):
+        return InCommon([], 0)
+    return await rooms_in_common(user, person)
 
 
 async def friends(request: Request) -> Response:

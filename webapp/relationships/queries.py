@@ -101,7 +101,7 @@ async def friendship_between(one: Person, other: Person) -> FriendshipRow | None
 
 
 def _friendship(row: sql.Row) -> FriendshipRow:
-    asked_by, asked_at, accepted_at, declined_at, withdrawn = row
+    asked_by, asked_at, accepted_at, declined_at, withdrawn, *_more = row
     return FriendshipRow(
         asked_by,
         sql.from_db(asked_at),
@@ -209,6 +209,12 @@ _BETWEEN = " UNION ALL ".join(
     f"SELECT blocker_id, {int(table == 'block')} AS is_open FROM {table} "
     f"WHERE (blocker_id = ? AND blocked_id = ? OR blocker_id = ? AND blocked_id = ?){only}"
     for table, only in _TABLES
+)
+# What is between two people at all: their friendship, and blocks.
+_BETWEEN_TWO = (
+    "SELECT asked_by, asked_at, accepted_at, declined_at, withdrawn, NULL AS is_open "
+    "FROM friendship WHERE low_id = ? AND high_id = ? "
+    f"UNION ALL SELECT blocker_id, NULL, NULL, NULL, FALSE, is_open FROM ({_BETWEEN}) AS stop"
 )
 _EITHER_WAY = " UNION ".join(
     f"SELECT {other} AS other FROM {table} WHERE {one} = ?{only}" for table, one, other, only in _SIDES
@@ -325,14 +331,19 @@ async def relationship(viewer: Person, other: Person) -> Relationship:
     """
     if viewer.id == other.id:
         return Relationship.SELF
-    blocks = await blocks_between(viewer, other)
-    if (viewer.id, True) in blocks:
+    friendship, blocks = await _between_two(viewer, other)
+    if BlockRow(viewer.id, True) in blocks:
         return Relationship.BLOCKED
     # Not the viewer's own veiled block, which their page of the other must not give away.
-    if other.id in dict(blocks):
+    if any(block.blocker_id == other.id for block in blocks):
         raise NotFound(_("Nobody has that code."))
-    friendship = await friendship_between(viewer, other)
     return friendship.seen_by(viewer) if friendship else Relationship.NONE
+
+
+async def _between_two(one: Person, other: Person) -> tuple[FriendshipRow | None, list[BlockRow]]:
+    rows = await sql.fetch_inline(_BETWEEN_TWO, *ordered_ids(one, other), *[one.id, other.id, other.id, one.id] * 2)
+    blocks = [BlockRow(row["asked_by"], bool(row["is_open"])) for row in rows if row["is_open"] is not None]
+    return next((_friendship(row) for row in rows if row["is_open"] is None), None), blocks
 
 
 async def find_person(viewer: Person, code: str) -> tuple[ProfileRow, Relationship]:
@@ -340,7 +351,7 @@ async def find_person(viewer: Person, code: str) -> tuple[ProfileRow, Relationsh
     try:
         other = await profile_by_code(code)
     except NotFound:
-        await blocks_between(viewer, viewer)  # it takes as long as for a person who has blocked them
+        await _between_two(viewer, viewer)  # it takes as long as for a person who has blocked them
         raise
     return other, await relationship(viewer, other)
 
