@@ -695,6 +695,8 @@ async def test_a_guest_reads_a_warning(app: object, admin: Person) -> None:
 @pytest.mark.parametrize(
     ("typed", "entry"),
     [
+        ({"do": "rename", "name": "Coffee"}, "Ada renamed Tea & Cake"),
+        ({"do": "face", "face": "T"}, "Ada changed the face of Tea & Cake"),
         ({"do": "topic", "topic": "New"}, "Ada changed the topic of Tea & Cake"),
         ({"do": "lock"}, "Ada locked Tea & Cake"),
         ({"do": "unlock"}, "Ada unlocked Tea & Cake"),

@@ -36,6 +36,7 @@ ADA = User(id=9, code="K7Q2-M9XD", display_name="Ada \u00e4 \u201cx\u201d")
 RINGS: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: changes.log_changed(12, 345), ["12 345"]),
     (lambda: conversations.details_changed(12), ["12 about"]),
+    (lambda: conversations.looks_changed(12), ["12 about", '{"news": "room", "room": 12}']),
     (lambda: presence.rooms_changed([12]), ["12 people"]),
     (lambda: hub().refresh("room:12", "receipts"), ["12 receipts"]),
     (lambda: conversations.kicked(12, 9), ['{"channel": 12, "user": 9}']),

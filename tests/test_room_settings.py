@@ -8,10 +8,12 @@ import httpx2
 import pytest
 
 from tests.conftest import Person, bodies, person
+from tests.engine import told_at_last
 from tests.page import Page, words
 from tests.people import make_room, now, roles, who
 from tests.readers import reader as open_reader
 from tests.room_acts import assert_counted, change, enter, kick, names, statuses
+from tests.window import Window, digest_in
 from webapp.accounts.models import User
 from webapp.conversations import access, members
 from webapp.conversations.models import Membership, Room
@@ -26,6 +28,7 @@ from webapp.rooms import settings_views
 
 # What the owner does, with the fields of the form. `who` is filled in with a member's code.
 ACTIONS: dict[str, dict[str, str]] = {
+    "rename": {"name": "Coffee"},
     "topic": {"topic": "Scones, mostly"},
     "lock": {},
     "unlock": {},
@@ -55,6 +58,7 @@ async def assert_done(do: str, room: Room) -> None:
     found = await now(room)
     everybody = await roles(room)
     done = {
+        "rename": (found.name, found.key) == ("Coffee", room.key),
         "topic": found.topic == "Scones, mostly",
         "lock": found.locked_at is not None,
         "unlock": found.locked_at is None,
@@ -167,6 +171,82 @@ async def test_many_members_are_several_pages(alice: Person, room: Room) -> None
     assert not Page(second).all("a[rel=next]")
     # Bob, who is in the room besides, and Alice come before them.
     assert Page(second).texts(".row__name")[-1] == "Member 29"
+
+
+# Name.
+
+
+async def test_a_new_name_is_seen_by_others_and_links_stay(alice: Person, bob: Person, room: Room) -> None:
+    await bob.say(room, "hello")
+    assert (await change(alice, room, "rename", name="  Scones &  <b>Jam</b> ")).status_code == 303
+    assert (await now(room)).name == "Scones & <b>Jam</b>"
+    for path in (room.path, "/rooms", f"{room.path}/settings", "/lobby", f"{room.path}?around=1"):
+        page = await bob.get(path)
+        assert "Scones &amp; &lt;b&gt;Jam&lt;/b&gt;" in page.text, path
+        assert "Tea &amp; Cake" not in page.text, path
+    assert (await bob.get(f"{room.path}/messages/1")).headers["location"].startswith(room.path)
+    assert (await enter(bob, "scones & <B>JAM</B>")).headers["location"] == room.path, "it is found by its new name"
+
+
+async def test_the_name_before_is_free_for_another_room(alice: Person, bob: Person, room: Room) -> None:
+    await change(alice, room, "rename", name="Coffee")
+    other = await enter(bob, room.name)
+    assert other.headers["location"] not in (room.path, "/rooms")
+    assert (await bob.get(other.headers["location"])).status_code == 200
+    assert "Another room is called that." in words(await change(alice, room, "rename", name=room.name.upper()))
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (" \u200b ", "Write a name for the room."),
+        ("x" * 61, "Use at most 60 characters."),
+        ("sOUP", "Another room is called that."),
+    ],
+)
+async def test_a_name_that_no_new_room_could_have_is_refused(
+    alice: Person, room: Room, name: str, problem: str
+) -> None:
+    await make_room(who(alice), "Soup")
+    refused = await change(alice, room, "rename", name=name)
+    assert refused.status_code == 422
+    page = Page(refused)
+    assert page.one("#rename-note").text() == problem
+    assert page.one("#rename").attributes["value"] == name
+    assert page.one("#name").attributes["value"] == "", "that one deletes the room"
+    assert (await now(room)).name == room.name
+
+
+async def test_a_room_may_be_called_the_same_in_other_letters(alice: Person, room: Room) -> None:
+    assert (await change(alice, room, "rename", name=room.name.upper())).status_code == 303
+    assert (await now(room)).name == room.name.upper()
+
+
+async def test_a_new_name_and_a_new_face_reach_open_pages(alice: Person, bob: Person, room: Room) -> None:
+    """The room itself with its title, and the list at the side of a page that shows another."""
+    reader = open_reader(room.id, room.version, "sse", session=bob.session.id, user=who(bob).id)
+    hub().join(reader)
+    window = await Window.open(bob)
+    await change(alice, room, "rename", name="A<b")
+    await change(alice, room, "face", face="🍰")
+    await told_at_last()
+    assert [entry.name for entry in window.sidebar] == ["A<b"]
+    assert "🍰" in window.entries[room.id]
+    heard = ""
+    async with asyncio.timeout(5):
+        async for chunk in reader.outbox:
+            heard += chunk.decode()
+            if "🍰" in heard and "about__name" in heard:
+                break
+    assert 'hx-target="head > title" hx-swap="innerHTML">A&lt;b · Parley<' in heard
+    assert 'data-initials="🍰"' in heard
+
+
+async def test_lists_that_are_older_than_the_name_are_sent_the_new_one(alice: Person, bob: Person, room: Room) -> None:
+    page = await bob.get("/lobby")
+    await change(alice, room, "rename", name="Coffee")
+    window = await Window.open(bob, seen=digest_in(page))
+    assert window.frames == ["#entries"]
 
 
 # Topic.

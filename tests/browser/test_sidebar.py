@@ -120,6 +120,26 @@ def test_without_script_the_field_at_the_side_leads_to_what_is_found(meet: Meet)
     alice.page.locator("#main").get_by_role("link", name="Quilts").wait_for()
 
 
+def test_a_room_that_is_renamed_is_called_so_on_open_pages_at_once(meet: Meet) -> None:
+    alice, ben = meet("alice"), meet("ben")
+    bees, ants = (alice.make_room(name) for name in ("Honey bees", "Ants"))
+    for room in (bees, ants):
+        ben.send(f"{room}/join")
+    ben.open(bees)
+    alice.send(f"{ants}/messages", body="hello", nonce="1")
+    ben.until(lambda: ben.page.title().startswith("(1) Honey bees"), "one unread")
+    alice.send(f"{bees}/settings", do="rename", name="Wasps & co")
+    ben.page.get_by_role("heading", name="Wasps & co").wait_for()
+    ben.until(lambda: ben.page.title().startswith("(1) Wasps & co ·"), "the title, with the count")
+    ben.page.locator("#entries .entry[aria-current]", has_text="Wasps & co").wait_for()
+    assert ben.page.locator(".room__header .avatar--room").get_attribute("data-initials") == "WC"
+    alice.page.goto(f"{bees}/settings")
+    alice.page.get_by_label("Name", exact=True).fill("Hornets")
+    alice.page.get_by_label("Name", exact=True).press("Enter")
+    alice.page.get_by_text("The room has a new name.").wait_for()
+    ben.page.get_by_role("heading", name="Hornets").wait_for()
+
+
 def test_a_choice_of_colours_is_seen_and_saved_at_once(meet: Meet) -> None:
     alice = meet("alice")
     alice.page.goto("/settings/appearance")

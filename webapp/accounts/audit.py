@@ -25,7 +25,9 @@ class Action(StrEnum):
     LIFT = "lift"
     # In rooms that are not the administrator's own.
     REMOVE = "remove"
+    RENAME = "rename"
     TOPIC = "topic"
+    FACE = "face"
     LOCK = "lock"
     UNLOCK = "unlock"
     KICK = "kick"

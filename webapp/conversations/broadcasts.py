@@ -2,6 +2,9 @@
 
 from collections.abc import Collection
 
+from markupsafe import escape
+
+from webapp import settings
 from webapp.conversations import endings, queries
 from webapp.conversations.models import Room
 from webapp.conversations.seats import RoomRow
@@ -15,6 +18,12 @@ UNLOCKED = frames.sse_signal("unlocked")
 def details_changed(room_id: int) -> None:
     """The topic changed, or the room was locked or unlocked."""
     hub().refresh(f"room:{room_id}", "about")
+
+
+def looks_changed(room_id: int) -> None:
+    """The name or the face changed, which the lists of members show too."""
+    details_changed(room_id)
+    hub().broadcast_reliably("room", room=room_id)
 
 
 def kicked(room_id: int, user_id: int) -> None:
@@ -55,8 +64,13 @@ async def about(rooms: Collection[int]) -> dict[int, Payload]:
 def about_frame(room: RoomRow) -> Payload:
     def render_frame() -> Frame:
         html = render.fragment("conversations/_about.html", room=room)
-        sse = frames.sse_event(frames.hx_partial("#about", "outerHTML", html))
+        tile = render.fragment("_tile.html", tile=room.tile)
+        # The title first: when the rest has been swapped, the script puts the count before it again.
+        title = frames.hx_partial("head > title", "innerHTML", f"{escape(room.name)} · {escape(settings.SITE_NAME)}")
+        about = frames.hx_partial("#about", "outerHTML", html)
+        face = frames.hx_partial(".room__header > .avatar--room", "outerHTML", tile)
+        sse = frames.sse_event(title + face + about)
         return Frame(sse if room.locked_at else sse + UNLOCKED)
 
     # All that the fragment shows of a room.
-    return frames.localized(render_frame, (room.name, room.topic, room.locked_at))
+    return frames.localized(render_frame, (room.name, room.topic, room.face, room.locked_at))

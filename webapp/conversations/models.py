@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from tortoise import fields
+from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
 from webapp.accounts.models import User
@@ -91,6 +92,15 @@ class Room(Model):
     @property
     def path(self) -> str:
         return kinds.of(self).path(self.id, self.key)
+
+    @staticmethod
+    async def rename(room_id: int, typed: str) -> None:
+        """Change the name; raise Invalid, also where another room has it. The key stays, and so do all links."""
+        name = room_name(typed)
+        try:
+            await Room.filter(id=room_id, closed_at=None).update(name=name, folded=text.fold(name))
+        except IntegrityError as error:
+            raise Invalid(name=_("Another room is called that.")) from error
 
     @staticmethod
     async def set_topic(room_id: int, typed: str) -> None:

@@ -29,10 +29,12 @@ from webapp.messages.retention import delete_closed_rooms
 from webapp.presence.tracker import tracker
 from webapp.sidebar.layout import EMPTY_FORM, render_with_sidebar
 
+NO_PROBLEMS = EMPTY_FORM | {"rename": ""}
 # What a form of the settings does; it returns where that leads, None for back to them.
 Action = Callable[[Seat, dict[str, str]], Awaitable[str | None]]
 
 SUCCESS_MESSAGES = {
+    "rename": _("The room has a new name."),
     "topic": _("Saved."),
     "face": _("Saved."),
     "lock": _("The room is locked."),
@@ -61,16 +63,25 @@ async def show_settings(request: Request) -> Response:
     try:
         goto = await action(seat, form)
     except Invalid as error:
-        stored = {"topic": seat.room.topic, "face": seat.room.face}
-        stored.pop(form["do"], None)
-        kept = form | stored
-        return await _settings(request, seat, error.status, form=kept, problems=EMPTY_FORM | error.problems)
+        stored = _stored(seat)
+        if form["do"] == "rename":
+            stored["rename"], problems = form.pop("name"), {"rename": error.problems["name"]}
+        else:
+            stored.pop(form["do"], None)
+            problems = error.problems
+        shown = EMPTY_FORM | form | stored
+        return await _settings(request, seat, error.status, form=shown, problems=NO_PROBLEMS | problems)
     if form["do"] in OWNER_ACTIONS and is_on_behalf(seat):
         person = await User.get_or_none(code=form["who"][:9]) if form["who"] else None
         await record_act(request, form["do"], seat, person)
     if client(request).is_fragment and not goto:
         return responses.fragment_response("_done.html", done=SUCCESS_MESSAGES[form["do"]])
     return responses.see_other(goto or f"{seat.path}/settings?done={form['do']}")
+
+
+def _stored(seat: Seat) -> dict[str, str]:
+    """Return what the fields of the forms hold; `name` is that of the form that deletes the room."""
+    return {"rename": seat.room.name, "topic": seat.room.topic, "face": seat.room.face}
 
 
 async def _settings(request: Request, seat: Seat, status: int = 200, **context: Any) -> Response:
@@ -82,7 +93,8 @@ async def _settings(request: Request, seat: Seat, status: int = 200, **context: 
         "current_key": seat.room.key,
         "address": str(request.base_url).rstrip("/") + seat.path,
         "notice": choice(request, "done", SUCCESS_MESSAGES, ""),
-        "form": EMPTY_FORM | {"topic": seat.room.topic, "face": seat.room.face},
+        "form": EMPTY_FORM | _stored(seat),
+        "problems": NO_PROBLEMS,
     }
     return await render_with_sidebar(request, seat.viewer, "rooms/settings.html", status, **(defaults | context))
 
@@ -109,6 +121,11 @@ def _require_membership(seat: Seat) -> MembershipRow:
 MEMBER_ACTIONS: dict[str, Action] = {"mute": _mute, "unmute": _mute, "unread": _unread}
 
 
+async def _rename(seat: Seat, form: dict[str, str]) -> None:
+    await Room.rename(seat.room.id, form["name"])
+    broadcasts.looks_changed(seat.room.id)
+
+
 async def _topic(seat: Seat, form: dict[str, str]) -> None:
     await Room.set_topic(seat.room.id, form["topic"])
     broadcasts.details_changed(seat.room.id)
@@ -116,7 +133,7 @@ async def _topic(seat: Seat, form: dict[str, str]) -> None:
 
 async def _face(seat: Seat, form: dict[str, str]) -> None:
     await Room.set_face(seat.room.id, form["face"])
-    broadcasts.details_changed(seat.room.id)
+    broadcasts.looks_changed(seat.room.id)
 
 
 async def _lock(seat: Seat, form: dict[str, str]) -> None:
@@ -158,6 +175,7 @@ async def _delete(seat: Seat, form: dict[str, str]) -> str:
 
 
 OWNER_ACTIONS: dict[str, Action] = {
+    "rename": _rename,
     "topic": _topic,
     "face": _face,
     "lock": _lock,

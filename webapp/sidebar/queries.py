@@ -172,9 +172,9 @@ class EntryRow(NamedTuple):
     @property
     def facts(self) -> tuple[object, ...]:
         """All that it is rendered from but whether a friend is online, which has frames of its own."""
-        chat = (self.name, self.avatar, self.is_friend) if self.kind.is_between_two else (self.author, self.face)
+        looks = (self.avatar, self.is_friend) if self.kind.is_between_two else (self.author, self.face)
         last = self.last_number, self.line, self.is_mine
-        return self.room_id, *last, self.unread, self.muted, self.is_request, chat
+        return self.room_id, self.name, *last, self.unread, self.muted, self.is_request, looks
 
     @property
     def render_key(self) -> tuple[object, ...]:
@@ -212,6 +212,8 @@ def _entry(row: sql.Row) -> EntryRow:
 class RoomFact(NamedTuple):
     """All of a room that makes a difference to entries, but what each person has of it for themselves."""
 
+    name: str
+    face: str
     last_number: int
     last_line: str
     is_last_removed: bool
@@ -228,12 +230,19 @@ class PersonFact(NamedTuple):
 async def room_facts(rooms: Collection[int]) -> dict[int, RoomFact]:
     """Return the fact of each of these rooms that is not deleted, in one query."""
     rows = await sql.fetch_inline(
-        "SELECT id, last_number, last_line, is_last_removed, removed_count FROM room "
+        "SELECT id, name, face, last_number, last_line, is_last_removed, removed_count FROM room "
         f"WHERE id IN ({sql.placeholders(rooms)}) AND closed_at IS NULL",
         *rooms,
     )
     return {
-        row["id"]: RoomFact(row["last_number"], row["last_line"], bool(row["is_last_removed"]), row["removed_count"])
+        row["id"]: RoomFact(
+            row["name"],
+            row["face"],
+            row["last_number"],
+            row["last_line"],
+            bool(row["is_last_removed"]),
+            row["removed_count"],
+        )
         for row in rows
     }
 
@@ -258,6 +267,7 @@ def digest(entries: Iterable[EntryRow], here: int | None) -> str:
             one.room_id,
             one.last_number,
             one.line,
+            "" if one.kind.is_between_two else one.name,
             one.face,
             one.muted,
             one.room_id == here or one.unread,
