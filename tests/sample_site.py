@@ -299,6 +299,8 @@ LOOKS: dict[str, Look] = {
     "chat-new": Look("mei", lambda reader, town: visit(reader, f"/chat/{town.people['sven'].code}")),
     "chat-self": Look("mei", lambda reader, town: visit(reader, f"/chat/{town.people['mei'].code}")),
     "chat-request": Look("layla", lambda reader, town: visit(reader, f"/chat/{town.people['amara'].code}")),
+    "chat-asked": Look("amara", lambda reader, town: visit(reader, f"/chat/{town.people['layla'].code}")),
+    "person-asked": Look("amara", lambda reader, town: visit(reader, f"/people/{town.people['layla'].code}")),
     "friends": Look("layla", goes("/friends")),
     "find": Look("layla", goes("/rooms?q=m")),
     "people": Look("layla", goes("/people?q=s")),

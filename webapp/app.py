@@ -143,6 +143,7 @@ routes = [
     #
     page("/chat/{code}", chats.chat, "chat"),
     action("/chat/{code}/messages", chats.post_first, "chat_messages"),
+    action("/chat/{code}/cancel", chats.cancel, "cancel_chat"),
     #
     form("/report", moderation.report, "report"),
     page("/moderation", moderation.index, "moderation"),

@@ -11,12 +11,14 @@ from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
 from webapp.conversations.access import FIND_SEAT
 from webapp.conversations.seats import Seat
-from webapp.core.errors import Problem
+from webapp.core.errors import Forbidden, Problem
+from webapp.core.i18n import _
 from webapp.db import engine
 from webapp.http import responses
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.messages import broadcasts, page
+from webapp.messages import broadcasts, changes, page
+from webapp.messages.models import Message
 
 
 async def _find_seat(request: Request) -> Seat:
@@ -31,6 +33,23 @@ async def chat(request: Request) -> Response:
     if seat.room.key:
         return responses.see_other(seat.path)
     return await page.render_page(request, seat, await page.page_context(request, seat, [], is_live=False))
+
+
+async def cancel(request: Request) -> Response:
+    """
+    Take back what the viewer has written to a person who has not answered, and does not see the request any more.
+
+    It is the same whether they have ignored it. The messages count still: nobody is asked without end.
+    """
+    user = require_account(request)
+    await throttle(settings.RATE_CHANGE, "people", str(user.id))
+    form = await read_form(request, "from")
+    seat = await _find_seat(request)
+    if seat.is_answered or seat.is_request:
+        raise Forbidden(_("They have answered. You can remove each message for itself."))
+    for version in await Message.remove_all_by(user.id, seat.room.id):
+        changes.log_changed(seat.room.id, version)
+    return responses.see_other(seat.other.path if seat.other and form["from"] == "person" else seat.path)
 
 
 async def post_first(request: Request) -> Response:

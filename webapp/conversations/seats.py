@@ -37,6 +37,7 @@ class RoomRow:
     last_author: int | None
     locked_at: datetime | None
     created_at: datetime
+    removed_count: int = 0
 
     @property
     def path(self) -> str:
@@ -132,6 +133,13 @@ class Seat:
     def is_answered(self) -> bool:
         """Whether the viewer may write to the other as much as they like."""
         return self.is_notes or (self.other_membership is not None and not self.other_membership.is_request)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the viewer has asked to write to the other, who has not answered; not once that was cancelled."""
+        has_asked = self.room.low is not None and self.membership is not None and not self.is_request
+        can_answer = self.other is not None and not self.is_answered and not self.is_blocked
+        return has_asked and can_answer and self.room.last_number > self.room.removed_count
 
     @property
     def is_notes(self) -> bool:

@@ -128,6 +128,12 @@ class Message(Model):
 
         return await transaction.transact(write)
 
+    @classmethod
+    async def remove_all_by(cls, author_id: int, room_id: int) -> list[int]:
+        """Remove what a person wrote in a room, one message after the other; the room's versions."""
+        messages = await cls.filter(room_id=room_id, author_id=author_id, removed_at=None).order_by("number")
+        return [await message.remove() for message in messages]
+
     def path(self, room: RoomRow) -> str:
         return f"{room.path}/messages/{self.number}"
 

@@ -33,8 +33,9 @@ MAX_UNREAD = 100
 # So many removed messages among the unread are counted; beyond that the badge shows too many.
 MAX_REMOVED = 10_000
 
-# A chat has the other's name and picture, as long as there is the other; a request of a blocked person is not
-# shown, nor the last line of a room when its author is blocked by the viewer. Who is online, friends see.
+# A chat has the other's name and picture, as long as there is the other. Not shown are a request of a blocked person,
+# one that was cancelled, which leaves nothing to read, and the last line of a room when its author is blocked by the
+# viewer. Who is online, friends see.
 _ENTRIES = f"""
 SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
     membership.muted, membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.face,
@@ -54,6 +55,7 @@ LEFT JOIN "user" AS author ON author.id = CASE WHEN room.low IS NULL THEN room.l
 LEFT JOIN friendship ON friendship.low_id = room.low AND friendship.high_id = room.high
     AND friendship.accepted_at IS NOT NULL
 WHERE {{whose}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
+    AND NOT (membership.is_request AND room.removed_count >= room.last_number)
     AND NOT (membership.is_request AND COALESCE(other.id, 0) IN (
         SELECT blocked_id FROM block WHERE blocker_id = membership.user_id
         UNION ALL SELECT blocker_id FROM block WHERE blocked_id = membership.user_id))
