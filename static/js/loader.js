@@ -35,9 +35,9 @@
     const list = find("#pending");
     early.push(post);
     store([...kept, ...early]);
-    list.insertAdjacentHTML("beforeend", '<li class="message message--continues"><p class="message__body pending__body" dir="auto">');
+    list.insertAdjacentHTML("beforeend", '<li class="message message--continues"><div class="message__body pending__body" dir="auto"><p>');
     list.lastChild.dataset.author = post.author;
-    list.lastChild.firstChild.textContent = post.body;
+    list.lastChild.querySelector("p").textContent = post.body;
   };
   // The first is posted by the form. What was sent after it, and what is being typed, is a draft then.
   const pass = () => {

@@ -262,3 +262,63 @@ def test_an_edit_elsewhere_is_shown_where_nobody_edits(meet: Meet) -> None:
     alice.open(room)
     edit_message(alice, "one", "two")
     alice.reads("two")
+
+
+def test_each_message_is_one_stop_for_the_keyboard_and_a_key_there_leads_to_who_wrote_it(meet: Meet) -> None:
+    alice, bob = meet("alice"), meet("bob")
+    room = alice.make_room("Stops")
+    for number in (1, 2, 3):
+        alice.send(f"{room}/messages", body=f"line {number}", nonce=str(number))
+    bob.open(room)
+    bob.sees("line 3")
+    bob.text.press("Shift")
+    bob.until(lambda: bob.page.locator("#log a.message__author[tabindex='-1']").count() == 3, "what a key brings")
+    bob.page.locator(".scroller").focus()
+    stops = []
+    for _ in range(3):
+        bob.page.keyboard.press("Tab")
+        stops.append(
+            bob.page.evaluate("document.activeElement.closest('.message')?.querySelector('.message__body').innerText")
+        )
+    assert [words.split()[1] for words in stops] == ["1", "2", "3"]
+    bob.page.keyboard.press("p")
+    bob.page.get_by_role("dialog", name="alice").wait_for()
+    bob.page.keyboard.press("Escape")
+    bob.page.keyboard.press("Tab")
+    assert not bob.page.evaluate("!!document.activeElement.closest('#log .message')")
+
+
+@pytest.mark.parametrize("touch", [False, True], ids=["mouse", "touch"])
+def test_the_tray_of_a_message_that_is_longer_than_the_screen_is_where_one_reads(meet: Meet, touch: bool) -> None:
+    size = {"width": 390, "height": 700} if touch else {"width": 1000, "height": 600}
+    alice, bob = meet("alice"), meet("bob", viewport=size, has_touch=touch, is_mobile=touch)
+    room = alice.make_room(f"Long {touch}")
+    alice.send(f"{room}/messages", body="before", nonce="0")
+    alice.send(f"{room}/messages", body="\n".join(f"line {number}" for number in range(100)), nonce="1")
+    for number in range(3):
+        alice.send(f"{room}/messages", body=f"after {number}", nonce=f"a{number}")
+    bob.open(room)
+    bob.sees("after 2")
+    log = bob.page.locator(".scroller").bounding_box()
+    assert log
+    item = bob.page.locator("#log > .message").nth(1)
+    # At its end, then in its middle.
+    for up in (0, 900):
+        bob.page.locator(".scroller").evaluate("(scroller, up) => scroller.scrollTop = -up", up)
+        at = {"x": log["x"] + 100, "y": log["y"] + log["height"] / 2}
+        if touch:
+            bob.page.touchscreen.tap(**at)
+        else:
+            bob.page.mouse.move(**at)
+        tray = item.locator(".tray > div")
+        tray.locator("a").first.wait_for()
+        box = tray.bounding_box()
+        assert box
+        assert log["y"] <= box["y"] <= log["y"] + log["height"] - box["height"], (up, box, log)
+        if touch:
+            item.locator("summary").evaluate("summary => summary.click()")
+    # What is pressed there is of this message.
+    if touch:
+        bob.page.touchscreen.tap(**at)
+    tray.locator("a[href^='?report=']").click()
+    bob.page.get_by_role("dialog", name="Report this message").wait_for()

@@ -23,7 +23,8 @@
     // What else there is to say about it stands on the page.
     if (!card) return location.assign(href);
     await styled;
-    const { dialog, fill } = openSheet(card, link);
+    // An author is no stop for the keyboard, their message is.
+    const { dialog, fill } = openSheet(card, link.closest("#log > .message")?.querySelector("summary") || link);
     dialog.onsubmit = async event => {
       event.preventDefault();
       await ask(event.target.getAttribute("action"), new URLSearchParams(new FormData(event.target)));

@@ -3,12 +3,16 @@
 {
   const isFine = () => matchMedia("(pointer: fine)").matches;
   const focusField = () => find("#text")?.focus({ preventScroll: true });
-  const inTray = (item, act) => item?.querySelector(`.tray a[href^="?${act}="]`);
+  const linkFor = (item, key) =>
+    key == "p" ? item.querySelector("a.message__author") : item.querySelector(`.tray a[href^="?${ACTS[key]}="]`);
   // One of another person is not there to be pressed.
   const isThere = link => link && getComputedStyle(link).display != "none";
   const ACTS = { e: "edit", c: "link", u: "unread", Delete: "remove" };
 
-  // From message to message, each of which has one stop.
+  // Each message has one stop, its tray: from there a key leads to who wrote it.
+  const leaveOut = root => root.querySelectorAll("#log a.message__author").forEach(link => link.tabIndex = -1);
+  leaveOut(document);
+  on("htmx:after:process", ({ target }) => leaveOut(target));
   const step = (item, isUp) => {
     do item = isUp ? item.previousElementSibling : item.nextElementSibling;
     while (item && !item.querySelector("summary"));
@@ -44,7 +48,7 @@
     } else if (event.ctrlKey || event.metaKey || event.altKey || !isFree(target)) return;
     else if (key == "?") showList();
     else if (item && /^Arrow(Up|Down)$/.test(key)) step(item, key == "ArrowUp");
-    else if (item && ACTS[key] && isThere(inTray(item, ACTS[key]))) inTray(item, ACTS[key]).click();
+    else if (item && isThere(linkFor(item, key))) linkFor(item, key).click();
     else return;
     event.preventDefault();
   });
