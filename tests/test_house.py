@@ -335,6 +335,7 @@ MODULE_STATE = {
     "messages.links._checker": "rules alone",
     "messages.markdown._cleaner": "rules alone",
     "messages.posting._group": "groups of posts, which take themselves out",
+    "messages.reactions._group": "groups of reactions, which take themselves out",
     "settings._file": "read once",
     "settings._names": "the names of the settings",
 }

@@ -32,6 +32,9 @@ MOST = {
     "a resume": 2,
     "a resume that gets the last page": 3,
     "a post": 6,
+    "a reaction": 10,
+    "reactions taken back by sixteen at once": 12,
+    "the page of reactions": 6,
     "a post by script": 7,  # which is answered with the message
     "a post in a chat": 7,
     "an answer": 6,
@@ -70,7 +73,18 @@ MOST = {
 # What is read of each member of a room, to find the first by name: it costs so much more where the room is larger.
 BY_MEMBERS = ("the people of the largest room", "a search for people of the largest room")
 SEARCHES = ("a search for people", "a search by code", "a search for rooms")
-GROWING = ("message", "membership", "session", "visit", "user", "search_name", "friendship", "block", "veiled_block")
+GROWING = (
+    "message",
+    "membership",
+    "session",
+    "visit",
+    "user",
+    "search_name",
+    "friendship",
+    "block",
+    "veiled_block",
+    "reaction",
+)
 # What may be read whole: the list of rooms, a batch of rows that is given with the query, what a subquery found.
 SMALL = {"room", "process", "CONSTANT", "came", "went", "asked", "pair"}
 SIZES = {"small": (100, 10_000), "large": (1_000, 100_000)}  # users, messages in the room
@@ -214,7 +228,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.conversations.models import Membership, Room
     from webapp.db import sql
     from webapp.live import Reader, hub
-    from webapp.messages import changes, posting
+    from webapp.messages import changes, posting, reactions
     from webapp.messages.models import Message
     from webapp.messages.queries import list_after
     from webapp.people.directory import CHANNEL, directory
@@ -255,6 +269,14 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     async def post_many() -> None:
         await asyncio.gather(*(posting.post(seat, "Hello", "") for _ in range(16)))
 
+    async def react() -> None:
+        form = {"kind": "👍", "on": "1"}
+        answer = await client.post(f"{room.path}/messages/{middle}/reactions", data=form)
+        assert answer.status_code == 303, answer.text
+
+    async def take_back_many() -> None:
+        await asyncio.gather(*(reactions.react(one, middle, "🎉", is_on=False) for one in many_seats))
+
     async def dots() -> None:
         directory().on_presence(",".join(str(user) for user in here))
         await directory().send_changes()
@@ -271,13 +293,16 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     rooms = [(await first_message.post_first(first, person, "Hello", ""))[0] for person in await free.limit(30)]
     chat = rooms[-1].room
     seat = await access.by_key(first, room.key)
+    middle = room.last_number // 2
+    many_seats = [await access.by_key(await User.get(id=user), room.key) for user in here[:16]]
+    for one in many_seats:
+        await reactions.react(one, middle, "🎉", is_on=True)
     # Of as many members in a large installation as in a small one.
     few = await Room.get(id=(await opening.open_room(first, "Few", "")).room.id)
     await Membership.bulk_create([Membership(room_id=few.id, user_id=user) for user in here if user != first.id])
     await get(chat.path)
     await get(room.path)  # whatever is read once in the life of a process
     await Membership.filter(user_id=first.id, room_id=room.id).update(read_number=room.last_number - 3)
-    middle = room.last_number // 2
     await Message.filter(room_id=room.id, number=7).update(author_id=first.id)
     works: dict[str, Callable[[], Awaitable[object]]] = {
         "the room page with unread messages": lambda: get(room.path),
@@ -294,6 +319,9 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a post in a chat": lambda: post(chat),
         "an answer": lambda: post(room, reply_to="7"),
         "an edit of what is answered": lambda: edit(7),
+        "a reaction": react,
+        "reactions taken back by sixteen at once": take_back_many,
+        "the page of reactions": lambda: get(f"{room.path}/messages/{middle}/reactions"),
         "sixteen posts at once": post_many,
         "the lobby": lambda: get("/lobby"),
         "the list of rooms": lambda: get("/rooms"),
@@ -359,6 +387,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
     from webapp.messages import queries as messages
+    from webapp.messages.models import Message
     from webapp.people import queries as people
     from webapp.presence import queries as presence
     from webapp.presence.tracker import tracker
@@ -376,6 +405,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     assert room
     chat = await Room.filter(kind="direct").first()
     assert chat
+    message = (await Message.get(room_id=room.id, number=room.last_number // 2)).id
     calls: list[tuple[Any, ...]] = [
         (accounts.viewer_by_token, token),
         (accounts.profile_by_code, other.code),
@@ -398,6 +428,10 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.last_number_at, room.id, room.version - 10),
         (messages.first_since, room, datetime.now(UTC) - timedelta(days=3)),
         (messages.list_after, room, room.last_number // 2, 100),
+        (messages.reaction_targets, room.id, [room.last_number // 2]),
+        (messages.summed_reactions, [message, message + 1]),
+        (messages.reactors, message, other.id),
+        (messages.kinds_by, message, user.id),
         (messages.stored_before, room.id, [room.last_number // 2, 3], [(user.id, "a nonce"), (other.id, "another")]),
         (strangers.company_in, [room.id, chat.id]),
         (strangers.count_waiting,),

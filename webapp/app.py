@@ -43,7 +43,7 @@ from webapp.live.stream import parked_by_session, send_farewells
 from webapp.media import store
 from webapp.media import views as media
 from webapp.media.store import Store, picture_store
-from webapp.messages import changes, receipts, rendering, typing
+from webapp.messages import changes, reaction_views, receipts, rendering, typing
 from webapp.messages import views as messages
 from webapp.messages.page import layouts, room_page
 from webapp.messages.retention import delete_closed_rooms
@@ -139,6 +139,7 @@ routes = [
     #
     page("/rooms/{key}/messages/{number:number}", messages.permalink, "message"),
     form("/rooms/{key}/messages/{number:number}/edit", messages.edit, "edit_message"),
+    form("/rooms/{key}/messages/{number:number}/reactions", reaction_views.show, "message_reactions"),
     action("/rooms/{key}/messages/{number:number}/remove", messages.remove, "remove_message"),
     #
     page("/chat/{code}", chats.chat, "chat"),

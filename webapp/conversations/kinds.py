@@ -118,6 +118,7 @@ class Anonymous(Kind):
     tracks_presence = False
     formats_markdown = False
     allows_editing = False
+    allows_reactions = False
     max_messages: ClassVar[int] = MAX_ANONYMOUS_MESSAGES
 
     def path(self, room_id: int, key: str) -> str:

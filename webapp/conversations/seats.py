@@ -172,6 +172,7 @@ class Kind(ABC):
     tracks_presence: ClassVar[bool] = True
     formats_markdown: ClassVar[bool] = True
     allows_editing: ClassVar[bool] = True
+    allows_reactions: ClassVar[bool] = True
     max_messages: ClassVar[int | None] = None
 
     @abstractmethod

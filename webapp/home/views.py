@@ -25,7 +25,8 @@ async def front(request: Request) -> Response:
 async def me_css(request: Request) -> Response:
     """The viewer's own stylesheet: which messages are theirs and may be edited, and which are hidden."""
     user = require_account(request)
-    return responses.stylesheet_response(request, "home/me.css", viewer=user, blocked=await blocked_codes(user))
+    blocked = await blocked_codes(user)
+    return responses.stylesheet_response(request, "home/me.css", viewer=user, reacts=True, blocked=blocked)
 
 
 async def shortcuts(request: Request) -> Response:

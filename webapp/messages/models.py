@@ -69,6 +69,12 @@ class Message(Model):
     reply_to = fields.BigIntField(null=True)
     # When the words last changed, 0 for never: a change of what is quoted takes a new version too.
     edited_version = fields.BigIntField(default=0, db_default=0)
+    # As they are shown: a line for each kind, with its count and the codes of the newest (reactions.py writes it).
+    reactions = fields.TextField(default="", db_default="")
+    # The version that the last reaction took, and the one that the words had then. Whatever else changes a message
+    # takes a version and leaves these alone, also in a process of the version before.
+    reacted_version = fields.BigIntField(null=True)
+    said_version = fields.BigIntField(null=True)
 
     room_id: int
     author_id: int | None
@@ -106,7 +112,7 @@ class Message(Model):
     async def remove(self) -> int:
         """Take the words away for everyone; the room's new version. Removing twice is as good as once."""
         try:
-            return await self._change(None, body="", html="", removed_at=datetime.now(UTC))
+            return await self._change(None, body="", html="", reactions="", removed_at=datetime.now(UTC))
         except NotFound:
             return int(self.version)
 
@@ -124,6 +130,8 @@ class Message(Model):
             if self.number == last_number:
                 line = first_line(str(values["html"]), LINE_LENGTH)
                 await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)
+            if is_removal:
+                await Reaction.filter(message_id=self.id).delete()
             return version
 
         return await transaction.transact(write)
@@ -152,3 +160,21 @@ class Message(Model):
         if message is None or not seat.kind.allows_editing or not (is_theirs or seat.is_owner):
             raise NotFound(_("This message does not exist, or it is not yours."))
         return message
+
+
+class Reaction(Model):
+    id = fields.BigIntField(primary_key=True)
+    message: fields.ForeignKeyRelation[Message] = fields.ForeignKeyField("parley.Message", "reacted")
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "reactions_given", db_index=True)
+    # Who wrote the message; None where that is the same person, who need not hear of it.
+    to_user: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "parley.User", "reactions_received", null=True, on_delete=fields.SET_NULL
+    )
+    # The emoji itself.
+    kind = fields.CharField(16)
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "reaction"
+        unique_together = (("message", "user", "kind"),)
+        indexes = (("to_user_id", "id"),)

@@ -1,6 +1,6 @@
 """The queries of messages that pages, streams and posts wait for: plain SQL into immutable rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -33,6 +33,14 @@ class Quote(NamedTuple):
         return Avatar.of(str(self.author_name), self.author_code).hue
 
 
+class Chip(NamedTuple):
+    """How often people reacted to a message with one kind; `marks` are the first letters of the newest's codes."""
+
+    kind: str
+    number: str
+    marks: str
+
+
 class MessageRow(NamedTuple):
     """A message as it is shown, with its author's name; `html` was made safe when it was stored."""
 
@@ -52,7 +60,21 @@ class MessageRow(NamedTuple):
     author_name: Text
     author_picture: str | None
     author_is_admin: bool
+    reactions: str
+    reacted_version: int | None
+    said_version: int | None
     quote: Quote | None
+
+    @property
+    def words_version(self) -> int:
+        """The version of the last change that was no reaction."""
+        if self.said_version is None or self.reacted_version != self.version:
+            return self.version
+        return self.said_version
+
+    @property
+    def chips(self) -> list[Chip]:
+        return [Chip(*line.split(" ", 2)) for line in self.reactions.split("\n")] if self.reactions else []
 
     @property
     def path(self) -> str:
@@ -80,6 +102,7 @@ MESSAGES = """
 SELECT message.room_id, message.number, message.posted_version, message.version, message.html, message.continues,
     message.opens_day, message.created_at, message.edited_at, message.removed_at,
     author.code, author.display_name, author.picture, author.is_admin,
+    message.reactions, message.reacted_version, message.said_version,
     message.reply_to, said.html, said.removed_at, speaker.code, speaker.display_name
 FROM message LEFT JOIN "user" AS author ON author.id = message.author_id
     LEFT JOIN message AS said ON said.room_id = message.room_id AND said.number = message.reply_to
@@ -101,7 +124,7 @@ def message_from(row: Iterable[object], room_path: str) -> MessageRow:
             values[place] = datetime.fromisoformat(str(values[place]))
     if values[11] is None:
         values[11], values[12] = "", DELETED_ACCOUNT
-    values[15:] = [_quote(*values[15:]) if values[15] else None]
+    values[18:] = [_quote(*values[18:]) if values[18] else None]
     return MessageRow._make(values)
 
 
@@ -191,6 +214,70 @@ async def list_after(room: RoomRow, number: int, limit: int, author_id: int | No
         where, values = f"{where} AND message.author_id = ?", [*values, author_id]
     rows = await sql.fetch_all(f"{MESSAGES} {where} ORDER BY message.number LIMIT ?", *values, limit)
     return [message_from(row, room.path) for row in rows]
+
+
+# A page of a message names so many of those who reacted with one kind.
+MAX_REACTORS = 50
+# A chip has the marks of so many: each takes bytes that can't be compressed.
+MAX_MARKS = 10
+MARK_LENGTH = 4
+_CHIPS = """
+SELECT marked.message_id, marked.kind, marked.count, "user".code FROM (
+    SELECT message_id, kind, user_id, COUNT(*) OVER (PARTITION BY message_id, kind) AS count,
+        MIN(id) OVER (PARTITION BY message_id, kind) AS first,
+        ROW_NUMBER() OVER (PARTITION BY message_id, kind ORDER BY id DESC) AS place
+    FROM reaction WHERE message_id IN ({messages})
+) AS marked JOIN "user" ON "user".id = marked.user_id
+WHERE marked.place <= ? ORDER BY marked.message_id, marked.first, marked.place
+"""
+_REACTORS = """
+SELECT named.kind, "user".code, "user".display_name FROM (
+    SELECT kind, user_id, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY id DESC) AS place
+    FROM reaction WHERE message_id = ? AND user_id NOT IN (SELECT blocked_id FROM block WHERE blocker_id = ?)
+) AS named JOIN "user" ON "user".id = named.user_id
+WHERE named.place <= ? ORDER BY named.place
+"""
+
+
+class Target(NamedTuple):
+    """A message that is reacted to."""
+
+    id: int
+    author_id: int | None
+
+
+async def reaction_targets(room_id: int, numbers: Collection[int]) -> dict[int, Target]:
+    """Return the messages of these numbers that were not removed."""
+    rows = await sql.fetch_inline(
+        "SELECT number, id, author_id FROM message "
+        f"WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}) AND removed_at IS NULL",
+        room_id, *numbers,
+    )  # fmt: skip
+    return {row["number"]: Target(row["id"], row["author_id"]) for row in rows}
+
+
+async def summed_reactions(messages: Collection[int]) -> dict[int, str]:
+    """Return the reactions to each of these messages (by id) as the column has them; kinds in the order they came."""
+    query = _CHIPS.format(messages=sql.placeholders(messages))
+    chips: dict[int, dict[str, list[str]]] = {message: {} for message in messages}
+    for row in await sql.fetch_all(query, *messages, MAX_MARKS):
+        chip = chips[row["message_id"]].setdefault(row["kind"], [row["kind"], str(row["count"])])
+        chip.append(row["code"][:MARK_LENGTH])
+    return {message: "\n".join(map(" ".join, kinds.values())) for message, kinds in chips.items()}
+
+
+async def reactors(message_id: int, viewer_id: int) -> dict[str, list[tuple[str, str]]]:
+    """Return by kind the codes and names of the newest who reacted, without those whom the viewer has blocked."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in await sql.fetch_all(_REACTORS, message_id, viewer_id, MAX_REACTORS):
+        found.setdefault(row["kind"], []).append((row["code"], row["display_name"]))
+    return found
+
+
+async def kinds_by(message_id: int, user_id: int) -> set[str]:
+    """Return the kinds with which the person has reacted to the message."""
+    rows = await sql.fetch_inline("SELECT kind FROM reaction WHERE message_id = ? AND user_id = ?", message_id, user_id)
+    return {row["kind"] for row in rows}
 
 
 class StoredRow(NamedTuple):

@@ -30,7 +30,14 @@ from webapp.sidebar.layout import page_beside_or_fragment
 
 # Where the addresses in a message's tray lead, which are those of its room's page: `?edit=12`. Whole paths would cost
 # more bytes than the words of most messages.
-ACTS = {"link": "", "edit": "/edit#edit", "remove": "/edit#remove", "unread": "/edit#unread", "report": ""}
+ACTS = {
+    "link": "",
+    "edit": "/edit#edit",
+    "remove": "/edit#remove",
+    "react": "/reactions",
+    "unread": "/edit#unread",
+    "report": "",
+}
 
 
 async def show(request: Request) -> Response:
@@ -167,6 +174,7 @@ async def _edit(request: Request, seat: Seat, message: Message, status: int = 20
         "html": message.safe_html,
         "can_edit": is_own,
         "can_remove": is_own or seat.is_owner,
+        "can_react": seat.kind.allows_reactions,
         "can_mark_unread": seat.membership is not None,
         "about": f"message:{seat.room.key}:{message.number}",
     }

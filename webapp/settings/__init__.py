@@ -169,6 +169,7 @@ MAX_UPLOAD_MB = _read("MAX_UPLOAD_MB", "5", _positive, "a whole number of 1 or m
 
 RATE_LIMITS = _read("RATE_LIMITS", "on", _switch, "on or off")
 RATE_POST = _rate("RATE_POST", "20/10 seconds")
+RATE_REACT = _rate("RATE_REACT", "30/10 seconds")
 RATE_SIGN_IN, RATE_SIGN_IN_ADDRESS = _read(
     "RATE_SIGN_IN", "10/minute;30/minute", _rates(2), "two rates, per account; per address: 10/minute;30/minute"
 )

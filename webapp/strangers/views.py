@@ -188,7 +188,7 @@ async def _grow_up(found: Stranger, account: Person) -> Response:
 async def me_css(request: Request) -> Response:
     """Which messages are the mask's own."""
     found = require_stranger(request)
-    return responses.stylesheet_response(request, "home/me.css", viewer=found.mask, blocked=[])
+    return responses.stylesheet_response(request, "home/me.css", viewer=found.mask, reacts=False, blocked=[])
 
 
 async def waiting_events(request: Request) -> Response:

@@ -1,0 +1,349 @@
+"""Reactions: by whom, to what, how often, and what the pages of a room show of them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import httpx2
+import pytest
+from limits import parse
+
+from tests.conftest import Person, account, person
+from tests.message_pages import fill, message, said
+from tests.page import Page, words
+from tests.people import befriend, make_room, now, who, write
+from webapp import settings
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.queries import room_by_id
+from webapp.conversations.seats import KICKED
+from webapp.db import sql
+from webapp.messages.models import Message, Reaction
+from webapp.messages.queries import MessageRow, get_row
+from webapp.messages.reactions import KINDS
+from webapp.relationships.models import Block
+
+THUMB, HEART = KINDS[:2]
+
+
+async def react(one: Person, room: Room, number: int = 1, kind: str = THUMB, on: str = "1", **headers: str) -> int:
+    return (await answer(one, room, number, kind, on, **headers)).status_code
+
+
+async def answer(
+    one: Person, room: Room, number: int = 1, kind: str = THUMB, on: str = "1", **headers: str
+) -> httpx2.Response:
+    return await one.post(f"{room.path}/messages/{number}/reactions", {"kind": kind, "on": on}, **headers)
+
+
+def chips(page: httpx2.Response | str) -> list[tuple[str, str, str]]:
+    """Return of every chip on the page its words, its kind and whose it is."""
+    found = Page(page).all(".reactions .reaction")
+    return [(node.text(), node.attributes["data-kind"] or "", node.attributes["data-by"] or "") for node in found]
+
+
+def mark(one: Person) -> str:
+    return who(one).code[:4]
+
+
+async def rows(room: Room) -> list[tuple[int, str, str]]:
+    """What the database holds: number, user name and kind, in order."""
+    found = Reaction.filter(message__room_id=room.id).order_by("id")
+    return [tuple(row) for row in await found.values_list("message__number", "user__username", "kind")]
+
+
+async def row(room: Room, number: int = 1) -> MessageRow:
+    """Return the message as pages read it."""
+    seat_room = await room_by_id(room.id)
+    assert seat_room
+    found = await get_row(seat_room, number)
+    assert found
+    return found
+
+
+# One reaction.
+
+
+async def test_a_reaction_stands_at_the_message_for_everybody_in_the_same_bytes(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    await fill(room, bob, 2)
+    led = await answer(alice, room)
+    assert led.status_code == 303
+    assert led.headers["Location"] == f"{room.path}/messages/1"
+    assert await react(charlie, room) == 303
+    assert await react(charlie, room, kind=HEART) == 303
+    expected = [(f"{THUMB} 2", THUMB, f"{mark(charlie)} {mark(alice)}"), (f"{HEART} 1", HEART, mark(charlie))]
+    pages = [await one.get(room.path) for one in (alice, bob, charlie)]
+    assert [chips(page) for page in pages] == [expected] * 3
+    logs = {Page(page).one(f"#message-{room.id}-1").html for page in pages}
+    assert len(logs) == 1
+    assert await rows(room) == [(1, "alice", THUMB), (1, "charlie", THUMB), (1, "charlie", HEART)]
+    assert [one.to_user_id for one in await Reaction.all()] == [who(bob).id] * 3  # type: ignore[attr-defined]
+
+
+async def test_a_reader_of_a_public_room_reacts_and_stays_outside(bob: Person, charlie: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    assert await react(charlie, room) == 303
+    assert not await Membership.exists(room_id=room.id, user_id=who(charlie).id)
+
+
+async def test_a_reaction_is_taken_back_and_is_a_wish_not_a_toggle(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    for _ in range(2):
+        assert await react(alice, room) == 303
+    assert chips(await bob.get(room.path)) == [(f"{THUMB} 1", THUMB, mark(alice))]
+    assert (await now(room)).version == 2  # twice the same takes one version
+    for _ in range(2):
+        assert await react(alice, room, on="0") == 303
+    assert chips(await bob.get(room.path)) == []
+    assert await rows(room) == []
+    assert (await now(room)).version == 3
+    assert (await message(room)).reactions == ""
+
+
+async def test_a_reaction_to_ones_own_message_is_nobodys_news(bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    await react(bob, room)
+    assert [one.to_user_id for one in await Reaction.all()] == [None]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", ["", "🥔", "👍🏽", "👍 ", "x", "<b>"])
+async def test_a_thirteenth_kind_is_refused_on_the_page_of_reactions(bob: Person, room: Room, kind: str) -> None:
+    await fill(room, bob, 1)
+    refused = await answer(bob, room, kind=kind)
+    assert refused.status_code == 422
+    assert "Choose one of these." in words(refused)
+    assert len(Page(refused).all("main button[name=kind]")) == 12
+    assert await rows(room) == []
+    assert (await now(room)).version == 1
+
+
+async def test_kinds_stand_in_the_order_in_which_they_came(bob: Person, room: Room) -> None:
+    assert len(set(KINDS)) == 12
+    await fill(room, bob, 1)
+    for kind in reversed(KINDS):
+        assert await react(bob, room, kind=kind) == 303
+    assert [kind for _, kind, _ in chips(await bob.get(room.path))] == list(reversed(KINDS))
+
+
+async def test_script_is_answered_without_a_page(bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    done = await answer(bob, room, HX_Request="true")
+    assert (done.status_code, done.text) == (204, "")
+
+
+async def test_a_chip_marks_the_ten_newest(app: object, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    people = [await person(app, f"person{number}") for number in range(12)]
+    for one in people:
+        assert await react(one, room) == 303
+    [(text, _, marks)] = chips(await bob.get(room.path))
+    assert text == f"{THUMB} 12"
+    assert marks.split(" ") == [mark(one) for one in reversed(people[2:])]
+
+
+# What nobody may.
+
+
+async def test_only_same_origin_posts_of_who_is_signed_in_react(bob: Person, visitor: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    assert await react(bob, room, Sec_Fetch_Site="cross-site") == 403
+    assert (await answer(visitor, room)).headers["Location"].startswith("/login")
+    assert await react(visitor, room, HX_Request="true") == 401
+    assert await rows(room) == []
+
+
+async def test_there_is_nothing_to_react_to_where_there_is_no_message(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    other = await make_room(who(alice), "Another")
+    for path in (f"{room.path}/messages/2", f"{other.path}/messages/1", "/rooms/nowhere/messages/1"):
+        assert (await alice.get(f"{path}/reactions")).status_code == 404
+        assert (await alice.post(f"{path}/reactions", {"kind": THUMB})).status_code == 404
+    assert await react(bob, room, number=2**60) == 404
+
+
+async def test_a_locked_room_takes_no_reactions_but_shows_them(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    assert await react(bob, room) == 303
+    await Room.filter(id=room.id).update(locked_at=datetime.now(UTC))
+    assert await react(bob, room, kind=HEART) == 403
+    assert await react(bob, room, on="0") == 403
+    page = await bob.get(f"{room.path}/messages/1/reactions")
+    assert "Bob" in words(page)
+    assert not Page(page).all("main button[name=kind]")
+    assert await rows(room) == [(1, "bob", THUMB)]
+
+
+async def test_who_is_kicked_reacts_no_more(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, alice, 1)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    await Membership.filter(room_id=room.id, user_id=who(bob).id).update(role=KICKED, kicked_until=until)
+    assert await react(bob, room) == 403
+    assert await rows(room) == []
+
+
+async def test_a_removed_message_loses_its_reactions_and_takes_none(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    await react(alice, room)
+    await bob.post(f"{room.path}/messages/1/remove")
+    assert chips(await alice.get(room.path)) == []
+    assert await rows(room) == []
+    assert (await message(room)).reactions == ""
+    assert await react(alice, room) == 404
+    assert (await alice.get(f"{room.path}/messages/1/reactions")).status_code == 404
+
+
+async def test_two_who_talk_react_and_outsiders_find_nothing(alice: Person, bob: Person, charlie: Person) -> None:
+    await befriend(alice, bob)
+    await write(alice, bob)
+    chat = await Room.get(kind="direct")
+    assert await react(bob, chat) == 303
+    assert chips(await alice.get(chat.path)) == [(f"{THUMB} 1", THUMB, mark(bob))]
+    assert await react(charlie, chat) == 404
+    assert (await charlie.get(f"{chat.path}/messages/1/reactions")).status_code == 404
+    await Block.create(blocker=who(alice), blocked=who(bob))
+    assert await react(bob, chat, kind=HEART) == 403
+    assert await rows(chat) == [(1, "bob", THUMB)]
+
+
+async def test_a_message_request_is_answered_before_it_is_reacted_to(alice: Person, bob: Person) -> None:
+    await write(alice, bob)
+    chat = await Room.get(kind="direct")
+    assert await react(bob, chat) == 403
+    assert await rows(chat) == []
+    assert await Membership.filter(user_id=who(bob).id, room_id=chat.id).values_list("is_request", flat=True) == [True]
+
+
+async def test_too_many_reactions_are_refused_with_the_time_to_wait(
+    bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(room, bob, 1)
+    monkeypatch.setattr(settings, "RATE_LIMITS", True)
+    monkeypatch.setattr(settings, "RATE_REACT", parse("2/minute"))
+    assert [await react(bob, room, kind=kind) for kind in KINDS[:3]] == [303, 303, 429]
+    assert "Retry-After" in (await answer(bob, room)).headers
+
+
+# The page of reactions.
+
+
+async def test_the_page_of_reactions_names_who_reacted_and_has_a_button_for_each_kind(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await fill(room, bob, 1)
+    page = await alice.get(f"{room.path}/messages/1/reactions")
+    assert "Nobody has reacted yet." in words(page)
+    await react(alice, room)
+    await react(bob, room)
+    await react(bob, room, kind=HEART)
+    page = await alice.get(f"{room.path}/messages/1/reactions")
+    assert Page(page).texts(".reactors > div") == [f"{THUMB}\nBob, Alice", f"{HEART}\nBob"]
+    back, more = Page(page).all("main form.kinds")
+    assert [button.attributes["value"] for button in back.css("button")] == [THUMB]
+    assert [button.attributes["value"] for button in more.css("button")] == list(KINDS[1:])
+    assert back.css_first("[name=on]").attributes["value"] == "0"
+    assert more.css_first("[name=on]").attributes["value"] == "1"
+
+
+async def test_blocked_people_are_left_out_of_the_page_of_reactions(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, alice, 1)
+    await react(bob, room)
+    await react(alice, room)
+    await Block.create(blocker=who(alice), blocked=who(bob))
+    assert "Bob" not in words(Page(await alice.get(f"{room.path}/messages/1/reactions")).one("main"))
+    assert "Alice" in words(Page(await bob.get(f"{room.path}/messages/1/reactions")).one("main"))
+
+
+async def test_the_address_of_a_chip_leads_to_the_page_of_reactions(bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    await react(bob, room)
+    href = Page(await bob.get(room.path)).one(".reaction").attributes["href"]
+    assert href == "?react=1"
+    led = await bob.get(f"{room.path}{href}")
+    assert led.headers["Location"] == f"{room.path}/messages/1/reactions"
+
+
+# What a reaction leaves alone.
+
+
+async def test_a_reaction_is_no_news_in_lists(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    await alice.read(room)
+    before = await now(room)
+    await react(bob, room)
+    after = await now(room)
+    assert (after.last_number, after.last_at, after.last_line) == (before.last_number, before.last_at, before.last_line)
+    assert Page(await alice.get("/lobby")).texts(".entry .unread") == []
+
+
+async def test_an_edit_that_began_before_a_reaction_is_saved(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    path = f"{room.path}/messages/1/edit"
+    began_at = Page(await bob.get(path)).one("[name=version]").attributes["value"] or ""
+    await react(alice, room)
+    assert (await bob.post(path, {"body": "better", "version": began_at})).status_code == 303
+    assert said(await bob.get(room.path)) == {1: "better"}
+    assert chips(await bob.get(room.path)) == [(f"{THUMB} 1", THUMB, mark(alice))]
+    # And one that began after it, from the page of that moment; but not from the words before.
+    await react(alice, room, kind=HEART)
+    again = Page(await bob.get(path)).one("[name=version]").attributes["value"] or ""
+    await react(alice, room, kind=HEART, on="0")
+    assert (await bob.post(path, {"body": "late", "version": began_at})).status_code == 409
+    assert (await bob.post(path, {"body": "best", "version": again})).status_code == 303
+
+
+# At once.
+
+
+async def test_everybody_at_once_is_counted_once_each(app: object, bob: Person, room: Room) -> None:
+    await fill(room, bob, 2)
+    people = [await person(app, f"person{number}") for number in range(20)]
+    wishes = [(one, number, kind) for one in people for number in (1, 2) for kind in (THUMB, HEART)]
+    statuses = await asyncio.gather(
+        *(react(one, room, number, kind) for one, number, kind in wishes),
+        *(react(one, room, 1, THUMB) for one in people),
+    )
+    assert set(statuses) == {303}
+    assert sorted(await rows(room)) == sorted((number, who(one).username, kind) for one, number, kind in wishes)
+    texts = sorted(text for text, _, _ in chips(await bob.get(room.path)))
+    assert texts == sorted([f"{THUMB} 20", f"{HEART} 20"] * 2)
+    assert (await now(room)).version <= 2 + len(wishes)
+
+
+async def test_adding_and_taking_back_at_once_leave_what_the_rows_say(bob: Person, alice: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    await asyncio.gather(*(react(alice, room, on=on) for on in "1010110"))
+    expected = [f"{THUMB} 1"] if await rows(room) else []
+    assert [text for text, _, _ in chips(await bob.get(room.path))] == expected
+
+
+async def test_one_who_is_refused_stops_nobody_who_reacts_with_them(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 2)
+    await bob.post(f"{room.path}/messages/2/remove")
+    answers = await asyncio.gather(*(react(one, room, number) for one in (alice, bob) for number in (1, 2)))
+    assert answers == [303, 404, 303, 404]
+    assert sorted(await rows(room)) == [(1, "alice", THUMB), (1, "bob", THUMB)]
+
+
+# The version before.
+
+
+async def test_words_that_a_process_of_the_version_before_changed_are_known_to_have_changed(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    """It knows no reactions: it takes a version for its edit, and leaves the columns as they are."""
+    await fill(room, bob, 1)
+    await react(alice, room)
+    await sql.execute("UPDATE room SET version = 3 WHERE id = ? RETURNING id", room.id)
+    await sql.execute("UPDATE message SET version = 3, body = 'new' WHERE room_id = ? RETURNING id", room.id)
+    assert (await row(room)).words_version == 3
+    await react(bob, room)
+    assert ((await row(room)).version, (await row(room)).words_version) == (4, 3)
+
+
+async def test_the_row_of_a_deleted_account_takes_its_reactions_along(bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    other = await account("other")
+    one = await Message.get(room_id=room.id)
+    await Reaction.create(message=one, user=other, to_user=who(bob), kind=THUMB, created_at=datetime.now(UTC))
+    await other.delete()
+    assert await rows(room) == []
