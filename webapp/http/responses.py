@@ -67,7 +67,7 @@ def page_or_fragment(
 def stylesheet_response(request: Request, name: str, **context: Any) -> Response:
     """Return styles for one viewer, whose pages ask at another address when they change."""
     headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie, Accept-Encoding"}
-    # No string in it has a line end. Whoever has blocked many waits for no better compression.
+    # No string in it has a line end. One with many blocked people would take longer.
     text = re.sub(r"\n\s*", "", render.fragment(name, **context))
     return _compressed(request, text, 200, headers, "text/css", effort=11 if len(text) < MAX_SHORT else 5)
 
