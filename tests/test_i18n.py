@@ -207,7 +207,7 @@ async def test_the_choice_of_an_account_counts_before_all_others(alice: Person) 
     assert "Gespeichert." in page.text
     assert '<option value="de" lang="de" selected>Deutsch</option>' in page.text
     assert re.search(r"/me\.css\?v=[\w-]+\.0\.de", (await alice.get("/lobby")).text)
-    assert 'content: " (du)"' in (await alice.get("/me.css")).text
+    assert 'content:" (du)"' in (await alice.get("/me.css")).text
     await alice.post("/settings/profile", {"display_name": "Alice", "bio": "", "language": ""})
     assert language_of((await alice.get("/lobby", Accept_Language="en")).text) == "en"
     assert current_language().code == "en", "a request's language ends with it"
