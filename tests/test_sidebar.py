@@ -21,6 +21,7 @@ from webapp.conversations.models import Membership, Room
 from webapp.live import frames
 from webapp.live.stream import Stream
 from webapp.moderation.models import Report
+from webapp.sidebar import layout
 from webapp.sidebar import queries as sidebars
 
 
@@ -306,7 +307,7 @@ async def test_a_badge_is_right_wherever_the_viewer_has_stopped_reading(alice: P
 
     async def unread(read: int) -> int:
         await Membership.filter(user_id=who(bob).id).update(read_number=read)
-        [entry], _ = await sidebars.list_entries(who(bob).id)
+        [entry], *_ = await sidebars.list_entries(who(bob).id)
         return entry.unread
 
     for read in range(8):
@@ -318,6 +319,35 @@ async def test_a_badge_is_right_wherever_the_viewer_has_stopped_reading(alice: P
     assert [await unread(read) for read in (0, 5, 6)] == [99, 99, 99]
     await Room.filter(id=room.id).update(last_number=106)
     assert [await unread(read) for read in (0, 5, 6)] == [100, 100, 100]
+
+
+async def test_the_title_counts_what_is_unread_beyond_the_first_page_too(
+    alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bob has something unread in both rooms; a page of his list holds one of them."""
+    monkeypatch.setattr(sidebars, "PAGE_SIZE", 1)
+    monkeypatch.setattr(layout, "PAGE_SIZE", 1)
+    for path in ("/lobby", "/lobby?page=2", "/rooms"):
+        page = Page(await bob.get(path))
+        assert page.one("title").text().startswith("(2) "), path
+        assert page.one("#unread-count").text() == "2"
+        assert page.one("#unread-count").attributes["data-more"] == "1"
+        assert len(page.all("#entries .entry--unread")) == 1
+    await Membership.filter(user_id=who(bob).id, room_id=room.id).update(muted=True)
+    assert Page(await bob.get("/rooms")).one("title").text().startswith("(1) ")
+    assert not Page(await alice.get("/rooms")).one("#unread-count").text()
+
+
+async def test_a_hidden_tab_gets_the_count_of_what_is_unread_and_delivers_nothing(
+    alice: Person, bob: Person, visitor: Person, room: Room, soup: Room
+) -> None:
+    await befriend(alice, bob)
+    await write(alice, bob)
+    assert (await bob.get("/sidebar/unread")).text.strip() == "3"
+    assert (await alice.get("/sidebar/unread")).text.strip() == "0"
+    assert (await visitor.get("/sidebar/unread", HX_Request="true")).status_code == 401
+    chat = await Room.get(kind="direct")
+    assert (await Membership.get(room_id=chat.id, user_id=who(bob).id)).delivered_number == 0
 
 
 async def test_a_change_that_no_line_shows_is_sent_to_no_sidebar(

@@ -132,6 +132,7 @@ routes = [
     page("/lobby", home.lobby, "lobby"),
     page("/shortcuts", home.shortcuts, "shortcuts"),
     frame("/sidebar", sidebar.sidebar, "sidebar"),
+    frame("/sidebar/unread", sidebar.unread_count, "unread_count"),
     form("/rooms", rooms.index, "rooms"),
     action("/rooms/{key}/join", rooms.join, "join"),
     action("/rooms/{key}/leave", rooms.leave, "leave"),

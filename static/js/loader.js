@@ -54,8 +54,8 @@
   };
   // A press, a key, text that is dictated or pasted, a click by whatever stands in for a mouse, a wheel that goes further
   // up. Focus is none of them: the page sets it by itself. "outdated" the stream tells, "held" stream.js, "long" the
-  // log, "post" the composer, "draft" drafts.js.
-  on("pointerdown wheel keydown input click outdated held long post draft", event => {
+  // log, "post" the composer, "draft" drafts.js. A tab that is put aside goes on counting (see acts/hidden.js).
+  on("pointerdown wheel keydown input click outdated held long post draft visibilitychange", event => {
     if (isHere || isPassing) return;
     load();
     const { type, target } = event;

@@ -9,9 +9,9 @@
       list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
     });
     on("pagehide", () => { try { sessionStorage.entries = list.scrollTop; } catch {} }, window);
-    // What the stream brings are entries.
+    // What the stream brings are entries; of those that are not in this list the page has told how many.
     on("htmx:after:process", () => {
-      const count = badge.textContent = findAll(".entry--unread").length || "";
+      const count = badge.textContent = findAll(".entry--unread").length - -badge.dataset.more || "";
       document.title = (count && `(${count}) `) + document.title.replace(/^\(\d+\) /, "");
     });
   }

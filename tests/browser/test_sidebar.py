@@ -140,6 +140,37 @@ def test_a_room_that_is_renamed_is_called_so_on_open_pages_at_once(meet: Meet) -
     ben.page.get_by_role("heading", name="Hornets").wait_for()
 
 
+HIDE = """is => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => is });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_hidden_tabs_go_on_counting_and_one_of_them_asks(meet: Meet) -> None:
+    alice, ben = meet("alice"), meet("ben")
+    garden = alice.make_room("Garden of hidden tabs")
+    ben.send(f"{garden}/join")
+    ben.context.clock.install()
+    with ben.page.expect_response("**/events?*"):
+        ben.page.goto(garden)
+    other = ben.context.new_page()
+    with other.expect_response("**/events?*"):
+        other.goto("/rooms")
+    for tab in (ben.page, other):
+        tab.evaluate(HIDE, True)
+        tab.locator(".toast").wait_for(state="attached")
+    alice.send(f"{garden}/messages", body="hello", nonce="1")
+    unread = "/sidebar/unread"
+    ben.until(lambda: ben.context.request.get(unread).text().strip() == "1", "the stream of the tab has ended")
+    with ben.context.expect_event("response", lambda answer: answer.url.endswith("/sidebar/unread")):
+        ben.context.clock.run_for(61_000)
+    for tab, title in ((ben.page, "(1) Garden of hidden tabs"), (other, "(1) Rooms")):
+        ben.until(lambda: tab.title().startswith(title), title)  # noqa: B023
+    assert ben.times_requested("/sidebar/unread") == 1
+    ben.page.evaluate(HIDE, False)
+    ben.until(lambda: ben.page.title().startswith("Garden"), "read, as it is seen")
+
+
 def test_a_choice_of_colours_is_seen_and_saved_at_once(meet: Meet) -> None:
     alice = meet("alice")
     alice.page.goto("/settings/appearance")

@@ -41,7 +41,7 @@ async def render_with_sidebar(
     `more_of_stream` is added to the address of the stream. `online` has the ids of the listed friends who are online,
     None on a page without friends.
     """
-    entries, waiting = await list_entries(user.id, sidebar_page)
+    entries, waiting, other_unread = await list_entries(user.id, sidebar_page)
     page = Page.of(entries, sidebar_page, PAGE_SIZE)
     shown = page.rows
     if come := [entry for entry in shown if entry.is_undelivered]:
@@ -72,7 +72,8 @@ async def render_with_sidebar(
     context = defaults | context
     # How many rooms and chats have something unread: beside the page's name, and in the bar.
     unread = [entry for entry in shown if entry.unread and entry.key != context["current_key"]]
-    return responses.page(request, name, status, is_cacheable, unread_count=len(unread), **context)
+    context |= {"unread_count": len(unread) + other_unread, "other_unread": other_unread}
+    return responses.page(request, name, status, is_cacheable, **context)
 
 
 async def page_beside_or_fragment(

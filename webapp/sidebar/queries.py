@@ -70,12 +70,15 @@ SELECT entry.*, CASE
         AND message.number > entry.read_number AND message.removed_at IS NOT NULL LIMIT {MAX_REMOVED}) AS removed)
     END AS removed_unread FROM (
 """
+_IS_BEHIND = "NOT membership.muted AND membership.read_number < room.last_number"
 # The latest of each of these people's, from one place to another.
 _LISTED = (
     _COUNTED
     + _ENTRIES.format(
         membership="membership",
-        place=", ROW_NUMBER() OVER (PARTITION BY membership.user_id ORDER BY room.last_at DESC, room.id DESC) AS place",
+        place=", ROW_NUMBER() OVER (PARTITION BY membership.user_id ORDER BY room.last_at DESC, room.id DESC) AS place"
+        # All of the person's, read for their places anyway: how many are behind, what was removed counted as well.
+        f", SUM(CASE WHEN {_IS_BEHIND} THEN 1 ELSE 0 END) OVER (PARTITION BY membership.user_id) AS behind",
         whose="membership.user_id IN ({users})",
     )
     + ") AS entry WHERE place > ? AND place <= ?"
@@ -119,6 +122,23 @@ class Waiting(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.requests}-{self.reports}"
+
+
+class Listing(NamedTuple):
+    """
+    A page of a person's entries and one more where there are more, and what waits for them.
+
+    `other_unread` counts the rooms and chats of theirs with something unread that are not on this page.
+    """
+
+    entries: list["EntryRow"]
+    waiting: Waiting
+    other_unread: int
+
+    @property
+    def unread_count(self) -> int:
+        """Return how many rooms and chats have something unread."""
+        return sum(1 for entry in self.entries[:PAGE_SIZE] if entry.unread) + self.other_unread
 
 
 class EntryRow(NamedTuple):
@@ -286,13 +306,15 @@ def contacts_digest(online: Collection[int], requests: int) -> str:
     return blake2b(repr((sorted(online), requests)).encode(), digest_size=6).hexdigest()
 
 
-async def list_entries(user_id: int, page: int = 1) -> tuple[list[EntryRow], Waiting]:
-    """Return the latest entries of a person (a page, and one more where there are more) and what waits for them."""
+async def list_entries(user_id: int, page: int = 1) -> Listing:
+    """Return the latest entries of a person, of that page, and what waits for them."""
     start = (page - 1) * PAGE_SIZE
     query = _SIDEBAR.format(users=sql.placeholders([user_id]))
     rows = await sql.fetch_inline(query, user_id, user_id, start, start + PAGE_SIZE + 1)
-    entries = [_entry(row) for row in rows if row["membership_id"] is not None]
-    return entries, _waiting(rows[0]) if rows else Waiting(0, None)
+    listed = [row for row in rows if row["membership_id"] is not None]
+    behind = [row for row in listed[:PAGE_SIZE] if not row["muted"] and row["read_number"] < row["last_number"]]
+    other_unread = listed[0]["behind"] - len(behind) if listed else 0
+    return Listing([_entry(row) for row in listed], _waiting(rows[0]) if rows else Waiting(0, None), other_unread)
 
 
 async def waiting_counts(users: Collection[int]) -> dict[int, Waiting]:

@@ -3,9 +3,13 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webapp import settings
 from webapp.accounts.authentication import require_account
+from webapp.http import responses
+from webapp.http.limits import throttle
 from webapp.http.params import query
 from webapp.sidebar.layout import render_with_sidebar
+from webapp.sidebar.queries import list_entries
 
 
 async def sidebar(request: Request) -> Response:
@@ -19,3 +23,10 @@ async def sidebar(request: Request) -> Response:
     )
     response.headers["Refresh"] = "20"
     return response
+
+
+async def unread_count(request: Request) -> Response:
+    """How many rooms and chats have something unread: for a tab that is hidden, which has no stream."""
+    user = require_account(request)
+    await throttle(settings.RATE_SIGNAL, "unread", str(user.id))
+    return responses.fragment_response("sidebar/_unread.html", count=(await list_entries(user.id)).unread_count)
