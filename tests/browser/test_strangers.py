@@ -42,7 +42,8 @@ def find(person: BrowserPerson, interests: str = "") -> None:
 
 
 def is_talking(person: BrowserPerson) -> None:
-    person.page.wait_for_url("**/strangers/chat/*", wait_until="commit")
+    # Before the script has come, Enter is a new line.
+    person.page.wait_for_url("**/strangers/chat/*", wait_until="domcontentloaded" if person.script else "commit")
     if not person.script:
         person.until(lambda: person.log.locator("#log").count(), "the log in its frame")
         person.until(lambda: person.frames("/composer"), "a composer")
