@@ -263,3 +263,18 @@ def test_by_keyboard_alone_one_gets_to_the_conversation_and_talks(meet: Meet) ->
     alice.page.keyboard.press("Enter")
     alice.sees("Hello down there")
     assert alice.page.evaluate(FOCUSED)["name"] == "Message to Cellar"
+
+
+def test_nothing_is_found_in_a_room_that_was_opened_in_place(meet: Meet, axe: str) -> None:
+    alice, bob = meet("alice"), meet("bob")
+    tea, soup = alice.make_room("Tea, seen"), alice.make_room("Soup, seen")
+    for number, person in enumerate((alice, bob, bob)):
+        for room in (tea, soup):
+            person.send(f"{room}/messages", body=f"line {number}", nonce=str(number))
+    alice.open(tea)
+    alice.text.press_sequentially("half a thought")
+    for name in ("Soup, seen", "Tea, seen"):
+        alice.page.locator("#entries a.entry", has_text=name).click()
+        alice.until(lambda name=name: alice.page.locator("#room-name").inner_text() == name, "the room")
+        alice.sees("line 2")
+        assert examine(alice, axe, EVERYTHING) == []
