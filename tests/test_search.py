@@ -75,3 +75,22 @@ async def test_the_field_at_the_side_says_that_nothing_was_found(alice: Person) 
     found = words(await alice.get("/search?q=xyz&suggest=1", HX_Request="true"))
     assert "0 found" in found
     assert "Nothing was found." in found
+
+
+@pytest.mark.parametrize("page", ["/people", "/friends", "/people?q=ch"])
+async def test_people_are_found_as_one_types_on_each_page_that_lists_people(
+    alice: Person, charlie: Person, page: str
+) -> None:
+    pane = Page(await alice.get(page))
+    field = pane.one("#main input[name=q]")
+    assert field.attributes["hx-get"] == "/people"
+    assert pane.one(field.attributes["hx-target"] or "")
+    found = await alice.get("/people?q=ch", HX_Request="true")
+    assert found.text.startswith('<div id="found"')
+    assert Page(found).texts(".row__name") == ["Charlie"]
+    assert "Nobody was found" in words(await alice.get("/people?q=zz", HX_Request="true"))
+    assert words(await alice.get("/people?q=", HX_Request="true")) == ""
+
+
+async def test_the_list_of_people_is_loaded_again_as_a_page(alice: Person, charlie: Person) -> None:
+    assert Page(await alice.get("/people", HX_Request="true")).one("#contacts #people-by-name")

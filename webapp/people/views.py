@@ -46,8 +46,9 @@ async def people(request: Request) -> Response:
     """Everybody who may be found, or those who are called like the query."""
     user = require_account(request)
     words = text.clean_line(query(request, "q"))[:MAX_QUERY_LENGTH]
-    if words or not settings.DIRECTORY:
-        return await _search(request, user, words)
+    is_typing = client(request).is_fragment and is_in_query(request, "q")
+    if words or is_typing or not settings.DIRECTORY:
+        return await _search(request, user, words, is_typing)
     await throttle(settings.RATE_DIRECTORY, "directory", str(user.id))
     after = queries.parse_key(query(request, "after"))
     # Before the first query: what changes from here on reaches the page by its stream.
@@ -101,13 +102,22 @@ async def search_everything(request: Request) -> Response:
     return await render_with_sidebar(request, user, "people/search.html", **context)
 
 
-async def _search(request: Request, user: Viewer, words: str) -> Response:
-    if words:
+async def _search(request: Request, user: Viewer, words: str, is_typing: bool) -> Response:
+    """People with what is typed in their names; to script what was found alone, as on the page of everything."""
+    if words and is_typing:
+        await throttle(settings.RATE_TYPEAHEAD, "typeahead", str(user.id))
+    elif words:
         await throttle(settings.RATE_SEARCH, "search", str(user.id))
     found = await search(user, words) if is_searchable(words) else []
-    return await render_with_sidebar(
-        request, user, "people/find.html", q=words, found=found, is_short=not is_searchable(words)
-    )
+    context: dict[str, Any] = {
+        "q": words,
+        "found": found,
+        "rooms": None,
+        "is_short": bool(words) and not is_searchable(words),
+    }
+    if is_typing:
+        return responses.fragment_response("people/_results.html", **context)
+    return await render_with_sidebar(request, user, "people/find.html", **context)
 
 
 async def show(request: Request) -> Response:

@@ -1,0 +1,58 @@
+"""From a room to its people and to one of them: in place where there is script, by pages where there is none."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Meet
+
+SCRIPT, PLAIN = True, False
+
+
+def listed(page: Page) -> list[str]:
+    return page.locator("#found .row__name").all_text_contents()
+
+
+@pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
+def test_a_person_of_the_room_is_found_from_the_count_in_its_header(meet: Meet, script: bool) -> None:
+    ada, ben, eva = meet("Ada", script, viewport={"width": 390, "height": 844}), meet("Ben"), meet("Eva")
+    room = ada.make_room(f"Garden {script}")
+    for other in (ben, eva):
+        other.send(f"{room}/join")
+    ada.open(room)
+    ada.page.locator(".people-link").click()
+    ada.page.get_by_role("heading", name="People in Garden").wait_for()
+    assert {"Ada", "Ben", "Eva"} == set(listed(ada.page))
+    ada.page.wait_for_load_state()  # until the script is there, it is found by Enter
+    field = ada.page.locator("#main").get_by_role("searchbox")
+    field.press_sequentially("be")
+    if not script:
+        field.press("Enter")
+    ada.until(lambda: listed(ada.page) == ["Ben"], "Ben alone")
+    ada.page.locator("#found .row__name", has_text="Ben").click()
+    if script:
+        card = ada.page.get_by_role("dialog")
+        card.get_by_role("link", name="Write a message").wait_for()
+        ada.page.keyboard.press("Escape")
+        card.wait_for(state="detached")
+        assert listed(ada.page) == ["Ben"]
+    else:
+        ada.page.get_by_role("heading", name="Ben").wait_for()
+        assert ada.page.url.endswith(f"/people/{ben.code}")
+        # What they are both in leads back.
+        ada.page.get_by_role("link", name="Garden False").first.click()
+        ada.page.get_by_role("heading", name="Garden False").wait_for()
+
+
+@pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
+def test_the_owner_kicks_a_member_from_the_list_of_people(meet: Meet, script: bool) -> None:
+    ada, ben = meet("Ada", script), meet("Ben")
+    room = ada.make_room(f"Orchard {script}")
+    ben.send(f"{room}/join")
+    ada.page.goto(f"{room}/people")
+    row = ada.page.locator("#found li", has_text="Ben")
+    row.get_by_text("More").click()
+    with ada.page.expect_navigation():
+        row.get_by_role("button", name="Kick").click()
+    ada.page.get_by_text("They are kicked for now.").wait_for()
+    ada.page.goto(f"{room}/people")
+    assert listed(ada.page) == ["Ada"]
