@@ -257,3 +257,65 @@ async def test_two_readers_are_sent_the_same_bytes(alice: Person, bob: Person, r
     for _ in range(3):
         await reply(bob, room, 1)
     assert log(await alice.get(room.path)) == log(await bob.get(room.path))
+
+
+# Writing.
+
+
+def answered(page: httpx2.Response) -> str:
+    """Return what the composer of the page answers, as it is read; empty for nothing."""
+    return words(Page(page).one("#composer #answered"))
+
+
+@pytest.mark.parametrize("path", ["", "/composer"])
+async def test_a_composer_answers_the_message_that_its_address_names(
+    alice: Person, bob: Person, room: Room, path: str
+) -> None:
+    await fill(room, alice, 2)
+    page = await bob.get(f"{room.path}{path}?reply=1")
+    assert answered(page) == "Reply to Alice line 1 Not a reply after all"
+    assert Page(page).one("#composer [name=reply_to]").attributes["value"] == "1"
+    back = Page(page).one("#answered a.round").attributes["href"] or ""
+    assert answered(await bob.get(back)) == ""
+
+
+async def test_without_script_an_answer_is_written_in_the_page_and_all_else_in_its_frame(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await fill(room, alice, 1)
+    frame, hidden = f'src="{room.path}/composer"', "composer with-script"
+    plain, answering = (await bob.get(room.path)).text, (await bob.get(f"{room.path}?reply=1")).text
+    assert (frame in plain, hidden in plain) == (True, True)
+    assert (frame in answering, hidden in answering) == (False, False)
+
+
+async def test_script_is_given_the_part_with_the_quote_alone(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, alice, 1)
+    part = await bob.get(f"{room.path}/composer?reply=1", HX_Request="true")
+    assert part.text.strip().startswith('<div id="answered"')
+    assert "textarea" not in part.text
+    await (await message(room, 1)).remove()
+    gone = await bob.get(f"{room.path}/composer?reply=1", HX_Request="true")
+    assert gone.status_code == 404
+    assert answered(await bob.get(f"{room.path}?reply=1")) == ""
+    assert (await bob.get(f"{room.path}?reply=99")).status_code == 200
+    assert (await bob.get(f"{room.path}?reply=x")).status_code == 404
+
+
+async def test_what_was_refused_comes_back_as_the_answer_that_it_was(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, alice, 1)
+    for framed in ("", "1"):
+        fields = {"body": " ", "nonce": "n", "reply_to": "1", "framed": framed}
+        refused = await bob.post(f"{room.path}/messages", fields)
+        assert refused.status_code == 422
+        assert answered(refused).startswith("Reply to Alice line 1")
+
+
+async def test_each_message_but_a_removed_one_has_a_way_to_answer(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, alice, 2)
+    await (await message(room, 2)).remove()
+    page = log(await bob.get(room.path))
+    assert len(Page(page[1]).all(".tray a[href='?reply=1']")) == 1
+    assert "reply" not in page[2]
+    about = await bob.get(f"{room.path}/messages/1/edit")
+    assert len(Page(about).all(f"a[href='{room.path}?reply=1#composer']")) == 1

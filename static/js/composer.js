@@ -16,7 +16,7 @@
   // What stands in the field when it is sent is the message, whoever sends it, and when: what is typed after that is the
   // next one. Before all others, who then know that the form does not leave the page.
   document.addEventListener("submit", event => {
-    const form = event.target, list = find("#pending"), { body: field } = form.elements;
+    const form = event.target, list = find("#pending"), { body: field } = form.elements, answered = find("#answered");
     if (isPassing || !list || !form.matches("#composer[data-unsent]")) return;
     event.preventDefault();
     const body = field.value;
@@ -24,9 +24,10 @@
     field.value = "";
     tell("sent");
     tell("post", {
-      path: form.getAttribute("action"), body, at: Date.now(), author: list.dataset.author,
+      path: form.getAttribute("action"), body, at: Date.now(), author: list.dataset.author, answered: answered.outerHTML,
       nonce: crypto.getRandomValues(new Uint32Array(3)).join(""),
     });
+    answered.replaceChildren();
   }, true);
 
   // Who has a keyboard opens a room and writes; on a touch screen one would cover half of it.

@@ -24,7 +24,7 @@ from webapp.live import hub
 from webapp.messages import receipts, rendering
 from webapp.messages.models import new_nonce
 from webapp.messages.posting import Posted
-from webapp.messages.queries import PAGE_SIZE, MessageRow, list_page
+from webapp.messages.queries import PAGE_SIZE, MessageRow, Quote, get_row, list_page
 from webapp.messages.rendering import NOTHING_HIDDEN, Hidden
 from webapp.presence.last_seen import last_seen_for
 from webapp.presence.queries import presence_in
@@ -139,7 +139,14 @@ async def page_context(
         "nonce": new_nonce(),
         "problem": "",
         "draft": "",
+        "answered": await answered(seat, number_in_query(request, "reply")),
     }
+
+
+async def answered(seat: Seat, number: int | None) -> Quote | None:
+    """Return what the composer is to answer: the message of that number, if it is there and the viewer may write."""
+    row = await get_row(seat.room, number) if number and seat.can_post else None
+    return Quote.of(row) if row and not row.removed_at else None
 
 
 async def hidden_in(seat: Seat, messages: list[MessageRow], opened: int | None = None) -> Hidden:
@@ -203,7 +210,7 @@ def cache_buster(request: Request, version: int) -> str:
 
 def composer(request: Request, seat: Seat, status: int = 200, **context: Any) -> Response:
     """Return the composer as a document of its own, for a frame of a page without script."""
-    empty = {"nonce": new_nonce(), "problem": "", "draft": ""}
+    empty = {"nonce": new_nonce(), "problem": "", "draft": "", "answered": None}
     fixed = {"seat": seat, "mode": PageMode.FRAMED}
     return responses.page(request, "messages/composer.html", status, is_cacheable=False, **(empty | fixed | context))
 
@@ -228,11 +235,12 @@ async def refuse_post(request: Request, error: Exception, form: dict[str, str]) 
     elif (seat := await _seat_to_refuse(request, problem)) is None:
         return problem_response(request, problem)
     elif form["framed"]:
-        response = composer(request, seat, problem.status, draft=form["body"], **kept)
+        quote = await answered(seat, reply_to(form))
+        response = composer(request, seat, problem.status, draft=form["body"], answered=quote, **kept)
     else:
         messages = await list_page(seat.room) if seat.room.key else []
         context = await page_context(request, seat, messages, seat.is_live)
-        context |= kept | {"draft": form["body"]}
+        context |= kept | {"draft": form["body"], "answered": await answered(seat, reply_to(form))}
         response = await render_page(request, seat, context, problem.status)
     response.headers.update(problem.headers)
     return response

@@ -28,6 +28,12 @@ class Quote(NamedTuple):
     text: str
     is_removed: bool
 
+    @classmethod
+    def of(cls, row: "MessageRow") -> "Quote":
+        """Return the quote of a message that is there."""
+        text = first_line(row.html, QUOTE_LENGTH)
+        return cls(row.number, row.author_code, row.author_name, text, is_removed=False)
+
     @property
     def hue(self) -> int:
         return Avatar.of(str(self.author_name), self.author_code).hue

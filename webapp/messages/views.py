@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +20,7 @@ from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
+from webapp.http.page_mode import PageMode
 from webapp.http.params import day, query, whole
 from webapp.http.urls import path_for
 from webapp.messages import broadcasts, changes, page, posting, typing
@@ -103,8 +104,14 @@ async def read(request: Request) -> Response:
 
 
 async def composer(request: Request) -> Response:
-    """The composer as a document of its own, for pages without script."""
-    return page.composer(request, await access.for_posting(request))
+    """The composer as a document of its own, for pages without script; for script the part with what it answers."""
+    seat = await access.for_posting(request)
+    quote = await page.answered(seat, page.number_in_query(request, "reply"))
+    if not client(request).is_fragment:
+        return page.composer(request, seat, answered=quote)
+    if quote is None:
+        raise NotFound(_("This message has been removed."))
+    return responses.fragment_response("messages/_answered.html", seat=seat, answered=quote, mode=PageMode.LIVE)
 
 
 async def permalink(request: Request) -> Response:
@@ -115,11 +122,15 @@ async def permalink(request: Request) -> Response:
 
 async def _lead_to(request: Request, seat: Seat, number: int) -> Response:
     row = await get_row(seat.room, number)
-    is_elsewhere = (
-        number <= seat.room.last_number - PAGE_SIZE or (await page.hidden_in(seat, [row] if row else [])).messages
-    )
+    is_old = number <= seat.room.last_number - PAGE_SIZE or _is_from_endless(request)
+    is_elsewhere = is_old or (await page.hidden_in(seat, [row] if row else [])).messages
     at = f"?around={number}" if is_elsewhere else page.cache_buster(request, seat.room.version)
     return responses.see_other(f"{seat.path}{at}#message-{seat.room.id}-{number}")
+
+
+def _is_from_endless(request: Request) -> bool:
+    """Return whether the link stood in an endless document, where no fragment of an address leads to a message."""
+    return urlsplit(request.headers.get("Referer", "")).path.endswith("/live")
 
 
 def _numbered(request: Request, seat: Seat) -> int:

@@ -32,6 +32,7 @@
         const body = make("div", "message__body pending__body", post.body);
         const unsent = make("p", "pending__unsent", list.dataset.unsent + " ");
         body.dir = "auto";
+        if (post.answered) body.prepend(...parse(post.answered).querySelectorAll(".said"));
         unsent.append(make("button", "link pending__again", list.dataset.again));
         item.append(body, unsent);
         list.append(item);
@@ -127,11 +128,12 @@
     clearTimeout(timer);
     inFlight = post;
     const abort = new AbortController(), limit = setTimeout(() => abort.abort(), ANSWER_MS);
-    const { path, body, nonce, author } = post;
+    const { path, body, nonce, author, answered } = post;
+    const reply_to = parse(answered || "").querySelector("input")?.value || "";
     let answer, page;
     try {
       answer = await fetch(path, {
-        method: "POST", headers: { "HX-Request": "true" }, body: new URLSearchParams({ body, nonce, author }),
+        method: "POST", headers: { "HX-Request": "true" }, body: new URLSearchParams({ body, nonce, author, reply_to }),
         signal: abort.signal,
       });
       page = new DOMParser().parseFromString(await answer.text(), "text/html");
