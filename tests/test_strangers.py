@@ -12,6 +12,7 @@ from limits import parse
 from tortoise.exceptions import OperationalError
 
 from tests.conftest import COOKIE, Person, bodies, person
+from tests.page import Page
 from tests.readers import masked_reader
 from webapp import settings
 from webapp.accounts.models import User
@@ -593,6 +594,39 @@ async def test_when_both_press_it_they_are_friends_and_the_chat_stays(
     assert 'href="?edit=1"' in message
     assert chat not in page
     assert await where(alice) == "/strangers"
+
+
+async def test_after_a_few_messages_the_log_names_the_way_to_stay_in_touch_to_both_alike(
+    alice: Person, charlie: Person
+) -> None:
+    await find(alice)
+    chat = await find(charlie)
+    for number in range(1, 8):
+        await alice.post(f"{chat}/messages", {"body": f"message {number}"})
+    assert not Page(await alice.get(chat)).all(".message__hint")
+    await charlie.post("/strangers/keep")
+    await alice.post(f"{chat}/messages", {"body": "message 8"})
+    await alice.post(f"{chat}/messages", {"body": "message 9"})
+    hers, his = Page(await alice.get(chat)), Page(await charlie.get(chat))
+    assert hers.one("#log").html == his.one("#log").html, "also when one of them has pressed it"
+    [hint] = hers.all(".message__hint")
+    assert "Keep in touch" in hint.text()
+    assert hint.parent
+    assert hint.parent.attributes["id"].endswith("-8")
+    friends = await alice.post("/strangers/keep")
+    assert not Page(await alice.get(friends.headers["location"])).all(".message__hint")
+
+
+async def test_the_chats_of_an_account_stand_in_a_frame_beside_a_stranger_and_not_in_the_page(
+    alice: Person, bob: Person, guest: Person, room: Room
+) -> None:
+    await find(alice)
+    chat = await find(guest)
+    page = Page(await alice.get(chat))
+    assert page.one("iframe.sidebar").attributes["src"] == "/sidebar"
+    assert room.name not in page.one("body").text()
+    assert "Tea &amp; Cake" in (await alice.get("/sidebar")).text
+    assert not Page(await guest.get(chat)).all("iframe.sidebar")
 
 
 async def test_those_who_have_a_chat_already_are_led_to_it(alice: Person, charlie: Person) -> None:

@@ -17,6 +17,8 @@ from webapp.messages.queries import MessageRow, list_page
 MAX_BYTES = 8_000_000
 # A bound for a changed name or picture whose news was lost.
 LIFETIME_SECONDS = 30.0
+# Before the message of this number a chat with a stranger names the way to stay in touch: the same for both.
+HINT_NUMBER = 8
 
 V = TypeVar("V")
 
@@ -111,6 +113,8 @@ def render_message(
         how = {"is_changeable": is_changeable, "is_hidden": is_hidden, "save_data": save_data, "is_again": is_again}
         said = {"head": head, "tail": tail, "is_emoji": f'class="{LARGE}"' in line.html, "is_text": is_text}
         said["hides_quote"] = hides_quote
+        # Messages that stay as they are written are those of chats with strangers.
+        said["has_hint"] = line.number == HINT_NUMBER and not is_changeable
         made = render.fragment("messages/_message.html", message=line, **how, **said)
         html = caches().messages[key] = Markup(made.strip())  # noqa: S704
     return html

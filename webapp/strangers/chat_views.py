@@ -36,12 +36,14 @@ async def chat(request: Request) -> Response:
 
 async def chat_page(request: Request, seat: Seat, context: PageContext, status: int) -> Response:
     """The layout of anonymous chats."""
+    has_account = not require_stranger(request).is_guest
     context |= {
+        "has_account": has_account,
         "viewer": seat.viewer,
         "viewer_css": seat.viewer.stylesheet,
         "company": await broadcasts.company_seen(seat.room.id),
         # A guest may press again: an account comes first.
-        "wants_friendship": friendship.is_wanted(seat.membership) and not require_stranger(request).is_guest,
+        "wants_friendship": friendship.is_wanted(seat.membership) and has_account,
         "is_kept_now": is_in_query(request, "kept"),
     }
     response = responses.page(request, seat.kind.template, status, **context)
