@@ -12,10 +12,13 @@ from tests.message_pages import fill, message, said
 from tests.page import Page, words
 from tests.people import befriend, make_room, now, who, write
 from webapp import settings
+from webapp.conversations import access
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.queries import room_by_id
 from webapp.conversations.seats import KICKED
 from webapp.db import sql
+from webapp.live import Frame, Reader, hub
+from webapp.messages import changes, pacing, reactions
 from webapp.messages.models import Message, Reaction
 from webapp.messages.queries import MessageRow, get_row
 from webapp.messages.reactions import KINDS
@@ -289,6 +292,137 @@ async def test_an_edit_that_began_before_a_reaction_is_saved(alice: Person, bob:
     await react(alice, room, kind=HEART, on="0")
     assert (await bob.post(path, {"body": "late", "version": began_at})).status_code == 409
     assert (await bob.post(path, {"body": "best", "version": again})).status_code == 303
+
+
+# On open pages.
+
+
+async def frame(room: Room, cursor: int) -> Frame:
+    """What a page that holds this version is sent."""
+    found = await changes.log(room.id, {cursor})
+    assert found
+    return found[1][cursor].in_language("en")
+
+
+async def test_a_page_with_script_gets_new_chips_in_place_of_old_ones(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    await react(alice, room)
+    sse = (await frame(room, 1)).sse.decode()
+    at = f"#message-{room.id}-1"
+    assert sse.startswith("id: 2\n")
+    assert f'<hx-partial hx-target="{at}>.reactions" hx-swap="delete"></hx-partial>' in sse
+    assert f'<hx-partial hx-target="{at}" hx-swap="beforeend"><p class="reactions"' in sse
+    assert chips(sse) == [(f"{THUMB} 1", THUMB, mark(alice))]
+    assert "message__body" not in sse
+    await react(alice, room, on="0")
+    assert 'hx-swap="beforeend"' not in (await frame(room, 2)).sse.decode()
+
+
+async def test_an_endless_document_gets_the_chips_behind_the_message(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 3)
+    await react(alice, room, 2)
+    html = (await frame(room, 3)).html.decode()
+    row = Page(html).one(f"#reactions-{room.id}-2")
+    assert row.attributes["data-author"] == who(bob).code
+    assert chips(html) == [(f"{THUMB} 1", THUMB, mark(alice))]
+    assert "message__body" not in html
+    assert f"#reactions-{room.id}-2{{order:5}}" in html
+    await react(alice, room, 2, on="0")
+    assert "<li" not in (await frame(room, 4)).html.decode()
+
+
+async def test_words_that_changed_come_whole_with_their_chips(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    await react(alice, room)
+    await bob.post(f"{room.path}/messages/1/edit", {"body": "better"})
+    await react(alice, room, kind=HEART)
+    for cursor, is_whole in ((1, True), (2, True), (3, False)):
+        got = await frame(room, cursor)
+        assert [b"better" in html for html in got] == [is_whole] * 2
+        assert [len(chips(html.decode())) for html in got] == [2, 2]
+
+
+async def test_a_message_that_came_since_has_its_chips_in_it(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    await react(alice, room)
+    got = await frame(room, 0)
+    assert b"hx-partial" not in got.sse
+    assert Page(got.html.decode()).one(f"#message-{room.id}-1 .reaction")
+    assert b"reactions-" not in got.html
+
+
+async def open_page(room: Room, one: Person, framing: str = "sse") -> Reader:
+    """Return the stream of an open page of the room and of its person's sidebar."""
+    reader = Reader(
+        [f"room:{room.id}", f"user:{who(one).id}"], (await now(room)).version, framing, frozenset({"entries"}),
+        {"session": one.session.id, "user": who(one).id, "room": room.id},
+    )  # fmt: skip
+    hub().join(reader)
+    return reader
+
+
+async def until_sent(page: Reader, part: str, seconds: float = 20) -> str:
+    """Return all that the page was sent, once that has this part."""
+    async with asyncio.timeout(seconds):
+        while part.encode() not in page.outbox.pending:
+            await asyncio.sleep(0.01)
+    return page.outbox.take().decode()
+
+
+async def test_a_reaction_sends_the_log_and_nothing_of_the_sidebar(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    page = await open_page(room, bob)
+    await react(alice, room)
+    await until_sent(page, "id: 2")
+    await alice.say(room, "after it")
+    sent = await until_sent(page, "entry-")
+    assert sent.count('hx-target="#entries"') == 1
+    hub().leave(page)
+
+
+async def test_a_storm_of_reactions_is_at_most_three_frames_a_second(app: object, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    people = [await person(app, f"person{number}") for number in range(25)]
+    page, document = await open_page(room, bob), await open_page(room, bob, "html")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert {*await asyncio.gather(*(react(one, room, kind=kind) for kind in KINDS for one in people))} == {303}
+    version = (await now(room)).version
+    sent = await until_sent(page, f"id: {version}\n")
+    most = 2 * (loop.time() - began) + 2
+    assert sent.count("id: ") <= most
+    assert document.outbox.take().count(b"<li") <= most
+    assert [text for text, _, _ in chips(sent)][-12:] == [f"{kind} 25" for kind in KINDS]
+    assert await Reaction.all().count() == 300
+    for each in (page, document):
+        hub().leave(each)
+
+
+async def test_a_message_takes_reactions_along_that_wait_for_the_pause(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "PAUSE_SECONDS", 3600)
+    await fill(room, bob, 1)
+    page = await open_page(room, bob)
+    await react(alice, room)
+    await until_sent(page, "id: 2\n")
+    await react(alice, room, kind=HEART)
+    await alice.say(room, "at once")
+    sent = await until_sent(page, "id: 4\n")
+    assert "at once" in sent
+    assert [text for text, _, _ in chips(sent)] == [f"{THUMB} 1", f"{HEART} 1"]
+    hub().leave(page)
+
+
+async def test_what_another_process_stored_is_read_here_at_the_same_pace(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await fill(room, bob, 1)
+    page = await open_page(room, bob)
+    await reactions.react(await access.by_key(who(alice), room.key), 1, THUMB, is_on=True)  # type: ignore[arg-type]
+    hub().bridge.on_message(f'{{"news": "reacted", "room": {room.id}, "version": 2}}')
+    assert THUMB in await until_sent(page, "id: 2\n")
+    hub().leave(page)
 
 
 # At once.

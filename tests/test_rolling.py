@@ -60,7 +60,7 @@ RINGS: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: typing.stopped(12, ADA), ['{"news": "typing", "room": 12, "code": "K7Q2-M9XD", "name": ""}']),
 ]
 # News that the version before does not know, and drops with a line in its log: it has no page that shows them.
-NEW = {"unlisted", "chat_typing"}
+NEW = {"reacted", "unlisted", "chat_typing"}
 NEWS = [text for _, texts in RINGS for text in texts if '"news"' in text]
 
 

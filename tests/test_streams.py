@@ -137,7 +137,7 @@ async def test_without_script_a_style_puts_each_message_in_its_place_and_hides_w
     again = f"{identity}:not(.again)~{identity}.again"
     assert f'<style nonce="{STYLE_NONCE}">{identity}[data-version],{again}[data-version]{{--shown:none}}' in html
     assert f'{again}[data-version="3"]{{--shown:initial}}</style>' in html
-    assert f"{identity}{{order:1}}" in html
+    assert f"{identity}{{order:2}}" in html
     assert b"again" not in got.sse
 
 

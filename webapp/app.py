@@ -43,7 +43,7 @@ from webapp.live.stream import parked_by_session, send_farewells
 from webapp.media import store
 from webapp.media import views as media
 from webapp.media.store import Store, picture_store
-from webapp.messages import changes, reaction_views, receipts, rendering, typing
+from webapp.messages import changes, pacing, reaction_views, receipts, rendering, typing
 from webapp.messages import views as messages
 from webapp.messages.page import layouts, room_page
 from webapp.messages.retention import delete_closed_rooms
@@ -222,6 +222,7 @@ def providers() -> Providers:
             "place": sidebars.on_membership_changed,
             "ties": sidebars.on_relationships_changed,
             "typing": typing.on_typing,
+            "reacted": pacing.on_reacted,
             chat_typing.STATE: chat_typing.on_chat_typing,
             "moved": company.on_moved,
         },
@@ -273,6 +274,7 @@ def _objects() -> Iterator[None]:
         hold(picture_store.holding(Store(store.FOLDER, User.pictures_in_use)))
         hold(rendering.caches.holding(rendering.Caches()))
         hold(typing.typists.holding({}))
+        hold(pacing.pacer.holding(pacing.Pacer()))
         hold(chat_typing.chat_typists.holding({}))
         hold(reading.scheduled.holding(set()))
         hold(parked_by_session.holding(Counter()))

@@ -31,7 +31,7 @@ TIMEOUT_SECONDS = 30.0
 # How often something is done whose time is reported; more, for figures that can be quoted.
 SAMPLES = int(os.environ.get("SAMPLES", 3))
 # The visible messages from top to bottom: `order` may show them otherwise than they stand in the document.
-READ_LOG = """() => [...document.querySelectorAll("#log .message")]
+READ_LOG = """() => [...document.querySelectorAll("#log .message:not(.message--reactions)")]
     .filter(message => message.getClientRects().length)
     .map(message => [message.getBoundingClientRect().top, message.querySelector(".message__body")])
     .map(([top, body]) => [top, body.innerText.slice(0, -body.querySelector(".message__meta").innerText.length || 1e9)])

@@ -212,6 +212,10 @@ class Hub:
 
     def _announce(self, name: str, version: int) -> None:
         self.mark_topic(name)
+        self.read_log(name, version)
+
+    def read_log(self, name: str, version: int) -> None:
+        """Read the channel's log up to the version in this process alone; its topic has not changed."""
         if isinstance(channel := self.channels.get(name), LogChannel):
             channel.announce(version)
 

@@ -72,11 +72,14 @@ class ChangeFrames:
     def _changes(self, lines: list[MessageRow], cursor: int, version: int) -> Frame:
         lines = sorted(lines, key=lambda line: line.number)
         posted = [line for line in lines if line.posted_version > cursor]
-        replaced = [line for line in lines if line.posted_version <= cursor]
+        replaced = [line for line in lines if line.posted_version <= cursor < line.words_version]
+        reacted = [line for line in lines if line.words_version <= cursor]
         sse = "".join(self._message(line) for line in posted) + "".join(
             frames.hx_partial(f"#{dom_id(line)}", "outerHTML", self._message(line)) for line in replaced
         )
         html = "".join(self._placed(line) for line in posted) + "".join(self._replacing(line) for line in replaced)
+        sse += "".join(self._chips(line) for line in reacted)
+        html += "".join(self._reacting(line) for line in reacted)
         if posted and self._room.kind.is_between_two:
             # How far the message before has come is no longer of interest.
             sse += frames.hx_partial("#receipt", "innerHTML", "")
@@ -104,7 +107,8 @@ class ChangeFrames:
     def _placed(self, line: MessageRow, is_again: bool = False) -> str:
         """Put the message where it belongs; face and time of the one that it continues stand in it from now on."""
         before = f"#message-{line.room_id}-{line.number - 1}{{--end:none}}" if line.continues else ""
-        return frames.style_element(f"#{dom_id(line)}{{order:{line.number}}}{before}") + self._message(line, is_again)
+        order = f"#{dom_id(line)}{{order:{2 * line.number}}}"
+        return frames.style_element(order + before) + self._message(line, is_again)
 
     def _replacing(self, line: MessageRow) -> str:
         """
@@ -116,7 +120,38 @@ class ChangeFrames:
         again = f"{message}:not(.again)~{message}.again"
         hidden = f"{message}[data-version],{again}[data-version]{{--shown:none}}"
         shown = f'{again}[data-version="{line.version}"]{{--shown:initial}}'
+        if line.reacted_version is not None:
+            # The reactions are in the new form again, no more in a row of their own.
+            knobs = f"--chips:initial;--foot:{'1.75rem' if line.reactions else 0}"
+            shown += f'{message}[data-version="{line.version}"]{{{knobs}}}{self._row(line)}{{--row:none}}'
         return frames.style_element(hidden + shown) + self._placed(line, is_again=True)
+
+    @staticmethod
+    def _chips(line: MessageRow) -> str:
+        """Replace the reactions of a message on a page, where it may have had none."""
+        message = f"#{dom_id(line)}"
+        row = frames.hx_partial(f"{message}>.reactions", "delete", "")
+        if line.reactions:
+            row += frames.hx_partial(message, "beforeend", render.fragment("messages/_reactions.html", message=line))
+        return row
+
+    @staticmethod
+    def _row(line: MessageRow) -> str:
+        """Select the rows of reactions behind the message, where the document has its first form."""
+        return f"#{dom_id(line)}:not(.again)~#reactions-{line.room_id}-{line.number}[data-version]"
+
+    def _reacting(self, line: MessageRow) -> str:
+        """
+        Hide the reactions in the message and every earlier row of them, and add a row with those of now behind it.
+
+        Here too rules of one knob weigh the same, so that the last one counts, also if the message comes again later.
+        """
+        rules = f"#{dom_id(line)}[data-version]{{--chips:none;--foot:0}}{self._row(line)}{{--row:none}}"
+        if not line.reactions:
+            return frames.style_element(rules)
+        this = self._row(line).replace("[data-version]", f'[data-version="{line.version}"]')
+        rules += f"{this}{{--row:grid}}#reactions-{line.room_id}-{line.number}{{order:{2 * line.number + 1}}}"
+        return frames.style_element(rules) + render.fragment("messages/_reacted.html", message=line)
 
 
 def dom_id(line: MessageRow) -> str:

@@ -14,7 +14,7 @@ from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.messages import changes, reactions
+from webapp.messages import pacing, reactions
 from webapp.messages.models import Message
 from webapp.messages.page import NO_MESSAGE
 from webapp.messages.queries import kinds_by, reactors
@@ -39,7 +39,7 @@ async def show(request: Request) -> Response:
     except Invalid as error:
         return await _page(request, seat, message, error.status, error.message)
     if version:
-        changes.log_changed(seat.room.id, version)
+        pacing.reacted(seat.room.id, version)
     if client(request).is_fragment:
         return Response(status_code=204)
     return responses.see_other(message.path(seat.room))
