@@ -74,3 +74,16 @@ async def test_no_rooms_are_named_of_a_blocked_person_nor_of_oneself(alice: Pers
     await Block.add(who(alice), who(charlie))
     assert await in_common(alice, charlie) == []
     assert (await charlie.get(who(alice).path)).status_code == 404
+
+
+async def test_on_the_page_of_a_person_one_is_at_people(alice: Person, charlie: Person) -> None:
+    for path in ("/people", "/friends", who(charlie).path):
+        [tab] = Page(await alice.get(path)).all(".tabs [aria-current]")
+        assert tab.attributes["href"] == "/people", path
+    assert not Page(await alice.get("/lobby")).all(".tabs [aria-current][href='/people']")
+
+
+async def test_a_press_anywhere_on_a_row_leads_to_the_person(alice: Person, charlie: Person) -> None:
+    for path in ("/people?q=ch", "/search?q=ch"):
+        row = Page(await alice.get(path)).one("#found .row")
+        assert [link.attributes["href"] for link in row.css(".row__press")] == [who(charlie).path], path
