@@ -433,6 +433,8 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.summed_reactions, [message, message + 1]),
         (messages.reactors, message, other.id),
         (messages.kinds_by, message, user.id),
+        (messages.list_replies, room, 7, 0),
+        (messages.count_replies, room.id, 7),
         (messages.stored_before, room.id, [room.last_number // 2, 3], [(user.id, "a nonce"), (other.id, "another")]),
         (strangers.company_in, [room.id, chat.id]),
         (strangers.count_waiting,),

@@ -10,10 +10,15 @@ from tests.message_pages import fill, log, message, said
 from tests.page import Page, words
 from tests.people import befriend, now, post_as, who
 from webapp.conversations.models import Room
+from webapp.conversations.queries import room_by_id
+from webapp.http import render
 from webapp.live import Frame
 from webapp.live.frames import RELOAD_DOCUMENT
 from webapp.messages import changes
 from webapp.messages.models import Message
+from webapp.messages.queries import list_after
+from webapp.moderation import evidence
+from webapp.moderation.evidence import EvidenceLine
 from webapp.relationships.models import Block
 
 
@@ -319,3 +324,80 @@ async def test_each_message_but_a_removed_one_has_a_way_to_answer(alice: Person,
     assert "reply" not in page[2]
     about = await bob.get(f"{room.path}/messages/1/edit")
     assert len(Page(about).all(f"a[href='{room.path}?reply=1#composer']")) == 1
+
+
+# What answers a message.
+
+
+async def test_the_page_of_a_message_lists_what_answers_it(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    await fill(room, alice, 2)
+    for to, body in ((1, "one"), (2, "of another"), (1, "two"), (1, "three")):
+        await reply(bob, room, to, body)
+    await (await message(room, 5)).remove()
+    for one in (alice, charlie):
+        page = Page(await one.get(f"{room.path}/messages/1/more"))
+        assert [words(item).partition(" Today")[0] for item in page.all(".replies a")] == ["Bob one", "Bob three"]
+        assert [item.attributes["href"] for item in page.all(".replies a")] == [
+            f"{room.path}/messages/3",
+            f"{room.path}/messages/6",
+        ]
+        assert page.texts("main h2") == ["2 replies"]
+    about = Page(await charlie.get(f"{room.path}/messages/1/edit"))
+    assert about.one(f"a[href='{room.path}/messages/1/more']").text() == "2 replies"
+    assert (await charlie.get(f"{room.path}/messages/99/more")).status_code == 404
+    assert (await charlie.get("/rooms/none/messages/1/more")).status_code == 404
+
+
+async def test_many_answers_come_a_page_at_a_time(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, alice, 1)
+    for number in range(60):
+        await post_as(who(bob), room, f"answer {number}", reply_to=1)
+    page = await alice.get(f"{room.path}/messages/1/more")
+    found = [words(item) for item in Page(page).all(".replies a")]
+    rest = Page(page).one(f"a[href^='{room.path}/messages/1/more?after=']").attributes["href"] or ""
+    page = await alice.get(rest)
+    found += [words(item) for item in Page(page).all(".replies a")]
+    assert found == [f"Bob answer {number}" for number in range(60)]
+    assert Page(page).all("a[href*='more?after=']") == []
+
+
+async def test_answers_of_whom_one_has_blocked_are_listed_without_their_words(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await fill(room, alice, 1)
+    await reply(bob, room, 1, "his words")
+    await Block.add(who(alice), who(bob))
+    page = await alice.get(f"{room.path}/messages/1/more")
+    assert [words(item) for item in Page(page).all(".replies a")] == ["Message of somebody you blocked."]
+    assert "his words" not in page.text
+
+
+# Kept by others: reports and exports.
+
+
+async def test_a_report_stores_what_was_quoted_as_it_was_then(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, alice, 1)
+    await reply(bob, room, 1, "an insult")
+    found = await evidence.collect(who(alice), f"message:{room.key}:2")
+    assert [(line.said, line.quoted) for line in found.lines] == [("line 1", ""), ("an insult", "Alice: line 1")]
+    assert sorted(found.lines[0].as_stored()) == ["at", "code", "is_it", "name", "said"]
+    stored = [EvidenceLine(**line.as_stored()) for line in found.lines]  # type: ignore[arg-type]
+    assert stored == found.lines
+    assert found.excerpt == "an insult"
+
+
+async def test_an_export_says_what_was_answered_and_in_a_room_not_in_whose_words(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await fill(room, alice, 1)
+    await reply(bob, room, 1, "my answer")
+    found = await list_after(await room_by_id(room.id), 0, 10, who(bob).id)  # type: ignore[arg-type]
+    for is_between_two in (True, False):
+        html = render.fragment(
+            "exports/_file_messages.html", messages=[(found[0], True)], is_between_two=is_between_two
+        )
+        assert "my answer" in words(html)
+        assert ("line 1" in words(html)) is is_between_two
+        assert "Reply to Alice" in words(html)

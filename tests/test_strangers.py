@@ -12,7 +12,7 @@ from limits import parse
 from tortoise.exceptions import OperationalError
 
 from tests.conftest import COOKIE, Person, bodies, person
-from tests.page import Page
+from tests.page import Page, words
 from tests.readers import masked_reader
 from webapp import settings
 from webapp.accounts.models import User
@@ -870,3 +870,21 @@ async def test_a_reported_mask_answers_a_question_first(guest: Person, other: Pe
     assert (await conduct.Conduct.get(person=(await stranger(guest)).person)).points == conduct.REPORTED
     asked = await guest.post("/strangers/next", {"sure": "1"})
     assert asked.headers["Location"] == "/strangers/question"
+
+
+async def test_strangers_answer_each_other_by_their_aliases(guest: Person, other: Person, chat: str) -> None:
+    await guest.post(f"{chat}/messages", {"body": "Do you like tea?", "nonce": "1"})
+    page = Page(await other.get(f"{chat}?reply=1"))
+    assert len(page.all(".message .tray a")) == len(page.all(".message .tray a[href='?reply=1']")) == 1
+    assert page.one("#composer [name=reply_to]").attributes["value"] == "1"
+    await other.post(f"{chat}/messages", {"body": "I do", "nonce": "2", "reply_to": "1"})
+    mask = await User.get(id=(await stranger(guest)).mask_id)
+    for one in (guest, other):
+        quote = Page(await one.get(chat)).one(".message .said")
+        assert words(quote) == f"{mask.display_name} Do you like tea?"
+        assert quote.attributes["href"] == f"{chat}/messages/1"
+        assert quote.attributes["data-author"] == mask.code
+        assert (await one.get(f"{chat}/messages/1")).headers["Location"].startswith(f"{chat}")
+    refused = await other.post(f"{chat}/messages", {"body": "What?", "nonce": "3", "reply_to": "9"})
+    assert refused.status_code == 422
+    assert "What?" in refused.text

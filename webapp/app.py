@@ -139,6 +139,7 @@ routes = [
     form("/rooms/{key}/settings", room_settings.show_settings, "room_settings"),
     #
     page("/rooms/{key}/messages/{number:number}", messages.permalink, "message"),
+    page("/rooms/{key}/messages/{number:number}/more", messages.more, "more_of_message"),
     form("/rooms/{key}/messages/{number:number}/edit", messages.edit, "edit_message"),
     form("/rooms/{key}/messages/{number:number}/reactions", reaction_views.show, "message_reactions"),
     action("/rooms/{key}/messages/{number:number}/remove", messages.remove, "remove_message"),

@@ -167,6 +167,26 @@ async def get_row(room: RoomRow, number: int) -> MessageRow | None:
     return found[0] if found else None
 
 
+REPLIES_SIZE = 50
+
+
+async def list_replies(room: RoomRow, number: int, after: int) -> list[MessageRow]:
+    """Return what answers the message and was not removed, in order after that number: REPLIES_SIZE, and one more."""
+    return await _messages(
+        room, "message.room_id = ? AND message.reply_to = ? AND message.number > ? AND message.removed_at IS NULL "
+        "ORDER BY message.number LIMIT ?",
+        room.id, number, after, REPLIES_SIZE + 1,
+    )  # fmt: skip
+
+
+async def count_replies(room_id: int, number: int) -> int:
+    """Return how many messages answer this one and were not removed."""
+    [row] = await sql.fetch_all(
+        "SELECT count(*) AS n FROM message WHERE room_id = ? AND reply_to = ? AND removed_at IS NULL", room_id, number
+    )
+    return int(row["n"])
+
+
 async def changes_since(room: RoomRow, version: int) -> list[MessageRow]:
     """Return what was posted or changed after the version, the newest change first; at most MAX_CHANGES + 1."""
     return await _messages(

@@ -25,7 +25,15 @@ from webapp.http.params import day, query, whole
 from webapp.http.urls import path_for
 from webapp.messages import broadcasts, changes, page, posting, typing
 from webapp.messages.models import Changed, Message
-from webapp.messages.queries import PAGE_SIZE, first_since, get_row
+from webapp.messages.queries import (
+    PAGE_SIZE,
+    REPLIES_SIZE,
+    Quote,
+    count_replies,
+    first_since,
+    get_row,
+    list_replies,
+)
 from webapp.sidebar import chat_typing
 from webapp.sidebar.layout import page_beside_or_fragment
 
@@ -177,6 +185,25 @@ async def _changed(request: Request, seat: Seat, number: int) -> Response:
     return responses.see_other(f"{seat.path}/messages/{number}")
 
 
+async def more(request: Request) -> Response:
+    """The message, what can be done about it, and what answers it, a page at a time."""
+    seat = await access.for_reading(request)
+    row = await get_row(seat.room, _numbered(request, seat))
+    if row is None:
+        raise NotFound(page.NO_MESSAGE)
+    found = await list_replies(seat.room, row.number, page.number_in_query(request, "after") or 0)
+    context: dict[str, Any] = {
+        "seat": seat,
+        "message": row,
+        "replies": [(reply, Quote.of(reply).text) for reply in found[:REPLIES_SIZE]],
+        "count": await count_replies(seat.room.id, row.number),
+        "has_more": len(found) > REPLIES_SIZE,
+        "hidden": (await page.hidden_in(seat, [row, *found])).messages,
+    }
+    names = "messages/more.html", "messages/_replies.html"
+    return await page_beside_or_fragment(request, seat.viewer, *names, current_key=seat.room.key, **context)
+
+
 async def _edit(request: Request, seat: Seat, message: Message, status: int = 200, **context: Any) -> Response:
     is_own = message.author_id == seat.viewer.id
     shown = {
@@ -189,7 +216,8 @@ async def _edit(request: Request, seat: Seat, message: Message, status: int = 20
         "can_mark_unread": seat.membership is not None,
         "about": f"message:{seat.room.key}:{message.number}",
     }
-    defaults: dict[str, Any] = {"seat": seat, "message": shown, "is_changed": False}
+    replies = await count_replies(seat.room.id, message.number)
+    defaults: dict[str, Any] = {"seat": seat, "message": shown, "is_changed": False, "replies": replies}
     names = "messages/edit.html", "messages/_acts.html"
     return await page_beside_or_fragment(
         request, seat.viewer, *names, status, current_key=seat.room.key, **(defaults | context)

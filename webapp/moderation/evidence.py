@@ -1,5 +1,6 @@
 """What is reported, looked up as its reporter may see it, and written down as it is at that moment."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
 from webapp.http.urls import path_for
 from webapp.messages.models import Message
+from webapp.messages.queries import QUOTE_LENGTH
 from webapp.relationships.queries import Relationship, find_person
 from webapp.strangers.masks import account_behind, latest_chat, transcript
 from webapp.strangers.models import Stranger
@@ -36,6 +38,12 @@ class EvidenceLine(NamedTuple):
     at: str
     said: str
     is_it: bool = False
+    # Whom it answers, and what was said, as it was then.
+    quoted: str = ""
+
+    def as_stored(self) -> dict[str, object]:
+        """Return its fields; a process of the version before knows of no quotes."""
+        return {name: value for name, value in self._asdict().items() if name != "quoted" or value}
 
     @property
     def moment(self) -> datetime:
@@ -91,6 +99,7 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
     if reported.author_id == user.id:
         raise Forbidden(_("You wrote that yourself. You can change or remove it."))
     author = reported.author
+    quotes = await _quotes(room.id, [message.reply_to for message in found.values()])
     return Evidence(
         about=f"message:{room.id}:{number}",
         person_id=reported.author_id,
@@ -101,16 +110,31 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
         else _("in %(room)s", room=room.name),
         path="" if seat.kind.is_private else reported.path(room),
         block=path_for("block", code=author.code) if author else "",
-        lines=[evidence_line(message, message.number == number) for message in found.values()],
+        lines=[
+            evidence_line(message, message.number == number, quotes.get(message.reply_to or 0, ""))
+            for message in found.values()
+        ],
     )
 
 
-def evidence_line(message: Message, is_it: bool = False) -> EvidenceLine:
+async def _quotes(room_id: int, numbers: Iterable[int | None]) -> dict[int, str]:
+    """Return who said what in these messages of the room, in a line each."""
+    wanted = {number for number in numbers if number}
+    originals = await Message.filter(room_id=room_id, number__in=wanted).select_related("author") if wanted else []
+    return {message.number: _quoted(message) for message in originals}
+
+
+def _quoted(message: Message) -> str:
+    said = REMOVED if message.removed_at else text.shorten(" ".join(message.body.split()), QUOTE_LENGTH)
+    return f"{message.author.display_name if message.author else LEFT}: {said}"
+
+
+def evidence_line(message: Message, is_it: bool = False, quoted: str = "") -> EvidenceLine:
     """A message that was read with its author, frozen."""
     author, said = message.author, REMOVED if message.removed_at else message.body
     said = said if is_it else text.shorten(said, MAX_CONTEXT_LENGTH + 1)
     name, code = (author.display_name, author.code) if author else (LEFT, "")
-    return EvidenceLine(name, code, message.created_at.isoformat(), said, is_it)
+    return EvidenceLine(name, code, message.created_at.isoformat(), said, is_it, quoted)
 
 
 async def _person(user: Viewer, code: str) -> Evidence:
@@ -138,6 +162,8 @@ async def _stranger(user: Viewer) -> Evidence:
         raise NotFound(_("You are in no chat any more, and the last one is forgotten."))
     room, mask = seat.room, seat.other
     person = await account_behind(mask.id)
+    lines = await transcript(room.id)
+    quotes = await _quotes(room.id, [one["reply_to"] for one in lines])
     is_there = await Stranger.exists(person=user.id, room_id=room.id)
     return Evidence(
         about=f"stranger:{room.id}",
@@ -147,10 +173,13 @@ async def _stranger(user: Viewer) -> Evidence:
         place=_("a chat with a stranger"),
         path="",
         block=path_for("block_stranger") if is_there else "",
-        lines=[_frozen(one, mask.code) for one in await transcript(room.id)],
+        lines=[_frozen(one, mask.code, quotes) for one in lines],
     )
 
 
-def _frozen(one: dict[str, Any], theirs: str) -> EvidenceLine:
+def _frozen(one: dict[str, Any], theirs: str, quotes: dict[int, str]) -> EvidenceLine:
     name, code, at = one["name"] or LEFT, one["code"] or "", one["created_at"].isoformat()
-    return EvidenceLine(name, code, at, text.shorten(one["body"], MAX_CONTEXT_LENGTH + 1), is_it=code == theirs)
+    return EvidenceLine(
+        name, code, at, text.shorten(one["body"], MAX_CONTEXT_LENGTH + 1), is_it=code == theirs,
+        quoted=quotes.get(one["reply_to"] or 0, ""),
+    )  # fmt: skip

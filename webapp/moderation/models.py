@@ -98,7 +98,7 @@ class Report(Model):
             "path": evidence.path,
             "reason": reason,
             "text": said,
-            "transcript": json.dumps([line._asdict() for line in evidence.lines], ensure_ascii=False),
+            "transcript": json.dumps([line.as_stored() for line in evidence.lines], ensure_ascii=False),
         }
         try:
             await transaction.transact(cls.create, **row)

@@ -4,6 +4,8 @@ From the session to the mask, and to the chat that it is in.
 At a masked address the viewer is the mask: no page, error or stream can show anything of who is behind it.
 """
 
+from typing import Any
+
 from starlette.requests import Request
 
 from webapp.accounts.authentication import current_viewer
@@ -58,8 +60,10 @@ async def latest_chat(person_id: int) -> Seat | None:
     return seat if seat and seat.other else None
 
 
-async def transcript(room_id: int, most: int = 100) -> list[dict[str, object]]:
-    """Return the last messages in their order: number, author's code and name, when, and the words as typed."""
+async def transcript(room_id: int, most: int = 100) -> list[dict[str, Any]]:
+    """Return the last messages in order: number, what it answers, author, when, and the words as typed."""
     newest = Message.filter(room_id=room_id).order_by("-number").limit(most)
-    found = await newest.values("number", "created_at", "body", code="author__code", name="author__display_name")
+    found = await newest.values(
+        "number", "created_at", "body", "reply_to", code="author__code", name="author__display_name"
+    )
     return list(reversed(found))
