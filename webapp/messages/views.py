@@ -130,15 +130,15 @@ async def permalink(request: Request) -> Response:
 
 async def _lead_to(request: Request, seat: Seat, number: int) -> Response:
     row = await get_row(seat.room, number)
-    is_old = number <= seat.room.last_number - PAGE_SIZE or _is_from_endless(request)
+    is_old = number <= seat.room.last_number - PAGE_SIZE or _is_from_endless(request, seat)
     is_elsewhere = is_old or (await page.hidden_in(seat, [row] if row else [])).messages
     at = f"?around={number}" if is_elsewhere else page.cache_buster(request, seat.room.version)
     return responses.see_other(f"{seat.path}{at}#message-{seat.room.id}-{number}")
 
 
-def _is_from_endless(request: Request) -> bool:
+def _is_from_endless(request: Request, seat: Seat) -> bool:
     """Return whether the link stood in an endless document, where no fragment of an address leads to a message."""
-    return urlsplit(request.headers.get("Referer", "")).path.endswith("/live")
+    return urlsplit(request.headers.get("Referer", "")).path == f"{seat.path}/live"
 
 
 def _numbered(request: Request, seat: Seat) -> int:
