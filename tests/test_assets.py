@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from webapp.http import assets, minifier
+from webapp.http import aliases, assets, minifier
 
 # The budget for htmx, hx-sse and our own script together: compressed, on a first visit.
 SCRIPT_BYTES = 17_000
@@ -411,3 +411,14 @@ def test_the_vendored_scripts_say_what_they_are_and_ask_for_no_source_map() -> N
     assert "htmx.org 4.0.1" in version
     assert 'version="4.0.1"' in (vendor / "htmx.min.js").read_text()
     assert "Zero-Clause BSD" in (vendor / "LICENSE").read_text()
+
+
+def test_a_name_that_only_stands_for_another_is_not_served() -> None:
+    sheets = {
+        "app.css": ":root{--paper:#fff;--soft:#eee;--surface:var(--paper);--text:var(--ink);--well:var(--soft)}",
+        "room.css": ".log{background:var(--surface,red);color:var(--text)}.message{--soft:var(--well);--surfaces:1}",
+    }
+    assert aliases.resolve(sheets, ".own{color:var(--text)}") == {
+        "app.css": ":root{--paper:#fff;--soft:#eee;--text:var(--ink);--well:var(--soft)}",
+        "room.css": ".log{background:var(--paper,red);color:var(--text)}.message{--soft:var(--well);--surfaces:1}",
+    }

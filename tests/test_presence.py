@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.conftest import Person, account
+from tests.page import Page
 from tests.people import who
 from tests.readers import reader as open_reader
 from webapp import settings
@@ -167,7 +168,7 @@ async def test_a_name_that_a_style_hides_takes_its_separator_along(room: Room, a
     await gather(room, "Ada", "Ben")
     page = (await alice.get(room.path)).text
     [shown] = re.findall(r'<p id="people".*?</p>', page)
-    names = re.findall(r'<span class="people__name".*?</bdi></span>', shown)
+    names = re.findall(r'<a class="people__name .*?</bdi></a>', shown)
     assert [re.sub("<.*?>", "", shown.replace(name, "")) for name in names] == ["2 here · Ben", "2 here · Ada"]
 
 
@@ -605,3 +606,18 @@ async def test_the_writing_task_wakes_when_the_first_grace_is_over(
         here.stream_closed(who(alice).id, room.id)
         assert await heard.get() == {who(alice).id}
         assert await names(room) == []
+
+
+async def test_who_is_here_leads_to_the_people_of_the_room(room: Room, alice: Person) -> None:
+    await gather(room, "Ada")
+    page = Page(await alice.get(room.path))
+    assert page.one("#people .people__count").attributes["href"] == "?people=1"
+    answer = await alice.get(f"{room.path}?people=1")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{room.path}/people")
+
+
+async def test_people_with_a_picture_are_here_with_it(room: Room, alice: Person) -> None:
+    await gather(room, "Ada", "Ben")
+    await User.filter(display_name="Ada").update(picture="a" * 32)
+    page = Page(await alice.get(room.path))
+    assert len(page.all("#people .people__name img")) == 1

@@ -29,7 +29,7 @@ def test_live_updates_come_in_each_readers_language(meet: Meet) -> None:
     ben.open(room)
     anna.open(room)
     anna.say("Guten Morgen")
-    for reader, count, others in ((anna, "2 hier · ", "Anna (du) · Ben"), (ben, "2 here · ", "Anna · Ben (you)")):
+    for reader, count, others in ((anna, "2 hier", "Anna (du) · Ben"), (ben, "2 here", "Anna · Ben (you)")):
         reader.sees("Guten Morgen")
         reader.until(lambda reader=reader, count=count: here(reader).startswith(count), count)  # type: ignore[misc]
         assert "".join(reader.page.locator("#people .people__name").evaluate_all(NAMES)).removeprefix(" · ") == others

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from contextlib import closing
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.servers import App
 SCRIPT, PLAIN = True, False
 BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
 DELIVERY_GUARD_MS = 5000
+# Where the names of who is here stand beside the conversation.
+WIDE: Any = {"viewport": {"width": 1280, "height": 700}}
 
 
 def remove(person: BrowserPerson, words: str) -> None:
@@ -143,7 +146,7 @@ def delivery(one: BrowserPerson, other: BrowserPerson, words: str) -> float:
 
 
 def test_a_room_shows_who_is_here_and_who_has_left(meet: Meet) -> None:
-    alice, nora, bob = meet("Alice"), meet("Nora", PLAIN), meet("Bob")
+    alice, nora, bob = meet("Alice", **WIDE), meet("Nora", PLAIN, **WIDE), meet("Bob")
     room = alice.make_room("Who is there")
 
     def both_see(count: str, *names: str) -> None:

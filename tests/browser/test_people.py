@@ -49,7 +49,7 @@ def latest(who: BrowserPerson) -> Locator:
 
 @pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
 def test_a_live_message_of_a_blocked_person_is_hidden_until_its_link_is_followed(meet: Meet, script: bool) -> None:
-    ada, ben, eva = meet("Ada", script), meet("Ben"), meet("Eva", script)
+    ada, ben, eva = meet("Ada", script, viewport={"width": 1280, "height": 700}), meet("Ben"), meet("Eva", script)
     room = ada.make_room(f"Quiet {script}")
     press(ada, ben, "Block")
     ada.open(room)

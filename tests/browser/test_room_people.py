@@ -19,7 +19,7 @@ def test_a_person_of_the_room_is_found_from_the_count_in_its_header(meet: Meet, 
     for other in (ben, eva):
         other.send(f"{room}/join")
     ada.open(room)
-    ada.page.locator(".people-link").click()
+    ada.log.locator(".people__count:visible").last.click()
     ada.page.get_by_role("heading", name="People in Garden").wait_for()
     assert {"Ada", "Ben", "Eva"} == set(listed(ada.page))
     ada.page.wait_for_load_state()  # until the script is there, it is found by Enter

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.http import minifier, negotiate
+from webapp.http import aliases, minifier, negotiate
 
 STATIC = settings.STATIC
 # One bundle, because scripts that load one by one race: htmx would begin before its extension is there.
@@ -156,6 +156,8 @@ def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
     texts["acts.js"] = _function(acts)
     try:
         texts, problem = minifier.minify(texts), ""
+        served = {name: text for name, text in texts.items() if name.endswith(".css")}
+        texts |= aliases.resolve(served, others=_text(settings.TEMPLATES.glob("*/me.css")))
     except minifier.Unavailable as error:
         problem = f"script and styles are served as they are, larger than they need be: {error}"
     # Those of others come as they were made.

@@ -21,7 +21,7 @@ from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
 from webapp.http.page_mode import PageMode
-from webapp.http.params import day, query, whole
+from webapp.http.params import day, is_in_query, query, whole
 from webapp.http.urls import path_for
 from webapp.messages import broadcasts, changes, page, posting, typing
 from webapp.messages.models import Changed, Message
@@ -50,11 +50,13 @@ ACTS = {
 
 
 async def show(request: Request) -> Response:
-    """The room at its newest messages, or earlier ones, or around one; or the way to a day, or to an act."""
+    """The room at its newest messages, or earlier ones, or around one; or the way to a day, to people, or to an act."""
     seat = await access.for_reading(request)
     if begins := day(query(request, "date")):
         number = await first_since(seat.room, beginning_of(begins))
         return await _lead_to(request, seat, number) if number else responses.see_other(seat.path)
+    if is_in_query(request, "people"):
+        return responses.see_other(path_for("room_people", key=seat.room.key))
     for act, rest in ACTS.items():
         if seat.kind.allows_editing and (wanted := page.number_in_query(request, act)):
             about = quote(f"message:{seat.room.key}:{wanted}")

@@ -69,10 +69,11 @@ class PresentRow(NamedTuple):
 
     code: str
     display_name: str
+    picture: str | None
 
     @property
     def avatar(self) -> Avatar:
-        return Avatar.of(self.display_name, self.code)
+        return Avatar.of(self.display_name, self.code, self.picture)
 
 
 class RoomPresence(NamedTuple):
@@ -88,13 +89,14 @@ class RoomPresence(NamedTuple):
 
 # Only the names that are shown are read. Of one room, which is asked for most, in the way that costs least.
 _IN_ROOM = (
-    'SELECT code, display_name, COUNT(*) OVER () AS total FROM "user" WHERE shows_presence AND id IN ('
+    'SELECT code, display_name, picture, COUNT(*) OVER () AS total FROM "user" WHERE shows_presence AND id IN ('
     f"SELECT user_id FROM visit JOIN process ON process.id = visit.process_id WHERE room_id = ? AND {IS_ALIVE}) "
     f"ORDER BY LOWER(display_name), code LIMIT {NAMES_SHOWN}"
 )
 _IN_ROOMS = f"""
-SELECT room_id, code, display_name, total FROM (
-    SELECT here.room_id, "user".code, "user".display_name, COUNT(*) OVER (PARTITION BY here.room_id) AS total,
+SELECT room_id, code, display_name, picture, total FROM (
+    SELECT here.room_id, "user".code, "user".display_name, "user".picture,
+        COUNT(*) OVER (PARTITION BY here.room_id) AS total,
         ROW_NUMBER() OVER (PARTITION BY here.room_id ORDER BY LOWER("user".display_name), "user".code) AS place
     FROM (SELECT DISTINCT visit.room_id, visit.user_id FROM visit JOIN process ON process.id = visit.process_id
         WHERE visit.room_id IN ({{rooms}}) AND {IS_ALIVE}) AS here
@@ -115,5 +117,5 @@ async def presence_in(rooms: Collection[int]) -> dict[int, RoomPresence]:
 
 
 def _presence(rows: list[sql.Row]) -> RoomPresence:
-    shown = tuple(PresentRow(row["code"], row["display_name"]) for row in rows)
+    shown = tuple(PresentRow(row["code"], row["display_name"], row["picture"]) for row in rows)
     return RoomPresence(rows[0]["total"] if rows else 0, shown)

@@ -117,23 +117,6 @@
     problem.textContent = status ? problemIn(html) : texts.failed;
   };
 
-  const copyLink = async item => {
-    const href = new URL(pathOf(item), location.href).href;
-    try {
-      await navigator.clipboard.writeText(href);
-    } catch {
-      // Only a site with TLS is given the clipboard; this way is old, and works everywhere.
-      const field = document.createElement("textarea");
-      field.value = href;
-      field.className = "visually-hidden";
-      document.body.append(field);
-      field.select();
-      const isCopied = document.execCommand("copy");
-      field.remove();
-      if (!isCopied) return announce(texts.failed);
-    }
-    announce(texts.copied);
-  };
   const markUnread = async item => {
     const body = new URLSearchParams({ do: "unread", number: item.id.split("-")[2] });
     const { ok, html } = await ask(roomPath() + "/settings", body);
@@ -174,7 +157,7 @@
     event.preventDefault();
     const tray = link.closest("details"), opener = tray ? tray.querySelector("summary") : link;
     if (tray) tray.open = false;
-    if (act == "link") copyLink(item);
+    if (act == "link") copyText(new URL(pathOf(item), location.href).href);
     else if (act == "unread") markUnread(item);
     else if (act == "report") report(reportPathOf(item), opener);
     else open(act, item, opener);
