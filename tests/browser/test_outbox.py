@@ -18,6 +18,8 @@ ACTS = "**/static/acts.*.js"
 NO_STORAGE = "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('forbidden'); } })"
 FIVE = ("one", "two", "three", "four", "five")
 TOO_LONG = "long " * 800 + "!"
+# Whether the stream waits before it tries again (see stream.js, which ends that wait).
+IS_WAITING = "() => !!document.querySelector('#stream')._htmx.sse?.delayCanceller"
 # What a page of the same tab finds there.
 KEPT = "() => JSON.parse(sessionStorage.outbox || '{}').posts?.length ? sessionStorage.outbox : ''"
 
@@ -329,6 +331,8 @@ def test_a_post_that_gets_through_brings_a_broken_stream_back_at_once(meet: Meet
     alice.page.locator("#status", has_text="Reconnecting").wait_for()
     # From here on nothing happens by itself.
     alice.page.clock.pause_at(alice.page.evaluate("Date.now()") + 1)
+    # A try that had begun by then would get through by itself.
+    alice.until(lambda: alice.page.evaluate(IS_WAITING), "the wait for the next try")
     network.restore()
     bob.say("missed")
     with alice.page.expect_response("**/events?*"):
