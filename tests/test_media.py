@@ -28,6 +28,7 @@ from webapp.media.store import picture_store
 
 FORM = "/settings/profile"
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 60)
+YELLOW = (200, 180, 30)
 NAMES = {"PNG": "me.png", "JPEG": "me.jpg", "WEBP": "me.webp", "GIF": "me.gif"}
 TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif", "svg": "image/svg+xml"}
 BOUNDARY = "picture-boundary"
@@ -125,7 +126,7 @@ async def test_a_picture_stands_wherever_the_person_is_named(alice: Person, bob:
     source = f'src="/pictures/{await picture_of(alice)}-96.webp">'
     face = f'<img class="avatar__picture" alt=" " width="36" height="36" loading="lazy" decoding="async" {source}'
     beside = f'<img alt=" " width="32" height="32" loading="lazy" {source}Alice</a>'
-    for who, path, shown in ((bob, room.path, beside), (alice, "/lobby", face), (bob, f"{room.path}/settings", face)):
+    for who, path, shown in ((bob, room.path, beside), (alice, "/lobby", face), (bob, f"{room.path}/people", face)):
         page = (await who.get(path)).text
         assert shown in page, path
         assert 'data-initials="A"' in page, "below it, as long as it is not there"
@@ -464,14 +465,78 @@ async def test_of_a_file_that_is_also_something_else_only_the_pixels_are_stored(
         assert not zipfile.is_zipfile(path)
 
 
+# How a camera that notes this number has turned what is upright.
+TURNS = dict(enumerate((
+    None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_90, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_270,
+), 1))  # fmt: skip
+
+
+def quarters(orientation: int) -> bytes:
+    """A picture of four colours, wider than high where it is seen upright, as the camera held it."""
+    image = Image.new("RGB", (300, 200), GREEN)
+    for (x, y), colour in (((0, 0), RED), ((150, 0), BLUE), ((0, 100), YELLOW)):
+        image.paste(colour, (x, y, x + 150, y + 100))
+    if (turn := TURNS[orientation]) is not None:
+        image = image.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(image, "PNG", exif=exif)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("crop", "colour"),
+    [((0, 0, 500), RED), ((1000, 0, 500), BLUE), ((0, 1000, 500), YELLOW), ((1000, 1000, 500), GREEN)],
+)
+async def test_the_square_that_was_chosen_is_stored_however_the_camera_was_held(
+    orientation: int, crop: tuple[int, int, int], colour: tuple[int, int, int]
+) -> None:
+    picture = await images.process_image(upload(quarters(orientation)), images.Crop(*crop))
+    stored = Image.open(BytesIO(picture.sizes[images.LARGE]))
+    for place in ((20, 20), (236, 236)):
+        assert is_near(stored.getpixel(place), colour), (place, stored.getpixel(place))
+
+
+@pytest.mark.parametrize(
+    ("fields", "crop"),
+    [
+        (("", "", ""), (500, 500, 1000)),
+        (("0", "1000", "200"), (0, 1000, 200)),
+        (("1001", "9" * 15, "0"), (1000, 1000, 200)),
+        (("-1", "1.5", "all"), (500, 500, 1000)),
+        (("٣", "9" * 5000, "null"), (500, 500, 1000)),
+    ],
+)
+def test_no_square_lies_outside_of_its_picture(fields: tuple[str, str, str], crop: tuple[int, int, int]) -> None:
+    assert images.Crop.of(*fields) == crop
+
+
+async def test_a_square_of_a_picture_of_one_pixel_is_that_pixel() -> None:
+    picture = await images.process_image(upload(plain("PNG", BLUE, (1, 3))), images.Crop(0, 0, 200))
+    assert is_near(Image.open(BytesIO(picture.sizes[images.LARGE])).getpixel((128, 128)), BLUE)
+
+
+async def test_the_form_of_the_profile_says_which_square(alice: Person) -> None:
+    image = BytesIO()
+    striped().save(image, "PNG")
+    fields = {"display_name": "Alice", "crop_x": "0", "crop_y": "500", "crop_size": "500"}
+    answer = await alice.client.post(FORM, data=fields, files={"picture": ("me.png", image.getvalue(), "image/png")})
+    assert answer.status_code == 303
+    assert alice.user
+    await alice.user.refresh_from_db()
+    stored = Image.open(BytesIO((await alice.get(f"/pictures/{alice.user.picture}.webp")).content))
+    assert is_near(stored.getpixel((40, 128)), RED)
+
+
 async def test_one_picture_is_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     lock, work = Lock(), images.crop_square
 
-    def alone(image: Image.Image) -> Image.Image:
+    def alone(image: Image.Image, crop: images.Crop) -> Image.Image:
         assert lock.acquire(blocking=False), "another one is being worked on"
         time.sleep(0.01)
         lock.release()
-        return work(image)
+        return work(image, crop)
 
     monkeypatch.setattr(images, "crop_square", alone)
     await asyncio.gather(*(images.process_image(upload(plain())) for _ in range(4)))

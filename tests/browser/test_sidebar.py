@@ -1,8 +1,11 @@
 """The list at the side and the settings beside it: where it stays, what it counts, and what is saved at once."""
 
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import Locator
 
 from tests.browser.conftest import Meet
 from tests.browser.person import BrowserPerson
@@ -205,8 +208,54 @@ def test_a_picture_that_was_chosen_is_seen_before_it_is_saved(meet: Meet, tmp_pa
         alice.page.locator(".me__face").click()
     chooser.value.set_files(picture)
     alice.page.locator(".me__face canvas").wait_for()
+    alice.page.get_by_role("button", name="Done").click()
     alice.page.get_by_role("button", name="Save").click()
     alice.page.locator(".me__face img").wait_for(state="attached")
+
+
+def test_the_square_of_a_picture_is_moved_by_hand_and_by_keys_and_stored(meet: Meet, tmp_path: Path) -> None:
+    alice = meet("alice")
+    image = Image.new("RGB", (400, 200), "green")
+    image.paste("red", (0, 0, 100, 200))
+    image.paste("blue", (300, 0, 400, 200))
+    image.save(picture := tmp_path / "me.png")
+    for act, colour in ((_drag_to_the_right, "red"), (_press_end, "blue")):
+        alice.page.goto("/settings/profile")
+        with alice.page.expect_file_chooser() as chooser:
+            alice.page.locator(".me__face").click()
+        chooser.value.set_files(picture)
+        sheet = alice.page.get_by_role("dialog", name="Your picture")
+        sheet.get_by_label("Closer").fill("500")
+        act(alice, sheet)
+        sheet.get_by_role("button", name="Done").click()
+        sheet.wait_for(state="detached")
+        assert _colour(alice.page.locator(".me__face canvas").evaluate("canvas => canvas.toDataURL()")) == colour
+        with alice.page.expect_navigation(url="**/settings/profile?done=profile"):
+            alice.page.get_by_role("button", name="Save").click()
+        source = str(alice.page.locator(".me__face img").get_attribute("src"))
+        assert _colour(BytesIO(alice.context.request.get(source).body())) == colour
+
+
+def _drag_to_the_right(alice: BrowserPerson, sheet: Locator) -> None:
+    box = sheet.locator("canvas").bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    alice.page.mouse.move(box["x"] + 20, y)
+    alice.page.mouse.down()
+    # In several pieces, and far beyond the picture's end.
+    alice.page.mouse.move(box["x"] + 900, y, steps=20)
+    alice.page.mouse.up()
+
+
+def _press_end(alice: BrowserPerson, sheet: Locator) -> None:
+    sheet.get_by_label("Left to right").press("End")
+
+
+def _colour(source: str | BytesIO) -> str:
+    """The colour of which most of the picture is."""
+    file = BytesIO(b64decode(source.partition(",")[2])) if isinstance(source, str) else source
+    red, green, blue = Image.open(file).convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+    return max(((red, "red"), (green, "green"), (blue, "blue")))[1]
 
 
 def test_the_invitation_is_copied_by_a_press(meet: Meet) -> None:

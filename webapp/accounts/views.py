@@ -27,7 +27,7 @@ from webapp.http.limits import throttle, throttle_guess
 from webapp.http.origin import local_path, referring_path
 from webapp.http.params import choice, query
 from webapp.http.urls import path_for
-from webapp.media.images import ProcessedImage, process_image
+from webapp.media.images import Crop, ProcessedImage, process_image
 
 NOT_RIGHT = _("The user name or the password is not right.")
 
@@ -139,6 +139,8 @@ async def set_language(request: Request) -> Response:
     return back
 
 
+# Which square of the picture was chosen: see media/images.py.
+CROP = ("crop_x", "crop_y", "crop_size")
 PICTURE_LOST = _("Choose the picture again: it was not kept, because something else was not right.")
 SUCCESS_MESSAGES = {
     "profile": _("Saved."),
@@ -159,10 +161,10 @@ async def profile(request: Request) -> Response:
     if request.method != "POST":
         return await _settings(request, "accounts/profile.html", form=form, problems=EMPTY_PROBLEMS)
     names = ("display_name", "bio", "language", "remove_picture", "saves_data")
-    form, upload = await read_form_with_file(request, "picture", *names)
+    form, upload = await read_form_with_file(request, "picture", *names, *CROP)
     try:
         await throttle(settings.RATE_PROFILE, "profile", str(user.id))
-        picture = await _picture(user, upload) if upload else None
+        picture = await _picture(user, upload, Crop.of(*(form[name] for name in CROP))) if upload else None
         profile = Profile.checked(user, form["display_name"], form["bio"], form["language"], bool(form["saves_data"]))
         is_seen = await user.set_profile(profile, picture, keeps_picture=not form["remove_picture"])
     except Problem as error:
@@ -190,9 +192,9 @@ async def appearance(request: Request) -> Response:
     return responses.see_other(path_for("appearance") + "?done=profile")
 
 
-async def _picture(user: Person, upload: Upload) -> ProcessedImage:
+async def _picture(user: Person, upload: Upload, crop: Crop) -> ProcessedImage:
     await throttle(settings.RATE_PICTURE, "picture", str(user.id))
-    return await process_image(upload)
+    return await process_image(upload, crop)
 
 
 async def password(request: Request) -> Response:

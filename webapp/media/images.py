@@ -5,19 +5,22 @@ from hashlib import blake2b
 from io import BytesIO
 from typing import NamedTuple
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from webapp import settings
 from webapp.core.errors import Invalid
 from webapp.core.i18n import _
 from webapp.core.pool import Pool
 from webapp.http.forms import Upload
+from webapp.http.params import whole
 
 MAX_BYTES = settings.MAX_UPLOAD_MB * 2**20
 MAX_PIXELS = 25_000_000
 # A profile and its double on a fine screen; a message's 36 pixels, and a list's 48 on a fine screen.
 LARGE, SMALL = 256, 96
 QUALITY = 80
+# The smallest square that can be chosen, in thousandths of the shorter side.
+MIN_CROP = 200
 # A photo has about ten scans. Each takes a pass over all pixels, and a file of 5 MB has room for 300,000.
 MAX_SCANS = 100
 
@@ -44,19 +47,40 @@ class ProcessedImage(NamedTuple):
     sizes: dict[int, bytes]
 
 
-async def process_image(upload: Upload) -> ProcessedImage:
+class Crop(NamedTuple):
+    """
+    Which square of a picture is stored, in thousandths.
+
+    `size` is that of its side to the picture's shorter one; `x` and `y` say where it stands between both ends, as the
+    picture is seen upright. So none can lie outside.
+    """
+
+    x: int = 500
+    y: int = 500
+    size: int = 1000
+
+    @classmethod
+    def of(cls, x: str, y: str, size: str) -> "Crop":
+        """Return what the fields of a form say: the middle where they say nothing, the next that there can be."""
+        return cls(whole(x, 500, 1000), whole(y, 500, 1000), max(MIN_CROP, whole(size, 1000, 1000)))
+
+
+MIDDLE = Crop()
+
+
+async def process_image(upload: Upload, crop: Crop = MIDDLE) -> ProcessedImage:
     """Return the picture in an upload; raise Invalid with a sentence for the field `picture`, Unavailable when busy."""
     if upload.size > MAX_BYTES:
         size, most = round(upload.size / 2**20, 1), settings.MAX_UPLOAD_MB
         raise Invalid(picture=_("That picture has %(size)s MB; %(most)s MB is the most.", size=size, most=most))
-    return await pool.run(_process, upload)
+    return await pool.run(_process, upload, crop)
 
 
-def _process(upload: Upload) -> ProcessedImage:
+def _process(upload: Upload, crop: Crop) -> ProcessedImage:
     with _open(upload.content) as image:
         _require_few_scans(image, upload.content)
         try:
-            square = crop_square(image)
+            square = crop_square(image, crop)
         except Exception:  # Pillow's readers raise errors of any class
             raise Invalid(picture=_("That picture is damaged or not all there. Send it again, or another.")) from None
     sizes = {size: _encode(square, size) for size in (LARGE, SMALL)}
@@ -86,18 +110,31 @@ def _require_few_scans(image: Image.Image, content: bytes) -> None:
         raise Invalid(picture=_("That picture is too complicated. Save a copy with a picture program, and try that."))
 
 
-def crop_square(image: Image.Image) -> Image.Image:
-    """Return the middle of the picture, upright and opaque, with nothing of the file but its pixels."""
-    image.draft("RGB", (2 * LARGE, 2 * LARGE))  # a JPEG can be read at a fraction of its size
+def crop_square(image: Image.Image, crop: Crop = MIDDLE) -> Image.Image:
+    """Return a square of the picture, upright and opaque, with nothing of the file but its pixels."""
+    needed = 2 * LARGE * 1000 // crop.size
+    image.draft("RGB", (needed, needed))  # a JPEG can be read at a fraction of its size
     image.load()  # the first picture of an animation
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
+    side = max(1, min(image.size) * crop.size // 1000)
+    x, y = _as_stored(image, crop)
+    left, top = (image.width - side) * x // 1000, (image.height - side) * y // 1000
     box = (left, top, left + side, top + side)
     small = _in_srgb(_in_plain_mode(image)).resize((LARGE, LARGE), Image.Resampling.LANCZOS, box, reducing_gap=3.0)
     small = _upright(small).convert("RGBA")
     clean = Image.new("RGBA", small.size, "white")
     clean.alpha_composite(small)
     return clean.convert("RGB")
+
+
+def _as_stored(image: Image.Image, crop: Crop) -> tuple[int, int]:
+    """Return where the square stands in the picture as it lies in the file, before the camera's note turns it."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # see _upright
+        orientation = 1
+    x = 1000 - crop.x if orientation in (2, 3, 6, 7) else crop.x
+    y = 1000 - crop.y if orientation in (3, 4, 7, 8) else crop.y
+    return (y, x) if orientation in (5, 6, 7, 8) else (x, y)
 
 
 def _in_plain_mode(image: Image.Image) -> Image.Image:
