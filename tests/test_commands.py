@@ -612,6 +612,10 @@ def test_an_interrupted_demo_leaves_whole_logs_and_is_not_empty(migrated: Instal
 def test_demo_has_names_for_more_rooms_than_it_has_words_for(migrated: Installation) -> None:
     migrated.run("demo", "--users", "2", "--rooms", "1200", "--messages", "10")
     assert migrated.rows("SELECT count(DISTINCT folded), count(DISTINCT key) FROM room") == [(1200, 1200)]
+    # Some have an emoji for a face, also with a place in their names, and some their letters.
+    assert migrated.rows("SELECT face FROM room WHERE name IN ('Choir', 'Choir Lisbon') ORDER BY id") == [("🎶",)] * 2
+    assert migrated.rows("SELECT count(DISTINCT face) FROM room WHERE face <> ''") > [(15,)]
+    assert migrated.rows("SELECT count(*) FROM room WHERE face = ''") > [(100,)]
 
 
 COMPANY = {

@@ -37,9 +37,9 @@ async def write_empty_rooms(chance: random.Random, people: list[int], shares: li
         _plan(chance, people, place, share, *named)
         for place, (share, named) in enumerate(zip(shares, _room_names(), strict=False))
     ]
-    columns = "key, kind, name, folded, topic, version, last_number, last_at, member_count, created_at"
+    columns = "key, kind, name, folded, topic, face, version, last_number, last_at, member_count, created_at"
     rows: Iterator[Row] = (
-        (text.slug(name), PUBLIC.stored, name, text.fold(name), topic, 0, 0, talk.begins, 0, talk.begins)
+        (text.slug(name), PUBLIC.stored, name, text.fold(name), topic, _face(name), 0, 0, talk.begins, 0, talk.begins)
         for name, topic, talk in plans
     )
     for batch in batches(rows):
@@ -59,6 +59,10 @@ def _plan(chance: random.Random, people: list[int], place: int, share: int, name
     ends = datetime.now(UTC) - silent
     begins = ends - MONTHS_BACK * (1 if is_everybodys else chance.uniform(0.3, 0.85))
     return Plan(name, topic, Talk(members, theme, share, begins, ends))
+
+
+def _face(name: str) -> str:
+    return next((face for first, face in words.FACES.items() if name.startswith(first)), "")
 
 
 def _room_names() -> Iterator[tuple[str, str, int]]:

@@ -185,6 +185,20 @@ THEMES = (
     ),
 )
 
+# The faces of rooms, by the first words of their names; of those that are not here the letters are enough.
+FACES = {
+    "Common Room": "🛋️", "Front Porch": "🪑", "Coffee Corner": "☕",
+    "Kitchen Table": "🍲", "Slow Sourdough": "🥖", "Tea & Cake": "🍰",
+    "Balcony Gardeners": "🌱", "House Plants": "🪴",
+    "Poetry Evening": "🪶", "Library Friends": "📚",
+    "Night Sky": "🔭", "Birds at the Window": "🐦",
+    "Bicycle Workshop": "🚲", "Weekend Hikes": "🥾",
+    "Choir": "🎶", "Vinyl & Tape": "📻",
+    "Board Games": "🎲", "Film Night": "🎬",
+    "Tinkerers": "🔧",
+    "Language Exchange": "💬", "Letters & Stamps": "💌",
+}  # fmt: skip
+
 PLACES = (
     "Lisbon Accra Kyoto Bergen Lviv Bristol Nantes Leipzig Valparaíso Busan Pune Izmir Gdańsk Turku Hanoi Recife "
     "Amman Halifax Ghent Trieste Cork Uppsala Oaxaca Bologna Durban Tainan Graz Dundee Malmö Sibiu"
