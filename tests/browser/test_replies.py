@@ -123,3 +123,32 @@ def test_the_key_r_on_a_message_answers_it(meet: Meet) -> None:
     alice.page.keyboard.type("to one")
     alice.page.keyboard.press("Enter")
     expect(quote(alice, 3)).to_have_text("alice one")
+
+
+def drag(person: BrowserPerson, item: Locator, *ways: tuple[int, int]) -> None:
+    """Put a finger on the message, move it by these ways one after the other, and lift it."""
+    box, wire = item.bounding_box(), person.context.new_cdp_session(person.page)
+    assert box
+    x, y = box["x"] + 30, box["y"] + box["height"] / 2
+    for kind, ahead in (("touchStart", (0, 0)), *(("touchMove", way) for way in ways)):
+        wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x + ahead[0], "y": y + ahead[1]}]})
+    wire.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_a_message_that_is_pulled_aside_on_a_touch_screen_is_answered(meet: Meet) -> None:
+    alice = meet("alice", viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    room = alice.make_room("By finger")
+    alice.send(f"{room}/messages", body="one", nonce="1")
+    alice.send(f"{room}/messages", body="two", nonce="2")
+    alice.open(room)
+    # What a press needs comes with the first one.
+    with alice.page.expect_response("**/acts*.js"):
+        alice.page.keyboard.press("Shift")
+    item = alice.page.locator("#log > .message .message__body").first
+    drag(alice, item, (20, 0), (40, 2))
+    drag(alice, item, (20, 40), (60, 120))
+    drag(alice, item, (-20, 0), (-25, 0))
+    assert answered(alice).inner_text() == ""
+    drag(alice, item, (20, 0), (50, 2), (90, 3))
+    expect(answered(alice).locator(".said")).to_have_text("alice one")
+    assert alice.page.locator(".message--pulled").count() == 0

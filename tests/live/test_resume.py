@@ -32,8 +32,9 @@ async def change(person: Person, room: Room, chance: Random) -> None:
     assert person.user
     what = chance.choice(("post", "post", "post", "edit", "remove"))
     messages = await Message.filter(room_id=room.id, removed_at=None)
+    reply_to = chance.choice(messages).number if messages and chance.random() < 0.5 else None
     if what == "post" or not messages:
-        await post_as(person.user, room, f"said {chance.random()}", "")
+        await post_as(person.user, room, f"said {chance.random()}", "", reply_to)
     elif what == "edit":
         await chance.choice(messages).edit(f"rather {chance.random()}")
     else:
@@ -42,8 +43,19 @@ async def change(person: Person, room: Room, chance: Random) -> None:
 
 async def shown(room: Room) -> Shown:
     """What a page shows that holds all of the log."""
-    rows = await Message.filter(room_id=room.id).order_by("number")
-    return {row.number: "Removed" if row.removed_at else row.body for row in rows}
+    rows = {row.number: row for row in await Message.filter(room_id=room.id).select_related("author")}
+    return {
+        number: "Removed" if row.removed_at else quoted(rows.get(row.reply_to or 0)) + row.body
+        for number, row in sorted(rows.items())
+    }
+
+
+def quoted(original: Message | None) -> str:
+    """What an answer to this message says before its own words."""
+    if original is None:
+        return ""
+    assert original.author
+    return "Message removed" if original.removed_at else f"{original.author.display_name} {original.body}"
 
 
 def after(before: Shown, frame: Frame) -> LivePage:

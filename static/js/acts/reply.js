@@ -35,6 +35,28 @@
     } else return;
     event.preventDefault();
   });
+  // On a touch screen a message is pulled aside, towards the end of its lines, and let go. Not from the edge of the screen,
+  // where a browser goes back, nor while the log scrolls.
+  const EDGE = 24, FAR = 56;
+  let pull;
+  const isFar = ({ clientX, clientY }) => {
+    const x = (clientX - pull.x) * pull.sign;
+    return x > FAR && Math.abs(clientY - pull.y) < x / 2;
+  };
+  on("touchstart", ({ touches: [touch, second], target }) => {
+    const item = target.closest?.("#log > .message"), isInside = touch.clientX > EDGE && touch.clientX < innerWidth - EDGE;
+    pull = !second && isInside && item?.querySelector(".tray [href^='?reply=']") && part() && {
+      item, x: touch.clientX, y: touch.clientY, sign: getComputedStyle(item).direction == "rtl" ? -1 : 1,
+    };
+  });
+  const mark = is => pull.item.classList.toggle("message--pulled", is);
+  on("touchmove", ({ touches: [touch] }) => pull && mark(isFar(touch)));
+  on("touchend touchcancel", ({ type, changedTouches: [touch] }) => {
+    if (!pull) return;
+    if (type == "touchend" && isFar(touch)) begin(pull.item.id.split("-")[2]);
+    mark(false);
+    pull = null;
+  });
   on("keydown", event => {
     if (event.key != "Escape" || event.target.id != "text" || event.isComposing || !part()?.firstChild) return;
     event.preventDefault();
