@@ -4,6 +4,8 @@ import pytest
 
 from tests.browser.conftest import Meet
 from tests.browser.person import BrowserPerson
+from tests.servers import ROOT
+from webapp.messages.reactions import KINDS
 
 SCRIPT, PLAIN = True, False
 BOTH = pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
@@ -99,3 +101,75 @@ def test_chips_of_whom_one_has_blocked_go_with_their_messages(meet: Meet, script
     react(alice, room, 1)
     react(alice, room, 2)
     nora.until(lambda: nora.log.locator(".reaction:visible").all_text_contents() == [f"{THUMB} 1"], "one chip")
+
+
+def test_a_press_in_the_tray_and_on_a_chip_reacts_in_place(meet: Meet) -> None:
+    alice, bob = meet("alice"), meet("bob")
+    room = alice.make_room("Reactions by press")
+    for words in ("one", "two"):
+        alice.send(f"{room}/messages", body=words)
+    react(alice, room, 1, HEART)
+    for person in (alice, bob):
+        person.open(room)
+    bob.text.fill("unsent")
+    tray = bob.page.locator("#log .message .tray").first
+    tray.locator("summary").press("Enter")
+    tray.get_by_role("link", name="React").click()
+    kinds = bob.page.locator(".act--react button")
+    assert kinds.all_text_contents() == list(KINDS)
+    bob.page.keyboard.press("Enter")
+    shows(bob, "one", f"{HEART} 1", f"[{THUMB} 1]", "two")
+    shows(alice, "one", f"[{HEART} 1]", f"{THUMB} 1", "two")
+    assert not kinds.count()
+    bob.page.locator(".reaction", has_text=HEART).press("Enter")
+    shows(alice, "one", f"[{HEART} 2]", f"{THUMB} 1", "two")
+    shows(bob, "one", f"[{HEART} 2]", f"[{THUMB} 1]", "two")
+    bob.page.locator(".reaction", has_text=THUMB).click()
+    shows(alice, "one", f"[{HEART} 2]", "two")
+    assert bob.text.input_value() == "unsent"
+    assert bob.page.url == room
+
+
+def test_escape_leaves_the_kinds_and_goes_back_to_the_message(meet: Meet) -> None:
+    alice = meet("alice")
+    room = alice.make_room("Reactions by keys")
+    alice.send(f"{room}/messages", body="one")
+    alice.open(room)
+    alice.page.locator("#log summary").focus()
+    alice.page.keyboard.press("+")
+    alice.page.locator(".act--react").wait_for()
+    alice.page.keyboard.press("Escape")
+    alice.page.locator(".act--react").wait_for(state="detached")
+    assert alice.page.evaluate("document.activeElement.matches('#log summary')")
+    shows(alice, "one")
+
+
+def test_a_refused_reaction_is_taken_off_the_page_with_the_reason(meet: Meet) -> None:
+    alice = meet("alice")
+    room = alice.make_room("Refused reactions")
+    alice.send(f"{room}/messages", body="one")
+    react(alice, room, 1)
+    alice.open(room)
+    alice.forgive("429")
+    reason = '<p class="problem">Slow down.</p>'
+    alice.page.route("**/reactions", lambda route: route.fulfill(status=429, content_type="text/html", body=reason))
+    alice.page.locator(".reaction").click()
+    alice.page.locator(".toast", has_text="Slow down.").wait_for()
+    shows(alice, "one", f"[{THUMB} 1]")
+
+
+def test_without_script_reactions_are_links_and_forms(meet: Meet) -> None:
+    nora = meet("nora", PLAIN)
+    room = nora.make_room("Reactions by forms")
+    nora.send(f"{room}/messages", body="one")
+    nora.open(room)
+    nora.log.locator("#log summary").press("Enter")
+    nora.log.get_by_role("link", name="React").click()
+    nora.page.locator(f"button[value='{HEART}']").click()
+    nora.page.wait_for_url("**#message-*", wait_until="commit")
+    shows(nora, "one", f"[{HEART} 1]")
+
+
+def test_script_knows_the_kinds_that_the_server_does() -> None:
+    script = ROOT.joinpath("static/js/acts/react.js").read_text()
+    assert f'KINDS = "{" ".join(KINDS)}"' in script

@@ -122,8 +122,7 @@ class ChangeFrames:
         shown = f'{again}[data-version="{line.version}"]{{--shown:initial}}'
         if line.reacted_version is not None:
             # The reactions are in the new form again, no more in a row of their own.
-            knobs = f"--chips:initial;--foot:{'1.75rem' if line.reactions else 0}"
-            shown += f'{message}[data-version="{line.version}"]{{{knobs}}}{self._row(line)}{{--row:none}}'
+            shown += f'{message}[data-version="{line.version}"]{{--chips:initial}}{self._row(line)}{{--row:none}}'
         return frames.style_element(hidden + shown) + self._placed(line, is_again=True)
 
     @staticmethod
@@ -146,7 +145,7 @@ class ChangeFrames:
 
         Here too rules of one knob weigh the same, so that the last one counts, also if the message comes again later.
         """
-        rules = f"#{dom_id(line)}[data-version]{{--chips:none;--foot:0}}{self._row(line)}{{--row:none}}"
+        rules = f"#{dom_id(line)}[data-version]{{--chips:none}}{self._row(line)}{{--row:none}}"
         if not line.reactions:
             return frames.style_element(rules)
         this = self._row(line).replace("[data-version]", f'[data-version="{line.version}"]')
