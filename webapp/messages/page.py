@@ -212,7 +212,12 @@ def composer(request: Request, seat: Seat, status: int = 200, **context: Any) ->
     """Return the composer as a document of its own, for a frame of a page without script."""
     empty = {"nonce": new_nonce(), "problem": "", "draft": "", "answered": None}
     fixed = {"seat": seat, "mode": PageMode.FRAMED}
-    return responses.page(request, "messages/composer.html", status, is_cacheable=False, **(empty | fixed | context))
+    response = responses.page(
+        request, "messages/composer.html", status, is_cacheable=False, **(empty | fixed | context)
+    )
+    # The browser may store it: who goes back from a send that failed finds the words there, with their nonce.
+    response.headers["Cache-Control"] = responses.PAGE_HEADERS["Cache-Control"]
+    return response
 
 
 def after_post(request: Request, seat: Seat, posted: Posted, is_framed: bool) -> Response:
