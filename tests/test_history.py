@@ -186,11 +186,19 @@ async def test_the_addresses_in_a_tray_lead_to_what_is_done_about_the_message(
     message = f"{room.path}/messages/2"
     page = Page(await alice.get(room.path))
     links = [link.attributes["href"] for link in page.all(f"#message-{room.id}-2 .tray a")]
-    assert links == ["?link=2", "?edit=2", "?remove=2", "?report=2", "?unread=2"]
-    places = [(await alice.get(f"{room.path}{link}")).headers["Location"] for link in links]
+    assert links == ["?reply=2", "?react=2", "?link=2", "?edit=2", "?remove=2", "?report=2", "?unread=2"]
+    # The first is the room with the composer that answers it (test_replies.py), all others lead on.
+    places = [(await alice.get(f"{room.path}{link}")).headers["Location"] for link in links[1:]]
     report = "/report?about=message%3Atea-cake%3A2"
-    assert places == [message, f"{message}/edit#edit", f"{message}/edit#remove", report, f"{message}/edit#unread"]
-    for reader, place in ((alice, places[1]), (bob, places[3])):
+    assert places == [
+        f"{message}/reactions",
+        message,
+        f"{message}/edit#edit",
+        f"{message}/edit#remove",
+        report,
+        f"{message}/edit#unread",
+    ]
+    for reader, place in ((alice, places[2]), (bob, places[4])):
         assert (await reader.get(place.partition("#")[0])).status_code == 200
     assert (await alice.get(f"{room.path}?edit=two")).status_code == 404
     # A browser that shows nothing but text has one link in their place.
@@ -383,7 +391,9 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(bob: Person, room: 
     assert (await bob.get(f"{room.path}{path}", If_None_Match='W/"another"')).status_code == 200
 
 
-async def test_the_frame_of_the_composer_is_fetched_each_time_as_its_nonce_is_used_once(bob: Person, room: Room) -> None:
+async def test_the_frame_of_the_composer_is_fetched_each_time_as_its_nonce_is_used_once(
+    bob: Person, room: Room
+) -> None:
     first, second = [await bob.get(f"{room.path}/composer") for _ in range(2)]
     # Stored only for going back: a browser that may not ask whether it is still the same asks for it anew.
     assert first.headers["Cache-Control"] == "private, no-cache"
