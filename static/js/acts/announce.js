@@ -65,11 +65,12 @@ const openSheet = (html, opener) => {
   dialog.onclose = () => {
     document.body.append(status);
     dialog.remove();
-    if (opener.isConnected) opener.focus({ preventScroll: true });
   };
   // Beside it: on what is behind.
   dialog.onmousedown = event => event.target == dialog && !dialog.querySelector("textarea") && dialog.close();
   document.body.append(dialog);
+  // What has the focus now gets it back with closing, at once: the event comes later, when Tab may have been pressed.
+  opener.focus({ preventScroll: true });
   dialog.showModal();
   return { dialog, fill };
 };

@@ -68,10 +68,15 @@
     form.scrollIntoView({ block: "nearest" });
   };
 
+  // The message whose form is on its way: pressed twice there is one.
+  let coming;
   const open = async (act, item, opener) => {
+    if (coming == item.id) return;
     const isOpen = [...forms.keys()].find(form => forms.get(form).id == item.id);
     if (isOpen) close(isOpen);
+    coming = item.id;
     const [answer] = await Promise.all([ask(pathOf(item) + "/edit"), styled]);
+    coming = "";
     const content = parse(answer.html), form = content.querySelector(`form.act--${act}`) || content.querySelector("form.act");
     const now = document.getElementById(item.id);
     if (form && now) show(form, now, opener);
