@@ -387,6 +387,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "before the rooms": (steps, "_leave_rooms"),
     "between two rooms": (members, "lose"),
     "before the messages": (steps, "_leave_messages"),
+    "before the reactions": (steps, "_leave_reactions"),
     "before the row": (steps, "erase_account"),
 }
 
@@ -399,6 +400,7 @@ async def test_after_a_crash_the_account_is_nobodys_and_the_next_start_finishes(
     await join(bob, second)
     await set_picture(alice)
     await alice.say(room, "Tea?")
+    await alice.post(f"{room.path}/messages/1/reactions", {"kind": "🎉"})
     with monkeypatch.context() as patch:
         place, name = STEPS[step]
         if step == "between two rooms":
@@ -418,6 +420,7 @@ async def test_after_a_crash_the_account_is_nobodys_and_the_next_start_finishes(
     await at_start()
     assert set((await left_of(who(alice))).values()) == {0}
     assert list(folder.iterdir()) == []
+    assert await Message.filter(room_id=room.id).values_list("reactions", flat=True) == [""]
     for one in (room, second):
         assert await roles(one) == {"bob": OWNER}
         assert (await now(one)).member_count == 1

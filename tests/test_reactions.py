@@ -1,6 +1,7 @@
 """Reactions: by whom, to what, how often, and what the pages of a room show of them."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -12,13 +13,15 @@ from tests.message_pages import fill, message, said
 from tests.page import Page, words
 from tests.people import befriend, make_room, now, who, write
 from webapp import settings
+from webapp.accounts.models import User
 from webapp.conversations import access
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.queries import room_by_id
 from webapp.conversations.seats import KICKED
 from webapp.db import sql
+from webapp.deletion import steps
 from webapp.live import Frame, Reader, hub
-from webapp.messages import changes, pacing, reactions
+from webapp.messages import changes, pacing, queries, reactions
 from webapp.messages.models import Message, Reaction
 from webapp.messages.queries import MessageRow, get_row
 from webapp.messages.reactions import KINDS
@@ -456,6 +459,104 @@ async def test_one_who_is_refused_stops_nobody_who_reacts_with_them(alice: Perso
     answers = await asyncio.gather(*(react(one, room, number) for one in (alice, bob) for number in (1, 2)))
     assert answers == [303, 404, 303, 404]
     assert sorted(await rows(room)) == [(1, "alice", THUMB), (1, "bob", THUMB)]
+
+
+# When an account is deleted.
+
+
+async def delete_account(one: Person) -> None:
+    await steps.start_deletion(who(one))
+    await steps.finish(who(one))
+
+
+async def test_a_deleted_account_is_counted_no_more_and_open_pages_see_it(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    await fill(room, charlie, 3)
+    for number, kind in ((1, THUMB), (1, HEART), (2, HEART)):
+        assert await react(bob, room, number, kind) == 303
+    await react(alice, room)
+    before, untouched = (await now(room)).version, await row(room, 3)
+    page = await open_page(room, alice)
+    gone = mark(bob)
+    await delete_account(bob)
+    assert await rows(room) == [(1, "alice", THUMB)]
+    stored = await Message.filter(room_id=room.id).order_by("number").values_list("reactions", "version")
+    assert stored == [(f"{THUMB} 1 {mark(alice)}", before + 1), ("", before + 1), ("", untouched.version)]
+    assert (await row(room)).words_version == 1
+    sent = await until_sent(page, f"id: {before + 1}\n")
+    assert chips(sent) == [(f"{THUMB} 1", THUMB, mark(alice))]
+    assert gone not in sent
+    assert chips(await alice.get(room.path)) == [(f"{THUMB} 1", THUMB, mark(alice))]
+    hub().leave(page)
+
+
+async def test_reactions_of_a_deleted_account_go_in_batches_and_after_a_crash_the_rest(
+    alice: Person, bob: Person, charlie: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await make_room(who(alice), "Another")
+    for place in (room, other):
+        await fill(place, alice, 4)
+        for number in range(1, 5):
+            assert [await react(one, place, number) for one in (charlie, bob)] == [303, 303]
+    monkeypatch.setattr(queries, "WITHDRAWN_BATCH_SIZE", 2)
+    store, calls = reactions.store_summed, iter(range(99))
+
+    async def third_breaks(messages: set[int], version: int) -> None:
+        assert len(messages) <= 2
+        if next(calls) == 2:
+            raise RuntimeError("a crash")
+        await store(messages, version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reactions, "store_summed", third_breaks)
+        with pytest.raises(RuntimeError):
+            await delete_account(charlie)
+    left = len([one for one in await rows(room) + await rows(other) if one[1] != "bob"])
+    assert left == 4
+    await steps.finish_all()
+    for place in (room, other):
+        assert {name for _, name, _ in await rows(place)} == {"bob"}
+        stored = await Message.filter(room_id=place.id).values_list("reactions", flat=True)
+        assert stored == [f"{THUMB} 1 {mark(bob)}"] * 4
+
+
+async def test_reactions_that_a_deleted_account_received_stay(alice: Person, bob: Person, room: Room) -> None:
+    await fill(room, bob, 1)
+    await react(alice, room)
+    await delete_account(bob)
+    assert await rows(room) == [(1, "alice", THUMB)]
+    assert [one.to_user_id for one in await Reaction.all()] == [None]  # type: ignore[attr-defined]
+    assert chips(await alice.get(room.path)) == [(f"{THUMB} 1", THUMB, mark(alice))]
+
+
+async def test_a_reaction_that_was_let_in_before_goes_with_the_account(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stored between the last look and the end of the account."""
+    await fill(room, alice, 1)
+    erase, seat = steps.erase_account, await access.by_key(who(bob).as_viewer(session_id=0), room.key)
+    calls = 0
+
+    async def after_a_late_one(user: User) -> bool:
+        nonlocal calls
+        calls += 1
+        return await erase(user)
+
+    monkeypatch.setattr(steps, "erase_account", after_a_late_one)
+    withdraw_all, late = reactions.withdraw_all, iter([True])
+
+    async def then_react(user_id: int) -> AsyncIterator[tuple[int, int]]:
+        async for taken in withdraw_all(user_id):
+            yield taken
+        if next(late, False):
+            assert await reactions.react(seat, 1, THUMB, is_on=True)
+
+    monkeypatch.setattr(reactions, "withdraw_all", then_react)
+    await delete_account(bob)
+    assert calls == 2
+    assert await rows(room) == []
+    assert (await message(room)).reactions == ""
 
 
 # The version before.

@@ -14,7 +14,8 @@ from webapp.conversations.models import Membership
 from webapp.db import transaction
 from webapp.exports.jobs import Export
 from webapp.media.store import picture_store
-from webapp.messages.models import Message
+from webapp.messages import pacing, reactions
+from webapp.messages.models import Message, Reaction
 from webapp.strangers.models import Stranger
 
 logger = logging.getLogger(__name__)
@@ -60,8 +61,8 @@ async def _anonymize(user: Person) -> list[int]:
 
 async def finish(user: Person) -> dict[int, bool]:
     """
-    Take the person out of every room and off every message, and delete their row; return the rooms that they were
-    in, each with whether nobody is left there.
+    Take the person out of every room, off every message and out of every count of reactions, and delete their row;
+    return the rooms that they were in, each with whether nobody is left there.
 
     Friendships, blocks, visits and memberships go with the row. A request that was let in before the account
     ended may still write: so the row goes only when there is nothing left of them in any room.
@@ -71,6 +72,7 @@ async def finish(user: Person) -> dict[int, bool]:
     while True:
         rooms |= await _leave_rooms(user)
         await _leave_messages(user)
+        await _leave_reactions(user)
         if await transaction.transact(erase_account, user):
             return rooms
 
@@ -86,11 +88,19 @@ async def _leave_messages(user: Person) -> None:
         await Message.filter(id__in=some).update(author_id=None)
 
 
+async def _leave_reactions(user: Person) -> None:
+    """Theirs are counted no more, and open pages see it; those that they received stay with the messages."""
+    async for room_id, version in reactions.withdraw_all(user.id):
+        pacing.reacted(room_id, version)
+    while some := await Reaction.filter(to_user_id=user.id).limit(MESSAGE_BATCH_SIZE).values_list("id", flat=True):
+        await Reaction.filter(id__in=some).update(to_user_id=None)
+
+
 async def erase_account(user: Person) -> bool:
     # A new value in a column with a unique index makes PostgreSQL lock the row against those that would refer to it:
-    # who is about to write a membership or a message of this person waits here, and then finds no such person.
+    # who is about to write a membership, a message or a reaction of theirs waits here, and then finds no such person.
     await User.filter(id=user.id).update(code=new_code())
-    if await Membership.exists(user_id=user.id):
+    if await Membership.exists(user_id=user.id) or await Reaction.exists(user_id=user.id):
         return False
     await User.filter(id=user.id).delete()
     return True

@@ -282,6 +282,23 @@ async def reaction_targets(room_id: int, numbers: Collection[int]) -> dict[int, 
     return {row["number"]: Target(row["id"], row["author_id"]) for row in rows}
 
 
+# So many reactions of one person are taken back together, in the one transaction of each room.
+WITHDRAWN_BATCH_SIZE = 100
+
+
+async def reacted_by(user_id: int) -> dict[int, set[int]]:
+    """Return by room the messages (by id) to which some of the person's reactions are, until there are none."""
+    rows = await sql.fetch_inline(
+        "SELECT message.room_id, message.id FROM reaction JOIN message ON message.id = reaction.message_id "
+        "WHERE reaction.user_id = ? LIMIT ?",
+        user_id, WITHDRAWN_BATCH_SIZE,
+    )  # fmt: skip
+    found: dict[int, set[int]] = {}
+    for row in rows:
+        found.setdefault(row["room_id"], set()).add(row["id"])
+    return found
+
+
 async def summed_reactions(messages: Collection[int]) -> dict[int, str]:
     """Return the reactions to each of these messages (by id) as the column has them; kinds in the order they came."""
     query = _CHIPS.format(messages=sql.placeholders(messages))

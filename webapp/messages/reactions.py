@@ -1,6 +1,6 @@
 """Reactions: all that wait for a room are stored in one transaction, and take one version of its log together."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -10,9 +10,9 @@ from webapp.conversations.models import ROOM_NOT_FOUND, Membership
 from webapp.conversations.seats import KICKED, RoomRow, Seat, require_not_kicked
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem
 from webapp.core.i18n import _
-from webapp.db import sql
+from webapp.db import sql, transaction
 from webapp.db.group_commit import GroupCommit, RetryWithout
-from webapp.messages.queries import Target, reaction_targets, summed_reactions
+from webapp.messages.queries import Target, reacted_by, reaction_targets, summed_reactions
 
 # Fixed: no picker, no question of fonts, no duplicates by tones of skin. static/js/acts/react.js has them too.
 KINDS = ("👍", "❤️", "😂", "🎉", "😮", "😢", "🙏", "👀", "✅", "🔥", "👎", "🤔")
@@ -143,6 +143,33 @@ async def store_summed(messages: set[int], version: int) -> None:
             "said_version = CASE WHEN reacted_version = version THEN said_version ELSE version END WHERE id = ?",
             summed, version, version, message,
         )  # fmt: skip
+
+
+async def withdraw_all(user_id: int) -> AsyncIterator[tuple[int, int]]:
+    """
+    Take back all reactions of an account that is deleted; yield rooms with the version that each batch has taken.
+
+    In small batches, so that nobody else waits for it. What is left after a crash is found by the rows.
+    """
+    while found := await reacted_by(user_id):
+        for room_id in sorted(found):
+            if version := await transaction.transact(_withdraw, user_id, room_id, found[room_id]):
+                yield room_id, version
+
+
+async def _withdraw(user_id: int, room_id: int, messages: Collection[int]) -> int:
+    """Delete one's reactions to these messages of a room; return its new version, 0 where there were none any more."""
+    # The room's row is locked first, as by everybody who writes reactions: each sums up what all others have written.
+    await sql.execute("UPDATE room SET version = version WHERE id = ? RETURNING id", room_id)
+    deleted = await sql.execute(
+        f"DELETE FROM reaction WHERE user_id = ? AND message_id IN ({sql.placeholders(messages)}) RETURNING message_id",
+        user_id, *messages,
+    )  # fmt: skip
+    if not deleted:
+        return 0
+    [room] = await sql.execute("UPDATE room SET version = version + 1 WHERE id = ? RETURNING version", room_id)
+    await store_summed({row["message_id"] for row in deleted}, room["version"])
+    return int(room["version"])
 
 
 _group = GroupCommit(_store, lambda wish: wish.identity)
