@@ -296,6 +296,32 @@ async def test_of_a_chat_and_the_notebook_it_holds_everything(alice: Person, bob
     assert "And gone" not in html
 
 
+async def test_ones_own_reactions_are_in_it_without_the_words(
+    alice: Person, bob: Person, charlie: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "REACTIONS_BATCH_SIZE", 2)
+    assert "Reactions None." in words(await page_of(charlie))
+    await befriend(alice, charlie)
+    await alice.say(room, "Cake is hers")
+    between_us = await chat(alice, charlie, "Between us")
+    for one, place, kind in (
+        (charlie, room, "🎉"), (charlie, room, "👀"), (charlie, between_us, "👍"), (bob, room, "🔥"),
+    ):  # fmt: skip
+        assert (await one.post(f"{place.path}/messages/1/reactions", {"kind": kind})).status_code == 303
+    html = await page_of(charlie)
+    text = words(html)
+    assert re.search(rf"🎉 {room.name} , message 1 \S.*👀 {room.name} , message 1 \S.*👍 Alice , message 1 \S", text)
+    assert "🔥" not in html
+    assert "Cake is hers" not in html
+    until = datetime.now(UTC) + timedelta(hours=1)
+    await Membership.create(
+        room_id=room.id, user_id=who(charlie).id, role=KICKED, kicked_until=until, joined_at=datetime.now(UTC)
+    )
+    text = words(await page_of(charlie))
+    assert "🎉" not in text
+    assert "👍 Alice" in text
+
+
 async def test_nothing_of_other_peoples_chats_is_in_it(alice: Person, bob: Person, charlie: Person) -> None:
     await befriend(bob, charlie)
     await chat(bob, charlie, "A secret of theirs")

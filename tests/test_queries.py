@@ -434,6 +434,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.reactors, message, other.id),
         (messages.kinds_by, message, user.id),
         (messages.reacted_by, user.id),
+        (messages.reactions_after, user.id, 0, 1000),
         (messages.list_replies, room, 7, 0),
         (messages.count_replies, room.id, 7),
         (messages.stored_before, room.id, [room.last_number // 2, 3], [(user.id, "a nonce"), (other.id, "another")]),

@@ -23,7 +23,7 @@ from webapp.conversations.models import Room
 from webapp.conversations.seats import KICKED, Seat
 from webapp.core.clock import to_site_time
 from webapp.core.errors import Forbidden, NotFound
-from webapp.core.i18n import _
+from webapp.core.i18n import Text, _
 from webapp.db import sql
 from webapp.http import render
 from webapp.media.images import LARGE
@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 # Small, so that messages flow meanwhile: a page takes some milliseconds.
 BATCH_SIZE = 100
+# Small rows; each page looks through all that the person has.
+REACTIONS_BATCH_SIZE = 1000
 # As often as the page of progress is refreshed, twice.
 PROGRESS_INTERVAL_SECONDS = 1.0
 COUNTING_SECONDS = 60.0
@@ -165,6 +167,7 @@ class ExportWriter:
             await self.archive.add("exports/_file_part.html", id=id, title=title, count=len(some))
             for place in some:
                 await self._place(place)
+        await self._reactions()
         await self.archive.add("exports/_file_end.html")
 
     async def _about(self) -> None:
@@ -183,13 +186,31 @@ class ExportWriter:
     def _see(self, *people: Person | None) -> None:
         self.pictures |= {person.picture for person in people if person and person.picture}
 
-    async def _place(self, place: ExportRoom) -> None:
+    async def _seat(self, room_key: str) -> Seat | None:
         try:
-            seat = await access.by_key(self.user.as_viewer(session_id=0), place.key)
+            seat = await access.by_key(self.user.as_viewer(session_id=0), room_key)
         except (NotFound, Forbidden):
-            return  # it was deleted meanwhile, or they were kicked
-        if seat.is_request and seat.is_blocked:
-            return  # not to be seen anywhere else either
+            return None  # it was deleted meanwhile, or they were kicked
+        # Not to be seen anywhere else either.
+        return None if seat.is_request and seat.is_blocked else seat
+
+    async def _reactions(self) -> None:
+        """What they reacted with, to which messages: not the words, which are others'."""
+        titles: dict[str, Text | None] = {}
+        given = await messages.reactions_after(self.user.id, 0, REACTIONS_BATCH_SIZE)
+        await self.archive.add("exports/_file_part.html", id="reactions", title=_("Reactions"), count=len(given))
+        while given:
+            for key in {one.room_key for one in given} - titles.keys():
+                seat = await self._seat(key)
+                titles[key] = seat.title if seat else None
+            shown = [(one, titles[one.room_key]) for one in given if titles[one.room_key]]
+            await self.archive.add("exports/_file_reactions.html", reactions=shown)
+            given = await messages.reactions_after(self.user.id, given[-1].id, REACTIONS_BATCH_SIZE)
+
+    async def _place(self, place: ExportRoom) -> None:
+        seat = await self._seat(place.key)
+        if seat is None:
+            return
         self._see(seat.other)
         await self.archive.add("exports/_file_room.html", seat=seat, count=place.size)
         await self._messages(seat, author_id=None if seat.kind.is_between_two else self.user.id)

@@ -256,6 +256,11 @@ SELECT marked.message_id, marked.kind, marked.count, "user".code FROM (
 ) AS marked JOIN "user" ON "user".id = marked.user_id
 WHERE marked.place <= ? ORDER BY marked.message_id, marked.first, marked.place
 """
+_GIVEN = """
+SELECT reaction.id, room.key, message.number, reaction.kind, reaction.created_at FROM reaction
+    JOIN message ON message.id = reaction.message_id JOIN room ON room.id = message.room_id
+WHERE reaction.user_id = ? AND reaction.id > ? AND room.closed_at IS NULL ORDER BY reaction.id LIMIT ?
+"""
 _REACTORS = """
 SELECT named.kind, "user".code, "user".display_name FROM (
     SELECT kind, user_id, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY id DESC) AS place
@@ -321,6 +326,22 @@ async def kinds_by(message_id: int, user_id: int) -> set[str]:
     """Return the kinds with which the person has reacted to the message."""
     rows = await sql.fetch_inline("SELECT kind FROM reaction WHERE message_id = ? AND user_id = ?", message_id, user_id)
     return {row["kind"] for row in rows}
+
+
+class Given(NamedTuple):
+    """A reaction, as the person who reacted takes it along."""
+
+    id: int
+    room_key: str
+    number: int
+    kind: str
+    created_at: datetime
+
+
+async def reactions_after(user_id: int, id: int, limit: int) -> list[Given]:
+    """Return up to so many of the person's reactions after that one, in order."""
+    rows = await sql.fetch_all(_GIVEN, user_id, id, limit)
+    return [Given(*row)._replace(created_at=sql.from_db(row["created_at"])) for row in rows]
 
 
 class StoredRow(NamedTuple):
