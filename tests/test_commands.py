@@ -704,6 +704,30 @@ def check_demo(rooms: list[tuple[Any, ...]], log: list[tuple[Any, ...]], members
     assert max(at for *_, at, _ in rooms) <= datetime.now(UTC)
 
 
+# What a message shows; how many kinds and reactions its rows have, and how many of these are wrong.
+CHIPS = (
+    "SELECT reactions, count(DISTINCT kind), count(reaction.id), sum(CASE WHEN reaction.user_id = author_id "
+    "OR to_user_id <> author_id OR reaction.created_at < message.created_at THEN 1 ELSE 0 END) FROM message "
+    "LEFT JOIN reaction ON message_id = message.id GROUP BY message.id, reactions HAVING reactions <> '' "
+    "OR count(reaction.id) > 0"
+)
+REACTED_OUTSIDE = (
+    "SELECT count(*) FROM reaction JOIN message ON message.id = message_id WHERE NOT EXISTS (SELECT 1 FROM membership "
+    "WHERE membership.room_id = message.room_id AND membership.user_id = reaction.user_id)"
+)
+
+
+def check_chips(found: list[tuple[Any, ...]]) -> None:
+    """The messages that have reactions show as many as there are, of others."""
+    assert len(found) > 400
+    for text, kinds, count, wrong in found:
+        chips = [line.split(" ") for line in text.split("\n")]
+        assert len({kind for kind, *_ in chips}) == len(chips) == kinds
+        assert sum(int(number) for _, number, *_ in chips) == count
+        assert [int(number) for _, number, *_ in chips] == [len(marks) for _, _, *marks in chips]
+        assert wrong == 0
+
+
 def by_room(rows: list[tuple[Any, ...]]) -> dict[int, dict[int, int]]:
     members: dict[int, dict[int, int]] = {}
     for room, user, read in rows:
@@ -722,6 +746,8 @@ def test_the_log_of_a_demo_is_as_if_it_had_been_posted(migrated: Installation) -
     log = [(*row[:5], read(row[5]), *row[6:]) for row in migrated.rows(LOG)]
     members = by_room(migrated.rows(MEMBERS))
     check_demo(rooms, log, members)
+    check_chips(migrated.rows(CHIPS))
+    assert migrated.rows(REACTED_OUTSIDE) == [(0,)]
     assert any(read < room[2] for room in rooms for read in members[room[0]].values())
     bodies = [row[8] for row in log]
     assert any("**" in body for body in bodies)
@@ -735,6 +761,8 @@ def test_the_log_of_a_demo_is_the_same_on_postgresql(here: Installation, postgre
     said = here.run("demo", *SIZE, DATABASE_URL=url)
     assert "12,000 messages" in said
     check_demo(queried(url, ROOMS), queried(url, LOG), by_room(queried(url, MEMBERS)))
+    check_chips(queried(url, CHIPS))
+    assert queried(url, REACTED_OUTSIDE) == [(0,)]
     found = {what: queried(url, query)[0][0] for what, query in COMPANY.items()}
     pictures = [row[0] for row in queried(url, 'SELECT picture FROM "user" WHERE picture IS NOT NULL')]
     check_company(found, pictures, Path(here.env["DATA_DIR"]))

@@ -50,7 +50,7 @@ async def _write_chat(chance: random.Random, pair: list[int], messages: int, unr
     begins = ends - timedelta(days=chance.randrange(20, 120))
     room = await _create_chat(pair, begins)
     talk = Talk(pair, chance.randrange(len(words.THEMES)), messages, begins, ends)
-    await write_log(room.id, say(chance, talk))
+    await write_log(room.id, say(chance, talk), pair)
     for person in pair:
         read = messages - unread.get(person, 0)
         await Membership.filter(room_id=room.id, user_id=person).update(read_number=read, delivered_number=messages)
@@ -85,7 +85,8 @@ async def _write_request(me: int, other: int) -> None:
 async def _write_lines(room: Room, author: int, lines: tuple[str, ...]) -> None:
     """Write what one of the two has said, a minute between the lines, and all of it read by them."""
     begins = room.created_at
-    await write_log(room.id, ((author, line, begins + timedelta(minutes=place)) for place, line in enumerate(lines)))
+    said = ((author, line, begins + timedelta(minutes=place)) for place, line in enumerate(lines))
+    await write_log(room.id, said, [])
     own = Membership.filter(room_id=room.id, user_id=author)
     await own.update(read_number=len(lines), delivered_number=len(lines))
 

@@ -1,10 +1,12 @@
 """The logs of the sample data, as if each message had been posted."""
 
+import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 
+from webapp.cli.demo.reactions import write_reactions
 from webapp.cli.demo.rows import Row, batches, write_rows
 from webapp.conversations.models import LINE_LENGTH, Room
 from webapp.core.clock import to_site_time
@@ -22,8 +24,15 @@ REPLY_INTERVAL, REPLY_DISTANCE = 8, 3
 Said = tuple[int, str, datetime]
 
 
-async def write_log(room_id: int, said: Iterator[Said], on_written: Callable[[int], object] = id) -> None:
-    """Write the log of an empty room, a batch at a time; `on_written` hears how many messages each had."""
+async def write_log(
+    room_id: int, said: Iterator[Said], people: Sequence[int], on_written: Callable[[int], object] = id
+) -> None:
+    """
+    Write the log of an empty room, a batch at a time, and what these people reacted to it.
+
+    `on_written` hears how many messages each batch had.
+    """
+    chance = random.Random(room_id)
     columns = (
         "room_id, number, posted_version, version, author_id, body, html, continues, opens_day, reply_to, created_at"
     )
@@ -31,6 +40,7 @@ async def write_log(room_id: int, said: Iterator[Said], on_written: Callable[[in
     async def write(batch: list[Row]) -> None:
         _, number, _, _, author, _, html, *_, last_at = batch[-1]
         await write_rows("message", columns, batch)
+        await write_reactions(chance, room_id, number - len(batch) + 1, number, people)
         line = first_line(html, LINE_LENGTH)
         await Room.filter(id=room_id).update(
             version=number, last_number=number, last_at=last_at, last_line=line, last_author=author
