@@ -566,6 +566,14 @@ async def test_what_is_never_a_document_has_the_headers_that_are_about_it_alone(
         assert answer.headers.get("content-security-policy") == policy
 
 
+async def test_events_have_no_headers_that_are_about_documents_alone(alice: Person) -> None:
+    headers = (await alice.client.head("/events")).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert "permissions-policy" not in headers
+
+
 @pytest.mark.parametrize("path", ["/login", "/nowhere"])
 async def test_pages_are_nobody_elses(visitor: Person, path: str) -> None:
     answer = await visitor.get(path)

@@ -31,7 +31,14 @@ RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADER
 PART_HEADERS = [pair for pair in RAW_HEADERS if pair[0] in (b"x-content-type-options", b"cross-origin-resource-policy")]
 # A drawing of ours can be opened by itself, and needs nothing.
 DRAWING_HEADERS = [*PART_HEADERS, (b"content-security-policy", b"default-src 'none'")]
-BY_TYPE = {b"text/css": PART_HEADERS, b"text/javascript": PART_HEADERS, b"image/svg+xml": DRAWING_HEADERS}
+# Events are read by script, and shown as letters to whoever opens their address.
+EVENTS_HEADERS = [*PART_HEADERS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")]
+BY_TYPE = {
+    b"text/css": PART_HEADERS,
+    b"text/javascript": PART_HEADERS,
+    b"image/svg+xml": DRAWING_HEADERS,
+    b"text/event-stream": EVENTS_HEADERS,
+}
 
 
 def with_security_headers(request: Request, send: Send) -> Send:

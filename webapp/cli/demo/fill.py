@@ -43,9 +43,7 @@ async def fill_rooms(users: int, shares: list[int]) -> dict[int, str]:
             people = await write_people(chance, users, bar)
         except IntegrityError:
             raise click.ClickException("Somebody created an account just now. Nothing more was written.") from None
-        for place, (room_id, talk) in enumerate((await write_empty_rooms(chance, list(people), shares)).items()):
-            # In German, a first visit of the busiest room is at the bound of its weight, and a chip takes 60 B of it.
-            reacting = talk.people if place else []
-            await write_log(room_id, say(chance, talk), reacting, bar.update)
+        for room_id, talk in (await write_empty_rooms(chance, list(people), shares)).items():
+            await write_log(room_id, say(chance, talk), talk.people, bar.update)
             await write_memberships(chance, room_id, talk)
     return people
