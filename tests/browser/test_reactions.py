@@ -124,6 +124,13 @@ def test_a_press_in_the_tray_and_on_a_chip_reacts_in_place(meet: Meet) -> None:
     bob.page.locator(".reaction", has_text=HEART).press("Enter")
     shows(alice, "one", f"[{HEART} 2]", f"{THUMB} 1", "two")
     shows(bob, "one", f"[{HEART} 2]", f"[{THUMB} 1]", "two")
+    # The chip is another one now, and has the focus still: also when others react.
+    focused = "document.activeElement.dataset.kind"
+    bob.until(lambda: bob.page.evaluate(focused) == HEART, "the chip that was pressed")
+    react(alice, room, 1, KINDS[3])
+    shows(bob, "one", f"[{HEART} 2]", f"[{THUMB} 1]", f"{KINDS[3]} 1", "two")
+    bob.until(lambda: bob.page.evaluate(focused) == HEART, "the chip that was pressed")
+    react(alice, room, 1, KINDS[3], on=False)
     bob.page.locator(".reaction", has_text=THUMB).click()
     shows(alice, "one", f"[{HEART} 2]", "two")
     assert bob.text.input_value() == "unsent"

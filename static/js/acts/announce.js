@@ -40,6 +40,10 @@ const ask = async (href, body) => {
     clearTimeout(timer);
   }
 };
+// Of a message in the log; 0 before it has a number.
+const numberOf = item => +item.id.split("-")[2] || 0;
+const roomPath = () => location.pathname.replace(/\/messages.*/, "");
+const messagePath = item => `${roomPath()}/messages/${numberOf(item)}`;
 const parse = html => new DOMParser().parseFromString(html, "text/html").body;
 // The words of a problem, as the server says it, or ours where it says nothing.
 const problemIn = html => parse(html).querySelector(".problem")?.textContent || texts.failed;

@@ -1,9 +1,7 @@
 // What is done to a message is done where it stands: the forms of its page come into it, and nothing in the composer, in
 // the log or above it is lost. Without this the links of its tray lead to those pages.
 {
-  const roomPath = () => location.pathname.replace(/\/messages.*/, "");
-  const pathOf = item => `${roomPath()}/messages/${item.id.split("-")[2]}`;
-  const reportPathOf = item => `/report?about=message:${roomPath().split("/")[2]}:${item.id.split("-")[2]}`;
+  const reportPathOf = item => `/report?about=message:${roomPath().split("/")[2]}:${numberOf(item)}`;
   // In a tray the links name the act (?edit=70); that of an older page leads to the page of all of them.
   const actOf = link => {
     if (link.matches(".message__more")) return isMine(link.closest("li")) ? "edit" : "report";
@@ -75,7 +73,7 @@
     const isOpen = [...forms.keys()].find(form => forms.get(form).id == item.id);
     if (isOpen) close(isOpen);
     coming = item.id;
-    const [answer] = await Promise.all([ask(pathOf(item) + "/edit"), styled]);
+    const [answer] = await Promise.all([ask(messagePath(item) + "/edit"), styled]);
     coming = "";
     const content = parse(answer.html), form = content.querySelector(`form.act--${act}`) || content.querySelector("form.act");
     const now = document.getElementById(item.id);
@@ -123,7 +121,7 @@
   };
 
   const markUnread = async item => {
-    const body = new URLSearchParams({ do: "unread", number: item.id.split("-")[2] });
+    const body = new URLSearchParams({ do: "unread", number: numberOf(item) });
     const { ok, html } = await ask(roomPath() + "/settings", body);
     announce(ok ? parse(html).textContent.trim() : problemIn(html));
     // It would be read again at once: until the page is left nothing is reported (see log.js).
@@ -162,7 +160,7 @@
     event.preventDefault();
     const tray = link.closest("details"), opener = tray ? tray.querySelector("summary") : link;
     if (tray) tray.open = false;
-    if (act == "link") copyText(new URL(pathOf(item), location.href).href);
+    if (act == "link") copyText(new URL(messagePath(item), location.href).href);
     else if (act == "unread") markUnread(item);
     else if (act == "report") report(reportPathOf(item), opener);
     else open(act, item, opener);

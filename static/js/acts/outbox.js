@@ -65,7 +65,6 @@
   };
 
   // A message stands once, at the place of its number, whichever way it comes first. Whether it was put there.
-  const numberOf = item => +item.id.split("-")[2] || 0;
   const place = item => {
     const log = find("#log"), number = numberOf(item);
     let before = log.lastElementChild;

@@ -6,14 +6,12 @@
   // So many of those who reacted are marked in a chip.
   const MAX_MARKS = 10;
   const mark = () => find("#composer")?.dataset.me?.slice(0, 4);
-  const numberOf = item => item.id.split("-")[2];
-  const pathOf = item => `${location.pathname.replace(/\/messages.*/, "")}/messages/${numberOf(item)}/reactions`;
-  const isOwn = chip => chip.dataset.by.includes(mark());
+  const isOwn = chip => !!chip?.dataset.by.includes(mark());
   const countIn = chip => +chip.textContent.split(" ").pop();
-  const chipIn = (item, kind) => [...item.querySelectorAll(".reaction")].find(chip => chip.dataset.kind == kind);
+  const chipIn = (item, kind) => item.querySelector(`.reaction[data-kind="${kind}"]`);
 
   const react = async (item, kind, is) => {
-    const { ok, html } = await ask(pathOf(item), new URLSearchParams({ kind, on: +is }));
+    const { ok, html } = await ask(messagePath(item) + "/reactions", new URLSearchParams({ kind, on: +is }));
     if (!ok) announce(problemIn(html));
   };
 
@@ -27,25 +25,14 @@
     close();
     opener = from;
     await styled;
-    bar = document.createElement("p");
-    bar.className = "act act--react";
-    KINDS.forEach(kind => {
-      const button = document.createElement("button"), chip = chipIn(item, kind), is = !!chip && isOwn(chip);
-      button.className = "kind";
-      button.textContent = kind;
-      button.ariaPressed = is;
-      button.onclick = () => {
-        close(true);
-        react(item, kind, !is);
-      };
-      bar.append(button);
-    });
-    const all = document.createElement("a");
-    all.className = "kind";
-    all.href = "?react=" + numberOf(item);
-    all.textContent = "…";
-    all.title = all.ariaLabel = texts.reactions;
-    bar.append(all);
+    const buttons = KINDS.map(kind => `<button class="kind" aria-pressed="${isOwn(chipIn(item, kind))}">${kind}</button>`);
+    bar = parse(`<p class="act act--react">${buttons.join("")}<a class="kind" href="?react=${numberOf(item)}">…</a></p>`).firstChild;
+    bar.lastChild.title = bar.lastChild.ariaLabel = texts.reactions;
+    bar.onclick = ({ target }) => {
+      if (!target.ariaPressed) return;
+      close(true);
+      react(item, target.textContent, target.ariaPressed != "true");
+    };
     item.append(bar);
     bar.firstChild.focus({ preventScroll: true });
     bar.scrollIntoView({ block: "nearest" });
@@ -63,7 +50,18 @@
       choose(item, tray.querySelector("summary"));
     } else react(item, kind, !isOwn(link));
   });
-  on("pointerdown", ({ target }) => bar && !bar.contains(target) && close());
+  // The stream replaces all chips of a message: the one that has the focus gets it back, or else the message does.
+  let focused;
+  on("focusin", ({ target }) => focused = target.closest(".reaction") && [target.closest("li"), target.dataset.kind]);
+  on("htmx:after:process", () => {
+    const [item, kind] = focused || [];
+    if (!item || document.activeElement != document.body) return;
+    (chipIn(item, kind) || item.querySelector("summary"))?.focus({ preventScroll: true });
+  });
+  on("pointerdown", ({ target }) => {
+    focused = null;
+    if (bar && !bar.contains(target)) close();
+  });
   on("keydown", event => {
     if (event.key != "Escape" || !bar?.contains(event.target)) return;
     close(true);

@@ -2,7 +2,6 @@
 // Without this the way down has no number, and the link above the log is to be pressed.
 {
   const scrollerOf = () => find("#log")?.closest(".scroller");
-  const numberOf = item => +item.id.split("-")[2];
   const messages = () => [...findAll("#log > .message[data-version]")];
   const lastNumber = () => Math.max(0, ...messages().slice(-1).map(numberOf));
 

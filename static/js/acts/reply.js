@@ -53,7 +53,7 @@
   on("touchmove", ({ touches: [touch] }) => pull && mark(isFar(touch)));
   on("touchend touchcancel", ({ type, changedTouches: [touch] }) => {
     if (!pull) return;
-    if (type == "touchend" && isFar(touch)) begin(pull.item.id.split("-")[2]);
+    if (type == "touchend" && isFar(touch)) begin(numberOf(pull.item));
     mark(false);
     pull = null;
   });

@@ -16,7 +16,7 @@
       first.remove();
     }
     const link = document.createElement("a");
-    const before = read.slice(0, -"/read".length) + "?before=" + first.id.split("-")[2];
+    const before = read.slice(0, -"/read".length) + "?before=" + numberOf(first);
     Object.entries({ href: before, "hx-get": before, "hx-target": "#log", "hx-swap": "afterbegin", "hx-sync": "drop" })
       .forEach(pair => link.setAttribute(...pair));
     link.textContent = earlier.dataset.link;
