@@ -613,7 +613,7 @@ async def test_rooms_and_chats_are_one_list_by_the_last_message(
 
 async def test_the_line_follows_when_the_newest_is_edited_or_removed(alice: Person, bob: Person, chat: Room) -> None:
     async def line(language: str = "en") -> str:
-        entries, _ = await sidebar_entries(who(alice).id)
+        entries = (await sidebar_entries(who(alice).id)).entries
         [entry] = [entry for entry in entries if entry.room_id == chat.id]
         with use_language(language):
             return str(entry.line)

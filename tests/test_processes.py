@@ -85,8 +85,8 @@ async def test_one_who_is_kicked_at_one_loses_the_stream_at_the_other_alone(pair
     await bob.post(pair.other, f"/rooms/{room}/join")
     code = (await bob.client.get(f"{pair.one.url}/me.css")).text
     async with alice.page(room, pair.other) as hers, bob.page(room, pair.other) as his:
-        settings = (await alice.client.get(f"{pair.one.url}/rooms/{room}/settings")).text
-        who = next(part[:9] for part in settings.split('name="who" value="')[1:])
+        people = (await alice.client.get(f"{pair.one.url}/rooms/{room}/people")).text
+        who = next(part[:9] for part in people.split('name="who" value="')[1:])
         assert who in code
         await alice.post(pair.one, f"/rooms/{room}/settings", do="kick", who=who, minutes="10")
         await his.until(lambda page: "has kicked you" in page.ended, 1)

@@ -286,7 +286,7 @@ async def test_joining_shows_the_room_in_the_sidebar_and_others_see_it(
     page = await charlie.get(room.path)
     assert f'action="{room.path}/join"' not in page.text
     assert f'class="entry" href="{room.path}"' in page.text
-    assert "Charlie" in words(await alice.get(f"{room.path}/settings"))
+    assert "Charlie" in words(await alice.get(f"{room.path}/people"))
     await assert_counted(room, {"alice": OWNER, "charlie": MEMBER})
 
 
