@@ -31,7 +31,7 @@ RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADER
 PART_HEADERS = [pair for pair in RAW_HEADERS if pair[0] in (b"x-content-type-options", b"cross-origin-resource-policy")]
 # A drawing of ours can be opened by itself, and needs nothing.
 DRAWING_HEADERS = [*PART_HEADERS, (b"content-security-policy", b"default-src 'none'")]
-# Events are read by script, and shown as letters to whoever opens their address.
+# Events are for script: a browser that opens their address shows plain text.
 EVENTS_HEADERS = [*PART_HEADERS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")]
 BY_TYPE = {
     b"text/css": PART_HEADERS,
