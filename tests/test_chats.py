@@ -854,5 +854,6 @@ async def test_a_state_that_no_page_shows_is_not_read(
     assert asked == []
     reader.states = {"people"}
     await hub().reconcile()
-    assert asked == [room.id]
+    # More than once where the hub itself reconciles at the same moment.
+    assert set(asked) == {room.id}
     hub().leave(reader)
