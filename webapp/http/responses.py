@@ -73,7 +73,7 @@ def stylesheet_response(request: Request, name: str, **context: Any) -> Response
 
 
 def _compressed(
-    request: Request, text: str, status: int, headers: dict[str, str], media_type: str, effort: int = 4
+    request: Request, text: str, status: int, headers: dict[str, str], media_type: str, effort: int = 5
 ) -> Response:
     coding = negotiate.encoding(request)
     body = compress(text.encode(), coding, effort)
@@ -94,7 +94,7 @@ def fragment_or_redirect(request: Request, name: str, goto: str, **context: Any)
     return see_other(goto)
 
 
-def compress(body: bytes, coding: str, effort: int = 4) -> bytes:
+def compress(body: bytes, coding: str, effort: int = 5) -> bytes:
     """Return the body in that coding."""
     if coding == "br":
         return bytes(brotli.compress(body, quality=effort))
