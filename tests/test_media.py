@@ -125,7 +125,7 @@ async def test_a_picture_stands_wherever_the_person_is_named(alice: Person, bob:
     await alice.say(room, "Tea?")
     source = f'src="/pictures/{await picture_of(alice)}-96.webp">'
     face = f'<img class="avatar__picture" alt=" " width="36" height="36" loading="lazy" decoding="async" {source}'
-    beside = f'<img alt=" " width="32" height="32" loading="lazy" {source}Alice</a>'
+    beside = f'<img alt=" " aria-hidden="true" width="32" height="32" loading="lazy" {source}Alice</a>'
     for who, path, shown in ((bob, room.path, beside), (alice, "/lobby", face), (bob, f"{room.path}/people", face)):
         page = (await who.get(path)).text
         assert shown in page, path
