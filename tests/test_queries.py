@@ -84,6 +84,7 @@ GROWING = (
     "block",
     "veiled_block",
     "reaction",
+    "mention",
 )
 # What may be read whole: the list of rooms, a batch of rows that is given with the query, what a subquery found.
 SMALL = {"room", "process", "CONSTANT", "came", "went", "asked", "pair"}
@@ -195,6 +196,11 @@ async def fill(users: int, messages: int) -> None:
         signed_in = [(f"digest {user}", user, "", datetime.now(UTC), datetime.now(UTC)) for user in people]
         await transaction.transact(write_rows, "session", "digest, user_id, user_agent, created_at, used_at", signed_in)
         await tie(people)
+        called = (
+            "INSERT INTO mention (user_id, room_id, message_id, number, kind) SELECT {}, room_id, id, number, ? FROM"
+        )
+        for user, kind, often in ((people[0], "mention", 10), (people[1], "reply", 10), ("NULL", "everyone", 100)):
+            await sql.execute(f"{called.format(user)} message WHERE number % {often} = 1 RETURNING id", kind)
         if not engine.settings.ON_SQLITE:
             # The server would do so once more in the middle, and plan differently after it.
             still = "".join(f'ALTER TABLE "{table}" SET (autovacuum_enabled = false);' for table in GROWING)

@@ -11,11 +11,11 @@ from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import CODE, Person
 from webapp.conversations import members
 from webapp.conversations.models import Membership
-from webapp.db import transaction
+from webapp.db import sql, transaction
 from webapp.exports.jobs import Export
 from webapp.media.store import picture_store
 from webapp.messages import pacing, reactions
-from webapp.messages.models import Message, Reaction
+from webapp.messages.models import Mention, Message, Reaction
 from webapp.strangers.models import Stranger
 
 logger = logging.getLogger(__name__)
@@ -73,6 +73,7 @@ async def finish(user: Person) -> dict[int, bool]:
         rooms |= await _leave_rooms(user)
         await _leave_messages(user)
         await _leave_reactions(user)
+        await sql.delete_in_batches(Mention.filter(user_id=user.id))
         if await transaction.transact(erase_account, user):
             return rooms
 
@@ -99,6 +100,7 @@ async def _leave_reactions(user: Person) -> None:
 async def erase_account(user: Person) -> bool:
     # A new value in a column with a unique index makes PostgreSQL lock the row against those that would refer to it:
     # who is about to write a membership, a message or a reaction of theirs waits here, and then finds no such person.
+    # Rows that call them may come until then: those go with theirs.
     await User.filter(id=user.id).update(code=new_code())
     if await Membership.exists(user_id=user.id) or await Reaction.exists(user_id=user.id):
         return False

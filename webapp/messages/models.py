@@ -132,6 +132,7 @@ class Message(Model):
                 await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)
             if is_removal:
                 await Reaction.filter(message_id=self.id).delete()
+                await Mention.filter(message_id=self.id).delete()
             return version
 
         return await transaction.transact(write)
@@ -178,3 +179,32 @@ class Reaction(Model):
         table = "reaction"
         unique_together = (("message", "user", "kind"),)
         indexes = (("to_user_id", "id"),)
+
+
+class Mention(Model):
+    """
+    Whom a message calls: who is named, whose message it answers, or everyone.
+
+    A row each, so that an inbox is one walk through one index; `user` is NULL for everyone in the room (one row, the
+    author too, whom it does not call). Who is named in an answer to what they said has one row, of kind `mention`.
+    None for oneself, for who is not in the room, nor across a block; a level is asked only where rows are read. Unread
+    is arithmetic: `number` beyond the membership's `read_number`. The rows go with the message, removed or deleted.
+    """
+
+    # What `kind` holds.
+    NAMED, ANSWERED, EVERYONE = "mention", "reply", "everyone"
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "parley.User", "mentions", null=True, on_delete=fields.CASCADE
+    )
+    room: fields.ForeignKeyRelation[Room] = fields.ForeignKeyField("parley.Room", "mentions")
+    message: fields.ForeignKeyRelation[Message] = fields.ForeignKeyField("parley.Message", "mentions", db_index=True)
+    number = fields.BigIntField()
+    kind = fields.CharField(8)
+
+    class Meta:
+        table = "mention"
+        table_description = "Whom a message calls: who is named, whose message it answers, or everyone."
+        unique_together = (("user", "room", "number"),)
+        indexes = (("user_id", "id"), ("room_id", "number"))
