@@ -18,8 +18,8 @@ from webapp.http import aliases, assets, minifier
 
 # The budget for htmx, hx-sse and our own script together: compressed, on a first visit.
 SCRIPT_BYTES = 17_000
-# And for all that comes with the first press.
-ACTS_BYTES = 10_200
+# And for each bundle that a press brings.
+PRESSED_BYTES = {"acts.js": 10_200, "emoji.js": 1_600}
 Serve = Callable[[Path], None]
 
 
@@ -50,6 +50,7 @@ def folder(tmp_path: Path) -> Path:
         "js/helpers.js": "// why\n  const chat = alert;\n",
         "js/acts/keys.js": "chat('key');",
         "js/acts/edit.js": "chat('edit');",
+        "js/emoji/emoji.js": "chat('smile');",
         "js/log.js": "// why\n  chat('// stays');\n",
         "css/accounts.css": ".account { color: red }",
         "css/base.css": "body { margin: 0 }",
@@ -221,6 +222,20 @@ def test_what_a_script_loads_is_named_by_its_content(client: TestClient, folder:
     assert assets.url("emoji.json") in body(client, "acts.js")
 
 
+def test_a_press_that_needs_more_finds_its_bundle_by_its_content(
+    client: TestClient, folder: Path, serve: Serve
+) -> None:
+    (folder / "js/acts/smile.js").write_text("bring('/static/emoji.js')")
+    serve(folder)
+    before = assets.url("emoji.js")
+    assert f'bring("{before}")' in body(client, "acts.js")
+    assert body(client, "emoji.js") == '(()=>{const e=alert;e("smile")})()'
+    (folder / "js/emoji/emoji.js").write_text("chat('laugh')")
+    serve(folder)
+    assert assets.url("emoji.js") != before
+    assert assets.url("emoji.js") in body(client, "acts.js")
+
+
 def test_names_of_our_script_are_shortened_but_none_that_others_know(
     client: TestClient, folder: Path, serve: Serve
 ) -> None:
@@ -367,11 +382,15 @@ def test_every_icon_that_a_template_names_is_drawn() -> None:
         assert {"".join(name) for name in named} <= drawn, template.name
 
 
-@pytest.mark.parametrize(("name", "most"), [("app.js", SCRIPT_BYTES), ("acts.js", ACTS_BYTES)])
+@pytest.mark.parametrize(("name", "most"), [("app.js", SCRIPT_BYTES), *PRESSED_BYTES.items()])
 def test_a_script_bundle_is_within_its_budget(client: TestClient, name: str, most: int) -> None:
     head = client.head(assets.url(name), headers={"Accept-Encoding": "br"})
     assert head.headers["Content-Encoding"] == "br"
     assert int(head.headers["Content-Length"]) <= most
+
+
+def test_every_bundle_that_a_press_brings_has_a_budget() -> None:
+    assert PRESSED_BYTES.keys() == assets.PRESSED.keys()
 
 
 def test_our_script_does_nothing_that_the_content_security_policy_forbids() -> None:

@@ -1,6 +1,6 @@
 // What every part of our script uses. All parts together are one function in one bundle (see webapp/http/assets.py),
-// each in a block of its own; what is declared outside of a block is known to all. There are two bundles, and both begin
-// with this: app.js comes with every page, acts.js (the folder acts/) with the first press.
+// each in a block of its own; what is declared outside of a block is known to all. Every bundle begins with this: app.js
+// comes with every page, acts.js (the folder acts/) with the first press, the other folders with a press of their own.
 // Every page works without script: each listener says why it is worth having. They listen on document, so that what
 // htmx swaps in later is covered too.
 const find = css => document.querySelector(css);

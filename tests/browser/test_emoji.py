@@ -14,6 +14,7 @@ from webapp.core.i18n import LANGUAGES
 from webapp.http import assets
 
 LIST = r"/static/emoji\.[0-9a-f]{10}\.json$"
+BUNDLE = r"/static/emoji\.[0-9a-f]{10}\.js$"
 
 
 def begin(person: BrowserPerson, words: str) -> str:
@@ -189,15 +190,26 @@ def test_another_room_that_is_opened_in_place_has_them_too(meet: Meet) -> None:
     assert button(alice).count() == 1
 
 
-def test_a_list_that_can_not_be_loaded_is_said_and_asked_for_again(meet: Meet) -> None:
+@pytest.mark.parametrize("missing", [BUNDLE, LIST], ids=["script", "list"])
+def test_what_can_not_be_loaded_is_said_and_asked_for_again(meet: Meet, missing: str) -> None:
     alice = meet("alice")
     alice.forgive("ERR_FAILED")
     begin(alice, "x")
-    alice.page.route(re.compile(LIST), lambda route: route.abort())
+    alice.page.route(re.compile(missing), lambda route: route.abort())
     button(alice).click()
     alice.page.locator(".toast", has_text="did not work").wait_for()
-    alice.page.unroute(re.compile(LIST))
+    alice.page.unroute(re.compile(missing))
     open_picker(alice)
+
+
+def test_nothing_of_it_is_loaded_before_its_button_is_pressed_and_all_of_it_once(meet: Meet) -> None:
+    alice = meet("alice")
+    begin(alice, "x")
+    assert not alice.times_requested("/static/emoji")
+    for _ in range(2):
+        open_picker(alice)
+        alice.page.keyboard.press("Escape")
+    assert alice.times_requested(BUNDLE) == alice.times_requested(LIST) == 1
 
 
 def test_a_touch_screen_has_a_keyboard_of_its_own(meet: Meet) -> None:

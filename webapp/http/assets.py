@@ -27,8 +27,10 @@ VENDOR_SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js")
 OWN_SCRIPTS = tuple(
     f"js/{name}.js" for name in ("helpers", "page", "stream", "log", "composer", "loader", "drafts", "times", "sidebar")
 )
-# A bundle of its own, which js/loader.js loads with the first press: every part in the folder, by name.
-ACTS_HELPERS, ACTS = "js/helpers.js", "js/acts"
+# What a press brings, each a bundle: every part in the folder, by name, behind the helpers. acts.js is loaded
+# with the first press (js/loader.js), the others by what names them (js/acts/bring.js), which is why it is the last.
+PRESSED_HELPERS = "js/helpers.js"
+PRESSED = {"emoji.js": "js/emoji", "acts.js": "js/acts"}
 # The ground of every page; what rooms need besides, and what all other pages do.
 STYLES = {
     "app.css": ("css",),
@@ -142,9 +144,12 @@ def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
         name: [sheet for folder in folders for sheet in _stylesheets(directory / folder)]
         for name, folders in STYLES.items()
     }
-    acts = [directory / ACTS_HELPERS, *sorted((directory / ACTS).glob("*.js"))]
-    bundled = {*(directory / script for script in VENDOR_SCRIPTS + OWN_SCRIPTS), *acts}
-    bundled |= {sheet for bundle in sheets.values() for sheet in bundle}
+    pressed = {
+        name: [directory / PRESSED_HELPERS, *sorted((directory / folder).glob("*.js"))]
+        for name, folder in PRESSED.items()
+    }
+    bundled = {directory / script for script in VENDOR_SCRIPTS + OWN_SCRIPTS}
+    bundled |= {part for bundle in (*sheets.values(), *pressed.values()) for part in bundle}
     files = {
         _name(path.relative_to(directory)): path
         for path in sorted(directory.rglob("*"))
@@ -153,7 +158,7 @@ def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
     texts = {name: _text(bundle) for name, bundle in sheets.items()}
     texts |= {name: _text([path]) for name, path in files.items() if path.suffix == ".css"}
     texts["app.js"] = _function(directory / script for script in OWN_SCRIPTS)
-    texts["acts.js"] = _function(acts)
+    texts |= {name: _function(bundle) for name, bundle in pressed.items()}
     try:
         texts, problem = minifier.minify(texts), ""
         served = {name: text for name, text in texts.items() if name.endswith(".css")}
@@ -163,7 +168,9 @@ def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
     # Those of others come as they were made.
     texts["app.js"] = ";\n".join([_text([directory / name]) for name in VENDOR_SCRIPTS] + [texts["app.js"]])
     contents = {name: path.read_bytes() for name, path in files.items()}
-    return contents | {name: _with_digests(text, contents).encode() for name, text in texts.items()}, problem
+    for name, text in texts.items():
+        contents[name] = _with_digests(text, contents).encode()
+    return contents, problem
 
 
 def _with_digests(text: str, contents: dict[str, bytes]) -> str:
@@ -173,7 +180,7 @@ def _with_digests(text: str, contents: dict[str, bytes]) -> str:
         content = contents.get(match[2])
         return match[1] + PurePosixPath(_url(match[2], Asset(match[2], content))).name if content else match[0]
 
-    return re.sub(r"(url\(|/static/)([\w-]+\.(?:svg|json)\b)", address, text)
+    return re.sub(r"(url\(|/static/)([\w-]+\.(?:svg|json|js)\b)", address, text)
 
 
 def _function(scripts: Iterable[Path]) -> str:

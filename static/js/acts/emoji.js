@@ -1,127 +1,24 @@
-// Emoji for who has no keyboard on the screen that brings some: a button in the composer, and beside it a small list that
-// can be searched. Both are made here, the list is loaded when it is first asked for.
-// Needs #composer with .composer__box, #text and .composer__send; emoji.json.
+// Emoji for who has no keyboard on the screen that brings some: a button in the composer. What it opens is a bundle of its
+// own (the folder emoji/).
+// Needs #composer with .composer__box and .composer__send.
 {
-  const LIST = "/static/emoji.json";
-  const make = (name, properties, ...children) => {
-    const element = Object.assign(document.createElement(name), properties);
-    element.append(...children);
-    return element;
-  };
-  let list, picker;
-  const load = async () => list ||= await (await fetch(LIST)).json();
-
-  const close = () => {
-    if (!picker) return;
-    picker.previousElementSibling.ariaExpanded = "false";
-    picker.remove();
-    picker = null;
-  };
-  const insert = emoji => {
-    const text = find("#text");
-    close();
-    text.focus();
-    // Old, but the only way that can be undone by key.
-    if (document.execCommand("insertText", false, emoji)) return;
-    text.setRangeText(emoji, text.selectionStart, text.selectionEnd, "end");
-    text.dispatchEvent(new InputEvent("input", { bubbles: true }));
-  };
-  // One of them is a stop of the Tab key; from there the arrows lead on.
-  const shown = () => [...picker.querySelectorAll("[data-names]")].filter(one => !one.hidden);
-  const setStop = one => {
-    picker.querySelectorAll("[tabindex='0']").forEach(before => before.tabIndex = -1);
-    if (one) one.tabIndex = 0;
-    return one;
-  };
-  const filter = words => {
-    picker.querySelectorAll("[data-names]").forEach(one => one.hidden = !words.every(word => one.dataset.names.includes(word)));
-    picker.querySelectorAll("[role=group]").forEach(group => group.hidden = !group.querySelector("[data-names]:not([hidden])"));
-    picker.querySelector("[role=status]").hidden = !!setStop(shown()[0]);
-  };
-  // The nearest in the next row, the next one in reading order else.
-  const step = (from, key) => {
-    const all = shown(), isVertical = /Up|Down/.test(key), place = from.getBoundingClientRect();
-    const isBack = key == "ArrowUp" || key == (getComputedStyle(picker).direction == "rtl" ? "ArrowRight" : "ArrowLeft");
-    if (!isVertical) return all[all.indexOf(from) + (isBack ? -1 : 1)];
-    const away = one => (one.getBoundingClientRect().top - place.top) * (isBack ? -1 : 1);
-    const aside = one => Math.abs(one.getBoundingClientRect().left - place.left);
-    return all.filter(one => away(one) > 1).sort((one, other) => away(one) - away(other) || aside(one) - aside(other))[0];
-  };
-  const press = event => {
-    const { key, target } = event, isSearch = target.type == "search";
-    if (event.isComposing || event.keyCode == 229 || hasModifier(event)) return;
-    if (key == "Escape") {
-      close();
-      find("#text").focus();
-    } else if (key == "Enter" && isSearch) {
-      if (target.value && shown()[0]) insert(shown()[0].textContent);
-    } else if (isSearch ? key == "ArrowDown" : /^Arrow/.test(key)) {
-      const next = isSearch ? picker.querySelector("[tabindex='0']") : step(target, key);
-      if (next) setStop(next).focus();
-      else if (key == "ArrowUp") picker.querySelector("input").focus();
-    } else return;
-    event.preventDefault();
-  };
-
-  const open = async button => {
-    try {
-      await load();
-    } catch {
-      return announce(texts.failed);
-    }
-    if (picker || !button.isConnected) return;
-    const language = Math.max(0, list.languages.indexOf(document.documentElement.lang));
-    const groups = list.groups.map(({ names, emoji }, number) => {
-      const id = "emoji-" + number;
-      const group = make("div", {}, make("p", { id }, names[language]), ...emoji.map(([sign, ...names]) => {
-        const one = make("button", { type: "button", tabIndex: -1, title: names[language], ariaLabel: names[language] }, sign);
-        // Who writes German knows many of them by their English names.
-        one.dataset.names = names.join(" ").toLowerCase();
-        return one;
-      }));
-      group.setAttribute("role", "group");
-      group.setAttribute("aria-labelledby", id);
-      return group;
-    });
-    const search = make("input", {
-      type: "search", autocomplete: "off", placeholder: list.search[language], ariaLabel: list.search[language],
-      oninput: () => filter(search.value.toLowerCase().split(/\s+/)),
-    });
-    const nothing = make("p", { hidden: true }, list.nothing[language]);
-    nothing.setAttribute("role", "status");
-    picker = make("div", { className: "emoji", ariaLabel: button.title, onkeydown: press },
-      search, make("div", { className: "emoji__list" }, ...groups, nothing));
-    picker.setAttribute("role", "dialog");
-    button.after(picker);
-    button.ariaExpanded = "true";
-    setStop(shown()[0]);
-    search.focus();
-  };
-
   const addButton = async () => {
     await styled;
     const send = find("#composer .composer__box > .composer__send");
     if (!send || find(".composer__emoji")) return;
-    picker = null;
     const icon = send.querySelector("svg").cloneNode(true), use = icon.querySelector("use");
     use.setAttribute("href", use.getAttribute("href").replace(/#.*/, "#smile"));
-    const button = make("button", { type: "button", className: "composer__emoji round", title: "Emoji", ariaExpanded: "false" }, icon);
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "composer__emoji round", title: "Emoji", ariaExpanded: "false" });
     button.setAttribute("aria-haspopup", "dialog");
+    button.append(icon);
     send.before(button);
   };
   addButton();
   // Another room, or one that may be written to again.
   on("htmx:after:process", addButton);
-
   on("click", ({ target }) => {
-    const button = target.closest(".composer__emoji"), one = target.closest(".emoji [data-names]");
-    if (one) insert(one.textContent);
-    else if (button && picker) close();
-    else if (button) open(button);
+    const button = target.closest(".composer__emoji");
+    if (button) bring("/static/emoji.js", "emoji", button);
   });
-  // It is left by pressing beside it, or by going on with Tab.
-  const leave = ({ target }) => {
-    if (picker && !target.closest(".emoji, .composer__emoji")) close();
-  };
-  on("pointerdown focusin", leave);
 }
