@@ -1,6 +1,6 @@
 """The queries of messages that pages, streams and posts wait for: plain SQL into immutable rows."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -33,6 +33,10 @@ class Quote(NamedTuple):
         """Return the quote of a message that is there."""
         text = first_line(row.html, QUOTE_LENGTH)
         return cls(row.number, row.author_code, row.author_name, text, is_removed=False)
+
+    @classmethod
+    def gone(cls, number: int) -> "Quote":
+        return cls(number, "", "", "", is_removed=True)
 
     @property
     def hue(self) -> int:
@@ -103,16 +107,20 @@ class MessageRow(NamedTuple):
         return to_site_time(self.created_at).date()
 
 
-# The columns of `message_from`, in their order: of a message, of its author, of what it answers, and of who said that.
+# The columns of `message_from`, in their order: of a message, and of its author.
 MESSAGES = """
 SELECT message.room_id, message.number, message.posted_version, message.version, message.html, message.continues,
     message.opens_day, message.created_at, message.edited_at, message.removed_at,
     author.code, author.display_name, author.picture, author.is_admin,
     message.reactions, message.reacted_version, message.said_version,
-    message.reply_to, said.html, said.removed_at, speaker.code, speaker.display_name
-FROM message LEFT JOIN "user" AS author ON author.id = message.author_id
-    LEFT JOIN message AS said ON said.room_id = message.room_id AND said.number = message.reply_to
-    LEFT JOIN "user" AS speaker ON speaker.id = said.author_id WHERE"""
+    message.reply_to
+FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
+# Of what messages answer, by a query of its own: where PostgreSQL's statistics are older than most of a room, it reads
+# the room for what it takes for a single row, and as a part of the query above it would for each message of the page.
+_SAID = """
+SELECT said.number, said.html, said.removed_at, speaker.code, speaker.display_name
+FROM message AS said LEFT JOIN "user" AS speaker ON speaker.id = said.author_id
+WHERE said.room_id = ? AND said.number IN ({numbers})"""
 
 
 # How stored links end. They lead away from the conversation, which stays open beside what they lead to.
@@ -120,9 +128,9 @@ LINK = ' rel="nofollow noopener noreferrer">'
 NEW_TAB = f' target="_blank"{LINK}'
 
 
-def message_from(row: Iterable[object], room_path: str) -> MessageRow:
-    """Make a message of a row of MESSAGES."""
-    values: list[object] = [room_path, *row]
+def message_from(row: Iterable[object], room_path: str, quotes: Mapping[int, Quote]) -> MessageRow:
+    """Make a message of a row of MESSAGES, with what it answers if that is among the quotes."""
+    values: list[Any] = [room_path, *row]
     values[5] = Markup(str(values[5]).replace(LINK, NEW_TAB))  # noqa: S704  made safe when it was stored
     values[6], values[7], values[14] = bool(values[6]), bool(values[7]), bool(values[14])
     for place in (8, 9, 10):
@@ -130,20 +138,31 @@ def message_from(row: Iterable[object], room_path: str) -> MessageRow:
             values[place] = datetime.fromisoformat(str(values[place]))
     if values[11] is None:
         values[11], values[12] = "", DELETED_ACCOUNT
-    values[18:] = [_quote(*values[18:]) if values[18] else None]
+    values[18] = quotes.get(values[18])
     return MessageRow._make(values)
 
 
-def _quote(number: Any, html: Any, removed_at: object, code: Any, name: Any) -> Quote:
-    if html is None or removed_at:
-        return Quote(number, "", "", "", is_removed=True)
-    text = first_line(html, QUOTE_LENGTH)
-    return Quote(number, code or "", name if code else DELETED_ACCOUNT, text, is_removed=False)
+async def _quotes(room_id: int, rows: Iterable[sql.Row]) -> dict[int, Quote]:
+    """Return what these rows of MESSAGES answer, by number; a message that is not there counts as removed."""
+    numbers = sorted({row["reply_to"] for row in rows} - {None})
+    if not numbers:
+        return {}
+    # As many as the next power of two: the engine prepares each number of values by itself.
+    some = [*numbers, *[numbers[0]] * ((1 << (len(numbers) - 1).bit_length()) - len(numbers))]
+    found = await sql.fetch_inline(_SAID.format(numbers=sql.placeholders(some)), room_id, *some)
+    return {number: Quote.gone(number) for number in numbers} | {row["number"]: _quote(*row) for row in found}
+
+
+def _quote(number: int, html: str, removed_at: object, code: str | None, name: str | None) -> Quote:
+    if removed_at:
+        return Quote.gone(number)
+    return Quote(number, code or "", name or DELETED_ACCOUNT, first_line(html, QUOTE_LENGTH), is_removed=False)
 
 
 async def _messages(room: RoomRow, where: str, *values: object) -> list[MessageRow]:
-    path = room.path
-    return [message_from(row, path) for row in await sql.fetch_inline(f"{MESSAGES} {where}", *values)]
+    rows = await sql.fetch_inline(f"{MESSAGES} {where}", *values)
+    quotes = await _quotes(room.id, rows)
+    return [message_from(row, room.path, quotes) for row in rows]
 
 
 async def list_page(room: RoomRow, before: int | None = None, around: int | None = None) -> list[MessageRow]:
@@ -239,7 +258,8 @@ async def list_after(room: RoomRow, number: int, limit: int, author_id: int | No
     if author_id is not None:
         where, values = f"{where} AND message.author_id = ?", [*values, author_id]
     rows = await sql.fetch_all(f"{MESSAGES} {where} ORDER BY message.number LIMIT ?", *values, limit)
-    return [message_from(row, room.path) for row in rows]
+    quotes = await _quotes(room.id, rows)
+    return [message_from(row, room.path, quotes) for row in rows]
 
 
 # A page of a message names so many of those who reacted with one kind.
