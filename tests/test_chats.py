@@ -694,23 +694,23 @@ async def test_a_muted_room_shows_no_count(alice: Person, bob: Person, room: Roo
     assert "1 unread" in sidebar(await bob.get("/lobby"))[0]
     assert (await change(bob, room, "mute")).headers["Location"] == f"{room.path}/settings?done=mute"
     assert "unread" not in sidebar(await bob.get("/lobby"))[0]
-    assert "Unmute" in words(await bob.get(f"{room.path}/settings"))
+    assert "Only mentions of you are counted here." in words(await bob.get(f"{room.path}/settings?done=mute"))
     await change(bob, room, "unmute")
     assert "1 unread" in sidebar(await bob.get("/lobby"))[0]
 
 
-async def test_muting_and_marking_unread_are_for_members_only(charlie: Person, visitor: Person, room: Room) -> None:
-    for do in ("mute", "unmute", "unread"):
-        assert (await change(charlie, room, do, number="1")).status_code == 403
-        assert (await change(visitor, room, do, number="1")).status_code == 303
+async def test_a_level_and_marking_unread_are_for_members_only(charlie: Person, visitor: Person, room: Room) -> None:
+    for do in ("level", "mute", "unmute", "unread"):
+        assert (await change(charlie, room, do, number="1", level="all")).status_code == 403
+        assert (await change(visitor, room, do, number="1", level="all")).status_code == 303
 
 
 async def test_a_chat_has_them_too_and_nothing_else(alice: Person, bob: Person, chat: Room) -> None:
     page = await alice.get(f"{chat.path}/settings")
     assert "People in this room" not in words(page)
     assert "Leave" not in words(page)
-    assert set(re.findall(r'name="do" value="(\w+)"', page.text)) == {"mute", "unread"}
-    assert (await change(alice, chat, "mute")).status_code == 303
+    assert set(re.findall(r'name="do" value="(\w+)"', page.text)) == {"level", "unread"}
+    assert (await change(alice, chat, "level", level="nothing")).status_code == 303
     assert (await change(alice, chat, "unread", number="1")).status_code == 303
 
 

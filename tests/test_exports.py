@@ -642,3 +642,15 @@ async def test_a_database_that_is_away_does_not_end_the_maker(alice: Person, mon
     await Export.begin(who(alice))
     worker.worker().wake()
     await made(alice)
+
+
+async def test_an_export_says_of_each_room_what_one_hears_of(bob: Person, room: Room) -> None:
+    sentences = {
+        "mentions": "Here you hear of mentions and answers alone.",
+        "nothing": "You hear nothing of it.",
+    }
+    for level in ("all", "mentions", "nothing"):
+        await bob.post(f"{room.path}/settings", {"do": "level", "level": level})
+        text = await page_of(bob)
+        assert [name for name, sentence in sentences.items() if sentence in text] == [level] * (level != "all")
+        await Export.filter(user_id=who(bob).id).delete()

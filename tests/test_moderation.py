@@ -735,6 +735,6 @@ async def test_what_owners_and_administrators_do_in_their_own_rooms_is_not_in_th
         await bob.say(place, "Hello")
         await owner.post(f"{place.path}/messages/1/remove")
         await owner.post(f"{place.path}/settings", {"do": "lock"})
-        await owner.post(f"{place.path}/settings", {"do": "mute"})
-    await admin.post(f"{room.path}/settings", {"do": "mute"})
+        await owner.post(f"{place.path}/settings", {"do": "level", "level": "mentions"})
+    await admin.post(f"{room.path}/settings", {"do": "level", "level": "mentions"})
     assert await AuditEntry.all().count() == 0

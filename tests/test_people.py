@@ -124,15 +124,17 @@ async def test_a_profile_shows_a_stranger_who_is_online_only_what_everyone_may_s
     assert ("Online" in words(Page(await profile(alice, charlie)).one("#person"))) is sees
 
 
-async def test_a_chat_is_muted_from_the_profile(alice: Person, charlie: Person) -> None:
+async def test_the_level_of_a_chat_is_chosen_on_the_profile(alice: Person, charlie: Person) -> None:
     await befriend(alice, charlie)
     assert "settings" not in buttons(await profile(alice, charlie))
     await write(alice, charlie)
     page = Page(await profile(alice, charlie))
     [form] = [one for one in page.all("#person form") if (one.attributes["action"] or "").endswith("/settings")]
-    assert words(form) == "Mute"
-    assert (await alice.post(form.attributes["action"] or "", {"do": "mute"})).status_code == 303
-    assert "Unmute" in words(Page(await profile(alice, charlie)).one("#person"))
+    assert "Everything Mentions Nothing" in words(form)
+    chosen = {"do": "level", "level": "nothing"}
+    assert (await alice.post(form.attributes["action"] or "", chosen)).status_code == 303
+    page = Page(await profile(alice, charlie))
+    assert page.one("#person input[name=level][checked]").attributes["value"] == "nothing"
 
 
 async def test_a_profile_leads_to_the_chat(alice: Person, charlie: Person) -> None:

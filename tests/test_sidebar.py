@@ -249,11 +249,11 @@ async def test_an_edit_of_the_last_line_stays_in_its_place(alice: Person, bob: P
     assert "changed" not in window.text
 
 
-async def test_muting_and_marking_unread_show_in_place(bob: Person, room: Room, soup: Room) -> None:
+async def test_a_level_and_marking_unread_show_in_place(bob: Person, room: Room, soup: Room) -> None:
     window = await Window.open(bob)
     settings = f"{room.path}/settings"
-    for do, unread in (("mute", ""), ("unmute", "1")):
-        await bob.post(settings, {"do": do})
+    for level, unread in (("mentions", ""), ("all", "1"), ("nothing", ""), ("all", "1")):
+        await bob.post(settings, {"do": "level", "level": level})
         await told()
         assert window.sidebar == [Shown("Soup", "in soup", "1"), Shown("Tea & Cake", "in tea", unread)]
     await bob.read(room)
@@ -577,14 +577,13 @@ async def test_the_endless_document_begins_with_everything_and_hides_what_is_old
     assert second.count("</li>") == 1
 
 
-async def test_a_line_in_a_room_says_who_wrote_it_and_that_the_room_is_muted(
-    alice: Person, bob: Person, room: Room
-) -> None:
+async def test_a_line_in_a_room_says_who_wrote_it_and_what_level_it_has(alice: Person, bob: Person, room: Room) -> None:
     await bob.say(room, "soup is ready")
     assert "Bob : soup is ready" in side_words(await alice.get("/lobby"))
     assert "You: soup is ready" in side_words(await bob.get("/lobby"))
-    await alice.post(f"{room.path}/settings", {"do": "mute"})
-    assert "Bob : soup is ready muted" in side_words(await alice.get("/lobby"))
+    for level, mark in (("mentions", "mentions only"), ("nothing", "muted")):
+        await alice.post(f"{room.path}/settings", {"do": "level", "level": level})
+        assert f"Bob : soup is ready {mark}" in side_words(await alice.get("/lobby"))
 
 
 async def test_a_removed_line_is_nobodys(alice: Person, bob: Person, room: Room) -> None:

@@ -36,7 +36,7 @@ def room_deleted(room_id: int) -> None:
 
 
 def membership_changed(room_id: int, *users: int) -> None:
-    """These people have joined, read or muted the room, or left it: see `left`."""
+    """These people have joined, read or left the room (see `left`), or chosen a level."""
     for user in users:
         hub().broadcast_reliably("place", user=user, room=room_id)
 

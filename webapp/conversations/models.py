@@ -11,6 +11,7 @@ from tortoise.models import Model
 from webapp.accounts.models import User
 from webapp.conversations import kinds
 from webapp.conversations.faces import FACE_SIZE, room_face
+from webapp.conversations.levels import ALL, LEVELS
 from webapp.conversations.seats import MEMBER
 from webapp.core import text
 from webapp.core.errors import Invalid
@@ -131,6 +132,8 @@ class Membership(Model):
     role = fields.CharField(8, default=MEMBER)
     read_number = fields.BigIntField(default=0)
     delivered_number = fields.BigIntField(default=0)
+    # Both hold the level, for one release: see levels.py.
+    level = fields.CharField(8, default=ALL, db_default=ALL)
     muted = fields.BooleanField(default=False)
     # A message request: one who is no friend has written, and the person has not answered.
     is_request = fields.BooleanField(default=False, db_default=False)
@@ -146,8 +149,11 @@ class Membership(Model):
         unique_together = (("room", "user"),)
 
     @staticmethod
-    async def set_muted(membership_id: int, is_muted: bool) -> None:
-        await Membership.filter(id=membership_id).update(muted=is_muted)
+    async def set_level(membership_id: int, level: str) -> None:
+        """Change how much of the room its member wants to hear; raise Invalid."""
+        if level not in LEVELS:
+            raise Invalid(level=_("Choose one of the three."))
+        await Membership.filter(id=membership_id).update(level=level, muted=level != ALL)
 
     @staticmethod
     async def mark_unread_from(membership_id: int, number: int, last: int) -> None:

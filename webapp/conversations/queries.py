@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from webapp.accounts.queries import person_from
 from webapp.accounts.viewer import PERSON_FIELDS, Person, Viewer
 from webapp.conversations import kinds
+from webapp.conversations.levels import level_of
 from webapp.conversations.models import KEY_LENGTH, is_possible_key
 from webapp.conversations.seats import KICKED, RANDOM_KEY_PREFIX, MembershipRow, RoomRow, Seat
 from webapp.core import text
@@ -21,7 +22,7 @@ MAX_SEARCHED = 5000
 
 _ROOM_FIELDS = tuple(field.name for field in fields(RoomRow))
 _MEMBERSHIP_FIELDS = tuple(field.name for field in fields(MembershipRow))
-_FLAGS = {"muted", "is_request"}
+_FLAGS = {"is_request"}
 _PARTS = (
     ("room", _ROOM_FIELDS),
     ("mine", _MEMBERSHIP_FIELDS),
@@ -33,7 +34,11 @@ _MINE, _THEIRS, _OTHER, _END = accumulate(len(names) for _, names in _PARTS)
 
 
 def _columns(table: str, names: Collection[str]) -> str:
-    return ", ".join(f"{table}.{name} AS {table}_{name}" for name in names)
+    return ", ".join(f"{_column(table, name)} AS {table}_{name}" for name in names)
+
+
+def _column(table: str, name: str) -> str:
+    return level_of(table) if name == "level" else f"{table}.{name}"
 
 
 # The other of two is who else is in the chat; who ignored a request is not, and must not be missed by who asked. In

@@ -57,7 +57,7 @@ class MembershipRow:
     role: str
     read_number: int
     delivered_number: int
-    muted: bool
+    level: str
     is_request: bool
     joined_at: datetime
     kicked_until: datetime | None

@@ -11,6 +11,7 @@ from webapp.accounts.authentication import require_account
 from webapp.accounts.models import User
 from webapp.conversations import access, broadcasts, members
 from webapp.conversations.audit import is_on_behalf, record_act
+from webapp.conversations.levels import ALL, MENTIONS
 from webapp.conversations.members import people
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import OWNER, MembershipRow, Seat
@@ -29,7 +30,7 @@ from webapp.messages.retention import delete_closed_rooms
 from webapp.presence.tracker import tracker
 from webapp.sidebar.layout import EMPTY_FORM, render_with_sidebar
 
-NO_PROBLEMS = EMPTY_FORM | {"rename": ""}
+NO_PROBLEMS = EMPTY_FORM | {"rename": "", "level": ""}
 # What a form of the settings does; it returns where that leads, None for back to them.
 Action = Callable[[Seat, dict[str, str]], Awaitable[str | None]]
 
@@ -43,7 +44,9 @@ SUCCESS_MESSAGES = {
     "pardon": _("They may come back."),
     "hand_over": _("The room has a new owner."),
     "unread": _("Marked as unread."),
-    "mute": _("Muted: new messages here are not counted."),
+    "level": _("Saved."),
+    # Of pages that the version before has served: for one release, as are the acts of these names.
+    "mute": _("Only mentions of you are counted here."),
     "unmute": _("New messages here are counted again."),
 }
 
@@ -54,7 +57,7 @@ async def show_settings(request: Request) -> Response:
     if request.method != "POST":
         return await _settings(request, seat)
     await throttle(settings.RATE_CHANGE, "room", str(user.id))
-    form = await read_form(request, "do", "topic", "face", "who", "minutes", "name", "number")
+    form = await read_form(request, "do", "topic", "face", "who", "minutes", "name", "number", "level")
     if form["do"] not in MEMBER_ACTIONS and not seat.is_owner:
         raise Forbidden(_("Only the owner of the room can do that."))
     action = (MEMBER_ACTIONS | OWNER_ACTIONS).get(form["do"])
@@ -99,8 +102,9 @@ async def _settings(request: Request, seat: Seat, status: int = 200, **context: 
     return await render_with_sidebar(request, seat.viewer, "rooms/settings.html", status, **(defaults | context))
 
 
-async def _mute(seat: Seat, form: dict[str, str]) -> None:
-    await Membership.set_muted(_require_membership(seat).id, form["do"] == "mute")
+async def _level(seat: Seat, form: dict[str, str]) -> None:
+    level = {"mute": MENTIONS, "unmute": ALL}.get(form["do"], form["level"])
+    await Membership.set_level(_require_membership(seat).id, level)
     broadcasts.membership_changed(seat.room.id, seat.viewer.id)
 
 
@@ -118,7 +122,7 @@ def _require_membership(seat: Seat) -> MembershipRow:
     return seat.membership
 
 
-MEMBER_ACTIONS: dict[str, Action] = {"mute": _mute, "unmute": _mute, "unread": _unread}
+MEMBER_ACTIONS: dict[str, Action] = {"level": _level, "mute": _level, "unmute": _level, "unread": _unread}
 
 
 async def _rename(seat: Seat, form: dict[str, str]) -> None:

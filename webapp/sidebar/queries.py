@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from webapp.accounts.viewer import Avatar
 from webapp.conversations.faces import RoomFace
 from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, of_stored
+from webapp.conversations.levels import ALL, level_of
 from webapp.conversations.models import REMOVED
 from webapp.conversations.seats import Kind
 from webapp.core.i18n import Text
@@ -38,7 +39,8 @@ MAX_REMOVED = 10_000
 # viewer. Who is online, friends see.
 _ENTRIES = f"""
 SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
-    membership.muted, membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.face,
+    {level_of("membership")} AS level, membership.is_request, room.id AS room_id,
+    room.key, room.kind, room.name, room.face,
     room.low, room.high,
     room.last_number, room.last_at, room.last_author, room.is_last_removed, room.removed_count,
     author.display_name AS author_name,
@@ -64,13 +66,13 @@ WHERE {{whose}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
 # holds removed messages alone: mostly nothing was removed, or so much is unread that the badge is the same.
 _COUNTED = f"""
 SELECT entry.*, CASE
-    WHEN entry.muted OR entry.removed_count = 0 OR entry.read_number >= entry.last_number
+    WHEN entry.level <> '{ALL}' OR entry.removed_count = 0 OR entry.read_number >= entry.last_number
         OR entry.last_number - entry.read_number - entry.removed_count >= {MAX_UNREAD} THEN 0
     ELSE (SELECT COUNT(*) FROM (SELECT 1 FROM message WHERE message.room_id = entry.room_id
         AND message.number > entry.read_number AND message.removed_at IS NOT NULL LIMIT {MAX_REMOVED}) AS removed)
     END AS removed_unread FROM (
 """
-_IS_BEHIND = "NOT membership.muted AND membership.read_number < room.last_number"
+_IS_BEHIND = f"{level_of('membership')} = '{ALL}' AND membership.read_number < room.last_number"
 # The latest of each of these people's, from one place to another.
 _LISTED = (
     _COUNTED
@@ -156,7 +158,7 @@ class EntryRow(NamedTuple):
     is_friend: bool
     is_online: bool
     is_request: bool
-    muted: bool
+    level: str
     last_number: int
     unread: int
     # Whether its author can be shown that the newest message has come to the viewer.
@@ -196,7 +198,7 @@ class EntryRow(NamedTuple):
         """All that it is rendered from but whether a friend is online, which has frames of its own."""
         looks = (self.avatar, self.is_friend) if self.kind.is_between_two else (self.author, self.face)
         last = self.last_number, self.line, self.is_mine
-        return self.room_id, self.name, *last, self.unread, self.muted, self.is_request, looks
+        return self.room_id, self.name, *last, self.unread, self.level, self.is_request, looks
 
     @property
     def render_key(self) -> tuple[object, ...]:
@@ -210,7 +212,7 @@ def _entry(row: sql.Row) -> EntryRow:
         name = NOTES if row["low"] == row["high"] else row["other_name"] or DELETED_ACCOUNT
         avatar = Avatar.of(row["other_name"] or "", row["other_code"] or "", row["other_picture"])
     unread = min(MAX_UNREAD, max(0, row["last_number"] - row["read_number"] - row["removed_unread"]))
-    is_read = row["muted"] or tracker().has_open_stream(row["user_id"], row["room_id"])
+    is_read = row["level"] != ALL or tracker().has_open_stream(row["user_id"], row["room_id"])
     is_mine, line = row["last_author"] == row["user_id"], row["last_line"]
     can_be_delivered = kind.is_between_two and not row["is_request"] and not is_mine
     return EntryRow(
@@ -218,7 +220,7 @@ def _entry(row: sql.Row) -> EntryRow:
         is_friend=bool(row["is_friend"]),
         is_online=bool(row["is_online"]),
         is_request=bool(row["is_request"]),
-        muted=bool(row["muted"]),
+        level=row["level"],
         last_number=row["last_number"],
         unread=0 if is_read else unread,
         is_undelivered=can_be_delivered and row["delivered_number"] < row["last_number"],
@@ -291,7 +293,7 @@ def digest(entries: Iterable[EntryRow], here: int | None) -> str:
             one.line,
             "" if one.kind.is_between_two else one.name,
             one.face,
-            one.muted,
+            one.level,
             one.room_id == here or one.unread,
             one.is_request,
             one.is_online,
@@ -312,7 +314,7 @@ async def list_entries(user_id: int, page: int = 1) -> Listing:
     query = _SIDEBAR.format(users=sql.placeholders([user_id]))
     rows = await sql.fetch_inline(query, user_id, user_id, start, start + PAGE_SIZE + 1)
     listed = [row for row in rows if row["membership_id"] is not None]
-    behind = [row for row in listed[:PAGE_SIZE] if not row["muted"] and row["read_number"] < row["last_number"]]
+    behind = [row for row in listed[:PAGE_SIZE] if row["level"] == ALL and row["read_number"] < row["last_number"]]
     other_unread = listed[0]["behind"] - len(behind) if listed else 0
     return Listing([_entry(row) for row in listed], _waiting(rows[0]) if rows else Waiting(0, None), other_unread)
 

@@ -190,7 +190,7 @@ def on_room_deleted(room: int) -> None:
 
 
 def on_membership_changed(user: int, room: int) -> None:
-    """The person has joined, read, muted or left the room."""
+    """The person has joined, read or left the room, or chosen a level."""
     hub().mark_item(f"user:{user}", f"room:{room}")
 
 

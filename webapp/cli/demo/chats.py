@@ -10,6 +10,7 @@ from webapp.cli.demo.logs import write_log
 from webapp.cli.demo.rows import Row, write_rows
 from webapp.cli.demo.talks import Talk, say
 from webapp.conversations.kinds import DIRECT, PUBLIC
+from webapp.conversations.levels import MENTIONS
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import MEMBER, RANDOM_KEY_PREFIX
 from webapp.db import transaction
@@ -32,7 +33,7 @@ async def write_company(chance: random.Random, people: list[int]) -> None:
         await _write_chat(chance, list(pair), chance.choice(CHAT_MESSAGES), {})
     await _write_request(me, others[8])
     await _write_lines(await _create_chat([me], datetime.now(UTC) - timedelta(days=3)), me, words.NOTES)
-    await _mute_room(me)
+    await _choose_level(me)
 
 
 async def _write_friendships(me: int, others: list[int]) -> None:
@@ -91,7 +92,8 @@ async def _write_lines(room: Room, author: int, lines: tuple[str, ...]) -> None:
     await own.update(read_number=len(lines), delivered_number=len(lines))
 
 
-async def _mute_room(me: int) -> None:
+async def _choose_level(me: int) -> None:
+    """One room of theirs counts mentions alone."""
     rooms = Membership.filter(user_id=me, room__kind=PUBLIC.stored).order_by("room_id").offset(MUTED_PLACE)
-    if muted := await rooms.first():
-        await Membership.filter(id=muted.id).update(muted=True)
+    if chosen := await rooms.first():
+        await Membership.set_level(chosen.id, MENTIONS)
