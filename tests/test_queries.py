@@ -50,6 +50,8 @@ MOST = {
     "a search by code": 5,
     "somebody's profile": 7,  # also whether they are online, and the chat that may be muted there
     "my friends": 7,
+    "the inbox": 4,  # one of them for who asks, one the sidebar
+    "the inbox far back": 4,
     "the directory": 6,  # three of them for who asks, the sidebar and the requests
     "a page of the directory": 5,
     "dots of the directory": 2,
@@ -224,6 +226,39 @@ async def tie(people: list[int]) -> None:
     await transaction.transact(write_rows, "veiled_block", "blocker_id, blocked_id, created_at, everywhere", veiled)
 
 
+QUIET_ROOMS = 200
+
+
+async def call(called: int, other: int) -> None:
+    """
+    Half of the messages of the first room call one person, who is in many others; every hundredth calls everyone.
+
+    The other person has reacted to as many of theirs.
+    """
+    from webapp.cli.demo.rows import write_rows
+    from webapp.conversations.models import Membership
+    from webapp.db import sql, transaction
+
+    now = datetime.now(UTC) - timedelta(days=30)
+    quiet: list[Any] = [(f"quiet-{n}", "public", f"Quiet {n}", "", 0, 0, now, 1, now) for n in range(QUIET_ROOMS)]
+    columns = "key, kind, name, topic, version, last_number, last_at, member_count, created_at"
+    await transaction.transact(write_rows, "room", columns, quiet)
+    await Membership.get_or_create(room_id=1, user_id=called)
+    added = (
+        "INSERT INTO membership (room_id, user_id, role, read_number, delivered_number, muted, joined_at) "
+        "SELECT id, {called}, 'member', 0, 0, FALSE, created_at FROM room WHERE key LIKE 'quiet-%'",
+        "INSERT INTO mention (user_id, room_id, message_id, number, kind) SELECT {called}, room_id, id, number, "
+        "CASE WHEN number % 4 = 0 THEN 'reply' ELSE 'mention' END FROM message WHERE room_id = 1 AND number % 2 = 0 "
+        "ORDER BY id",
+        "INSERT INTO mention (user_id, room_id, message_id, number, kind) "
+        "SELECT NULL, room_id, id, number, 'everyone' FROM message WHERE room_id = 1 AND number % 100 = 0 ORDER BY id",
+        "INSERT INTO reaction (message_id, user_id, to_user_id, kind, created_at) "
+        "SELECT id, {other}, {called}, '🦜', created_at FROM message WHERE room_id = 1 AND number % 2 = 1 ORDER BY id",
+    )
+    for statement in added:
+        await sql.execute(statement.format(called=called, other=other) + " RETURNING id")
+
+
 async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     """Everything in MOST, once, and what was asked for it."""
     from tortoise.expressions import F
@@ -235,7 +270,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.db import sql
     from webapp.live import Reader, hub
     from webapp.messages import changes, posting, reactions
-    from webapp.messages.models import Message
+    from webapp.messages.models import Mention, Message
     from webapp.messages.queries import list_after
     from webapp.people.directory import CHANNEL, directory
     from webapp.presence.models import Visit
@@ -303,6 +338,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     many_seats = [await access.by_key(await User.get(id=user), room.key) for user in here[:16]]
     for one in many_seats:
         await reactions.react(one, middle, "🎉", is_on=True)
+    calls = await Mention.all().count()
     # Of as many members in a large installation as in a small one.
     few = await Room.get(id=(await opening.open_room(first, "Few", "")).room.id)
     await Membership.bulk_create([Membership(room_id=few.id, user_id=user) for user in here if user != first.id])
@@ -339,6 +375,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a search by code": lambda: get(f"/people?q={last.code}"),
         "somebody's profile": lambda: get(last.path),
         "my friends": lambda: get("/friends"),
+        "the inbox": lambda: get("/inbox"),
+        "the inbox far back": lambda: get(f"/inbox?before={calls // 2}.{calls // 2}.{10**17}"),
         "the directory": lambda: get("/people"),
         "a page of the directory": lambda: get(f"/people?after=m.{last.code}"),
         "dots of the directory": dots,
@@ -393,6 +431,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.accounts.models import User
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
+    from webapp.inbox import queries as inbox
     from webapp.messages import queries as messages
     from webapp.messages.models import Message
     from webapp.people import queries as people
@@ -481,6 +520,8 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (relationships.find_person, user, other.code),
         (relationships.without_blocked, user, [other]),
         (sidebar.list_entries, user.id),
+        (sidebar.unread_chats, user.id, datetime.now(UTC), 31),
+        (inbox.lines, user.id, (*inbox.CALLS, inbox.REACTION, inbox.FRIEND), 10**9, 10**9, datetime.now(UTC), 31),
         (sidebar.waiting_counts, [user.id, other.id]),
         (sidebar.list_entries_by_user, [user.id, other.id]),
         (sidebar.entries_for, [(user.id, 1), (other.id, 1)]),

@@ -36,6 +36,7 @@ from webapp.http.application import Application
 from webapp.http.limits import Limiter, limiter
 from webapp.http.routes import Entrances
 from webapp.http.urls import name_addresses
+from webapp.inbox import views as inbox
 from webapp.live import Hub, Providers, hub, sse, wire
 from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
@@ -130,6 +131,7 @@ routes = [
     action("/settings/privacy/online", people.answer_presence_offer, "presence_offer"),
     #
     page("/lobby", home.lobby, "lobby"),
+    page("/inbox", inbox.inbox, "inbox"),
     page("/shortcuts", home.shortcuts, "shortcuts"),
     frame("/sidebar", sidebar.sidebar, "sidebar"),
     frame("/sidebar/unread", sidebar.unread_count, "unread_count"),

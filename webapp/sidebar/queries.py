@@ -96,6 +96,18 @@ _AT = (
     )
     + ") AS entry"
 )
+# Those of a person in which something is unread.
+_UNREAD = (
+    _COUNTED
+    + _ENTRIES.format(
+        membership="membership",
+        place="",
+        whose="membership.user_id = ? AND membership.read_number < room.last_number AND room.last_at < ?"
+        f" AND ({level_of('membership')} = '{ALL}' OR membership.is_request){{only}}",
+    )
+    + ") AS entry ORDER BY last_at DESC, room_id DESC LIMIT ?"
+)
+_UNREAD_CHATS = _UNREAD.format(only=" AND room.low IS NOT NULL")
 
 
 # What waits for an answer of each of these people: who wants to be friends with them and, for administrators, reports.
@@ -319,6 +331,12 @@ async def list_entries(user_id: int, page: int = 1) -> Listing:
     return Listing([_entry(row) for row in listed], _waiting(rows[0]) if rows else Waiting(0, None), other_unread)
 
 
+async def unread_chats(user_id: int, before: datetime, limit: int) -> list[EntryRow]:
+    """Return the chats of a person in which something is unread that was last written in before that time."""
+    entries = await _fetch(_UNREAD_CHATS, user_id, sql.to_db(before), limit)
+    return [entry for entry in entries if entry.unread or entry.is_request]
+
+
 async def waiting_counts(users: Collection[int]) -> dict[int, Waiting]:
     """Return what waits for each of these people, in one query."""
     rows = await sql.fetch_inline(_WAITING.format(users=sql.placeholders(users)), *users)
@@ -363,5 +381,5 @@ async def _listed(users: Collection[int], first: int, last: int) -> list[EntryRo
     return await _fetch(query, *users, first, last)
 
 
-async def _fetch(query: str, *values: int) -> list[EntryRow]:
+async def _fetch(query: str, *values: object) -> list[EntryRow]:
     return [_entry(row) for row in await sql.fetch_inline(query, *values)]

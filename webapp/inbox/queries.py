@@ -1,0 +1,156 @@
+"""The lines of an inbox: each source is walked newest first through its index, so that what is older costs nothing."""
+
+from collections.abc import Collection
+from datetime import datetime
+from functools import cache
+from typing import NamedTuple
+
+from webapp.accounts.viewer import Avatar
+from webapp.conversations.kinds import DELETED_ACCOUNT, of_stored
+from webapp.conversations.levels import ALL, NOTHING, level_of
+from webapp.conversations.seats import KICKED
+from webapp.core.i18n import Text
+from webapp.db import sql
+from webapp.http.urls import path_for
+from webapp.messages.markdown import first_line
+
+# Beyond every id, and every microsecond since 1970.
+LAST = 10**17
+TEXT_LENGTH = 240
+# How many of the newest reactions are folded together, and calls of everyone are shown of one room.
+MAX_FOLDED, MAX_EVERYONE = 500, 20
+# What a line is about: words of a message, a reaction to one of the viewer's, or a person who wants to be friends.
+NAMED, ANSWERED, EVERYONE, REACTION, FRIEND = "mention", "reply", "everyone", "reaction", "friend"
+CALLS = NAMED, ANSWERED, EVERYONE
+
+
+class Line(NamedTuple):
+    """One line of an inbox. `id` is its place in its source: what is older has a smaller one."""
+
+    what: str
+    id: int
+    at: datetime
+    is_new: bool
+    # Empty where the account was deleted.
+    code: str
+    name: Text
+    avatar: Avatar
+    # The message that it leads to; empty for a person who wants to be friends.
+    path: str
+    room: Text
+    text: str
+    # Of reactions: which one, how many others reacted so, and the smallest id of those that are folded.
+    reaction: str = ""
+    others: int = 0
+    oldest: int = 0
+
+
+_LEVEL = level_of("membership")
+_MINE = f"membership.user_id = ? AND membership.role <> '{KICKED}'"
+_NOT_BLOCKED = "COALESCE({user}, 0) NOT IN (SELECT blocked_id FROM block WHERE blocker_id = ?)"
+_SAID = """room.id AS room_id, room.key, room.kind, room.name AS room_name, message.number,
+    person.code, person.display_name, person.picture, message.html"""
+# What is unread in a chat of two is that chat's own line.
+_CALL = f"""
+SELECT {{what}} AS what, mention.id, message.created_at AS at,
+    CASE WHEN mention.number > membership.read_number THEN 1 ELSE 0 END AS is_new,
+    {_SAID}, '' AS reaction, 0 AS total, 0 AS oldest
+FROM {{rows}}
+JOIN room ON room.id = membership.room_id AND room.closed_at IS NULL
+JOIN message ON message.id = mention.message_id AND message.removed_at IS NULL
+LEFT JOIN "user" AS person ON person.id = message.author_id
+WHERE {{whose}} AND {_MINE} AND {_LEVEL} <> '{NOTHING}' AND mention.id < ?
+    AND NOT (room.low IS NOT NULL AND {_LEVEL} = '{ALL}' AND mention.number > membership.read_number)
+    AND {_NOT_BLOCKED.format(user="message.author_id")}
+ORDER BY mention.id DESC LIMIT ?
+"""
+_TO_ME = _CALL.format(
+    what="mention.kind",
+    rows="mention JOIN membership ON membership.room_id = mention.room_id",
+    whose="mention.user_id = ? AND mention.kind IN ({kinds})",
+)
+# Everyone is called by one row of the room. It has few of them: the latest are looked up in each room of the viewer's.
+_TO_EVERYONE = _CALL.format(
+    what=f"'{EVERYONE}'",
+    rows=f"""membership JOIN mention ON mention.user_id IS NULL AND mention.room_id = membership.room_id
+    AND mention.number > COALESCE((SELECT earlier.number FROM mention AS earlier WHERE earlier.user_id IS NULL
+        AND earlier.room_id = membership.room_id ORDER BY earlier.number DESC LIMIT 1 OFFSET {MAX_EVERYONE}), 0)""",
+    whose="COALESCE(message.author_id, 0) <> ?",
+)
+# Folded by message and kind. What was folded on a page before, with a newer one of its kind, is not shown again.
+_REACTED = f"""
+SELECT '{REACTION}' AS what, folded.id, newest.created_at AS at, 0 AS is_new,
+    {_SAID}, folded.kind AS reaction, folded.total, folded.oldest
+FROM (
+    SELECT message_id, kind, MAX(id) AS id, MIN(id) AS oldest, COUNT(*) AS total FROM (
+        SELECT reaction.id, reaction.message_id, reaction.kind FROM reaction
+        JOIN message ON message.id = reaction.message_id AND message.removed_at IS NULL
+        JOIN membership ON membership.room_id = message.room_id
+        WHERE reaction.to_user_id = ? AND {_MINE} AND {_LEVEL} = '{ALL}' AND reaction.id < ?
+            AND {_NOT_BLOCKED.format(user="reaction.user_id")}
+        ORDER BY reaction.id DESC LIMIT {MAX_FOLDED}
+    ) AS latest GROUP BY message_id, kind
+) AS folded
+JOIN reaction AS newest ON newest.id = folded.id
+JOIN message ON message.id = folded.message_id
+JOIN room ON room.id = message.room_id AND room.closed_at IS NULL
+JOIN "user" AS person ON person.id = newest.user_id
+WHERE NOT EXISTS (SELECT 1 FROM reaction AS later WHERE later.message_id = folded.message_id
+    AND later.kind = folded.kind AND later.id >= ? AND {_NOT_BLOCKED.format(user="later.user_id")})
+ORDER BY folded.id DESC LIMIT ?
+"""
+# Both sides of a pair by an index of their own.
+_PAIRS = " UNION ALL ".join(
+    f"SELECT {theirs}_id AS user_id, asked_at FROM friendship WHERE {mine}_id = ? AND asked_by <> {mine}_id "
+    "AND accepted_at IS NULL AND declined_at IS NULL AND NOT withdrawn"
+    for mine, theirs in (("low", "high"), ("high", "low"))
+)
+_ASKED = f"""
+SELECT '{FRIEND}' AS what, 0 AS id, pair.asked_at AS at, 1 AS is_new,
+    0 AS room_id, '' AS key, '' AS kind, '' AS room_name, 0 AS number,
+    person.code, person.display_name, person.picture, '' AS html, '' AS reaction, 0 AS total, 0 AS oldest
+FROM ({_PAIRS}) AS pair JOIN "user" AS person ON person.id = pair.user_id
+WHERE pair.asked_at < ? ORDER BY pair.asked_at DESC LIMIT ?
+"""
+
+
+@cache  # one text for each choice, so that the statement is found without comparing kilobytes
+def _union(kinds: tuple[str, ...]) -> str:
+    calls = ", ".join(f"'{kind}'" for kind in kinds if kind in CALLS)
+    parts = [_TO_ME.format(kinds=calls)] if calls else []
+    for kind, part in ((EVERYONE, _TO_EVERYONE), (REACTION, _REACTED), (FRIEND, _ASKED)):
+        parts += [part] if kind in kinds else []
+    return " UNION ALL ".join(f"SELECT * FROM ({part}) AS part_{place}" for place, part in enumerate(parts))
+
+
+async def lines(
+    user_id: int, kinds: Collection[str], calls: int, reactions: int, before: datetime, limit: int
+) -> list[Line]:
+    """
+    Return lines of these kinds, up to so many of each source, each source's in its order.
+
+    What calls the viewer has smaller ids than `calls`, reactions than `reactions`; people asked before that time.
+    """
+    me, values = user_id, list[object]()
+    if any(kind in CALLS for kind in kinds):
+        values += [me, me, calls, me, limit] * (2 if EVERYONE in kinds else 1)
+    if REACTION in kinds:
+        values += [me, me, reactions, me, reactions, me, limit]
+    if FRIEND in kinds:
+        values += [me, me, sql.to_db(before), limit]
+    return [_line(row) for row in await sql.fetch_inline(_union(tuple(kinds)), *values)]
+
+
+def _line(row: sql.Row) -> Line:
+    code, name, path, room = row["code"] or "", row["display_name"] or DELETED_ACCOUNT, "", ""
+    if row["what"] == FRIEND:
+        path = path_for("person", code=code)
+    else:
+        kind = of_stored(row["kind"])
+        path = f"{kind.path(row['room_id'], row['key'])}/messages/{row['number']}"
+        room = "" if kind.is_between_two else row["room_name"]
+    return Line(
+        row["what"], row["id"], sql.from_db(row["at"]), bool(row["is_new"]), code, name,
+        Avatar.of(str(name), code, row["picture"]), path, room, first_line(row["html"], TEXT_LENGTH),
+        row["reaction"], max(0, row["total"] - 1), row["oldest"],
+    )  # fmt: skip
