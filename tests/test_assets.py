@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
         "js/log.js": "// why\n  chat('// stays');\n",
         "css/accounts.css": ".account { color: red }",
         "css/base.css": "body { margin: 0 }",
-        "css/tokens.css": ":root { --ink: black }",
+        "css/tokens.css": ":root { --ink: rgb(9 9 9) }",
         "css/room/message.css": ".message { display: grid }",
         "css/card/card.css": ".card { padding: 1rem }",
         "css/only/nojs.css": ".script { display: none }",
@@ -292,7 +292,7 @@ def test_the_stylesheet_has_tokens_first_then_the_base_then_the_rest(
     client: TestClient, folder: Path, serve: Serve
 ) -> None:
     serve(folder)
-    assert body(client, "app.css") == ":root{--ink:black}body{margin:0}.account{color:red}"
+    assert body(client, "app.css") == ":root{--ink:rgb(9 9 9)}body{margin:0}.account{color:red}"
 
 
 def test_what_only_rooms_or_only_other_pages_need_is_a_bundle_of_its_own(
@@ -432,12 +432,26 @@ def test_the_vendored_scripts_say_what_they_are_and_ask_for_no_source_map() -> N
     assert "Zero-Clause BSD" in (vendor / "LICENSE").read_text()
 
 
-def test_a_name_that_only_stands_for_another_is_not_served() -> None:
+def test_a_name_that_only_stands_for_another_or_for_something_shorter_is_not_served() -> None:
+    root = "--paper:#fff;--soft:#eee;--surface:var(--paper);--text:var(--ink);--well:var(--soft);--ink:#000"
     sheets = {
-        "app.css": ":root{--paper:#fff;--soft:#eee;--surface:var(--paper);--text:var(--ink);--well:var(--soft)}",
-        "room.css": ".log{background:var(--surface,red);color:var(--text)}.message{--soft:var(--well);--surfaces:1}",
+        "app.css": f":root{{{root}}}@media(pointer:coarse){{:root{{--ink:#fff;--paper:#000}}}}:root{{--gap:1rem}}",
+        "room.css": ".log{background:var(--surface,red);color:var(--text);gap:var(--gap)calc(var(--gap)/2)}"
+        ".message{--soft:var(--well);--surfaces:1}",
+        "card.css": ".card{--gap-more:var(--gap)}",
     }
     assert aliases.resolve(sheets, ".own{color:var(--text)}") == {
-        "app.css": ":root{--paper:#fff;--soft:#eee;--text:var(--ink);--well:var(--soft)}",
-        "room.css": ".log{background:var(--paper,red);color:var(--text)}.message{--soft:var(--well);--surfaces:1}",
+        "app.css": ":root{--paper:#fff;--soft:#eee;--text:var(--ink);--well:var(--soft);--ink:#000}"
+        "@media(pointer:coarse){:root{--ink:#fff;--paper:#000}}:root{}",
+        "room.css": ".log{background:var(--paper,red);color:var(--ink);gap:1rem calc(1rem/2)}"
+        ".message{--soft:var(--well);--surfaces:1}",
+        "card.css": ".card{--gap-more:1rem}",
     }
+
+
+def test_a_style_that_varies_or_has_a_substitute_is_read_by_its_name() -> None:
+    sheets = {
+        "app.css": ":root{--size:1rem;--hue:6;--press:2rem}@media(pointer:coarse){:root{--press:3rem}}",
+        "room.css": ".face{--size:2rem;inline-size:var(--size);color:hsl(var(--hue,190) 0 0);block-size:var(--press)}",
+    }
+    assert aliases.resolve(sheets, "") == sheets

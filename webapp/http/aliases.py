@@ -1,8 +1,9 @@
 """
-Styles without names that only stand for other names.
+Styles without names that only stand for another name, or for something shorter.
 
 tokens.css names raw values, and then what they mean, which is what components read. A page needs one of the two: where
-`--surface` is `var(--paper)` and nothing else, `var(--paper)` is served in place of `var(--surface)`.
+`--surface` is `var(--paper)` and nothing else, `var(--paper)` is served in place of `var(--surface)`, and `.5rem` in
+place of `var(--space-2)`.
 """
 
 import re
@@ -15,24 +16,29 @@ _READ = re.compile(r"var\(--([\w-]+)")
 
 
 def resolve(sheets: Mapping[str, str], others: str) -> dict[str, str]:
-    """Return the minified sheets without aliases, except those that `others`, which is served as it is, reads too."""
-    resolved = dict(sheets)
-    for alias, name in list(_aliases(sheets.values(), others)):
+    """Return the minified sheets without such names; what `others`, which is served as it is, reads stays defined."""
+    resolved, read = dict(sheets), set(_READ.findall(others))
+    for name, value in list(_replaceable(sheets.values(), others)):
         for sheet, text in resolved.items():
-            text = re.sub(rf"(?<![\w-])--{alias}:var\(--{name}\);?", "", text)
-            resolved[sheet] = re.sub(rf"var\(--{alias}(?=[,)])", f"var(--{name}", text)
+            if name not in read:
+                text = re.sub(rf"(?<![\w(-])--{name}:[^;}}]*;?", "", text)
+            # A parenthesis ends what it closes; of all else the minifier has taken no space away.
+            text = re.sub(rf"var\(--{name}\)(?=[\w.#%+-])", value + " ", text).replace(f"var(--{name})", value)
+            resolved[sheet] = text.replace(f"var(--{name},", f"{value[:-1]},")  # of names alone: see below
     return resolved
 
 
-def _aliases(sheets: Collection[str], others: str) -> Iterator[tuple[str, str]]:
-    """Yield each name defined once, for the whole page, as another one that no component redefines."""
+def _replaceable(sheets: Collection[str], others: str) -> Iterator[tuple[str, str]]:
+    """Yield each name that is defined once, for the whole page, with what is served in its place."""
     rules = [rule for sheet in sheets for rule in _RULE.findall(sheet)]
     defined = Counter(name for _, body in rules for name, _ in _DEFINED.findall(body))
     parts = [body for selector, body in rules if ":root" not in selector]
     local = {name for body in (*parts, others) for name, _ in _DEFINED.findall(body)}
-    read = set(_READ.findall(others))
+    optional = {name for sheet in sheets for name in re.findall(r"var\(--([\w-]+),", sheet)}
     for body in (body for selector, body in rules if selector == ":root"):
-        for alias, value in _DEFINED.findall(body):
-            name = re.fullmatch(r"var\(--([\w-]+)\)", value)
-            if name and defined[alias] == 1 and alias not in read and name[1] not in local:
-                yield alias, name[1]
+        for name, value in _DEFINED.findall(body):
+            other = re.fullmatch(r"var\(--([\w-]+)\)", value)
+            is_short = len(value) < len(f"var(--{name})") and name not in optional
+            # Another name is read where this one would be: no component may redefine either.
+            if defined[name] == 1 and name not in local and (other[1] not in local if other else is_short):
+                yield name, value
