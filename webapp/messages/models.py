@@ -131,8 +131,8 @@ class Message(Model):
                 line = first_line(str(values["html"]), LINE_LENGTH)
                 await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)
             if is_removal:
-                await Reaction.filter(message_id=self.id).delete()
-                await Mention.filter(message_id=self.id).delete()
+                for table in (Reaction, Mention, Saved, Pin):
+                    await table.filter(message_id=self.id).delete()
             return version
 
         return await transaction.transact(write)
@@ -208,3 +208,31 @@ class Mention(Model):
         table_description = "Whom a message calls: who is named, whose message it answers, or everyone."
         unique_together = (("user", "room", "number"),)
         indexes = (("user_id", "id"), ("room_id", "number"))
+
+
+class Saved(Model):
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("parley.User", "saved")
+    message: fields.ForeignKeyRelation[Message] = fields.ForeignKeyField("parley.Message", "saved", db_index=True)
+    saved_at = fields.DatetimeField()
+
+    class Meta:
+        table = "saved"
+        unique_together = (("user", "message"),)
+        indexes = (("user_id", "id"),)
+
+
+class Pin(Model):
+    id = fields.BigIntField(primary_key=True)
+    room: fields.ForeignKeyRelation[Room] = fields.ForeignKeyField("parley.Room", "pins")
+    message: fields.ForeignKeyRelation[Message] = fields.ForeignKeyField("parley.Message", "pins", db_index=True)
+    number = fields.BigIntField()
+    pinned_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "parley.User", "pins", null=True, on_delete=fields.SET_NULL, db_index=True
+    )
+    pinned_at = fields.DatetimeField()
+
+    class Meta:
+        table = "pin"
+        unique_together = (("room", "message"),)
+        indexes = (("room_id", "id"),)
