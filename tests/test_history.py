@@ -186,7 +186,7 @@ async def test_the_addresses_in_a_tray_lead_to_what_is_done_about_the_message(
     message = f"{room.path}/messages/2"
     page = Page(await alice.get(room.path))
     links = [link.attributes["href"] for link in page.all(f"#message-{room.id}-2 .tray a")]
-    assert links == ["?reply=2", "?react=2", "?link=2", "?edit=2", "?remove=2", "?report=2", "?unread=2"]
+    assert links == ["?reply=2", "?react=2", "?link=2", "?edit=2", "?remove=2", "?report=2", "?more=2"]
     # The first is the room with the composer that answers it (test_replies.py), all others lead on.
     places = [(await alice.get(f"{room.path}{link}")).headers["Location"] for link in links[1:]]
     report = "/report?about=message%3Atea-cake%3A2"
@@ -196,7 +196,7 @@ async def test_the_addresses_in_a_tray_lead_to_what_is_done_about_the_message(
         f"{message}/edit#edit",
         f"{message}/edit#remove",
         report,
-        f"{message}/edit#unread",
+        f"{message}/edit#more",
     ]
     for reader, place in ((alice, places[2]), (bob, places[4])):
         assert (await reader.get(place.partition("#")[0])).status_code == 200

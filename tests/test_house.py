@@ -160,7 +160,7 @@ INLINE_READERS = {"conversations.kinds", "conversations.stream_access", "ops.hea
 
 def test_only_queries_that_are_explained_are_read_in_the_event_loop() -> None:
     reading = {name for name, path in KNOWN.items() if uses(path, "sql.fetch_inline")}
-    assert {name for name in reading if not name.endswith(".queries")} == INLINE_READERS
+    assert {name for name in reading if not name.endswith("queries")} == INLINE_READERS
 
 
 def test_only_live_and_the_map_know_the_broadcaster() -> None:

@@ -35,6 +35,8 @@ MOST = {
     "a reaction": 10,
     "reactions taken back by sixteen at once": 12,
     "the page of reactions": 6,
+    "a message that is saved": 4,
+    "the saved messages": 7,
     "a post by script": 7,  # which is answered with the message
     "a post in a chat": 7,
     "an answer": 6,
@@ -87,6 +89,7 @@ GROWING = (
     "veiled_block",
     "reaction",
     "mention",
+    "saved",
 )
 # What may be read whole: the list of rooms, a batch of rows that is given with the query, what a subquery found.
 SMALL = {"room", "process", "CONSTANT", "came", "went", "asked", "pair"}
@@ -203,6 +206,9 @@ async def fill(users: int, messages: int) -> None:
         )
         for user, kind, often in ((people[0], "mention", 10), (people[1], "reply", 10), ("NULL", "everyone", 100)):
             await sql.execute(f"{called.format(user)} message WHERE number % {often} = 1 RETURNING id", kind)
+        saved = "INSERT INTO saved (user_id, message_id, saved_at) SELECT ?, id, created_at FROM message"
+        for user in people[:2]:
+            await sql.execute(f"{saved} WHERE number % 5 = 2 RETURNING id", user)
         if not engine.settings.ON_SQLITE:
             # The server would do so once more in the middle, and plan differently after it.
             still = "".join(f'ALTER TABLE "{table}" SET (autovacuum_enabled = false);' for table in GROWING)
@@ -318,6 +324,10 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     async def take_back_many() -> None:
         await asyncio.gather(*(reactions.react(one, middle, "🎉", is_on=False) for one in many_seats))
 
+    async def save() -> None:
+        answer = await client.post(f"{room.path}/messages/{middle}/save")
+        assert answer.status_code == 303, answer.text
+
     async def dots() -> None:
         directory().on_presence(",".join(str(user) for user in here))
         await directory().send_changes()
@@ -357,6 +367,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a resume": lambda: changes.log(room.id, [room.version - 10, room.version - 3]),
         "a resume that gets the last page": lambda: changes.log(room.id, [None]),
         "a post": lambda: post(room),
+        "a message that is saved": save,
+        "the saved messages": lambda: get("/saved"),
         "a post by script": post_by_script,
         "a post in a chat": lambda: post(chat),
         "an answer": lambda: post(room, reply_to="7"),
@@ -417,7 +429,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
 def query_functions() -> set[str]:
     """The functions of all modules that are called queries, as "accounts.queries.viewer_by_token"."""
     found = set()
-    for path in ROOT.joinpath("webapp").rglob("queries.py"):
+    for path in ROOT.joinpath("webapp").rglob("*queries.py"):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for function, value in vars(importlib.import_module(name)).items():
             if inspect.iscoroutinefunction(value) and value.__module__ == name and not function.startswith("_"):
@@ -433,6 +445,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.conversations.models import Room
     from webapp.inbox import queries as inbox
     from webapp.messages import queries as messages
+    from webapp.messages import saved_queries as saved
     from webapp.messages.models import Message
     from webapp.people import queries as people
     from webapp.presence import queries as presence
@@ -483,6 +496,8 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.list_replies, room, 7, 0),
         (messages.count_replies, room.id, 7),
         (messages.stored_before, room.id, [room.last_number // 2, 3], [(user.id, "a nonce"), (other.id, "another")]),
+        (saved.list_saved, user.id),
+        (saved.is_saved, user.id, message),
         (strangers.company_in, [room.id, chat.id]),
         (strangers.count_waiting,),
         (strangers.seconds_waiting_by_mask, [1, 2, 3]),

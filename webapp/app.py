@@ -45,6 +45,7 @@ from webapp.media import store
 from webapp.media import views as media
 from webapp.media.store import Store, picture_store
 from webapp.messages import changes, pacing, reaction_views, receipts, rendering, typing
+from webapp.messages import saved_views as saved
 from webapp.messages import views as messages
 from webapp.messages.page import layouts, room_page
 from webapp.messages.retention import delete_closed_rooms
@@ -145,6 +146,9 @@ routes = [
     form("/rooms/{key}/messages/{number:number}/edit", messages.edit, "edit_message"),
     form("/rooms/{key}/messages/{number:number}/reactions", reaction_views.show, "message_reactions"),
     action("/rooms/{key}/messages/{number:number}/remove", messages.remove, "remove_message"),
+    action("/rooms/{key}/messages/{number:number}/save", saved.save, "save_message"),
+    action("/rooms/{key}/messages/{number:number}/unsave", saved.unsave, "unsave_message"),
+    page("/saved", saved.show, "saved"),
     #
     page("/chat/{code}", chats.chat, "chat"),
     action("/chat/{code}/messages", chats.post_first, "chat_messages"),

@@ -18,7 +18,7 @@ def open_edit_page(person: BrowserPerson, words: str) -> Page:
 
 def press_and_close(tab: Page, name: str) -> None:
     """Press a button that leads back to the room, and close the tab once it has led there."""
-    tab.get_by_role("button", name=name).click()
+    tab.get_by_role("button", name=name, exact=True).click()
     tab.wait_for_url("**/rooms/*", wait_until="commit")
     # Chromium now and then does not close a page whose endless frame is just being opened.
     tab.goto("about:blank")

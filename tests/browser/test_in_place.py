@@ -224,14 +224,26 @@ def test_the_link_to_a_message_is_copied_and_that_is_said(meet: Meet) -> None:
     stays(alice)
 
 
-def test_a_room_is_marked_as_unread_from_a_message_and_stays_so(meet: Meet) -> None:
+def test_a_message_is_saved_and_a_room_is_marked_as_unread_from_it_and_stays_so(meet: Meet) -> None:
     alice, bob = meet("alice"), meet("bob")
     room = alice.make_room("Unread")
     bob.make_room("Unread")
     for number in (1, 2, 3):
         alice.send(f"{room}/messages", body=f"line {number}", nonce=str(number))
     begin(bob, room)
-    press(bob, message(bob, "line 2"), "unread")
+    for button, done in (
+        ("Save for later", "Saved. You find it under “You”."),
+        ("Remove from saved", "Not saved any more."),
+        ("Save for later", "Saved. You find it under “You”."),
+    ):
+        press(bob, message(bob, "line 2"), "more")
+        message(bob, "line 2").get_by_role("button", name=button).click()
+        bob.until(lambda done=done: said_aside(bob.page).inner_text() == done, done)
+    message(bob, "line 1").locator("summary").focus()
+    bob.page.keyboard.press("s")
+    bob.until(lambda: bob.context.request.get("/saved").text().count('class="listed"') == 2, "both in the list")
+    press(bob, message(bob, "line 2"), "more")
+    message(bob, "line 2").get_by_role("button", name="Mark as unread from here").click()
     bob.until(lambda: said_aside(bob.page).inner_text() == "Marked as unread.", "the word for it")
     alice.send(f"{room}/messages", body="line 4", nonce="4")
     bob.sees("line 4")

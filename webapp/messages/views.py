@@ -34,6 +34,7 @@ from webapp.messages.queries import (
     get_row,
     list_replies,
 )
+from webapp.messages.saved_queries import is_saved
 from webapp.sidebar import chat_typing
 from webapp.sidebar.layout import page_beside_or_fragment
 
@@ -44,7 +45,9 @@ ACTS = {
     "edit": "/edit#edit",
     "remove": "/edit#remove",
     "react": "/reactions",
+    # Of pages of the version before: drop it in 0.3.
     "unread": "/edit#unread",
+    "more": "/edit#more",
     "report": "",
 }
 
@@ -216,6 +219,7 @@ async def _edit(request: Request, seat: Seat, message: Message, status: int = 20
         "can_remove": is_own or seat.is_owner,
         "can_react": seat.kind.allows_reactions,
         "can_mark_unread": seat.membership is not None,
+        "is_saved": await is_saved(seat.viewer.id, message.id),
         "about": f"message:{seat.room.key}:{message.number}",
     }
     replies = await count_replies(seat.room.id, message.number)

@@ -7,7 +7,7 @@
     key == "p" ? item.querySelector("a.message__author") : item.querySelector(`.tray a[href^="?${ACTS[key]}="]`);
   // One of another person is not there to be pressed.
   const isThere = link => link && getComputedStyle(link).display != "none";
-  const ACTS = { r: "reply", "+": "react", e: "edit", c: "link", u: "unread", Delete: "remove" };
+  const ACTS = { r: "reply", "+": "react", e: "edit", c: "link", Delete: "remove" };
 
   // Each message has one stop, its tray: from there a key leads to who wrote it.
   const leaveOut = root => root.querySelectorAll("#log a.message__author").forEach(link => link.tabIndex = -1);
@@ -49,6 +49,7 @@
     else if (key == "?") showList();
     else if (item && /^Arrow(Up|Down)$/.test(key)) step(item, key == "ArrowUp");
     else if (item && isThere(linkFor(item, key))) linkFor(item, key).click();
+    else if (item && /^[su]$/.test(key)) item.dispatchEvent(new CustomEvent("act", { bubbles: true, detail: key }));
     else return;
     event.preventDefault();
   });

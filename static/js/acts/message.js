@@ -5,7 +5,7 @@
   // In a tray the links name the act (?edit=70); that of an older page leads to the page of all of them.
   const actOf = link => {
     if (link.matches(".message__more")) return isMine(link.closest("li")) ? "edit" : "report";
-    return (/^\?(link|edit|remove|report|unread)=/.exec(link.getAttribute("href")) || [])[1];
+    return (/^\?(link|edit|remove|report|unread|more)=/.exec(link.getAttribute("href")) || [])[1];
   };
   const me = () => find("#composer")?.dataset.me;
   const isMine = item => item.dataset.author == me();
@@ -94,11 +94,11 @@
     const body = new URLSearchParams(new FormData(form));
     if (submitter && submitter.name) body.set(submitter.name, submitter.value);
     setBusy(form, true);
-    const { ok, status, html } = await ask(form.action, body);
+    const { ok, status, html } = await ask(submitter?.getAttribute("formaction") || form.action, body);
     setBusy(form, false);
     if (ok) {
       close(form);
-      return replace(html);
+      return form.matches(".act--more") ? done(html, body.get("do")) : replace(html);
     }
     if (!forms.has(form)) return announce(problemIn(html));
     const next = parse(html).querySelector("form.act--edit"), item = itemOf(form);
@@ -120,13 +120,19 @@
     problem.textContent = status ? problemIn(html) : texts.failed;
   };
 
-  const markUnread = async item => {
-    const body = new URLSearchParams({ do: "unread", number: numberOf(item) });
-    const { ok, html } = await ask(roomPath() + "/settings", body);
-    announce(ok ? parse(html).textContent.trim() : problemIn(html));
+  const done = (html, act) => {
+    announce(parse(html).textContent.trim());
     // It would be read again at once: until the page is left nothing is reported (see log.js).
-    if (ok) tell("unread");
+    if (act == "unread") tell("unread");
   };
+  const press = async (href, fields) => {
+    const { ok, html } = await ask(href, new URLSearchParams(fields));
+    if (ok) done(html, fields.do);
+    else announce(problemIn(html));
+  };
+  const markUnread = item => press(roomPath() + "/settings", { do: "unread", number: numberOf(item) });
+  // By a key it takes no menu (see keys.js).
+  on("act", ({ target, detail }) => detail == "u" ? markUnread(target) : press(messagePath(target) + "/save", {}));
 
   const report = async (href, opener) => {
     const [answer] = await Promise.all([ask(href), styled]);
