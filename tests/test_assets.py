@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
         "css/room/message.css": ".message { display: grid }",
         "css/card/card.css": ".card { padding: 1rem }",
         "css/only/nojs.css": ".script { display: none }",
-        "icons.svg": "<svg></svg>",
+        "icons.svg": "<svg/>",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ def test_a_file_that_compression_would_make_larger_is_sent_as_it_is(
     serve(folder)
     answer = client.get(assets.url("icons.svg"), headers={"Accept-Encoding": "br, gzip"})
     assert "Content-Encoding" not in answer.headers
-    assert answer.text == "<svg></svg>"
+    assert answer.text == "<svg/>"
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip", "identity"])
@@ -303,6 +303,20 @@ def test_what_only_rooms_or_only_other_pages_need_is_a_bundle_of_its_own(
     assert body(client, "card.css") == ".card{padding:1rem}"
     assert "card" not in body(client, "app.css")
     assert "message" not in body(client, "app.css")
+
+
+def test_drawings_come_without_what_only_people_read_and_styles_name_them_by_what_is_served(
+    client: TestClient, folder: Path, serve: Serve
+) -> None:
+    root = '<svg xmlns="http://www.w3.org/2000/svg">'
+    (folder / "icons.svg").write_text(
+        f'{root}\n<!-- why -->\n<symbol id="up"><path d="M 4 4 L 4 8"/></symbol>\n</svg>\n'
+    )
+    (folder / "css/room/message.css").write_text(".message { mask: url(icons.svg) }")
+    serve(folder)
+    assert body(client, "icons.svg") == f'{root}<symbol id="up"><path d="M4 4V8"/></symbol></svg>'
+    name = assets.url("icons.svg").rpartition("/")[2]
+    assert body(client, "room.css") == f".message{{mask:url({name})}}"
 
 
 def test_a_stylesheet_for_one_kind_of_page_stands_alone(client: TestClient, folder: Path, serve: Serve) -> None:

@@ -155,7 +155,9 @@ def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
         for path in sorted(directory.rglob("*"))
         if path.suffix in TYPES and path not in bundled
     }
-    texts = {name: _text(bundle) for name, bundle in sheets.items()}
+    # Drawings first: styles name them by their content.
+    texts = {name: _text([path]) for name, path in files.items() if path.suffix == ".svg"}
+    texts |= {name: _text(bundle) for name, bundle in sheets.items()}
     texts |= {name: _text([path]) for name, path in files.items() if path.suffix == ".css"}
     texts["app.js"] = _function(directory / script for script in OWN_SCRIPTS)
     texts |= {name: _function(bundle) for name, bundle in pressed.items()}

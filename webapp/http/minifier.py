@@ -1,5 +1,5 @@
 """
-Script and styles without what only people read, and with short names inside functions: by tdewolff-minify.
+Script, styles and drawings without what only people read, and with short names inside functions: by tdewolff-minify.
 
 It runs in a process of its own, which is over in 40 ms. It is written in Go, whose runtime would stay in every worker:
 nine megabytes, five threads, and handlers for signals of its own.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-TYPES = {".css": "text/css", ".js": "application/javascript"}
+TYPES = {".css": "text/css", ".js": "application/javascript", ".svg": "image/svg+xml"}
 # Nothing younger is put in the place of what was written: Chrome 80, Firefox 74, Safari 13.1.
 SCRIPT_VERSION = 2020
 TIMEOUT_SECONDS = 60
@@ -22,7 +22,7 @@ class Unavailable(Exception):
 
 
 def minify(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the same texts, by names that end in .css or .js, smaller; raise Unavailable."""
+    """Return the same texts, by names that end in .css, .js or .svg, smaller; raise Unavailable."""
     # There are wheels for Linux on x86-64 and ARM-64 and for macOS on x86-64; pyproject.toml asks for it on these.
     if not find_spec("minify"):
         raise Unavailable("tdewolff-minify is not installed")
