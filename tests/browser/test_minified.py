@@ -11,12 +11,12 @@ from webapp.http import assets
 READ = """texts => {
     const element = document.body.appendChild(document.createElement("div")), kept = [];
     const read = (rules, around) => [...rules].forEach(rule => {
-        const name = around + (rule.selectorText || rule.conditionText || rule.cssText);
-        if (rule.style && rule.selectorText) {
+        const name = around + (rule.selectorText || rule.conditionText || rule.keyText || rule.name || rule.cssText);
+        if (rule.style && (rule.selectorText || rule.keyText)) {
             element.style.cssText = rule.style.cssText;
             kept.push(name + " " + [...element.computedStyleMap()].map(pair => pair.join(":")).join(";"));
         } else kept.push(name);
-        if (rule.cssRules && !(rule instanceof CSSKeyframesRule)) read(rule.cssRules, name + " ");
+        if (rule.cssRules) read(rule.cssRules, name + " ");
     });
     const sheets = texts.map(text => {
         const sheet = new CSSStyleSheet();
