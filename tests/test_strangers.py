@@ -591,7 +591,7 @@ async def test_when_both_press_it_they_are_friends_and_the_chat_stays(
     # Nothing is left of what was rendered for the two in their masks, a moment ago.
     message = page.partition('<ol id="log"')[2].partition("</ol>")[0]
     assert ">Alice</a>" in message
-    assert 'href="?edit=1"' in message
+    assert 'href="?all=1"' in message
     assert chat not in page
     assert await where(alice) == "/strangers"
 

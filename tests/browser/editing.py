@@ -11,7 +11,7 @@ def open_edit_page(person: BrowserPerson, words: str) -> Page:
     """Open the page that the message with these words links to, in a tab beside the room."""
     message = person.log.locator(".message", has=person.body(words))
     tab = person.context.new_page()
-    link = message.locator(".tray a[href^='?edit=']").get_attribute("href") or ""
+    link = message.locator(".tray a[href^='?all=']").get_attribute("href") or ""
     tab.goto(urljoin(person.log.evaluate("document.baseURI"), link))
     return tab
 

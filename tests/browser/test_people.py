@@ -63,7 +63,12 @@ def test_a_live_message_of_a_blocked_person_is_hidden_until_its_link_is_followed
     assert HIDDEN in note
 
     latest(ada).hover()
-    latest(ada).locator(".tray a[href^='?link=']").click()
+    latest(ada).locator(".tray a").first.hover()
+    if script:
+        latest(ada).locator(".tray a[href^='?link=']").click()
+    else:
+        latest(ada).locator(".tray a[href^='?all=']").click()
+        ada.page.get_by_role("link", name="Back to the room").click()
     ada.page.wait_for_url(re.compile(r"around=1#message-\d+-1$"))
     assert ada.page.evaluate(READ_LOG) == ["Listen to me!"]
     assert ada.page.locator(".message__body").is_visible()

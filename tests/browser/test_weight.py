@@ -260,7 +260,7 @@ def test_one_message_is_at_most_so_many_bytes(meet: Meet, demo_site: App, figure
         event = said[0]
     figure.append(f"one message: {mean:.0f} B of HTML on average of {len(messages)}, {len(event)} B as an event")
     assert mean <= 700
-    assert len(event) <= 700
+    assert len(event) <= 617
     client.close()
 
 

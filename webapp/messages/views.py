@@ -41,6 +41,7 @@ from webapp.sidebar.layout import page_beside_or_fragment
 # Where the addresses in a message's tray lead, which are those of its room's page: `?edit=12`. Whole paths would cost
 # more bytes than the words of most messages.
 ACTS = {
+    "all": "/edit",
     "link": "",
     "edit": "/edit#edit",
     "remove": "/edit#remove",
