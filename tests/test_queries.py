@@ -39,8 +39,10 @@ MOST = {
     "the saved messages": 7,
     "a post by script": 7,  # which is answered with the message
     "a post in a chat": 7,
-    "an answer": 6,
-    "an edit of what is answered": 8,
+    "an answer": 7,
+    "a post that calls somebody": 8,
+    "a post that calls everyone": 10,
+    "an edit of what is answered": 9,
     "sixteen posts at once": 4,
     "the lobby": 6,
     "the list of rooms": 4,  # one of them who is there now
@@ -345,6 +347,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     chat = rooms[-1].room
     seat = await access.by_key(first, room.key)
     middle = room.last_number // 2
+    called = await User.get(id=here[1])
     many_seats = [await access.by_key(await User.get(id=user), room.key) for user in here[:16]]
     for one in many_seats:
         await reactions.react(one, middle, "🎉", is_on=True)
@@ -372,6 +375,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a post by script": post_by_script,
         "a post in a chat": lambda: post(chat),
         "an answer": lambda: post(room, reply_to="7"),
+        "a post that calls somebody": lambda: post(room, body=f"@{called.username}, tea?"),
+        "a post that calls everyone": lambda: post(room, body="@everyone, tea", everyone="1"),
         "an edit of what is answered": lambda: edit(7),
         "a reaction": react,
         "reactions taken back by sixteen at once": take_back_many,
@@ -441,6 +446,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     """Each function of the modules that are called queries, with values that find something."""
     from webapp.accounts import queries as accounts
     from webapp.accounts.models import User
+    from webapp.conversations import access
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
     from webapp.inbox import queries as inbox
@@ -493,6 +499,10 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.kinds_by, message, user.id),
         (messages.reacted_by, user.id),
         (messages.reactions_after, user.id, 0, 1000),
+        (messages.named_accounts, await access.by_key(user, room.key), [str(other.username), "nobody"]),
+        (messages.mentions_of, message),
+        (messages.has_called_everyone_since, room.id, datetime.now(UTC)),
+        (messages.author_of, room.id, 7),
         (messages.list_replies, room, 7, 0),
         (messages.count_replies, room.id, 7),
         (messages.stored_before, room.id, [room.last_number // 2, 3], [(user.id, "a nonce"), (other.id, "another")]),

@@ -22,7 +22,7 @@ OFFICIAL = frozenset(
 )
 RESERVED = OFFICIAL | frozenset(
     "system service help info mod owner abuse postmaster webmaster noreply everyone here all me you nobody guest "
-    "anonymous deleted someone stranger null undefined".split()
+    "anonymous deleted someone stranger null undefined room".split()
 )
 # What pages call deleted accounts, and what only the site is called: nobody else is shown as that.
 RESERVED_SHOWN = ("Someone who left", "Deleted account", "Jemand, der gegangen ist", "Gelöschtes Konto", "System")

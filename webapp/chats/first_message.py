@@ -29,7 +29,7 @@ async def post_first(
         seat = await direct.between(author, other)
         if not seat.room.key:
             seat = await direct.ignored_by(author, other) or seat
-        draft = Draft.validated(seat, typed, nonce, reply_to)
+        draft = await Draft.validated(seat, typed, nonce, reply_to)
         if seat.room.key:
             return seat, await posting.submit(draft)
         is_request = author.id != other.id and await _must_ask(author, other)

@@ -119,6 +119,7 @@ class Anonymous(Kind):
     formats_markdown = False
     allows_editing = False
     allows_reactions = False
+    allows_mentions = False
     max_messages: ClassVar[int] = MAX_ANONYMOUS_MESSAGES
 
     def path(self, room_id: int, key: str) -> str:

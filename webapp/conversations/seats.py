@@ -173,6 +173,8 @@ class Kind(ABC):
     formats_markdown: ClassVar[bool] = True
     allows_editing: ClassVar[bool] = True
     allows_reactions: ClassVar[bool] = True
+    # Whether messages call people: by name, and whose message they answer.
+    allows_mentions: ClassVar[bool] = True
     max_messages: ClassVar[int | None] = None
 
     @abstractmethod

@@ -5,7 +5,7 @@ import sys
 from html import escape
 
 from webapp.core import text
-from webapp.messages.inline import inline
+from webapp.messages.inline import NO_NAMES, Names, inline
 
 # Quotes and lists in each other. More would leave no room for words on a phone, and is shown as it was typed.
 DEEPEST = 5
@@ -24,8 +24,8 @@ _ITEM = re.compile(r"([ \t]*)(\\?)(?:([*+-])|(0|[1-9]\d?)(\\?)\.)[ \t]+(?=.*[^\s
 class Blocks:
     """The blocks of some lines: paragraphs, fences, quotes and lists."""
 
-    def __init__(self, lines: list[str], depth: int = 0, fewest: int = 2) -> None:
-        self.lines, self.depth, self.fewest = lines, depth, fewest
+    def __init__(self, lines: list[str], depth: int = 0, fewest: int = 2, names: Names = NO_NAMES) -> None:
+        self.lines, self.depth, self.fewest, self.names = lines, depth, fewest, names
         self.blocks: list[str] = []
         self.paragraph: list[str] = []
         # From here on quotes and lists are looked for: what was none is not looked at again from its second line.
@@ -57,7 +57,7 @@ class Blocks:
 
     def _end_paragraph(self) -> None:
         if self.paragraph:
-            lines = inline("\n".join(self.paragraph))
+            lines = inline("\n".join(self.paragraph), names=self.names)
             self.blocks.append(f"<p>{broken(lines)}</p>")
             self.paragraph = []
 
@@ -101,7 +101,7 @@ class Blocks:
         self.quotes_from = end
         if not text.has_visible("".join(quoted).replace(">", "")):
             return 0
-        inner = "\n".join(Blocks(quoted, self.depth + 1).html())
+        inner = "\n".join(Blocks(quoted, self.depth + 1, names=self.names).html())
         self._add(f"<blockquote>\n{inner}\n</blockquote>")
         return end
 
@@ -152,7 +152,7 @@ class Blocks:
         return bool(found and found[3] == first[3] and abs(_indent(line) - indent) < 2) or _indent(line) > indent + 1
 
     def _item(self, line: str, more: list[str]) -> str:
-        blocks = Blocks([line, *more], self.depth + 1, fewest=1).html()
+        blocks = Blocks([line, *more], self.depth + 1, fewest=1, names=self.names).html()
         # A paragraph only where its blanks count, with them; text browsers have an empty line after each.
         if blocks[0].startswith("<p>") and not re.search(r"\t|  ", blocks[0]):
             blocks[0] = blocks[0].removeprefix("<p>").removesuffix("</p>")

@@ -1,8 +1,8 @@
-"""What stands within the lines of a message: bold, italic, struck, code and links."""
+"""What stands within the lines of a message: bold, italic, struck, code, links and mentions."""
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -14,9 +14,10 @@ from webapp.core import text
 from webapp.messages.links import ADDRESS, CLOSING, href, is_true, link
 
 # Scripts without blanks between words: a star beside one of their letters stands at the border of a word.
-_UNSPACED = regex.compile(
+_SCRIPTS = (
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u3005-\u3007\u30fc]"
 )
+_UNSPACED = regex.compile(_SCRIPTS)
 # What may stand outside of signs, and, of a single one, inside: else `*.log`, `-_-` and `¯\_(ツ)_/¯` were markup.
 _QUOTES = r"\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{So}\u3001-\u3003\u30fb\uff01-\uff0f\uff1a-\uff20\ufe0f\"'"
 _STOPS = ".,;!?…،؛؟।"
@@ -27,12 +28,27 @@ _LAST = regex.compile(rf"[[{_QUOTES}\p{{L}}\p{{N}}\p{{M}}\p{{Sc}}`#:%+>{_STOPS}]
 _WORD = regex.compile(r"[\p{L}\p{N}\p{So}]")
 _BLANK = regex.compile(r"\s")
 
-_TOKEN = regex.compile(
-    r"(?P<backslashes>\\\\)|(?P<signs>(?:\\?[*_~])+)|(?P<kept>\\)?(?:(?P<code>`+)|"
-    rf"(?P<named>\[(?P<name>(?:[^\[\]\n]++|\[[^\[\]\n]*+\])++)\]\((?P<target>{ADDRESS})\))|"
-    rf"(?P<angled><(?P<inside>{ADDRESS})>))|(?<![A-Za-z0-9])(?P<bare>{ADDRESS})",
-    regex.V1,
+# `@name`: not in a word, an address or a path, neither as its beginning (`@types/node`, `@ada@example.com`).
+_CALL = (
+    rf"(?<![[\p{{L}}\p{{M}}\p{{N}}@/.:+&=#%\-]--{_SCRIPTS}])@(?P<called>[A-Za-z0-9_.\-]{{3,}}+)"
+    rf"(?!@|/[A-Za-z0-9]|[[\p{{L}}\p{{M}}\p{{N}}]--{_SCRIPTS}])"
 )
+
+
+def _tokens(more: str = "") -> regex.Pattern[str]:
+    return regex.compile(
+        r"(?P<backslashes>\\\\)|(?P<signs>(?:\\?[*_~])+)|(?P<kept>\\)?(?:(?P<code>`+)|"
+        rf"(?P<named>\[(?P<name>(?:[^\[\]\n]++|\[[^\[\]\n]*+\])++)\]\((?P<target>{ADDRESS})\))|"
+        rf"(?P<angled><(?P<inside>{ADDRESS})>){more})|(?<![A-Za-z0-9])(?P<bare>{ADDRESS})",
+        regex.V1,
+    )
+
+
+_TOKEN, _TOKEN_OR_CALL = _tokens(), _tokens(f"|{_CALL}")
+# A name, by what it is written as, and the HTML that begins and ends a mention of it.
+Names = Mapping[str, tuple[str, str]]
+NO_NAMES: Names = {}
+MIN_NAME, MAX_NAME = 3, 30
 # Words and markup of one paragraph; the rest of it is shown as it was typed. Nobody writes so many: it bounds the time.
 MOST_PIECES = 1000
 _PIECES = re.compile(r"\\?[*_~]")
@@ -41,11 +57,37 @@ _TAGS = {("*", 1): "em", ("_", 1): "em", ("*", 2): "strong", ("_", 2): "strong",
 _MARKUP = regex.compile(r"[\\*_~`\[<]|://|mailto:", regex.IGNORECASE)
 
 
-def inline(source: str, *, has_links: bool = True) -> str:
-    """The HTML of a text of one or more lines."""
-    if not _MARKUP.search(source):
+def inline(source: str, *, has_links: bool = True, names: Names = NO_NAMES) -> str:
+    """The HTML of a text of one or more lines, in which these names are mentions."""
+    if not _MARKUP.search(source) and not (names and "@" in source):
         return escape(source, quote=False)
-    return _Inline(source, has_links).html()
+    return _Inline(source, has_links, names).html()
+
+
+def called(body: str) -> list[str]:
+    """Return what may be the names of mentions in a body, in order: more than there are, as code and links count."""
+    if "@" not in body:
+        return []
+    found = dict[str, None]()
+    for run in _RUN.findall(body):
+        found.update(dict.fromkeys(_candidates(run)))
+    return list(found)
+
+
+_RUN = regex.compile(_CALL, regex.V1)
+
+
+def _candidates(run: str) -> Iterable[str]:
+    """
+    Return what of `ada.smith_` may be a name, the longest first: ada.smith_, ada.smith, ada.
+
+    Never a part of a word: a low line only ends one where nothing but signs follow, as in `_hello @ada_`.
+    """
+    run = run.casefold()
+    words = run.rstrip("_.-")
+    for end in range(min(len(run), MAX_NAME), MIN_NAME - 1, -1):
+        if end >= len(words) or (run[end] in ".-" and run[end - 1].isalnum()):
+            yield run[:end]
 
 
 @dataclass(slots=True)
@@ -69,8 +111,8 @@ class _Sign:
 
 
 class _Inline:
-    def __init__(self, source: str, has_links: bool) -> None:
-        self.source, self.has_links = source, has_links
+    def __init__(self, source: str, has_links: bool, names: Names) -> None:
+        self.source, self.has_links, self.names = source, has_links, names
         self.out: list[str | _Sign] = []
         self.done = 0
         # By sign and count; of two that are open, the newer counts. So nothing is nested more than a few tags deep.
@@ -80,8 +122,8 @@ class _Inline:
             self.ticks.setdefault(len(found[0]), []).append(found.start())
 
     def html(self) -> str:
-        at = 0
-        while len(self.out) < MOST_PIECES and (found := _TOKEN.search(self.source, at)):
+        at, token = 0, _TOKEN_OR_CALL if self.names else _TOKEN
+        while len(self.out) < MOST_PIECES and (found := token.search(self.source, at)):
             at = self._signs(found) if found.lastgroup == "signs" else self._token(found)
         self._put("", len(self.source), len(self.source))
         return "".join(map(str, self.out))
@@ -102,6 +144,8 @@ class _Inline:
         begin += is_cacheable
         if ticks := found["code"]:
             (html, end), typed = self._code(ticks, begin), begin + len(ticks)
+        elif self.names and (run := found["called"]):
+            (html, end), typed = self._call(run, begin), begin + 1
         else:
             (html, end), typed = self._link(found, begin), begin + 1
         if not html:
@@ -123,6 +167,15 @@ class _Inline:
         target = href(address)
         end = begin + len(address) + 2 * bool(found["inside"])
         return (link(target, escape(address, quote=False)) if target else ""), end
+
+    def _call(self, run: str, begin: int) -> tuple[str, int]:
+        """The HTML of a mention and where it ends; none where it names nobody."""
+        name = next((name for name in _candidates(run) if name in self.names), "") if self.has_links else ""
+        if not name:
+            return "", begin
+        end = begin + 1 + len(name)
+        opening, closing = self.names[name]
+        return f"{opening}{self.source[begin:end]}{closing}", end
 
     def _ended(self, address: str, begin: int) -> str:
         """Without what ends the sentence, or what stands around the address: `_https://example.com/_`."""

@@ -8,6 +8,7 @@ Message bodies as HTML, by one rule: what was typed is what is read; markup only
 - `> quote`: a blank or a letter after the sign, which every line has. A line without it is the answer.
 - Lists: two lines or more, `- `, `* `, `+ `, or numbers that count up by one (to 99). What is not indented, ends them.
 - Links: `https://`, `http://` and `mailto:` in full. `[name](address)`, unless the name is another address.
+- Mentions: `@name`, of the names that are given with the body: those of people who may see the room.
 - A backslash before markup shows the signs, and is then the only thing that is not shown.
 
 CommonMark decides in doubt for markup, a chat must decide in doubt for the words: hence no parser of Markdown. All of
@@ -23,16 +24,20 @@ import regex
 
 from webapp.core import text
 from webapp.messages.blocks import Blocks, broken
+from webapp.messages.inline import NO_NAMES, Names
 
 TAGS = {"p", "br", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 # The class of one to three emoji and nothing else.
 LARGE = "message__emoji"
+# The class of a name that is called: a link to a person, or everyone in the room.
+MENTION = "mention"
+EVERYONE = (f'<strong class="{MENTION}">', "</strong>")
 
 _cleaner = nh3.Cleaner(
     tags=TAGS,
     # Said outright: without `*`, every tag may have a title.
     attributes={"*": set(), "a": {"href"}, "ol": {"start"}},
-    allowed_classes={"p": {LARGE}},
+    allowed_classes={"p": {LARGE}, "a": {MENTION}, "strong": {MENTION}},
     url_schemes={"http", "https", "mailto"},
     link_rel="nofollow noopener noreferrer",
 )
@@ -42,19 +47,37 @@ PLAIN_WORDS = re.compile(r"[^\W\d_](?:(?:[^\W_]|[ .,;!?'%-])*(?:[^\W_]|[.,;!?'%-
 # What a body is read from for lists, and what of it is within a line.
 _PIECES = re.compile(r"<[^>]*>|[^<\n]+|\n")
 _WITHIN = re.compile(r"</?(?:strong|em|del|code|a)\b")
+_MENTIONED = re.compile(rf'<a href="/people/([0-9A-Z-]+)" class="{MENTION}">')
+# A mention leads to a page of ours: what links to elsewhere say is not said there.
+_MENTION_REL = re.compile(rf'(<a href="/people/[0-9A-Z-]+" class="{MENTION}") rel="[a-z ]*">')
 _EMOJI = r"[\p{Emoji_Presentation}--\p{RI}]|\p{Extended_Pictographic}\ufe0f|\p{RI}{2}|[0-9#*]\ufe0f?\u20e3"
 _FEW_EMOJI = regex.compile(rf"(?:(?:(?={_EMOJI})\X) ?){{1,3}}", regex.V1)
 
 
-def render_markdown(body: str) -> str:
-    """The body as safe HTML."""
-    return f"<p>{body}</p>" if PLAIN_WORDS.fullmatch(body) else render_parsed(body)
+def render_markdown(body: str, names: Names = NO_NAMES) -> str:
+    """The body as safe HTML, in which these names are mentions."""
+    return f"<p>{body}</p>" if PLAIN_WORDS.fullmatch(body) else render_parsed(body, names)
 
 
-def render_parsed(body: str) -> str:
+def render_parsed(body: str, names: Names = NO_NAMES) -> str:
     if _FEW_EMOJI.fullmatch(body):
         return _cleaned(f'<p class="{LARGE}">{escape(body)}</p>')
-    return _cleaned("\n".join(Blocks([line.rstrip() for line in body.split("\n")]).html()))
+    html = _cleaned("\n".join(Blocks([line.rstrip() for line in body.split("\n")], names=names).html()))
+    return _MENTION_REL.sub(r"\1>", html) if names else html
+
+
+def person_link(code: str) -> tuple[str, str]:
+    """How a mention of the person with this code begins and ends."""
+    return f'<a href="/people/{code}" class="{MENTION}">', "</a>"
+
+
+def mentioned(html: str) -> list[str]:
+    """Return the codes of whom a rendered body mentions, in order, as often as it does. Nobody can type the class."""
+    return _MENTIONED.findall(html)
+
+
+def mentions_everyone(html: str) -> bool:
+    return EVERYONE[0] in html
 
 
 def render_plain(body: str) -> str:

@@ -15,7 +15,9 @@ from webapp.core import text
 from webapp.core.errors import Invalid, NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import transaction
+from webapp.messages import mentions
 from webapp.messages.markdown import first_line, render_markdown
+from webapp.messages.mentions import NOBODY, Meant
 
 MAX_LENGTH = 4000
 
@@ -96,27 +98,27 @@ class Message(Model):
         [(version, number)] = await Room.filter(id=room_id).values_list("version", "last_number")
         return version, number
 
-    async def edit(self, body: str, began_at: int | None = None) -> int:
+    async def edit(self, body: str, began_at: int | None = None, meant: Meant = NOBODY) -> int:
         """
         Change the words; the room's new version, or the old one when nothing changed. Raises Invalid and NotFound.
 
         `began_at` is the version of the message that the edit began from, None where that is not known; raises Changed
-        when it has other words by now.
+        when it has other words by now. `meant` is whom the words may name.
         """
         body = validate_body(body)
         if body == self.body:
             return int(self.version)
-        values = {"body": body, "html": render_markdown(body), "edited_at": datetime.now(UTC)}
-        return await self._change(began_at, **values)
+        values = {"body": body, "html": render_markdown(body, meant.names), "edited_at": datetime.now(UTC)}
+        return await self._change(began_at, meant, **values)
 
     async def remove(self) -> int:
         """Take the words away for everyone; the room's new version. Removing twice is as good as once."""
         try:
-            return await self._change(None, body="", html="", reactions="", removed_at=datetime.now(UTC))
+            return await self._change(None, NOBODY, body="", html="", reactions="", removed_at=datetime.now(UTC))
         except NotFound:
             return int(self.version)
 
-    async def _change(self, began_at: int | None, **values: object) -> int:
+    async def _change(self, began_at: int | None, meant: Meant, **values: object) -> int:
         is_removal = "removed_at" in values
 
         async def write() -> int:
@@ -133,6 +135,9 @@ class Message(Model):
             if is_removal:
                 for table in (Reaction, Mention, Saved, Pin):
                     await table.filter(message_id=self.id).delete()
+            else:
+                html = str(values["html"])
+                await mentions.replace(self.room_id, self.id, self.number, self.reply_to, html, meant)
             return version
 
         return await transaction.transact(write)
@@ -191,9 +196,6 @@ class Mention(Model):
     is arithmetic: `number` beyond the membership's `read_number`. The rows go with the message, removed or deleted.
     """
 
-    # What `kind` holds.
-    NAMED, ANSWERED, EVERYONE = "mention", "reply", "everyone"
-
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "parley.User", "mentions", null=True, on_delete=fields.CASCADE
@@ -201,6 +203,7 @@ class Mention(Model):
     room: fields.ForeignKeyRelation[Room] = fields.ForeignKeyField("parley.Room", "mentions")
     message: fields.ForeignKeyRelation[Message] = fields.ForeignKeyField("parley.Message", "mentions", db_index=True)
     number = fields.BigIntField()
+    # NAMED, ANSWERED or EVERYONE.
     kind = fields.CharField(8)
 
     class Meta:

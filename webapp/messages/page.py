@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,18 +12,19 @@ from webapp.conversations import broadcasts as rooms
 from webapp.conversations.models import Membership
 from webapp.conversations.seats import Seat
 from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable
-from webapp.core.i18n import _
+from webapp.core.i18n import Text, _
 from webapp.core.lifetime import Slot
 from webapp.db import engine
-from webapp.http import cookie, responses
+from webapp.http import cookie, render, responses
 from webapp.http.client import client
 from webapp.http.error_pages import problem_response
 from webapp.http.page_mode import PageMode
 from webapp.http.params import is_in_query, query, whole
 from webapp.http.urls import path_for
 from webapp.live import hub
-from webapp.messages import receipts, rendering
-from webapp.messages.models import new_nonce
+from webapp.messages import mentions, receipts, rendering
+from webapp.messages.mentions import Unconfirmed
+from webapp.messages.models import Message, new_nonce
 from webapp.messages.posting import Posted
 from webapp.messages.queries import PAGE_SIZE, MessageRow, Quote, get_row, list_page
 from webapp.messages.rendering import NOTHING_HIDDEN, Hidden
@@ -40,6 +42,10 @@ layouts = Slot[Mapping[str, Layout]]("layouts of conversations")
 
 PLAIN = "plain"
 MAX_NUMBER = 2**53
+# In the query: the number of the message that was just sent, where there is something to say of it.
+SENT = "sent"
+# What a composer says of sending before anything was sent; see messages/_sending.html.
+NOTHING_SENT: PageContext = {"problem": "", "asks_everyone": False, "done": ""}
 NO_MESSAGE = _("There is no message with that number.")
 SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 
@@ -136,11 +142,19 @@ async def page_context(
         "author": seat.viewer.code,
         "current_key": room.key,
         "supervisor": responses.supervisor(request, f"{seat.path}/live"),
-        "nonce": new_nonce(),
-        "problem": "",
         "draft": "",
         "answered": await answered(seat, number_in_query(request, "reply")),
+        **await sending(request, seat),
     }
+
+
+async def sending(request: Request, seat: Seat) -> PageContext:
+    """Return what the composer says of sending: a word on the message that was just sent, where there is one to say."""
+    number = number_in_query(request, SENT)
+    word: Text = ""
+    if number and (said := await Message.get_or_none(room_id=seat.room.id, number=number, author_id=seat.viewer.id)):
+        word = await mentions.word_on(seat, said.body, said.html)
+    return NOTHING_SENT | {"nonce": new_nonce(), "done": word}
 
 
 async def answered(seat: Seat, number: int | None) -> Quote | None:
@@ -197,9 +211,11 @@ async def mark_read_to(seat: Seat, number: int) -> None:
             hub().refresh(f"room:{seat.room.id}", "receipts")
 
 
-def message_fragment(request: Request, seat: Seat, row: MessageRow) -> Response:
-    """Return one message as it stands in the log."""
+def message_fragment(request: Request, seat: Seat, row: MessageRow, word: Text = "") -> Response:
+    """Return one message as it stands in the log, and a word on it to its author."""
     html = rendering.render_message(row, seat.kind.allows_editing, save_data=client(request).save_data)
+    if word:
+        html += Markup(render.fragment("_done.html", done=word))  # noqa: S704
     return Response(str(html), headers={"Cache-Control": "no-store"}, media_type="text/html")
 
 
@@ -210,7 +226,7 @@ def cache_buster(request: Request, version: int) -> str:
 
 def composer(request: Request, seat: Seat, status: int = 200, **context: Any) -> Response:
     """Return the composer as a document of its own, for a frame of a page without script."""
-    empty = {"nonce": new_nonce(), "problem": "", "draft": "", "answered": None}
+    empty = NOTHING_SENT | {"nonce": new_nonce(), "draft": "", "answered": None}
     fixed = {"seat": seat, "mode": PageMode.FRAMED}
     response = responses.page(
         request, "messages/composer.html", status, is_cacheable=False, **(empty | fixed | context)
@@ -225,16 +241,19 @@ def after_post(request: Request, seat: Seat, posted: Posted, is_framed: bool) ->
     # A text browser shows what comes after the place that it is led to: the last few messages, then the form.
     first = f"message-{seat.room.id}-{max(1, posted.number - 3)}"
     place = first if client(request).is_text_browser else "composer"
-    page_path = f"{seat.path}{cache_buster(request, posted.version)}#{place}"
-    goto = f"{seat.path}/composer#text" if is_framed else page_path
-    return responses.fragment_or_redirect(request, "messages/_sent.html", goto, nonce=new_nonce(), problem="")
+    at = f"?{SENT}={posted.number}" if posted.word else ""
+    page_path = f"{seat.path}{at or cache_buster(request, posted.version)}#{place}"
+    goto = f"{seat.path}/composer{at}#text" if is_framed else page_path
+    context = NOTHING_SENT | {"nonce": new_nonce(), "done": posted.word}
+    return responses.fragment_or_redirect(request, "messages/_sent.html", goto, **context)
 
 
 async def refuse_post(request: Request, error: Exception, form: dict[str, str]) -> Response:
     """Return the page, or the part of it that asked, with the reason and the draft."""
     problem = error if isinstance(error, Problem) else Unavailable()
     message = SIGN_IN_AGAIN if isinstance(problem, SignInRequired) else problem.message
-    kept = {"nonce": form["nonce"], "problem": message}
+    kept = NOTHING_SENT | {"nonce": form["nonce"], "problem": message}
+    kept |= {"asks_everyone": isinstance(problem, Unconfirmed)}
     if client(request).is_fragment:
         response = responses.fragment_response("messages/_sending.html", problem.status, **kept)
     elif (seat := await _seat_to_refuse(request, problem)) is None:

@@ -13,10 +13,12 @@ from webapp.conversations.seats import MEMBER, RoomRow, Seat
 from webapp.core import text
 from webapp.core.clock import to_site_time
 from webapp.core.errors import Invalid, NotFound, Problem
-from webapp.core.i18n import _
+from webapp.core.i18n import Text, _
 from webapp.db import sql
 from webapp.db.group_commit import GroupCommit, RetryWithout
-from webapp.messages.markdown import first_line, render_markdown, render_plain
+from webapp.messages import mentions
+from webapp.messages.markdown import first_line, mentions_everyone, render_markdown, render_plain
+from webapp.messages.mentions import MAX_UNASKED, Call, Meant, Unconfirmed, calls_of
 from webapp.messages.models import new_nonce, validate_body
 from webapp.messages.queries import StoredRow, stored_before
 
@@ -31,7 +33,8 @@ class _Before(NamedTuple):
 
     last: StoredRow | None
     known: dict[tuple[int | None, str | None], StoredRow]
-    originals: set[int]
+    # Each with its author.
+    originals: dict[int, int | None]
 
 
 class NewRow(NamedTuple):
@@ -53,11 +56,12 @@ class NewRow(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """What became of a post: its room's version and its number, and whether it was stored before."""
+    """What became of a post: its room's version and its number, whether it was stored before, a word to its author."""
 
     version: int
     number: int
     is_repeat: bool
+    word: Text = ""
 
 
 class Draft(NamedTuple):
@@ -68,15 +72,17 @@ class Draft(NamedTuple):
     html: str
     nonce: str
     reply_to: int | None
+    meant: Meant
 
     @classmethod
-    def validated(cls, seat: Seat, typed: str, nonce: str, reply_to: int | None = None) -> "Draft":
+    async def validated(cls, seat: Seat, typed: str, nonce: str, reply_to: int | None = None) -> "Draft":
         """Return what was typed as it is stored; raise Invalid, also where no message can have that number."""
         if reply_to is not None and not 0 < reply_to <= seat.room.last_number:
             raise Invalid(reply_to=ORIGINAL_NOT_FOUND)
         body = validate_body(typed)
-        html = render_markdown(body) if seat.kind.formats_markdown else render_plain(body)
-        return cls(seat, body, html, text.clean_line(nonce)[:32] or new_nonce(), reply_to)
+        meant = await mentions.meant_by(seat, body)
+        html = render_markdown(body, meant.names) if seat.kind.formats_markdown else render_plain(body)
+        return cls(seat, body, html, text.clean_line(nonce)[:32] or new_nonce(), reply_to, meant)
 
     @property
     def room_id(self) -> int:
@@ -87,14 +93,37 @@ class Draft(NamedTuple):
         return self.seat.viewer.id
 
     @property
+    def calls_everyone(self) -> bool:
+        return mentions_everyone(self.html)
+
+    def without_everyone(self) -> "Draft":
+        """Return the same words, in which nobody but those who are named is called."""
+        meant = self.meant._replace(everyone=False)
+        return self._replace(meant=meant, html=render_markdown(self.body, meant.names))
+
+    def calls(self, number: int, answered: int | None) -> list[Call]:
+        """Return whom it calls as the message of that number; `answered` is the author of what it answers."""
+        return calls_of(number, self.html, self.meant, answered) if self.seat.kind.allows_mentions else []
+
+    @property
     def identity(self) -> tuple[int, str]:
         """What a draft has in common with its repeats."""
         return self.author_id, self.nonce
 
 
-async def post(seat: Seat, typed: str, nonce: str, reply_to: int | None = None) -> Posted:
-    """Store a message and take the room's next version and number; raise Problem. Who is not in the room joins."""
-    return await submit(Draft.validated(seat, typed, nonce, reply_to))
+async def post(
+    seat: Seat, typed: str, nonce: str, reply_to: int | None = None, may_call_everyone: bool = False
+) -> Posted:
+    """
+    Store a message and take the room's next version and number; raise Problem. Who is not in the room joins.
+
+    Raises Unconfirmed where it calls everyone in a large room, unless the author has said that this is meant.
+    """
+    draft = await Draft.validated(seat, typed, nonce, reply_to)
+    if draft.calls_everyone and seat.room.member_count > MAX_UNASKED and not may_call_everyone:
+        raise Unconfirmed(seat.room.member_count)
+    posted = await submit(draft)
+    return posted._replace(word=mentions.word(seat, draft.body, draft.html, draft.meant))
 
 
 async def submit(draft: Draft) -> Posted:
@@ -132,12 +161,26 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
     last, drafts = before.last, _without_repeats(drafts, before)
     posted = [Posted(first.version + place, first.number + place, is_repeat=False) for place in range(len(drafts))]
     await _admit(room, drafts, posted)
+    drafts = await _calling_everyone_once(room, drafts)
     messages: list[NewRow] = []
     for draft, one in zip(drafts, posted, strict=True):
         last = _message(draft, one, now, last)
         messages.append(last)
     await insert_rows(messages)
+    originals = [before.originals.get(draft.reply_to) if draft.reply_to else None for draft in drafts]
+    called = zip(drafts, posted, originals, strict=True)
+    await mentions.insert(room.id, [call for draft, one, author in called for call in draft.calls(one.number, author)])
     return posted
+
+
+async def _calling_everyone_once(room: RoomRow, drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the drafts, of which one at most calls everyone, and none where another message just did."""
+    is_used = any(draft.calls_everyone for draft in drafts) and await mentions.was_everyone_called(room.id)
+    found: list[Draft] = []
+    for draft in drafts:
+        found.append(draft.without_everyone() if draft.calls_everyone and is_used else draft)
+        is_used = is_used or draft.calls_everyone
+    return found
 
 
 _RETURNED = "version, last_number, locked_at, kind, name, low, high"
@@ -169,7 +212,7 @@ async def _stored_before(drafts: Sequence[Draft], number: int) -> _Before:
     identities = [draft.identity for draft in drafts]
     stored = await stored_before(drafts[0].room_id, [number - 1, *originals], identities)
     last = next((row for row in stored if row.number == number - 1), None)
-    there = {row.number for row in stored if row.number in originals and not row.removed_at}
+    there = {row.number: row.author_id for row in stored if row.number in originals and not row.removed_at}
     return _Before(last, {(row.author_id, row.nonce): row for row in stored}, there)
 
 

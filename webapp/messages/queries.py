@@ -8,11 +8,12 @@ from markupsafe import Markup
 
 from webapp.accounts.viewer import Avatar
 from webapp.conversations.kinds import DELETED_ACCOUNT
-from webapp.conversations.seats import RoomRow
+from webapp.conversations.seats import RoomRow, Seat
 from webapp.core.clock import format_time, to_site_time
 from webapp.core.i18n import Text
 from webapp.db import sql
 from webapp.messages.markdown import first_line
+from webapp.relationships.queries import blocked_between
 
 PAGE_SIZE = 50
 MAX_CHANGES = 500
@@ -388,3 +389,59 @@ async def stored_before(room_id: int, numbers: Sequence[int], sent: Sequence[tup
     )  # fmt: skip
     stored = map(StoredRow._make, rows)
     return [row._replace(created_at=sql.from_db(row.created_at)) for row in stored]
+
+
+# Whom a message calls.
+
+_NAMED = f"""
+SELECT "user".id, "user".code, "user".username, "user".found_by, COALESCE(membership.role, '') AS role,
+    {blocked_between('"user".id', "?")} AS is_blocked
+FROM "user" LEFT JOIN membership ON membership.room_id = ? AND membership.user_id = "user".id
+WHERE "user".username IN ({{names}})"""
+
+
+class NamedRow(NamedTuple):
+    """An account that a message may name; the role is empty where it is not in the room."""
+
+    id: int
+    code: str
+    name: str
+    found_by: str
+    role: str
+    is_blocked: bool
+
+
+class MentionRow(NamedTuple):
+    """One whom a message calls; `user_id` is None for everyone."""
+
+    id: int
+    user_id: int | None
+    kind: str
+
+
+async def named_accounts(seat: Seat, names: Sequence[str]) -> list[NamedRow]:
+    """Return the accounts of these names, and whether a block stands between them and the viewer."""
+    query = _NAMED.format(names=sql.placeholders(names))
+    rows = await sql.fetch_inline(query, *[seat.viewer.id] * 4, seat.room.id, *names)
+    return [NamedRow._make(row) for row in rows]
+
+
+async def mentions_of(message_id: int) -> list[MentionRow]:
+    rows = await sql.fetch_inline("SELECT id, user_id, kind FROM mention WHERE message_id = ?", message_id)
+    return [MentionRow._make(row) for row in rows]
+
+
+async def has_called_everyone_since(room_id: int, moment: datetime) -> bool:
+    """Return whether a message of that moment or later has called everyone in the room."""
+    rows = await sql.fetch_inline(
+        "SELECT message.created_at FROM mention JOIN message ON message.id = mention.message_id "
+        "WHERE mention.user_id IS NULL AND mention.room_id = ? ORDER BY mention.number DESC LIMIT 1",
+        room_id,
+    )
+    return bool(rows) and sql.from_db(rows[0]["created_at"]) >= moment
+
+
+async def author_of(room_id: int, number: int) -> int | None:
+    """Return who wrote the message of that number, if they are still here."""
+    rows = await sql.fetch_inline("SELECT author_id FROM message WHERE room_id = ? AND number = ?", room_id, number)
+    return rows[0]["author_id"] if rows else None

@@ -23,7 +23,7 @@ from webapp.http.limits import throttle
 from webapp.http.page_mode import PageMode
 from webapp.http.params import day, is_in_query, query, whole
 from webapp.http.urls import path_for
-from webapp.messages import broadcasts, changes, page, posting, typing
+from webapp.messages import broadcasts, changes, mentions, page, posting, typing
 from webapp.messages.models import Changed, Message
 from webapp.messages.queries import (
     PAGE_SIZE,
@@ -78,7 +78,7 @@ async def messages(request: Request) -> Response:
 
 
 async def post(request: Request) -> Response:
-    form = await read_form(request, "body", "nonce", "framed", "author", "reply_to")
+    form = await read_form(request, "body", "nonce", "framed", "author", "reply_to", "everyone")
     try:
         seat = await access.for_posting(request)
         # Script says who wrote it, and sends what waited: another person may have signed in meanwhile.
@@ -87,13 +87,14 @@ async def post(request: Request) -> Response:
         await throttle(settings.RATE_POST, "post", str(seat.viewer.id))
         # Those who post at the same moment run in step: what forty do one after the other stays in its caches.
         await asyncio.sleep(0)
-        posted = await posting.post(seat, form["body"], form["nonce"], page.reply_to(form))
+        is_sure = bool(form["everyone"])
+        posted = await posting.post(seat, form["body"], form["nonce"], page.reply_to(form), may_call_everyone=is_sure)
     except (Problem, *engine.DOWN) as error:
         return await page.refuse_post(request, error, form)
     broadcasts.posted(seat, posted)
     # Of an open page of the version before script does not say it, and swaps in another answer: drop that in 0.3.
     if client(request).is_fragment and form["author"] and (row := await get_row(seat.room, posted.number)):
-        return page.message_fragment(request, seat, row)
+        return page.message_fragment(request, seat, row, posted.word)
     return page.after_post(request, seat, posted, bool(form["framed"]))
 
 
@@ -122,7 +123,7 @@ async def composer(request: Request) -> Response:
     seat = await access.for_posting(request)
     quote = await page.answered(seat, page.number_in_query(request, "reply"))
     if not client(request).is_fragment:
-        return page.composer(request, seat, answered=quote)
+        return page.composer(request, seat, answered=quote, **await page.sending(request, seat))
     if quote is None:
         raise NotFound(_("This message has been removed."))
     return responses.fragment_response("messages/_answered.html", seat=seat, answered=quote, mode=PageMode.LIVE)
@@ -170,7 +171,8 @@ async def edit(request: Request) -> Response:
     try:
         await throttle(settings.RATE_POST, "post", str(seat.viewer.id))
         seat.require_can_post()
-        version = await message.edit(typed["body"], whole(typed["version"], None, page.MAX_NUMBER))
+        meant = await mentions.meant_by(seat, typed["body"], message.id)
+        version = await message.edit(typed["body"], whole(typed["version"], None, page.MAX_NUMBER), meant)
     except Problem as error:
         if isinstance(error, Changed):
             await message.refresh_from_db()
