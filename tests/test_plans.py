@@ -1,15 +1,13 @@
 """What the engine reads of a room that has grown since it last counted its rows."""
 
-import json
-import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.conftest import Person
 from tests.people import post_as, who
-from tests.query_recorder import Query, record_queries
+from tests.query_cost import cost
+from tests.query_recorder import record_queries
 from webapp import settings
 from webapp.conversations.models import Room
 from webapp.conversations.queries import room_by_id
@@ -43,26 +41,6 @@ async def fill(room: Room, author_id: int) -> None:
     ]
     await Message.bulk_create(rows, batch_size=500)
     await Room.filter(id=room.id).update(last_number=SIZE, version=SIZE)
-
-
-def rows_read(node: dict[str, Any]) -> int:
-    """Return how many rows a plan of PostgreSQL has looked at, as often as it did."""
-    removed = sum(int(value) for name, value in node.items() if name.startswith("Rows Removed by"))
-    own = (node["Actual Rows"] + removed) * node["Actual Loops"]
-    return int(own) + sum(rows_read(plan) for plan in node.get("Plans", []))
-
-
-async def cost(query: Query) -> int:
-    """Return the rows that PostgreSQL looks at, or thousands of SQLite's instructions."""
-    text, values = query
-    if not settings.ON_SQLITE:
-        [row] = await sql.connection().execute_query_dict(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", values)
-        return rows_read(json.loads(row["QUERY PLAN"])[0]["Plan"])
-    thousands: list[int] = []
-    with closing(sqlite3.connect(settings.DATABASE_URL.removeprefix("sqlite://"))) as file:
-        file.set_progress_handler(lambda: thousands.append(1), 1000)
-        file.execute(text, values).fetchall()
-    return len(thousands)
 
 
 async def test_no_reading_goes_through_a_room_for_each_message_of_a_page(alice: Person, room: Room) -> None:

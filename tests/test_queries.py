@@ -386,7 +386,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "the list of rooms": lambda: get("/rooms"),
         "a search for rooms": lambda: get("/rooms?q=tea"),
         "the sidebar": lambda: get("/sidebar"),
-        "the count of a hidden tab": lambda: get("/sidebar/unread"),
+        "the count of a hidden tab": lambda: get("/sidebar/unread?calls"),
         "the viewer's stylesheet": lambda: get("/me.css"),
         "a search for people": lambda: get(f"/people?q={last.username}"),
         "a search by code": lambda: get(f"/people?q={last.code}"),

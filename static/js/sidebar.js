@@ -1,5 +1,6 @@
 // The list at the side: it stays where it was scrolled to from page to page, and the page's title and the bar have the
-// number of rooms and chats in it with something unread. Needs #entries and #unread-count.
+// number of rooms and chats in it with something unread, and of the messages that call: (3 @2). Needs #entries and
+// #unread-count.
 {
   const list = find("#entries"), badge = find("#unread-count");
   if (badge) {
@@ -11,8 +12,11 @@
     on("pagehide", () => { try { sessionStorage.entries = list.scrollTop; } catch {} }, window);
     // What the stream brings are entries; of those that are not in this list the page has told how many.
     on("htmx:after:process", () => {
-      const count = badge.textContent = findAll(".entry--unread").length - -badge.dataset.more || "";
-      document.title = (count && `(${count}) `) + document.title.replace(/^\(\d+\) /, "");
+      let calls = +badge.dataset.calls;
+      findAll(".unread--calls").forEach(({ textContent }) => calls += parseInt(textContent.slice(1)));
+      const rooms = findAll(".entry--unread:not(.entry--called)").length - -badge.dataset.more;
+      const count = badge.textContent = `${rooms || ""} ${calls ? "@" + calls : ""}`.trim();
+      document.title = (count && `(${count}) `) + document.title.replace(/^\([\d @]+\) /, "");
     });
   }
 }

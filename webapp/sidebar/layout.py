@@ -41,7 +41,8 @@ async def render_with_sidebar(
     `more_of_stream` is added to the address of the stream. `online` has the ids of the listed friends who are online,
     None on a page without friends.
     """
-    entries, waiting, other_unread = await list_entries(user.id, sidebar_page)
+    listing = await list_entries(user.id, sidebar_page)
+    entries, waiting, others = listing
     page = Page.of(entries, sidebar_page, PAGE_SIZE)
     shown = page.rows
     if come := [entry for entry in shown if entry.is_undelivered]:
@@ -70,9 +71,8 @@ async def render_with_sidebar(
         "problems": EMPTY_FORM,
     }
     context = defaults | context
-    # How many rooms and chats have something unread: beside the page's name, and in the bar.
-    unread = [entry for entry in shown if entry.unread and entry.key != context["current_key"]]
-    context |= {"unread_count": len(unread) + other_unread, "other_unread": other_unread}
+    # Beside the page's name, and in the bar.
+    context |= {"unread_count": listing.unread(context["current_key"]), "other_unread": others}
     return responses.page(request, name, status, is_cacheable, **context)
 
 

@@ -17,6 +17,7 @@ from webapp.core.i18n import Text
 from webapp.db import sql
 from webapp.presence.queries import is_online
 from webapp.presence.tracker import tracker
+from webapp.sidebar.calls import count_calls
 
 T = TypeVar("T")
 
@@ -39,9 +40,8 @@ MAX_REMOVED = 10_000
 # viewer. Who is online, friends see.
 _ENTRIES = f"""
 SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
-    {level_of("membership")} AS level, membership.is_request, room.id AS room_id,
-    room.key, room.kind, room.name, room.face,
-    room.low, room.high,
+    {level_of("membership")} AS level, {count_calls("membership", "room")} AS calls,
+    membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.face, room.low, room.high,
     room.last_number, room.last_at, room.last_author, room.is_last_removed, room.removed_count,
     author.display_name AS author_name,
     other.code AS other_code, other.display_name AS other_name, other.picture AS other_picture,
@@ -49,7 +49,7 @@ SELECT membership.id AS membership_id, membership.user_id, membership.read_numbe
     friendship.id IS NOT NULL AND {is_online("other")} AS is_online,
     CASE WHEN room.low IS NULL AND room.last_author IN (
             SELECT blocked_id FROM block WHERE blocker_id = membership.user_id)
-        THEN NULL ELSE room.last_line END AS last_line{{place}}
+        THEN NULL ELSE room.last_line END AS last_line
 FROM {{membership}}
 JOIN room ON room.id = membership.room_id
 LEFT JOIN "user" AS other ON other.id = room.low + room.high - membership.user_id
@@ -72,18 +72,18 @@ SELECT entry.*, CASE
         AND message.number > entry.read_number AND message.removed_at IS NOT NULL LIMIT {MAX_REMOVED}) AS removed)
     END AS removed_unread FROM (
 """
-_IS_BEHIND = f"{level_of('membership')} = '{ALL}' AND membership.read_number < room.last_number"
+# Of all that is the person's, read for their places anyway: how many are behind (what was removed counts as well), and
+# how often they are called.
+_PLACED = f"""
+SELECT placed.*, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY last_at DESC, room_id DESC) AS place,
+    SUM(CASE WHEN level = '{ALL}' AND read_number < last_number THEN 1 ELSE 0 END) OVER (PARTITION BY user_id)
+    AS behind, SUM(calls) OVER (PARTITION BY user_id) AS all_calls FROM ("""
 # The latest of each of these people's, from one place to another.
 _LISTED = (
     _COUNTED
-    + _ENTRIES.format(
-        membership="membership",
-        place=", ROW_NUMBER() OVER (PARTITION BY membership.user_id ORDER BY room.last_at DESC, room.id DESC) AS place"
-        # All of the person's, read for their places anyway: how many are behind, what was removed counted as well.
-        f", SUM(CASE WHEN {_IS_BEHIND} THEN 1 ELSE 0 END) OVER (PARTITION BY membership.user_id) AS behind",
-        whose="membership.user_id IN ({users})",
-    )
-    + ") AS entry WHERE place > ? AND place <= ?"
+    + _PLACED
+    + _ENTRIES.format(membership="membership", whose="membership.user_id IN ({users})")
+    + ") AS placed) AS entry WHERE place > ? AND place <= ?"
 )
 # What these people have of these rooms: each pair is looked up, and not each of the people in each of the rooms.
 _AT = (
@@ -91,7 +91,6 @@ _AT = (
     + _ENTRIES.format(
         membership="(VALUES {asked}) AS asked "
         "JOIN membership ON membership.user_id = asked.column1 AND membership.room_id = asked.column2",
-        place="",
         whose="TRUE",
     )
     + ") AS entry"
@@ -142,17 +141,34 @@ class Listing(NamedTuple):
     """
     A page of a person's entries and one more where there are more, and what waits for them.
 
-    `other_unread` counts the rooms and chats of theirs with something unread that are not on this page.
+    `others` counts what is unread in the rooms and chats of theirs that are not on this page.
     """
 
     entries: list["EntryRow"]
     waiting: Waiting
-    other_unread: int
+    others: "Unread"
 
-    @property
-    def unread_count(self) -> int:
-        """Return how many rooms and chats have something unread."""
-        return sum(1 for entry in self.entries[:PAGE_SIZE] if entry.unread) + self.other_unread
+    def unread(self, current_key: str = "") -> "Unread":
+        """Return how much is unread, but for the room that is being read."""
+        shown = [entry for entry in self.entries[:PAGE_SIZE] if entry.key != current_key]
+        rooms, calls = sum(1 for entry in shown if entry.unread), sum(entry.calls for entry in shown)
+        return Unread(self.others.rooms + rooms, self.others.calls + calls)
+
+
+class Unread(NamedTuple):
+    """How many rooms and chats have something unread that counts, and how many messages call the viewer."""
+
+    rooms: int
+    calls: int
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+    def __str__(self) -> str:
+        return " ".join([str(self.rooms)] * bool(self.rooms) + [f"@{self.calls}"] * bool(self.calls))
+
+
+NO_UNREAD = Unread(0, 0)
 
 
 class EntryRow(NamedTuple):
@@ -173,6 +189,8 @@ class EntryRow(NamedTuple):
     level: str
     last_number: int
     unread: int
+    # How many unread messages call the person: by name, by an answer, or everyone.
+    calls: int
     # Whether its author can be shown that the newest message has come to the viewer.
     is_undelivered: bool
     sort_at: datetime
@@ -210,7 +228,7 @@ class EntryRow(NamedTuple):
         """All that it is rendered from but whether a friend is online, which has frames of its own."""
         looks = (self.avatar, self.is_friend) if self.kind.is_between_two else (self.author, self.face)
         last = self.last_number, self.line, self.is_mine
-        return self.room_id, self.name, *last, self.unread, self.level, self.is_request, looks
+        return self.room_id, self.name, *last, self.unread, self.calls, self.level, self.is_request, looks
 
     @property
     def render_key(self) -> tuple[object, ...]:
@@ -224,7 +242,7 @@ def _entry(row: sql.Row) -> EntryRow:
         name = NOTES if row["low"] == row["high"] else row["other_name"] or DELETED_ACCOUNT
         avatar = Avatar.of(row["other_name"] or "", row["other_code"] or "", row["other_picture"])
     unread = min(MAX_UNREAD, max(0, row["last_number"] - row["read_number"] - row["removed_unread"]))
-    is_read = row["level"] != ALL or tracker().has_open_stream(row["user_id"], row["room_id"])
+    is_read = tracker().has_open_stream(row["user_id"], row["room_id"])
     is_mine, line = row["last_author"] == row["user_id"], row["last_line"]
     can_be_delivered = kind.is_between_two and not row["is_request"] and not is_mine
     return EntryRow(
@@ -234,7 +252,8 @@ def _entry(row: sql.Row) -> EntryRow:
         is_request=bool(row["is_request"]),
         level=row["level"],
         last_number=row["last_number"],
-        unread=0 if is_read else unread,
+        unread=0 if is_read or row["level"] != ALL else unread,
+        calls=0 if is_read else row["calls"],
         is_undelivered=can_be_delivered and row["delivered_number"] < row["last_number"],
         sort_at=sql.from_db(row["last_at"]),
         line="" if line is None else REMOVED if row["is_last_removed"] else line,
@@ -306,7 +325,7 @@ def digest(entries: Iterable[EntryRow], here: int | None) -> str:
             "" if one.kind.is_between_two else one.name,
             one.face,
             one.level,
-            one.room_id == here or one.unread,
+            one.room_id == here or (one.unread, one.calls),
             one.is_request,
             one.is_online,
         )
@@ -326,9 +345,15 @@ async def list_entries(user_id: int, page: int = 1) -> Listing:
     query = _SIDEBAR.format(users=sql.placeholders([user_id]))
     rows = await sql.fetch_inline(query, user_id, user_id, start, start + PAGE_SIZE + 1)
     listed = [row for row in rows if row["membership_id"] is not None]
-    behind = [row for row in listed[:PAGE_SIZE] if row["level"] == ALL and row["read_number"] < row["last_number"]]
-    other_unread = listed[0]["behind"] - len(behind) if listed else 0
-    return Listing([_entry(row) for row in listed], _waiting(rows[0]) if rows else Waiting(0, None), other_unread)
+    waiting = _waiting(rows[0]) if rows else Waiting(0, None)
+    return Listing([_entry(row) for row in listed], waiting, _others(listed) if listed else NO_UNREAD)
+
+
+def _others(listed: list[sql.Row]) -> Unread:
+    """Return what is unread beyond this page: of each row, what is so of all of the person's."""
+    shown = listed[:PAGE_SIZE]
+    behind = [row for row in shown if row["level"] == ALL and row["read_number"] < row["last_number"]]
+    return Unread(shown[0]["behind"] - len(behind), int(shown[0]["all_calls"]) - sum(row["calls"] for row in shown))
 
 
 async def unread_chats(user_id: int, before: datetime, limit: int) -> list[EntryRow]:

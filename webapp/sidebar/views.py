@@ -7,7 +7,7 @@ from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.http import responses
 from webapp.http.limits import throttle
-from webapp.http.params import query
+from webapp.http.params import is_in_query, query
 from webapp.sidebar.layout import render_with_sidebar
 from webapp.sidebar.queries import list_entries
 
@@ -26,7 +26,9 @@ async def sidebar(request: Request) -> Response:
 
 
 async def unread_count(request: Request) -> Response:
-    """How many rooms and chats have something unread: for a tab that is hidden, which has no stream."""
+    """How much is unread: for a tab that is hidden, which has no stream. The version before asks for no calls."""
     user = require_account(request)
     await throttle(settings.RATE_SIGNAL, "unread", str(user.id))
-    return responses.fragment_response("sidebar/_unread.html", count=(await list_entries(user.id)).unread_count)
+    unread = (await list_entries(user.id)).unread()
+    count = unread if is_in_query(request, "calls") else unread.rooms
+    return responses.fragment_response("sidebar/_unread.html", count=count)

@@ -15,7 +15,7 @@ from webapp.http import render
 from webapp.http.client import client
 from webapp.http.params import query
 from webapp.http.urls import path_for
-from webapp.sidebar.queries import waiting_counts
+from webapp.sidebar.queries import NO_UNREAD, waiting_counts
 from webapp.streams.opening import (
     must_wait,
     open_document,
@@ -52,7 +52,8 @@ async def viewer_document(request: Request) -> Response:
         return waiting_document(request, path_for("sidebar"), _("Your chats and rooms"))
     reader = await open_reader(request, user, None, "html", digest="")
     waiting = (await waiting_counts([user.id]))[user.id]
-    shown = {"waiting": waiting, "unread_count": 0, "here": path_for("lobby"), "token": client(request).form_token}
+    shown = {"waiting": waiting, "unread_count": NO_UNREAD, "other_unread": NO_UNREAD, "here": path_for("lobby")}
+    shown |= {"token": client(request).form_token}
     return open_document(request, reader, user, "sidebar/live.html", **shown)
 
 

@@ -3,7 +3,7 @@
 if (find("#unread-count")) {
   const MINUTE_MS = 60000;
   let timer;
-  const write = count => document.title = (+count ? `(${count}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+  const write = count => document.title = (count != 0 ? `(${count}) ` : "") + document.title.replace(/^\([\d @]+\) /, "");
   // When one of the tabs asked last, and what it was answered: of another session it says nothing.
   const load = text => {
     const [session, askedAt = 0, count] = JSON.parse(text || "[]");
@@ -15,9 +15,9 @@ if (find("#unread-count")) {
     try {
       const { askedAt, count } = load(localStorage.unread);
       // A little less than a minute, or a tab that asked just now would be late the next time.
-      if (Date.now() - askedAt < MINUTE_MS * .9) return count && write(count);
+      if (Date.now() - askedAt < MINUTE_MS * .9) return count != null && write(count);
       store(count);
-      const { ok, html } = await ask("/sidebar/unread");
+      const { ok, html } = await ask("/sidebar/unread?calls");
       if (!ok || !document.hidden) return;
       store(html.trim());
       write(html.trim());
