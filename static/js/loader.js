@@ -41,12 +41,13 @@
   };
   // The first is posted by the form. What was sent after it, and what is being typed, is a draft then.
   const pass = () => {
-    const form = find("#composer"), [first, ...others] = early.splice(0).map(({ body }) => body);
+    const form = find("#composer"), [first, ...others] = early.splice(0);
     if (!first || !form) return;
-    const field = form.elements.body, rest = [...others, field.value].join("\n");
+    const field = form.elements.body, rest = [...others.map(({ body }) => body), field.value].join("\n");
     store(kept);
     find("#pending")?.replaceChildren();
-    field.value = first;
+    field.value = first.body;
+    find("#answered").outerHTML = first.answered;
     // A click on its button submits a form in every browser; not all have requestSubmit.
     form.querySelector("button").click();
     field.value = rest;

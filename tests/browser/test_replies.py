@@ -152,3 +152,64 @@ def test_a_message_that_is_pulled_aside_on_a_touch_screen_is_answered(meet: Meet
     drag(alice, item, (20, 0), (50, 2), (90, 3))
     expect(answered(alice).locator(".said")).to_have_text("alice one")
     assert alice.page.locator(".message--pulled").count() == 0
+
+
+def test_a_reply_begun_is_there_again_when_its_room_is(meet: Meet) -> None:
+    alice = meet("alice")
+    tea, soup = alice.make_room("Tea again"), alice.make_room("Soup again")
+    alice.send(f"{tea}/messages", body="Which door?", nonce="1")
+    alice.open(tea)
+    press_reply(alice, 1)
+    expect(answered(alice).locator(".said")).to_have_text("alice Which door?")
+    alice.text.fill(DRAFT)
+    alice.page.evaluate("window.isSame = true")
+    for name, shown in (("Soup again", 0), ("Tea again", 1)):
+        alice.page.locator("#entries a.entry", has_text=name).click()
+        expect(alice.page.locator("#room-name")).to_have_text(name)
+        expect(answered(alice).locator(".said")).to_have_count(shown)
+    assert alice.page.evaluate("window.isSame")
+    alice.open(soup)
+    expect(answered(alice)).to_be_empty()
+    alice.open(tea)
+    expect(answered(alice).locator(".said")).to_have_text("alice Which door?")
+    assert alice.text.input_value() == DRAFT
+    alice.text.press("Enter")
+    expect(quote(alice, 2)).to_have_text("alice Which door?")
+    # It was sent, and what is written next answers nothing, also on a page that is loaded again.
+    alice.open(soup)
+    alice.open(tea)
+    alice.text.fill("news")
+    alice.page.keyboard.press("Shift")
+    alice.text.press("Enter")
+    expect(alice.page.locator("#log > [id$='-3']")).to_contain_text("news")
+    expect(quote(alice, 3)).to_have_count(0)
+
+
+def test_words_that_are_refused_come_back_with_what_they_answer(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("422")
+    room = alice.make_room("Too long")
+    alice.send(f"{room}/messages", body="Which door?", nonce="1")
+    alice.open(room)
+    press_reply(alice, 1)
+    expect(answered(alice).locator(".said")).to_be_visible()
+    alice.text.fill("x" * 4001)
+    alice.text.press("Enter")
+    expect(alice.page.locator("#sending .problem")).to_contain_text("4,001 characters")
+    expect(answered(alice).locator(".said")).to_have_text("alice Which door?")
+    alice.text.fill("The red one")
+    alice.text.press("Enter")
+    expect(quote(alice, 2)).to_have_text("alice Which door?")
+    expect(answered(alice)).to_be_empty()
+
+
+def test_what_answers_is_sent_as_an_answer_where_the_script_for_presses_cannot_be_loaded(meet: Meet) -> None:
+    alice = meet("alice")
+    alice.forgive("ERR_FAILED")
+    room = alice.make_room("Without a bundle")
+    alice.send(f"{room}/messages", body="Which door?", nonce="1")
+    alice.page.route("**/static/acts.*.js", lambda route: route.abort())
+    alice.open(f"{room}?reply=1")
+    alice.text.fill("The red one")
+    alice.text.press("Enter")
+    expect(quote(alice, 2)).to_have_text("alice Which door?")

@@ -3,7 +3,7 @@
 // Needs the script element's data-draft (the word for one in the sidebar).
 {
   const remove = (start, except) => change("drafts", drafts =>
-    Object.keys(drafts).forEach(key => key.startsWith(start) && key != except && delete drafts[key]));
+    Object.keys(drafts).forEach(key => key.startsWith(start) && key.split("?")[0] != except && delete drafts[key]));
   // Where a chat with a stranger has ended, or another has begun, or is looked for.
   const removeStrangers = () => {
     const room = roomOf(find("#composer"));

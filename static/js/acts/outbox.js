@@ -119,7 +119,9 @@
     const isAlone = status == 413 || status == 422;
     const refused = posts.filter(one => isAlone ? one.nonce == post.nonce : one.path == post.path);
     posts = posts.filter(one => !refused.includes(one));
-    if (refused.length) giveBack(post.path, refused.map(one => one.body).join("\n"), reason, status);
+    if (!refused.length) return;
+    giveBack(post.path, refused.map(one => one.body).join("\n"), reason, status);
+    refused.forEach(one => tell("unanswered", [one.path.replace(/\/messages$/, ""), one.answered || ""]));
   };
   const send = async () => {
     const [post] = posts;

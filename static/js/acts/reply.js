@@ -1,19 +1,53 @@
 // An answer is begun where one stands: of the composer only the part with the quote is swapped, and what was typed stays.
-// A quote leads to its original in the log. Without this they are links: to the page with that composer, to the message.
+// What a room's draft answers is stored beside it. A quote leads to its original in the log. Without this they are links: to
+// the page with that composer, to the message.
 // Needs #composer with #answered.
 {
   const part = () => find("#composer #answered");
-  const clear = () => part().replaceChildren();
+  const room = () => roomOf(find("#composer"));
+  const numberOfPart = answered => answered?.querySelector("input")?.value;
+  const keep = (where, number) => where && change("drafts", drafts => drafts[where + "?reply"] = number);
   let asked;
-  const begin = async number => {
-    const own = asked = {};
-    const { ok, html } = await ask(find("#composer").getAttribute("action").replace(/messages$/, "composer?reply=" + number));
-    const answered = parse(html).querySelector("#answered");
-    if (own != asked || !part()) return;
-    if (!ok || !answered) return announce(problemIn(html));
-    part().replaceWith(answered);
-    find("#text").focus();
+  const clear = () => {
+    asked = null;
+    keep(room());
+    part().replaceChildren();
   };
+  const begin = async (number, isBack) => {
+    const own = asked = {}, where = room();
+    keep(where, number);
+    const { ok, status, html } = await ask(where + "/composer?reply=" + number);
+    const answered = parse(html).querySelector("#answered");
+    if (own != asked || where != room() || !part()) return;
+    if (ok && answered) {
+      part().replaceWith(answered);
+      return isBack || find("#text").focus();
+    }
+    // What was answered is gone; a line that is cut comes back.
+    if (!isBack || status == 404) keep(where);
+    if (!isBack) announce(problemIn(html));
+  };
+  const restore = () => {
+    const shown = numberOfPart(part());
+    if (shown) return keep(room(), shown);
+    let number;
+    change("drafts", drafts => number = part() && drafts[room() + "?reply"]);
+    if (number) begin(number, true);
+  };
+  restore();
+  onOpen(restore);
+  on("htmx:after:process", ({ target }) => target.id == "composer" && restore());
+  on("post", ({ detail: { path } }) => {
+    asked = null;
+    keep(path.replace(/\/messages$/, ""));
+  });
+  // Words that were refused come back with what they answer, unless something else is being answered by now.
+  on("unanswered", ({ detail: [where, html] }) => {
+    const answered = parse(html).querySelector("#answered"), isShown = where == room() && part();
+    if (!numberOfPart(answered) || isShown && isShown.firstChild) return;
+    keep(where, numberOfPart(answered));
+    if (isShown) isShown.replaceWith(answered);
+  });
   const jump = (link, event) => {
     const number = link.pathname.split("/").pop(), item = find(`#log > .message[id$="-${number}"]`);
     if (!item) return;
