@@ -485,7 +485,7 @@ async def test_the_page_of_a_chat_shows_receipts_and_not_who_is_here(
         assert (await alice.client.head(f"{chat.path}/{way}")).status_code == 200
     assert [reader.states for reader in streams] == [
         {"typing", "receipts", "entries", "online", "chat_typing"},
-        {"typing", "receipts"},
+        {"typing", "receipts", "days"},
     ]
     assert [reader.labels for reader in streams] == [{"session": alice.session.id, "user": who(alice).id}] * 2
 

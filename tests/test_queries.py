@@ -491,6 +491,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.get_row, room, room.last_number // 2),
         (messages.changes_since, room, room.version - 10),
         (messages.last_number_at, room.id, room.version - 10),
+        (messages.times_of, room.id, [room.last_number // 2, room.last_number - 10]),
         (messages.first_since, room, datetime.now(UTC) - timedelta(days=3)),
         (messages.list_after, room, room.last_number // 2, 100),
         (messages.reaction_targets, room.id, [room.last_number // 2]),

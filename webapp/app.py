@@ -44,7 +44,7 @@ from webapp.live.stream import parked_by_session, send_farewells
 from webapp.media import store
 from webapp.media import views as media
 from webapp.media.store import Store, picture_store
-from webapp.messages import changes, pacing, reaction_views, receipts, rendering, typing
+from webapp.messages import changes, days, pacing, reaction_views, receipts, rendering, typing
 from webapp.messages import saved_views as saved
 from webapp.messages import views as messages
 from webapp.messages.page import layouts, room_page
@@ -218,6 +218,7 @@ def providers() -> Providers:
                 "typing": typing.typing,
                 "receipts": receipts.receipts,
                 "company": company.company,
+                days.STATE: days.days,
             }
         },
         topics={"user": sidebars.Sidebars()},

@@ -23,6 +23,7 @@
     // What the server wrote is right where its clock says the same.
     const isSame = time.dateTime && !time.isOurs && at.startsWith(time.dateTime.slice(0, 16));
     const text = isClock ? clock : name || (isSame ? time.textContent : FAR[kind](new Date(at), clock));
+    if (name) time.isOurs = true;
     if (time.textContent == text) return;
     time.textContent = text;
     time.isOurs = true;

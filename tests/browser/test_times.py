@@ -150,6 +150,37 @@ def test_lists_and_settings_have_the_reader_s_own_times(meet: Meet) -> None:
         assert time.inner_text() == LANGUAGES["en"].moment(at)
 
 
+def test_without_script_times_and_days_are_those_of_the_zone_that_the_reader_has_chosen(meet: Meet) -> None:
+    """In the page as in its live frame, where a style names today and yesterday."""
+    now, zone = datetime.now(UTC), ZoneInfo(KIRITIMATI)
+    times = now - timedelta(days=20), now - timedelta(days=1), now
+    writer, reader = meet("writer"), meet("reader", PLAIN)
+    room = said_at(writer, "Chosen", *times)
+    reader.send("/settings/appearance", time_zone=KIRITIMATI)
+    reader.open(room)
+    assert reader.page.locator(".plain", has_text=f"Times are those of {KIRITIMATI}.").is_visible()
+    clock = f"{now.astimezone(zone):%H:%M}"
+    reader.until(lambda: reader.log.locator("time.clock").all_inner_texts() == [clock] * 3, "the times")
+    named = "times => times.map(time => getComputedStyle(time, '::before').content)"
+    days = reader.log.locator(".message__day time")
+    reader.until(lambda: days.evaluate_all(named) == ["none", '"Yesterday"', '"Today"'], "the names of days")
+    shown = "times => times.map(time => parseFloat(getComputedStyle(time).fontSize) > 0)"
+    assert days.evaluate_all(shown) == [True, False, False]
+    reader.page.goto(f"{room}?plain=1")
+    first = full(KIRITIMATI, times[0])
+    assert lines(reader) == [first, "message 0", "Yesterday", "message 1", "Today", "message 2"]
+
+
+def test_with_script_a_chosen_day_begins_at_the_midnight_of_the_reader(meet: Meet) -> None:
+    writer, day = meet("writer"), datetime.now(UTC).replace(hour=9, minute=58)
+    room = said_at(writer, "Gone to", day, *[day + timedelta(minutes=4)] * 60)
+    reader = meet("reader", timezone_id=KIRITIMATI).open(room)
+    reader.page.locator(".jump summary").click()
+    reader.page.locator("#date").fill(f"{day + timedelta(days=1):%Y-%m-%d}")
+    reader.page.get_by_role("button", name="Go", exact=True).click()
+    reader.page.wait_for_url(re.compile(r"#message-\d+-2$"))
+
+
 @pytest.mark.parametrize("path", ["room", "?plain=1", "?before=2", "/settings", "/lobby", "/settings/sessions"])
 def test_without_script_the_page_names_the_zone_of_its_times_once(meet: Meet, path: str) -> None:
     reader = meet("reader", PLAIN, timezone_id=KIRITIMATI)

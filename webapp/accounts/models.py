@@ -22,7 +22,7 @@ from webapp.accounts.names import (
     validate_username,
 )
 from webapp.accounts.viewer import CODE, EVERYONE, FRIENDS, NOBODY, PERMANENT, VIEWER_FIELDS, PersonFacts, Viewer
-from webapp.core import text
+from webapp.core import clock, text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import LANGUAGES, Text, _
 from webapp.db import transaction
@@ -31,6 +31,7 @@ from webapp.media.store import picture_store
 
 BIO_LENGTH = 300
 NOTICE_LENGTH = 300
+ZONE_LENGTH = 64
 # What :root[data-theme] and :root[data-text] are in static/css/tokens.css.
 THEMES = ("light", "dark")
 TEXT_SIZES = ("small", "large", "larger")
@@ -78,6 +79,8 @@ class User(PersonFacts, Model):
     shows_typing = fields.BooleanField(default=True, db_default=True)
     # The code of the language that they have chosen, empty for the one that their browser asks for.
     language = fields.CharField(8, default="", db_default="")
+    # The zone in which times are written for them; empty for the site's. Script writes those of its own clock.
+    time_zone = fields.CharField(ZONE_LENGTH, default="", db_default="")
     # Nothing that can be done without: no pictures, nobody coming, going and typing, a few messages at a time.
     saves_data = fields.BooleanField(default=False, db_default=False)
     # Empty for what the system says, and for the size that the browser is set to.
@@ -210,10 +213,11 @@ class User(PersonFacts, Model):
         self.password_hash = hashed
 
     @classmethod
-    async def set_appearance(cls, user_id: int, theme: str, text_size: str) -> None:
+    async def set_appearance(cls, user_id: int, theme: str, text_size: str, time_zone: str) -> None:
         """Set how this person's pages look; any other word is none."""
+        time_zone = time_zone if time_zone in clock.ZONES else ""
         theme, text_size = theme if theme in THEMES else "", text_size if text_size in TEXT_SIZES else ""
-        await cls.filter(id=user_id).update(theme=theme, text_size=text_size)
+        await cls.filter(id=user_id).update(theme=theme, text_size=text_size, time_zone=time_zone)
 
     @classmethod
     async def set_language(cls, user_id: int, code: str) -> None:

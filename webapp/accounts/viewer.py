@@ -109,6 +109,7 @@ class Viewer(PersonRow):
 
     username: str | None
     language: str
+    time_zone: str
     saves_data: bool
     presence_for: str
     theme: str

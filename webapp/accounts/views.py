@@ -17,7 +17,7 @@ from webapp.accounts.reset import user_of_link
 from webapp.accounts.sessions import Session
 from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import Person
-from webapp.core import i18n, text
+from webapp.core import clock, i18n, text
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
 from webapp.http import cookie, known_browser, responses, security_log
@@ -184,11 +184,13 @@ async def appearance(request: Request) -> Response:
     """How the pages look to this person: light or dark, and how large their words are."""
     user = await load_account(request)
     if request.method != "POST":
-        form = {"theme": user.theme, "text_size": user.text_size}
-        return await _settings(request, "accounts/appearance.html", form=form, problems=EMPTY_PROBLEMS)
-    form = await read_form(request, "theme", "text_size")
+        form = {"theme": user.theme, "text_size": user.text_size, "time_zone": user.time_zone}
+        return await _settings(
+            request, "accounts/appearance.html", form=form, problems=EMPTY_PROBLEMS, zones=clock.zone_choices()
+        )
+    form = await read_form(request, "theme", "text_size", "time_zone")
     await throttle(settings.RATE_CHANGE, "appearance", str(user.id))
-    await User.set_appearance(user.id, form["theme"], form["text_size"])
+    await User.set_appearance(user.id, form["theme"], form["text_size"], form["time_zone"])
     return responses.see_other(path_for("appearance") + "?done=profile")
 
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webapp import settings
 from webapp.core import i18n
+from webapp.core.clock import use_locale
 from webapp.http import cookie, error_pages, negotiate
 from webapp.http.headers import with_security_headers
 from webapp.http.proxies import ProxyHeaders
@@ -37,7 +38,7 @@ class Application(Starlette):
         scope["transport"], scope["wire"] = transport_of(send), Wire.below(send)
         cookie.drop_escaped(scope)
         request = Request(scope)
-        with i18n.use_language(_language(request)):
+        with use_locale(_language(request)):
             try:
                 # Around everything, so that the page of an error has the headers too.
                 await super().__call__(scope, receive, with_security_headers(request, send))

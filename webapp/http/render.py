@@ -38,7 +38,8 @@ environment.globals["strangers_open"] = settings.STRANGERS
 environment.globals["directory_open"] = settings.DIRECTORY
 
 
-environment.globals.update(max_upload_mb=settings.MAX_UPLOAD_MB, site_zone=str(settings.SITE_TIMEZONE))
+environment.globals.update(max_upload_mb=settings.MAX_UPLOAD_MB, near_days=clock.near_days)
+environment.globals.update(zone_name=lambda: clock.current_zone().key, site_zone=settings.SITE_TIMEZONE.key)
 
 
 environment.globals.update(language=i18n.current_language, site_languages=list(i18n.LANGUAGES.values()))
@@ -88,7 +89,7 @@ environment.filters.update(
 )
 
 
-environment.filters.update(datetime=clock.datetime_html, datetime_text=clock.format_datetime)
+environment.filters.update(datetime=clock.datetime_html, datetime_text=clock.format_datetime, first_day=clock.first_day)
 
 
 environment.filters["number"] = lambda number: i18n.current_language().number(number)

@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from webapp.core import i18n
+from webapp.core.clock import set_zone
 from webapp.core.errors import NotFound, TooManyStreams
 from webapp.core.faults import faults
 from webapp.db import engine
@@ -199,6 +200,7 @@ class Entrances:
             if viewer is None:
                 return
             i18n.set_language(viewer.language)
+            set_zone(viewer.time_zone)
             clients.identify(request, viewer)
             if not address.while_banned:
                 viewer.require_not_banned()

@@ -120,6 +120,11 @@ class LogChannel(StateChannel):
     def present(self) -> Set[Reader]:
         return self._present
 
+    @property
+    def languages(self) -> set[str]:
+        """The languages of the open pages."""
+        return {language for language, count in self._languages.items() if count}
+
     def join(self, reader: Reader) -> None:
         self._present.add(reader)
         self._languages[reader.language] += 1
@@ -227,7 +232,7 @@ class LogChannel(StateChannel):
 
     def _prepare(self, payloads: Iterable[Payload]) -> None:
         """Render in every reader's language: what fails does so before the first of them is served."""
-        languages = [language for language, count in self._languages.items() if count]
+        languages = self.languages
         for payload in payloads:
             for language in languages:
                 payload.in_language(language)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
-from webapp.core import i18n
+from webapp.core.clock import use_locale
 
 KEEP_ALIVE_SSE = b":\n\n"
 KEEP_ALIVE_HTML = b"<!---->"
@@ -95,13 +95,13 @@ def style_element(rules: str) -> str:
 
 def localized(make: Callable[[], Frame], facts: object = None) -> LocalizedFrame:
     """
-    Return a frame for many pages: `make` is called once in each of their languages.
+    Return a frame for many pages: `make` is called once in each of their languages, and of their zones.
 
     With `facts`, all that it is rendered from, it stays unrendered when they are the same as before.
     """
 
-    def made(code: str) -> Frame:
-        with i18n.use_language(code):
+    def made(locale: str) -> Frame:
+        with use_locale(locale):
             return make()
 
     return LocalizedFrame(made, facts)

@@ -152,6 +152,11 @@ class Hub:
             found = found & self._labelled.get(label, set())
         return sorted(found, key=lambda reader: reader.opened_at)
 
+    def languages(self, channel: str) -> Set[str]:
+        """Return the languages of the open pages of a channel with a log, each with its zone if it has one."""
+        found = self.channels.get(channel)
+        return found.languages if isinstance(found, LogChannel) else frozenset()
+
     @property
     def labels(self) -> Set[tuple[str, int]]:
         """The labels of all open readers."""

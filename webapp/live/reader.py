@@ -18,7 +18,7 @@ class Reader:
 
     `cursor` is the version that it holds of the one with a log, None when it holds nothing yet, and `digest` says
     what it shows of the items of the one that follows topics. `states` are those that it shows, `labels` say whose it
-    is (session, user), `page` is its address, and `language` the one it is in.
+    is (session, user), `page` is its address, and `language` the one it is in, with its zone if that is not the site's.
     """
 
     __slots__ = (

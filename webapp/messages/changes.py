@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from webapp.accounts.viewer import Person
 from webapp.conversations import queries
 from webapp.conversations.seats import RoomRow
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
-from webapp.messages import rendering, typing
+from webapp.messages import days, rendering, typing
 from webapp.messages.queries import MAX_CHANGES, MessageRow, changes_since, last_number_at, list_page
 
 
@@ -41,7 +42,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MAX_CHANGES]
     changes = await changes_since(room, min(held)) if held else []
     version = max(room.version, changes[0].version if changes else 0)
-    made = ChangeFrames(room)
+    made = ChangeFrames(room, await days.times_before(room_id, changes))
     result: dict[int | None, Payload] = {}
     for cursor in cursors:
         after = [line for line in changes if cursor in held and line.version > cursor]
@@ -62,15 +63,17 @@ async def _newest(room: RoomRow, version: int) -> list[MessageRow]:
 class ChangeFrames:
     """The messages of one reading, as they stand in streams."""
 
-    def __init__(self, room: RoomRow) -> None:
+    def __init__(self, room: RoomRow, times: Mapping[int, datetime] = days.NO_TIMES) -> None:
+        """`times` are those of messages before these, which say where days begin in another zone than the site's."""
         self._room = room
+        self._times = times
 
     def changes(self, lines: list[MessageRow], cursor: int, version: int) -> Payload:
         """Return new messages in their order, then changed ones in their places."""
         return frames.localized(lambda: self._changes(lines, cursor, version)) if lines else Frame()
 
     def _changes(self, lines: list[MessageRow], cursor: int, version: int) -> Frame:
-        lines = sorted(lines, key=lambda line: line.number)
+        lines = days.in_zone(sorted(lines, key=lambda line: line.number), self._times)
         posted = [line for line in lines if line.posted_version > cursor]
         replaced = [line for line in lines if line.posted_version <= cursor < line.words_version]
         reacted = [line for line in lines if line.words_version <= cursor]
@@ -91,11 +94,14 @@ class ChangeFrames:
         return frames.localized(lambda: self._page(lines, version, is_first))
 
     def _page(self, lines: list[MessageRow], version: int, is_first: bool) -> Frame:
+        lines = days.in_zone(lines)
         messages = "".join(self._message(line) for line in lines)
         earlier = lines[0].number if lines and lines[0].number > 1 else 0
         more = render.fragment("messages/_more.html", room_path=self._room.path, messages=lines, earlier=earlier)
         sse = frames.hx_partial("#log", "innerHTML", messages) + frames.hx_partial("#earlier", "outerHTML", more)
-        html = "".join(self._placed(line) for line in lines).encode() if is_first else frames.RELOAD_DOCUMENT
+        # No line above the log has the day of its first message.
+        first = [line._replace(opens_day=True, continues=False) for line in lines[:1]] + lines[1:]
+        html = "".join(self._placed(line) for line in first).encode() if is_first else frames.RELOAD_DOCUMENT
         return Frame(frames.sse_event(sse, version), html)
 
     def _message(self, line: MessageRow, is_again: bool = False) -> str:

@@ -22,7 +22,7 @@ from webapp.http.page_mode import PageMode
 from webapp.http.params import is_in_query, query, whole
 from webapp.http.urls import path_for
 from webapp.live import hub
-from webapp.messages import mentions, receipts, rendering
+from webapp.messages import days, mentions, receipts, rendering
 from webapp.messages.mentions import Unconfirmed
 from webapp.messages.models import Message, new_nonce
 from webapp.messages.posting import Posted
@@ -73,7 +73,7 @@ async def show(request: Request, seat: Seat) -> Response:
 
 
 async def _show_earlier(request: Request, seat: Seat, before: int) -> Response:
-    messages = await list_page(seat.room, before)
+    messages = days.in_zone(await list_page(seat.room, before))
     hidden = await hidden_in(seat, messages)
     log = rendering.render_log(seat.room, messages, hidden=hidden, save_data=client(request).save_data)
     return responses.fragment_response(
@@ -124,6 +124,7 @@ async def page_context(
 ) -> PageContext:
     """Return what the page shows, with an empty composer; `new` is the first message since the last visit, or 0."""
     room = seat.room
+    messages = days.in_zone(messages)
     hidden = await hidden_in(seat, messages, opened=number_in_query(request, "around"))
     last = messages[-1].number if messages else 0
     has_people = seat.is_live and "people" in seat.kind.states

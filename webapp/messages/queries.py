@@ -9,7 +9,7 @@ from markupsafe import Markup
 from webapp.accounts.viewer import Avatar
 from webapp.conversations.kinds import DELETED_ACCOUNT
 from webapp.conversations.seats import RoomRow, Seat
-from webapp.core.clock import format_time, to_site_time
+from webapp.core.clock import format_time, to_local_time
 from webapp.core.i18n import Text
 from webapp.db import sql
 from webapp.messages.markdown import first_line
@@ -105,7 +105,7 @@ class MessageRow(NamedTuple):
 
     @property
     def day(self) -> date:
-        return to_site_time(self.created_at).date()
+        return to_local_time(self.created_at).date()
 
 
 # The columns of `message_from`, in their order: of a message, and of its author.
@@ -213,6 +213,15 @@ async def changes_since(room: RoomRow, version: int) -> list[MessageRow]:
         room, "message.room_id = ? AND message.version > ? ORDER BY message.version DESC LIMIT ?",
         room.id, version, MAX_CHANGES + 1,
     )  # fmt: skip
+
+
+async def times_of(room_id: int, numbers: Collection[int]) -> dict[int, datetime]:
+    """Return when the messages of these numbers were posted."""
+    rows = await sql.fetch_inline(
+        f"SELECT number, created_at FROM message WHERE room_id = ? AND number IN ({sql.placeholders(numbers)})",
+        room_id, *numbers,
+    )  # fmt: skip
+    return {row["number"]: sql.from_db(row["created_at"]) for row in rows}
 
 
 async def last_number_at(room_id: int, version: int) -> int:

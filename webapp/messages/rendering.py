@@ -7,7 +7,7 @@ from cachetools import TTLCache
 from markupsafe import Markup
 
 from webapp.conversations.seats import RoomRow
-from webapp.core import i18n
+from webapp.core import clock
 from webapp.core.lifetime import Slot
 from webapp.http import render
 from webapp.messages.markdown import LARGE
@@ -67,13 +67,13 @@ def render_log(
     is_text: bool = False,
 ) -> Markup:
     """
-    The messages as they stand in a log, in the language that is spoken.
+    The messages as they stand in the log of a page, in the language that is spoken.
 
     `new` is the number of the first that came since the viewer's last visit, `hidden` has what is by people whom they
     have blocked, `save_data` leaves out the pictures, and `is_text` is for browsers that show nothing but text.
     """
     ends = (lines[0].number, lines[-1].number) if lines else ()
-    looks = save_data, is_text, i18n.current_language().code
+    looks = save_data, is_text, clock.current_locale(), clock.today()
     key = room.path, room.version, ends, new, hidden, looks
     if (html := caches().logs.get(key)) is None:
         items = _items(room, lines, new, hidden, save_data, is_text)
@@ -87,8 +87,9 @@ def _items(
     for line in lines:
         if line.number == new:
             yield Markup(render.fragment("messages/_new.html"))  # noqa: S704
-        hides = {"is_hidden": line.number in hidden.messages, "hides_quote": line.number in hidden.quotes}
-        yield render_message(line, room.kind.allows_editing, **hides, save_data=save_data, is_text=is_text)
+        how = {"is_hidden": line.number in hidden.messages, "hides_quote": line.number in hidden.quotes}
+        how |= {"save_data": save_data, "is_text": is_text, "names_days": True}
+        yield render_message(line, room.kind.allows_editing, **how)
 
 
 def render_message(
@@ -99,20 +100,23 @@ def render_message(
     is_again: bool = False,
     is_text: bool = False,
     hides_quote: bool = False,
+    names_days: bool = False,
 ) -> Markup:
     """
     One message, in the language that is spoken.
 
-    `is_again` marks what replaces an earlier form of it in an endless document.
+    `is_again` marks what replaces an earlier form of it in an endless document; `names_days` calls today and yesterday
+    so, on pages: what stays open longer than a day gets that by style (see days.py) or by script.
     """
     author = line.author_code, line.author_name, line.author_picture, bool(line.author_is_admin)
-    looks = is_changeable, is_hidden, save_data, is_again, is_text, hides_quote, i18n.current_language().code
-    key = line.path, line.version, author, looks, line.room_id, line.quote
+    days = clock.near_days() if names_days and line.opens_day else {}
+    looks = is_changeable, is_hidden, save_data, is_again, is_text, hides_quote, clock.current_locale(), *days
+    key = line.path, line.version, author, looks, line.room_id, line.quote, line.opens_day, line.continues
     if (html := caches().messages.get(key)) is None:
         head, tail = _before_last_line_ends(line.html)
         how = {"is_changeable": is_changeable, "is_hidden": is_hidden, "save_data": save_data, "is_again": is_again}
         said = {"head": head, "tail": tail, "is_emoji": f'class="{LARGE}"' in line.html, "is_text": is_text}
-        said["hides_quote"] = hides_quote
+        said |= {"hides_quote": hides_quote, "days": days}
         # Messages that stay as they are written are those of chats with strangers.
         said["has_hint"] = line.number == HINT_NUMBER and not is_changeable
         made = render.fragment("messages/_message.html", message=line, **how, **said)

@@ -12,7 +12,7 @@ from webapp.accounts.models import User
 from webapp.conversations import access
 from webapp.conversations.audit import is_on_behalf, record_act
 from webapp.conversations.seats import Seat
-from webapp.core.clock import beginning_of
+from webapp.core import clock
 from webapp.core.errors import NotFound, Problem, SignInRequired
 from webapp.core.i18n import _
 from webapp.db import engine
@@ -57,7 +57,9 @@ async def show(request: Request) -> Response:
     """The room at its newest messages, or earlier ones, or around one; or the way to a day, to people, or to an act."""
     seat = await access.for_reading(request)
     if begins := day(query(request, "date")):
-        number = await first_since(seat.room, beginning_of(begins))
+        # Script says where the reader is.
+        clock.set_zone(query(request, "zone"))
+        number = await first_since(seat.room, clock.beginning_of(begins))
         return await _lead_to(request, seat, number) if number else responses.see_other(seat.path)
     if is_in_query(request, "people"):
         return responses.see_other(path_for("room_people", key=seat.room.key))

@@ -36,7 +36,7 @@ def last_seen_text(last_seen_at: datetime, now: datetime | None = None) -> Text:
 
     A week is the seven days before, not the calendar's: three days ago is this week on a Monday too.
     """
-    days = (clock.to_site_time(now or datetime.now(UTC)).date() - clock.to_site_time(last_seen_at).date()).days
+    days = (clock.to_local_time(now or datetime.now(UTC)).date() - clock.to_local_time(last_seen_at).date()).days
     return next((words for most, words in LAST_SEEN_TEXTS if days <= most), LONG_AGO)
 
 

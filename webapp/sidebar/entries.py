@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from webapp.accounts.models import User
 from webapp.accounts.viewer import Person
-from webapp.core.i18n import current_language
+from webapp.core.clock import current_locale
 from webapp.http import render
 from webapp.live import Frame, Payload, frames
 from webapp.presence.last_seen import last_seen_for
@@ -55,7 +55,7 @@ class EntryFrames:
         return frames.style_element(rules) + _rendered(entry, False, sent)
 
     def _entry(self, entry: EntryRow, is_current: bool) -> str:
-        key = (current_language().code, entry.render_key, is_current)
+        key = (current_locale(), entry.render_key, is_current)
         if key not in self._rendered:
             self._rendered[key] = _rendered(entry, is_current)
         return self._rendered[key]

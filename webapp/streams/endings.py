@@ -1,6 +1,7 @@
 """The last frame of a stream that ends: why, and how to go on."""
 
-from webapp.core.i18n import _, use_language
+from webapp.core.clock import use_locale
+from webapp.core.i18n import _
 from webapp.http import render
 from webapp.http.urls import path_for
 from webapp.live import Ending, Reader, frames
@@ -14,7 +15,7 @@ def last_frame(reader: Reader, ending: Ending) -> bytes:
     reader.is_parked = reader.framing == "html"
     paths = {name: path_for(name) for name in ("lobby", "login", "strangers")}
     link = ending.link.format(page=reader.page, **paths)
-    with use_language(reader.language):
+    with use_locale(reader.language):
         html = render.fragment(
             "streams/_ended.html", code=ending.name, reason=ending.text, link=link, link_text=ending.link_text
         )

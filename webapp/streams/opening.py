@@ -10,6 +10,7 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.viewer import Viewer
 from webapp.conversations.seats import Seat
+from webapp.core.clock import current_locale
 from webapp.core.i18n import Text, _, current_language
 from webapp.http import negotiate, render, responses
 from webapp.http.client import client
@@ -20,6 +21,7 @@ from webapp.http.urls import path_for
 from webapp.live import Reader, frames, hub
 from webapp.live.admission import admitted
 from webapp.live.stream import Stream, parked_by_session
+from webapp.messages import days
 from webapp.presence.queries import DIRECTORY
 from webapp.sidebar.queries import OLDER_PAGE
 from webapp.streams.endings import PAUSED
@@ -133,10 +135,15 @@ async def open_reader(
         channels.append(f"{DIRECTORY}:0")
         labels[DIRECTORY] = whole(query(request, DIRECTORY), 0, MAX_TIME)
     path = seat.path if seat else path_for("lobby")
-    states = _shown(
-        seat.states if seat else frozenset(), digest is not None and not is_masked, client(request).save_data
-    )
-    return Reader(channels, cursor, framing, states, labels, path, current_language().code, digest or "")
+    shown, save_data = _log_states(seat, framing) if seat else frozenset(), client(request).save_data
+    states = _shown(shown, digest is not None and not is_masked, save_data)
+    # Script writes the times of its own clock: pages with it share their bytes, wherever they are.
+    language = current_locale() if framing == "html" else current_language().code
+    return Reader(channels, cursor, framing, states, labels, path, language, digest or "")
+
+
+def _log_states(seat: Seat, framing: str) -> frozenset[str]:
+    return seat.states | {days.STATE} if framing == "html" else seat.states
 
 
 @cache
