@@ -43,7 +43,7 @@
     });
   };
 
-  const removeProblems = () => findAll("#sending .problem").forEach(problem => problem.remove());
+  const removeProblems = (what = ".problem") => findAll("#sending " + what).forEach(found => found.remove());
   const addProblem = text => {
     const problem = make("p", "problem", text);
     problem.setAttribute("role", "alert");
@@ -51,7 +51,7 @@
     find("#sending").append(problem);
   };
   // Why words came back holds until they are changed or sent; why they wait holds as long as they do.
-  const clearProblems = () => posts[0]?.reason || removeProblems();
+  const clearProblems = what => posts[0]?.reason || removeProblems(what);
   // Back into the field, before what was typed meanwhile, with the reason. Those for another room become its draft.
   const giveBack = (path, text, reason, status) => {
     if (path != shownPath()) tell("unsent", [path.replace(/\/messages$/, ""), text]);
@@ -89,7 +89,7 @@
     draw();
   });
 
-  const finish = (post, message) => {
+  const finish = (post, message, word) => {
     posts = posts.filter(one => one.nonce != post.nonce);
     tries = 0;
     if (post.reason) removeProblems();
@@ -99,6 +99,8 @@
       // How far the one before has come is no longer of interest.
       if (message && !isLate && place(message)) find("#receipt")?.replaceChildren();
       find("#join")?.remove();
+      // Whom it did not reach; until the next one is sent.
+      if (word) find("#sending").append(word);
     }
     // What carried a post carries a stream (see stream.js).
     tell("reached", null, window);
@@ -129,28 +131,30 @@
     clearTimeout(timer);
     inFlight = post;
     const abort = new AbortController(), limit = setTimeout(() => abort.abort(), ANSWER_MS);
-    const { path, body, nonce, author, answered } = post;
+    const { path, body, nonce, author, answered, everyone = "" } = post;
     const reply_to = parse(answered || "").querySelector("input")?.value || "";
-    let answer, page;
+    let answer, page, isMeant;
     try {
       answer = await fetch(path, {
-        method: "POST", headers: { "HX-Request": "true" }, body: new URLSearchParams({ body, nonce, author, reply_to }),
-        signal: abort.signal,
+        method: "POST", headers: { "HX-Request": "true" }, signal: abort.signal,
+        body: new URLSearchParams({ body, nonce, author, reply_to, everyone }),
       });
       page = new DOMParser().parseFromString(await answer.text(), "text/html");
     } catch {}
     clearTimeout(limit);
     inFlight = isStreamed = null;
     const status = page ? answer.status : 0, message = page?.querySelector("li[data-version]");
-    const reason = page?.querySelector(".problem")?.textContent;
+    const reason = page?.querySelector(".problem")?.textContent, isQuestion = page?.querySelector("[name=everyone]");
     // A process of the version before answers without the message, which the stream brings: drop that in 0.3.
-    if (status < 300 && (message || page?.querySelector("#sending"))) finish(post, message);
+    if (status < 300 && (message || page?.querySelector("#sending"))) finish(post, message, page.querySelector(".done"));
     // What is no answer of ours counts as none: a network that asks to sign in first, a proxy.
     else if (status < 400 || status == 429 || status >= 500) postpone(post, status, answer, reason);
+    // Whether everyone in a large room is to be called.
+    else if (isQuestion && confirm(reason)) isMeant = post.everyone = 1;
     else refuse(post, reason, status);
     store();
     draw();
-    if (posts[0] != post) send();
+    if (posts[0] != post || isMeant) send();
   };
   const sendNow = () => {
     tries = 0;
@@ -160,7 +164,7 @@
   on("post", ({ detail: post }) => {
     // One from before this script had come is stored already.
     if (!posts.some(({ nonce }) => nonce == post.nonce)) posts.push(post);
-    clearProblems();
+    clearProblems("p");
     store();
     find(".scroller").scrollTop = 0;
     draw();
