@@ -13,7 +13,7 @@ from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
 from webapp.http.urls import path_for
 from webapp.messages.models import Message
-from webapp.messages.queries import QUOTE_LENGTH
+from webapp.messages.queries import QUOTE_LENGTH, reactors
 from webapp.relationships.queries import Relationship, find_person
 from webapp.strangers.masks import account_behind, latest_chat, transcript
 from webapp.strangers.models import Stranger
@@ -26,6 +26,8 @@ ABOUT_MASK = "stranger"
 
 # What stands around is shortened, so that a report stays a few dozen kilobytes.
 MAX_CONTEXT_LENGTH = 1000
+# Of those who reacted to what is reported so many are named for each kind.
+MAX_NAMED = 20
 NOT_FOUND = _("This does not exist, or it is not for you.")
 
 
@@ -40,10 +42,12 @@ class EvidenceLine(NamedTuple):
     is_it: bool = False
     # Whom it answers, and what was said, as it was then.
     quoted: str = ""
+    # How many reacted with which kind; to what is reported itself, also who.
+    reacted: str = ""
 
     def as_stored(self) -> dict[str, object]:
-        """Return its fields; a process of the version before knows of no quotes."""
-        return {name: value for name, value in self._asdict().items() if name != "quoted" or value}
+        """Return its fields; a process of the version before knows nothing of some."""
+        return {name: value for name, value in self._asdict().items() if name not in ("quoted", "reacted") or value}
 
     @property
     def moment(self) -> datetime:
@@ -100,6 +104,8 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
         raise Forbidden(_("You wrote that yourself. You can change or remove it."))
     author = reported.author
     quotes = await _quotes(room.id, [message.reply_to for message in found.values()])
+    # Also those whom the reporter has blocked: it is for who decides.
+    named = await reactors(reported.id, viewer_id=0)
     return Evidence(
         about=f"message:{room.id}:{number}",
         person_id=reported.author_id,
@@ -111,7 +117,9 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
         path="" if seat.kind.is_private else reported.path(room),
         block=path_for("block", code=author.code) if author else "",
         lines=[
-            evidence_line(message, message.number == number, quotes.get(message.reply_to or 0, ""))
+            evidence_line(message, message.number == number, quotes.get(message.reply_to or 0, ""))._replace(
+                reacted=_reacted(message, named if message is reported else {})
+            )
             for message in found.values()
         ],
     )
@@ -127,6 +135,13 @@ async def _quotes(room_id: int, numbers: Iterable[int | None]) -> dict[int, str]
 def _quoted(message: Message) -> str:
     said = REMOVED if message.removed_at else text.shorten(" ".join(message.body.split()), QUOTE_LENGTH)
     return f"{message.author.display_name if message.author else LEFT}: {said}"
+
+
+def _reacted(message: Message, named: dict[str, list[tuple[str, str]]]) -> str:
+    """Return the reactions in a line, with the newest of those who are named."""
+    chips = [line.split(" ")[:2] for line in message.reactions.splitlines()]
+    people = {kind: ", ".join(f"{name} {code}" for code, name in some[:MAX_NAMED]) for kind, some in named.items()}
+    return "; ".join(f"{kind} {count}" + (f": {people[kind]}" if kind in people else "") for kind, count in chips)
 
 
 def evidence_line(message: Message, is_it: bool = False, quoted: str = "") -> EvidenceLine:
