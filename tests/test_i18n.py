@@ -20,11 +20,12 @@ from tests.servers import ROOT
 from webapp.accounts.models import User
 from webapp.conversations.endings import DELETED
 from webapp.conversations.models import ROOM_NOT_FOUND, Room
+from webapp.core import i18n
 from webapp.core.clock import LazyDatetime
 from webapp.core.errors import TooManyRequests
-from webapp.core.i18n import LANGUAGES, _, current_language, ngettext, use_language
+from webapp.core.i18n import LANGUAGES, Language, _, current_language, ngettext, use_language
 from webapp.exports.jobs import Export
-from webapp.http import render
+from webapp.http import assets, render
 from webapp.http.negotiate import accepted_language
 from webapp.live import Reader, hub
 from webapp.messages import changes
@@ -358,3 +359,17 @@ async def test_the_file_of_what_is_mine_is_in_the_language_of_the_page_that_aske
     assert language_of(page) == "de"
     assert "Anzeigename" in page
     assert "1 Nachricht<" in page
+
+
+async def test_a_language_from_right_to_left_has_pages_from_there(
+    visitor: Person, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("he.po").write_text('msgid ""\nmsgstr ""\n')
+    monkeypatch.setattr(i18n, "CATALOGUES", tmp_path)
+    monkeypatch.setitem(LANGUAGES, "he", Language("he", "עברית", "he_IL"))
+    page = (await visitor.get("/", Accept_Language="he")).text
+    assert '<html lang="he" dir="rtl">' in page
+    assert assets.url("rtl.css") in page
+    page = (await visitor.get("/", Accept_Language="de")).text
+    assert '<html lang="de">' in page
+    assert assets.url("rtl.css") not in page

@@ -41,6 +41,7 @@ class Language:
         translations = _translations(code)
         self.gettext, self.ngettext = translations.gettext, translations.ngettext
         self._locale = Locale.parse(locale)
+        self.is_rtl = self._locale.text_direction == "rtl"
         self._days = {
             "day": self._locale.datetime_skeletons["MMMd"],
             "day and year": self._locale.datetime_skeletons["yMMMd"],
@@ -51,6 +52,11 @@ class Language:
         # Babel takes 15 microseconds for what every message shows; there are few minutes and days.
         self._clock = lru_cache(24 * 60)(self._written)
         self._day = lru_cache(1000)(self._written)
+
+    @property
+    def attributes(self) -> Markup:
+        """What `<html>` says of the language of its page."""
+        return Markup('lang="{}"{}').format(self.code, Markup(' dir="rtl"') if self.is_rtl else "")
 
     def number(self, number: float) -> str:
         if isinstance(number, int):  # by far the most
