@@ -1,10 +1,12 @@
 """The people of a room: who sees them, in which order, how they are found, and what may be done about each."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
 from limits import parse
+from tortoise.transactions import in_transaction
 
 from tests.conftest import Person, account, introduce, person
 from tests.page import Page, words
@@ -13,7 +15,9 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import access, members
 from webapp.conversations.models import Membership, Room
-from webapp.people.queries import PAGE_SIZE
+from webapp.conversations.queries import room_by_id
+from webapp.db import sql
+from webapp.people.queries import PAGE_SIZE, members_after
 from webapp.presence.queries import NO_ROOM
 from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block, VeiledBlock
@@ -171,6 +175,50 @@ async def test_pages_of_a_large_room_go_on_by_key_and_nobody_is_missed(
         path = following[0].attributes["href"] or "" if following else ""
     everybody = [one.display_name for one in crowd] if asked else ["Alice", "Bob", *(one.display_name for one in crowd)]
     assert seen == sorted(everybody)
+
+
+async def test_a_member_is_listed_by_their_name_also_where_an_old_process_wrote_the_membership(
+    alice: Person, bob: Person, charlie: Person, garden: Room
+) -> None:
+    """Also by a process of the version before, which does not know the column."""
+    columns = "room_id, user_id, role, read_number, delivered_number, muted, joined_at"
+    now = sql.to_db(datetime.now(UTC))
+    values = garden.id, who(charlie).id, "member", 0, 0, False, now
+    await sql.execute(f"INSERT INTO membership ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
+    assert listed(await alice.get(f"{garden.path}/people"))[2] == ["Alice", "Bob", "Charlie"]
+    await introduce(who(bob), "Zoë")
+    assert listed(await alice.get(f"{garden.path}/people"))[2] == ["Alice", "Charlie", "Zoë"]
+    names = await Membership.filter(room_id=garden.id).order_by("sort_name").values_list("sort_name", flat=True)
+    assert names == ["alice", "charlie", "zoe"]
+
+
+async def test_a_page_of_members_is_a_range_of_an_index(
+    alice: Person, bob: Person, garden: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain = "EXPLAIN QUERY PLAN" if settings.ON_SQLITE else "EXPLAIN (VERBOSE)"
+    steps: list[sql.Row] = []
+
+    async def explained(query: str, *values: object, seconds: float) -> list[sql.Row]:
+        steps.extend(await sql.fetch_all(f"{explain} {query}", *values))
+        return []
+
+    row = await room_by_id(garden.id)
+    assert row
+    monkeypatch.setattr(sql, "fetch_limited", explained)
+    async with in_transaction("default") as connection:
+        if not settings.ON_SQLITE:
+            await connection.execute_script("ANALYZE membership")
+            # It reads and sorts two people by choice.
+            for way in ("seqscan", "bitmapscan", "sort"):
+                await connection.execute_script(f"SET LOCAL enable_{way} = off")
+        await members_after(who(alice), row, ("b", who(bob).code))
+    how = "\n".join(str(dict(step)) for step in steps)
+    if settings.ON_SQLITE:
+        assert "membership USING INDEX idx_membership_by_name (room_id=? AND sort_name>?)" in how
+        assert "RIGHT PART OF ORDER BY" in how or "LAST TERM OF ORDER BY" in how
+    else:
+        assert re.search(r"Index Scan using idx_membership_by_name", how), how
+        assert re.search(r"Index Cond[^,]*room_id[^,]*sort_name[^,]*>=", how), how
 
 
 async def test_each_row_leads_to_the_person_and_to_the_chat_with_them(alice: Person, bob: Person, garden: Room) -> None:

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
+from tortoise.indexes import Index
 from tortoise.models import Model
 
 from webapp.accounts.models import User
+from webapp.accounts.names import SEARCHED_LENGTH
 from webapp.conversations import kinds
 from webapp.conversations.faces import FACE_SIZE, room_face
 from webapp.conversations.levels import ALL, LEVELS
@@ -139,6 +141,8 @@ class Membership(Model):
     is_request = fields.BooleanField(default=False, db_default=False)
     joined_at = fields.DatetimeField(auto_now_add=True)
     kicked_until = fields.DatetimeField(null=True)
+    # What the list of a room's people is ordered by: their `user.sort_name`, copied by a trigger of the database.
+    sort_name = fields.CharField(SEARCHED_LENGTH, default="", db_default="")
 
     room_id: int
     user_id: int
@@ -147,6 +151,7 @@ class Membership(Model):
         table = "membership"
         table_description = "Who is in which room, and how far they have read."
         unique_together = (("room", "user"),)
+        indexes = (Index(fields=("room_id", "sort_name"), name="idx_membership_by_name"),)
 
     @staticmethod
     async def set_level(membership_id: int, level: str) -> None:
