@@ -56,6 +56,9 @@ MOST = {
     "my friends": 7,
     "the inbox": 4,  # one of them for who asks, one the sidebar
     "the inbox far back": 4,
+    "all that is unread": 3,
+    "all unread mentions": 3,
+    "all of it read": 7,  # of which the check of the form takes one
     "the directory": 6,  # three of them for who asks, the sidebar and the requests
     "a page of the directory": 5,
     "dots of the directory": 2,
@@ -274,6 +277,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.accounts.models import User
     from webapp.chats import first_message
     from webapp.conversations import access
+    from webapp.conversations.levels import ALL, MENTIONS
     from webapp.conversations.models import Membership, Room
     from webapp.db import sql
     from webapp.live import Reader, hub
@@ -334,6 +338,10 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         directory().on_presence(",".join(str(user) for user in here))
         await directory().send_changes()
 
+    async def read_all() -> None:
+        answer = await client.post("/inbox/read", data={"until": f"r1.{room.id}-{room.last_number}"})
+        assert answer.status_code == 303, answer.text
+
     async def ask() -> None:
         for action in ("ask", "cancel"):
             answer = await client.post(f"/friends/{last.code}/{action}")
@@ -357,7 +365,13 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     await Membership.bulk_create([Membership(room_id=few.id, user_id=user) for user in here if user != first.id])
     await get(chat.path)
     await get(room.path)  # whatever is read once in the life of a process
-    await Membership.filter(user_id=first.id, room_id=room.id).update(read_number=room.last_number - 3)
+    mine = Membership.filter(user_id=first.id, room_id=room.id)
+    heard = {}
+    for level, what in ((ALL, "all that is unread"), (MENTIONS, "all unread mentions")):
+        await mine.update(read_number=middle, level=level, muted=level != ALL)
+        heard[what] = await record_queries(get("/inbox/catch-up"))
+    heard["all of it read"] = await record_queries(read_all())
+    await mine.update(read_number=room.last_number - 3, level=ALL, muted=False)
     await Message.filter(room_id=room.id, number=7).update(author_id=first.id)
     works: dict[str, Callable[[], Awaitable[object]]] = {
         "the room page with unread messages": lambda: get(room.path),
@@ -417,7 +431,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a batch of visits": lambda: Visit.apply_changes(process, places, [], many),
         "a batch of visits that end": lambda: Visit.apply_changes(process, [], places, many),
     }
-    heard = {what: await record_queries(work()) for what, work in works.items()}
+    heard |= {what: await record_queries(work()) for what, work in works.items()}
     await User.filter(id=first.id).update(blocks_version=1)
     works = {
         "the room page for who has blocked somebody": lambda: get(room.path),
@@ -546,7 +560,9 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (relationships.find_person, user, other.code),
         (relationships.without_blocked, user, [other]),
         (sidebar.list_entries, user.id),
-        (sidebar.unread_chats, user.id, datetime.now(UTC), 31),
+        (sidebar.unread_entries, user.id, 500),
+        (inbox.unread_messages, user.id, {room.id: (7, 300), chat.id: (0, 9)}),
+        (inbox.unread_calls, user.id, [(room.id, 7), (chat.id, 0)], 501),
         (inbox.lines, user.id, (*inbox.CALLS, inbox.REACTION, inbox.FRIEND), 10**9, 10**9, datetime.now(UTC), 31),
         (sidebar.waiting_counts, [user.id, other.id]),
         (sidebar.list_entries_by_user, [user.id, other.id]),

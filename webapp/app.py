@@ -133,6 +133,8 @@ routes = [
     #
     page("/lobby", home.lobby, "lobby"),
     page("/inbox", inbox.inbox, "inbox"),
+    page("/inbox/catch-up", inbox.show_catch_up, "catch_up"),
+    action("/inbox/read", inbox.read, "read_inbox"),
     page("/shortcuts", home.shortcuts, "shortcuts"),
     frame("/sidebar", sidebar.sidebar, "sidebar"),
     frame("/sidebar/unread", sidebar.unread_count, "unread_count"),

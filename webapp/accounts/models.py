@@ -88,6 +88,8 @@ class User(PersonFacts, Model):
     text_size = fields.CharField(8, default="", db_default="")
     # How often whom they block has changed; 0 for who never blocked anyone.
     blocks_version = fields.IntField(default=0, db_default=0)
+    # The newest reaction to what they said that they have read; of messages, memberships know it.
+    reactions_read = fields.BigIntField(default=0, db_default=0)
     is_guest = fields.BooleanField(default=False)
     is_admin = fields.BooleanField(default=False)
     created_at = fields.DatetimeField(auto_now_add=True)
@@ -125,6 +127,11 @@ class User(PersonFacts, Model):
     async def acknowledge_warning(cls, user_id: int) -> None:
         """The person has read the warning."""
         await cls.filter(id=user_id).update(warning="")
+
+    @classmethod
+    async def mark_reactions_read(cls, user_id: int, reaction_id: int) -> None:
+        """The person has read the reactions up to this one."""
+        await cls.filter(id=user_id, reactions_read__lt=reaction_id).update(reactions_read=reaction_id)
 
     @classmethod
     async def register(cls, username: str, password: str, shown: str = "", is_admin: bool = False) -> "User":

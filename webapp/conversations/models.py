@@ -198,6 +198,23 @@ class Membership(Model):
         mine = cls.filter(user_id=user_id, room_id=room_id, read_number__lt=number)
         return bool(await mine.update(read_number=number))
 
+    @staticmethod
+    async def mark_all_read_to(user_id: int, numbers: Mapping[int, int]) -> list[int]:
+        """
+        Mark the messages of rooms as read, of each up to its number; return the rooms in which one was unread.
+
+        A number that a room has not come to is none: what it will be given to must not count as read.
+        """
+        asked = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(numbers))
+        read = await sql.execute(
+            f"UPDATE membership SET read_number = asked.column2 FROM (VALUES {asked}) AS asked, room "
+            "WHERE membership.user_id = ? AND membership.room_id = asked.column1 AND room.id = asked.column1 "
+            "AND asked.column2 <= room.last_number AND membership.read_number < asked.column2 "
+            "RETURNING membership.room_id",
+            *itertools.chain(*numbers.items()), user_id,
+        )  # fmt: skip
+        return [row["room_id"] for row in read]
+
     @classmethod
     async def mark_delivered(cls, memberships: Collection[int]) -> None:
         """Mark as delivered what is new in the chats of these memberships, read or not."""

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from webapp.accounts.viewer import Avatar
 from webapp.core.i18n import Text, _
 from webapp.http.params import whole
-from webapp.inbox.queries import ANSWERED, CALLS, EVERYONE, FRIEND, LAST, MAX_FOLDED, NAMED, REACTION, Line, lines
-from webapp.sidebar.queries import EntryRow, unread_chats
+from webapp.inbox.queries import CALLS, FRIEND, LAST, MAX_FOLDED, REACTION, Line, lines
+from webapp.inbox.unread import MAX_ROOMS, Shown
+from webapp.messages.mentions import ANSWERED, EVERYONE, NAMED
+from webapp.sidebar.queries import EntryRow, unread_entries
 
 PAGE_SIZE = 30
 # Lines about chats of two, of which the list at the side knows: something unread, and who is no friend yet.
@@ -72,33 +74,37 @@ class InboxPage(NamedTuple):
     new: list[Line]
     earlier: list[Line]
     next: str
+    shown: Shown
 
 
-async def read_page(user_id: int, shown: Filter, place: Place) -> InboxPage:
+async def read_page(user_id: int, filter: Filter, place: Place) -> InboxPage:
     """Return the page that begins at this place."""
-    most = PAGE_SIZE + 1
-    found = await lines(user_id, shown.kinds, place.calls, place.reactions, place.before, most)
-    chats = await unread_chats(user_id, place.before, most) if shown.has_chats else []
+    # First: what comes while the lines are read is among them, and stays unread.
+    unread = await unread_entries(user_id, MAX_ROOMS) if filter.has_chats else []
+    found = await lines(user_id, filter.kinds, place.calls, place.reactions, place.before, PAGE_SIZE + 1)
+    chats = [entry for entry in unread if _has_line(entry) and entry.sort_at < place.before]
     reacted = _in_order(line for line in found if line.what == REACTION)
     people = [*(line for line in found if line.what == FRIEND), *map(chat_line, chats)]
+    calls = _in_order(line for line in found if line.what in CALLS)
     # Each source stays in its order: words may call a person when they are edited.
-    merged = list(
-        merge(
-            _in_order(line for line in found if line.what in CALLS),
-            reacted,
-            sorted(people, key=lambda line: line.at, reverse=True),
-            key=lambda line: line.at,
-            reverse=True,
-        )
-    )
-    lines_of_page = merged[:PAGE_SIZE]
-    following = _following(place, lines_of_page, reacted)
+    merged = list(merge(calls, reacted, _by_time(people), key=lambda line: line.at, reverse=True))
+    page = merged[:PAGE_SIZE]
+    following = _following(place, page, reacted)
     has_more = len(merged) > PAGE_SIZE or sum(line.others + 1 for line in reacted) >= MAX_FOLDED
     return InboxPage(
-        [line for line in lines_of_page if line.is_new],
-        [line for line in lines_of_page if not line.is_new],
+        [line for line in page if line.is_new],
+        [line for line in page if not line.is_new],
         str(following) if has_more else "",
+        Shown.of(unread, max((line.id for line in page if line.what == REACTION and line.is_new), default=0)),
     )
+
+
+def _has_line(entry: EntryRow) -> bool:
+    return entry.is_request or (entry.kind.is_between_two and entry.unread > 0)
+
+
+def _by_time(found: list[Line]) -> list[Line]:
+    return sorted(found, key=lambda line: line.at, reverse=True)
 
 
 def _in_order(found: Iterable[Line]) -> list[Line]:

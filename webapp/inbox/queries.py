@@ -1,9 +1,12 @@
 """The lines of an inbox: each source is walked newest first through its index, so that what is older costs nothing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
+
+from markupsafe import Markup
 
 from webapp.accounts.viewer import Avatar
 from webapp.conversations.kinds import DELETED_ACCOUNT, of_stored
@@ -13,6 +16,7 @@ from webapp.core.i18n import Text
 from webapp.db import sql
 from webapp.http.urls import path_for
 from webapp.messages.markdown import first_line
+from webapp.messages.mentions import ANSWERED, EVERYONE, NAMED
 
 # Beyond every id, and every microsecond since 1970.
 LAST = 10**17
@@ -20,7 +24,7 @@ TEXT_LENGTH = 240
 # How many of the newest reactions are folded together, and calls of everyone are shown of one room.
 MAX_FOLDED, MAX_EVERYONE = 500, 20
 # What a line is about: words of a message, a reaction to one of the viewer's, or a person who wants to be friends.
-NAMED, ANSWERED, EVERYONE, REACTION, FRIEND = "mention", "reply", "everyone", "reaction", "friend"
+REACTION, FRIEND = "reaction", "friend"
 CALLS = NAMED, ANSWERED, EVERYONE
 
 
@@ -75,11 +79,14 @@ _TO_EVERYONE = _CALL.format(
     rows=f"""membership JOIN mention ON mention.user_id IS NULL AND mention.room_id = membership.room_id
     AND mention.number > COALESCE((SELECT earlier.number FROM mention AS earlier WHERE earlier.user_id IS NULL
         AND earlier.room_id = membership.room_id ORDER BY earlier.number DESC LIMIT 1 OFFSET {MAX_EVERYONE}), 0)""",
-    whose="COALESCE(message.author_id, 0) <> ?",
+    # Who is named besides has a line for that.
+    whose="""COALESCE(message.author_id, 0) <> ? AND NOT EXISTS (SELECT 1 FROM mention AS named
+    WHERE named.user_id = membership.user_id AND named.room_id = mention.room_id AND named.number = mention.number)""",
 )
 # Folded by message and kind. What was folded on a page before, with a newer one of its kind, is not shown again.
 _REACTED = f"""
-SELECT '{REACTION}' AS what, folded.id, newest.created_at AS at, 0 AS is_new,
+SELECT '{REACTION}' AS what, folded.id, newest.created_at AS at,
+    CASE WHEN folded.id > (SELECT reactions_read FROM "user" WHERE id = ?) THEN 1 ELSE 0 END AS is_new,
     {_SAID}, folded.kind AS reaction, folded.total, folded.oldest
 FROM (
     SELECT message_id, kind, MAX(id) AS id, MIN(id) AS oldest, COUNT(*) AS total FROM (
@@ -135,7 +142,7 @@ async def lines(
     if any(kind in CALLS for kind in kinds):
         values += [me, me, calls, me, limit] * (2 if EVERYONE in kinds else 1)
     if REACTION in kinds:
-        values += [me, me, reactions, me, reactions, me, limit]
+        values += [me, me, me, reactions, me, reactions, me, limit]
     if FRIEND in kinds:
         values += [me, me, sql.to_db(before), limit]
     return [_line(row) for row in await sql.fetch_inline(_union(tuple(kinds)), *values)]
@@ -154,3 +161,66 @@ def _line(row: sql.Row) -> Line:
         Avatar.of(str(name), code, row["picture"]), path, room, first_line(row["html"], TEXT_LENGTH),
         row["reaction"], max(0, row["total"] - 1), row["oldest"],
     )  # fmt: skip
+
+
+class Unread(NamedTuple):
+    """An unread message, as a page that is read from top to bottom has it."""
+
+    room_id: int
+    number: int
+    html: Markup
+    at: datetime
+    name: Text
+
+
+# By room: the number after which, and the last up to which.
+Ranges = Mapping[int, tuple[int, int]]
+_UNREAD = f"""
+SELECT message.room_id, message.number, message.html, message.created_at, author.display_name
+FROM {{rows}} LEFT JOIN "user" AS author ON author.id = message.author_id
+WHERE {{which}}message.removed_at IS NULL AND {_NOT_BLOCKED.format(user="message.author_id")}
+"""
+# Each room by itself: of a list of rooms PostgreSQL expects so much that it would read the whole table.
+_OF_ROOM = _UNREAD.format(
+    rows="message", which="message.room_id = ? AND message.number > ? AND message.number <= ? AND "
+)  # fmt: skip
+# Of each room up to the last one that can be wanted of it, however many there are.
+_CALLING = """(VALUES {asked}) AS asked
+JOIN mention ON mention.user_id {whom} AND mention.room_id = asked.column1 AND mention.number > asked.column2
+    AND mention.number <= COALESCE((SELECT later.number FROM mention AS later WHERE later.user_id {whom}
+        AND later.room_id = asked.column1 AND later.number > asked.column2 ORDER BY later.number LIMIT 1 OFFSET ?), ?)
+JOIN message ON message.id = mention.message_id"""
+
+
+async def unread_messages(user_id: int, ranges: Ranges) -> list[Unread]:
+    """Return these messages by room, each room's in their order, without those of people whom the person blocked."""
+    if not ranges:
+        return []
+    values = [value for room, numbers in ranges.items() for value in (room, *numbers, user_id)]
+    return await _unread(f"{' UNION ALL '.join([_OF_ROOM] * len(ranges))} ORDER BY 1, 2", *values)
+
+
+async def unread_calls(user_id: int, after: Collection[tuple[int, int]], limit: int) -> list[Unread]:
+    """Return what calls the person, or everyone, in these rooms after these numbers: so many, in the same order."""
+    if not after:
+        return []
+    parts = [
+        _UNREAD.format(rows=_CALLING.format(asked=_asked(after), whom=whom), which="") for whom in ("= ?", "IS NULL")
+    ]
+    mine = [*chain(*after), user_id, user_id, limit, LAST, user_id]
+    everyones = [*chain(*after), limit, LAST, user_id]
+    return await _unread(f"{' UNION '.join(parts)} ORDER BY 1, 2 LIMIT ?", *mine, *everyones, limit)
+
+
+def _asked(pairs: Collection[tuple[int, int]]) -> str:
+    return ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(pairs))
+
+
+async def _unread(query: str, *values: int) -> list[Unread]:
+    return [
+        Unread(
+            row["room_id"], row["number"], Markup(row["html"]), sql.from_db(row["created_at"]),  # noqa: S704  made safe
+            row["display_name"] or DELETED_ACCOUNT,
+        )
+        for row in await sql.fetch_inline(query, *values)
+    ]  # fmt: skip

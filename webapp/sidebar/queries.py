@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from webapp.accounts.viewer import Avatar
 from webapp.conversations.faces import RoomFace
 from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, of_stored
-from webapp.conversations.levels import ALL, level_of
+from webapp.conversations.levels import ALL, NOTHING, level_of
 from webapp.conversations.models import REMOVED
 from webapp.conversations.seats import Kind
 from webapp.core.i18n import Text
@@ -95,18 +95,17 @@ _AT = (
     )
     + ") AS entry"
 )
-# Those of a person in which something is unread.
+# Those of a person in which something is unread that they want to hear of, and requests.
 _UNREAD = (
     _COUNTED
     + _ENTRIES.format(
         membership="membership",
         place="",
-        whose="membership.user_id = ? AND membership.read_number < room.last_number AND room.last_at < ?"
-        f" AND ({level_of('membership')} = '{ALL}' OR membership.is_request){{only}}",
+        whose="membership.user_id = ? AND membership.read_number < room.last_number "
+        f"AND ({level_of('membership')} <> '{NOTHING}' OR membership.is_request)",
     )
     + ") AS entry ORDER BY last_at DESC, room_id DESC LIMIT ?"
 )
-_UNREAD_CHATS = _UNREAD.format(only=" AND room.low IS NOT NULL")
 
 
 # What waits for an answer of each of these people: who wants to be friends with them and, for administrators, reports.
@@ -203,6 +202,7 @@ class EntryRow(NamedTuple):
     author: str
     # Of a room that has no avatar: what was chosen to stand on its tile.
     face: str
+    read_number: int
 
     @property
     def last_message_at(self) -> datetime | None:
@@ -261,6 +261,7 @@ def _entry(row: sql.Row) -> EntryRow:
         is_removed=bool(row["is_last_removed"]),
         author=(row["author_name"] or "").partition(" ")[0],
         face=row["face"],
+        read_number=row["read_number"],
     )  # fmt: skip
 
 
@@ -356,10 +357,9 @@ def _others(listed: list[sql.Row]) -> Unread:
     return Unread(shown[0]["behind"] - len(behind), int(shown[0]["all_calls"]) - sum(row["calls"] for row in shown))
 
 
-async def unread_chats(user_id: int, before: datetime, limit: int) -> list[EntryRow]:
-    """Return the chats of a person in which something is unread that was last written in before that time."""
-    entries = await _fetch(_UNREAD_CHATS, user_id, sql.to_db(before), limit)
-    return [entry for entry in entries if entry.unread or entry.is_request]
+async def unread_entries(user_id: int, limit: int) -> list[EntryRow]:
+    """Return the latest rooms and chats of a person that something came to since they read there, and requests."""
+    return await _fetch(_UNREAD, user_id, limit)
 
 
 async def waiting_counts(users: Collection[int]) -> dict[int, Waiting]:
@@ -406,5 +406,5 @@ async def _listed(users: Collection[int], first: int, last: int) -> list[EntryRo
     return await _fetch(query, *users, first, last)
 
 
-async def _fetch(query: str, *values: object) -> list[EntryRow]:
+async def _fetch(query: str, *values: int) -> list[EntryRow]:
     return [_entry(row) for row in await sql.fetch_inline(query, *values)]

@@ -1,0 +1,82 @@
+"""All that is unread, room by room, as one page to read from top to bottom or to print."""
+
+from itertools import groupby
+from typing import NamedTuple
+
+from webapp.conversations.levels import ALL, MENTIONS
+from webapp.inbox.queries import Ranges, Unread, unread_calls, unread_messages
+from webapp.inbox.unread import MAX_ROOMS, Shown
+from webapp.sidebar.queries import EntryRow, unread_entries
+
+MAX_LINES = 500
+# So many of one room at least, where there are several with more than fit.
+MIN_SHARE = 50
+# Of so many rooms; the others are named.
+MAX_PARTS = 40
+
+
+class RoomPart(NamedTuple):
+    """What is unread of a room: the first of it, oldest first, and how many more there are."""
+
+    entry: EntryRow
+    messages: list[Unread]
+    more: int
+    shown: Shown
+
+
+class CatchUp(NamedTuple):
+    """The rooms of the page, the latest first; `others` are those of which nothing fits."""
+
+    rooms: list[RoomPart]
+    others: list[EntryRow]
+    shown: Shown
+
+    @property
+    def is_cut(self) -> bool:
+        return bool(self.others) or any(room.more for room in self.rooms)
+
+
+async def catch_up(user_id: int) -> CatchUp:
+    """Return what is unread, up to MAX_LINES messages; of rooms with the level of mentions what calls the viewer."""
+    unread = [entry for entry in await unread_entries(user_id, MAX_ROOMS) if not entry.is_request]
+    quiet = [entry for entry in unread if entry.level == MENTIONS]
+    calls = await unread_calls(user_id, [(entry.room_id, entry.read_number) for entry in quiet], MAX_LINES + 1)
+    until = {entry.room_id: entry.last_number for entry in quiet}
+    if len(calls) > MAX_LINES:
+        # The order of the query is that of the rooms' ids: what comes behind the last one that fits is not shown.
+        cut = calls.pop()
+        until = {room: number for room, number in until.items() if room <= cut.room_id}
+        until[cut.room_id] = cut.number - 1
+    loud = [entry for entry in unread if entry.level == ALL and entry.unread]
+    ranges = _ranges(loud[:MAX_PARTS], MAX_LINES - len(calls))
+    messages = {room: list(found) for room, found in groupby(calls, lambda message: message.room_id)}
+    found = await unread_messages(user_id, ranges)
+    messages |= {room: list(some) for room, some in groupby(found, lambda message: message.room_id)}
+    until |= {room: last for room, (_, last) in ranges.items()}
+    rooms = [
+        _part(entry, messages.get(entry.room_id, []), until[entry.room_id])
+        for entry in unread
+        if entry.room_id in until
+    ]
+    return CatchUp(
+        [room for room in rooms if room.messages or room.more],
+        [entry for entry in loud if entry.room_id not in until],
+        Shown(until),
+    )
+
+
+def _part(entry: EntryRow, messages: list[Unread], until: int) -> RoomPart:
+    return RoomPart(entry, messages, entry.last_number - until, Shown({entry.room_id: until}))
+
+
+def _ranges(entries: list[EntryRow], left: int) -> Ranges:
+    """Return the numbers of the messages of these rooms that fit on the page, the same share of each that has more."""
+    ranges = dict[int, tuple[int, int]]()
+    by_size = sorted(entries, key=lambda entry: entry.last_number - entry.read_number)
+    for place, entry in enumerate(by_size):
+        share = max(MIN_SHARE, left // (len(entries) - place))
+        count = min(left, share, entry.last_number - entry.read_number)
+        if count:
+            ranges[entry.room_id] = entry.read_number, entry.read_number + count
+        left -= count
+    return ranges
