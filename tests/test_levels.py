@@ -14,6 +14,7 @@ from webapp import settings
 from webapp.conversations.levels import LEVELS, level_of
 from webapp.conversations.models import Membership, Room
 from webapp.db import sql
+from webapp.messages.mentions import ANSWERED, EVERYONE, NAMED
 from webapp.messages.models import Mention
 from webapp.sidebar import layout
 from webapp.sidebar import queries as sidebars
@@ -83,10 +84,32 @@ async def test_a_level_that_script_sends_is_answered_with_a_sentence(bob: Person
     assert await chosen(bob, room) == "nothing"
 
 
+async def test_script_is_answered_what_is_wanted_most_often_and_no_page(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    path = f"{room.path}/settings"
+    page = Page(await bob.get(room.path))
+    assert page.one("a[data-card]").attributes["href"] == path
+    card = await bob.get(path, HX_Request="true")
+    assert "<html" not in card.text
+    assert Page(card).actions("#room-card") == [path]
+    links = [one.attributes["href"] for one in Page(card).all("#room-card a")]
+    assert links == [f"{path}#invite", f"{room.path}/people", path]
+    assert not Page(await charlie.get(path, HX_Request="true")).all("#level"), "who is not in it has no level"
+    await befriend(alice, bob)
+    await write(alice, bob)
+    chat = await Room.get(kind="direct")
+    path = f"{chat.path}/settings"
+    card = await bob.get(path, HX_Request="true")
+    assert [one.attributes["href"] for one in Page(card).all("#room-card a")] == [path]
+    assert Page(card).actions("#room-card") == [path]
+    assert (await charlie.get(path, HX_Request="true")).status_code == 404
+
+
 # Who is called: by name, by an answer, or with everyone. At two of the levels that is counted apart.
 
 
-async def call(room: Room, one: Person | None, number: int, kind: str = Mention.NAMED) -> None:
+async def call(room: Room, one: Person | None, number: int, kind: str = NAMED) -> None:
     said = await message(room, number)
     user_id = who(one).id if one else None
     await Mention.create(user_id=user_id, room_id=room.id, message_id=said.id, number=number, kind=kind)
@@ -121,7 +144,9 @@ async def test_what_is_asked_for_a_hidden_tab_counts_calls_where_the_page_can_sh
     assert "1 has something new." in words(await bob.get("/lobby"))
     await choose(bob, room, "mentions")
     assert (await bob.get("/sidebar/unread?calls")).text.strip() == "@2"
-    assert "2 messages are for you." in words(await bob.get("/lobby"))
+    page = await bob.get("/lobby")
+    assert "2 messages are for you." in words(page)
+    assert Page(page).one("#unread-count").text() == "@2"
 
 
 async def test_an_answer_and_a_call_of_everyone_count_like_a_name_and_one_message_once(
@@ -130,8 +155,8 @@ async def test_an_answer_and_a_call_of_everyone_count_like_a_name_and_one_messag
     await choose(bob, room, "mentions")
     for body in ("one", "two", "three"):
         await alice.say(room, body)
-    await call(room, bob, 1, Mention.ANSWERED)
-    await call(room, None, 2, Mention.EVERYONE)
+    await call(room, bob, 1, ANSWERED)
+    await call(room, None, 2, EVERYONE)
     assert "@2 mentions" in await entry(bob)
     await call(room, bob, 2)
     assert "@2 mentions" in await entry(bob)
@@ -145,7 +170,7 @@ async def test_a_call_of_everyone_is_not_heard_by_its_author_nor_by_who_has_bloc
     await choose(alice, room, "mentions")
     await choose(bob, room, "mentions")
     await alice.say(room, "Tea")
-    await call(room, None, 1, Mention.EVERYONE)
+    await call(room, None, 1, EVERYONE)
     assert "@1 mentions" in await entry(bob)
     await alice.post(f"{room.path}/settings", {"do": "unread", "number": "1"})
     assert "@" not in await entry(alice)
@@ -157,7 +182,7 @@ async def test_in_a_chat_of_two_calls_are_counted_where_messages_are_not(alice: 
     await befriend(alice, bob)
     await write(alice, bob)
     chat = await Room.get(kind="direct")
-    await call(chat, bob, 1, Mention.ANSWERED)
+    await call(chat, bob, 1, ANSWERED)
     for name, marks in (("all", "1 unread"), ("mentions", "@1 mentions"), ("nothing", "muted")):
         await choose(bob, chat, name)
         assert (await entry(bob)).endswith(f"Hello {marks}")
@@ -175,8 +200,8 @@ async def test_calls_beyond_the_first_page_are_in_the_title_too(
         page = Page(await bob.get(path))
         assert page.one("title").text().startswith("(1 @2) "), path
         badge = page.one("#unread-count")
-        on_page = len(page.all("#entries .unread--calls"))
-        assert (badge.text(), badge.attributes["data-calls"]) == ("1 @2", str(2 - on_page))
+        on_page = len(page.all("#entries [data-calls]"))
+        assert (badge.text(), badge.attributes["data-calls"]) == ("1", str(2 - on_page))
 
 
 async def test_open_pages_count_calls_as_they_come_and_nothing_of_them_where_the_room_is_open(
@@ -214,7 +239,7 @@ async def test_calls_that_are_read_cost_nothing_for_who_is_in_two_hundred_rooms(
 
     async def write(numbers: range) -> None:
         calls = [
-            Mention(user_id=who(bob).id, room_id=one, message_id=said.id, number=n, kind=Mention.NAMED)
+            Mention(user_id=who(bob).id, room_id=one, message_id=said.id, number=n, kind=NAMED)
             for one in ids
             for n in numbers
         ]

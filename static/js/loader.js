@@ -5,7 +5,7 @@
 {
   const { acts } = texts;
   // Clicks that must not be done without it; of all else what the browser does is right.
-  const HELD = ".jump button, .tray a, .reaction, #entries a, [data-copy], [href^='/people/']";
+  const HELD = ".jump button, .tray a, .reaction, #entries a, [data-copy], [data-card], [href^='/people/']";
   const RETRY_MS = 2000;
   // What another page of this tab had still to send, and what is sent from this one while nothing can send it.
   const waiting = [], early = [];
@@ -66,9 +66,11 @@
     if (/^(keydown|outdated|held|long|post)$/.test(type)) {
       return waiting.push(() => isHere && target.dispatchEvent(new event.constructor(type, event)));
     }
-    if (type != "click" || !target.closest(HELD) || hasModifier(event)) return;
+    // Not what is drawn on it: a drawing can't be clicked by script.
+    const held = type == "click" && target.closest(HELD);
+    if (!held || hasModifier(event)) return;
     event.preventDefault();
-    waiting.push(() => target.click());
+    waiting.push(() => held.click());
   });
   // What a mouse comes to is about to be pressed, and has more to choose from with it (see acts/tray.js).
   on("pointerover", ({ target }) => target.closest(".tray") && load());

@@ -12,10 +12,11 @@
     on("pagehide", () => { try { sessionStorage.entries = list.scrollTop; } catch {} }, window);
     // What the stream brings are entries; of those that are not in this list the page has told how many.
     on("htmx:after:process", () => {
-      let calls = +badge.dataset.calls;
-      findAll(".unread--calls").forEach(({ textContent }) => calls += parseInt(textContent.slice(1)));
+      let calls = 0;
+      findAll("[data-calls]").forEach(({ dataset }) => calls += +dataset.calls);
       const rooms = findAll(".entry--unread:not(.entry--called)").length - -badge.dataset.more;
-      const count = badge.textContent = `${rooms || ""} ${calls ? "@" + calls : ""}`.trim();
+      const count = `${rooms || ""} ${calls ? "@" + calls : ""}`.trim();
+      badge.textContent = count.split(" ")[0];
       document.title = (count && `(${count}) `) + document.title.replace(/^\([\d @]+\) /, "");
     });
   }

@@ -55,6 +55,9 @@ async def show_settings(request: Request) -> Response:
     user = require_account(request)
     seat = await access.for_reading(request)
     if request.method != "POST":
+        if client(request).is_fragment:
+            token = client(request).form_token
+            return responses.fragment_response("rooms/_card.html", seat=seat, room=seat.room, token=token)
         return await _settings(request, seat)
     await throttle(settings.RATE_CHANGE, "room", str(user.id))
     form = await read_form(request, "do", "topic", "face", "who", "minutes", "name", "number", "level")

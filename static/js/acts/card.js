@@ -1,18 +1,20 @@
 // Who somebody is, in place: a press on a face or a name opens their card over the page, and what is decided there
-// leaves the page where it is. Without script, or with a modifier, the same link leads to their page.
+// leaves the page where it is; so does a[data-card], the way to the settings of a room or a chat, which opens what one
+// most often wants of them. Without script, or with a modifier, the same link leads to the page.
 {
-  let sheet;
+  const sheets = {};
   // The styles of a card come with the first one.
-  const styledBy = link => sheet ||= new Promise(resolve => {
+  const styledBy = link => sheets[link.href] ||= new Promise(resolve => {
     link.onload = link.onerror = resolve;
     document.head.append(link);
   });
   const cardIn = async html => {
-    const page = parse(html), person = page.querySelector("#person"), link = page.querySelector("link");
-    if (link) await styledBy(link);
+    const page = parse(html), card = page.querySelector("#person, #room-card");
+    await Promise.all([...page.querySelectorAll("link")].map(styledBy));
     // In a dialog it is no heading of a page.
-    return person && person.outerHTML.replace(/(<\/?)h1/g, "$1h2");
+    return card && card.outerHTML.replace(/(<\/?)h1/g, "$1h2");
   };
+  const post = form => ask(form.getAttribute("action"), new URLSearchParams(new FormData(form)));
   let isOpening;
   const open = async link => {
     const href = link.getAttribute("href");
@@ -27,16 +29,22 @@
     const { dialog, fill } = openSheet(card, link.closest("#log > .message")?.querySelector("summary") || link);
     dialog.onsubmit = async event => {
       event.preventDefault();
-      await ask(event.target.getAttribute("action"), new URLSearchParams(new FormData(event.target)));
+      await post(event.target);
       // What the two are to each other now; the answer itself is of another page.
       const now = await ask(href), changed = now.ok && await cardIn(now.html);
       if (!changed) return location.assign(href);
       fill(changed);
       dialog.querySelector("#person a, #person button").focus();
     };
+    // A level is saved as it is chosen.
+    dialog.onchange = async ({ target: { form } }) => {
+      const { ok, html } = await post(form);
+      announce(ok ? parse(html).textContent.trim() : texts.failed);
+      if (!ok) form.reset();
+    };
   };
   on("click", event => {
-    const link = event.target.closest("a[href^='/people/']");
+    const link = event.target.closest("a[href^='/people/'], a[data-card]");
     if (!link || event.defaultPrevented || event.button || hasModifier(event)) return;
     if (link.closest("dialog") || find("#person")) return;
     event.preventDefault();
