@@ -41,9 +41,9 @@
   };
   // The first is posted by the form. What was sent after it, and what is being typed, is a draft then.
   const pass = () => {
-    const form = find("#composer"), [first, ...others] = early.splice(0);
+    const form = find("#composer"), first = early.shift();
     if (!first || !form) return;
-    const field = form.elements.body, rest = [...others.map(({ body }) => body), field.value].join("\n");
+    const field = form.elements.body, rest = early.splice(0).map(({ body }) => body).concat(field.value).join("\n");
     store(kept);
     find("#pending")?.replaceChildren();
     field.value = first.body;

@@ -110,6 +110,37 @@ def test_the_stream_may_bring_it_before_the_answer_does(meet: Meet) -> None:
     alice.until(lambda: not alice.page.evaluate(KEPT), "an empty outbox")
 
 
+def test_an_answer_that_is_late_takes_no_reaction_away(meet: Meet) -> None:
+    alice, bob = meet("alice"), meet("bob")
+    alice.forgive(*TROUBLE)
+    room = alice.make_room("Late with reactions")
+    alice.open(room)
+    answers: list[tuple[Route, object]] = []
+    tries: list[Route] = []
+
+    def answer(route: Route) -> None:
+        """Lose the answer to the first try; the second is one of a message with a reaction, and is held back."""
+        tries.append(route)
+        if len(tries) == 1:
+            route.fetch()
+            route.abort()
+        else:
+            bob.send(f"{room}/messages/1/reactions", kind="👍", on="1")
+            answers.append((route, route.fetch()))
+
+    alice.page.route("**/messages", answer)
+    alice.say("first")
+    chips = alice.page.locator("#log .reaction")
+    alice.until(lambda: answers, "the answer to the second try")
+    bob.send(f"{room}/messages/1/reactions", kind="🎉", on="1")
+    alice.until(lambda: chips.all_inner_texts() == ["👍 1", "🎉 1"], "both by the stream")
+    [(late, held)] = answers
+    late.fulfill(response=held)  # type: ignore[arg-type]
+    alice.until(lambda: not alice.page.evaluate(KEPT), "an empty outbox")
+    assert chips.all_inner_texts() == ["👍 1", "🎉 1"]
+    alice.reads("first")
+
+
 def test_the_answer_may_come_before_the_stream_brings_it_and_what_was_said_before_it(
     meet: Meet, network: Network
 ) -> None:

@@ -26,13 +26,17 @@ WHICH, OFTEN = range(10), (True, False)
 
 # What may happen: how often, and with what.
 EVENTS: dict[str, tuple[int, dict[str, Any]]] = {
-    "post": (9, {"room": ROOMS, "count": (1, 2, 5), "rings": ("at once", "late", "never")}),
+    "post": (
+        9,
+        {"room": ROOMS, "count": (1, 2, 5), "rings": ("at once", "late", "never"), "answers": (None, None, *WHICH)},
+    ),
     "send": (5, {"which": WHICH, "rings": ("at once", "late", "never"), "seconds": (0.0, 0.0, 0.01, 0.4, 3.0, 14.0)}),
     "connect": (
         6,
         {"room": ROOMS, "cursor": ("none", "now", "old", "first", "future"), "framing": ("sse", "sse", "html")},
     ),
     "edit": (4, {"room": ROOMS, "which": WHICH, "rings": OFTEN}),
+    "react": (6, {"room": ROOMS, "which": (0, 0, 0, 1, 2, 7), "count": (1, 1, 4), "rings": OFTEN}),
     "pass_time": (9, {"seconds": (0.0, 0.0, 0.001, 0.2, 2.0, 17.0)}),
     "change_people": (2, {"room": ROOMS, "rings": OFTEN}),
     "mark": (2, {"person": PEOPLE, "room": ROOMS}),
@@ -113,6 +117,15 @@ def test_whatever_happens_every_page_holds_the_log_when_it_is_over(part: int) ->
             steps = shortest(seed, steps)
             told = "\n".join(f"    {step}" for step in steps)
             pytest.fail(f"MODEL_SEED={seed} MODEL_STORIES=1 finds: {fails(seed, steps)}\n{told}", pytrace=False)
+
+
+def test_an_answer_that_is_late_takes_no_reaction_away() -> None:
+    """Chance seldom tells it: the answer to a post has the first of two reactions, and comes after the second."""
+    react = Step("react", {"room": 1, "which": 0, "count": 1, "rings": True})
+    send = Step("send", {"which": 0, "rings": "at once", "seconds": 3.0})
+    waits = [Step("pass_time", {"seconds": seconds}) for seconds in (2.0, 0.2, 2.0, 0.2)]
+    opening = [Step("start", {}), Step("connect", {"room": 1, "cursor": "now", "framing": "sse"})]
+    tell(1, [*opening, waits[0], send, waits[1], react, waits[2], react, waits[3]])
 
 
 def test_the_same_seed_is_the_same_story() -> None:

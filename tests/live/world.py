@@ -12,7 +12,7 @@ import selectors
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from broadcaster import Broadcast, Event
@@ -75,15 +75,47 @@ class Loop(asyncio.SelectorEventLoop):
         self._idle.now += seconds
 
 
-# Messages, by their ids in order, with the version of the last change of each.
-Messages = dict[int, int]
+class Row(NamedTuple):
+    """A message: the versions of the last change of its words, or of those that it quotes, and of its reactions."""
+
+    words: int = 0
+    chips: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.words}.{self.chips}"
+
+    @classmethod
+    def read(cls, text: str) -> "Row":
+        return cls(*map(int, text.split(".")))
+
+
+# Messages, by their ids in order.
+Messages = dict[int, Row]
+
+
+class Change(NamedTuple):
+    """A line of a room's log: posted first, then edited, quoting what was edited, or reacted to."""
+
+    version: int
+    message: int
+    is_reaction: bool = False
+
+
+def rows_of(log: Sequence[Change]) -> Messages:
+    rows: Messages = {}
+    for version, message, is_reaction in log:
+        row = rows.get(message, Row())
+        rows[message] = row._replace(chips=version) if is_reaction else row._replace(words=version)
+    return rows
 
 
 class Store:
-    """The database: per room its changes, each with its version and the id of a message: posted first, then edited."""
+    """The database: per room its changes, of which those of an original and of all that answers it share a version."""
 
     def __init__(self, seed: int) -> None:
-        self.logs: dict[int, list[tuple[int, int]]] = {room: [] for room in ROOMS}
+        self.logs: dict[int, list[Change]] = {room: [] for room in ROOMS}
+        # What answers which message.
+        self.originals: dict[int, int] = {}
         self.offsets = dict.fromkeys(ROOMS, 0)
         self.people = dict.fromkeys(ROOMS, 0)
         # Which rooms people are in, and what they have of each for themselves.
@@ -91,32 +123,43 @@ class Store:
         self.marks = {(person, room): 0 for person in PEOPLE for room in ROOMS}
         self.closed = set[int]()
         self.signed_out = set[int]()
-        self.backup: dict[int, list[tuple[int, int]]] = {}
+        self.backup: dict[int, list[Change]] = {}
         self.is_well, self.is_away = True, False
         self.reads = 0
         self._next = 0
         self._chance = Random(f"store {seed}")
 
     def version(self, room: int) -> int:
-        return self.logs[room][-1][0] if self.logs[room] else self.offsets[room]
+        return self.logs[room][-1].version if self.logs[room] else self.offsets[room]
 
     def messages(self, room: int, upto: int | None = None) -> Messages:
-        return {message: version for version, message in self.logs[room] if upto is None or version <= upto}
+        return rows_of([change for change in self.logs[room] if upto is None or change.version <= upto])
 
-    def commit(self, room: int, edited: int | None = None) -> int:
-        if edited is None:
-            self._next += 1
-            edited = self._next
+    def post(self, room: int, answers: int | None = None) -> int:
+        self._next += 1
+        if answers is not None:
+            self.originals[self._next] = answers
+        return self._commit(room, [self._next])
+
+    def edit(self, room: int, message: int) -> int:
+        """With all that answer it, whose quotes change."""
+        quoting = [one for one in self.messages(room) if self.originals.get(one) == message]
+        return self._commit(room, [message, *quoting])
+
+    def react(self, room: int, message: int) -> int:
+        return self._commit(room, [message], is_reaction=True)
+
+    def _commit(self, room: int, changed: list[int], is_reaction: bool = False) -> int:
         # After a restore the next version is far above the last change that is left.
-        version = max(self.version(room), self.offsets[room]) + 1
-        self.logs[room].append((version, edited))
+        version = self.current(room) + 1
+        self.logs[room] += [Change(version, message, is_reaction) for message in changed]
         return version
 
     def restore(self) -> None:
         """As `python -m webapp restore`: what came after the backup is gone, and the versions are far ahead."""
         leap = 1000 + max(self.current(room) for room in ROOMS)
         for room, log in self.backup.items():
-            self.offsets[room] = max(log[-1][0] if log else 0, 0) + leap
+            self.offsets[room] = (log[-1].version if log else 0) + leap
             self.logs[room] = list(log)
 
     def current(self, room: int) -> int:
@@ -138,7 +181,7 @@ class Store:
     async def read_log(
         self, room: int, cursors: Collection[int | None]
     ) -> tuple[int, Mapping[int | None, Frame]] | None:
-        """By the rules of messages/broadcasts.py."""
+        """By the rules of messages/changes.py."""
         self.reads += 1
         await self._answer()
         if room in self.closed:
@@ -148,18 +191,21 @@ class Store:
         return version, {cursor: self._frame(room, log, cursor, version) for cursor in cursors}
 
     @staticmethod
-    def _frame(room: int, log: list[tuple[int, int]], cursor: int | None, version: int) -> Frame:
+    def _frame(room: int, log: list[Change], cursor: int | None, version: int) -> Frame:
+        rows = rows_of(log)
         if cursor is None or cursor > version or version - cursor > MOST_CHANGES:
-            page = newest_page({message: changed for changed, message in log})
+            page = newest_page(rows)
             sent = f"= {room} {version} {written(page)}"
             return both(sent) if cursor is None else both(sent, f"^ {room} {version}")
-        held = {message for changed, message in log if changed <= cursor}
-        since = {message: changed for changed, message in log if changed > cursor}
+        held = rows_of([change for change in log if change.version <= cursor])
+        since = {message: row for message, row in rows.items() if max(row) > cursor}
         if not since:
             return Frame()
-        posted = {message: changed for message, changed in since.items() if message not in held}
-        edited = {message: changed for message, changed in since.items() if message in held}
-        return both(f"+ {room} {version} {written(posted)} {written(edited, '*')}".strip())
+        posted = {message: row for message, row in since.items() if message not in held}
+        edited = {message: row for message, row in since.items() if message in held and row.words > cursor}
+        reacted = {message: row for message, row in since.items() if message in held and row.words <= cursor}
+        parts = written(posted), written(edited, "*"), written(reacted, "&")
+        return both(f"+ {room} {version} {' '.join(filter(None, parts))}")
 
     async def read_versions(self, rooms: Collection[int]) -> Mapping[int, int]:
         await self._answer()
@@ -195,7 +241,7 @@ def newest_page(messages: Messages) -> Messages:
 
 
 def written(messages: Messages, mark: str = "") -> str:
-    return " ".join(f"{mark}{message}:{version}" for message, version in messages.items())
+    return " ".join(f"{mark}{message}:{row}" for message, row in messages.items())
 
 
 def listed(sidebar: Mapping[int, str]) -> str:
@@ -391,16 +437,21 @@ class Session(Reader):
         return self.place
 
 
+def _pair(change: str) -> tuple[str, str]:
+    name, _, row = change.partition(":")
+    return name, row
+
+
 class Client:
     """A page that is open somewhere. It checks each thing that it is given, when it is given."""
 
     def __init__(self, world: "World", room: int, session: int, cursor: int | None, framing: str) -> None:
         self.world, self.room, self.session, self.framing = world, room, session, framing
         # What it was served with: the log as of the cursor, if there was ever such a version. An endless document
-        # holds nothing but what it is sent, and nothing of that can be taken back: (message, version, is_edit).
+        # holds nothing but what it is sent, and nothing of that can be taken back: (mark, message, row).
         self.cursor = cursor if framing == "sse" else None
         self.held = newest_page(world.store.messages(room, cursor)) if self.cursor is not None else {}
-        self.document: list[tuple[int, int, bool]] = []
+        self.document: list[tuple[str, int, Row]] = []
         # Of what it holds, that which the answer to a post has brought, and the stream has not yet.
         self.answered = set[int]()
         self.people: str | None = None
@@ -452,8 +503,13 @@ class Client:
         """What it shows. In a document styles hide each form of a message but the last, and edits of what it lacks."""
         if self.framing == "sse":
             return self.held
-        first = {message for message, _, is_edit in self.document if not is_edit}
-        return {message: version for message, version, _ in self.document if message in first}
+        rows: Messages = {}
+        for mark, message, row in self.document:
+            if mark == "" or (mark == "*" and message in rows):
+                rows[message] = row
+            elif message in rows:
+                rows[message] = rows[message]._replace(chips=row.chips)
+        return rows
 
     async def _listen(self, process: Process, cursor: int | None) -> None:
         self.people = None
@@ -518,12 +574,14 @@ class Client:
             if what == "^":
                 assert self.framing == "html"
                 return True
-            self._change(what == "=", held, version, [change.split(":") for change in changes])
+            self._change(what == "=", held, version, changes)
         return False
 
-    def _change(self, is_page: bool, held: int | None, version: int, changes: list[list[str]]) -> None:
-        posted = {int(name): int(changed) for name, changed in changes if not name.startswith("*")}
-        edited = {int(name[1:]): int(changed) for name, changed in changes if name.startswith("*")}
+    def _change(self, is_page: bool, held: int | None, version: int, changes: list[str]) -> None:
+        parsed = [(name.strip("0123456789"), int(name.strip("*&")), Row.read(row)) for name, row in map(_pair, changes)]
+        posted, edited, reacted = (
+            {message: row for mark, message, row in parsed if mark == one} for one in ("", "*", "&")
+        )
         if is_page:
             assert not self.document, "a document shows a log twice"
             self.held, self.answered = {}, set()
@@ -533,23 +591,26 @@ class Client:
         repeated = posted.keys() & self.messages.keys() - self.answered
         assert not repeated, f"{sorted(repeated)} came twice to one that held {held}"
         if self.framing == "html":
-            self.document += [(message, changed, False) for message, changed in posted.items()]
-            self.document += [(message, changed, True) for message, changed in edited.items()]
+            self.document += parsed
         else:
-            for message, changed in posted.items():
-                self.place(message, changed)
+            for message, row in posted.items():
+                self.place(message, row, is_streamed=True)
             self.answered -= posted.keys()
             self.held |= {message: edited[message] for message in edited.keys() & self.held.keys()}
+            for message in reacted.keys() & self.held.keys():
+                self.held[message] = self.held[message]._replace(chips=reacted[message].chips)
         assert list(self.messages) == sorted(self.messages), "out of order"
 
-    def place(self, message: int, version: int) -> None:
+    def place(self, message: int, row: Row, is_streamed: bool = False) -> None:
         """As static/js/acts/outbox.js does: behind the last that has no higher number, in place of an older form."""
         before = [one for one in self.held if one <= message]
         if before and before[-1] == message:
-            self.held[message] = max(version, self.held[message])
+            # Where the stream brings the same words its reactions are newer; in an answer they may be older.
+            if self.held[message].words < row.words + is_streamed:
+                self.held[message] = row
             return
-        behind = {one: changed for one, changed in self.held.items() if one not in before}
-        self.held = {one: self.held[one] for one in before} | {message: version} | behind
+        behind = {one: other for one, other in self.held.items() if one not in before}
+        self.held = {one: self.held[one] for one in before} | {message: row} | behind
 
     async def answer(self, process: Process, message: int, seconds: float) -> None:
         """What a process answers to a post of this page, with the row as it finds it; meanwhile much may happen."""
@@ -588,12 +649,13 @@ class World:
             await process.is_serving.wait()
             self.processes.append(process)
 
-    async def post(self, room: int, count: int, rings: str) -> None:
+    async def post(self, room: int, count: int, rings: str, answers: int | None = None) -> None:
         """Commit; the ring follows at once, late, or never: the process died in between."""
         if room in self.store.closed:
             return
+        there = list(self.store.messages(room))
         for _ in range(count):
-            version = self.store.commit(room)
+            version = self.store.post(room, there[answers % len(there)] if answers is not None and there else None)
             await asyncio.sleep(self._chance.choice((0, 0, 0.003)))
             process = self._any_process()
             if process and rings != "never":
@@ -612,9 +674,17 @@ class World:
     async def edit(self, room: int, which: int, rings: bool) -> None:
         """Change a message, be it an old one that few pages hold."""
         if room not in self.store.closed and (messages := list(self.store.messages(room))):
-            version = self.store.commit(room, messages[which % len(messages)])
-            if (process := self._any_process()) and rings:
-                process.hub.publish_version(f"room:{room}", version)
+            self._ring(room, self.store.edit(room, messages[which % len(messages)]), rings)
+
+    async def react(self, room: int, which: int, count: int, rings: bool) -> None:
+        """Add reactions to a message, or take them back: each takes a version, and no page is given its words."""
+        if room not in self.store.closed and (messages := list(self.store.messages(room))):
+            for _ in range(count):
+                self._ring(room, self.store.react(room, messages[-1 - which % len(messages)]), rings)
+
+    def _ring(self, room: int, version: int, rings: bool) -> None:
+        if (process := self._any_process()) and rings:
+            process.hub.publish_version(f"room:{room}", version)
 
     async def change_people(self, room: int, rings: bool) -> None:
         self.store.people[room] += 1
@@ -768,7 +838,7 @@ class World:
                 continue
             assert not client.ended, f"{who} has ended: {client.ended}"
             log, held = store.messages(client.room), client.messages
-            expected = {message: version for message, version in log.items() if held and message >= min(held)}
+            expected = {message: row for message, row in log.items() if held and message >= min(held)}
             assert held == expected, f"{who} holds {held}, but the log is {log}"
             assert len(held) >= min(PAGE, len(log)), f"{who} holds no more than {held} of {log}"
             assert client.people == str(store.people[client.room]), f"{who} does not know who is here"

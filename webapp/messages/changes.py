@@ -125,10 +125,10 @@ class ChangeFrames:
         message = f"#{dom_id(line)}"
         again = f"{message}:not(.again)~{message}.again"
         hidden = f"{message}[data-version],{again}[data-version]{{--shown:none}}"
-        shown = f'{again}[data-version="{line.version}"]{{--shown:initial}}'
+        shown = f'{again}[data-version="{line.words_version}"]{{--shown:initial}}'
         if line.reacted_version is not None:
             # The reactions are in the new form again, no more in a row of their own.
-            shown += f'{message}[data-version="{line.version}"]{{--chips:initial}}{self._row(line)}{{--row:none}}'
+            shown += f'{message}[data-version="{line.words_version}"]{{--chips:initial}}{self._row(line)}{{--row:none}}'
         return frames.style_element(hidden + shown) + self._placed(line, is_again=True)
 
     @staticmethod

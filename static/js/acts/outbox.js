@@ -64,14 +64,15 @@
     tell("refused", { status });
   };
 
-  // A message stands once, at the place of its number, whichever way it comes first. Whether it was put there.
-  const place = item => {
+  // A message stands once, at the place of its number, whichever way it comes first. Whether it was put there. Its version is
+  // that of its words: where the stream brings the same words its reactions are newer, in an answer they may be older.
+  const place = (item, isFromStream) => {
     const log = find("#log"), number = numberOf(item);
     let before = log.lastElementChild;
     while (before && !(numberOf(before) && numberOf(before) <= number)) before = before.previousElementSibling;
     if (!before) log.prepend(item);
     else if (before.id != item.id) before.after(item);
-    else if (+before.dataset.version < +item.dataset.version) before.replaceWith(item);
+    else if (+before.dataset.version < +item.dataset.version + isFromStream) before.replaceWith(item);
     else return false;
     htmx.process(item);
     return true;
@@ -84,7 +85,7 @@
       const last = [...log.querySelectorAll("li[data-version]")].pop();
       if (!last || numberOf(last) < numberOf(item)) return;
       item.remove();
-      place(item);
+      place(item, 1);
     });
     draw();
   });
@@ -97,7 +98,7 @@
       // An answer that is so late that the log has come to begin further on belongs to the earlier messages.
       const first = find("#log > [data-version]"), isLate = message && first && numberOf(message) < numberOf(first);
       // How far the one before has come is no longer of interest.
-      if (message && !isLate && place(message)) find("#receipt")?.replaceChildren();
+      if (message && !isLate && place(message, 0)) find("#receipt")?.replaceChildren();
       find("#join")?.remove();
       // Whom it did not reach; until the next one is sent.
       if (word) find("#sending").append(word);
