@@ -484,8 +484,8 @@ async def test_the_page_of_a_chat_shows_receipts_and_not_who_is_here(
     for way in ("events", "live"):
         assert (await alice.client.head(f"{chat.path}/{way}")).status_code == 200
     assert [reader.states for reader in streams] == [
-        {"typing", "receipts", "entries", "online", "chat_typing"},
-        {"typing", "receipts", "days"},
+        {"typing", "receipts", "pins", "entries", "online", "chat_typing"},
+        {"typing", "receipts", "pins", "days"},
     ]
     assert [reader.labels for reader in streams] == [{"session": alice.session.id, "user": who(alice).id}] * 2
 

@@ -37,6 +37,9 @@ MOST = {
     "the page of reactions": 6,
     "a message that is saved": 4,
     "the saved messages": 7,
+    "a message that is pinned": 10,
+    "the page of a chat with a pin": 6,  # one of them reads the pin
+    "the pinned messages": 6,
     "a post by script": 7,  # which is answered with the message
     "a post in a chat": 7,
     "an answer": 7,
@@ -95,6 +98,7 @@ GROWING = (
     "reaction",
     "mention",
     "saved",
+    "pin",
 )
 # What may be read whole: the list of rooms, a batch of rows that is given with the query, what a subquery found.
 SMALL = {"room", "process", "CONSTANT", "came", "went", "asked", "pair"}
@@ -214,6 +218,8 @@ async def fill(users: int, messages: int) -> None:
         saved = "INSERT INTO saved (user_id, message_id, saved_at) SELECT ?, id, created_at FROM message"
         for user in people[:2]:
             await sql.execute(f"{saved} WHERE number % 5 = 2 RETURNING id", user)
+        pinned = "INSERT INTO pin (room_id, message_id, number, pinned_at) SELECT room_id, id, number, created_at"
+        await sql.execute(f"{pinned} FROM message WHERE room_id > ? RETURNING id", 1)
         if not engine.settings.ON_SQLITE:
             # The server would do so once more in the middle, and plan differently after it.
             still = "".join(f'ALTER TABLE "{table}" SET (autovacuum_enabled = false);' for table in GROWING)
@@ -330,6 +336,10 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     async def take_back_many() -> None:
         await asyncio.gather(*(reactions.react(one, middle, "🎉", is_on=False) for one in many_seats))
 
+    async def pin() -> None:
+        answer = await client.post(f"{pinned.path}/messages/1/pin")
+        assert answer.status_code == 303, answer.text
+
     async def save() -> None:
         answer = await client.post(f"{room.path}/messages/{middle}/save")
         assert answer.status_code == 303, answer.text
@@ -352,7 +362,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     assert last
     free = User.filter(id__not_in=[first.id, last.id, *await blocked_either_way(first)]).order_by("id")
     rooms = [(await first_message.post_first(first, person, "Hello", ""))[0] for person in await free.limit(30)]
-    chat = rooms[-1].room
+    chat, pinned = rooms[-1].room, rooms[-2].room
     seat = await access.by_key(first, room.key)
     middle = room.last_number // 2
     called = await User.get(id=here[1])
@@ -386,6 +396,9 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a post": lambda: post(room),
         "a message that is saved": save,
         "the saved messages": lambda: get("/saved"),
+        "a message that is pinned": pin,
+        "the page of a chat with a pin": lambda: get(pinned.path),
+        "the pinned messages": lambda: get(f"{pinned.path}/pins"),
         "a post by script": post_by_script,
         "a post in a chat": lambda: post(chat),
         "an answer": lambda: post(room, reply_to="7"),
@@ -464,6 +477,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
     from webapp.inbox import queries as inbox
+    from webapp.messages import pin_queries as pins
     from webapp.messages import queries as messages
     from webapp.messages import saved_queries as saved
     from webapp.messages.models import Message
@@ -521,6 +535,9 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.list_replies, room, 7, 0),
         (messages.count_replies, room.id, 7),
         (messages.stored_before, room.id, [room.last_number // 2, 3], [(user.id, "a nonce"), (other.id, "another")]),
+        (pins.newest_pins, [2, 3]),
+        (pins.list_pins, await conversations.room_by_id(2)),
+        (pins.is_pinned, message),
         (saved.list_saved, user.id),
         (saved.is_saved, user.id, message),
         (strangers.company_in, [room.id, chat.id]),

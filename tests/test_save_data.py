@@ -45,14 +45,14 @@ async def test_a_stream_saves_data_by_choice_or_by_header(
 
     monkeypatch.setattr(opening, "Stream", told)
     for path, saving, more in (
-        (f"{room.path}/events", "about entries", "chat_typing online people typing"),
-        (f"{room.path}/live", "about", "people typing"),
+        (f"{room.path}/events", "about entries pins", "chat_typing online people typing"),
+        (f"{room.path}/live", "about days pins", "people typing"),
         ("/events", "entries", "chat_typing online"),
     ):
         assert (await alice.get(path)).text == " ".join(sorted(f"{saving} {more}".split()))
         assert (await alice.get(path, Save_Data="on")).text == saving
     await choose(alice, saves_data="1")
-    assert (await alice.get(f"{room.path}/events")).text == "about entries"
+    assert (await alice.get(f"{room.path}/events")).text == "about entries pins"
 
 
 async def test_a_page_that_saves_data_gets_messages_in_pieces_and_no_typing_or_presence(

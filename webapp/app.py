@@ -44,7 +44,7 @@ from webapp.live.stream import parked_by_session, send_farewells
 from webapp.media import store
 from webapp.media import views as media
 from webapp.media.store import Store, picture_store
-from webapp.messages import changes, days, pacing, reaction_views, receipts, rendering, typing
+from webapp.messages import changes, days, pacing, pin_views, pins, reaction_views, receipts, rendering, typing
 from webapp.messages import saved_views as saved
 from webapp.messages import views as messages
 from webapp.messages.page import layouts, room_page
@@ -151,6 +151,9 @@ routes = [
     action("/rooms/{key}/messages/{number:number}/save", saved.save, "save_message"),
     action("/rooms/{key}/messages/{number:number}/unsave", saved.unsave, "unsave_message"),
     page("/saved", saved.show, "saved"),
+    action("/rooms/{key}/messages/{number:number}/pin", pin_views.pin, "pin_message"),
+    action("/rooms/{key}/messages/{number:number}/unpin", pin_views.unpin, "unpin_message"),
+    page("/rooms/{key}/pins", pin_views.show, "pins"),
     #
     page("/chat/{code}", chats.chat, "chat"),
     action("/chat/{code}/messages", chats.post_first, "chat_messages"),
@@ -221,6 +224,7 @@ def providers() -> Providers:
                 "receipts": receipts.receipts,
                 "company": company.company,
                 days.STATE: days.days,
+                "pins": pins.pins,
             }
         },
         topics={"user": sidebars.Sidebars()},

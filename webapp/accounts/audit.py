@@ -25,6 +25,8 @@ class Action(StrEnum):
     LIFT = "lift"
     # In rooms that are not the administrator's own.
     REMOVE = "remove"
+    PIN = "pin"
+    UNPIN = "unpin"
     RENAME = "rename"
     TOPIC = "topic"
     FACE = "face"

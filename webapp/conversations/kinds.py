@@ -64,7 +64,7 @@ class Direct(KeyedKind):
     """A chat of two people who know each other, or one person's notes."""
 
     stored = "direct"
-    states = frozenset({"typing", "receipts"})
+    states = frozenset({"typing", "receipts", "pins"})
     is_between_two = True
     # Who ignored a request is in the chat again when they write.
     joins_on_post = True

@@ -83,6 +83,8 @@ class Room(Model):
     is_last_removed = fields.BooleanField(default=False, db_default=False)
     # How many of its messages were removed: where it is 0, as nearly everywhere, nobody counts those among the unread.
     removed_count = fields.IntField(default=0, db_default=0)
+    # How many messages are pinned: of a room with none, as nearly all, pages ask no more.
+    pin_count = fields.IntField(default=0, db_default=0)
     locked_at = fields.DatetimeField(null=True)
     closed_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)

@@ -38,6 +38,7 @@ class RoomRow:
     locked_at: datetime | None
     created_at: datetime
     removed_count: int = 0
+    pin_count: int = 0
 
     @property
     def path(self) -> str:
@@ -158,7 +159,7 @@ class Kind(ABC):
     stored: ClassVar[str]
     route: ClassVar[str] = "room"
     template: ClassVar[str] = "messages/room.html"
-    states: ClassVar[frozenset[str]] = frozenset({"people", "about", "typing"})
+    states: ClassVar[frozenset[str]] = frozenset({"people", "about", "typing", "pins"})
     # Whether it stands in the list of rooms, and is found by its name.
     is_listed: ClassVar[bool] = False
     is_searchable: ClassVar[bool] = False

@@ -133,8 +133,10 @@ class Message(Model):
                 line = first_line(str(values["html"]), LINE_LENGTH)
                 await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)
             if is_removal:
-                for table in (Reaction, Mention, Saved, Pin):
+                for table in (Reaction, Mention, Saved):
                     await table.filter(message_id=self.id).delete()
+                if await Pin.filter(message_id=self.id).delete():
+                    await store_pin_count(self.room_id)
             else:
                 html = str(values["html"])
                 await mentions.replace(self.room_id, self.id, self.number, self.reply_to, html, meant)
@@ -239,3 +241,8 @@ class Pin(Model):
         table = "pin"
         unique_together = (("room", "message"),)
         indexes = (("room_id", "id"),)
+
+
+async def store_pin_count(room_id: int) -> None:
+    """Count the room's pins again, within the transaction that holds its lock."""
+    await Room.filter(id=room_id).update(pin_count=await Pin.filter(room_id=room_id).count())

@@ -25,6 +25,7 @@ from webapp.live import hub
 from webapp.messages import days, mentions, receipts, rendering
 from webapp.messages.mentions import Unconfirmed
 from webapp.messages.models import Message, new_nonce
+from webapp.messages.pins import pins_of
 from webapp.messages.posting import Posted
 from webapp.messages.queries import PAGE_SIZE, MessageRow, Quote, get_row, list_page
 from webapp.messages.rendering import NOTHING_HIDDEN, Hidden
@@ -136,6 +137,7 @@ async def page_context(
         "later": last + PAGE_SIZE // 2 if last < room.last_number else 0,
         "mode": _mode(request) if is_live else PageMode.STILL,
         "people": (await presence_in([room.id]))[room.id] if has_people else None,
+        "pins": await pins_of(room),
         "log": rendering.render_log(
             room, messages, new, hidden, client(request).save_data, client(request).is_text_browser
         ),

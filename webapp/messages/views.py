@@ -23,8 +23,9 @@ from webapp.http.limits import throttle
 from webapp.http.page_mode import PageMode
 from webapp.http.params import day, is_in_query, query, whole
 from webapp.http.urls import path_for
-from webapp.messages import broadcasts, changes, mentions, page, posting, typing
+from webapp.messages import broadcasts, changes, mentions, page, pins, posting, typing
 from webapp.messages.models import Changed, Message
+from webapp.messages.pin_queries import is_pinned
 from webapp.messages.queries import (
     PAGE_SIZE,
     REPLIES_SIZE,
@@ -185,7 +186,13 @@ async def edit(request: Request) -> Response:
         response.headers.update(error.headers)
         return response
     changes.log_changed(seat.room.id, version)
+    _refresh_pins(seat)
     return await _changed(request, seat, message.number)
+
+
+def _refresh_pins(seat: Seat) -> None:
+    if seat.room.pin_count:
+        pins.changed(seat.room.id)
 
 
 async def _changed(request: Request, seat: Seat, number: int) -> Response:
@@ -224,6 +231,8 @@ async def _edit(request: Request, seat: Seat, message: Message, status: int = 20
         "can_remove": is_own or seat.is_owner,
         "can_react": seat.kind.allows_reactions,
         "can_mark_unread": seat.membership is not None,
+        "is_pinned": seat.room.pin_count > 0 and await is_pinned(message.id),
+        "can_pin": pins.can_pin(seat),
         "is_saved": await is_saved(seat.viewer.id, message.id),
         "about": f"message:{seat.room.key}:{message.number}",
     }
@@ -242,6 +251,7 @@ async def remove(request: Request) -> Response:
     was_there = message.removed_at is None
     version = await message.remove()
     changes.log_changed(seat.room.id, version)
+    _refresh_pins(seat)
     if was_there and message.author_id != seat.viewer.id and is_on_behalf(seat):
         author = await User.get_or_none(id=message.author_id) if message.author_id else None
         await record_act(request, "remove", seat, author)
