@@ -20,6 +20,7 @@ from webapp.db import sql
 from webapp.deletion import steps
 from webapp.messages import changes, mentions, posting
 from webapp.messages.models import Mention, Message, new_nonce
+from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block, VeiledBlock
 
 NOT_HERE = "is not in this room"
@@ -342,7 +343,7 @@ async def test_the_question_comes_in_the_frame_and_to_script_too(alice: Person, 
     script = await alice.post(f"{room.path}/messages", {"body": "@everyone", "nonce": "n"}, HX_Request="true")
     for answer in (framed, script):
         assert answer.status_code == 422
-        assert Page(answer).one("#sending button[name=everyone]").attributes["value"] == "1"
+        assert Page(answer).all("#sending button[name=everyone]")
 
 
 async def test_a_room_of_fifty_is_called_without_a_question(alice: Person, bob: Person, room: Room) -> None:
@@ -552,3 +553,67 @@ async def test_no_call_is_left_where_a_room_is_erased(alice: Person, bob: Person
     await say(alice, room, "@bob")
     await sql.execute("DELETE FROM room WHERE id = ?", room.id)
     assert await Mention.all().count() == 0
+
+
+# Who may be meant, while one types.
+
+
+async def offered(one: Person, room: Room, typed: str) -> list[str]:
+    answer = await one.get(f"{room.path}/people?call=1&q={typed}", HX_Request="true")
+    assert answer.status_code == 200
+    found = [node.attributes["data-name"] or "" for node in Page(answer).all("[role=option]")]
+    assert words(Page(answer).one("p")) == f"{len(found)} found"
+    return found
+
+
+async def opens(one: Person, room: Room) -> None:
+    """They have the room's page open."""
+    tracker().stream_opened(who(one).id, room.id)
+    await tracker().write_changes()
+
+
+async def test_members_are_offered_by_the_beginning_of_their_names(
+    app: object, alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    bobby = await account("bobbington")
+    await Membership.create(room_id=room.id, user_id=bobby.id)
+    assert await offered(alice, room, "bo") == ["bob", "bobbington"]
+    assert await offered(alice, room, "bobb") == ["bobbington"]
+    assert await offered(alice, room, "BOBBINGTON") == ["bobbington"]
+    assert await offered(alice, room, "ali") == [], "nobody calls themselves"
+    assert await offered(alice, room, "char") == [], "he is not in the room"
+
+
+async def test_a_name_that_is_typed_to_its_end_comes_first(alice: Person, bob: Person, room: Room) -> None:
+    other = await account("bo.b")
+    await User.filter(id=other.id).update(username="bobaaa", display_name="Aaa Bob")
+    await Membership.create(room_id=room.id, user_id=other.id)
+    assert (await offered(alice, room, "bob"))[0] == "bob"
+
+
+async def test_everyone_is_offered_to_who_may_call_them(alice: Person, bob: Person, room: Room) -> None:
+    assert await offered(alice, room, "every") == ["everyone"]
+    assert "everyone" in await offered(alice, room, "")
+    assert await offered(bob, room, "every") == []
+
+
+async def test_before_there_are_letters_those_are_offered_who_are_here(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    for one in (bob, charlie):
+        await opens(one, room)
+    assert await offered(alice, room, "") == ["bob", "everyone"], "charlie only looks on"
+    assert await offered(alice, room, "b") == ["bob"]
+    assert await offered(alice, room, "x") == []
+
+
+async def test_nobody_is_offered_across_a_block(alice: Person, bob: Person, room: Room) -> None:
+    await opens(bob, room)
+    await Block.add(who(bob), who(alice))
+    assert await offered(alice, room, "bob") == await offered(alice, room, "b") == []
+
+
+async def test_outsiders_of_a_private_room_are_offered_nothing(private: Room, alice: Person, charlie: Person) -> None:
+    assert await offered(alice, private, "bob") == ["bob"]
+    answer = await charlie.get(f"{private.path}/people?call=1&q=bob", HX_Request="true")
+    assert answer.status_code == 404

@@ -49,7 +49,7 @@
     field.value = first.body;
     find("#answered").outerHTML = first.answered;
     // A click on its button submits a form in every browser; not all have requestSubmit.
-    form.querySelector(".composer__send").click();
+    find("#text+button").click();
     field.value = rest;
     tell("sent");
   };

@@ -66,9 +66,57 @@ def test_everyone_in_a_large_room_is_called_when_that_is_meant(meet: Meet, scrip
         alice.text.press("Enter")
     else:
         alice.say("@everyone, tea")
-        expect(alice.problem).to_have_text(question)
+        expect(alice.problem).to_contain_text(question)
         expect(alice.text).to_have_value("@everyone, tea")
         alice.composer.locator("button[name=everyone]").click()
     expect(mention(bob, "everyone")).to_be_visible()
     assert mention(bob, "everyone").evaluate(COLOUR) != CLEAR
     bob.sees("@everyone, tea")
+
+
+def test_a_name_is_completed_by_keys_and_by_a_press(meet: Meet) -> None:
+    alice, bob, bert = meet("alice"), meet("bob"), meet("bert")
+    room = alice.make_room("Completed")
+    for person in (bob, bert):
+        person.make_room("Completed")
+    alice.open(room)
+    names = alice.page.locator("#called [data-name]")
+    chosen = alice.page.locator("#called [aria-selected=true]")
+    alice.text.press_sequentially("dear @bo")
+    expect(names).to_have_text([f"bob @{bob.username}"])
+    expect(alice.text).to_have_attribute("aria-activedescendant", "called-1")
+    expect(alice.text).to_have_role("combobox")
+    expect(alice.page.get_by_role("status").filter(has_text="1 found")).to_be_attached()
+    alice.text.press("Enter")
+    expect(alice.text).to_have_value(f"dear @{bob.username} ")
+    expect(names).to_have_count(0)
+    expect(alice.text).to_have_role("textbox")
+    assert alice.messages() == []
+
+    alice.text.press_sequentially("and @be")
+    expect(names).to_have_text([f"bert @{bert.username}"])
+    alice.text.press("Escape")
+    expect(names).to_have_count(0)
+    expect(alice.text).to_have_value(f"dear @{bob.username} and @be")
+    alice.text.press_sequentially("r")
+    names.click()
+    expect(alice.text).to_have_value(f"dear @{bob.username} and @{bert.username} ")
+    assert alice.page.evaluate("document.activeElement.id") == "text"
+    alice.text.press("Enter")
+    for person in (bob, bert):
+        expect(mention(alice, person.username)).to_be_visible()
+
+    bob.open(room)
+    alice.text.press_sequentially("@")
+    expect(names.filter(has_text=bob.username)).to_be_visible()
+    alice.text.press("ArrowUp")
+    expect(chosen).to_have_text("Everyone @everyone")
+    alice.text.press("ArrowDown")
+    expect(names.first).to_have_attribute("aria-selected", "true")
+    alice.text.press("ArrowUp")
+    alice.text.press("Tab")
+    expect(alice.text).to_have_value("@everyone ")
+    assert alice.page.evaluate("document.activeElement.id") == "text"
+    alice.text.press_sequentially("me@bo")
+    alice.pause(400)  # nothing tells that nothing is asked
+    expect(names).to_have_count(0)

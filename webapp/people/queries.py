@@ -178,3 +178,12 @@ async def public_dots(users: Collection[int], hidden: Collection[int] = ()) -> l
         *users, *hidden,
     )  # fmt: skip
     return [DotRow(row["id"], row["code"], bool(row["is_online"])) for row in rows]
+
+
+async def usernames(users: Collection[int]) -> dict[int, str]:
+    """Return the user names of these people, by their ids."""
+    rows = await sql.fetch_inline(
+        f'SELECT id, username FROM "user" WHERE id IN ({sql.placeholders(users) or "0"}) AND username IS NOT NULL',
+        *users,
+    )
+    return {row["id"]: row["username"] for row in rows}

@@ -1,7 +1,8 @@
 """The people of a room: who is here, who is online, and every member by name."""
 
+from collections.abc import Mapping
 from time import time
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -9,18 +10,24 @@ from starlette.responses import Response
 
 from webapp import settings
 from webapp.accounts.authentication import require_account
+from webapp.accounts.viewer import PersonRow
 from webapp.conversations import access
 from webapp.conversations.seats import Seat
 from webapp.core import text
 from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.limits import throttle
-from webapp.http.params import Page, query
+from webapp.http.params import Page, is_in_query, query
 from webapp.http.urls import path_for
+from webapp.messages import mentions
 from webapp.people import queries
+from webapp.people.queries import ListedRow
 from webapp.presence.queries import DIRECTORY
 from webapp.relationships.search import MAX_QUERY_LENGTH, parse_prefix
 from webapp.sidebar.layout import render_with_sidebar
+
+# Of those who may be meant so many are offered.
+MAX_CALLED = 8
 
 
 async def room_people(request: Request) -> Response:
@@ -28,6 +35,8 @@ async def room_people(request: Request) -> Response:
     user = require_account(request)
     seat = await access.for_reading(request)
     words = text.clean_line(query(request, "q"))[:MAX_QUERY_LENGTH]
+    if is_in_query(request, "call"):
+        return await _called(seat, words)
     if words:
         await throttle(settings.RATE_TYPEAHEAD, "typeahead", str(user.id))
     else:
@@ -46,6 +55,29 @@ async def room_people(request: Request) -> Response:
         made_at=made_at,
         **context,
     )
+
+
+async def _called(seat: Seat, typed: str) -> Response:
+    """Return who may be meant by what is typed behind an @: who is here by its first letters, else members by name."""
+    await throttle(settings.RATE_TYPEAHEAD, "typeahead", str(seat.viewer.id))
+    viewer, room, prefix = seat.viewer, seat.room, parse_prefix(typed)
+    if prefix:
+        rows = await queries.members_after(viewer, room, queries.START, prefix)
+    else:
+        rows = [row for row in await queries.people_present(viewer, room) if row.role]
+    names = await queries.usernames([row.person.id for row in rows])
+    known = [row for row in rows if row.person.id != viewer.id and row.person.id in names]
+    begun = [row for row in known if prefix or _begins(row, names, typed)]
+    # Who is typed to the end comes first.
+    begun.sort(key=lambda row: names[row.person.id] != typed.casefold())
+    found = [(cast(PersonRow | None, row.person), names[row.person.id]) for row in begun[:MAX_CALLED]]
+    if mentions.may_call_everyone(seat) and mentions.EVERYONE.startswith(typed.casefold()):
+        found.append((None, mentions.EVERYONE))
+    return responses.fragment_response("people/_called.html", found=found)
+
+
+def _begins(row: ListedRow, names: Mapping[int, str], typed: str) -> bool:
+    return any(name.casefold().startswith(typed.casefold()) for name in (names[row.person.id], row.person.display_name))
 
 
 async def _people(request: Request, seat: Seat, words: str) -> dict[str, Any]:

@@ -145,7 +145,7 @@
     clearTimeout(limit);
     inFlight = isStreamed = null;
     const status = page ? answer.status : 0, message = page?.querySelector("li[data-version]");
-    const reason = page?.querySelector(".problem")?.textContent, isQuestion = page?.querySelector("[name=everyone]");
+    const reason = page?.querySelector(".problem")?.firstChild.textContent, isQuestion = page?.querySelector("[name=everyone]");
     // A process of the version before answers without the message, which the stream brings: drop that in 0.3.
     if (status < 300 && (message || page?.querySelector("#sending"))) finish(post, message, page.querySelector(".done"));
     // What is no answer of ours counts as none: a network that asks to sign in first, a proxy.
