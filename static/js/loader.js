@@ -72,8 +72,8 @@
     event.preventDefault();
     waiting.push(() => held.click());
   });
-  // What a mouse comes to is about to be pressed, and has more to choose from with it (see acts/tray.js).
-  on("pointerover", ({ target }) => target.closest(".tray") && load());
+  // What a mouse comes to is about to be pressed, and has more to choose from with it (see acts/tray.js, acts/titles.js).
+  on("pointerover", ({ target }) => target.closest(".tray, .clock") && load());
   // Rooms that were opened in place share one document: after it was loaded again, a way back to them is a page.
   on("popstate", () => isHere || location.hash || location.reload(), window);
   // What was written on the page before, and could not be sent from there (see acts/outbox.js).

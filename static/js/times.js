@@ -77,10 +77,4 @@
     isQueued = true;
     queueMicrotask(() => { isQueued = false; divideDays(); });
   });
-  // The whole of it, as the title of a time that is pointed at.
-  on("pointerover", ({ target }) => {
-    if (!target.matches("time.clock") || target.title) return;
-    const date = new Date(target.dateTime);
-    target.title = fullDay(date) + ", " + local(date).slice(11);
-  });
 }

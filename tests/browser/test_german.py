@@ -39,7 +39,8 @@ def test_live_updates_come_in_each_readers_language(meet: Meet) -> None:
     said = datetime.fromisoformat(clock.get_attribute("datetime") or "").astimezone(ZoneInfo("Asia/Tokyo"))
     assert clock.inner_text() == f"{said:%H:%M}"
     clock.hover()
-    assert clock.get_attribute("title") == f"{LANGUAGES['de'].day(said.date(), 'full')}, {said:%H:%M}"
+    whole = f"{LANGUAGES['de'].day(said.date(), 'full')}, {said:%H:%M}"
+    anna.until(lambda: clock.get_attribute("title") == whole, "the title of the time")
 
     ben.text.press_sequentially("Moin")
     anna.page.locator("#typing", has_text="Ben schreibt").wait_for()

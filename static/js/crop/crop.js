@@ -1,6 +1,7 @@
 // Of the picture that was chosen a square is stored: it is shown, and can be moved by hand and with the keys of three
-// sliders. Without script it is the middle. Needs a field named picture in .me__face, with the words of the dialog in data-crop.
+// sliders. Without script it is the middle. That it was chosen says acts/settings.js. Needs a field named picture in .me__face, with the words of the dialog in data-crop.
 {
+  const { openSheet } = document.currentScript.kit;
   const MAX = 1000, MIN = 200, PREVIEW = 176;
   const draw = (canvas, { image, x, y, size }) => {
     const { width, height } = image, side = Math.min(width, height) * size / MAX;
@@ -61,8 +62,5 @@
     // What a browser can't draw the server may still read: then its middle is taken.
     if (file) open(field, await createImageBitmap(file));
   };
-  on("change", ({ target }) => target.name == "picture" && choose(target).catch(() => {}));
-  // It was chosen before this came.
-  const chosen = find(".me__face [type=file]");
-  if (chosen?.files[0]) choose(chosen).catch(() => {});
+  on("crop", ({ detail: field }) => choose(field).catch(() => {}));
 }
