@@ -3,7 +3,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [('parley', '0022_zones')]
+    dependencies = [('parley', '0023_member_names')]
 
     initial = False
 
