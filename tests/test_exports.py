@@ -322,6 +322,16 @@ async def test_ones_own_reactions_are_in_it_without_the_words(
     assert "👍 Alice" in text
 
 
+async def test_whom_ones_own_words_call_is_in_it_as_letters(alice: Person, bob: Person, room: Room) -> None:
+    """The page of that person is not beside the file."""
+    await alice.say(room, "tea, @bob? [here](https://example.org)")
+    assert 'class="mention"' in (await alice.get(room.path)).text
+    html = await page_of(alice)
+    assert "tea, @bob?" in html
+    assert "/people/" not in html
+    assert 'href="https://example.org"' in html
+
+
 async def test_nothing_of_other_peoples_chats_is_in_it(alice: Person, bob: Person, charlie: Person) -> None:
     await befriend(bob, charlie)
     await chat(bob, charlie, "A secret of theirs")

@@ -48,6 +48,7 @@ PLAIN_WORDS = re.compile(r"[^\W\d_](?:(?:[^\W_]|[ .,;!?'%-])*(?:[^\W_]|[.,;!?'%-
 _PIECES = re.compile(r"<[^>]*>|[^<\n]+|\n")
 _WITHIN = re.compile(r"</?(?:strong|em|del|code|a)\b")
 _MENTIONED = re.compile(rf'<a href="/people/([0-9A-Z-]+)" class="{MENTION}">')
+_MENTION_LINK = re.compile(rf'<a href="/people/[0-9A-Z-]+" class="{MENTION}">(@[A-Za-z0-9_.-]+)</a>')
 # A mention leads to a page of ours: what links to elsewhere say is not said there.
 _MENTION_REL = re.compile(rf'(<a href="/people/[0-9A-Z-]+" class="{MENTION}") rel="[a-z ]*">')
 _EMOJI = r"[\p{Emoji_Presentation}--\p{RI}]|\p{Extended_Pictographic}\ufe0f|\p{RI}{2}|[0-9#*]\ufe0f?\u20e3"
@@ -74,6 +75,11 @@ def person_link(code: str) -> tuple[str, str]:
 def mentioned(html: str) -> list[str]:
     """Return the codes of whom a rendered body mentions, in order, as often as it does. Nobody can type the class."""
     return _MENTIONED.findall(html)
+
+
+def unlinked(html: str) -> str:
+    """Return a rendered body as it stands where the pages of people are not: mentions are letters."""
+    return _MENTION_LINK.sub(r"\1", html)
 
 
 def mentions_everyone(html: str) -> bool:

@@ -12,7 +12,7 @@ from webapp.conversations.seats import RoomRow, Seat
 from webapp.core.clock import format_time, to_local_time
 from webapp.core.i18n import Text
 from webapp.db import sql
-from webapp.messages.markdown import first_line
+from webapp.messages.markdown import first_line, unlinked
 from webapp.relationships.queries import blocked_between
 
 PAGE_SIZE = 50
@@ -86,6 +86,11 @@ class MessageRow(NamedTuple):
     @property
     def chips(self) -> list[Chip]:
         return [Chip(*line.split(" ", 2)) for line in self.reactions.split("\n")] if self.reactions else []
+
+    @property
+    def unlinked_html(self) -> Markup:
+        """The HTML for a file, beside which there are no pages of people."""
+        return Markup(unlinked(self.html))  # noqa: S704  made safe when it was stored
 
     @property
     def path(self) -> str:
