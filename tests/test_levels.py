@@ -146,7 +146,7 @@ async def test_what_is_asked_for_a_hidden_tab_counts_calls_where_the_page_can_sh
     assert (await bob.get("/sidebar/unread?calls")).text.strip() == "@2"
     page = await bob.get("/lobby")
     assert "2 messages are for you." in words(page)
-    assert Page(page).one("#unread-count").text() == "@2"
+    assert [Page(page).one(place).text() for place in ("#unread-count", "#call-count")] == ["", "2"]
 
 
 async def test_an_answer_and_a_call_of_everyone_count_like_a_name_and_one_message_once(
@@ -202,6 +202,7 @@ async def test_calls_beyond_the_first_page_are_in_the_title_too(
         badge = page.one("#unread-count")
         on_page = len(page.all("#entries [data-calls]"))
         assert (badge.text(), badge.attributes["data-calls"]) == ("1", str(2 - on_page))
+        assert page.one("#call-count").text() == "2"
 
 
 async def test_open_pages_count_calls_as_they_come_and_nothing_of_them_where_the_room_is_open(

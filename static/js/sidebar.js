@@ -1,6 +1,6 @@
 // The list at the side: it stays where it was scrolled to from page to page, and the page's title and the bar have the
-// number of rooms and chats in it with something unread, and of the messages that call: (3 @2). Needs #entries and
-// #unread-count.
+// number of rooms and chats in it with something unread, and of the messages that call: (3 @2). Needs #entries,
+// #unread-count and #call-count.
 {
   const list = find("#entries"), badge = find("#unread-count");
   if (badge) {
@@ -14,10 +14,11 @@
     on("htmx:after:process", () => {
       let calls = 0;
       findAll("[data-calls]").forEach(({ dataset }) => calls += +dataset.calls);
-      const rooms = findAll(".entry--unread:not(.entry--called)").length - -badge.dataset.more;
-      const count = `${rooms || ""} ${calls ? "@" + calls : ""}`.trim();
-      badge.textContent = count.split(" ")[0];
+      let count = badge.textContent = findAll(".entry--unread:not(.entry--called)").length - -badge.dataset.more || "";
+      if (calls) count = (count + " @" + calls).trim();
       document.title = (count && `(${count}) `) + document.title.replace(/^\([\d @]+\) /, "");
+      // A page of the version before has none.
+      find("#call-count").textContent = calls || "";
     });
   }
 }

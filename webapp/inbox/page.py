@@ -90,6 +90,7 @@ async def read_page(user_id: int, filter: Filter, place: Place) -> InboxPage:
     merged = list(merge(calls, reacted, _by_time(people), key=lambda line: line.at, reverse=True))
     page = merged[:PAGE_SIZE]
     following = _following(place, page, reacted)
+    page = _by_time(page)
     has_more = len(merged) > PAGE_SIZE or sum(line.others + 1 for line in reacted) >= MAX_FOLDED
     return InboxPage(
         [line for line in page if line.is_new],

@@ -164,16 +164,7 @@ class Unread(NamedTuple):
         return any(self)
 
     def __str__(self) -> str:
-        return " ".join(self._parts)
-
-    @property
-    def shortest(self) -> str:
-        """What there is room for beside a picture: the calls where nothing else counts."""
-        return next(iter(self._parts), "")
-
-    @property
-    def _parts(self) -> list[str]:
-        return [str(self.rooms)] * bool(self.rooms) + [f"@{self.calls}"] * bool(self.calls)
+        return " ".join([str(self.rooms)] * bool(self.rooms) + [f"@{self.calls}"] * bool(self.calls))
 
 
 NO_UNREAD = Unread(0, 0)
