@@ -214,3 +214,19 @@ async def test_on_paper_nothing_is_pressed(alice: Person, bob: Person, room: Roo
     assert "form" in paper
     assert len(paper) <= 400
     assert await User.filter(id=who(bob).id, reactions_read=0).exists()
+
+
+async def test_a_text_browser_reads_the_page_and_marks_it_as_read_by_its_form_alone(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await alice.say(room, "hello")
+    del bob.client.headers["Sec-Fetch-Site"]
+    bob.client.headers["User-Agent"] = "w3m/0.5.3"
+    page = await catch_up(bob)
+    assert said(page) == {"Tea & Cake": ["hello"]}
+    assert page.all("script:not([src]), iframe") == []
+    fields = until(page)
+    assert (await bob.post("/inbox/read", fields | {"token": ""})).status_code == 403
+    assert await read_numbers(bob) == {room.id: 0}
+    assert (await bob.post("/inbox/read", fields)).status_code == 303
+    assert await read_numbers(bob) == {room.id: 1}

@@ -577,6 +577,9 @@ def test_demo_fills_an_empty_installation_and_refuses_another(here: Installation
     assert here.rows("SELECT count(*) FROM room WHERE kind = 'public'") == [(4,)]
     in_rooms = "SELECT count(*) FROM message JOIN room ON room.id = room_id WHERE kind = 'public'"
     assert here.rows(in_rooms) == [(2001,)]
+    # Who was answered finds it in their inbox.
+    answers = "SELECT count(*) FROM message WHERE reply_to IS NOT NULL"
+    assert here.rows("SELECT count(*) FROM mention WHERE kind = 'reply'") == here.rows(answers) != [(0,)]
     everything = here.rows("SELECT count(*) FROM message")
     assert "empty installation" in here.run("demo", code=1)
     assert here.rows("SELECT count(*) FROM message") == everything

@@ -53,6 +53,10 @@ def test_the_title_and_the_bar_count_what_is_new_as_it_comes(meet: Meet) -> None
     window.share_session(ben)
     window.open(tea)
     ben.until(lambda: ben.page.title().startswith("(1) Rooms"), "one less")
+    # What calls him is counted beside the way to his inbox, and at no other place in the bar.
+    alice.send(f"{soup}/messages", body=f"hello @{ben.username}", nonce="3")
+    ben.until(lambda: ben.page.title().startswith("(1 @1) Rooms"), "a call in the title")
+    assert [ben.page.locator(count).inner_text() for count in ("#unread-count", "#call-count")] == ["1", "1"]
 
 
 def test_who_types_in_a_chat_stands_over_its_last_line_for_a_while(meet: Meet) -> None:
