@@ -45,10 +45,15 @@ def test_a_level_is_chosen_over_the_page_in_two_presses_and_calls_are_counted_li
         alice.send(f"{garden}/messages", body=f"@{ben.username} come", nonce=f"call {number}")
         ben.until(lambda: counted(ben) == [f"@{number}"], "the call")  # noqa: B023
         ben.until(lambda: ben.page.title().startswith(f"(@{number}) People"), "the title")  # noqa: B023
-        assert ben.page.locator("#unread-count").inner_text() == f"@{number}"
+        assert ben.page.locator("#call-count").inner_text() == str(number)
+        assert ben.page.locator("#unread-count").text_content() == ""
     ben.open(garden)
     ben.until(lambda: ben.page.title().startswith("Garden"), "read, as it is seen")
     assert counted(ben) == []
+    ben.page.goto(f"{garden}/settings")
+    ben.page.get_by_role("radio", name="Nothing").check()
+    ben.page.locator("#level").get_by_text("Saved.").wait_for()
+    ben.page.locator("#entries").get_by_text("muted").wait_for(state="attached")
 
 
 @pytest.mark.parametrize("level", ["Mentions", "Nothing"])

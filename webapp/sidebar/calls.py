@@ -1,9 +1,27 @@
-"""How often a member is called in a room, by a mention or an answer, since they have read there."""
+"""How much is unread: rooms, and messages that call a member by a mention or an answer."""
+
+from typing import NamedTuple
 
 from webapp.conversations.levels import ALL, NOTHING, level_of
 
 # From so many on, the badge shows the same.
 MAX_CALLS = 100
+
+
+class Unread(NamedTuple):
+    """How many rooms and chats have something unread that counts, and how many messages call the viewer."""
+
+    rooms: int
+    calls: int
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+    def __str__(self) -> str:
+        return " ".join([str(self.rooms)] * bool(self.rooms) + [f"@{self.calls}"] * bool(self.calls))
+
+
+NO_UNREAD = Unread(0, 0)
 
 
 def count_calls(membership: str, room: str) -> str:

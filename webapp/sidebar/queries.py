@@ -17,7 +17,7 @@ from webapp.core.i18n import Text
 from webapp.db import sql
 from webapp.presence.queries import is_online
 from webapp.presence.tracker import tracker
-from webapp.sidebar.calls import count_calls
+from webapp.sidebar.calls import NO_UNREAD, Unread, count_calls
 
 T = TypeVar("T")
 
@@ -145,29 +145,13 @@ class Listing(NamedTuple):
 
     entries: list["EntryRow"]
     waiting: Waiting
-    others: "Unread"
+    others: Unread
 
-    def unread(self, current_key: str = "") -> "Unread":
+    def unread(self, current_key: str = "") -> Unread:
         """Return how much is unread, but for the room that is being read."""
         shown = [entry for entry in self.entries[:PAGE_SIZE] if entry.key != current_key]
         rooms, calls = sum(1 for entry in shown if entry.unread), sum(entry.calls for entry in shown)
         return Unread(self.others.rooms + rooms, self.others.calls + calls)
-
-
-class Unread(NamedTuple):
-    """How many rooms and chats have something unread that counts, and how many messages call the viewer."""
-
-    rooms: int
-    calls: int
-
-    def __bool__(self) -> bool:
-        return any(self)
-
-    def __str__(self) -> str:
-        return " ".join([str(self.rooms)] * bool(self.rooms) + [f"@{self.calls}"] * bool(self.calls))
-
-
-NO_UNREAD = Unread(0, 0)
 
 
 class EntryRow(NamedTuple):

@@ -15,7 +15,8 @@ from webapp.http import render
 from webapp.http.client import client
 from webapp.http.params import query
 from webapp.http.urls import path_for
-from webapp.sidebar.queries import NO_UNREAD, waiting_counts
+from webapp.sidebar.calls import NO_UNREAD
+from webapp.sidebar.queries import waiting_counts
 from webapp.streams.opening import (
     must_wait,
     open_document,
