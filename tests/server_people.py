@@ -49,8 +49,9 @@ class Pair:
         return self.one, self.other
 
     def __enter__(self) -> Self:
-        # The older one refuses a database that the newer one has brought up to date, but goes on with it.
-        with ThreadPoolExecutor(1 if self.older_code else 2) as pool:
+        # One after the other: two that take turns with migrations work out anew, for each, what all before have made.
+        # The older one first: it refuses a database that the newer one has brought up to date, but goes on with it.
+        with ThreadPoolExecutor(1) as pool:
             starts = [pool.submit(app.__enter__) for app in self.both]
         try:
             for start in starts:
