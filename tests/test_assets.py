@@ -388,6 +388,11 @@ def test_every_property_that_a_style_reads_without_another_value_is_set_somewher
     assert sorted(read - set(re.findall(r"(--[\w-]+):", text))) == []
 
 
+def test_what_a_program_writes_reads_no_property_as_its_name_may_not_be_served() -> None:
+    programs = [path for path in (assets.STATIC.parent / "webapp").rglob("*.py") if path.name != "aliases.py"]
+    assert [path.name for path in programs if "var(--" in path.read_text()] == []
+
+
 def test_every_icon_that_a_template_names_is_drawn() -> None:
     drawn = set(re.findall(r'<symbol id="([\w-]+)"', (assets.STATIC / "icons.svg").read_text()))
     assert "send" in drawn

@@ -48,9 +48,10 @@ async def days(rooms: Collection[int]) -> Mapping[int, Payload]:
 
 
 def _frame() -> Frame:
-    # The last one counts of all that were sent: it begins by undoing them.
+    # The last one counts of all that were sent: it begins by undoing them. The size has its value, as its name,
+    # --text-xs, is not served (see http/aliases.py).
     rules = ".message__day [datetime]{font-size:inherit}.message__day [datetime]::before{content:none}"
     for day, name in clock.near_days().items():
         time = f'.message__day [datetime="{day}"]'
-        rules += f'{time}{{font-size:0}}{time}::before{{content:"{name}";font-size:var(--text-xs)}}'
+        rules += f'{time}{{font-size:0}}{time}::before{{content:"{name}";font-size:.75rem}}'
     return Frame(html=frames.style_element(rules).encode())
