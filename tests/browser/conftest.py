@@ -5,13 +5,16 @@ from itertools import count
 from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.servers import App, chromium
 
 pytest.register_assert_rewrite("tests.browser.person")
 
-from tests.browser.person import QUIET, BrowserPerson  # noqa: E402
+from tests.browser.person import QUIET, TIMEOUT_SECONDS, BrowserPerson  # noqa: E402
+
+# As for all else that a page is waited for: five seconds are too few on a busy machine.
+expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
 
 _numbers = count(1)
 _figures: list[str] = []
