@@ -75,6 +75,13 @@ def test_operations_that_lose_rows_would_be_found() -> None:
     assert len(problems(harmful)) == len(harmful)
 
 
+def test_each_migration_follows_the_one_before() -> None:
+    names = sorted(path.stem for path in FOLDER.glob("0*.py"))
+    assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
+    parts = [import_module(f"webapp.migrations.{name}").Migration for name in names]
+    assert [part.dependencies for part in parts[1:]] == [[("parley", name)] for name in names[:-1]]
+
+
 async def changes(migrations: str) -> list[str]:
     """What `makemigrations` would write, after these migrations, to arrive at the models."""
     config = engine.config()

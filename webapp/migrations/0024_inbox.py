@@ -9,8 +9,8 @@ class Migration(migrations.Migration):
 
     operations = [
         ops.AddField(
-            model_name='Room',
-            name='pin_count',
-            field=fields.IntField(default=0, db_default=0),
+            model_name='User',
+            name='reactions_read',
+            field=fields.BigIntField(default=0, db_default=0),
         ),
     ]

@@ -3,14 +3,14 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [('parley', '0022_zones')]
+    dependencies = [('parley', '0024_inbox')]
 
     initial = False
 
     operations = [
         ops.AddField(
-            model_name='User',
-            name='reactions_read',
-            field=fields.BigIntField(default=0, db_default=0),
+            model_name='Room',
+            name='pin_count',
+            field=fields.IntField(default=0, db_default=0),
         ),
     ]
