@@ -332,6 +332,20 @@ async def test_whom_ones_own_words_call_is_in_it_as_letters(alice: Person, bob: 
     assert 'href="https://example.org"' in html
 
 
+async def test_which_messages_one_saved_is_in_it_without_the_words(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "REACTIONS_BATCH_SIZE", 2)
+    assert "Saved messages None." in words(await page_of(bob))
+    for number in (1, 2, 3):
+        await alice.say(room, f"Cake {number} is hers")
+        assert (await bob.post(f"{room.path}/messages/{number}/save")).status_code == 303
+    html = await page_of(bob)
+    numbers = re.findall(rf"{room.name} , message (\d)", words(html).partition("Saved messages None.")[0])
+    assert numbers == ["3", "2", "1"]
+    assert "is hers" not in html
+
+
 async def test_nothing_of_other_peoples_chats_is_in_it(alice: Person, bob: Person, charlie: Person) -> None:
     await befriend(bob, charlie)
     await chat(bob, charlie, "A secret of theirs")

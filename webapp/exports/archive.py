@@ -30,6 +30,7 @@ from webapp.media.images import LARGE
 from webapp.media.store import picture_path, picture_store
 from webapp.messages import queries as messages
 from webapp.messages.queries import MessageRow
+from webapp.messages.saved_queries import list_saved
 from webapp.relationships.queries import contacts
 
 P = ParamSpec("P")
@@ -168,6 +169,7 @@ class ExportWriter:
             for place in some:
                 await self._place(place)
         await self._reactions()
+        await self._saved()
         await self.archive.add("exports/_file_end.html")
 
     async def _about(self) -> None:
@@ -206,6 +208,14 @@ class ExportWriter:
             shown = [(one, titles[one.room_key]) for one in given if titles[one.room_key]]
             await self.archive.add("exports/_file_reactions.html", reactions=shown)
             given = await messages.reactions_after(self.user.id, given[-1].id, REACTIONS_BATCH_SIZE)
+
+    async def _saved(self) -> None:
+        """Which messages they have saved, and may read still: not the words, which are others'."""
+        found = await list_saved(self.user.id, limit=REACTIONS_BATCH_SIZE)
+        await self.archive.add("exports/_file_part.html", id="saved", title=_("Saved messages"), count=len(found))
+        while found:
+            await self.archive.add("exports/_file_saved.html", saved=found)
+            found = await list_saved(self.user.id, found[-1].id, REACTIONS_BATCH_SIZE)
 
     async def _place(self, place: ExportRoom) -> None:
         seat = await self._seat(place.key)
