@@ -521,7 +521,7 @@ async def test_their_open_pages_end_at_once(alice: Person, bob: Person, admin: P
     await decide(admin, await reported(alice, rude), "ban")
     async with asyncio.timeout(2):
         said = b"".join([chunk async for chunk in theirs.outbox])
-    assert b"Your account is suspended." in said
+    assert b"An administrator has ended your access." in said
     assert f'href="{room.path}"'.encode() in said, "the page itself says why"
     assert not other.outbox.is_closed
     hub().leave(other)

@@ -15,7 +15,7 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import access, members
 from webapp.conversations.models import Membership, Room
-from webapp.conversations.queries import room_by_id
+from webapp.conversations.queries import MEMBERS_BESIDE, room_by_id
 from webapp.db import sql
 from webapp.people.queries import PAGE_SIZE, members_after
 from webapp.presence.queries import NO_ROOM
@@ -244,6 +244,37 @@ async def test_the_people_are_one_press_from_the_room(alice: Person, garden: Roo
     press = room.one("#people > a").attributes["href"]
     assert (await alice.get(f"{garden.path}{press}")).headers["location"] == f"{garden.path}/people"
     assert Page(await alice.get(f"{garden.path}/people")).one(".back a").attributes["href"] == garden.path
+
+
+def beside(page: httpx2.Response) -> list[str]:
+    """Who is named in the column beside the conversation, besides those who are here."""
+    return [name.lstrip("· ") for name in Page(page).texts(".members a")]
+
+
+async def test_beside_the_conversation_stand_members_who_are_not_here_by_name(
+    app: object, alice: Person, bob: Person, charlie: Person, garden: Room
+) -> None:
+    zoe, emile, banned = await person(app, "zoe"), await person(app, "emile"), await account("banned")
+    await join(garden, charlie, zoe, emile, banned)
+    await introduce(who(emile), "Émile")
+    await User.filter(id=banned.id).update(banned_until=datetime.now(UTC) + timedelta(days=1))
+    await opened(bob, garden.id)
+    assert beside(await alice.get(garden.path)) == ["Charlie", "Émile", "Zoe"]
+    assert beside(await zoe.get(garden.path)) == ["Alice", "Charlie", "Émile"]
+    await Block.add(who(charlie), who(alice))
+    await members.kick(garden.id, await members.by_code(garden.id, who(zoe).code), 10)
+    assert beside(await alice.get(garden.path)) == ["Émile"]
+    assert beside(await emile.get(garden.path)) == ["Alice", "Charlie"]
+    # A chat has none beside it.
+    await befriend(alice, bob)
+    await write(alice, bob)
+    assert beside(await alice.get(f"/chat/{who(bob).code}")) == []
+
+
+async def test_no_more_members_stand_beside_a_conversation_than_a_dozen(alice: Person, garden: Room) -> None:
+    crowd = [await account(f"member{number:02}") for number in range(MEMBERS_BESIDE + 5)]
+    await join(garden, *crowd)
+    assert beside(await alice.get(garden.path)) == ["Bob", *(one.display_name for one in crowd[: MEMBERS_BESIDE - 1])]
 
 
 async def test_the_list_has_the_rates_of_the_directory_and_of_typing(

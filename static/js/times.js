@@ -9,12 +9,11 @@
   const local = date => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
   const longDay = date => intl(date, { dateStyle: "long" });
   const fullDay = date => intl(date, { weekday: "long" }) + ", " + longDay(date);
-  const year = date => date.getFullYear();
   // How each kind of time is written that is neither of today nor of yesterday.
   const FAR = {
     day: fullDay,
     moment: (date, clock) => longDay(date) + ", " + clock,
-    time: date => intl(date, { day: "numeric", month: "short", year: year(date) == year(new Date()) ? undefined : "numeric" }),
+    time: date => intl(date, { day: "numeric", month: "short", year: date.getFullYear() == new Date().getFullYear() ? undefined : "numeric" }),
   };
   let nearDays;
   const write = (time, kind, at) => {
@@ -23,7 +22,7 @@
     // What the server wrote is right where its clock says the same.
     const isSame = time.dateTime && !time.isOurs && at.startsWith(time.dateTime.slice(0, 16));
     const text = isClock ? clock : name || (isSame ? time.textContent : FAR[kind](new Date(at), clock));
-    if (name) time.isOurs = true;
+    time.isOurs ||= name;
     if (time.textContent == text) return;
     time.textContent = text;
     time.isOurs = true;

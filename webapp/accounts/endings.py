@@ -5,4 +5,4 @@ from webapp.live import Ending
 
 SIGNED_OUT = Ending("signed_out", _("You are signed out."), "{login}?next={page}", _("Sign in"))
 RENEWED = Ending("renewed", _("Your password was changed in another window."), "{page}", _("Load this page again"))
-BANNED = Ending("banned", _("Your account is suspended."), "{page}", _("Why, and until when"))
+BANNED = Ending("banned", _("An administrator has ended your access."), "{page}", _("Why, and for how long"))

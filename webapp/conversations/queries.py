@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from functools import cache
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ from webapp.conversations.models import KEY_LENGTH, is_possible_key
 from webapp.conversations.seats import KICKED, RANDOM_KEY_PREFIX, MembershipRow, RoomRow, Seat
 from webapp.core import text
 from webapp.db import sql
-from webapp.relationships.queries import SEARCH_SECONDS, blocked_between
+from webapp.presence.queries import PresentRow
+from webapp.relationships.queries import SEARCH_SECONDS, blocked_between, not_blocked
 
 PAGE_SIZE = 30
 # Of so many rooms, the latest, names are searched: to look into 5,000 takes 2 ms.
@@ -225,3 +227,24 @@ async def rooms_by_user(users: Collection[int]) -> dict[int, set[int]]:
     ):
         found[row["user_id"]].add(row["room_id"])
     return found
+
+
+# Beside a conversation in a wide window stand so many members besides who is here. They are a range of the index by
+# name, taken before anything is read of them: as many more as may be left out.
+MEMBERS_BESIDE = 12
+_BESIDE = f"""
+SELECT "user".code, "user".display_name, "user".picture FROM (
+    SELECT user_id, sort_name FROM membership WHERE room_id = ? AND role <> '{KICKED}' ORDER BY sort_name LIMIT ?
+) AS member CROSS JOIN "user"
+WHERE "user".id = member.user_id AND NOT "user".is_guest
+    AND ("user".banned_until IS NULL OR "user".banned_until < ?) AND {not_blocked('"user".id')}
+ORDER BY member.sort_name, "user".code"""
+
+
+async def members_beside(viewer: Person, room_id: int, here: Collection[PresentRow]) -> list[PresentRow]:
+    """Return the first members by name, as the viewer may see them, without the viewer and those named as here."""
+    codes = {viewer.code, *(person.code for person in here)}
+    most, now = 2 * MEMBERS_BESIDE + len(codes), sql.to_db(datetime.now(UTC))
+    rows = await sql.fetch_inline(_BESIDE, room_id, most, now, *[viewer.id] * 4)
+    members = [PresentRow(row["code"], row["display_name"], row["picture"]) for row in rows]
+    return [member for member in members if member.code not in codes][:MEMBERS_BESIDE]

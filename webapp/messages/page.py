@@ -10,6 +10,7 @@ from starlette.responses import Response
 from webapp.conversations import access
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations.models import Membership
+from webapp.conversations.queries import members_beside
 from webapp.conversations.seats import Seat
 from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable
 from webapp.core.i18n import Text, _
@@ -129,6 +130,7 @@ async def page_context(
     hidden = await hidden_in(seat, messages, opened=number_in_query(request, "around"))
     last = messages[-1].number if messages else 0
     has_people = seat.is_live and "people" in seat.kind.states
+    people = (await presence_in([room.id]))[room.id] if has_people else None
     return {
         "seat": seat,
         "room": room,
@@ -136,7 +138,8 @@ async def page_context(
         "earlier": _earlier(messages),
         "later": last + PAGE_SIZE // 2 if last < room.last_number else 0,
         "mode": _mode(request) if is_live else PageMode.STILL,
-        "people": (await presence_in([room.id]))[room.id] if has_people else None,
+        "people": people,
+        "members": await members_beside(seat.viewer, room.id, people.shown) if people else [],
         "pins": await pins_of(room),
         "log": rendering.render_log(
             room, messages, new, hidden, client(request).save_data, client(request).is_text_browser
