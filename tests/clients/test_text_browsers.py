@@ -190,6 +190,38 @@ def test_a_conversation_at_a_terminal(name: str, site: App, irene: Writer, wire:
     assert sessions(site, name) == 0
 
 
+def test_an_answer_a_reaction_and_a_call_by_forms_alone(site: App, irene: Writer, wire: Wire, tmp_path: Path) -> None:
+    room = "Answers at a terminal"
+    path = irene.make_room(room)
+    irene.say(path, "Which door?")
+    with W3m(f"{wire.url}/register", tmp_path) as browser:
+        register(browser, "answering")
+        browser.follow(room)
+        browser.see("Which door\\?")
+        browser.follow("More")
+        browser.see("This message")
+        browser.follow("Reply")
+        browser.see(r"Reply to\s+Irene\s+Which door\?")
+        say(browser, room, "The red one, @irene")
+        browser.see(r"Irene Which door\?\s+The red one, @irene")
+        browser.press(browser.top)
+        browser.follow("More")
+        browser.follow("React")
+        browser.see("Back to the room")
+        browser.follow("👍")
+        browser.see("👍 1")
+    assert 'class="reaction" data-kind="👍"' in irene.get(path)
+    query = (
+        "SELECT body, reply_to FROM message JOIN room ON room.id = room_id WHERE room.name = ? AND reply_to IS NOT NULL"
+    )
+    assert rows(site, query, room) == [("The red one, @irene", 1)]
+    query = "SELECT kind, username FROM reaction JOIN user ON user.id = user_id WHERE username = ?"
+    assert rows(site, query, "answering") == [("👍", "answering")]
+    # Once, though it names whom it answers.
+    query = "SELECT username FROM mention JOIN user ON user.id = mention.user_id WHERE username = ?"
+    assert rows(site, query, "irene") == [("irene",)]
+
+
 @pytest.mark.parametrize("name", BROWSERS)
 def test_the_newest_messages_and_the_form_are_one_link_away(
     name: str, site: App, irene: Writer, wire: Wire, tmp_path: Path
