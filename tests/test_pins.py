@@ -277,11 +277,11 @@ async def test_open_pages_are_sent_what_is_pinned_and_what_becomes_of_it(
     await until_sent(page, "</b> better")
     await pin(alice, room, act="unpin")
     empty = '<hx-partial hx-target="#pins" hx-swap="innerHTML"></hx-partial>'
-    await until_sent(page, empty if framing == "sse" else '<li class="live-state live-state--pins"></li>')
+    await until_sent(page, empty if framing == "sse" else '<li class="live-state live-state--pins" hidden></li>')
     await pin(alice, room)
     await until_sent(page, "1 pinned")
     await bob.post(f"{room.path}/messages/1/remove")
-    await until_sent(page, empty if framing == "sse" else '<li class="live-state live-state--pins"></li>')
+    await until_sent(page, empty if framing == "sse" else '<li class="live-state live-state--pins" hidden></li>')
     hub().leave(page)
 
 

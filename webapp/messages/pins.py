@@ -105,7 +105,7 @@ def pins_frame(room_path: str, shown: Pins) -> Payload:
     def made() -> Frame:
         html = render.fragment("messages/_pins.html", room_path=room_path, pins=shown) if room_path else ""
         # The endless document can't replace what it has said: each new line hides the ones before it.
-        line = f'<li class="live-state live-state--pins">{html}</li>'
+        line = f'<li class="live-state live-state--pins"{"" if html else " hidden"}>{html}</li>'
         return Frame(frames.sse_event(frames.hx_partial("#pins", "innerHTML", html)), line.encode())
 
     return frames.localized(made, (room_path, shown))
