@@ -481,6 +481,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
     from webapp.inbox import queries as inbox
+    from webapp.messages import mention_queries, reaction_queries
     from webapp.messages import pin_queries as pins
     from webapp.messages import queries as messages
     from webapp.messages import saved_queries as saved
@@ -527,15 +528,15 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.times_of, room.id, [room.last_number // 2, room.last_number - 10]),
         (messages.first_since, room, datetime.now(UTC) - timedelta(days=3)),
         (messages.list_after, room, room.last_number // 2, 100),
-        (messages.reaction_targets, room.id, [room.last_number // 2]),
-        (messages.summed_reactions, [message, message + 1]),
-        (messages.reactors, message, other.id),
-        (messages.kinds_by, message, user.id),
-        (messages.reacted_by, user.id),
-        (messages.reactions_after, user.id, 0, 1000),
-        (messages.named_accounts, await access.by_key(user, room.key), [str(other.username), "nobody"]),
-        (messages.mentions_of, message),
-        (messages.has_called_everyone_since, room.id, datetime.now(UTC)),
+        (reaction_queries.reaction_targets, room.id, [room.last_number // 2]),
+        (reaction_queries.summed_reactions, [message, message + 1]),
+        (reaction_queries.reactors, message, other.id),
+        (reaction_queries.kinds_by, message, user.id),
+        (reaction_queries.reacted_by, user.id),
+        (reaction_queries.reactions_after, user.id, 0, 1000),
+        (mention_queries.named_accounts, await access.by_key(user, room.key), [str(other.username), "nobody"]),
+        (mention_queries.mentions_of, message),
+        (mention_queries.has_called_everyone_since, room.id, datetime.now(UTC)),
         (messages.author_of, room.id, 7),
         (messages.list_replies, room, 7, 0),
         (messages.count_replies, room.id, 7),

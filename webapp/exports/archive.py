@@ -30,6 +30,7 @@ from webapp.media.images import LARGE
 from webapp.media.store import picture_path, picture_store
 from webapp.messages import queries as messages
 from webapp.messages.queries import MessageRow
+from webapp.messages.reaction_queries import reactions_after
 from webapp.messages.saved_queries import list_saved
 from webapp.relationships.queries import contacts
 
@@ -199,7 +200,7 @@ class ExportWriter:
     async def _reactions(self) -> None:
         """What they reacted with, to which messages: not the words, which are others'."""
         titles: dict[str, Text | None] = {}
-        given = await messages.reactions_after(self.user.id, 0, REACTIONS_BATCH_SIZE)
+        given = await reactions_after(self.user.id, 0, REACTIONS_BATCH_SIZE)
         await self.archive.add("exports/_file_part.html", id="reactions", title=_("Reactions"), count=len(given))
         while given:
             for key in {one.room_key for one in given} - titles.keys():
@@ -207,7 +208,7 @@ class ExportWriter:
                 titles[key] = seat.title if seat else None
             shown = [(one, titles[one.room_key]) for one in given if titles[one.room_key]]
             await self.archive.add("exports/_file_reactions.html", reactions=shown)
-            given = await messages.reactions_after(self.user.id, given[-1].id, REACTIONS_BATCH_SIZE)
+            given = await reactions_after(self.user.id, given[-1].id, REACTIONS_BATCH_SIZE)
 
     async def _saved(self) -> None:
         """Which messages they have saved, and may read still: not the words, which are others'."""

@@ -11,7 +11,8 @@ from webapp.core.i18n import Text, _, ngettext
 from webapp.db import sql
 from webapp.messages import markdown
 from webapp.messages.inline import Names, called
-from webapp.messages.queries import author_of, has_called_everyone_since, mentions_of, named_accounts
+from webapp.messages.mention_queries import has_called_everyone_since, mentions_of, named_accounts
+from webapp.messages.queries import author_of
 from webapp.relationships.queries import blocked_between
 
 # What `mention.kind` holds.

@@ -17,7 +17,7 @@ from webapp.http.limits import throttle
 from webapp.messages import pacing, reactions
 from webapp.messages.models import Message
 from webapp.messages.page import NO_MESSAGE
-from webapp.messages.queries import kinds_by, reactors
+from webapp.messages.reaction_queries import kinds_by, reactors
 from webapp.sidebar.layout import page_beside_or_fragment
 
 

@@ -12,7 +12,7 @@ from webapp.core.errors import Forbidden, Invalid, NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import sql, transaction
 from webapp.db.group_commit import GroupCommit, RetryWithout
-from webapp.messages.queries import Target, reacted_by, reaction_targets, summed_reactions
+from webapp.messages.reaction_queries import Target, reacted_by, reaction_targets, summed_reactions
 
 # Fixed: no picker, no question of fonts, no duplicates by tones of skin. static/js/acts/react.js has them too.
 KINDS = ("👍", "❤️", "😂", "🎉", "😮", "😢", "🙏", "👀", "✅", "🔥", "👎", "🤔")

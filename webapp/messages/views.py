@@ -26,15 +26,7 @@ from webapp.http.urls import path_for
 from webapp.messages import broadcasts, changes, mentions, page, pins, posting, typing
 from webapp.messages.models import Changed, Message
 from webapp.messages.pin_queries import is_pinned
-from webapp.messages.queries import (
-    PAGE_SIZE,
-    REPLIES_SIZE,
-    Quote,
-    count_replies,
-    first_since,
-    get_row,
-    list_replies,
-)
+from webapp.messages.queries import PAGE_SIZE, REPLIES_SIZE, Quote, count_replies, first_since, get_row, list_replies
 from webapp.messages.saved_queries import is_saved
 from webapp.sidebar import chat_typing
 from webapp.sidebar.layout import page_beside_or_fragment

@@ -13,7 +13,8 @@ from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
 from webapp.http.urls import path_for
 from webapp.messages.models import Message
-from webapp.messages.queries import QUOTE_LENGTH, reactors
+from webapp.messages.queries import QUOTE_LENGTH
+from webapp.messages.reaction_queries import reactors
 from webapp.relationships.queries import Relationship, find_person
 from webapp.strangers.masks import account_behind, latest_chat, transcript
 from webapp.strangers.models import Stranger

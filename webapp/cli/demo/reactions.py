@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from webapp.cli.demo.rows import Row, write_rows
 from webapp.db import sql
-from webapp.messages.queries import summed_reactions
+from webapp.messages.reaction_queries import summed_reactions
 
 # People react to one of so many messages.
 REACTION_INTERVAL = 13
