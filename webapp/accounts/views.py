@@ -185,9 +185,12 @@ async def appearance(request: Request) -> Response:
     user = await load_account(request)
     if request.method != "POST":
         form = {"theme": user.theme, "text_size": user.text_size, "time_zone": user.time_zone}
+        zones = clock.zone_choices()
+        is_offered = any(user.time_zone in names for _region, names in zones)
         return await _settings(
-            request, "accounts/appearance.html", form=form, problems=EMPTY_PROBLEMS, zones=clock.zone_choices()
-        )
+            request, "accounts/appearance.html",
+            form=form, problems=EMPTY_PROBLEMS, zones=zones, is_offered=is_offered,
+        )  # fmt: skip
     form = await read_form(request, "theme", "text_size", "time_zone")
     await throttle(settings.RATE_CHANGE, "appearance", str(user.id))
     await User.set_appearance(user.id, form["theme"], form["text_size"], form["time_zone"])
