@@ -44,3 +44,25 @@ def test_a_bundle_that_failed_to_load_is_loaded_by_the_next_press(meet: Meet) ->
     alice.page.unroute(ACTS)
     with alice.page.expect_response(ACTS):
         alice.page.mouse.click(5, 5)
+
+
+def test_the_acts_that_are_about_to_be_pressed_stay_where_they_are_when_more_come(meet: Meet) -> None:
+    alice, bob = meet("alice"), meet("bob")
+    room = alice.make_room("Under the mouse")
+    bob.send(f"{room}/messages", body="theirs", nonce="1")
+    alice.send(f"{room}/messages", body="mine", nonce="2")
+    for words in ("mine", "theirs"):
+        held: list[Route] = []
+        alice.page.route(ACTS, lambda route: held.append(route))  # noqa: B023
+        alice.open(room)
+        alice.body(words).hover()
+        links = alice.page.locator(".message", has=alice.body(words)).locator(".tray a")
+        reply, react = links.nth(0), links.nth(1)
+        reply.hover()
+        alice.until(lambda: held, "the request for it")  # noqa: B023
+        before = [reply.bounding_box(), react.bounding_box()]
+        assert links.count() == 3
+        held.pop().continue_()
+        alice.page.unroute(ACTS)
+        alice.until(lambda: links.count() > 3, "the others")  # noqa: B023
+        assert [reply.bounding_box(), react.bounding_box()] == before
