@@ -81,6 +81,7 @@ CASES = {
     "1. @ada\n2. no\n   @ben_x": ["@ada", "@ben_x"],
     "    @ada": ["@ada"],
     "\\@ada": [],
+    "@ada\\@ada": [],  # as in an address
     "\\\\@ada": ["@ada"],  # that is two backslashes, which are shown
     # Scripts without blanks, and letters that are none of a name.
     "日本@adaさん": ["@ada"],

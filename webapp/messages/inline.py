@@ -31,7 +31,7 @@ _BLANK = regex.compile(r"\s")
 # `@name`: not in a word, an address or a path, neither as its beginning (`@types/node`, `@ada@example.com`).
 _CALL = (
     rf"(?<![[\p{{L}}\p{{M}}\p{{N}}@/.:+&=#%\-]--{_SCRIPTS}])@(?P<called>[A-Za-z0-9_.\-]{{3,}}+)"
-    rf"(?!@|/[A-Za-z0-9]|[[\p{{L}}\p{{M}}\p{{N}}]--{_SCRIPTS}])"
+    rf"(?!\\?@|/[A-Za-z0-9]|[[\p{{L}}\p{{M}}\p{{N}}]--{_SCRIPTS}])"
 )
 
 
