@@ -4,7 +4,8 @@ By hand: from pressing a room in the list to its messages painted, with a proces
     .venv/bin/python -m tests.bench.opening          # 20 openings each, in turns: what else runs concerns all
     .venv/bin/python -m tests.bench.opening 40 slow  # and a line of 150 ms and 1.6 Mbit/s
 
-In place as it is (static/js/acts/swap.js); as a page, which is what it was before; as a page that was fetched ahead.
+In place as it is (static/js/acts/swap.js); as a page, which is what it was before; as a page that was fetched ahead, by
+a link or by rules of speculation; as a page that was prerendered; as a page that comes with a view transition.
 """
 
 import statistics
@@ -48,14 +49,30 @@ AHEAD = """addEventListener("pointerover", ({ target }) => {
   if (!entry || document.querySelector(`link[rel=prefetch][href="${entry.getAttribute("href")}"]`)) return;
   document.head.append(Object.assign(document.createElement("link"), { rel: "prefetch", href: entry.href }));
 })"""
-WAYS = {"in place": [], "as a page": [AS_A_PAGE], "as a page, fetched ahead": [AS_A_PAGE, AHEAD]}
+SPECULATING = """addEventListener("DOMContentLoaded", () => {
+  const rules = { %s: [{ where: { selector_matches: "#entries a" }, eagerness: "moderate" }] };
+  document.head.append(Object.assign(document.createElement("script"), {
+    type: "speculationrules", textContent: JSON.stringify(rules) }));
+})"""
+WITH_TRANSITION = """addEventListener("DOMContentLoaded", () => document.head.append(
+  Object.assign(document.createElement("style"), { textContent: "@view-transition { navigation: auto }" })))"""
+# What the policy of pages refuses to inline scripts and styles is added here to try it.
+OPTIONS = {"viewport": {"width": 1280, "height": 800}, "bypass_csp": True}
+WAYS = {
+    "in place": [],
+    "as a page": [AS_A_PAGE],
+    "as a page, fetched ahead": [AS_A_PAGE, AHEAD],
+    "as a page, fetched by rules": [AS_A_PAGE, SPECULATING % "prefetch"],
+    "as a page, prerendered": [AS_A_PAGE, SPECULATING % "prerender"],
+    "as a page, with a transition": [AS_A_PAGE, WITH_TRANSITION],
+}
 
 
 class Way:
     """One way to open rooms, in a browser window of its own."""
 
     def __init__(self, browser: Browser, site: App, name: str, scripts: list[str], is_slow: bool) -> None:
-        self.person = BrowserPerson(browser, site, f"opener{len(name)}", viewport={"width": 1280, "height": 800})
+        self.person = BrowserPerson(browser, site, f"opener{len(name)}", **OPTIONS)
         self.person.register()
         page = self.page = self.person.page
         page.goto("/rooms")

@@ -5,7 +5,7 @@ By hand: what a conversation costs and how soon it is seen.
     .venv/bin/python -m tests.bench.reactions --quick     # 60 by 8, then 5
 
 The storm: everybody reacts at once to one message; frames and bytes of an open page with script, and without. Then: how
-long until another Chromium shows a reply and a reaction, with script and without.
+long until another Chromium shows a reply, a reaction and a mention, with script and without.
 """
 
 import os
@@ -84,7 +84,8 @@ def seen(site: App, turns: int) -> None:
             alice.send(f"{room}/messages", body="Which door?", nonce="0")
             bob.open(room)
             bob.sees("Which door?")
-            took: dict[str, list[float]] = {"reply": [], "reaction": []}
+            bob.send(f"{room}/join")
+            took: dict[str, list[float]] = {"reply": [], "reaction": [], "mention": []}
             for turn in range(turns):
                 begun = time.monotonic()
                 alice.send(f"{room}/messages", body=f"answer {turn}", nonce=f"{turn}-n", reply_to="1")
@@ -93,9 +94,13 @@ def seen(site: App, turns: int) -> None:
                 time.sleep(1)  # longer than reactions are held back
                 begun = time.monotonic()
                 kind = KINDS[turn % len(KINDS)]
-                alice.send(f"{room}/messages/{turn + 2}/reactions", kind=kind, on="1")
+                alice.send(f"{room}/messages/{2 * turn + 2}/reactions", kind=kind, on="1")
                 bob.log.locator(f"[data-kind='{kind}']:visible").nth(turn // len(KINDS)).wait_for()
                 took["reaction"].append(time.monotonic() - begun)
+                begun = time.monotonic()
+                alice.send(f"{room}/messages", body=f"@bob{int(script)} turn {turn}", nonce=f"{turn}-m")
+                bob.log.locator(".message:has(.mention)", has_text=f"turn {turn}").last.wait_for()
+                took["mention"].append(time.monotonic() - begun)
             for what, some in took.items():
                 middle, worst = (1000 * figure for figure in (statistics.median(some), max(some)))
                 how = f"median of {turns} {middle:.0f} ms, worst {worst:.0f} (load {os.getloadavg()[0]:.1f})"
