@@ -105,7 +105,7 @@ async def test_a_ban_at_one_process_ends_everything_at_the_other(pair: Pair, ent
     async with alice.page(room, pair.other) as hers, bob.page(room, pair.other) as his:
         answer = await ada.post(pair.one, f"/moderation/reports/{report}", do="ban", told="Enough.")
         assert answer.status_code == 303
-        await his.until(lambda page: "suspended" in page.ended, 1)
+        await his.until(lambda page: "ended your access" in page.ended, 1)
         told = await bob.client.get(f"{pair.other.url}/rooms/{room}")
         assert told.status_code == 403
         assert "Enough." in told.text

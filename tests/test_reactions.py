@@ -21,7 +21,7 @@ from webapp.conversations.seats import KICKED
 from webapp.db import sql
 from webapp.deletion import steps
 from webapp.live import Frame, Reader, hub
-from webapp.messages import changes, pacing, queries, reactions
+from webapp.messages import changes, pacing, reaction_queries, reactions
 from webapp.messages.models import Message, Reaction
 from webapp.messages.queries import MessageRow, get_row
 from webapp.messages.reactions import KINDS
@@ -522,7 +522,7 @@ async def test_reactions_of_a_deleted_account_go_in_batches_and_after_a_crash_th
         await fill(place, alice, 4)
         for number in range(1, 5):
             assert [await react(one, place, number) for one in (charlie, bob)] == [303, 303]
-    monkeypatch.setattr(queries, "WITHDRAWN_BATCH_SIZE", 2)
+    monkeypatch.setattr(reaction_queries, "WITHDRAWN_BATCH_SIZE", 2)
     store, calls = reactions.store_summed, iter(range(99))
 
     async def third_breaks(messages: set[int], version: int) -> None:

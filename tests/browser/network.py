@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 from typing import Self
 
+import httpx2
 from playwright.sync_api import Error, Route
 
 from tests.servers import App, free_port
@@ -112,3 +113,9 @@ class Held:
         while self.waiting:
             with suppress(Error):
                 self.waiting.pop(0).continue_()
+
+
+def streams(site: App) -> int:
+    """How many streams of pages the server holds open now."""
+    text = httpx2.get(f"{site.url}/metrics").text
+    return sum(int(float(line.split()[1])) for line in text.splitlines() if line.startswith("parley_streams{"))

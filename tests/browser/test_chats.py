@@ -6,7 +6,9 @@ from statistics import median
 import pytest
 
 from tests.browser.conftest import Meet
+from tests.browser.network import streams
 from tests.browser.person import READ_LOG, SAMPLES, BrowserPerson
+from tests.servers import App
 
 BOTH = pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
 RECEIPT_GUARD_MS = 8000
@@ -47,12 +49,13 @@ def test_a_request_is_answered_and_both_talk(meet: Meet, script: bool) -> None:
 
 
 @BOTH
-def test_each_reads_the_receipt_of_their_own_newest_message(meet: Meet, script: bool) -> None:
+def test_each_reads_the_receipt_of_their_own_newest_message(meet: Meet, site: App, script: bool) -> None:
     alice, bob, path = together(meet, script)
     seen = alice.log.locator(".receipt:visible")
     alice.until(lambda: seen.all_inner_texts() == ["Seen"], "word that it was seen")
+    both = streams(site)
     bob.page.goto("about:blank")
-    alice.pause(300)
+    alice.until(lambda: streams(site) <= both // 2, "the end of Bob's streams")
     alice.say("Are you still there?")
     alice.until(lambda: seen.all_inner_texts() == ["Sent"], "word that it was sent")
     bob.page.goto("/lobby", wait_until="commit")

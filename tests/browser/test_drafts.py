@@ -23,7 +23,7 @@ def go(reader: BrowserPerson, name: str) -> None:
 
 
 def sign_out(reader: BrowserPerson) -> None:
-    reader.page.locator(".tabs").get_by_role("link", name="You").click()
+    reader.page.locator(".tabs").get_by_role("link", name="You", exact=True).click()
     reader.page.get_by_role("button", name="Sign out").click()
     reader.page.wait_for_url("**/")
 

@@ -71,4 +71,5 @@ def test_without_script_the_page_of_settings_has_the_choice_and_the_list_follows
     alice.send(f"{garden}/messages", body=f"@{ben.username} come", nonce="1")
     ben.until(lambda: ben.sidebar.locator("#entries .entry:visible").get_by_text("come").count(), "the message")
     shown = ["@1"] if level == "Mentions" else []
-    assert [text.split()[0] for text in ben.sidebar.locator("#entries .unread:visible").all_inner_texts()] == shown
+    badges = ben.sidebar.locator("#entries .unread:visible")
+    ben.until(lambda: [text.split()[0] for text in badges.all_inner_texts()] == shown, "the count")

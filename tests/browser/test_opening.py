@@ -2,10 +2,10 @@
 
 import re
 
-import httpx2
 import pytest
 
 from tests.browser.conftest import Meet
+from tests.browser.network import streams
 from tests.browser.person import BrowserPerson
 from tests.servers import App
 
@@ -39,11 +39,6 @@ def shows(person: BrowserPerson, name: str, address: str) -> None:
 
 def same(person: BrowserPerson) -> bool:
     return bool(person.page.evaluate("!!window.isSame"))
-
-
-def streams(site: App) -> int:
-    text = httpx2.get(f"{site.url}/metrics").text
-    return sum(int(float(line.split()[1])) for line in text.splitlines() if line.startswith("parley_streams{"))
 
 
 def test_a_room_opened_in_place_is_live(meet: Meet) -> None:

@@ -310,7 +310,7 @@ def test_signing_out_empties_the_outbox(meet: Meet) -> None:
     hold_posts(alice.page)
     alice.say("between us")
     alice.until(lambda: alice.page.evaluate(KEPT), "what waits")
-    alice.page.locator(".tabs").get_by_role("link", name="You").click()
+    alice.page.locator(".tabs").get_by_role("link", name="You", exact=True).click()
     alice.page.get_by_role("button", name="Sign out").click()
     alice.page.wait_for_url("**/")
     assert alice.page.evaluate(KEPT) == ""

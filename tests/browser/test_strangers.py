@@ -201,7 +201,7 @@ def test_an_administrator_reads_a_report_and_bans_the_stranger(come: Come, meet:
     ada.page.get_by_role("button", name="Ban", exact=True).click()
     kept_out_at = time.monotonic()
     ben.forgive("403 (Forbidden)")
-    ben.until(lambda: "Your account is" in everything(ben), "word that they are kept out")
+    ben.until(lambda: "has ended your access" in everything(ben), "word that they are kept out")
     assert time.monotonic() - kept_out_at < TOLD_GUARD_SECONDS
     ben.page.goto("/strangers")
     assert "Be kind." in ben.page.inner_text("main")
