@@ -64,6 +64,13 @@ async def befriend(one: Person, other: Person) -> None:
     await direct.accept(who(other), who(one))
 
 
+async def chat_of_two(one: Person, other: Person) -> Room:
+    """Return the chat of the two, in which one of them has said something."""
+    await befriend(one, other)
+    assert (await write(one, other, "between us")).status_code == 303
+    return await Room.get(low__not_isnull=True)
+
+
 async def assert_gapless(room: Room, count: int) -> None:
     """The room has so many messages, numbered and versioned 1, 2, 3 ... in the order they are in; nothing else."""
     rows = await Message.filter(room_id=room.id).order_by("id").values_list("number", "posted_version", "version")

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Person
 from tests.message_pages import fill
 from tests.page import Page, words
-from tests.people import befriend, now, who, write
+from tests.people import chat_of_two, now, who
 from tests.readers import reader
 from tests.room_acts import change, kick
 from webapp.conversations import access
@@ -191,13 +191,6 @@ async def test_nothing_is_pinned_that_is_not_there(alice: Person, bob: Person, r
     assert (await alice.get("/rooms/nowhere/pins")).status_code == 404
     await kick(alice, room, bob)
     assert (await bob.get(f"{room.path}/pins")).status_code == 403
-
-
-async def chat_of_two(one: Person, other: Person) -> Room:
-    """Return the chat of the two, in which one of them has said something."""
-    await befriend(one, other)
-    assert (await write(one, other, "between us")).status_code == 303
-    return await Room.get(low__not_isnull=True)
 
 
 # What goes.

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Person
 from tests.message_pages import fill, message
 from tests.page import Page, words
-from tests.people import befriend, who, write
+from tests.people import chat_of_two, who
 from tests.room_acts import change, kick
 from webapp.conversations.models import Membership, Room
 from webapp.messages.models import Message, Saved
@@ -104,13 +104,6 @@ async def test_the_list_has_pages(alice: Person, bob: Person, room: Room) -> Non
     assert await listed(alice, more.removeprefix("/saved")) == ["line 2", "line 1"]
     for odd in ("?before=0", "?before=x", f"?before={10**30}"):
         assert (await alice.get(f"/saved{odd}")).status_code == 200
-
-
-async def chat_of_two(one: Person, other: Person) -> Room:
-    """Return the chat of the two, in which one of them has said something."""
-    await befriend(one, other)
-    assert (await write(one, other, "between us")).status_code == 303
-    return await Room.get(low__not_isnull=True)
 
 
 # What nobody may.

@@ -1,5 +1,6 @@
 """The addresses of saved messages: saving one, saving it no longer, and the list of them."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -9,7 +10,7 @@ from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.conversations import access
 from webapp.conversations.seats import Seat
-from webapp.core.i18n import _
+from webapp.core.i18n import Text, _
 from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form
@@ -25,20 +26,19 @@ SAVED, UNSAVED = _("Saved. You find it under “You”."), _("Not saved any more
 
 
 async def save(request: Request) -> Response:
-    form = await read_form(request, "from")
-    seat = await _seat(request)
-    await saved.save(seat, _number(request))
-    if client(request).is_fragment:
-        return responses.fragment_response("_done.html", done=SAVED)
-    return _back(request, seat, form)
+    return await _act(request, saved.save, SAVED)
 
 
 async def unsave(request: Request) -> Response:
+    return await _act(request, saved.unsave, UNSAVED)
+
+
+async def _act(request: Request, act: Callable[[Seat, int], Awaitable[None]], done: Text) -> Response:
     form = await read_form(request, "from")
     seat = await _seat(request)
-    await saved.unsave(seat, _number(request))
+    await act(seat, _number(request))
     if client(request).is_fragment:
-        return responses.fragment_response("_done.html", done=UNSAVED)
+        return responses.fragment_response("_done.html", done=done)
     return _back(request, seat, form)
 
 
