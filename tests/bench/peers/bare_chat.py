@@ -10,6 +10,8 @@ import asyncio
 import gc
 import sqlite3
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -22,9 +24,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from webapp import settings
+from webapp.app import app as parley
 from webapp.conversations.models import LINE_LENGTH
-from webapp.http import cookie, render
+from webapp.http import cookie
 from webapp.live import frames
+from webapp.messages import rendering
 from webapp.messages.markdown import first_line, render_markdown
 from webapp.messages.queries import MESSAGES, message_from
 
@@ -37,7 +41,6 @@ STORE = (
     "INSERT INTO message (room_id, number, posted_version, version, author_id, body, html, continues, opens_day, "
     "created_at, nonce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?, ?)"
 )
-LOOKS = {"changeable": True, "is_hidden": False, "save_data": False}
 connection = sqlite3.connect(settings.DATA_DIR / "parley.sqlite3", isolation_level=None)
 connection.row_factory = sqlite3.Row
 ask = connection.execute
@@ -47,7 +50,7 @@ pages: defaultdict[str, set[asyncio.Transport]] = defaultdict(set)
 
 
 def who_and_where(request: Request) -> tuple[sqlite3.Row, sqlite3.Row]:
-    token = cookie.signer(cookie.NAME).unsign(request.cookies[cookie.NAME]).decode()
+    token = cookie.signer("session").unsign(request.cookies[cookie.name("http")]).decode()
     person = ask(PERSON, (cookie.digest(token),)).fetchone()
     return person, ask(ROOM, (request.path_params["key"], person["user_id"])).fetchone()
 
@@ -57,7 +60,7 @@ def since(room: int, path: str, held: int, version: int) -> bytes:
     """What was said after the version that a page holds, read and rendered once for all that hold it."""
     where = "message.room_id = ? AND message.version > ? AND message.version <= ? ORDER BY message.number"
     lines = [message_from(row, path, {}) for row in ask(f"{MESSAGES} {where}", (room, held, version))]
-    html = "".join(render.fragment("messages/_message.html", message=line, **LOOKS) for line in lines)
+    html = "".join(rendering.render_message(line, is_changeable=True) for line in lines)
     chunk = frames.sse_event(frames.hx_partial("#log", "beforeend", html), version)
     return b"%x\r\n%b\r\n" % (len(chunk), chunk)
 
@@ -113,9 +116,18 @@ async def events(request: Request) -> Any:
 
 
 routes = [Route("/rooms/{key}/events", events), Route("/rooms/{key}/messages", post, methods=["POST"])]
-inner = Starlette(routes=routes)
-gc.freeze()
-gc.set_threshold(50_000, 20, 50)
+
+
+@asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    assert parley.routes  # whose addresses a message names
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    with rendering.caches.holding(rendering.Caches()):
+        yield
+
+
+inner = Starlette(routes=routes, lifespan=lifespan)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
