@@ -16,8 +16,8 @@ from tests.servers import ROOT
 WEBAPP = ROOT / "webapp"
 # A package imports only from its left.
 ORDER = (
-    "settings core db live http media accounts presence relationships conversations sidebar messages streams inbox "
-    "people rooms chats strangers moderation exports deletion home ops app cli __main__"
+    "settings core db live http media accounts presence relationships conversations files sidebar messages streams "
+    "inbox people rooms chats strangers moderation exports deletion home ops app cli __main__"
 ).split()
 
 

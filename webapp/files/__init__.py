@@ -1,0 +1,1 @@
+"""Files of messages: sending them, and what may be sent."""
