@@ -848,3 +848,25 @@ async def test_the_picture_of_another_person_is_not_changed(app: object, alice: 
     mallory = await person(app, "mallory")
     assert (await send(mallory, plain("PNG", BLUE), code=alice.user.code)).status_code == 303  # type: ignore[union-attr]
     assert await picture_of(alice) == before
+
+
+# Pictures of messages.
+
+
+async def test_a_photo_has_a_whole_view_and_a_thumbnail(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "photo").write_bytes(encoded(striped(3000, 1000), "JPEG", exif=exif))
+    photo = await images.process_photo(tmp_path / "photo")
+    assert (photo.width, photo.height, photo.thumb_width, photo.thumb_height) == (683, 2048, 160, 480)
+    for content, size in ((photo.whole, (683, 2048)), (photo.thumb, (160, 480))):
+        image = Image.open(BytesIO(content))
+        assert (image.format, image.size, told(image)) == ("WEBP", size, set())
+        assert is_near(image.convert("RGB").getpixel((80, 9)), RED), "the camera was held upright"
+
+
+async def test_what_is_no_photo_is_refused_beside_its_field(tmp_path: Path) -> None:
+    (tmp_path / "photo").write_bytes(SVG)
+    with pytest.raises(Invalid) as refused:
+        await images.process_photo(tmp_path / "photo")
+    assert {field: str(sentence) for field, sentence in refused.value.problems.items()} == {"file": PICTURES}

@@ -41,8 +41,11 @@ from webapp.live import Hub, Providers, hub, sse, wire
 from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
 from webapp.live.stream import parked_by_session, send_farewells
+from webapp.media import files as media_files
 from webapp.media import store
 from webapp.media import views as media
+from webapp.media.files import FileStore, file_store
+from webapp.media.folder import Folder
 from webapp.media.store import Store, picture_store
 from webapp.messages import changes, days, pacing, pin_views, pins, reaction_views, receipts, rendering, typing
 from webapp.messages import saved_views as saved
@@ -286,6 +289,7 @@ def _objects() -> Iterator[None]:
         hold(room_names.holding(listed_name))
         hold(admitted.holding(Admitted()))
         hold(picture_store.holding(Store(store.FOLDER, User.pictures_in_use)))
+        hold(file_store.holding(FileStore(Folder(media_files.FOLDER))))
         hold(rendering.caches.holding(rendering.Caches()))
         hold(typing.typists.holding({}))
         hold(pacing.pacer.holding(pacing.Pacer()))
@@ -308,6 +312,7 @@ async def finish_interrupted_work() -> None:
     await Export.delete_expired()
     await delete_closed_rooms()
     await picture_store().sweep()
+    await file_store().sweep()
 
 
 app = Application(entrances.nowhere(), routes=routes, lifespan=lifespan)

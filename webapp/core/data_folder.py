@@ -10,7 +10,7 @@ from webapp import settings
 
 FOLDER = settings.DATA_DIR
 # What we make in it; what a command puts aside is another's, and closed to others already.
-OURS = ("parley.sqlite3", "secret", "serving", "pictures", "exports", "before-", "restore-", "secret-")
+OURS = ("parley.sqlite3", "secret", "serving", "pictures", "files", "exports", "before-", "restore-", "secret-")
 
 
 class Unusable(Exception):
@@ -44,7 +44,7 @@ def open_to_others() -> list[Path]:
 
 
 def _private_paths() -> list[Path]:
-    paths = [FOLDER / "secret", FOLDER / "pictures", FOLDER / "exports"]
+    paths = [FOLDER / "secret", FOLDER / "pictures", FOLDER / "files", FOLDER / "exports"]
     if settings.ON_SQLITE:
         file = settings.DATABASE_URL.removeprefix("sqlite://")
         paths += [Path(f"{file}{end}") for end in ("", "-wal", "-shm")]

@@ -3,6 +3,7 @@
 import warnings
 from hashlib import blake2b
 from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
 
 from PIL import ExifTags, Image, ImageCms, ImageOps
@@ -19,6 +20,8 @@ MAX_PIXELS = 25_000_000
 # A profile and its double on a fine screen; a message's 36 pixels, and a list's 48 on a fine screen.
 LARGE, SMALL = 256, 96
 QUALITY = 80
+# The longer side of a picture in a message: seen whole, and among the words.
+MAX_WHOLE, MAX_THUMB = 2048, 480
 # The smallest square that can be chosen, in thousandths of the shorter side.
 MIN_CROP = 200
 # A photo has about ten scans. Each takes a pass over all pixels, and a file of 5 MB has room for 300,000.
@@ -31,6 +34,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 OPENED_AS = {*FORMATS, "MPO"}
 
 NOT_A_PICTURE = _("Only PNG, JPEG, WebP and GIF pictures can be used.")
+DAMAGED = _("That picture is damaged or not all there. Send it again, or another.")
 TOO_MANY_PIXELS = _("That picture has too many pixels; %(most)s million are the most.", most=MAX_PIXELS // 10**6)
 SRGB = ImageCms.createProfile("sRGB")
 
@@ -68,6 +72,17 @@ class Crop(NamedTuple):
 MIDDLE = Crop()
 
 
+class Photo(NamedTuple):
+    """A picture of a message, ready to be stored: the whole view and its thumbnail, both WebP."""
+
+    width: int
+    height: int
+    whole: bytes
+    thumb: bytes
+    thumb_width: int
+    thumb_height: int
+
+
 async def process_image(upload: Upload, crop: Crop = MIDDLE) -> ProcessedImage:
     """Return the picture in an upload; raise Invalid with a sentence for the field `picture`, Unavailable when busy."""
     if upload.size > MAX_BYTES:
@@ -76,13 +91,46 @@ async def process_image(upload: Upload, crop: Crop = MIDDLE) -> ProcessedImage:
     return await pool.run(_process, upload, crop)
 
 
+async def process_photo(source: Path) -> Photo:
+    """Return what is shown of the picture in a file; raise Invalid with a sentence as `file`, Unavailable when busy."""
+    try:
+        return await pool.run(_process_photo, source)
+    except Invalid as error:
+        raise Invalid(file=error.problems["picture"]) from None
+
+
+def _process_photo(source: Path) -> Photo:
+    content = source.read_bytes()
+    with _open(content) as image:
+        _require_few_scans(image, content)
+        try:
+            image.draft("RGB", (MAX_WHOLE, MAX_WHOLE))
+            image.load()
+            plain = _in_srgb(_in_plain_mode(image))
+            plain.thumbnail((MAX_WHOLE, MAX_WHOLE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+            whole = _upright(plain)
+        except Exception:  # Pillow's readers raise errors of any class
+            raise Invalid(picture=DAMAGED) from None
+    clean = Image.new(whole.mode, whole.size)
+    clean.paste(whole)
+    thumb = clean.copy()
+    thumb.thumbnail((MAX_THUMB, MAX_THUMB), Image.Resampling.LANCZOS)
+    return Photo(*clean.size, _webp(clean), _webp(thumb), *thumb.size)
+
+
+def _webp(image: Image.Image) -> bytes:
+    encoded = BytesIO()
+    image.save(encoded, "WEBP", quality=QUALITY, method=4)
+    return encoded.getvalue()
+
+
 def _process(upload: Upload, crop: Crop) -> ProcessedImage:
     with _open(upload.content) as image:
         _require_few_scans(image, upload.content)
         try:
             square = crop_square(image, crop)
         except Exception:  # Pillow's readers raise errors of any class
-            raise Invalid(picture=_("That picture is damaged or not all there. Send it again, or another.")) from None
+            raise Invalid(picture=DAMAGED) from None
     sizes = {size: _encode(square, size) for size in (LARGE, SMALL)}
     return ProcessedImage(blake2b(sizes[LARGE], digest_size=16).hexdigest(), sizes)
 
