@@ -43,6 +43,24 @@ CONTENT: dict[str, list[dict[str, object]]] = {
     "visit": [{"process_id": "here", "user_id": user, "room_id": 1} for user in (1, 2)],
 }  # fmt: skip
 
+# Of tables that came later, with migration LATEST_SAMPLED at the latest: who has read, saved, pinned and called what.
+LATEST_SAMPLED = "0025_pins"
+LATER: dict[str, list[dict[str, object]]] = {
+    "reaction": [
+        {"message_id": message, "user_id": 1, "to_user_id": 3, "kind": kind, "created_at": NOW}
+        for message, kind in ((2, "👍"), (22, "🎉"))
+    ],
+    "mention": [
+        {"room_id": 1, "message_id": 3, "number": 3, "user_id": user, "kind": kind}
+        for user, kind in ((2, "mention"), (3, "reply"), (None, "everyone"))
+    ],
+    "saved": [{"user_id": user, "message_id": message, "saved_at": NOW} for user, message in ((1, 5), (3, 5), (3, 25))],
+    "pin": [
+        {"room_id": room, "message_id": message, "number": 4, "pinned_by_id": user, "pinned_at": NOW}
+        for room, message, user in ((1, 4, 3), (2, 24, 1))
+    ],
+}  # fmt: skip
+
 
 async def insert(table: str, row: dict[str, object]) -> None:
     columns, marks = ", ".join(row), ", ".join("?" * len(row))

@@ -157,6 +157,9 @@ async def test_on_a_new_machine_people_are_still_signed_in(app: App, archive: Pa
         await alice.register(app)
         room = await alice.room(app)
         await alice.say(app, room, "hello")
+        await alice.say(app, room, "hello everyone: @everyone")
+        for act in ("save", "pin"):
+            assert (await alice.client.post(f"{app.url}/rooms/{room}/messages/1/{act}")).status_code == 303
         await run(app, "backup", str(archive))
         app.kill()
         shutil.rmtree(app.folder / "data")
@@ -164,7 +167,10 @@ async def test_on_a_new_machine_people_are_still_signed_in(app: App, archive: Pa
         assert said.startswith("This is as of 2")
         await asyncio.to_thread(app.start)
         assert (await alice.say(app, room, "again")).status_code == 303
-    assert stored(app) == ["hello", "again"]
+        assert "hello" in (await alice.client.get(f"{app.url}/saved")).text
+        assert "hello" in (await alice.client.get(f"{app.url}/rooms/{room}/pins")).text
+    assert stored(app) == ["hello", "hello everyone: @everyone", "again"]
+    assert stored(app, "SELECT number FROM mention WHERE kind = 'everyone'") == [2]
 
 
 def test_a_server_that_runs_is_not_pulled_from_under_its_people(app: App, archive: Path) -> None:

@@ -632,6 +632,15 @@ COMPANY = {
         "AND read_number < last_number AND NOT is_request"
     ),
     "notes": "SELECT last_number FROM room WHERE kind = 'direct' AND low = 1 AND high = 1",
+    "unread mentions": (
+        "SELECT count(*) FROM mention JOIN membership ON membership.room_id = mention.room_id "
+        "AND membership.user_id = mention.user_id JOIN message ON message.id = message_id "
+        "WHERE mention.user_id = 1 AND mention.kind = 'mention' AND mention.number > read_number "
+        "AND html LIKE '%class=\"mention\"%'"
+    ),
+    "saved": "SELECT count(*) FROM saved JOIN message ON message.id = message_id WHERE user_id = 1",
+    "pinned": "SELECT pin_count FROM room WHERE pin_count = (SELECT count(*) FROM pin WHERE room_id = room.id "
+    "AND pinned_by_id = 1) AND pin_count > 0",
 }
 
 
@@ -639,6 +648,7 @@ def check_company(found: dict[str, int], pictures: list[str], folder: Path) -> N
     assert found == {
         "friends": 6, "requests received": 1, "requests sent": 1, "chats": 6, "messages from no friend": 1,
         "unread chats": 2, "notes": 3,
+        "unread mentions": 1, "saved": 3, "pinned": 2,
     }  # fmt: skip
     assert len(pictures) > 15
     sizes = [(folder / "pictures" / f"{digest}.webp").stat().st_size for digest in pictures]

@@ -23,6 +23,7 @@ from webapp.chats import first_message
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import KICKED
 from webapp.core import tasks
+from webapp.core.clock import format_datetime
 from webapp.db import sql
 from webapp.deletion import steps
 from webapp.exports import archive, jobs, worker
@@ -30,7 +31,7 @@ from webapp.exports.jobs import FAILED, MAKING, READY, WAITING, Export
 from webapp.live import hub
 from webapp.media import store
 from webapp.messages import queries as messages
-from webapp.messages.models import Message
+from webapp.messages.models import Message, Reaction
 from webapp.presence.models import Process
 from webapp.presence.tracker import tracker
 from webapp.relationships.models import Block, Friendship, VeiledBlock
@@ -320,6 +321,18 @@ async def test_ones_own_reactions_are_in_it_without_the_words(
     text = words(await page_of(charlie))
     assert "🎉" not in text
     assert "👍 Alice" in text
+
+
+async def test_up_to_when_one_has_read_reactions_is_in_it(alice: Person, bob: Person, room: Room) -> None:
+    await alice.say(room, "Cake is hers")
+    await bob.post(f"{room.path}/messages/1/reactions", {"kind": "🎉"})
+    assert "read up to" not in words(await page_of(alice))
+    read = await Reaction.get(kind="🎉")
+    await User.mark_reactions_read(who(alice).id, read.id)
+    await bob.post(f"{room.path}/messages/1/reactions", {"kind": "👀"})
+    shown = format_datetime(read.created_at)
+    assert f"Reactions to your messages, read up to {shown}" in words(await page_of(alice))
+    assert "read up to" not in words(await page_of(bob)), "it is another's"
 
 
 async def test_whom_ones_own_words_call_is_in_it_as_letters(alice: Person, bob: Person, room: Room) -> None:

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +21,7 @@ from tortoise.migrations import operations as ops
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
-from tests.sample_rows import CONTENT, NOW, insert
+from tests.sample_rows import CONTENT, LATER, LATEST_SAMPLED, NOW, insert
 from tests.servers import ROOT, Postgres
 from webapp.db import engine, sql
 from webapp.db import migrate as schema
@@ -178,9 +178,9 @@ async def migrated(migrations: str, until: str | None = None) -> None:
     await schema.migrate(config, until)
 
 
-async def everything() -> dict[str, list[dict[str, Any]]]:
+async def everything(tables: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """Every row; a moment as the text that SQLite keeps, whichever way it came."""
-    found = {table: await sql.fetch_all(f'SELECT * FROM "{table}" ORDER BY id') for table in CONTENT}
+    found = {table: await sql.fetch_all(f'SELECT * FROM "{table}" ORDER BY id') for table in tables}
     return {
         table: [
             {name: str(value) if name.endswith("_at") else value for name, value in dict(row).items()} for row in rows
@@ -192,23 +192,25 @@ async def everything() -> dict[str, list[dict[str, Any]]]:
 async def refused(table: str, **values: object) -> bool:
     """Whether a row like the first one, with these values, breaks a rule of the database."""
     try:
-        await insert(table, CONTENT[table][0] | values)
+        await insert(table, (CONTENT | LATER)[table][0] | values)
     except IntegrityError:
         return True
     return False
 
 
 async def migrate_what_people_use(migrations: str) -> dict[str, object]:
-    """Fill the first schema that there was, migrate it, and look at what is left and what still holds."""
-    await migrated(migrations, "0001_initial")
-    async with engine.connected():
-        for table, rows in CONTENT.items():
-            for row in rows:
-                await insert(table, row)
-        before = await everything()
+    """Fill the first schema that there was, and a later one, migrate it, and look at what is left and still holds."""
+    before: dict[str, list[dict[str, Any]]] = {}
+    for schema_of, tables in (("0001_initial", CONTENT), (LATEST_SAMPLED, LATER)):
+        await migrated(migrations, schema_of)
+        async with engine.connected():
+            for table, rows in tables.items():
+                for row in rows:
+                    await insert(table, row)
+            before |= await everything(tables)
     await migrated(migrations)
     async with engine.connected():
-        after = await everything()
+        after = await everything(before)
         missing = [
             f"{table} {row['id']}: {name}"
             for table, rows in before.items()
@@ -229,10 +231,12 @@ async def migrate_what_people_use(migrations: str) -> dict[str, object]:
             "two sessions of one digest": await refused("session"),
             "two people of one name": await refused("user", code="BBBB-BBBB", skeleton="b", **about),
             "two rooms of one name": await refused("room", key="another"),
+            "one message saved twice": await refused("saved"),
+            "one message pinned twice": await refused("pin"),
         }
         await sql.execute('DELETE FROM "user" WHERE id = 3 RETURNING id')
         await sql.execute("DELETE FROM room WHERE id = 2 RETURNING id")
-        left = {table: len(rows) for table, rows in (await everything()).items()}
+        left = {table: len(rows) for table, rows in (await everything(before)).items()}
         return {
             "missing": missing,
             "broken": [rule for rule, holds in rules.items() if not holds],
@@ -258,6 +262,7 @@ def result_of(folder: Path, url: str, more: str, what: str = "what_people_use") 
 
 
 KEPT = {"user": 2, "room": 1, "membership": 2, "message": 20, "session": 2, "process": 1, "visit": 2}
+KEPT |= {"reaction": 1, "mention": 2, "saved": 1, "pin": 1}
 CHANGED = ["user 1: bio", "room 1: topic"]  # by RunSQL and RunPython
 FOUND_BY = ["ada", "ben", "zoe"]  # made for those who were there before there was a search
 

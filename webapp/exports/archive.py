@@ -30,7 +30,7 @@ from webapp.media.images import LARGE
 from webapp.media.store import picture_path, picture_store
 from webapp.messages import queries as messages
 from webapp.messages.queries import MessageRow
-from webapp.messages.reaction_queries import reactions_after
+from webapp.messages.reaction_queries import reactions_after, read_until
 from webapp.messages.saved_queries import list_saved
 from webapp.relationships.queries import contacts
 
@@ -183,6 +183,7 @@ class ExportWriter:
             "sessions": sessions,
             "zone": str(settings.SITE_TIMEZONE),
             "now": datetime.now(UTC),
+            "reactions_read": await read_until(self.user.id, self.user.reactions_read),
         }
         await self.archive.add("exports/_file_about.html", **about, **people._asdict())
 

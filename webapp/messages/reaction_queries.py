@@ -68,6 +68,15 @@ async def reacted_by(user_id: int) -> dict[int, set[int]]:
     return found
 
 
+async def read_until(user_id: int, reaction_id: int) -> datetime | None:
+    """Return when the last of the reactions came that the person has seen, by the watermark of their inbox."""
+    rows = await sql.fetch_inline(
+        "SELECT created_at FROM reaction WHERE to_user_id = ? AND id <= ? ORDER BY id DESC LIMIT 1",
+        user_id, reaction_id,
+    )  # fmt: skip
+    return sql.from_db(rows[0]["created_at"]) if rows else None
+
+
 async def summed_reactions(messages: Collection[int]) -> dict[int, str]:
     """Return the reactions to each of these messages (by id) as the column has them; kinds in the order they came."""
     query = _CHIPS.format(messages=sql.placeholders(messages))

@@ -8,7 +8,7 @@ from tortoise.exceptions import IntegrityError
 
 from webapp.accounts.models import User
 from webapp.cli.demo.chats import write_company
-from webapp.cli.demo.inboxes import write_inboxes
+from webapp.cli.demo.inboxes import write_inboxes, write_saved
 from webapp.cli.demo.logs import write_log
 from webapp.cli.demo.people import PASSWORD, write_people
 from webapp.cli.demo.rooms import share_out, write_empty_rooms, write_memberships
@@ -30,7 +30,8 @@ async def fill(users: int, rooms: int, messages: int) -> None:
     started = time.monotonic()
     people = await fill_rooms(users, share_out(rooms, messages))
     await write_company(random.Random(15), list(people))
-    await write_inboxes()
+    await write_inboxes(next(iter(people)))
+    await write_saved(next(iter(people)))
     click.echo(
         f"{users:,} people, {rooms:,} rooms and {messages:,} messages in {time.monotonic() - started:.0f} s.\n"
         f"Sign in as {next(iter(people.values()))} with the password {PASSWORD}; it is the same for everybody."

@@ -333,6 +333,9 @@ REQUEST = (
     "You said that you knew somebody with a spare accordion. Would you ask them for me?",
 )
 
+# How the first person is called by name.
+MENTION = "@{name} you know about this, don't you? Have a look when you are back."
+
 REACTIONS = "👍|😄|🎉|❤️|😂|🙏|👀|☕|🌻|Yes!|Ha!|Oh no.|Exactly.|Nice!|Hm.|Thanks!|+1|Wow|:)|Agreed.".split("|")
 
 FAREWELLS = (
