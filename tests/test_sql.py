@@ -104,6 +104,50 @@ async def test_a_query_is_interrupted_when_its_time_is_up(app: object) -> None:
 
 
 @pytest.mark.sqlite
+async def test_a_full_text_query_is_interrupted_too_though_it_is_one_instruction(app: object) -> None:
+    await sql.execute("CREATE VIRTUAL TABLE every_word USING fts5(words, columnsize=0)")
+    numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)"
+    await sql.execute(f"INSERT INTO every_word (words) {numbers} SELECT 'all w' || (i % 300) FROM n")
+    # Each row is compared with all of them: some ten million steps, which SQLite counts as one.
+    query = f"({' OR '.join(f'w{number}' for number in range(300))}) NOT all"
+    find = "SELECT rowid FROM every_word WHERE every_word MATCH ?"
+    with pytest.raises(TimeoutError):
+        await sql.fetch_limited(find, query, seconds=0.005)
+    assert (await sql.fetch_limited(find, "w7", seconds=5))[0]["rowid"] == 7
+
+
+async def test_who_gets_no_turn_to_ask_what_may_take_long_has_waited_too_long(
+    app: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody else waits meanwhile."""
+    count = sqlite.LIMITED_READERS
+    assert count == postgresql.LIMITED_CONNECTIONS
+    async with asyncio.timeout(30):
+        taking = [asyncio.ensure_future(sql.fetch_limited(ENDLESS, seconds=25)) for _ in range(count)]
+        await asyncio.sleep(0)
+        monkeypatch.setattr(readers, "TURN_SECONDS", 0.05)
+        with pytest.raises(TimeoutError):
+            await sql.fetch_limited("SELECT 1 AS n", seconds=5)
+        assert (await sql.fetch_all("SELECT 1 AS n"))[0]["n"] == 1
+        for task in taking:
+            task.cancel()
+        await asyncio.gather(*taking, return_exceptions=True)
+        monkeypatch.setattr(readers, "TURN_SECONDS", 20)
+        assert (await sql.fetch_limited("SELECT 1 AS n", seconds=5))[0]["n"] == 1
+
+
+async def test_the_database_itself_ends_what_takes_long_and_lets_it_read_alone(app: object) -> None:
+    """PostgreSQL, with a plan for these values; what SQLite is told does not end with the query."""
+    if settings.ON_SQLITE:
+        assert (await sql.fetch_limited("PRAGMA query_only", seconds=2))[0][0] == 1
+        return
+    names = "statement_timeout", "transaction_read_only", "plan_cache_mode"
+    asked = ", ".join(f"current_setting('{name}')" for name in names)
+    assert list((await sql.fetch_limited(f"SELECT {asked}", seconds=2))[0]) == ["2s", "on", "force_custom_plan"]
+    assert list((await sql.fetch_all(f"SELECT {asked}"))[0]) == ["0", "off", "auto"]
+
+
+@pytest.mark.sqlite
 async def test_cancelled_queries_free_their_readers(app: object) -> None:
     async with asyncio.timeout(30):
         for _ in range(sqlite.READERS + 1):

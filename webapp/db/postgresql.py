@@ -1,10 +1,11 @@
 """The adapter of Tortoise's PostgreSQL: plain queries, a repair of its transactions, how it is connected to."""
 
+import asyncio
 import contextlib
 import importlib.metadata
 import secrets
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from inspect import signature
 from typing import Any, cast
 
@@ -15,9 +16,14 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
 
 from webapp import settings
+from webapp.db.readers import turn
 
 # The one whose private parts are used here, as pyproject.toml has it.
 KNOWN_VERSION = "1.1.9"
+# Of the ten connections of a process, so many at most are at work on what may take long.
+LIMITED_CONNECTIONS = 4
+# How much longer than the database itself is waited for it, where it has a time limit and does not hold it.
+GRACE_SECONDS = 1.0
 PLACE = ("host", "port", "user", "password", "database")
 
 
@@ -95,7 +101,34 @@ async def fetch(client: Any, query: str, values: Sequence[Any], seconds: float |
             raise IntegrityError(error) from error
 
 
+async def fetch_limited(client: Any, query: str, values: Sequence[Any], seconds: float) -> Sequence[Any]:
+    """Return the rows of a query that only reads; raise TimeoutError after so many seconds, or without a turn."""
+    if isinstance(client, Client):
+        return await client.fetch_limited(query, values, seconds)
+    return await fetch(client, query, values, seconds)
+
+
+# A plan of its own for each query: one that is made for all values knows nothing of how common a word is.
+_LIMITED = "SET LOCAL statement_timeout = {}; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off"
+
+
 class Client(AsyncpgDBClient):
+    @cached_property
+    def _turns(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(LIMITED_CONNECTIONS)
+
+    async def fetch_limited(self, query: str, values: Sequence[Any], seconds: float) -> Sequence[Any]:
+        async with turn(self._turns), self.acquire_connection() as connection:
+            self.log.debug("%s: %s", query, values)
+            try:
+                async with connection.transaction(readonly=True):
+                    await connection.execute(_LIMITED.format(round(seconds * 1000)))
+                    return cast(Sequence[Any], await connection.fetch(query, *values, timeout=seconds + GRACE_SECONDS))
+            except asyncpg.QueryCanceledError as error:
+                raise TimeoutError(f"a query took longer than {seconds} seconds") from error
+            except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
+                raise OperationalError(error) from error
+
     async def create_pool(self, **options: Any) -> asyncpg.Pool:
         """By the URL, which has more to say of a connection than Tortoise passes on."""
         assert settings.POSTGRES

@@ -1,8 +1,10 @@
 """Connections to an SQLite file that only read: one for the event loop, some for threads."""
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from queue import SimpleQueue
@@ -13,6 +15,8 @@ from typing import Any
 STATEMENT_CACHE_SIZE = 500
 # SQLite asks after so many of its instructions whether it shall go on: they take some 0.2 ms.
 CHECK_INTERVAL = 10_000
+# The longest that a query with a time limit waits until another has ended: then it has taken too long.
+TURN_SECONDS = 5.0
 
 
 # Of the type that Tortoise gives to times; its own conversion of the text takes a hundred times as long.
@@ -22,10 +26,11 @@ sqlite3.register_converter("TIMESTAMP", lambda text: datetime.fromisoformat(text
 class Deadline:
     """When a query is interrupted, wherever it stands."""
 
-    __slots__ = ("at",)
+    __slots__ = ("at", "reader")
 
     def __init__(self, seconds: float) -> None:
         self.at = perf_counter() + seconds
+        self.reader: Reader | None = None
 
     @property
     def is_over(self) -> bool:
@@ -33,6 +38,8 @@ class Deadline:
 
     def end_now(self) -> None:
         self.at = 0.0
+        if self.reader:
+            self.reader.interrupt(self)
 
 
 class Reader:
@@ -45,6 +52,8 @@ class Reader:
     def __init__(self, path: str, busy_seconds: float = 0.0) -> None:
         self._path, self._busy_seconds = path, busy_seconds
         self._deadline = Deadline(0)
+        # Held for moments alone: who is interrupted is the query of this deadline, and never the next.
+        self._changing = threading.Lock()
         # The second converts times by the type of a column; to ask for the type takes longer than to find a row.
         self._plain, self._typed = self._open(0), self._open(sqlite3.PARSE_DECLTYPES)
 
@@ -59,8 +68,20 @@ class Reader:
 
     def fetch(self, query: str, values: Sequence[Any], deadline: Deadline, is_typed: bool = False) -> list[sqlite3.Row]:
         """Return the rows; raise OperationalError where the query fails, waits for a lock or is interrupted."""
-        self._deadline = deadline
-        return (self._typed if is_typed else self._plain).execute(query, values).fetchall()
+        with self._changing:
+            self._deadline, deadline.reader = deadline, self
+        try:
+            return (self._typed if is_typed else self._plain).execute(query, values).fetchall()
+        finally:
+            with self._changing:
+                deadline.reader = None
+
+    def interrupt(self, deadline: Deadline) -> None:
+        """End the query of this deadline, from any thread."""
+        with self._changing:
+            if deadline.reader is self:
+                self._plain.interrupt()
+                self._typed.interrupt()
 
     def close(self) -> None:
         self._plain.close()
@@ -80,7 +101,11 @@ class ReaderPool:
         self, query: str, values: Sequence[Any], seconds: float, is_typed: bool = False
     ) -> list[sqlite3.Row]:
         """Return the rows; raise TimeoutError after so many seconds of reading. A cancelled query is interrupted."""
-        deadline = Deadline(seconds)
+        return await self._run(query, values, Deadline(seconds), seconds, is_typed)
+
+    async def _run(
+        self, query: str, values: Sequence[Any], deadline: Deadline, seconds: float, is_typed: bool
+    ) -> list[sqlite3.Row]:
         self._reading.add(deadline)
         work = asyncio.get_running_loop().run_in_executor(
             self._threads, self._fetch, query, values, deadline, seconds, is_typed
@@ -114,3 +139,38 @@ class ReaderPool:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         while not self._idle.empty():
             self._idle.get().close()
+
+
+@contextlib.asynccontextmanager
+async def turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Wait for one of the turns and hold it; raise TimeoutError after TURN_SECONDS."""
+    async with asyncio.timeout(TURN_SECONDS):
+        await turns.acquire()
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+class LimitedPool(ReaderPool):
+    """
+    Readers for what may take long. Who comes when all are taken does not wait for ever.
+
+    A clock of the event loop interrupts them: a full-text MATCH is one of SQLite's instructions, however long it takes,
+    and by counting those it would never be asked whether it shall go on (seen: 2.9 s, of 0.9 allowed).
+    """
+
+    def __init__(self, path: str, size: int, busy_seconds: float) -> None:
+        super().__init__(path, size, busy_seconds)
+        self._turns = asyncio.Semaphore(size)
+
+    async def fetch(
+        self, query: str, values: Sequence[Any], seconds: float, is_typed: bool = False
+    ) -> list[sqlite3.Row]:
+        async with turn(self._turns):
+            deadline = Deadline(seconds)
+            clock = asyncio.get_running_loop().call_later(seconds, deadline.end_now)
+            try:
+                return await self._run(query, values, deadline, seconds, is_typed)
+            finally:
+                clock.cancel()

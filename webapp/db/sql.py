@@ -75,11 +75,11 @@ async def fetch_all(query: str, *values: object) -> Sequence[Row]:
 
 
 async def fetch_limited(query: str, *values: object, seconds: float) -> Sequence[Row]:
-    """Return the rows of a query that may take long; raise TimeoutError when it has taken so many seconds."""
+    """Return the rows of a query that may take long, and only reads; raise TimeoutError after so many seconds."""
     client = connection()
     if is_sqlite(client):
         return await sqlite.fetch_limited(client, query, list(values), seconds)
-    return await postgresql.fetch(client, for_engine(query), values, seconds)
+    return await postgresql.fetch_limited(client, for_engine(query), values, seconds)
 
 
 async def execute(query: str, *values: object) -> Sequence[Row]:

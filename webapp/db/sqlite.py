@@ -25,14 +25,14 @@ from tortoise.backends.sqlite.client import (
 from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 
-from webapp.db.readers import STATEMENT_CACHE_SIZE, Deadline, Reader, ReaderPool
+from webapp.db.readers import STATEMENT_CACHE_SIZE, Deadline, LimitedPool, Reader, ReaderPool
 
 # Those whose private parts are used here, as pyproject.toml has them.
 KNOWN_VERSIONS = {"tortoise-orm": "1.1.9", "aiosqlite": "0.22.1"}
 # A query that takes longer in the event loop is interrupted, and read in a thread.
 INLINE_SECONDS = 0.005
 READ_SECONDS = 15.0
-READERS, LIMITED_READERS = 4, 2
+READERS, LIMITED_READERS = 4, 4
 # A transaction of so many statements at most is committed in the event loop: posts to as many rooms as share one.
 MAX_INLINE_STATEMENTS = 200
 # After so many statements the log is written into the database: before SQLite would do it of itself, with a commit,
@@ -57,7 +57,7 @@ class Client(SqliteClient):
     _inline: Reader | None = None
     _readers: ReaderPool
     # Of their own: a search that takes its time leaves the threads of pages free.
-    _limited: ReaderPool
+    _limited: LimitedPool
     # Statements since the last checkpoint.
     written = 0
 
@@ -73,7 +73,7 @@ class Client(SqliteClient):
             await self._connection.execute_fetchall(f"PRAGMA {name} = {value}")
         busy_seconds = self.pragmas["busy_timeout"] / 1000
         self._readers = ReaderPool(self.filename, READERS, busy_seconds)
-        self._limited = ReaderPool(self.filename, LIMITED_READERS, busy_seconds)
+        self._limited = LimitedPool(self.filename, LIMITED_READERS, busy_seconds)
         self._inline = Reader(self.filename)
 
     async def close(self) -> None:
