@@ -2,6 +2,8 @@
 // all of them. Needs #unread-count, and the script element's data-session (whose tabs they are).
 if (find("#unread-count")) {
   const MINUTE_MS = 60000;
+  // A little less, or a tab that asked just now would be late the next time.
+  const PAUSE_MS = MINUTE_MS * .9;
   let timer;
   const write = count => document.title = (count != 0 ? `(${count}) ` : "") + document.title.replace(/^\([\d @]+\) /, "");
   // When one of the tabs asked last, and what it was answered: of another session it says nothing.
@@ -10,12 +12,27 @@ if (find("#unread-count")) {
     return session == texts.session ? { askedAt, count } : { askedAt: 0 };
   };
   const store = count => localStorage.unread = JSON.stringify([texts.session, Date.now(), count]);
+  // Browsers wake hidden tabs together, and what one of them stored another sees some time later: only a transaction is
+  // for all of them one after the other (locks would be, but there are none without TLS). Whether it is this tab's turn.
+  const claim = () => new Promise(done => {
+    const opening = indexedDB.open("unread");
+    opening.onupgradeneeded = () => opening.result.createObjectStore("asked");
+    opening.onsuccess = () => {
+      const { result: database } = opening, asked = database.transaction("asked", "readwrite").objectStore("asked");
+      asked.get(0).onsuccess = ({ target }) => {
+        const isFree = !(Date.now() - target.result < PAUSE_MS);
+        if (isFree) asked.put(Date.now(), 0);
+        database.close();
+        done(isFree);
+      };
+    };
+  });
   const count = async () => {
     // Where a browser stores nothing for a site its tabs could not agree: none asks.
     try {
       const { askedAt, count } = load(localStorage.unread);
-      // A little less than a minute, or a tab that asked just now would be late the next time.
-      if (Date.now() - askedAt < MINUTE_MS * .9) return count != null && write(count);
+      if (Date.now() - askedAt < PAUSE_MS) return count != null && write(count);
+      if (!await claim()) return;
       store(count);
       const { ok, html } = await ask("/sidebar/unread?calls");
       if (!ok || !document.hidden) return;
@@ -23,12 +40,9 @@ if (find("#unread-count")) {
       write(html.trim());
     } catch {}
   };
-  // Browsers wake hidden tabs together: in turn, the second finds what the first was answered. Without TLS there are no
-  // locks, and two may ask.
-  const countInTurn = () => navigator.locks ? navigator.locks.request("unread", count) : count();
   const change = () => {
     clearInterval(timer);
-    if (document.hidden) timer = setInterval(countInTurn, MINUTE_MS);
+    if (document.hidden) timer = setInterval(count, MINUTE_MS);
     // The list counts again; what it lacks the stream brings.
     else find("#unread-count").dispatchEvent(new Event("htmx:after:process", { bubbles: true }));
   };
