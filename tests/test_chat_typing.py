@@ -1,9 +1,11 @@
 """Who types in a chat, in the list at the side of the other: over the last line, for a while, and to nobody else."""
 
 import asyncio
+import re
 
 import pytest
 
+from tests import engine
 from tests.conftest import Person
 from tests.engine import by_hand, told  # noqa: F401  by_hand is a fixture
 from tests.page import Page
@@ -42,6 +44,22 @@ async def test_the_other_of_a_chat_is_shown_who_types(alice: Person, bob: Person
     assert f'hx-target="#entry-{chat.id} .entry:not(.entry--request) .entry__name" hx-swap="afterend"' in window.text
     assert 'class="entry__line entry__typing"> is typing</span>' in window.text
     assert window.sidebar[0] == Shown("Bob", "hi", "1"), "what was said last stays under it"
+
+
+async def test_an_endless_document_fills_the_line_of_what_it_was_sent_before(
+    alice: Person, bob: Person, chat: Room
+) -> None:
+    assert alice.user
+    reader = engine.page(alice.user.id, alice.session.id, "", "html")
+    await told()
+    assert 'class="entry__line entry__typing"></span>' in reader.outbox.take().decode()
+    await type_in(bob, chat)
+    await told()
+    style, _, marker = reader.outbox.take().decode().partition("<li ")
+    [name] = re.findall(r'id="(typing-[0-9-]+)" hidden></li>', marker)
+    assert f"#entry-{chat.id}:has(~#{name}) .entry__typing" in style
+    assert 'content:"is typing"' in style
+    assert f"@keyframes {name}{{" in style
 
 
 async def test_nobody_else_is_sent_anything(alice: Person, bob: Person, charlie: Person, chat: Room) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 from webapp.conversations.seats import Seat
+from webapp.core.i18n import _
 from webapp.core.lifetime import Slot
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
@@ -53,13 +54,26 @@ def rooms_typed_in(user: int, rooms: list[int]) -> set[int]:
 
 
 def _frame(room: int) -> Payload:
-    """Return the line over the last one. An endless document shows it when it is loaded: there it could not fade."""
+    """Return the line over the last one, for as long as its animation takes."""
+    shown_at = int(asyncio.get_running_loop().time() * 1000)
 
     def made() -> Frame:
         html = render.fragment("sidebar/_typing.html").strip()
         entry = f"#entry-{room} .entry"
         sse = frames.hx_partial(f"{entry}__typing", "delete", "")
         sse += frames.hx_partial(f"{entry}:not(.entry--request) .entry__name", "afterend", html)
-        return Frame(frames.sse_event(sse))
+        return Frame(frames.sse_event(sse), _document_line(room, f"typing-{room}-{shown_at}").encode())
 
     return frames.localized(made)
+
+
+def _document_line(room: int, name: str) -> str:
+    """
+    Return what fills the empty line of the entry in an endless document, of the forms that were sent before.
+
+    So the message, which brings another form, ends it. The animation's name is new, or it would not begin again.
+    """
+    rules = f"@keyframes {name}{{to{{visibility:hidden}}}}#entry-{room}:has(~#{name}) .entry__typing"
+    rules += f"{{animation:{name} 1ms {VISIBLE_SECONDS:g}s forwards}}"
+    rules += f'#entry-{room}:has(~#{name}) .entry__typing::before{{content:"{_("is typing")}"}}'
+    return f'{frames.style_element(rules)}<li id="{name}" hidden></li>'
