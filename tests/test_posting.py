@@ -34,9 +34,9 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     insert = posting.insert_rows
 
-    async def count(messages: list[Any]) -> None:
-        await insert(messages)
+    async def count(messages: list[Any]) -> dict[int, int]:
         sizes.append(len(messages))
+        return await insert(messages)
 
     monkeypatch.setattr(posting, "insert_rows", count)
     return sizes
@@ -214,11 +214,12 @@ async def test_while_the_database_is_away_a_whole_group_fails_at_once(
 ) -> None:
     insert, sizes = posting.insert_rows, []
 
-    async def fail_at_first(messages: list[Any]) -> None:
-        await insert(messages)
+    async def fail_at_first(messages: list[Any]) -> dict[int, int]:
+        ids = await insert(messages)
         sizes.append(len(messages))
         if len(sizes) == 1:
             raise OperationalError("disk full")
+        return ids
 
     found = await access.by_key(who(alice), room.key)
     with monkeypatch.context() as patch:
@@ -256,9 +257,9 @@ async def test_a_post_that_timed_out_is_found_when_it_is_sent_again(
 ) -> None:
     insert, go_on = posting.insert_rows, asyncio.Event()
 
-    async def wait(messages: list[Any]) -> None:
+    async def wait(messages: list[Any]) -> dict[int, int]:
         await go_on.wait()
-        await insert(messages)
+        return await insert(messages)
 
     found = await access.by_key(who(alice), room.key)
     with monkeypatch.context() as patch:

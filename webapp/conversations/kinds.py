@@ -120,6 +120,7 @@ class Anonymous(Kind):
     allows_editing = False
     allows_reactions = False
     allows_mentions = False
+    indexes_words = False
     max_messages: ClassVar[int] = MAX_ANONYMOUS_MESSAGES
 
     def path(self, room_id: int, key: str) -> str:

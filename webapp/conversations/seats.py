@@ -176,6 +176,8 @@ class Kind(ABC):
     allows_reactions: ClassVar[bool] = True
     # Whether messages call people: by name, and whose message they answer.
     allows_mentions: ClassVar[bool] = True
+    # Whether messages are found by their words.
+    indexes_words: ClassVar[bool] = True
     max_messages: ClassVar[int | None] = None
 
     @abstractmethod

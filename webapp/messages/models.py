@@ -15,7 +15,7 @@ from webapp.core import text
 from webapp.core.errors import Invalid, NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import transaction
-from webapp.messages import mentions
+from webapp.messages import index, mentions
 from webapp.messages.markdown import first_line, render_markdown
 from webapp.messages.mentions import NOBODY, Meant
 
@@ -141,6 +141,7 @@ class Message(Model):
                     await store_pin_count(self.room_id)
             else:
                 html = str(values["html"])
+                await index.write([index.Row(self.id, version, str(values["body"]), html)])
                 await mentions.replace(self.room_id, self.id, self.number, self.reply_to, html, meant)
             return version
 

@@ -16,7 +16,7 @@ from webapp.core.errors import Invalid, NotFound, Problem
 from webapp.core.i18n import Text, _
 from webapp.db import sql
 from webapp.db.group_commit import GroupCommit, RetryWithout
-from webapp.messages import mentions
+from webapp.messages import index, mentions
 from webapp.messages.markdown import first_line, mentions_everyone, render_markdown, render_plain
 from webapp.messages.mentions import MAX_UNASKED, Call, Meant, Unconfirmed, calls_of
 from webapp.messages.models import new_nonce, validate_body
@@ -166,7 +166,9 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
     for draft, one in zip(drafts, posted, strict=True):
         last = _message(draft, one, now, last)
         messages.append(last)
-    await insert_rows(messages)
+    ids = await insert_rows(messages)
+    if room.kind.indexes_words:
+        await index.write([index.Row(ids[row.number], 0, row.body, row.html) for row in messages])
     originals = [before.originals.get(draft.reply_to) if draft.reply_to else None for draft in drafts]
     called = zip(drafts, posted, originals, strict=True)
     await mentions.insert(room.id, [call for draft, one, author in called for call in draft.calls(one.number, author)])
@@ -276,10 +278,13 @@ def _continues(last: NewRow | StoredRow | None, author_id: int, now: datetime) -
     return now - last.created_at < GROUPING_WINDOW
 
 
-async def insert_rows(messages: list[NewRow]) -> None:
+async def insert_rows(messages: list[NewRow]) -> dict[int, int]:
+    """Store messages of one room; their ids by their numbers."""
     values = [value for message in messages for value in (*message[:9], sql.to_db(message.created_at), *message[10:])]
     rows = ", ".join([f"({sql.placeholders(NewRow._fields)})"] * len(messages))
-    await sql.execute(f"INSERT INTO message ({', '.join(NewRow._fields)}) VALUES {rows}", *values)
+    columns = ", ".join(NewRow._fields)
+    stored = await sql.execute(f"INSERT INTO message ({columns}) VALUES {rows} RETURNING number, id", *values)
+    return {row["number"]: row["id"] for row in stored}
 
 
 def _conflict_key(draft: Draft) -> object:

@@ -11,6 +11,7 @@ from webapp.conversations.kinds import DIRECT
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import MEMBER, MembershipRow
 from webapp.db import sql, transaction
+from webapp.messages import index
 from webapp.messages.models import Message
 from webapp.relationships.models import Friendship
 from webapp.strangers.conduct import Conduct
@@ -77,6 +78,7 @@ async def _unmask(room_id: int, people: dict[int, int], low: int, high: int) -> 
         kind=DIRECT.stored, low=low, high=high, name="", topic="", locked_at=None,
         last_author=people.get(room.last_author or 0),
     )  # fmt: skip
+    await index.write_room(room_id)
 
 
 async def claim_account(guest: Stranger, account: Person) -> None:
