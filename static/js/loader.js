@@ -62,8 +62,8 @@
     const { type, target } = event;
     if (event.defaultPrevented) return;
     if (type == "post") keep(event.detail);
-    // A key has done in a field what keys do there; what else it may mean is for the bundle to know.
-    if (/^(keydown|outdated|held|long|post)$/.test(type)) {
+    // A key has done in a field what keys do there; what else it, or a letter, may mean is for the bundle to know.
+    if (/^(keydown|input|outdated|held|long|post)$/.test(type)) {
       return waiting.push(() => isHere && target.dispatchEvent(new event.constructor(type, event)));
     }
     // Not what is drawn on it: a drawing can't be clicked by script.

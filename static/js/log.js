@@ -38,7 +38,7 @@
 
   // A message has come, or several. A log that has grown for hours is cut by acts/trim.js.
   onStream("htmx:sse:after:message", () => {
-    report();
+    requestAnimationFrame(() => report());
     if (find("#log")?.children.length > 400) tell("long");
   });
 }

@@ -41,6 +41,7 @@ def test_sending_ends_typing(meet: Meet) -> None:
     alice.page.clock.install()
     alice.open(alice.make_room("Quick"))
     alice.text.press_sequentially("two or more keys")
+    alice.page.clock.run_for(100)
     alice.text.press("Enter")
     alice.sees("two or more keys")
     alice.page.clock.run_for(4000)

@@ -44,13 +44,13 @@
     if (!forms.has(form)) return;
     const { opener, id } = forms.get(form), item = document.getElementById(id);
     const hadFocus = focused && form.contains(focused);
+    const back = hadFocus && (opener.isConnected ? opener : item && item.querySelector("summary, .message__more"));
+    // As long as nothing has changed: to give the focus lays out what has, and it would be done twice.
+    if (back) back.focus({ preventScroll: true });
     forms.delete(form);
     form.remove();
     if (item) item.classList.remove("message--editing");
     if (!forms.size) watcher.disconnect();
-    if (!hadFocus) return;
-    const back = opener.isConnected ? opener : item && item.querySelector("summary, .message__more");
-    if (back) back.focus({ preventScroll: true });
   };
   on("leave", () => {
     watcher.disconnect();

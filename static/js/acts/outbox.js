@@ -167,10 +167,13 @@
     if (!posts.some(({ nonce }) => nonce == post.nonce)) posts.push(post);
     clearProblems("p");
     store();
-    find(".scroller").scrollTop = 0;
     draw();
-    find("#pending").scrollTop = 1e6;
     send();
+    // With the next frame, which lays the page out anyway.
+    requestAnimationFrame(() => {
+      find(".scroller").scrollTop = 0;
+      find("#pending").scrollTop = 1e6;
+    });
   });
   // What waits goes with the session, also what is under way while the page ends.
   on("submit", ({ target }) => {
@@ -192,7 +195,12 @@
     posts.forEach(post => post.at = Date.now());
     sendNow();
   });
-  on("input", event => event.target.id == "text" && clearProblems());
+  // That somebody types is said when the letter is on the screen: to make a request takes longer than to show it.
+  on("input", ({ target }) => {
+    if (target.id != "text") return;
+    clearProblems();
+    setTimeout(tell, 50, "typed", null, target);
+  });
   // When the line is back, as far as the browser or the stream knows.
   on("online", sendNow, window);
   onStream("htmx:sse:after:connection", sendNow);

@@ -22,10 +22,12 @@
     badge.hidden = !unread;
     if (badge.textContent != unread) badge.textContent = unread;
   };
-  onStream("htmx:sse:after:message", count);
+  // With the next frame, which lays the page out anyway: once for all that comes until then.
+  const countSoon = () => requestAnimationFrame(count);
+  onStream("htmx:sse:after:message", countSoon);
   onOpen(() => {
     seen = lastNumber();
-    count();
+    countSoon();
   });
 
   // Earlier ones, two screens before they are reached. What failed is left to a press.
@@ -43,7 +45,7 @@
   };
   document.addEventListener("scroll", ({ target }) => target == scrollerOf() && onScroll(target), true);
   // It comes with the first turn of a wheel, which has moved the log before.
-  if (scrollerOf()) onScroll(scrollerOf());
+  if (scrollerOf()) requestAnimationFrame(() => scrollerOf() && onScroll(scrollerOf()));
 
   const goToEnd = () => {
     const later = find("#log ~ .more a[href]:last-child");
