@@ -131,7 +131,7 @@ async def test_a_body_that_stops_half_way_ends_after_a_while(
 async def test_what_is_refused_leaves_no_frame_with_its_request_behind(
     visitor: Person, alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An exception that its own frame refers to holds all of the request, up to 5 MB, until the collector comes."""
+    """An exception that its own frame refers to holds all of the request, up to 15 MB, until the collector comes."""
     monkeypatch.setattr(settings, "MAX_STREAMS", 0)
     picture = {"picture": ("a.png", b"no picture", "image/png")}
 

@@ -331,7 +331,7 @@ MODULE_STATE = {
     "exports.archive._thread": "a thread, idle between tests",
     "http.render.environment": "Jinja's environment: compiled templates",
     "http.urls._formats": "the addresses by name, made from the map",
-    "media.images.pool": "a thread, idle between tests",
+    "media.images.process": "a thread and its child process, idle between tests",
     "messages.links._checker": "rules alone",
     "messages.markdown._cleaner": "rules alone",
     "messages.posting._group": "groups of posts, which take themselves out",

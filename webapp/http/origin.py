@@ -21,7 +21,7 @@ from webapp.http.urls import path_for
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # More of a file is read than is accepted, so that a photo that is too large is refused beside its field, and the other
 # fields are shown again.
-MAX_READ_BYTES = 5 * settings.MAX_UPLOAD_MB * 2**20
+MAX_READ_BYTES = 2 * settings.MAX_UPLOAD_MB * 2**20
 # The longest pause within a body; the whole may take as long as a slow link needs.
 IDLE_SECONDS = 15.0
 # RFC 9110, 7.2, of names as they are registered and used in containers.

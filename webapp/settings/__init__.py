@@ -4,7 +4,7 @@ import contextlib
 import os
 import resource
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import cache
 from hashlib import sha256
@@ -165,7 +165,7 @@ SITE_TIMEZONE = _read("SITE_TIMEZONE", "UTC", ZoneInfo, "a time zone like Europe
 REGISTRATION_OPEN = _read("REGISTRATION", "open", _one_of("open", "closed"), "open or closed") == "open"
 STRANGERS = _read("STRANGERS", "on", _switch, "on or off")
 DIRECTORY = _read("DIRECTORY", "on", _switch, "on or off")
-MAX_UPLOAD_MB = _read("MAX_UPLOAD_MB", "5", _positive, "a whole number of 1 or more")
+MAX_UPLOAD_MB = _read("MAX_UPLOAD_MB", "15", _positive, "a whole number of 1 or more")
 
 RATE_LIMITS = _read("RATE_LIMITS", "on", _switch, "on or off")
 RATE_POST = _rate("RATE_POST", "20/10 seconds")
@@ -219,6 +219,11 @@ def _is_local(host: str) -> bool:
 
 
 @cache
+def environment(names: Collection[str]) -> dict[str, str]:
+    """Return these variables of the environment where they are set, for a program that needs no settings."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def secret_key() -> str:
     """Return the key that signs cookies and links: SECRET_KEY, else one made once in the data folder (0600)."""
     if _SECRET_KEY:
