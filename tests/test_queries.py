@@ -23,6 +23,7 @@ from tests.servers import ROOT, Postgres
 # The most queries that each may take.
 MOST = {
     "the room page": 5,  # one of them reads the members that stand beside it in a wide window
+    "the page of a room with files": 7,  # its messages and their files are read, which the page above has stored
     "the room page with unread messages": 6,  # which reads them: this browser shows no frames
     "the page of a chat": 4,
     "a chat in which nothing was said": 6,
@@ -101,11 +102,13 @@ GROWING = (
     "mention",
     "saved",
     "pin",
+    "attachment",
 )
 # What may be read whole: the list of rooms, a batch of rows that is given with the query, what a subquery found.
 SMALL = {"room", "process", "CONSTANT", "came", "went", "asked", "pair"}
 SIZES = {"small": (100, 10_000), "large": (1_000, 100_000)}  # users, messages in the room
 HERE = 20  # people in the room
+WITH_FILES = 3  # the id of a room
 Report = dict[str, Any]
 
 
@@ -222,6 +225,14 @@ async def fill(users: int, messages: int) -> None:
             await sql.execute(f"{saved} WHERE number % 5 = 2 RETURNING id", user)
         pinned = "INSERT INTO pin (room_id, message_id, number, pinned_at) SELECT room_id, id, number, created_at"
         await sql.execute(f"{pinned} FROM message WHERE room_id > ? RETURNING id", 1)
+        # As if each message of the first room had a file, of which its pages know nothing, and most of another room.
+        attached = (
+            "INSERT INTO attachment (code, room_id, message_id, author_id, place, name, kind, type, size, received, "
+        )
+        attached += "created_at) SELECT 'code ' || id, room_id, id, author_id, 0, 'a.pdf', 'file', '', 9, 9, created_at"
+        await sql.execute(f"{attached} FROM message WHERE room_id IN (?, ?) RETURNING id", 1, WITH_FILES)
+        counted = "UPDATE message SET file_count = 1 WHERE room_id = ? AND number % 5 <> 2 RETURNING id"
+        await sql.execute(counted, WITH_FILES)
         if not engine.settings.ON_SQLITE:
             # The server would do so once more in the middle, and plan differently after it.
             still = "".join(f'ALTER TABLE "{table}" SET (autovacuum_enabled = false);' for table in GROWING)
@@ -302,7 +313,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
 
     # An open page that lists people, so that dots are read.
     hub().join(Reader([CHANNEL], None, "sse", frozenset(), {"session": 1, "user": 2}))
-    room = await Room.get(id=1)
+    room, with_files = await Room.get(id=1), await Room.get(id=WITH_FILES)
     here = await User.all().limit(HERE).values_list("id", flat=True)
     await Visit.apply_changes(tracker().process, [(user, room.id) for user in here], [])
 
@@ -388,6 +399,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     works: dict[str, Callable[[], Awaitable[object]]] = {
         "the room page with unread messages": lambda: get(room.path),
         "the room page": lambda: get(room.path),
+        "the page of a room with files": lambda: get(with_files.path),
         "the page of a chat": lambda: get(chat.path),
         "a chat in which nothing was said": lambda: get(f"/chat/{last.code}"),
         "an earlier page": lambda: get(f"{room.path}?before={middle}", HX_Request="true"),
@@ -480,6 +492,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.conversations import access
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
+    from webapp.files import queries as files
     from webapp.inbox import queries as inbox
     from webapp.messages import mention_queries, reaction_queries
     from webapp.messages import pin_queries as pins
@@ -504,6 +517,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     chat = await Room.filter(kind="direct").first()
     assert chat
     message = (await Message.get(room_id=room.id, number=room.last_number // 2)).id
+    a_row = {"id": message, "file_count": 1, "removed_at": None, "room_id": room.id}
     calls: list[tuple[Any, ...]] = [
         (accounts.viewer_by_token, token),
         (accounts.profile_by_code, other.code),
@@ -534,6 +548,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (reaction_queries.kinds_by, message, user.id),
         (reaction_queries.reacted_by, user.id),
         (reaction_queries.reactions_after, user.id, 0, 1000),
+        (reaction_queries.read_until, user.id, 1000),
         (mention_queries.named_accounts, await access.by_key(user, room.key), [str(other.username), "nobody"]),
         (mention_queries.mentions_of, message),
         (mention_queries.has_called_everyone_since, room.id, datetime.now(UTC)),
@@ -546,6 +561,9 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (pins.is_pinned, message),
         (saved.list_saved, user.id),
         (saved.is_saved, user.id, message),
+        (messages.files_in, [a_row], {room.id: room.path}),
+        (files.files_of, {message: room.path, message + 1: room.path}),
+        (files.find_file, room.id, room.path, f"code {message}"),
         (strangers.company_in, [room.id, chat.id]),
         (strangers.count_waiting,),
         (strangers.seconds_waiting_by_mask, [1, 2, 3]),

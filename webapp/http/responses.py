@@ -113,6 +113,7 @@ def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
         "viewer_css": viewer.stylesheet if viewer else "",
         "session": asking.session_id or "",
         "save_data": asking.save_data,
+        "is_text": asking.is_text_browser,
         "cookieless": rejects_cookies(request),
         "mode": PageMode.PLAIN if asking.is_text_browser else PageMode.LIVE,
     }

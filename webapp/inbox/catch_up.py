@@ -1,9 +1,11 @@
 """All that is unread, room by room, as one page to read from top to bottom or to print."""
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import NamedTuple
 
 from webapp.conversations.levels import ALL, MENTIONS
+from webapp.files.queries import NO_FILES, files_of
 from webapp.inbox.queries import Ranges, Unread, unread_calls, unread_messages
 from webapp.inbox.unread import MAX_ROOMS, Shown
 from webapp.sidebar.queries import EntryRow, unread_entries
@@ -40,6 +42,7 @@ async def catch_up(user_id: int) -> CatchUp:
     """Return what is unread, up to MAX_LINES messages; of rooms with the level of mentions what calls the viewer."""
     unread = [entry for entry in await unread_entries(user_id, MAX_ROOMS) if not entry.is_request]
     quiet = [entry for entry in unread if entry.level == MENTIONS]
+    paths = {entry.room_id: entry.path for entry in unread}
     calls = await unread_calls(user_id, [(entry.room_id, entry.read_number) for entry in quiet], MAX_LINES + 1)
     until = {entry.room_id: entry.last_number for entry in quiet}
     if len(calls) > MAX_LINES:
@@ -49,9 +52,8 @@ async def catch_up(user_id: int) -> CatchUp:
         until[cut.room_id] = cut.number - 1
     loud = [entry for entry in unread if entry.level == ALL and entry.unread]
     ranges = _ranges(loud[:MAX_PARTS], MAX_LINES - len(calls))
-    messages = {room: list(found) for room, found in groupby(calls, lambda message: message.room_id)}
-    found = await unread_messages(user_id, ranges)
-    messages |= {room: list(some) for room, some in groupby(found, lambda message: message.room_id)}
+    found = [await _with_files(some, paths) for some in (calls, await unread_messages(user_id, ranges))]
+    messages = {room: list(some) for part in found for room, some in groupby(part, lambda message: message.room_id)}
     until |= {room: last for room, (_, last) in ranges.items()}
     rooms = [
         _part(entry, messages.get(entry.room_id, []), until[entry.room_id])
@@ -63,6 +65,12 @@ async def catch_up(user_id: int) -> CatchUp:
         [entry for entry in loud if entry.room_id not in until],
         Shown(until),
     )
+
+
+async def _with_files(messages: list[Unread], paths: Mapping[int, str]) -> list[Unread]:
+    """Return these messages with their files, given the paths of their rooms."""
+    files = await files_of({message.id: paths[message.room_id] for message in messages if message.file_count})
+    return [message._replace(files=files.get(message.id, NO_FILES)) for message in messages]
 
 
 def _part(entry: EntryRow, messages: list[Unread], until: int) -> RoomPart:

@@ -14,6 +14,7 @@ from webapp.conversations.levels import ALL, NOTHING, level_of
 from webapp.conversations.seats import KICKED
 from webapp.core.i18n import Text
 from webapp.db import sql
+from webapp.files.queries import FIRST_FILE, NO_FILES, Files, summary
 from webapp.http.urls import path_for
 from webapp.messages.markdown import first_line
 from webapp.messages.mentions import ANSWERED, EVERYONE, NAMED
@@ -42,7 +43,7 @@ class Line(NamedTuple):
     # The message that it leads to; empty for a person who wants to be friends.
     path: str
     room: Text
-    text: str
+    text: Text
     # Of reactions: which one, how many others reacted so, and the smallest id of those that are folded.
     reaction: str = ""
     others: int = 0
@@ -52,8 +53,9 @@ class Line(NamedTuple):
 _LEVEL = level_of("membership")
 _MINE = f"membership.user_id = ? AND membership.role <> '{KICKED}'"
 _NOT_BLOCKED = "COALESCE({user}, 0) NOT IN (SELECT blocked_id FROM block WHERE blocker_id = ?)"
-_SAID = """room.id AS room_id, room.key, room.kind, room.name AS room_name, message.number,
-    person.code, person.display_name, person.picture, message.html"""
+_SAID = f"""room.id AS room_id, room.key, room.kind, room.name AS room_name, message.number,
+    person.code, person.display_name, person.picture, message.html,
+    {FIRST_FILE.format(message="message")} AS first_file"""
 # What is unread in a chat of two is that chat's own line.
 _CALL = f"""
 SELECT {{what}} AS what, mention.id, message.created_at AS at,
@@ -115,7 +117,8 @@ _PAIRS = " UNION ALL ".join(
 _ASKED = f"""
 SELECT '{FRIEND}' AS what, 0 AS id, pair.asked_at AS at, 1 AS is_new,
     0 AS room_id, '' AS key, '' AS kind, '' AS room_name, 0 AS number,
-    person.code, person.display_name, person.picture, '' AS html, '' AS reaction, 0 AS total, 0 AS oldest
+    person.code, person.display_name, person.picture, '' AS html, NULL AS first_file,
+    '' AS reaction, 0 AS total, 0 AS oldest
 FROM ({_PAIRS}) AS pair JOIN "user" AS person ON person.id = pair.user_id
 WHERE pair.asked_at < ? ORDER BY pair.asked_at DESC LIMIT ?
 """
@@ -158,7 +161,8 @@ def _line(row: sql.Row) -> Line:
         room = "" if kind.is_between_two else row["room_name"]
     return Line(
         row["what"], row["id"], sql.from_db(row["at"]), bool(row["is_new"]), code, name,
-        Avatar.of(str(name), code, row["picture"]), path, room, first_line(row["html"], TEXT_LENGTH),
+        Avatar.of(str(name), code, row["picture"]), path, room,
+        first_line(row["html"], TEXT_LENGTH) or summary(row["first_file"]),
         row["reaction"], max(0, row["total"] - 1), row["oldest"],
     )  # fmt: skip
 
@@ -171,12 +175,16 @@ class Unread(NamedTuple):
     html: Markup
     at: datetime
     name: Text
+    id: int
+    file_count: int
+    files: Files = NO_FILES
 
 
 # By room: the number after which, and the last up to which.
 Ranges = Mapping[int, tuple[int, int]]
 _UNREAD = f"""
-SELECT message.room_id, message.number, message.html, message.created_at, author.display_name
+SELECT message.room_id, message.number, message.html, message.created_at, author.display_name,
+    message.id, message.file_count
 FROM {{rows}} LEFT JOIN "user" AS author ON author.id = message.author_id
 WHERE {{which}}message.removed_at IS NULL AND {_NOT_BLOCKED.format(user="message.author_id")}
 """
@@ -220,7 +228,7 @@ async def _unread(query: str, *values: int) -> list[Unread]:
     return [
         Unread(
             row["room_id"], row["number"], Markup(row["html"]), sql.from_db(row["created_at"]),  # noqa: S704  made safe
-            row["display_name"] or DELETED_ACCOUNT,
+            row["display_name"] or DELETED_ACCOUNT, row["id"], row["file_count"],
         )
         for row in await sql.fetch_inline(query, *values)
     ]  # fmt: skip

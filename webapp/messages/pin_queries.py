@@ -9,17 +9,19 @@ from webapp.conversations.kinds import DELETED_ACCOUNT
 from webapp.conversations.seats import RoomRow
 from webapp.core.i18n import Text
 from webapp.db import sql
+from webapp.files.queries import FIRST_FILE, summary
 from webapp.messages.markdown import first_line
-from webapp.messages.queries import MESSAGES, QUOTE_LENGTH, MessageRow, message_from
+from webapp.messages.queries import MESSAGES, QUOTE_LENGTH, MessageRow, files_in, message_from
 
 MAX_PINS = 50
-_NEWEST = """
-SELECT pinned.room_id, pinned.total, pinned.number, pinned.html, author.code, author.display_name FROM (
-    SELECT pin.room_id, pin.number, message.html, message.author_id,
+_NEWEST = f"""
+SELECT pinned.room_id, pinned.total, pinned.number, pinned.html, author.code, author.display_name,
+    {FIRST_FILE.format(message="pinned")} FROM (
+    SELECT pin.room_id, pin.number, message.id, message.file_count, message.html, message.author_id,
         COUNT(*) OVER (PARTITION BY pin.room_id) AS total,
         ROW_NUMBER() OVER (PARTITION BY pin.room_id ORDER BY pin.id DESC) AS place
     FROM pin JOIN message ON message.id = pin.message_id
-    WHERE pin.room_id IN ({rooms}) AND message.removed_at IS NULL
+    WHERE pin.room_id IN ({{rooms}}) AND message.removed_at IS NULL
 ) AS pinned LEFT JOIN "user" AS author ON author.id = pinned.author_id WHERE pinned.place = 1
 """
 _PINS = """
@@ -33,7 +35,7 @@ class Pins(NamedTuple):
 
     total: int = 0
     number: int = 0
-    text: str = ""
+    text: Text = ""
     author_code: str = ""
     author_name: Text = ""
 
@@ -56,8 +58,8 @@ async def newest_pins(rooms: Collection[int]) -> dict[int, Pins]:
     found = {room: Pins() for room in rooms}
     if rooms:
         for row in await sql.fetch_inline(_NEWEST.format(rooms=sql.placeholders(rooms)), *rooms):
-            room, total, number, html, code, name = row
-            text = first_line(html, QUOTE_LENGTH)
+            room, total, number, html, code, name, first_file = row
+            text = first_line(html, QUOTE_LENGTH) or summary(first_file)
             found[room] = Pins(total, number, text, code or "", name if code else DELETED_ACCOUNT)
     return found
 
@@ -69,8 +71,9 @@ async def list_pins(room: RoomRow) -> list[PinRow]:
         return []
     numbers = [pin["number"] for pin in pins]
     query = f"{MESSAGES} message.room_id = ? AND message.number IN ({sql.placeholders(numbers)})"
-    rows = [message_from(row, room.path, {}) for row in await sql.fetch_inline(query, room.id, *numbers)]
-    messages = {row.number: row for row in rows if not row.removed_at}
+    rows = await sql.fetch_inline(query, room.id, *numbers)
+    files = await files_in(rows, {room.id: room.path})
+    messages = {row["number"]: message_from(row, room.path, {}, files) for row in rows if not row["removed_at"]}
     return [
         PinRow(messages[number], sql.from_db(at), code or "", name if code else DELETED_ACCOUNT)
         for number, at, code, name in pins

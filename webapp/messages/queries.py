@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from markupsafe import Markup
 
@@ -12,6 +12,7 @@ from webapp.conversations.seats import RoomRow
 from webapp.core.clock import format_time, to_local_time
 from webapp.core.i18n import Text
 from webapp.db import sql
+from webapp.files.queries import FIRST_FILE, NO_FILES, Files, files_of, summary
 from webapp.messages.markdown import first_line, unlinked
 
 PAGE_SIZE = 50
@@ -25,14 +26,13 @@ class Quote(NamedTuple):
     number: int
     author_code: str
     author_name: Text
-    text: str
+    text: Text
     is_removed: bool
 
     @classmethod
     def of(cls, row: "MessageRow") -> "Quote":
         """Return the quote of a message that is there."""
-        text = first_line(row.html, QUOTE_LENGTH)
-        return cls(row.number, row.author_code, row.author_name, text, is_removed=False)
+        return cls(row.number, row.author_code, row.author_name, row.summary, is_removed=False)
 
     @classmethod
     def gone(cls, number: int) -> "Quote":
@@ -74,6 +74,13 @@ class MessageRow(NamedTuple):
     reacted_version: int | None
     said_version: int | None
     quote: Quote | None
+    files: Files
+
+    @property
+    def summary(self) -> Text:
+        """Its first line for a quote, or what it has in place of words."""
+        first = f"{self.files[0].kind} {self.files[0].name}" if self.files else None
+        return first_line(self.html, QUOTE_LENGTH) or summary(first)
 
     @property
     def words_version(self) -> int:
@@ -112,20 +119,20 @@ class MessageRow(NamedTuple):
         return to_local_time(self.created_at).date()
 
 
-# The columns of `message_from`, in their order: of a message, and of its author.
+# The columns of `message_from`, in their order: of a message, and of its author; then what is read for it besides.
 MESSAGES = """
 SELECT message.room_id, message.number, message.posted_version, message.version, message.html, message.continues,
     message.opens_day, message.created_at, message.edited_at, message.removed_at,
     author.code, author.display_name, author.picture, author.is_admin,
     message.reactions, message.reacted_version, message.said_version,
-    message.reply_to
+    message.reply_to, message.file_count, message.id
 FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
 # Of what messages answer, by a query of its own: where PostgreSQL's statistics are older than most of a room, it reads
 # the room for what it takes for a single row, and as a part of the query above it would for each message of the page.
-_SAID = """
-SELECT said.number, said.html, said.removed_at, speaker.code, speaker.display_name
+_SAID = f"""
+SELECT said.number, said.html, said.removed_at, speaker.code, speaker.display_name, {FIRST_FILE.format(message="said")}
 FROM message AS said LEFT JOIN "user" AS speaker ON speaker.id = said.author_id
-WHERE said.room_id = ? AND said.number IN ({numbers})"""
+WHERE said.room_id = ? AND said.number IN ({{numbers}})"""
 
 
 # How stored links end. They lead away from the conversation, which stays open beside what they lead to.
@@ -133,9 +140,12 @@ LINK = ' rel="nofollow noopener noreferrer">'
 NEW_TAB = f' target="_blank"{LINK}'
 
 
-def message_from(row: Iterable[object], room_path: str, quotes: Mapping[int, Quote]) -> MessageRow:
-    """Make a message of a row of MESSAGES, with what it answers if that is among the quotes."""
-    values: list[Any] = [room_path, *row]
+def message_from(
+    row: Iterable[object], room_path: str, quotes: Mapping[int, Quote], files: Mapping[int, Files]
+) -> MessageRow:
+    """Make a message of a row of MESSAGES, with what it answers if that is among the quotes, and its files."""
+    *columns, _count, message_id = row
+    values: list[Any] = [room_path, *columns, files.get(cast(int, message_id), NO_FILES)]
     values[5] = Markup(str(values[5]).replace(LINK, NEW_TAB))  # noqa: S704  made safe when it was stored
     values[6], values[7], values[14] = bool(values[6]), bool(values[7]), bool(values[14])
     for place in (8, 9, 10):
@@ -145,6 +155,12 @@ def message_from(row: Iterable[object], room_path: str, quotes: Mapping[int, Quo
         values[11], values[12] = "", DELETED_ACCOUNT
     values[18] = quotes.get(values[18])
     return MessageRow._make(values)
+
+
+async def files_in(rows: Iterable[sql.Row], room_paths: Mapping[int, str]) -> dict[int, Files]:
+    """Return the files of these rows of MESSAGES, by the messages' ids; nothing is asked where none has any."""
+    having = [row for row in rows if row["file_count"] and not row["removed_at"]]
+    return await files_of({row["id"]: room_paths[row["room_id"]] for row in having})
 
 
 async def _quotes(room_id: int, rows: Iterable[sql.Row]) -> dict[int, Quote]:
@@ -158,16 +174,23 @@ async def _quotes(room_id: int, rows: Iterable[sql.Row]) -> dict[int, Quote]:
     return {number: Quote.gone(number) for number in numbers} | {row["number"]: _quote(*row) for row in found}
 
 
-def _quote(number: int, html: str, removed_at: object, code: str | None, name: str | None) -> Quote:
+def _quote(
+    number: int, html: str, removed_at: object, code: str | None, name: str | None, first_file: str | None
+) -> Quote:
     if removed_at:
         return Quote.gone(number)
-    return Quote(number, code or "", name or DELETED_ACCOUNT, first_line(html, QUOTE_LENGTH), is_removed=False)
+    text = first_line(html, QUOTE_LENGTH) or summary(first_file)
+    return Quote(number, code or "", name or DELETED_ACCOUNT, text, is_removed=False)
 
 
 async def _messages(room: RoomRow, where: str, *values: object) -> list[MessageRow]:
-    rows = await sql.fetch_inline(f"{MESSAGES} {where}", *values)
+    return await _made(room, await sql.fetch_inline(f"{MESSAGES} {where}", *values))
+
+
+async def _made(room: RoomRow, rows: Sequence[sql.Row]) -> list[MessageRow]:
     quotes = await _quotes(room.id, rows)
-    return [message_from(row, room.path, quotes) for row in rows]
+    files = await files_in(rows, {room.id: room.path})
+    return [message_from(row, room.path, quotes, files) for row in rows]
 
 
 async def list_page(room: RoomRow, before: int | None = None, around: int | None = None) -> list[MessageRow]:
@@ -271,9 +294,7 @@ async def list_after(room: RoomRow, number: int, limit: int, author_id: int | No
     values.append(room.last_number)
     if author_id is not None:
         where, values = f"{where} AND message.author_id = ?", [*values, author_id]
-    rows = await sql.fetch_all(f"{MESSAGES} {where} ORDER BY message.number LIMIT ?", *values, limit)
-    quotes = await _quotes(room.id, rows)
-    return [message_from(row, room.path, quotes) for row in rows]
+    return await _made(room, await sql.fetch_all(f"{MESSAGES} {where} ORDER BY message.number LIMIT ?", *values, limit))
 
 
 class StoredRow(NamedTuple):

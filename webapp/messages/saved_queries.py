@@ -8,7 +8,7 @@ from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, KeyedKind
 from webapp.conversations.seats import KICKED
 from webapp.core.i18n import Text
 from webapp.db import sql
-from webapp.messages.queries import MESSAGES, MessageRow, message_from
+from webapp.messages.queries import MESSAGES, MessageRow, files_in, message_from
 
 PAGE_SIZE = 30
 # Rooms by how a seat would be found there: what one may not read any more is not listed, and comes back with the right.
@@ -48,16 +48,18 @@ async def list_saved(user_id: int, before: int = MAX_ID, limit: int = PAGE_SIZE 
         return []
     ids = [row["message_id"] for row in found]
     rows = await sql.fetch_inline(f"{MESSAGES} message.id IN ({sql.placeholders(ids)})", *ids)
-    messages = {(row[0], row[1]): row for row in map(tuple, rows)}
+    messages = {(row["room_id"], row["number"]): row for row in rows}
+    paths = {row["room_id"]: kinds.of_stored(row["kind"]).path(row["room_id"], row["key"]) for row in found}
+    files = await files_in(rows, paths)
     saved = []
     for row in found:
         kind = kinds.of_stored(row["kind"])
-        path, title = kind.path(row["room_id"], row["key"]), row["name"]
+        path, title = paths[row["room_id"]], row["name"]
         if kind.is_between_two:
             title = NOTES if row["low"] == row["high"] else row["display_name"] or DELETED_ACCOUNT
         # One that was deleted since.
         if message := messages.get((row["room_id"], row["number"])):
-            shown = message_from(message, path, {})
+            shown = message_from(message, path, {}, files)
             saved.append(SavedRow(row["id"], sql.from_db(row["saved_at"]), path, title, kind.is_between_two, shown))
     return saved
 

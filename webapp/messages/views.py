@@ -16,6 +16,7 @@ from webapp.core import clock
 from webapp.core.errors import NotFound, Problem, SignInRequired
 from webapp.core.i18n import _
 from webapp.db import engine
+from webapp.files.queries import NO_FILES, files_of
 from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form
@@ -219,6 +220,9 @@ async def _edit(request: Request, seat: Seat, message: Message, status: int = 20
         "path": message.path(seat.room),
         "number": message.number,
         "html": message.safe_html,
+        "files": (await files_of({message.id: seat.path})).get(message.id, NO_FILES)
+        if message.file_count
+        else NO_FILES,
         "can_edit": is_own,
         "can_remove": is_own or seat.is_owner,
         "can_react": seat.kind.allows_reactions,
