@@ -41,6 +41,7 @@ MOST = {
     "a message that is pinned": 10,
     "the page of a chat with a pin": 6,  # one of them reads the pin
     "the pinned messages": 6,
+    "a post with files": 9,  # one reads their names, one attaches them
     "a post by script": 8,  # which is answered with the message
     "a post in a chat": 8,
     "an answer": 8,
@@ -257,6 +258,7 @@ async def tie(people: list[int]) -> None:
 
 
 QUIET_ROOMS = 200
+CODES = ["A" * 22, "B" * 22]
 
 
 async def call(called: int, other: int) -> None:
@@ -295,10 +297,11 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
 
     from webapp.accounts.models import User
     from webapp.chats import first_message
+    from webapp.cli.demo.rows import write_rows
     from webapp.conversations import access
     from webapp.conversations.levels import ALL, MENTIONS
     from webapp.conversations.models import Membership, Room
-    from webapp.db import sql
+    from webapp.db import sql, transaction
     from webapp.live import Reader, hub
     from webapp.messages import changes, posting, reactions
     from webapp.messages.models import Mention, Message
@@ -330,7 +333,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         answer = await client.post(f"{room.path}/messages", data=form, headers={"HX-Request": "true"})
         assert answer.status_code == 200, answer.text
 
-    async def post(room: Room, **fields: str) -> None:
+    async def post(room: Room, **fields: Any) -> None:
         answer = await client.post(f"{room.path}/messages", data={"body": "Hello", "nonce": "", **fields})
         assert answer.status_code == 303, answer.text
 
@@ -373,6 +376,10 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     first, last = await User.all().order_by("id").first(), await User.all().order_by("-id").first()
     assert first
     assert last
+    await transaction.transact(
+        write_rows, "attachment", "code, room_id, author_id, kind, type, name, size, received, created_at",
+        [(code, room.id, first.id, "file", "", "notes.txt", 5, 5, datetime.now(UTC)) for code in CODES],
+    )  # fmt: skip
     free = User.filter(id__not_in=[first.id, last.id, *await blocked_either_way(first)]).order_by("id")
     rooms = [(await first_message.post_first(first, person, "Hello", ""))[0] for person in await free.limit(30)]
     chat, pinned = rooms[-1].room, rooms[-2].room
@@ -413,6 +420,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a message that is pinned": pin,
         "the page of a chat with a pin": lambda: get(pinned.path),
         "the pinned messages": lambda: get(f"{pinned.path}/pins"),
+        "a post with files": lambda: post(room, file=CODES),
         "a post by script": post_by_script,
         "a post in a chat": lambda: post(chat),
         "an answer": lambda: post(room, reply_to="7"),
@@ -493,6 +501,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
     from webapp.files import queries as files
+    from webapp.files import sending_queries as sending
     from webapp.inbox import queries as inbox
     from webapp.messages import mention_queries, reaction_queries
     from webapp.messages import pin_queries as pins
@@ -556,6 +565,9 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.list_replies, room, 7, 0),
         (messages.count_replies, room.id, 7),
         (messages.stored_before, room.id, [room.last_number // 2, 3], [(user.id, "a nonce"), (other.id, "another")]),
+        (sending.sent_files, room.id, user.id, CODES),
+        (sending.files_by_number, room.id, [3, 8]),
+        (sending.pending_files, user.id, CODES),
         (pins.newest_pins, [2, 3]),
         (pins.list_pins, await conversations.room_by_id(2)),
         (pins.is_pinned, message),

@@ -1,5 +1,6 @@
 """The first message of a direct chat, which creates its room."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -13,12 +14,13 @@ from webapp.core.i18n import _
 from webapp.db import transaction
 from webapp.db.group_commit import RetryWithout
 from webapp.messages import posting
-from webapp.messages.posting import Draft, Posted
+from webapp.messages.drafts import Draft
+from webapp.messages.posting import Posted
 from webapp.relationships.queries import friendship_between
 
 
 async def post_first(
-    author: Viewer, other: ProfileRow, typed: str, nonce: str, reply_to: int | None = None
+    author: Viewer, other: ProfileRow, typed: str, nonce: str, reply_to: int | None = None, codes: Sequence[str] = ()
 ) -> tuple[Seat, Posted]:
     """
     Post to the one chat of two people, which the first message creates; raise Invalid, NotFound and Forbidden.
@@ -28,11 +30,13 @@ async def post_first(
     for _attempt in range(3):
         seat = await direct.between(author, other)
         if not seat.room.key:
-            seat = await direct.ignored_by(author, other) or seat
-        draft = await Draft.validated(seat, typed, nonce, reply_to)
-        if seat.room.key:
+            seat = await direct.unjoined(author, other) or seat
+        if seat.room.key and not direct.is_unstarted(seat):
+            draft = await Draft.validated(seat, typed, nonce, reply_to, codes)
             return seat, await posting.submit(draft)
-        is_request = author.id != other.id and await _must_ask(author, other)
+        is_request = await must_ask(author, other)
+        seat = replace(seat, begins_freely=not is_request)
+        draft = await Draft.validated(seat, typed, nonce, reply_to, codes)
         try:
             return await transaction.transact(_create, draft, other, is_request)
         except IntegrityError:
@@ -40,8 +44,10 @@ async def post_first(
     raise NotFound(_("Nobody has that code."))  # any more
 
 
-async def _must_ask(author: Viewer, other: ProfileRow) -> bool:
+async def must_ask(author: Viewer, other: ProfileRow) -> bool:
     """Return whether the first message is a message request."""
+    if author.id == other.id:
+        return False
     if other.written_by != FRIENDS:
         return False
     friendship = await friendship_between(author, other)
@@ -49,7 +55,11 @@ async def _must_ask(author: Viewer, other: ProfileRow) -> bool:
 
 
 async def _create(draft: Draft, other: Person, is_request: bool) -> tuple[Seat, Posted]:
-    room = await direct.create_direct(draft.seat.viewer, other, is_request)
+    author, room = draft.seat.viewer, draft.seat.room
+    if room.key:
+        room = await direct.start(room, author, other, is_request)
+    else:
+        room = await direct.create_direct(author, other, is_request)
     seat = replace(draft.seat, room=room)
     try:
         [posted] = await posting.store([draft._replace(seat=seat)])

@@ -15,7 +15,7 @@ from webapp.core.errors import Forbidden, Problem
 from webapp.core.i18n import _
 from webapp.db import engine
 from webapp.http import responses
-from webapp.http.forms import read_form
+from webapp.http.forms import read_form, read_repeated
 from webapp.http.limits import throttle
 from webapp.messages import broadcasts, changes, page
 from webapp.messages.models import Message
@@ -55,6 +55,7 @@ async def cancel(request: Request) -> Response:
 async def post_first(request: Request) -> Response:
     """Post the first message to a person, which creates the chat of the two."""
     form = await read_form(request, "body", "nonce", "framed", "reply_to")
+    codes = await read_repeated(request, "file")
     request.scope[FIND_SEAT] = _find_seat
     try:
         user = require_account(request)
@@ -65,9 +66,9 @@ async def post_first(request: Request) -> Response:
             # A sender of very many first messages does not know their recipients.
             await throttle(settings.RATE_FRIEND, "chat", str(user.id))
         reply_to = page.reply_to(form)
-        seat, posted = await first_message.post_first(user, other, form["body"], form["nonce"], reply_to)
+        seat, posted = await first_message.post_first(user, other, form["body"], form["nonce"], reply_to, codes)
     except (Problem, *engine.DOWN) as problem:
-        return await page.refuse_post(request, problem, form)
+        return await page.refuse_post(request, problem, form, codes)
     broadcasts.posted(seat, posted)
     rooms.membership_changed(seat.room.id, other.id)
     return responses.see_other(f"{seat.path}#composer")

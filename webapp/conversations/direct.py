@@ -1,7 +1,10 @@
 """Direct chats: how the one chat of two people is found and created, and how friends have no message requests."""
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
+
+from tortoise.exceptions import IntegrityError
 
 from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations import kinds, members, queries
@@ -32,9 +35,41 @@ def _empty(low: int, high: int) -> RoomRow:
     return RoomRow(0, "", kinds.DIRECT, "", "", "", 0, 0, at, 0, low, high, None, None, at)
 
 
-async def ignored_by(viewer: Viewer, other: Person) -> Seat | None:
-    """Return the seat of a person who ignored the other's request, and writes now; None where there is no chat."""
+async def unjoined(viewer: Viewer, other: Person) -> Seat | None:
+    """
+    Return the seat of a person who writes now in a chat that they are not in; None where there is no chat.
+
+    They have ignored the other's request, or nobody is in it: one of the two has begun to send a file.
+    """
     return await queries.seat_by_pair(viewer, *ordered_ids(viewer, other))
+
+
+def is_unstarted(seat: Seat) -> bool:
+    """Return whether the chat is stored, and yet nobody is in it, so that no list has it and no page leads to it."""
+    return bool(seat.room.key) and seat.room.member_count == 0 and seat.room.last_number == 0
+
+
+async def reserve(user: Person, other: Person) -> RoomRow:
+    """
+    Create the chat of the two without anybody in it, within a transaction: `start` follows with the first message.
+
+    Raise IntegrityError where it exists.
+    """
+    low, high = ordered_ids(user, other)
+    return await _create(low, high, 0)
+
+
+async def start(room: RoomRow, user: Person, other: Person, is_request: bool) -> RoomRow:
+    """
+    Let the two into their chat that nobody is in, within a transaction.
+
+    Raise IntegrityError where one of them was sooner, or it has been deleted.
+    """
+    both = {user.id, other.id}
+    if not await Room.filter(id=room.id, member_count=0, last_number=0, closed_at=None).update(member_count=len(both)):
+        raise IntegrityError(f"room {room.id} has been started or deleted")
+    await _let_in(room.id, both, user, is_request)
+    return replace(room, member_count=len(both))
 
 
 async def create_direct(user: Person, other: Person, is_request: bool) -> RoomRow:
@@ -44,21 +79,29 @@ async def create_direct(user: Person, other: Person, is_request: bool) -> RoomRo
     Raise IntegrityError where it exists: two people who write to each other at the same moment get one.
     """
     low, high = ordered_ids(user, other)
-    both = {low, high}
+    room = await _create(low, high, len({low, high}))
+    await _let_in(room.id, {low, high}, user, is_request)
+    return room
+
+
+async def _create(low: int, high: int, member_count: int) -> RoomRow:
     room = await Room.create(
         key=RANDOM_KEY_PREFIX + secrets.token_urlsafe(16),
         kind=kinds.DIRECT.stored,
         name="",
         low=low,
         high=high,
-        member_count=len(both),
+        member_count=member_count,
     )
-    for person in both:
-        await Membership.create(room=room, user_id=person, is_request=is_request and person != user.id)
     return RoomRow(
-        room.id, room.key, kinds.DIRECT, "", "", "", 0, 0, room.last_at, len(both), low, high, None, None,
+        room.id, room.key, kinds.DIRECT, "", "", "", 0, 0, room.last_at, member_count, low, high, None, None,
         room.created_at,
     )  # fmt: skip
+
+
+async def _let_in(room_id: int, both: set[int], user: Person, is_request: bool) -> None:
+    for person in both:
+        await Membership.create(room_id=room_id, user_id=person, is_request=is_request and person != user.id)
 
 
 async def ask(user: Person, other: Person) -> Relationship:
@@ -86,7 +129,8 @@ async def accept(user: Person, other: Person) -> None:
 async def _accept_message_requests(user: Person, other: Person) -> None:
     """Make the chat of the two one of both, though one has ignored it; within a transaction."""
     low, high = ordered_ids(user, other)
-    if room := await Room.get_or_none(low=low, high=high, closed_at=None):
+    # Not one that nobody is in: the first message lets both in, and nothing before.
+    if room := await Room.get_or_none(low=low, high=high, closed_at=None, last_number__gt=0):
         for person in (user, other):
             await members.join_in_transaction(room.id, person.id)
         await Membership.filter(room_id=room.id, is_request=True).update(is_request=False)

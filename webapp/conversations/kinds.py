@@ -121,6 +121,7 @@ class Anonymous(Kind):
     allows_reactions = False
     allows_mentions = False
     indexes_words = False
+    allows_files = False
     max_messages: ClassVar[int] = MAX_ANONYMOUS_MESSAGES
 
     def path(self, room_id: int, key: str) -> str:

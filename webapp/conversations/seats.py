@@ -79,6 +79,8 @@ class Seat:
     other: Person | None = None
     other_membership: MembershipRow | None = None
     is_blocked: bool = False
+    # Of a chat that nobody has written in: whether the first message is none that the other has to accept.
+    begins_freely: bool = False
 
     @property
     def kind(self) -> "Kind":
@@ -118,6 +120,12 @@ class Seat:
     def is_live(self) -> bool:
         """Whether the page has a stream: not before a request is answered, nor when a block stands between the two."""
         return bool(self.room.key) and not self.is_request and not self.is_blocked
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether the viewer's messages may have files: none from guests, none in a request until it is answered."""
+        is_settled = self.room.low is None or self.is_answered or self.begins_freely
+        return self.kind.allows_files and is_settled and not self.viewer.is_guest
 
     @property
     def is_owner(self) -> bool:
@@ -178,6 +186,7 @@ class Kind(ABC):
     allows_mentions: ClassVar[bool] = True
     # Whether messages are found by their words.
     indexes_words: ClassVar[bool] = True
+    allows_files: ClassVar[bool] = True
     max_messages: ClassVar[int | None] = None
 
     @abstractmethod

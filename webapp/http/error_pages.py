@@ -77,8 +77,10 @@ def _retry(request: Request, problem: Problem) -> dict[str, Any]:
     """Return the draft, and the address to try again where that may help: for a page, or with the draft."""
     form = forms.read_fields(request)
     draft = form.get("body", "")
-    may_help = isinstance(problem, RETRYABLE) and (draft or request.method == "GET")
-    return {"draft": draft, "nonce": form.get("nonce", ""), "retry_path": asked_path(request) if may_help else ""}
+    files = forms.repeated_fields(request, "file")
+    may_help = isinstance(problem, RETRYABLE) and (draft or files or request.method == "GET")
+    path = asked_path(request) if may_help else ""
+    return {"draft": draft, "nonce": form.get("nonce", ""), "files": files, "retry_path": path}
 
 
 def _problem(error: Exception) -> Problem:

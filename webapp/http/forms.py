@@ -38,6 +38,13 @@ async def read_form(request: Request, *names: str) -> dict[str, str]:
     return _fields(request, sent, names)
 
 
+async def read_repeated(request: Request, name: str) -> list[str]:
+    """Return all values of the field that are not empty: a form has at most MAX_FIELDS of any name."""
+    values = [value for value in (await parsed(request)).getlist(name) if isinstance(value, str) and value]
+    request.state.repeated = {name: values}  # for the page of an error, as with _fields
+    return values
+
+
 async def read_form_with_file(request: Request, field: str, *names: str) -> tuple[dict[str, str], Upload | None]:
     """Return the named fields and the file in `field`, None where none was chosen; raise HTTPException for others."""
     sent = await parsed(request)
@@ -68,6 +75,12 @@ def read_fields(request: Request) -> dict[str, str]:
     """Return the fields that the view has read of the form; empty where it has read none."""
     fields: dict[str, str] = getattr(request.state, "fields", {})
     return fields
+
+
+def repeated_fields(request: Request, name: str) -> list[str]:
+    """Return what the view has read of the field with many values; none where it has read none."""
+    fields: dict[str, list[str]] = getattr(request.state, "repeated", {})
+    return fields.get(name, [])
 
 
 async def close(request: Request) -> None:

@@ -38,10 +38,12 @@ def new_nonce() -> str:
     return secrets.token_urlsafe(12)
 
 
-def validate_body(typed: str) -> str:
-    """The body as it is stored; raises Invalid."""
+def validate_body(typed: str, has_files: bool = False) -> str:
+    """The body as it is stored, which may be empty where there is a file; raises Invalid."""
     body = text.clean_text(typed)
     if not text.has_visible(body):
+        if has_files:
+            return ""
         raise Invalid(body=_("Write something first."))
     if len(body) > MAX_LENGTH:
         raise Invalid(

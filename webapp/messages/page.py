@@ -1,6 +1,6 @@
 """The page of a conversation: its log, its composer, how far it is read, and a post that was refused."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -16,6 +16,7 @@ from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable
 from webapp.core.i18n import Text, _
 from webapp.core.lifetime import Slot
 from webapp.db import engine
+from webapp.files.sending_queries import pending_files
 from webapp.http import cookie, render, responses
 from webapp.http.client import client
 from webapp.http.error_pages import problem_response
@@ -47,7 +48,7 @@ MAX_NUMBER = 2**53
 # In the query: the number of the message that was just sent, where there is something to say of it.
 SENT = "sent"
 # What a composer says of sending before anything was sent; see messages/_sending.html.
-NOTHING_SENT: PageContext = {"problem": "", "asks_everyone": False, "done": ""}
+NOTHING_SENT: PageContext = {"problem": "", "asks_everyone": False, "done": "", "files": []}
 NO_MESSAGE = _("There is no message with that number.")
 SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 
@@ -254,8 +255,8 @@ def after_post(request: Request, seat: Seat, posted: Posted, is_framed: bool) ->
     return responses.fragment_or_redirect(request, "messages/_sent.html", goto, **context)
 
 
-async def refuse_post(request: Request, error: Exception, form: dict[str, str]) -> Response:
-    """Return the page, or the part of it that asked, with the reason and the draft."""
+async def refuse_post(request: Request, error: Exception, form: dict[str, str], codes: Sequence[str] = ()) -> Response:
+    """Return the page, or the part of it that asked, with the reason, the draft and the files of these codes."""
     problem = error if isinstance(error, Problem) else Unavailable()
     message = SIGN_IN_AGAIN if isinstance(problem, SignInRequired) else problem.message
     kept = NOTHING_SENT | {"nonce": form["nonce"], "problem": message}
@@ -265,11 +266,13 @@ async def refuse_post(request: Request, error: Exception, form: dict[str, str]) 
     elif (seat := await _seat_to_refuse(request, problem)) is None:
         return problem_response(request, problem)
     elif form["framed"]:
+        kept |= {"files": await pending_files(seat.viewer.id, codes)}
         quote = await answered(seat, reply_to(form))
         response = composer(request, seat, problem.status, draft=form["body"], answered=quote, **kept)
     else:
         messages = await list_page(seat.room) if seat.room.key else []
         context = await page_context(request, seat, messages, seat.is_live)
+        kept |= {"files": await pending_files(seat.viewer.id, codes)}
         context |= kept | {"draft": form["body"], "answered": await answered(seat, reply_to(form))}
         response = await render_page(request, seat, context, problem.status)
     response.headers.update(problem.headers)

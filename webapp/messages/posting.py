@@ -8,24 +8,22 @@ from typing import NamedTuple
 
 from webapp import settings
 from webapp.conversations import kinds, members
-from webapp.conversations.models import LINE_LENGTH, Membership
+from webapp.conversations.models import Membership
 from webapp.conversations.seats import MEMBER, RoomRow, Seat
-from webapp.core import text
 from webapp.core.clock import to_site_time
 from webapp.core.errors import Invalid, NotFound, Problem
 from webapp.core.i18n import Text, _
 from webapp.db import sql
 from webapp.db.group_commit import GroupCommit, RetryWithout
+from webapp.files import claims, sending_queries
+from webapp.files.sending_queries import SentFile
 from webapp.messages import index, mentions
-from webapp.messages.markdown import first_line, mentions_everyone, render_markdown, render_plain
-from webapp.messages.mentions import MAX_UNASKED, Call, Meant, Unconfirmed, calls_of
-from webapp.messages.models import new_nonce, validate_body
+from webapp.messages.drafts import Draft
+from webapp.messages.mentions import MAX_UNASKED, Unconfirmed
+from webapp.messages.models import new_nonce
 from webapp.messages.queries import StoredRow, stored_before
 
 GROUPING_WINDOW = timedelta(minutes=5)
-
-
-ORIGINAL_NOT_FOUND = _("The message that you answer is not in this room.")
 
 
 class _Before(NamedTuple):
@@ -35,6 +33,8 @@ class _Before(NamedTuple):
     known: dict[tuple[int | None, str | None], StoredRow]
     # Each with its author.
     originals: dict[int, int | None]
+    # Of what has the nonces, by number.
+    files: dict[int, list[SentFile]]
 
 
 class NewRow(NamedTuple):
@@ -53,6 +53,7 @@ class NewRow(NamedTuple):
     removed_at: None
     nonce: str
     reply_to: int | None
+    file_count: int
 
 
 class Posted(NamedTuple):
@@ -64,62 +65,22 @@ class Posted(NamedTuple):
     word: Text = ""
 
 
-class Draft(NamedTuple):
-    """A message that is about to be stored, and its author's seat as it was found."""
-
-    seat: Seat
-    body: str
-    html: str
-    nonce: str
-    reply_to: int | None
-    meant: Meant
-
-    @classmethod
-    async def validated(cls, seat: Seat, typed: str, nonce: str, reply_to: int | None = None) -> "Draft":
-        """Return what was typed as it is stored; raise Invalid, also where no message can have that number."""
-        if reply_to is not None and not 0 < reply_to <= seat.room.last_number:
-            raise Invalid(reply_to=ORIGINAL_NOT_FOUND)
-        body = validate_body(typed)
-        meant = await mentions.meant_by(seat, body)
-        html = render_markdown(body, meant.names) if seat.kind.formats_markdown else render_plain(body)
-        return cls(seat, body, html, text.clean_line(nonce)[:32] or new_nonce(), reply_to, meant)
-
-    @property
-    def room_id(self) -> int:
-        return self.seat.room.id
-
-    @property
-    def author_id(self) -> int:
-        return self.seat.viewer.id
-
-    @property
-    def calls_everyone(self) -> bool:
-        return mentions_everyone(self.html)
-
-    def without_everyone(self) -> "Draft":
-        """Return the same words, in which nobody but those who are named is called."""
-        meant = self.meant._replace(everyone=False)
-        return self._replace(meant=meant, html=render_markdown(self.body, meant.names))
-
-    def calls(self, number: int, answered: int | None) -> list[Call]:
-        """Return whom it calls as the message of that number; `answered` is the author of what it answers."""
-        return calls_of(number, self.html, self.meant, answered) if self.seat.kind.allows_mentions else []
-
-    @property
-    def identity(self) -> tuple[int, str]:
-        """What a draft has in common with its repeats."""
-        return self.author_id, self.nonce
-
-
 async def post(
-    seat: Seat, typed: str, nonce: str, reply_to: int | None = None, may_call_everyone: bool = False
+    seat: Seat,
+    typed: str,
+    nonce: str,
+    reply_to: int | None = None,
+    may_call_everyone: bool = False,
+    codes: Sequence[str] = (),
 ) -> Posted:
     """
     Store a message and take the room's next version and number; raise Problem. Who is not in the room joins.
 
+    The author's files of these `codes` go with it, all or none: where one is not there, the post is refused.
+
     Raises Unconfirmed where it calls everyone in a large room, unless the author has said that this is meant.
     """
-    draft = await Draft.validated(seat, typed, nonce, reply_to)
+    draft = await Draft.validated(seat, typed, nonce, reply_to, codes)
     if draft.calls_everyone and seat.room.member_count > MAX_UNASKED and not may_call_everyone:
         raise Unconfirmed(seat.room.member_count)
     posted = await submit(draft)
@@ -168,7 +129,8 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
         messages.append(last)
     ids = await insert_rows(messages)
     if room.kind.indexes_words:
-        await index.write([index.Row(ids[row.number], 0, row.body, row.html) for row in messages])
+        await index.write([index.Row(ids[row.number], 0, row.body, row.html, row.file_count) for row in messages])
+    await _attach(drafts, [ids[one.number] for one in posted])
     originals = [before.originals.get(draft.reply_to) if draft.reply_to else None for draft in drafts]
     called = zip(drafts, posted, originals, strict=True)
     await mentions.insert(room.id, [call for draft, one, author in called for call in draft.calls(one.number, author)])
@@ -198,7 +160,7 @@ async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:
     taken = await sql.execute(
         "UPDATE room SET version = version + ?, last_number = last_number + ?, last_at = ?, last_line = ?, "
         f"is_last_removed = FALSE, last_author = ? WHERE id = ? AND closed_at IS NULL RETURNING {_RETURNED}",
-        count, count, sql.to_db(datetime.now(UTC)), first_line(newest.html, LINE_LENGTH), newest.author_id,
+        count, count, sql.to_db(datetime.now(UTC)), newest.line, newest.author_id,
         newest.room_id,
     )  # fmt: skip
     if not taken:
@@ -215,14 +177,17 @@ async def _stored_before(drafts: Sequence[Draft], number: int) -> _Before:
     stored = await stored_before(drafts[0].room_id, [number - 1, *originals], identities)
     last = next((row for row in stored if row.number == number - 1), None)
     there = {row.number: row.author_id for row in stored if row.number in originals and not row.removed_at}
-    return _Before(last, {(row.author_id, row.nonce): row for row in stored}, there)
+    known = {(row.author_id, row.nonce): row for row in stored}
+    with_files = [known[one].number for one in identities if one in known and known[one].file_count]
+    files = await sending_queries.files_by_number(drafts[0].room_id, with_files) if with_files else {}
+    return _Before(last, known, there, files)
 
 
 def _without_repeats(drafts: Sequence[Draft], before: _Before) -> list[Draft]:
     """
     Return the drafts that are no repeats; what answers a message that was removed meanwhile is a plain message.
 
-    Those whose nonce is known with the same body, and the same original, have been stored before: the first counts.
+    Those whose nonce is known with the same body, files and original have been stored before: the first counts.
     """
     rows = [before.known.get(draft.identity) for draft in drafts]
     plain = [draft if draft.reply_to in before.originals else draft._replace(reply_to=None) for draft in drafts]
@@ -230,7 +195,9 @@ def _without_repeats(drafts: Sequence[Draft], before: _Before) -> list[Draft]:
         place: Posted(row.version, row.number, is_repeat=True)
         for place, (draft, row) in enumerate(zip(drafts, rows, strict=True))
         # Its original may have been removed before the first was stored, or since.
-        if row and row.body == draft.body and row.reply_to in (draft.reply_to, plain[place].reply_to)
+        if row
+        and (row.body == draft.body and claims.are_same(before.files.get(row.number, []), draft.files))
+        and row.reply_to in (draft.reply_to, plain[place].reply_to)
     }
     if repeats:
         raise RetryWithout(repeats)
@@ -268,6 +235,7 @@ def _message(draft: Draft, posted: Posted, now: datetime, last: NewRow | StoredR
         draft.room_id, posted.number, posted.version, posted.version, draft.author_id, draft.body, draft.html,
         continues=is_same_day and not draft.reply_to and _continues(last, draft.author_id, now),
         opens_day=not is_same_day, created_at=now, removed_at=None, nonce=draft.nonce, reply_to=draft.reply_to,
+        file_count=len(draft.files),
     )  # fmt: skip
 
 
@@ -276,6 +244,16 @@ def _continues(last: NewRow | StoredRow | None, author_id: int, now: datetime) -
     if last is None or last.author_id != author_id or last.removed_at:
         return False
     return now - last.created_at < GROUPING_WINDOW
+
+
+async def _attach(drafts: Sequence[Draft], ids: Sequence[int]) -> None:
+    """Attach the drafts' files to their messages; raise RetryWithout for those of which one is not there."""
+    refused: dict[int, object] = {}
+    for place, (draft, message_id) in enumerate(zip(drafts, ids, strict=True)):
+        if draft.files and not await claims.claim(message_id, draft.room_id, draft.author_id, draft.files):
+            refused[place] = Invalid(file=claims.NOT_SENT)
+    if refused:
+        raise RetryWithout(refused)
 
 
 async def insert_rows(messages: list[NewRow]) -> dict[int, int]:

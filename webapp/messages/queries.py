@@ -308,6 +308,7 @@ class StoredRow(NamedTuple):
     created_at: datetime
     removed_at: datetime | None
     reply_to: int | None
+    file_count: int
 
 
 async def stored_before(room_id: int, numbers: Sequence[int], sent: Sequence[tuple[int, str]]) -> list[StoredRow]:
@@ -315,7 +316,7 @@ async def stored_before(room_id: int, numbers: Sequence[int], sent: Sequence[tup
     # The room with each of them: by anything shorter SQLite would read the whole room.
     theirs = " OR room_id = ? AND author_id = ? AND nonce = ?" * len(sent)
     rows = await sql.fetch_inline(
-        "SELECT number, version, author_id, body, nonce, created_at, removed_at, reply_to FROM message "
+        "SELECT number, version, author_id, body, nonce, created_at, removed_at, reply_to, file_count FROM message "
         f"WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}){theirs}",
         room_id, *numbers, *(value for author_id, nonce in sent for value in (room_id, author_id, nonce)),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from webapp.db import engine
 from webapp.files.queries import NO_FILES, files_of
 from webapp.http import responses
 from webapp.http.client import client
-from webapp.http.forms import read_form
+from webapp.http.forms import read_form, read_repeated
 from webapp.http.limits import throttle
 from webapp.http.page_mode import PageMode
 from webapp.http.params import day, is_in_query, query, whole
@@ -75,6 +75,7 @@ async def messages(request: Request) -> Response:
 
 async def post(request: Request) -> Response:
     form = await read_form(request, "body", "nonce", "framed", "author", "reply_to", "everyone")
+    codes = await read_repeated(request, "file")
     try:
         seat = await access.for_posting(request)
         # Script says who wrote it, and sends what waited: another person may have signed in meanwhile.
@@ -84,9 +85,10 @@ async def post(request: Request) -> Response:
         # Those who post at the same moment run in step: what forty do one after the other stays in its caches.
         await asyncio.sleep(0)
         is_sure = bool(form["everyone"])
-        posted = await posting.post(seat, form["body"], form["nonce"], page.reply_to(form), may_call_everyone=is_sure)
+        reply_to = page.reply_to(form)
+        posted = await posting.post(seat, form["body"], form["nonce"], reply_to, is_sure, codes)
     except (Problem, *engine.DOWN) as error:
-        return await page.refuse_post(request, error, form)
+        return await page.refuse_post(request, error, form, codes)
     broadcasts.posted(seat, posted)
     # Of an open page of the version before script does not say it, and swaps in another answer: drop that in 0.3.
     if client(request).is_fragment and form["author"] and (row := await get_row(seat.room, posted.number)):

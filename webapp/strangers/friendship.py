@@ -52,6 +52,8 @@ async def _unite(room_id: int) -> Room | None:
         return None
     low, high = sorted(people)
     await Friendship.befriend(people[low], people[high])
+    # One that nobody is in holds no more than a file that goes with no message: this one takes its place.
+    await Room.filter(low=low, high=high, last_number=0).delete()
     known = await Room.get_or_none(low=low, high=high, closed_at=None)
     if known:
         await Room.filter(id=room_id).update(locked_at=datetime.now(UTC))
