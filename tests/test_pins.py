@@ -10,7 +10,7 @@ from tests.conftest import Person
 from tests.message_pages import fill
 from tests.page import Page, words
 from tests.people import chat_of_two, now, who
-from tests.readers import reader
+from tests.readers import reader, until_sent
 from tests.room_acts import change, kick
 from webapp.conversations import access
 from webapp.conversations.models import Room
@@ -247,14 +247,6 @@ async def open_page(room: Room, one: Person, framing: str = "sse") -> Reader:
     )
     hub().join(page)
     return page
-
-
-async def until_sent(page: Reader, part: str, seconds: float = 20) -> str:
-    """Return all that the page was sent, once that has this part."""
-    async with asyncio.timeout(seconds):
-        while part.encode() not in page.outbox.pending:
-            await asyncio.sleep(0.01)
-    return page.outbox.take().decode()
 
 
 @pytest.mark.parametrize("framing", ["sse", "html"])

@@ -560,6 +560,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (reaction_queries.read_until, user.id, 1000),
         (mention_queries.named_accounts, await access.by_key(user, room.key), [str(other.username), "nobody"]),
         (mention_queries.mentions_of, message),
+        (mention_queries.called_by, message),
         (mention_queries.has_called_everyone_since, room.id, datetime.now(UTC)),
         (messages.author_of, room.id, 7),
         (messages.list_replies, room, 7, 0),

@@ -62,7 +62,7 @@ from webapp.presence import broadcasts as presence
 from webapp.presence.tracker import PresenceTracker, StreamPresence, tracker
 from webapp.rooms import settings_views as room_settings
 from webapp.rooms import views as rooms
-from webapp.sidebar import chat_typing
+from webapp.sidebar import chat_typing, inbox_news
 from webapp.sidebar import states as sidebars
 from webapp.sidebar import views as sidebar
 from webapp.sidebar.layout import render_with_sidebar
@@ -228,7 +228,8 @@ def providers() -> Providers:
                 "company": company.company,
                 days.STATE: days.days,
                 "pins": pins.pins,
-            }
+            },
+            "user": {inbox_news.STATE: inbox_news.inbox},
         },
         topics={"user": sidebars.Sidebars()},
         news={
@@ -243,7 +244,14 @@ def providers() -> Providers:
             chat_typing.STATE: chat_typing.on_chat_typing,
             "moved": company.on_moved,
         },
-        watchers=[StreamPresence(), sidebars.CountAgain(), ReadMarks(), strangers_watch.StrangerStreams(), directory()],
+        watchers=[
+            StreamPresence(),
+            sidebars.CountAgain(),
+            ReadMarks(),
+            strangers_watch.StrangerStreams(),
+            directory(),
+            inbox_news.InboxStreams(),
+        ],
         access_checks=[account_access.check_access, strangers_watch.check_access, room_access.check_access],
         last_frame=endings.last_frame,
         on_failure=engine.report_failure,

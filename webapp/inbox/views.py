@@ -1,5 +1,6 @@
 """The addresses of the inbox: its page, all that is unread to read at one go, and marking that as read."""
 
+from time import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +25,7 @@ from webapp.inbox.catch_up import catch_up
 from webapp.inbox.page import FILTERS, Place, read_page
 from webapp.inbox.unread import UNREADABLE, Shown
 from webapp.live import hub
+from webapp.sidebar.inbox_news import STATE
 from webapp.sidebar.layout import render_with_sidebar
 
 SUCCESS_MESSAGES = {"read": _("All of that is read.")}
@@ -45,7 +47,9 @@ async def inbox(request: Request) -> Response:
         "older": _address(show, page.next) if page.next else "",
         "done": choice(request, "done", SUCCESS_MESSAGES, ""),
     }
-    return await render_with_sidebar(request, user, "inbox/index.html", **context)
+    return await render_with_sidebar(
+        request, user, "inbox/index.html", more_of_stream={STATE: str(int(time()))}, **context
+    )
 
 
 def _address(show: str, before: str = "") -> str:

@@ -7,6 +7,7 @@ from webapp.live import states
 from webapp.live.admission import ReconnectStorm
 from webapp.live.channel import LogChannel, StateChannel
 from webapp.live.providers import Providers
+from webapp.live.reader import deliver
 from webapp.live.states import Due, StateRefresher
 
 # How many channels one query asks about.
@@ -44,7 +45,8 @@ class ChannelStates:
 
     def _refresher(self, kind: str, state: str) -> StateRefresher:
         if (refresher := self._refreshers.get((kind, state))) is None:
-            refresher = self._refreshers[kind, state] = StateRefresher(states.PROMPT, self._storm, self._on_failure)
+            pace = states.PROMPT if kind in self._providers().logs else states.CALM
+            refresher = self._refreshers[kind, state] = StateRefresher(pace, self._storm, self._on_failure)
 
             async def read(numbers: list[int]) -> None:
                 await self.read(kind, state, numbers)
@@ -63,5 +65,8 @@ class ChannelStates:
         wanted = [channel.number for channel in channels if channel.shows(state)]
         found = await self._providers().states[kind][state](wanted) if wanted else {}
         for number, payload in found.items():
-            if isinstance(channel := self._channels.get(f"{kind}:{number}"), LogChannel):
+            channel = self._channels.get(f"{kind}:{number}")
+            if isinstance(channel, LogChannel):
                 channel.set_state(state, payload, begun)
+            elif channel:
+                await deliver([reader for reader in channel.present if state in reader.states], payload)

@@ -31,6 +31,8 @@ class Pace(NamedTuple):
 
 # States of rooms (who is here, who types), and those of persons' channels (sidebars).
 PROMPT = Pace(0.02, 1.0)
+# Those of channels without a log: each once a second, however few have it open.
+CALM = Pace(1.0, 1.0)
 BULK = Pace(0.005, 5.0, 0.05, 1.0)
 REST_FACTOR = 2
 

@@ -46,6 +46,11 @@ async def mentions_of(message_id: int) -> list[MentionRow]:
     return [MentionRow._make(row) for row in rows]
 
 
+async def called_by(message_id: int) -> set[int]:
+    """Return the people whom the message calls by name or by an answer."""
+    return {row.user_id for row in await mentions_of(message_id) if row.user_id is not None}
+
+
 async def has_called_everyone_since(room_id: int, moment: datetime) -> bool:
     """Return whether a message of that moment or later has called everyone in the room."""
     rows = await sql.fetch_inline(

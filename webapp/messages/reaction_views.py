@@ -18,6 +18,7 @@ from webapp.messages import pacing, reactions
 from webapp.messages.models import Message
 from webapp.messages.page import NO_MESSAGE
 from webapp.messages.reaction_queries import kinds_by, reactors
+from webapp.sidebar import inbox_news
 from webapp.sidebar.layout import page_beside_or_fragment
 
 
@@ -40,6 +41,8 @@ async def show(request: Request) -> Response:
         return await _page(request, seat, message, error.status, error.message)
     if version:
         pacing.reacted(seat.room.id, version)
+        if message.author_id and message.author_id != seat.viewer.id:
+            inbox_news.changed([message.author_id])
     if client(request).is_fragment:
         return Response(status_code=204)
     return responses.see_other(message.path(seat.room))

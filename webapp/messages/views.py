@@ -25,11 +25,13 @@ from webapp.http.page_mode import PageMode
 from webapp.http.params import day, is_in_query, query, whole
 from webapp.http.urls import path_for
 from webapp.messages import broadcasts, changes, mentions, page, pins, posting, typing
+from webapp.messages.markdown import mentioned
+from webapp.messages.mention_queries import called_by
 from webapp.messages.models import Changed, Message
 from webapp.messages.pin_queries import is_pinned
 from webapp.messages.queries import PAGE_SIZE, REPLIES_SIZE, Quote, count_replies, first_since, get_row, list_replies
 from webapp.messages.saved_queries import is_saved
-from webapp.sidebar import chat_typing
+from webapp.sidebar import chat_typing, inbox_news
 from webapp.sidebar.layout import page_beside_or_fragment
 
 # Where the addresses in a message's tray lead, which are those of its room's page: `?edit=12`. Whole paths would cost
@@ -170,6 +172,7 @@ async def edit(request: Request) -> Response:
         await throttle(settings.RATE_POST, "post", str(seat.viewer.id))
         seat.require_can_post()
         meant = await mentions.meant_by(seat, typed["body"], message.id)
+        called = await _called(message)
         version = await message.edit(typed["body"], whole(typed["version"], None, page.MAX_NUMBER), meant)
     except Problem as error:
         if isinstance(error, Changed):
@@ -182,7 +185,13 @@ async def edit(request: Request) -> Response:
         return response
     changes.log_changed(seat.room.id, version)
     _refresh_pins(seat)
+    inbox_news.changed(called | (await called_by(message.id) if meant.people else set()))
     return await _changed(request, seat, message.number)
+
+
+async def _called(message: Message) -> set[int]:
+    """Return whom the words call as they are now; no query for the many that call nobody."""
+    return await called_by(message.id) if message.reply_to or mentioned(message.html) else set()
 
 
 def _refresh_pins(seat: Seat) -> None:
@@ -247,9 +256,11 @@ async def remove(request: Request) -> Response:
     await throttle(settings.RATE_POST, "post", str(seat.viewer.id))
     message = await Message.get_for_changing(seat, _numbered(request, seat))
     was_there = message.removed_at is None
+    called = await _called(message)
     version = await message.remove()
     changes.log_changed(seat.room.id, version)
     _refresh_pins(seat)
+    inbox_news.changed(called)
     if was_there and message.author_id != seat.viewer.id and is_on_behalf(seat):
         author = await User.get_or_none(id=message.author_id) if message.author_id else None
         await record_act(request, "remove", seat, author)

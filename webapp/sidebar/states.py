@@ -10,6 +10,7 @@ from webapp.live.items import Item, Pair, Welcome
 from webapp.live.providers import StreamWatcher
 from webapp.relationships import queries as relationships
 from webapp.sidebar.entries import CONTACTS_CHANGED, EntryFrames, online_frames, waiting_frame
+from webapp.sidebar.inbox_news import entries_changed
 from webapp.sidebar.queries import (
     OLDER_PAGE,
     EntryRow,
@@ -111,7 +112,8 @@ class Sidebars:
         return [Entry(row, topics[row.room_id], shown, row.room_id in has_moved) for row in rows]
 
     async def delivered(self, items: Sequence[Item]) -> None:
-        """Mark what has come to open pages as delivered, and refresh the receipts of these chats."""
+        """Mark what has come to open pages as delivered, and refresh the receipts of these chats, and open inboxes."""
+        entries_changed({item.row.user_id for item in items if isinstance(item, Entry)})
         rows = [item.row for item in items if isinstance(item, Entry) and item.row.is_undelivered]
         if rows:
             await Membership.mark_delivered([row.membership_id for row in rows])

@@ -23,6 +23,7 @@ from webapp.live.admission import admitted
 from webapp.live.stream import Stream, parked_by_session
 from webapp.messages import days
 from webapp.presence.queries import DIRECTORY
+from webapp.sidebar.inbox_news import STATE as INBOX
 from webapp.sidebar.queries import OLDER_PAGE
 from webapp.streams.endings import PAUSED
 
@@ -137,6 +138,9 @@ async def open_reader(
     path = seat.path if seat else path_for("lobby")
     shown, save_data = _log_states(seat, framing) if seat else frozenset(), client(request).save_data
     states = _shown(shown, digest is not None and not is_masked, save_data)
+    if is_in_query(request, INBOX):
+        states |= {INBOX}
+        labels[INBOX] = whole(query(request, INBOX), 0, MAX_TIME)
     # Script writes the times of its own clock: pages with it share their bytes, wherever they are.
     language = current_locale() if framing == "html" else current_language().code
     return Reader(channels, cursor, framing, states, labels, path, language, digest or "")
