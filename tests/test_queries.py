@@ -554,6 +554,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (reaction_queries.reaction_targets, room.id, [room.last_number // 2]),
         (reaction_queries.summed_reactions, [message, message + 1]),
         (reaction_queries.reactors, message, other.id),
+        (reaction_queries.read_until, user.id, 1000),
         (reaction_queries.kinds_by, message, user.id),
         (reaction_queries.reacted_by, user.id),
         (reaction_queries.reactions_after, user.id, 0, 1000),

@@ -53,7 +53,7 @@ from webapp.messages import views as messages
 from webapp.messages.page import layouts, room_page
 from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation import views as moderation
-from webapp.ops import health, metrics, purge
+from webapp.ops import health, indexing, metrics, purge
 from webapp.people import directory as people_directory
 from webapp.people import room_views as room_people
 from webapp.people import views as people
@@ -280,6 +280,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         hub().spawn(faults().database.watch(health.is_database_up))
         hub().spawn(faults().disk.watch(health.is_disk_writable))
         hub().spawn(purge.run())
+        hub().spawn(indexing.run())
         yield
 
 

@@ -16,20 +16,21 @@ SQLITE = (
     "INSERT INTO message_words(message_words, rank) VALUES('automerge', 0)",
     """CREATE TABLE word_index (
         id INTEGER PRIMARY KEY, low BIGINT NOT NULL, high BIGINT NOT NULL, seen BIGINT NOT NULL,
-        is_dirty INT NOT NULL DEFAULT 0
+        dirty INT NOT NULL DEFAULT 0
     )""",
-    """CREATE TRIGGER message_words_gone AFTER DELETE ON message BEGIN
+    """CREATE TRIGGER message_words_gone AFTER DELETE ON message
+    WHEN EXISTS (SELECT 1 FROM message_words WHERE rowid = old.id) BEGIN
         DELETE FROM message_words WHERE rowid = old.id;
-        UPDATE word_index SET is_dirty = 1 WHERE is_dirty = 0;
+        UPDATE word_index SET dirty = 1 WHERE dirty <> 1;
     END""",
     """CREATE TRIGGER message_words_removed AFTER UPDATE OF removed_at ON message
     WHEN new.removed_at IS NOT NULL AND old.removed_at IS NULL BEGIN
         DELETE FROM message_words WHERE rowid = new.id;
-        UPDATE word_index SET is_dirty = 1 WHERE is_dirty = 0;
+        UPDATE word_index SET dirty = 1 WHERE dirty <> 1;
     END""",
     """CREATE TRIGGER message_words_changed AFTER UPDATE OF body ON message WHEN new.body <> old.body BEGIN
         UPDATE message_words SET words = char(57344) || 'stale' WHERE rowid = new.id;
-        UPDATE word_index SET is_dirty = 1 WHERE is_dirty = 0;
+        UPDATE word_index SET dirty = 1 WHERE dirty <> 1;
     END""",
     # Who leaves is no longer found as the author.
     """CREATE TRIGGER message_words_author AFTER UPDATE OF author_id ON message
@@ -47,7 +48,7 @@ POSTGRES = (
     "CREATE INDEX idx_message_words_room ON message_words (room_id, id)",
     """CREATE TABLE word_index (
         id INT PRIMARY KEY, low BIGINT NOT NULL, high BIGINT NOT NULL, seen BIGINT NOT NULL,
-        is_dirty BOOL NOT NULL DEFAULT FALSE
+        dirty INT NOT NULL DEFAULT 0
     )""",
     """CREATE FUNCTION message_words_changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF NEW.removed_at IS NULL THEN
@@ -60,7 +61,7 @@ POSTGRES = (
     """CREATE TRIGGER message_words_changed AFTER UPDATE OF body, removed_at ON message FOR EACH ROW
     WHEN (NEW.body <> OLD.body OR (NEW.removed_at IS NOT NULL AND OLD.removed_at IS NULL))
     EXECUTE FUNCTION message_words_changed()""",
-    "INSERT INTO word_index SELECT 1, top, top, top FROM (SELECT coalesce(max(id), 0) + 1 AS top FROM message) AS newest",
+    "INSERT INTO word_index SELECT 1, top, top, top, 0 FROM (SELECT coalesce(max(id), 0) + 1 AS top FROM message) AS newest",
 )
 
 

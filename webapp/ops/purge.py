@@ -12,6 +12,7 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.db import engine
 from webapp.exports.jobs import Export
+from webapp.messages import indexing
 from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation.models import Report
 from webapp.ops.chores import Chore
@@ -39,6 +40,7 @@ TASKS: dict[str, Callable[[], Awaitable[int]]] = {
 async def purge_all() -> str:
     """Delete all that has expired; return a line that says what. Two may run at once: each deletes what it finds."""
     counts = {what: await forget() for what, forget in TASKS.items()}
+    await indexing.erase()
     await engine.scrub()
     forgotten = ", ".join(f"{what} {count:,}" for what, count in counts.items() if count)
     return f"Forgotten: {forgotten}." if forgotten else "There was nothing to forget."

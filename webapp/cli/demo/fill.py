@@ -14,6 +14,7 @@ from webapp.cli.demo.people import PASSWORD, write_people
 from webapp.cli.demo.rooms import share_out, write_empty_rooms, write_memberships
 from webapp.cli.demo.talks import say
 from webapp.conversations.models import Room
+from webapp.messages import indexing
 
 
 async def fill(users: int, rooms: int, messages: int) -> None:
@@ -32,6 +33,7 @@ async def fill(users: int, rooms: int, messages: int) -> None:
     await write_company(random.Random(15), list(people))
     await write_inboxes(next(iter(people)))
     await write_saved(next(iter(people)))
+    await indexing.start_over()  # the server writes their words
     click.echo(
         f"{users:,} people, {rooms:,} rooms and {messages:,} messages in {time.monotonic() - started:.0f} s.\n"
         f"Sign in as {next(iter(people.values()))} with the password {PASSWORD}; it is the same for everybody."
