@@ -36,7 +36,10 @@ async def test_one_letter_finds_nothing_and_a_block_hides_both(alice: Person, ch
 async def test_typing_has_a_rate_of_its_own(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RATE_LIMITS", True)
     monkeypatch.setattr(settings, "RATE_TYPEAHEAD", parse("2/minute"))
-    assert [(await alice.get("/search?q=al")).status_code for _ in range(3)] == [200, 200, 429]
+    monkeypatch.setattr(settings, "RATE_SEARCH", parse("3/minute"))
+    typing = [(await alice.get("/search?q=al", HX_Request="true")).status_code for _ in range(3)]
+    assert typing == [200, 200, 429]
+    assert [(await alice.get("/search?q=al")).status_code for _ in range(4)] == [200, 200, 200, 429]
     assert (await alice.get("/search")).status_code == 200
 
 

@@ -1,5 +1,6 @@
 """The map: every address, what live/ is given by name, and what lives as long as the application."""
 
+import asyncio
 import contextlib
 import gc
 from collections import Counter
@@ -62,6 +63,8 @@ from webapp.presence import broadcasts as presence
 from webapp.presence.tracker import PresenceTracker, StreamPresence, tracker
 from webapp.rooms import settings_views as room_settings
 from webapp.rooms import views as rooms
+from webapp.search import finding
+from webapp.search import views as search
 from webapp.sidebar import chat_typing, inbox_news
 from webapp.sidebar import states as sidebars
 from webapp.sidebar import views as sidebar
@@ -118,7 +121,7 @@ routes = [
     action("/settings/sessions/end-others", accounts.end_other_sessions, "end_other_sessions"),
     action("/settings/sessions/{id:number}/end", accounts.end_session, "end_session"),
     #
-    page("/search", people.search_everything, "search"),
+    page("/search", search.search, "search"),
     page("/people", people.people, "people"),
     page("/rooms/{key}/people", room_people.room_people, "room_people"),
     page("/people/{code}", people.show, "person"),
@@ -308,6 +311,7 @@ def _objects() -> Iterator[None]:
         hold(session_uses.holding(SessionUses()))
         hold(tracker.holding(PresenceTracker()))
         hold(worker.holding(ExportWorker()))
+        hold(finding.turns.holding(asyncio.Semaphore(finding.MAX_SEARCHES)))
         hold(matchmaker.holding(Matchmaker()))
         hold(watch.holding(CompanyWatcher()))
         hold(directory.holding(Directory()))

@@ -265,7 +265,7 @@ def test_two_people_become_friends_and_talk_in_private(name: str, site: App, wir
         mine = re.findall(r"people who should find you:\s+([0-9A-Z]{4}-[0-9A-Z]{4})", browser.screen.text)[0]
         browser.follow("People")
         browser.see("Everyone")
-        browser.fill("Find people and rooms", code)
+        browser.fill("Find people, rooms and messages", code)
         browser.follow("Find")
         browser.see(f"Nora-{name}")
         browser.follow(f"Nora-{name}")

@@ -108,6 +108,11 @@ def first_line(html: str, length: int) -> str:
     return quoted
 
 
+def plain_text(html: str) -> str:
+    """Return all that there is to read in a rendered body, line by line."""
+    return "\n".join(" ".join(line.split()) for line, _is_quoted in _lines(html) if text.has_visible(line))
+
+
 def _lines(html: str) -> Iterator[tuple[str, bool]]:
     """The lines of a rendered body as they are read, and whether each stands in a quote."""
     line, number, depth, lists = "", "", 0, list[int]()

@@ -14,7 +14,7 @@ from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import EVERYONE, FRIENDS, NOBODY, Person, Viewer
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
-from webapp.conversations.queries import InCommon, rooms_in_common, search_rooms, seat_by_pair
+from webapp.conversations.queries import InCommon, rooms_in_common, seat_by_pair
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
@@ -34,9 +34,6 @@ from webapp.relationships.queries import Relationship, contacts, find_person, on
 from webapp.relationships.search import MAX_QUERY_LENGTH, is_searchable, search
 from webapp.sidebar.layout import render_with_sidebar
 
-MAX_PEOPLE, MAX_ROOMS = 8, 12
-# Of each, below the field at the side.
-MAX_SUGGESTIONS = 5
 VISIBILITY_FIELDS = ("shows_receipts", "shows_typing")
 NO_PROBLEMS = {"found_by": "", "written_by": "", "shows_presence": ""}
 SUCCESS_MESSAGES = {"privacy": _("Saved.")}
@@ -77,33 +74,8 @@ async def people(request: Request) -> Response:
     )
 
 
-async def search_everything(request: Request) -> Response:
-    """
-    People, then rooms, with what is typed in their names; to script what was found alone.
-
-    `suggest` is said by the field at the side, below which the first of each stand.
-    """
-    user = require_account(request)
-    words = text.clean_line(query(request, "q"))[:MAX_QUERY_LENGTH]
-    is_long_enough = is_searchable(words)
-    if is_long_enough:
-        await throttle(settings.RATE_TYPEAHEAD, "typeahead", str(user.id))
-    context: dict[str, Any] = {
-        "q": words,
-        "is_short": not is_long_enough,
-        "found": (await search(user, words))[:MAX_PEOPLE] if is_long_enough else [],
-        "rooms": (await search_rooms(words))[:MAX_ROOMS] if is_long_enough else [],
-    }
-    if client(request).is_fragment and is_in_query(request, "suggest"):
-        context |= {name: context[name][:MAX_SUGGESTIONS] for name in ("found", "rooms")}
-        return responses.fragment_response("people/_suggestions.html", **context)
-    if client(request).is_fragment:
-        return responses.fragment_response("people/_results.html", **context)
-    return await render_with_sidebar(request, user, "people/search.html", **context)
-
-
 async def _search(request: Request, user: Viewer, words: str, is_typing: bool) -> Response:
-    """People with what is typed in their names; to script what was found alone, as on the page of everything."""
+    """People with what is typed in their names; to script what was found alone, as in search/views.py."""
     if words and is_typing:
         await throttle(settings.RATE_TYPEAHEAD, "typeahead", str(user.id))
     elif words:
@@ -112,7 +84,6 @@ async def _search(request: Request, user: Viewer, words: str, is_typing: bool) -
     context: dict[str, Any] = {
         "q": words,
         "found": found,
-        "rooms": None,
         "is_short": bool(words) and not is_searchable(words),
     }
     if is_typing:

@@ -57,7 +57,7 @@
   };
 
   on("click", event => {
-    const entry = event.target.closest("#entries a.entry, #suggestions a.entry");
+    const entry = event.target.closest("#entries a.entry, #suggestions a.entry:not(.entry--found)");
     // From a page without a log another frame and other styles are needed; on a phone the list is such a page.
     if (!entry || event.defaultPrevented || event.button || hasModifier(event) || !find("#log")) return;
     event.preventDefault();
