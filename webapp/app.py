@@ -31,6 +31,7 @@ from webapp.deletion.steps import finish_all
 from webapp.exports import views as exports
 from webapp.exports.jobs import Export
 from webapp.exports.worker import ExportWorker, worker
+from webapp.files import serving_views as serving
 from webapp.home import views as home
 from webapp.http import assets, security_log
 from webapp.http.application import Application
@@ -98,6 +99,8 @@ routes = [
     asset("/static/{name:path}", assets.serve, "static"),
     asset("/pictures/{name}", media.show, "picture"),
     file("/me.css", home.me_css, "viewer_css"),
+    file("/rooms/{key}/files/{code}-thumb.webp", serving.show_thumbnail, "thumbnail"),
+    file("/rooms/{key}/files/{code}/{name}", serving.show, "file"),
     #
     page("/", home.home, "home"),
     asset("/favicon.ico", assets.favicon, "favicon"),

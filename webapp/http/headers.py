@@ -12,7 +12,8 @@ from webapp.http.client import KEY, Client
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{style}; connect-src 'self'; frame-src 'self'; "
-    "img-src 'self'; manifest-src 'self'; font-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'self'"
+    "img-src 'self'; media-src 'self'; manifest-src 'self'; font-src 'none'; form-action 'self'; base-uri 'self'; "
+    "frame-ancestors 'self'"
 )
 HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY.format(style=""),
