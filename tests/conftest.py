@@ -46,7 +46,7 @@ from webapp.rooms import opening  # noqa: E402
 PASSWORD = "correct horse battery"
 COOKIE = cookie.name("http")
 
-SERVERS = {"redis_server", "own_redis", "postgres_server"}
+SERVERS = {"redis_server", "own_redis", "postgres_server", "s3_server"}
 FEW_FILES = 3
 # One file takes a sixth of the whole time, so that a seventh worker would only wait for it.
 MOST_WORKERS = 6

@@ -99,6 +99,7 @@ def serve(host: str, port: int, workers: int) -> None:
     click.echo(_greeting(sockets, is_new="0001_initial" in applied))
     config = uvicorn.Config(
         "webapp.app:app",
+        ws="none",
         http="httptools" if protocol.problem() else "webapp.http.protocol:BoundedProtocol",
         workers=workers,
         log_config=_logging(uvicorn.config.LOGGING_CONFIG),

@@ -44,10 +44,10 @@ from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
 from webapp.live.stream import parked_by_session, send_farewells
 from webapp.media import files as media_files
-from webapp.media import store
+from webapp.media import places, store
 from webapp.media import views as media
 from webapp.media.files import FileStore, file_store
-from webapp.media.folder import Folder
+from webapp.media.places import open_place
 from webapp.media.store import Store, picture_store
 from webapp.messages import changes, days, pacing, pin_views, pins, reaction_views, receipts, rendering, typing
 from webapp.messages import saved_views as saved
@@ -285,6 +285,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         hub().spawn(finish_interrupted_work())
         hub().spawn(faults().database.watch(health.is_database_up))
         hub().spawn(faults().disk.watch(health.is_disk_writable))
+        hub().spawn(faults().media.watch(places.is_bucket_writable))
         hub().spawn(purge.run())
         hub().spawn(indexing.run())
         yield
@@ -303,8 +304,8 @@ def _objects() -> Iterator[None]:
         hold(settings_layout.holding(render_with_sidebar))
         hold(room_names.holding(listed_name))
         hold(admitted.holding(Admitted()))
-        hold(picture_store.holding(Store(store.FOLDER, User.pictures_in_use)))
-        hold(file_store.holding(FileStore(Folder(media_files.FOLDER))))
+        hold(picture_store.holding(Store(open_place(store.FOLDER), User.pictures_in_use)))
+        hold(file_store.holding(FileStore(open_place(media_files.FOLDER))))
         hold(rendering.caches.holding(rendering.Caches()))
         hold(typing.typists.holding({}))
         hold(pacing.pacer.holding(pacing.Pacer()))

@@ -52,6 +52,8 @@ def back_up(file: Path) -> list[str]:
     said = [
         f"{file} holds {'the database, ' if settings.ON_SQLITE else ''}{pictures} files of pictures and the secret."
     ]
+    if settings.MEDIA:
+        said.append(f"Pictures and files are in {settings.MEDIA.place}, which is yours to save: they are not in it.")
     return [*said, *_how_to_dump(settings.POSTGRES)] if settings.POSTGRES else said
 
 

@@ -15,8 +15,11 @@ from webapp.core import data_folder
 from webapp.db import engine
 from webapp.db import migrate as schema
 from webapp.db.postgresql import Shared, check_sessions
+from webapp.media.places import open_place, try_out
 
 TIMEOUT_SECONDS = 3.0
+# A store may try a request again.
+MEDIA_TIMEOUT_SECONDS = 15.0
 MIN_FREE_MB = 200
 
 
@@ -31,7 +34,7 @@ class Doubt(str):
 async def run_checks() -> list[bool]:
     """Print a line for each thing that Parley stands on; whether each is all right."""
     checks = {"settings": _settings, "secret": _secret, "database": _database, "redis": _redis, "disk": _disk}
-    checks |= {"proxy": _proxy}
+    checks |= {"media": _media, "proxy": _proxy} if settings.MEDIA else {"proxy": _proxy}
     found = await asyncio.gather(*(check() for check in checks.values()), return_exceptions=True)
     return [_tell(name, result) for name, result in zip(checks, found, strict=True)]
 
@@ -120,6 +123,17 @@ async def _redis() -> str:
     except Exception as error:  # whatever it is, the answer is no
         raise CheckFailed(f"{place} does not answer ({_brief(error)}). Check REDIS_URL.") from None
     return place
+
+
+async def _media() -> str:
+    """Pictures and files in a bucket: stores a file and deletes it."""
+    place = open_place(Path("check"))
+    try:
+        async with asyncio.timeout(MEDIA_TIMEOUT_SECONDS):
+            await try_out(place)
+    except (OSError, TimeoutError) as error:
+        raise CheckFailed(f"{place.name} does not take files ({_brief(error)}). Check MEDIA_URL.") from None
+    return f"pictures and files in {place.name}"
 
 
 async def _disk() -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from webapp import settings
 from webapp.core.errors import NotFound, Unavailable
-from webapp.core.faults import faults
 from webapp.core.i18n import _
 from webapp.core.lifetime import Slot
-from webapp.media.folder import Folder
+from webapp.media import places
+from webapp.media.folder import STALE_SECONDS
+from webapp.media.places import Place
 
 FOLDER = settings.DATA_DIR / "files"
 # What a row calls its file, and what follows for another that was made of it: `-thumb.webp`.
@@ -34,7 +35,7 @@ class FileStore:
     Raises NotFound for whatever is no such name: no path is made of it.
     """
 
-    def __init__(self, place: Folder, *owners: Owner) -> None:
+    def __init__(self, place: Place, *owners: Owner) -> None:
         self.place, self.owners = place, owners
 
     async def put(self, name: str, source: Path) -> None:
@@ -58,8 +59,13 @@ class FileStore:
             raise _refusal(error) from error
 
     async def size(self, name: str) -> int | None:
-        """Return how many bytes a file has, None where there is none."""
-        return await self.place.size(_key(name))
+        """Return how many bytes a file has, None where there is none; raise Unavailable where that can't be known."""
+        key = _key(name)
+        try:
+            return await self.place.size(key)
+        except OSError as error:
+            places.report(error)
+            raise Unavailable from error
 
     async def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """
@@ -67,26 +73,27 @@ class FileStore:
 
         Raises NotFound where there is no such file. It ends early when the file is deleted meanwhile.
         """
-        key, at = _key(name), start
-        while end is None or at < end:
-            most = PIECE_BYTES if end is None else min(PIECE_BYTES, end - at)
+        size = await self.size(name)
+        if size is None:
+            raise NotFound(_("There is no such file."))
+        at, end = start, size if end is None else min(size, end)
+        while at < end:
             try:
-                piece = await self.place.read(key, at, most)
+                block = await self.place.read(_key(name), at, min(self.place.block_bytes, end - at))
             except FileNotFoundError:
-                if at > start:
-                    return
-                raise NotFound(_("There is no such file.")) from None
-            if not piece:
                 return
-            at += len(piece)
-            yield piece
+            if not block:
+                return
+            at += len(block)
+            for place in range(0, len(block), PIECE_BYTES):
+                yield block[place : place + PIECE_BYTES]
 
     async def drop(self, names: Collection[str]) -> None:
         """Delete those that there are; for after the commit. What can't be deleted is left to the sweep."""
         try:
             await self.place.delete([_key(name) for name in names])
         except OSError as error:
-            faults().disk.report(error)
+            places.report(error)
 
     async def sweep(self) -> None:
         """
@@ -94,7 +101,7 @@ class FileStore:
 
         A store without owners deletes no file that is whole.
         """
-        async for keys in self.place.list_stale():
+        async for keys in self.place.list_keys(STALE_SECONDS):
             for start in range(0, len(keys), BATCH_SIZE):
                 await self._sweep(keys[start : start + BATCH_SIZE])
 
@@ -112,7 +119,7 @@ def _key(name: str) -> str:
 
 
 def _refusal(error: OSError) -> Unavailable:
-    faults().disk.report(error)
+    places.report(error)
     return Unavailable(_("The file can't be kept right now. Try again later."))
 
 

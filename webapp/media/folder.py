@@ -17,8 +17,11 @@ BLOCK = 2**20
 class Folder:
     """Files by key: a path within the folder, one folder deep. Each method raises OSError where the disk does."""
 
+    # As much as is sent on at once.
+    block_bytes = 64 * 1024
+
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.name = root, str(root)
 
     async def put(self, key: str, source: Path) -> None:
         """Move a finished file in. Once more does no harm: a file that is in already, and no longer there, is left."""
@@ -42,14 +45,26 @@ class Folder:
         """
         return await asyncio.to_thread(_read, self.root / key, start, size)
 
+    def read_now(self, key: str) -> bytes:
+        """Return a whole file; to be called in a thread."""
+        return (self.root / key).read_bytes()
+
+    async def rename(self, key: str, new: str) -> None:
+        """Give a file another name, where there is one."""
+        await asyncio.to_thread(self._rename, key, new)
+
     async def delete(self, keys: Collection[str]) -> None:
         """Delete those that there are."""
         await asyncio.to_thread(self._delete, keys)
 
-    async def list_stale(self) -> AsyncIterator[list[str]]:
-        """Yield the keys of all that is older than an hour, folder by folder, and delete what was never finished."""
+    async def list_keys(self, min_age: float = 0) -> AsyncIterator[list[str]]:
+        """
+        Yield the keys of all that is older than so many seconds, folder by folder.
+
+        What was never finished, and is older than an hour, is deleted.
+        """
         for name in await asyncio.to_thread(_subfolders, self.root):
-            if keys := await asyncio.to_thread(self._stale, name):
+            if keys := await asyncio.to_thread(self._keys, name, min_age):
                 yield keys
 
     def _put(self, target: Path, source: Path) -> None:
@@ -93,21 +108,31 @@ class Folder:
             except (FileNotFoundError, NotADirectoryError):
                 continue
 
-    def _stale(self, name: str) -> list[str]:
-        keys, limit = list[str](), time.time() - STALE_SECONDS
+    def _rename(self, key: str, new: str) -> None:
+        try:
+            os.replace(self.root / key, self.root / new)
+        except FileNotFoundError:
+            return
+
+    def _keys(self, name: str, min_age: float) -> list[str]:
+        keys, now = list[str](), time.time()
         for entry in os.scandir(self.root / name):
-            if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < limit:
-                if entry.name.startswith(UNFINISHED):
+            if not entry.is_file(follow_symlinks=False):
+                continue
+            age = now - entry.stat(follow_symlinks=False).st_mtime
+            if entry.name.startswith(UNFINISHED):
+                if age > STALE_SECONDS:
                     os.unlink(entry.path)
-                else:
-                    keys.append(f"{name}/{entry.name}")
+            elif not min_age or age > min_age:
+                keys.append(f"{name}/{entry.name}".removeprefix("/"))
         return sorted(keys)
 
 
 def _subfolders(root: Path) -> list[str]:
+    """Return their names, and before them that of the folder itself, which is empty."""
     if not os.path.isdir(root):
         return []
-    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))
+    return ["", *sorted(entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))]
 
 
 def _read(path: Path, start: int, size: int) -> bytes:

@@ -1,13 +1,11 @@
 """Serving stored pictures."""
 
-import asyncio
 import re
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.core.errors import NotFound
-from webapp.core.i18n import _
 from webapp.media.images import SMALL
 from webapp.media.store import picture_store
 
@@ -24,9 +22,6 @@ async def show(request: Request) -> Response:
     name = request.path_params["name"]
     if not NAME.fullmatch(name):
         raise NotFound
-    try:
-        content = await asyncio.to_thread((picture_store().folder / name).read_bytes)
-    except OSError:
-        raise NotFound(_("There is no such picture.")) from None
+    content = await picture_store().read(name)
     headers = HEADERS | {"Content-Length": str(len(content))}
     return Response(b"" if request.method == "HEAD" else content, 200, headers, "image/webp")

@@ -28,7 +28,8 @@ async def show(request: Request) -> Response:
     200 when messages can be posted, 503 when not. Which version this is, only the operator reads.
 
     `degraded` is: a link to Redis that is down (other processes hear of things a little later), a database that
-    is slow or failed a moment ago, a data folder that can't be written to while the database is elsewhere.
+    is slow or failed a moment ago, a data folder that can't be written to while the database is elsewhere, a bucket
+    that does not answer.
     """
     state = await _state()
     own = {"version": __version__} if is_operator(request) else {}
@@ -58,6 +59,8 @@ async def _state() -> dict[str, str]:
 async def _check() -> dict[str, str]:
     stored, disk = await asyncio.gather(_database(), _disk())
     parts = {"database": stored, "broadcaster": "ok" if hub().is_connected else "down", "disk": disk}
+    if settings.MEDIA:
+        parts["media"] = "down" if faults().media.is_on else "ok"
     is_down = stored == "down" or (disk != "ok" and settings.ON_SQLITE)
     is_well = set(parts.values()) == {"ok"}
     return {"status": "down" if is_down else "ok" if is_well else "degraded", **parts}

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from limits import RateLimitItem, parse_many
 
-from webapp.settings import database_url, env_file
+from webapp.settings import database_url, env_file, media_url
 from webapp.settings.database_url import Unusable
 from webapp.settings.env_file import InvalidSetting as InvalidSetting
 
@@ -152,6 +152,7 @@ DATABASE_URL, POSTGRES = _read(
 ON_SQLITE = POSTGRES is None
 # For people: without user and password.
 DATABASE_PLACE = POSTGRES.place if POSTGRES else DATABASE_URL.removeprefix("sqlite://")
+MEDIA = _read("MEDIA_URL", "", media_url.read, media_url.WANTED)
 REDIS_URL = _read("REDIS_URL", "", _redis_url, "redis://HOST:PORT, or empty for one process")
 ALLOWED_HOSTS = _read(
     "ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between, like chat.example,[::1]"

@@ -19,6 +19,7 @@ from webapp.db import transaction
 from webapp.http.forms import Upload
 from webapp.media import store
 from webapp.media.images import process_image
+from webapp.media.places import open_place
 
 PASSWORD = "parley-demo"  # noqa: S105  it is printed: the people are not real
 MONTHS_BACK = timedelta(days=200)
@@ -64,7 +65,7 @@ def _accounts(chance: random.Random, users: int, password: str, portraits: dict[
 
 async def _store_portraits(people: int) -> dict[int, str]:
     """Store the pictures of the first people, two of three of whom have one; their digests by the person's place."""
-    pictures, digests = store.Store(store.FOLDER), {}
+    pictures, digests = store.Store(open_place(store.FOLDER)), {}
     for place in (place for place in range(1, people + 1) if place % 3):
         portrait = await asyncio.to_thread(draw_face, random.Random(place))
         image = await process_image(Upload(len(portrait), portrait))
