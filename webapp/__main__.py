@@ -249,9 +249,12 @@ def purge() -> None:
     """Forget what is due, as a server does every hour by itself."""
 
     _migrate()
+    from webapp.media.files import file_store
     from webapp.ops.purge import purge_all
+    from webapp.ops.stores import open_file_store
 
-    click.echo(run(purge_all()))
+    with file_store.holding(open_file_store()):
+        click.echo(run(purge_all()))
 
 
 @main.command()

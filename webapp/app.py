@@ -43,10 +43,9 @@ from webapp.live import Hub, Providers, hub, sse, wire
 from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
 from webapp.live.stream import parked_by_session, send_farewells
-from webapp.media import files as media_files
 from webapp.media import places, store
 from webapp.media import views as media
-from webapp.media.files import FileStore, file_store
+from webapp.media.files import file_store
 from webapp.media.places import open_place
 from webapp.media.store import Store, picture_store
 from webapp.messages import changes, days, pacing, pin_views, pins, reaction_views, receipts, rendering, typing
@@ -56,6 +55,7 @@ from webapp.messages.page import layouts, room_page
 from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation import views as moderation
 from webapp.ops import health, indexing, metrics, purge
+from webapp.ops.stores import open_file_store
 from webapp.people import directory as people_directory
 from webapp.people import room_views as room_people
 from webapp.people import views as people
@@ -305,7 +305,7 @@ def _objects() -> Iterator[None]:
         hold(room_names.holding(listed_name))
         hold(admitted.holding(Admitted()))
         hold(picture_store.holding(Store(open_place(store.FOLDER), User.pictures_in_use)))
-        hold(file_store.holding(FileStore(open_place(media_files.FOLDER))))
+        hold(file_store.holding(open_file_store()))
         hold(rendering.caches.holding(rendering.Caches()))
         hold(typing.typists.holding({}))
         hold(pacing.pacer.holding(pacing.Pacer()))

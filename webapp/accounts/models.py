@@ -90,6 +90,8 @@ class User(PersonFacts, Model):
     blocks_version = fields.IntField(default=0, db_default=0)
     # The newest reaction to what they said that they have read; of messages, memberships know it.
     reactions_read = fields.BigIntField(default=0, db_default=0)
+    # Of an account that is being deleted: whether the files in their messages go with it.
+    takes_files = fields.BooleanField(default=False, db_default=False)
     is_guest = fields.BooleanField(default=False)
     is_admin = fields.BooleanField(default=False)
     created_at = fields.DatetimeField(auto_now_add=True)

@@ -13,14 +13,17 @@ from webapp.conversations import members
 from webapp.conversations.models import Membership
 from webapp.db import sql, transaction
 from webapp.exports.jobs import Export
+from webapp.files import removal
+from webapp.files.models import Attachment
 from webapp.media.store import picture_store
-from webapp.messages import pacing, reactions
+from webapp.messages import changes, pacing, reactions
 from webapp.messages.models import Mention, Message, Reaction
 from webapp.strangers.models import Stranger
 
 logger = logging.getLogger(__name__)
 
 MESSAGE_BATCH_SIZE = 500
+FILES_BATCH_SIZE = 50
 
 
 def accounts_being_deleted() -> QuerySet[User]:
@@ -28,10 +31,15 @@ def accounts_being_deleted() -> QuerySet[User]:
     return User.filter(username=None, is_guest=False)
 
 
-async def start_deletion(user: Person) -> list[int]:
-    """The account is nobody's from now on; the sessions that ended with it. The rest is done by `finish`."""
+async def start_deletion(user: Person, takes_files: bool = False) -> list[int]:
+    """
+    The account is nobody's from now on; the sessions that ended with it. The rest is done by `finish`.
+
+    `takes_files` is whether the files in their messages go too; what is in their composers goes at once.
+    """
     picture = user.picture
-    ended = await _anonymize(user)
+    ended = await _anonymize(user, takes_files)
+    await removal.delete_pending_of(user.id)
     await Stranger.delete_mask(user.id)
     await Export.drop(user)
     if picture:
@@ -39,7 +47,7 @@ async def start_deletion(user: Person) -> list[int]:
     return ended
 
 
-async def _anonymize(user: Person) -> list[int]:
+async def _anonymize(user: Person, takes_files: bool) -> list[int]:
     """
     Make of the account one that nobody can sign in to or recognise, at once; the sessions that ended.
 
@@ -47,7 +55,13 @@ async def _anonymize(user: Person) -> list[int]:
     """
 
     async def write() -> list[int]:
-        nameless = {"display_name": "Deleted account", "bio": "", "found_by": CODE, "picture": None}
+        nameless = {
+            "display_name": "Deleted account",
+            "bio": "",
+            "found_by": CODE,
+            "picture": None,
+            "takes_files": takes_files,
+        }
         await User.filter(id=user.id).update(
             username=None, skeleton=None, password_hash=None, is_admin=False, is_guest=False, **nameless
         )
@@ -71,6 +85,7 @@ async def finish(user: Person) -> dict[int, bool]:
     rooms: dict[int, bool] = {}
     while True:
         rooms |= await _leave_rooms(user)
+        await _leave_files(user)
         await _leave_messages(user)
         await _leave_reactions(user)
         await sql.delete_in_batches(Mention.filter(user_id=user.id))
@@ -81,6 +96,27 @@ async def finish(user: Person) -> dict[int, bool]:
 async def _leave_rooms(user: Person) -> dict[int, bool]:
     memberships = await Membership.filter(user_id=user.id)
     return {one.room_id: await members.leave_permanently(one.room_id, user) for one in memberships}
+
+
+async def _leave_files(user: Person) -> None:
+    """
+    What is in a composer still goes, and so does all where they chose that; the rest stays with the messages.
+
+    A message at a time: each is a transaction of its room, which open pages learn of.
+    """
+    await removal.delete_pending_of(user.id)
+    if await User.exists(id=user.id, takes_files=True):
+        while (
+            some := await Attachment.filter(author_id=user.id)
+            .limit(FILES_BATCH_SIZE)
+            .values_list("message_id", flat=True)
+        ):
+            for message in await Message.filter(id__in=some):
+                changes.log_changed(message.room_id, await message.take_files())
+            # Those of a room that is deleted go with it.
+            await Attachment.filter(message_id__in=some).update(author_id=None)
+    while some := await Attachment.filter(author_id=user.id).limit(MESSAGE_BATCH_SIZE).values_list("id", flat=True):
+        await Attachment.filter(id__in=some).update(author_id=None)
 
 
 async def _leave_messages(user: Person) -> None:
@@ -102,8 +138,10 @@ async def erase_account(user: Person) -> bool:
     # who is about to write a membership, a message or a reaction of theirs waits here, and then finds no such person.
     # Rows that call them may come until then: those go with theirs.
     await User.filter(id=user.id).update(code=new_code())
-    if await Membership.exists(user_id=user.id) or await Reaction.exists(user_id=user.id):
-        return False
+    left = Membership.filter(user_id=user.id), Reaction.filter(user_id=user.id), Attachment.filter(author_id=user.id)
+    for rows in left:
+        if await rows.exists():
+            return False
     await User.filter(id=user.id).delete()
     return True
 

@@ -55,3 +55,9 @@ def are_same(stored: Sequence[SentFile], sent: Sequence[SentFile]) -> bool:
 def line_of_files(name: str, length: int) -> str:
     """Return what a list has of a message without words, whose first file has this name."""
     return text.shorten(f"{CLIP} {name}".rstrip(), length)
+
+
+async def line_of_first(message_id: int, length: int) -> str:
+    """Return the same of a stored message, empty where it has no files."""
+    rows = await sql.fetch_all("SELECT name FROM attachment WHERE message_id = ? ORDER BY place LIMIT 1", message_id)
+    return line_of_files(rows[0]["name"], length) if rows else ""

@@ -1,5 +1,6 @@
 """The table of what is attached to messages: a row and a file each, of one room."""
 
+from collections.abc import Collection
 from typing import Any
 
 from tortoise import fields
@@ -61,4 +62,15 @@ class Attachment(Model):
         table = "attachment"
         table_description = "A file that is attached to a message, or is in its author's composer still."
         # And one by SQL, of those without a message: idx_attachment_pending.
-        indexes = (Index(fields=("room_id", "id")), Index(fields=("author_id", "created_at")))
+        # The last: the size of a person's files is counted in it alone.
+        indexes = (
+            Index(fields=("room_id", "id")),
+            Index(fields=("author_id", "created_at")),
+            Index(fields=("author_id", "size", "thumb_size"), name="idx_attachment_sizes"),
+        )
+
+    @classmethod
+    async def in_use(cls, codes: Collection[str]) -> set[str]:
+        """Return those of the codes that there are rows of."""
+        found = await cls.filter(code__in=codes).values_list("code", flat=True)
+        return {str(code) for code in found}

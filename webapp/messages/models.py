@@ -1,6 +1,7 @@
 """The rules of messages: how one is edited and removed, how pages of them are read, and what changed since."""
 
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from markupsafe import Markup
@@ -15,6 +16,9 @@ from webapp.core import text
 from webapp.core.errors import Invalid, NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import transaction
+from webapp.files import removal
+from webapp.files.claims import line_of_first
+from webapp.files.models import Attachment
 from webapp.messages import index, mentions
 from webapp.messages.markdown import first_line, render_markdown
 from webapp.messages.mentions import NOBODY, Meant
@@ -36,6 +40,13 @@ class Changed(Problem):
 def new_nonce() -> str:
     """A fresh one for every form: it makes sending the form again harmless."""
     return secrets.token_urlsafe(12)
+
+
+class NothingLeft(Invalid):
+    """A message would have neither words nor files."""
+
+    def __init__(self) -> None:
+        super().__init__(body=_("Words or a file must stay. To take all of it away, remove the message."))
 
 
 def validate_body(typed: str, has_files: bool = False) -> str:
@@ -102,31 +113,51 @@ class Message(Model):
         [(version, number)] = await Room.filter(id=room_id).values_list("version", "last_number")
         return version, number
 
-    async def edit(self, body: str, began_at: int | None = None, meant: Meant = NOBODY) -> int:
+    async def edit(
+        self, body: str, began_at: int | None = None, meant: Meant = NOBODY, without: Collection[str] = ()
+    ) -> int:
         """
-        Change the words; the room's new version, or the old one when nothing changed. Raises Invalid and NotFound.
+        Change the words, and take away the files of these codes; return the room's new version, or the old one when
+        nothing changed. Raises Invalid and NotFound.
 
         `began_at` is the version of the message that the edit began from, None where that is not known; raises Changed
         when it has other words by now. `meant` is whom the words may name.
         """
-        body = validate_body(body)
-        if body == self.body:
+        body = validate_body(body, has_files=self.file_count > 0)
+        if body == self.body and not without:
             return int(self.version)
         values = {"body": body, "html": render_markdown(body, meant.names), "edited_at": datetime.now(UTC)}
-        return await self._change(began_at, meant, **values)
+        return await self._change(began_at, meant, without, **values)
 
     async def remove(self) -> int:
-        """Take the words away for everyone; the room's new version. Removing twice is as good as once."""
+        """Take words and files away for everyone; the room's new version. Removing twice is as good as once."""
         try:
-            return await self._change(None, NOBODY, body="", html="", reactions="", removed_at=datetime.now(UTC))
+            empty = {"body": "", "html": "", "reactions": "", "removed_at": datetime.now(UTC)}
+            return await self._change(None, NOBODY, None, **empty)
         except NotFound:
             return int(self.version)
 
-    async def _change(self, began_at: int | None, meant: Meant, **values: object) -> int:
+    async def take_files(self) -> int:
+        """Take all files away, as when their author's account goes; a message without words is removed."""
+        try:
+            return await self._change(None, NOBODY, None)
+        except NothingLeft:
+            return await self.remove()
+        except NotFound:
+            return int(self.version)
+
+    async def _change(
+        self, began_at: int | None, meant: Meant, without: Collection[str] | None, **values: object
+    ) -> int:
+        """`without` has the codes of the files that go, None for all of them."""
         is_removal = "removed_at" in values
 
-        async def write() -> int:
+        async def write() -> tuple[int, list[str]]:
             version, last_number = await Message._advance(self.room_id, int(is_removal))
+            if not values:
+                await self.refresh_from_db(["body", "html"])
+            body, html = (str(values.get(name, getattr(self, name))) for name in ("body", "html"))
+            dropped, file_count = await self._take_files(without, bool(body) or is_removal)
             there = Message.filter(id=self.id, removed_at=None)
             same = there if began_at is None else there.filter(edited_version__lte=began_at)
             if not await same.update(version=version, edited_version=version, **values):
@@ -134,7 +165,8 @@ class Message(Model):
             # Each answer quotes it: they change with it, in the same frame.
             await Message.filter(room_id=self.room_id, reply_to=self.number, removed_at=None).update(version=version)
             if self.number == last_number:
-                line = first_line(str(values["html"]), LINE_LENGTH)
+                is_file = file_count and not body
+                line = await line_of_first(self.id, LINE_LENGTH) if is_file else first_line(html, LINE_LENGTH)
                 await Room.filter(id=self.room_id).update(last_line=line, is_last_removed=is_removal)
             if is_removal:
                 for table in (Reaction, Mention, Saved):
@@ -142,12 +174,29 @@ class Message(Model):
                 if await Pin.filter(message_id=self.id).delete():
                     await store_pin_count(self.room_id)
             else:
-                html = str(values["html"])
-                await index.write([index.Row(self.id, version, str(values["body"]), html)])
+                await index.write([index.Row(self.id, version, body, html, file_count)])
+            if "body" in values and not is_removal:
                 await mentions.replace(self.room_id, self.id, self.number, self.reply_to, html, meant)
-            return version
+            return version, dropped
 
-        return await transaction.transact(write)
+        version, dropped = await transaction.transact(write)
+        await removal.drop(dropped)
+        return version
+
+    async def _take_files(self, without: Collection[str] | None, may_be_last: bool) -> tuple[list[str], int]:
+        """
+        Delete rows of files, within a transaction; return what to drop after it, and how many are left.
+
+        Raises NothingLeft where none is left, unless `may_be_last`.
+        """
+        dropped, left = list[str](), 0
+        if self.file_count:
+            dropped = await removal.take_from(self.id, without)
+            left = await Attachment.filter(message_id=self.id).count()
+            await Message.filter(id=self.id).update(file_count=left)
+        if not (left or may_be_last):
+            raise NothingLeft
+        return dropped, left
 
     @classmethod
     async def remove_all_by(cls, author_id: int, room_id: int) -> list[int]:

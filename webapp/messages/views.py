@@ -158,7 +158,7 @@ def _numbered(request: Request, seat: Seat) -> int:
 
 async def edit(request: Request) -> Response:
     """The page of one message, with all that the person may do about it; and changing its words."""
-    typed = await read_form(request, "body", "version")
+    typed, without = await read_form(request, "body", "version"), await read_repeated(request, "remove_file")
     seat = await access.for_reading(request)
     message = await Message.get_or_none(room_id=seat.room.id, number=_numbered(request, seat))
     if message is None or message.removed_at:
@@ -173,13 +173,14 @@ async def edit(request: Request) -> Response:
         seat.require_can_post()
         meant = await mentions.meant_by(seat, typed["body"], message.id)
         called = await _called(message)
-        version = await message.edit(typed["body"], whole(typed["version"], None, page.MAX_NUMBER), meant)
+        version = await message.edit(typed["body"], whole(typed["version"], None, page.MAX_NUMBER), meant, without)
     except Problem as error:
         if isinstance(error, Changed):
             await message.refresh_from_db()
         # Unless they were just shown, the words that came meanwhile are not those that this edit began from.
         began_at = message.version if isinstance(error, Changed) else whole(typed["version"], None, page.MAX_NUMBER)
-        context = {"draft": typed["body"], "problem": error.message, "is_changed": isinstance(error, Changed)}
+        context: dict[str, Any] = {"draft": typed["body"], "without": without, "problem": error.message}
+        context["is_changed"] = isinstance(error, Changed)
         response = await _edit(request, seat, message, error.status, began_at=began_at, **context)
         response.headers.update(error.headers)
         return response
@@ -244,7 +245,7 @@ async def _edit(request: Request, seat: Seat, message: Message, status: int = 20
         "about": f"message:{seat.room.key}:{message.number}",
     }
     replies = await count_replies(seat.room.id, message.number)
-    defaults: dict[str, Any] = {"seat": seat, "message": shown, "is_changed": False, "replies": replies}
+    defaults: dict[str, Any] = {"seat": seat, "message": shown, "is_changed": False, "without": (), "replies": replies}
     names = "messages/edit.html", "messages/_acts.html"
     return await page_beside_or_fragment(
         request, seat.viewer, *names, status, current_key=seat.room.key, **(defaults | context)

@@ -12,6 +12,8 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.db import engine
 from webapp.exports.jobs import Export
+from webapp.files.removal import delete_expired as delete_expired_files
+from webapp.media.files import file_store
 from webapp.messages import indexing
 from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation.models import Report
@@ -29,6 +31,7 @@ TASKS: dict[str, Callable[[], Awaitable[int]]] = {
     "rooms": delete_closed_rooms,
     "chats with strangers": strangers,
     "files of what was theirs": Export.delete_expired,
+    "files that were not sent": delete_expired_files,
     "sessions": lambda: Session.delete_unused(settings.KEEP_SESSIONS),
     "addresses": lambda: Session.clear_addresses(timedelta(days=BAN_DAYS)),
     "bans of addresses": AddressBan.delete_expired,
@@ -41,6 +44,7 @@ async def purge_all() -> str:
     """Delete all that has expired; return a line that says what. Two may run at once: each deletes what it finds."""
     counts = {what: await forget() for what, forget in TASKS.items()}
     await indexing.erase()
+    await file_store().sweep()
     await engine.scrub()
     forgotten = ", ".join(f"{what} {count:,}" for what, count in counts.items() if count)
     return f"Forgotten: {forgotten}." if forgotten else "There was nothing to forget."
