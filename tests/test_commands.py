@@ -249,6 +249,7 @@ def test_a_second_server_on_the_same_data_says_so_and_harms_nothing(here: Instal
     with App() as server:
         said = here.run("serve", "--port", str(free_port()), code=1, DATA_DIR=server.env["DATA_DIR"])
         assert "Another Parley serves the data" in said
+        assert "Stop it first" in here.run("reindex", code=1, DATA_DIR=server.env["DATA_DIR"])
         assert "Parley is at" not in said
         assert server.is_healthy()
         server.kill()
@@ -490,10 +491,25 @@ def test_a_reset_link_is_printed_for_an_account_and_for_nobody_else(migrated: In
 def test_check_finds_a_migrated_installation_good(here: Installation) -> None:
     here.run("migrate")
     checked = lines(here.run("check"))
-    assert list(checked) == ["settings", "secret", "database", "redis", "disk", "proxy"]
+    assert list(checked) == ["settings", "secret", "database", "redis", "disk", "proxy", "search"]
     assert all(line.startswith("ok  ") for line in checked.values())
     assert str(here.data / "parley.sqlite3") in checked["database"]
     assert "one process" in checked["redis"]
+
+
+def test_check_says_what_search_finds_and_how_a_damaged_index_is_mended(migrated: Installation) -> None:
+    with closing(sqlite3.connect(migrated.data / "parley.sqlite3")) as file, file:
+        file.execute("INSERT INTO message_words(rowid, words) VALUES (1, 'tea'), (2, 'cake')")
+    with closing(sqlite3.connect(migrated.data / "parley.sqlite3")) as file, file:
+        file.execute("DELETE FROM message_words_data WHERE id > 10")
+    bad = lines(migrated.run("check", code=1))["search"]
+    assert bad.startswith("bad search    the index is damaged")
+    assert bad.endswith("python -m webapp reindex")
+    migrated.run("reindex")
+    assert migrated.rows("SELECT count(*) FROM message_words WHERE message_words MATCH 'cake'") == [(1,)]
+    with closing(sqlite3.connect(migrated.data / "parley.sqlite3")) as file, file:
+        file.execute("UPDATE word_index SET low = 570, high = 1000")
+    assert "finds 43% of the messages, the newest first" in lines(migrated.run("check"))["search"]
 
 
 def test_check_touches_nothing_on_a_machine_that_has_nothing_yet(here: Installation) -> None:

@@ -13,6 +13,7 @@ from tests.people import post_as, who
 from tests.query_cost import cost
 from tests.query_recorder import record_queries
 from webapp import settings
+from webapp.cli.check import index_damage
 from webapp.conversations.models import Room
 from webapp.db import sql, transaction
 from webapp.messages import index, indexing
@@ -355,6 +356,42 @@ async def test_a_word_leaves_the_index_of_postgresql_once_a_week(alice: Person, 
     [row] = await sql.fetch_all("SELECT done_at FROM chore WHERE name = 'reindex'")
     await chore.look_after()
     assert list(await sql.fetch_all("SELECT done_at FROM chore WHERE name = 'reindex'")) == [row]
+
+
+DAMAGES = {
+    "segments are missing": "DELETE FROM message_words_data WHERE id > 10",
+    "a segment is of zeros": "UPDATE message_words_data SET block = zeroblob(length(block)) WHERE id > 10",
+    "the words of a message are others": "UPDATE message_words_content SET c0 = 'other' WHERE id > 0",
+    # As a newer SQLite would write it, if somebody told it to.
+    "the file is of a newer version": "UPDATE message_words_config SET v = 5 WHERE k = 'version'",
+}
+
+
+@only_sqlite
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_index_is_found_and_mended(alice: Person, room: Room, damage: str) -> None:
+    await post_as(who(alice), room, "some words")
+    assert index_damage() is None
+    await sql.execute(DAMAGES[damage])
+    assert index_damage()
+    await indexing.rebuild()
+    assert index_damage() is None
+    wanted = [] if "others" in damage else ["some words"]
+    assert await found("some words") == wanted
+
+
+@only_sqlite
+async def test_a_check_waits_for_nobody_who_writes_and_a_post_for_no_check(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.cli.check.TIMEOUT_SECONDS", 0.05)
+
+    async def check_meanwhile() -> None:
+        assert index_damage() is None
+
+    await transaction.transact(check_meanwhile)
+    await post_as(who(alice), room, "after it")
+    assert await found("after") == ["after it"]
 
 
 async def test_the_index_can_be_built_again(alice: Person, room: Room) -> None:

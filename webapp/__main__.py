@@ -258,6 +258,18 @@ def purge() -> None:
 
 
 @main.command()
+def reindex() -> None:
+    """Build the index of search again, where `check` says so; on SQLite while Parley is stopped."""
+    from webapp.messages import indexing
+
+    _migrate()
+    if settings.ON_SQLITE and not data_folder.claim():
+        raise click.ClickException(f"Parley serves the data in {settings.DATA_DIR}. Stop it first.")
+    run(indexing.rebuild())
+    click.echo("The index is built. What has no words yet gets some while Parley serves.")
+
+
+@main.command()
 def check() -> None:
     """Look at settings, database, Redis and disk: a line each; exit 1 if something is wrong."""
     from webapp.cli.check import run_checks

@@ -1,10 +1,13 @@
 """What `check` looks at: whether settings, secret, database, Redis and disk are fit to serve."""
 
 import asyncio
+import contextlib
 import os
 import shutil
+import sqlite3
 import stat
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +19,7 @@ from webapp.db import engine
 from webapp.db import migrate as schema
 from webapp.db.postgresql import Shared, check_sessions
 from webapp.media.places import open_place, try_out
+from webapp.messages import indexing
 
 TIMEOUT_SECONDS = 3.0
 # A store may try a request again.
@@ -36,7 +40,11 @@ async def run_checks() -> list[bool]:
     checks = {"settings": _settings, "secret": _secret, "database": _database, "redis": _redis, "disk": _disk}
     checks |= {"media": _media, "proxy": _proxy} if settings.MEDIA else {"proxy": _proxy}
     found = await asyncio.gather(*(check() for check in checks.values()), return_exceptions=True)
-    return [_tell(name, result) for name, result in zip(checks, found, strict=True)]
+    are_good = [_tell(name, result) for name, result in zip(checks, found, strict=True)]
+    if are_good[list(checks).index("database")]:
+        [result] = await asyncio.gather(_search(), return_exceptions=True)
+        are_good.append(_tell("search", result))
+    return are_good
 
 
 def _tell(name: str, found: str | BaseException) -> bool:
@@ -107,6 +115,36 @@ async def _database() -> str:
     if waiting:
         raise CheckFailed(f"{shown} is not up to date (it lacks {', '.join(waiting)}): python -m webapp migrate")
     return f"{shown}, up to date"
+
+
+async def _search() -> str:
+    """Whether messages are found by their words; looked at when the database is known to be well."""
+    damage = await asyncio.to_thread(index_damage) if settings.ON_SQLITE else None
+    if damage:
+        raise CheckFailed(f"the index is damaged ({damage}), and messages are not found: python -m webapp reindex")
+    async with engine.connected():
+        part = await indexing.progress()
+    if part < 1:
+        return f"finds {part:.0%} of the messages, the newest first; a server indexes the others by itself"
+    return "finds all messages"
+
+
+def index_damage() -> str | None:
+    """
+    Return what SQLite finds wrong in its index of words; None where that is nothing.
+
+    It takes the lock of who writes, so only for as long as posts wait without harm: of a very large index a part.
+    """
+    begun = time.monotonic()
+    with contextlib.closing(sqlite3.connect(settings.DATABASE_PLACE, timeout=TIMEOUT_SECONDS)) as file:
+        file.set_progress_handler(lambda: time.monotonic() - begun > TIMEOUT_SECONDS, 10_000)
+        try:
+            file.execute("INSERT INTO message_words(message_words) VALUES('integrity-check')")
+        except sqlite3.OperationalError as error:  # a transaction holds the lock, or the index is large
+            return None if str(error) in ("interrupted", "database is locked") else _brief(error)
+        except sqlite3.DatabaseError as error:
+            return _brief(error)
+        return None
 
 
 async def _redis() -> str:

@@ -19,11 +19,15 @@ from starlette.responses import Response
 from webapp import __version__
 from webapp.core.errors import NotFound
 from webapp.core.faults import faults
+from webapp.db import engine
 from webapp.http.client import is_operator
 from webapp.live import counters, hub
+from webapp.messages import indexing
 
 # Of what the library knows about a process, these are enough to see a leak.
 PROCESS_METRICS = {"process_resident_memory_bytes", "process_open_fds"}
+# How long the database is waited for.
+TIMEOUT_SECONDS = 2.0
 
 
 async def show(request: Request) -> Response:
@@ -31,17 +35,35 @@ async def show(request: Request) -> Response:
     if not is_operator(request):
         raise NotFound
     headers = {"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
-    return Response(generate_latest(Metrics()), 200, headers)
+    return Response(generate_latest(Metrics(await _indexed())), 200, headers)
+
+
+async def _indexed() -> float | None:
+    """Return which part of the messages search finds; None while the database is away, when the rest counts more."""
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return await indexing.progress()
+    except engine.DOWN:
+        return None
 
 
 class Metrics(Collector):
     """Reads the counters where they are counted, when Prometheus asks: nothing is counted twice."""
+
+    def __init__(self, indexed: float | None) -> None:
+        self._indexed = indexed
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("parley", "Always 1.", {"version": __version__})
         yield from _pages()
         yield from _engine()
         yield from _faults()
+        if self._indexed is not None:
+            yield GaugeMetricFamily(
+                "parley_search_indexed",
+                "Which part of all messages search finds: 1 but after an upgrade.",
+                self._indexed,
+            )
         yield GaugeMetricFamily("parley_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
         yield from (metric for metric in ProcessCollector(registry=None).collect() if metric.name in PROCESS_METRICS)
 
