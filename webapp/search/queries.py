@@ -124,7 +124,8 @@ _WHICH = (
     "WHERE message_words MATCH ? AND message_words.rowid < ? AND {conditions} ORDER BY message_words.rowid DESC LIMIT ?"
     if settings.ON_SQLITE
     else "SELECT message.id FROM message_words JOIN message ON message.id = message_words.id "
-    "WHERE message_words.room_id = ANY(CAST(? AS INT[])) AND message_words.id < ? AND {conditions} "
+    # The id twice: else PostgreSQL may walk all messages from the newest on, beside those of the words.
+    "WHERE message_words.room_id = ANY(CAST(? AS INT[])) AND message_words.id < ? AND message.id < ? AND {conditions} "
     "ORDER BY message_words.id DESC LIMIT ?"
 )
 _CONDITIONS = (
@@ -145,9 +146,9 @@ async def find_messages(
         return []
     conditions, values = [*_CONDITIONS], [user_id]
     more, of_more = _more_conditions(wanted)
-    first: object = match_of(wanted) if settings.ON_SQLITE else list(wanted.rooms)
+    first = [match_of(wanted), before_id] if settings.ON_SQLITE else [list(wanted.rooms), before_id, before_id]
     query = FOUND.format(which=_WHICH.format(conditions=" AND ".join([*conditions, *more])))
-    rows = await sql.fetch_limited(query, first, before_id, *values, *of_more, limit, user_id, seconds=seconds)
+    rows = await sql.fetch_limited(query, *first, *values, *of_more, limit, user_id, seconds=seconds)
     return [_found(row, user_id) for row in rows]
 
 
