@@ -23,6 +23,7 @@ from tests.server_people import SETTINGS, Person, Posting, holds
 from tests.servers import App, Postgres
 
 NAME = "0123456789abcdef0123456789abcdef"
+FILE = "-_" + "A" * 20
 
 
 def command(app: App, *words: str, code: int = 0, **env: str) -> str:
@@ -64,6 +65,10 @@ def saved() -> Iterator[App]:
         command(app, "migrate")
         for name in (f"{NAME}.webp", f"{NAME}-96.webp.gone", "new-abcdef"):
             add_picture(app, name)
+        folder = app.folder / "data" / "files" / FILE[:2]
+        folder.mkdir(parents=True)
+        for name in (FILE, "new-half"):
+            (folder / name).write_bytes(b"a file")
         command(app, "backup", str(app.folder / "saved"))
         yield app
     finally:
@@ -75,6 +80,23 @@ def add_picture(app: App, name: str = f"{NAME}.webp", content: bytes = b"a pictu
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(content)
     return folder / name
+
+
+def add_file(app: App, code: str, number: int | None, content: bytes | None = b"a file") -> Path:
+    """Attach a file to the message of that number, None for a composer; without content it is not there."""
+    path = app.folder / "data" / "files" / code[:2] / code
+    if content is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    with closing(sqlite3.connect(database(app))) as opened, opened:
+        opened.execute(
+            "INSERT INTO attachment (code, room_id, message_id, author_id, place, kind, type, name, size, received, "
+            "created_at) VALUES (?, 1, (SELECT id FROM message WHERE number = ?), 1, 0, 'file', 'text/plain', 'a', 6, "
+            "?, '2030-01-01 00:00:00+00:00')",
+            [code, number, 6 if content else 0],
+        )
+        opened.execute("UPDATE message SET file_count = file_count + 1 WHERE number = ?", [number])
+    return path
 
 
 async def run(app: App, *words: str, code: int = 0) -> str:
@@ -160,7 +182,11 @@ async def test_on_a_new_machine_people_are_still_signed_in(app: App, archive: Pa
         await alice.say(app, room, "hello everyone: @everyone")
         for act in ("save", "pin"):
             assert (await alice.client.post(f"{app.url}/rooms/{room}/messages/1/{act}")).status_code == 303
-        await run(app, "backup", str(archive))
+        file = add_file(app, FILE, 1)
+        # What was removed while the backup was made, and what is half sent.
+        for code, number in (("B" * 22, 1), ("C" * 22, None)):
+            add_file(app, code, number, content=None)
+        assert "1 files of messages" in await run(app, "backup", str(archive))
         app.kill()
         shutil.rmtree(app.folder / "data")
         said = await run(app, "restore", str(archive))
@@ -171,6 +197,10 @@ async def test_on_a_new_machine_people_are_still_signed_in(app: App, archive: Pa
         assert "hello" in (await alice.client.get(f"{app.url}/rooms/{room}/pins")).text
     assert stored(app) == ["hello", "hello everyone: @everyone", "again"]
     assert stored(app, "SELECT number FROM mention WHERE kind = 'everyone'") == [2]
+    assert file.read_bytes() == b"a file"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stored(app, "SELECT code FROM attachment") == [FILE]
+    assert stored(app, "SELECT file_count FROM message ORDER BY number") == [1, 0, 0]
 
 
 def test_a_server_that_runs_is_not_pulled_from_under_its_people(app: App, archive: Path) -> None:
@@ -241,6 +271,8 @@ def damaged(files: dict[str, bytes]) -> None:
         (lambda files: files.pop("parley.json"), "is not a whole backup"),
         (lambda files: files.pop("parley.sqlite3"), "the database is not as it was saved"),
         (lambda files: files.pop(f"pictures/{NAME}.webp"), "pictures are missing"),
+        (lambda files: files.pop(f"files/{FILE}"), "files are missing"),
+        (lambda files: files.update({"files/../secret": b"x"}), "is no backup of Parley"),
         (damaged, "the database is not as it was saved"),
         (newer, "which is newer"),
         (migrated_by_a_newer_one, "it has 9999_masks"),
@@ -288,7 +320,8 @@ def test_an_archive_of_more_than_there_is_room_for_is_refused_before_it_is_unpac
 
 def test_a_picture_that_is_out_of_sight_for_a_moment_is_saved_and_unfinished_ones_are_not(saved: App) -> None:
     with tarfile.open(saved.folder / "saved") as tar:
-        names = [f"pictures/{NAME}-96.webp", f"pictures/{NAME}.webp", "parley.sqlite3", "parley.json"]
+        pictures = [f"pictures/{NAME}-96.webp", f"pictures/{NAME}.webp"]
+        names = [*pictures, f"files/{FILE}", "parley.sqlite3", "parley.json"]
         assert tar.getnames() == names
 
 

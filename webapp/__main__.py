@@ -223,7 +223,7 @@ def demo(users: int, rooms: int, messages: int) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def backup(file: Path) -> None:
-    """Save database, pictures and secret in FILE, also while Parley serves."""
+    """Save database, pictures, files and secret in FILE, also while Parley serves."""
     from webapp.cli.backup import back_up
 
     for line in back_up(file):

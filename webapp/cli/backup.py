@@ -21,16 +21,16 @@ from typing import IO, Any
 import click
 
 from webapp import __version__, settings
+from webapp.cli import folders
+from webapp.cli.folders import FILES, PICTURES
 from webapp.core import data_folder
 from webapp.db import engine, sql
 from webapp.db import migrate as schema
-from webapp.media import store
 from webapp.settings.database_url import Postgres
 
 FORMAT = 1
-ABOUT, DATABASE, SECRET, PICTURES = "parley.json", "parley.sqlite3", "secret", "pictures"
-PICTURE = re.compile(r"([0-9a-f]{32}(?:-\d+)?\.webp)(\.gone)?")
-MEMBER = re.compile(rf"{re.escape(ABOUT)}|{re.escape(DATABASE)}|{SECRET}|{PICTURES}/[0-9a-f]{{32}}(-\d+)?\.webp")
+ABOUT, DATABASE, SECRET = "parley.json", "parley.sqlite3", "secret"
+MEMBER = re.compile(rf"{re.escape(ABOUT)}|{re.escape(DATABASE)}|{SECRET}|{folders.MEMBER}")
 BLOCK = 2**20
 # What a file of an archive may have. The database may have what there is room for, and so may all of them together.
 MAX_BYTES = {ABOUT: 2**16, SECRET: 2**12, PICTURES: 2**20}
@@ -47,37 +47,41 @@ def back_up(file: Path) -> list[str]:
     """
     file = file.resolve()
     with _problems(), tempfile.TemporaryDirectory(dir=file.parent, prefix=".parley-") as work:
-        pictures = _write(Path(work), Path(work) / "archive")
+        counts = _write(Path(work), Path(work) / "archive")
         os.replace(Path(work) / "archive", file)
     said = [
-        f"{file} holds {'the database, ' if settings.ON_SQLITE else ''}{pictures} files of pictures and the secret."
+        f"{file} holds {'the database, ' if settings.ON_SQLITE else ''}{counts[PICTURES]} files of pictures, "
+        f"{counts[FILES]} files of messages and the secret."
     ]
     if settings.MEDIA:
         said.append(f"Pictures and files are in {settings.MEDIA.place}, which is yours to save: they are not in it.")
     return [*said, *_how_to_dump(settings.POSTGRES)] if settings.POSTGRES else said
 
 
-def _write(work: Path, archive: Path) -> int:
-    names = set[str]()
+def _write(work: Path, archive: Path) -> dict[str, int]:
+    """Write the archive; return how many files it has of each folder."""
+    names = {PICTURES: set[str](), FILES: set[str]()}
     about = {"format": FORMAT, "version": __version__, "made_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    about |= {"media": settings.MEDIA is not None}
     with (
         _created(archive) as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3) as packed,
         tarfile.open(fileobj=packed, mode="w|") as tar,
     ):
         # Twice: what the database says exists was there before, or has come while it was copied.
-        _add_pictures(tar, names)
+        folders.add(tar, names)
         if settings.ON_SQLITE:
             _copy_database(work / DATABASE)
             about |= {"database": _digest(work / DATABASE)}
             tar.add(work / DATABASE, DATABASE)
-            _add_pictures(tar, names)
+            folders.add(tar, names)
         if (secret := settings.DATA_DIR / SECRET).exists():
             tar.add(secret, SECRET)
-        described = json.dumps(about | {"pictures": len(names)}).encode()
+        counts = {folder: len(found) for folder, found in names.items()}
+        described = json.dumps(about | counts).encode()
         # Last: an archive that has it has everything.
-        tar.addfile(_entry(ABOUT, len(described)), io.BytesIO(described))
-    return len(names)
+        tar.addfile(folders.entry(ABOUT, len(described)), io.BytesIO(described))
+    return counts
 
 
 @contextlib.contextmanager
@@ -87,12 +91,6 @@ def _created(path: Path) -> Iterator[IO[bytes]]:
         yield file
         file.flush()
         os.fsync(file.fileno())
-
-
-def _entry(name: str, size: int) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode, entry.mtime = size, 0o600, int(time.time())
-    return entry
 
 
 def _copy_database(target: Path) -> None:
@@ -106,19 +104,6 @@ def _copy_database(target: Path) -> None:
 
 def _sqlite() -> Path:
     return Path(engine.config()["connections"]["default"]["credentials"]["file_path"])
-
-
-def _add_pictures(tar: tarfile.TarFile, names: set[str]) -> None:
-    """Those that are not in it yet; one that is out of sight (Store.release) may yet be wanted."""
-    if not store.FOLDER.is_dir():
-        return
-    for file in sorted(store.FOLDER.iterdir()):
-        match = PICTURE.fullmatch(file.name)
-        if match and match[1] not in names:
-            with contextlib.suppress(FileNotFoundError):  # its owner has just changed it
-                content = file.read_bytes()
-                tar.addfile(_entry(f"{PICTURES}/{match[1]}", len(content)), io.BytesIO(content))
-                names.add(match[1])
 
 
 def _how_to_dump(postgres: Postgres) -> list[str]:
@@ -148,9 +133,11 @@ def restore(file: Path, force: bool) -> list[str]:
         said = [f"This is as of {about['made_at']} now."]
         if settings.ON_SQLITE:
             _leap_on_sqlite(work / DATABASE)
+            if not (about.get("media") or settings.MEDIA):
+                folders.drop_lost_files(work / DATABASE, set(os.listdir(work / FILES)))
             said += _move_aside(force)
             shutil.move(work / DATABASE, _sqlite())
-        _put_pictures(work / PICTURES)
+        folders.put(work)
         if (work / SECRET).exists() and not (settings.DATA_DIR / SECRET).exists():
             shutil.move(work / SECRET, settings.DATA_DIR / SECRET)
     return said
@@ -158,7 +145,8 @@ def restore(file: Path, force: bool) -> list[str]:
 
 def _unpack(file: Path, work: Path) -> dict[str, Any]:
     """The archive's files in a folder, every one of them looked at; its description."""
-    (work / PICTURES).mkdir()
+    for folder in (PICTURES, FILES):
+        (work / folder).mkdir()
     room = shutil.disk_usage(work).free
     with tarfile.open(file, "r:gz") as tar:
         for entry in tar:
@@ -177,18 +165,21 @@ def _unpack(file: Path, work: Path) -> dict[str, Any]:
     about = _description(file, (work / ABOUT).read_bytes())
     if about["format"] != FORMAT:
         raise click.ClickException(f"{file} is of Parley {about['version']}, which is newer than this one.")
-    if about["pictures"] != len(os.listdir(work / PICTURES)):
-        raise click.ClickException(f"{file} is damaged: pictures are missing.")
+    for folder in (PICTURES, FILES):
+        if about[folder] != len(os.listdir(work / folder)):
+            raise click.ClickException(f"{file} is damaged: {folder} are missing.")
     if "database" in about:
         _check_copy(file, work / DATABASE, about["database"])
     return about
 
 
 def _description(file: Path, content: bytes) -> dict[str, Any]:
-    """What is in `parley.json`, of which only the database's digest may be missing."""
-    wanted = {"format": int, "version": str, "made_at": str, "pictures": int}
+    """What is in `parley.json`; the database's digest may be missing, and of files before there were any."""
+    wanted = {"format": int, "version": str, "made_at": str, PICTURES: int, FILES: int}
     try:
         about = json.loads(content)
+        if isinstance(about, dict):
+            about.setdefault(FILES, 0)
     except (ValueError, RecursionError):
         about = None
     if not isinstance(about, dict) or not all(isinstance(about.get(name), kind) for name, kind in wanted.items()):
@@ -259,15 +250,9 @@ def _is_lived_in(current: Path) -> bool:
             return False
 
 
-def _put_pictures(source: Path) -> None:
-    """They are named by what is in them: one that is here already is the same, and what nobody uses is swept."""
-    store.FOLDER.mkdir(0o700, parents=True, exist_ok=True)
-    for file in source.iterdir():
-        os.replace(file, store.FOLDER / file.name)
-
-
 async def leap_on_postgresql() -> None:
     await sql.execute("UPDATE room SET version = version + ?", version_offset())
+    await sql.execute("DELETE FROM attachment WHERE message_id IS NULL AND received < size RETURNING id")
 
 
 @contextlib.contextmanager
