@@ -77,6 +77,10 @@ class SampleSite:
             self._say(name, self.room, words)
         self.people["sven"].send(f"{self.room}/messages/10/remove")
         self.people["amara"].send(f"{self.room}/messages/5/edit", body=TALK[4][1] + " And the fence.")
+        self.people["amara"].send(f"{self.room}/messages/6/pin")
+        self.layla.send(f"{self.room}/messages/9/save")
+        self.people["mei"].send(f"{self.room}/messages/7/reactions", kind="❤️")
+        self.people["joao"].send(f"{self.room}/messages", body=f"Is @{self.layla.username} coming?", nonce="called")
 
     def _make_rooms(self) -> None:
         for name, room in (
@@ -302,6 +306,11 @@ LOOKS: dict[str, Look] = {
     "chat-asked": Look("amara", lambda reader, town: visit(reader, f"/chat/{town.people['layla'].code}")),
     "person-asked": Look("amara", lambda reader, town: visit(reader, f"/people/{town.people['layla'].code}")),
     "friends": Look("layla", goes("/friends")),
+    "inbox": Look("layla", goes("/inbox")),
+    "catch-up": Look("layla", goes("/inbox/catch-up")),
+    "saved": Look("layla", goes("/saved")),
+    "pins": Look("layla", lambda reader, town: visit(reader, f"{town.room}/pins")),
+    "reactions": Look("layla", lambda reader, town: visit(reader, f"{town.room}/messages/7/reactions")),
     "find": Look("layla", goes("/rooms?q=m")),
     "people": Look("layla", goes("/people?q=s")),
     "friend": Look("layla", lambda reader, town: visit(reader, f"/people/{town.people['mei'].code}")),

@@ -138,7 +138,7 @@ def test_axe_finds_nothing_on_a_page_without_script(town: SampleSite, name: str,
 
 @pytest.mark.parametrize("width", [280, 360])
 def test_nothing_runs_over_the_edge_of_a_narrow_window(town: SampleSite, width: int) -> None:
-    for name in ("room-odd", "lobby", "room-settings", "friends"):
+    for name in ("room-odd", "lobby", "room-settings", "friends", "inbox", "saved", "pins", "catch-up"):
         reader = somebody(town, LOOKS[name].who, viewport={"width": width, "height": 480})
         LOOKS[name].step(reader, town)
         reader.page.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true; })")

@@ -17,7 +17,7 @@ from webapp.files import removal
 from webapp.files.models import Attachment
 from webapp.media.store import picture_store
 from webapp.messages import changes, pacing, reactions
-from webapp.messages.models import Mention, Message, Reaction
+from webapp.messages.models import Mention, Message, Reaction, Saved
 from webapp.strangers.models import Stranger
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ async def finish(user: Person) -> dict[int, bool]:
         await _leave_messages(user)
         await _leave_reactions(user)
         await sql.delete_in_batches(Mention.filter(user_id=user.id))
+        await sql.delete_in_batches(Saved.filter(user_id=user.id))
         if await transaction.transact(erase_account, user):
             return rooms
 
