@@ -654,6 +654,10 @@ COMPANY = {
         "WHERE mention.user_id = 1 AND mention.kind = 'mention' AND mention.number > read_number "
         "AND html LIKE '%class=\"mention\"%'"
     ),
+    "reactions out of order": (
+        "SELECT count(*) FROM reaction JOIN reaction AS later ON later.to_user_id = 1 AND later.id > reaction.id "
+        "WHERE reaction.to_user_id = 1 AND later.created_at < reaction.created_at"
+    ),
     "saved": "SELECT count(*) FROM saved JOIN message ON message.id = message_id WHERE user_id = 1",
     "pinned": "SELECT pin_count FROM room WHERE pin_count = (SELECT count(*) FROM pin WHERE room_id = room.id "
     "AND pinned_by_id = 1) AND pin_count > 0",
@@ -664,7 +668,7 @@ def check_company(found: dict[str, int], pictures: list[str], folder: Path) -> N
     assert found == {
         "friends": 6, "requests received": 1, "requests sent": 1, "chats": 6, "messages from no friend": 1,
         "unread chats": 2, "notes": 3,
-        "unread mentions": 1, "saved": 3, "pinned": 2,
+        "unread mentions": 1, "reactions out of order": 0, "saved": 3, "pinned": 2,
     }  # fmt: skip
     assert len(pictures) > 15
     sizes = [(folder / "pictures" / f"{digest}.webp").stat().st_size for digest in pictures]

@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 from webapp.accounts.models import User
 from webapp.cli.demo import words
+from webapp.cli.demo.rows import write_rows
 from webapp.conversations.kinds import PUBLIC
 from webapp.conversations.models import Membership, Room
-from webapp.db import sql
+from webapp.db import sql, transaction
 from webapp.messages.markdown import person_link, render_markdown
 from webapp.messages.mentions import ANSWERED, NAMED
-from webapp.messages.models import Message, Pin, Saved, store_pin_count
+from webapp.messages.models import Message, Pin, Reaction, Saved, store_pin_count
 
 # Of the reactions to what a person said they have not seen so many.
 NEW_REACTIONS = 2
@@ -33,11 +34,21 @@ async def write_inboxes(me: int) -> None:
         ") AS called JOIN message ON message.id = called.id ORDER BY message.created_at, message.id",
         named, me, named,
     )  # fmt: skip
+    await transaction.transact(_order_reactions, me)
     await sql.execute(
         'UPDATE "user" SET reactions_read = COALESCE((SELECT reaction.id FROM reaction '
         'WHERE reaction.to_user_id = "user".id ORDER BY reaction.id DESC LIMIT 1 OFFSET ?), 0)',
         NEW_REACTIONS,
     )
+
+
+async def _order_reactions(me: int) -> None:
+    """Write what people reacted to the person's words anew, in the order of the times: it was, room by room."""
+    columns = "message_id, user_id, to_user_id, kind, created_at"
+    rows = await sql.fetch_all(f"SELECT {columns} FROM reaction WHERE to_user_id = ? ORDER BY created_at, id", me)
+    if rows:
+        await Reaction.filter(to_user_id=me).delete()
+        await write_rows("reaction", columns, [tuple(row) for row in rows])
 
 
 async def _name(me: int) -> int:
