@@ -28,7 +28,7 @@ from webapp.deletion import steps
 from webapp.live import hub
 from webapp.media import store
 from webapp.messages import typing
-from webapp.messages.models import Message
+from webapp.messages.models import Message, Saved
 from webapp.messages.retention import delete_closed_rooms
 from webapp.presence.models import Visit
 from webapp.presence.queries import presence_in
@@ -195,6 +195,31 @@ async def test_a_room_of_theirs_goes_to_who_was_there_longest(
     assert await roles(room) == {"bob": MEMBER, "charlie": MEMBER, "dora": OWNER}
     assert (await now(room)).member_count == 3
     assert (await dora.post(f"{room.path}/settings", {"do": "topic", "topic": "Scones"})).status_code == 303
+
+
+async def test_what_an_account_has_saved_goes_in_batches_before_its_row(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A great deal of it would else be deleted in the one transaction that everybody waits for."""
+    for number in (1, 2, 3):
+        await alice.say(room, f"line {number}")
+        for one in (alice, bob):
+            await one.post(f"{room.path}/messages/{number}/save")
+    left: list[int] = []
+    erase = steps.erase_account
+
+    async def erase_and_note(user: Any) -> bool:
+        left.append(await Saved.filter(user_id=user.id).count())
+        return await erase(user)
+
+    monkeypatch.setattr(steps, "erase_account", erase_and_note)
+    monkeypatch.setattr(sql, "DELETE_BATCH_SIZE", 2)
+    await leave(bob)
+    async with asyncio.timeout(20):
+        while await User.exists(id=who(bob).id):
+            await asyncio.sleep(0.01)
+    assert left == [0]
+    assert await Saved.filter(user_id=who(alice).id).count() == 3
 
 
 async def test_a_kicked_member_inherits_no_room(alice: Person, bob: Person, room: Room) -> None:

@@ -43,7 +43,7 @@ async def write_inboxes(me: int) -> None:
 
 
 async def _order_reactions(me: int) -> None:
-    """Write what people reacted to the person's words anew, in the order of the times: it was, room by room."""
+    """Number the reactions to the person by their times: they were written room by room."""
     columns = "message_id, user_id, to_user_id, kind, created_at"
     rows = await sql.fetch_all(f"SELECT {columns} FROM reaction WHERE to_user_id = ? ORDER BY created_at, id", me)
     if rows:
