@@ -306,7 +306,7 @@ async def test_where_too_many_sign_in_the_form_comes_back_with_a_sentence(
 
 
 async def test_a_picture_that_finds_no_room_is_asked_for_again(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images.pool, "most", 0)
+    monkeypatch.setattr(images.process.pool, "most", 0)
     files = {"picture": ("a.png", b"x", "image/png")}
     answer = await alice.client.post("/settings/profile", data={"display_name": "Alicia"}, files=files)
     assert answer.status_code == 503

@@ -208,8 +208,10 @@ async def test_a_picture_that_takes_too_much_is_refused(
 
 
 async def test_a_large_picture_leaves_no_memory_behind(made: Made) -> None:
-    process = made()
-    await process.run(AVATAR, content((5000, 5000), "GIF"))
+    process = made(bounded(LARGE_BYTES=60 * 2**20))
+    await process.run(AVATAR, content())
+    assert process.pid
+    await process.run(AVATAR, content((4000, 4000)))
     assert process.pid is None
 
 

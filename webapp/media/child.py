@@ -24,10 +24,10 @@ from webapp.media.sizes import Crop, Refused
 LENGTH = struct.Struct(">I")
 MAX_HEAD_BYTES = 64 * 1024
 # The most that a picture with as many pixels as are taken needs: 476 MB, a WebP of 25 million. A photo of a phone takes
-# 110 to 130 MB, a progressive one of 48 million 240.
+# 150 MB, a progressive one of 48 million 210.
 MAX_MEMORY_BYTES = 512 * 2**20
-# Who took more leaves memory behind that the next could not have.
-LARGE_BYTES = 128 * 2**20
+# Who took more leaves memory behind; of a phone's photos none does.
+LARGE_BYTES = 256 * 2**20
 MAX_CPU_SECONDS = 20
 MAX_OPEN_FILES = 32
 # Messages go first.

@@ -51,7 +51,7 @@ class PictureProcess:
 
     def __init__(self, command: Sequence[str] = COMMAND, idle_seconds: float = IDLE_SECONDS) -> None:
         self.command, self.idle_seconds, self.max_seconds = command, idle_seconds, MAX_SECONDS
-        self._pool = Pool("picture", 1, MAX_QUEUED, _("Many pictures come in right now. Try again in a moment."))
+        self.pool = Pool("picture", 1, MAX_QUEUED, _("Many pictures come in right now. Try again in a moment."))
         self._bytes = 0
         self._working = Lock()  # held as long as a picture takes
         self._changing = Lock()  # held for a moment: which work is the child's
@@ -70,10 +70,10 @@ class PictureProcess:
         """Return head and parts of the child's answer. When the waiting task is cancelled, the work ends with it."""
         work, size = Work(head, parts), sum(map(len, parts))
         if self._bytes and self._bytes + size > MAX_QUEUED_BYTES:
-            raise Unavailable(self._pool.refusal)
+            raise Unavailable(self.pool.refusal)
         self._bytes += size
         try:
-            answer, made = await self._pool.run(self._run, work)
+            answer, made = await self.pool.run(self._run, work)
         except asyncio.CancelledError:
             self._abandon(work)
             raise
