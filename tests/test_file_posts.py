@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Person, person
 from tests.file_rows import attachment
+from tests.file_sending import say
 from tests.page import words
 from tests.people import befriend, chat_of, now, post_as, who
 from webapp.accounts.models import User
@@ -18,15 +19,8 @@ from webapp.core.errors import Invalid
 from webapp.db import engine, transaction
 from webapp.files.models import Attachment
 from webapp.messages import posting
-from webapp.messages.models import Message, new_nonce
+from webapp.messages.models import Message
 from webapp.messages.posting import Posted
-
-
-async def say(one: Person, path: str, codes: list[str], body: str = "", nonce: str = "", **more: str) -> Any:
-    """Send the form with these files."""
-    fields: dict[str, Any] = {"body": body, "nonce": nonce or new_nonce(), "file": codes}
-    headers = {name.replace("_", "-"): value for name, value in more.items()}
-    return await one.client.post(f"{path}/messages", data=fields, headers=headers)
 
 
 async def kept(room: Room) -> list[tuple[str, int, list[str]]]:

@@ -592,6 +592,8 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (sending.sent_files, room.id, user.id, CODES),
         (sending.files_by_number, room.id, [3, 8]),
         (sending.pending_files, user.id, CODES),
+        (sending.pending_file, user.id, CODES[0]),
+        (sending.unfinished_files, user.id),
         (pins.newest_pins, [2, 3]),
         (pins.list_pins, await conversations.room_by_id(2)),
         (pins.is_pinned, message),

@@ -26,7 +26,7 @@ POSTS = [address for address in ADDRESSES if "POST" in (address.methods or ())]
 def path_of(address: Address, room: str = "tea-cake") -> str:
     """A path that the address matches."""
     filled = address.path.replace("{key}", room).replace(":path", "")
-    return re.sub(r"\{\w+(:number)?\}", "1", filled)
+    return re.sub(r"\{\w+(:number)?\}", "1", filled.replace("{code:code}", "A" * 22))
 
 
 def test_every_address_is_of_a_kind() -> None:

@@ -32,6 +32,7 @@ from webapp.exports import views as exports
 from webapp.exports.jobs import Export
 from webapp.exports.worker import ExportWorker, worker
 from webapp.files import serving_views as serving
+from webapp.files import views as files
 from webapp.home import views as home
 from webapp.http import assets, security_log
 from webapp.http.application import Application
@@ -86,6 +87,7 @@ masked = Entrances(viewer_by_token, read_mask, {FIND_SEAT: find_seat})
 page, form, action, upload = entrances.page, entrances.form, entrances.action, entrances.upload
 frame, stream, document = entrances.frame, entrances.stream, entrances.document
 file, asset, probe = entrances.file, entrances.asset, entrances.probe
+pieces = entrances.pieces
 
 routes = [
     # First what is asked for most.
@@ -163,9 +165,12 @@ routes = [
     action("/rooms/{key}/messages/{number:number}/pin", pin_views.pin, "pin_message"),
     action("/rooms/{key}/messages/{number:number}/unpin", pin_views.unpin, "unpin_message"),
     page("/rooms/{key}/pins", pin_views.show, "pins"),
+    action("/rooms/{key}/files", files.begin, "files"),
+    pieces("/rooms/{key}/files/{code:code}", files.file, "pending_file"),
     #
     page("/chat/{code}", chats.chat, "chat"),
     action("/chat/{code}/messages", chats.post_first, "chat_messages"),
+    action("/chat/{code}/files", chats.begin_file, "chat_files"),
     action("/chat/{code}/cancel", chats.cancel, "cancel_chat"),
     #
     form("/report", moderation.report, "report"),

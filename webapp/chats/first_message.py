@@ -28,20 +28,25 @@ async def post_first(
     Two people who write their first messages at the same moment get one room.
     """
     for _attempt in range(3):
-        seat = await direct.between(author, other)
-        if not seat.room.key:
-            seat = await direct.unjoined(author, other) or seat
-        if seat.room.key and not direct.is_unstarted(seat):
-            draft = await Draft.validated(seat, typed, nonce, reply_to, codes)
-            return seat, await posting.submit(draft)
-        is_request = await must_ask(author, other)
-        seat = replace(seat, begins_freely=not is_request)
+        seat = await seat_between(author, other)
         draft = await Draft.validated(seat, typed, nonce, reply_to, codes)
+        if seat.room.key and not direct.is_unstarted(seat):
+            return seat, await posting.submit(draft)
         try:
-            return await transaction.transact(_create, draft, other, is_request)
+            return await transaction.transact(_create, draft, other, not seat.begins_freely)
         except IntegrityError:
             continue
     raise NotFound(_("Nobody has that code."))  # any more
+
+
+async def seat_between(author: Viewer, other: ProfileRow) -> Seat:
+    """Return the author's seat in the one chat of the two, before its first message too; raise NotFound."""
+    seat = await direct.between(author, other)
+    if not seat.room.key:
+        seat = await direct.unjoined(author, other) or seat
+    if seat.room.key and not direct.is_unstarted(seat):
+        return seat
+    return replace(seat, begins_freely=not await must_ask(author, other))
 
 
 async def must_ask(author: Viewer, other: ProfileRow) -> bool:

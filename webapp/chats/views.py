@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
+from tortoise.exceptions import IntegrityError
 
 from webapp import settings
 from webapp.accounts.authentication import require_account
@@ -11,9 +12,10 @@ from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
 from webapp.conversations.access import FIND_SEAT
 from webapp.conversations.seats import Seat
-from webapp.core.errors import Forbidden, Problem
+from webapp.core.errors import Forbidden, NotFound, Problem
 from webapp.core.i18n import _
 from webapp.db import engine
+from webapp.files import beginning
 from webapp.http import responses
 from webapp.http.forms import read_form, read_repeated
 from webapp.http.limits import throttle
@@ -50,6 +52,19 @@ async def cancel(request: Request) -> Response:
     for version in await Message.remove_all_by(user.id, seat.room.id):
         changes.log_changed(seat.room.id, version)
     return responses.see_other(seat.other.path if seat.other and form["from"] == "person" else seat.path)
+
+
+async def begin_file(request: Request) -> Response:
+    """Begin to send a file to a person, in the chat of the two, which nobody sees before a message is in it."""
+    user = require_account(request)
+    await throttle(settings.RATE_FILE, "file", str(user.id))
+    other = await profile_by_code(request.path_params["code"])
+    for _attempt in range(3):
+        try:
+            return await beginning.answer(request, await first_message.seat_between(user, other))
+        except IntegrityError:  # the other has begun at the same moment
+            continue
+    raise NotFound
 
 
 async def post_first(request: Request) -> Response:

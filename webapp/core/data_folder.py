@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,22 @@ from webapp import settings
 
 FOLDER = settings.DATA_DIR
 # What we make in it; what a command puts aside is another's, and closed to others already.
-OURS = ("parley.sqlite3", "secret", "serving", "pictures", "files", "exports", "before-", "restore-", "secret-")
+OURS = (
+    "parley.sqlite3",
+    "secret",
+    "serving",
+    "pictures",
+    "files",
+    "uploads",
+    "exports",
+    "before-",
+    "restore-",
+    "secret-",
+)
+
+
+# Below the lesser of the two, what is left of the disk is for messages.
+MIN_FREE_BYTES, MIN_FREE_PART = 2**30, 20
 
 
 class Unusable(Exception):
@@ -23,6 +39,13 @@ def make() -> None:
         FOLDER.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unusable(f"The data folder {FOLDER} can't be made: {error.strerror}. Set DATA_DIR to another.") from None
+
+
+def has_space() -> bool:
+    """Return whether the disk has room for files, beside what messages need."""
+    make()
+    disk = shutil.disk_usage(FOLDER)
+    return disk.free >= min(MIN_FREE_BYTES, disk.total // MIN_FREE_PART)
 
 
 def close_to_others() -> None:
@@ -44,7 +67,7 @@ def open_to_others() -> list[Path]:
 
 
 def _private_paths() -> list[Path]:
-    paths = [FOLDER / "secret", FOLDER / "pictures", FOLDER / "files", FOLDER / "exports"]
+    paths = [FOLDER / "secret", FOLDER / "pictures", FOLDER / "files", FOLDER / "uploads", FOLDER / "exports"]
     if settings.ON_SQLITE:
         file = settings.DATABASE_URL.removeprefix("sqlite://")
         paths += [Path(f"{file}{end}") for end in ("", "-wal", "-shm")]

@@ -5,17 +5,18 @@ So no row ever names a file that is not there. What a crash leaves between the t
 the sweep finds an hour later.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from webapp.db import sql
+from webapp.conversations.kinds import DIRECT
+from webapp.db import sql, transaction
 from webapp.media.files import file_store
 
 # What is left in a composer goes a day after it was begun.
 PENDING_LIFETIME = timedelta(hours=24)
 BATCH_SIZE = 200
-_RETURNED = "RETURNING code, thumb_size"
+_RETURNED = "RETURNING code, thumb_size, room_id"
 
 
 class Stored(Protocol):
@@ -70,12 +71,34 @@ async def delete_expired() -> int:
     return await _delete_in_batches("message_id IS NULL AND created_at < ?", begun_before)
 
 
+async def delete_unstarted(room_ids: Collection[int]) -> None:
+    """Delete those of the chats that nobody is in, where no file is on its way any more; within a transaction."""
+    if not room_ids:
+        return
+    unstarted = (
+        f"id IN ({sql.placeholders(room_ids)}) AND kind = '{DIRECT.stored}' AND member_count = 0 AND last_number = 0"
+    )
+    # Locked, so that a file that begins in one of these at this moment comes before or after.
+    if await sql.execute(f"UPDATE room SET member_count = 0 WHERE {unstarted} RETURNING id", *room_ids):
+        await sql.execute(
+            f"DELETE FROM room WHERE {unstarted} "
+            "AND NOT EXISTS (SELECT 1 FROM attachment WHERE attachment.room_id = room.id) RETURNING id",
+            *room_ids,
+        )
+
+
 async def _delete_in_batches(where: str, *values: object) -> int:
     """Delete the rows and then the files of them, some at a time; return how many rows there were."""
     # Asked again of each row when it is locked: a message may have claimed it meanwhile.
     some = f"SELECT id FROM attachment WHERE {where} LIMIT {BATCH_SIZE}"
     query, count = f"DELETE FROM attachment WHERE id IN ({some}) AND {where} {_RETURNED}", 0
-    while rows := await sql.execute(query, *values, *values):
+
+    async def write() -> Sequence[sql.Row]:
+        rows = await sql.execute(query, *values, *values)
+        await delete_unstarted({row["room_id"] for row in rows})
+        return rows
+
+    while rows := await transaction.transact(write):
         await drop(_names_of_rows(rows))
         count += len(rows)
     return count

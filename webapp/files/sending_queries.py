@@ -69,13 +69,13 @@ class PendingFile(NamedTuple):
     @property
     def path(self) -> str:
         """Where it is sent, and taken back."""
-        return path_for("file", key=self.room_key, code=self.code)
+        return path_for("pending_file", key=self.room_key, code=self.code)
 
 
 _PENDING = """
 SELECT attachment.id, code, room_id, room.key, attachment.kind, attachment.name, size, received
 FROM attachment JOIN room ON room.id = room_id
-WHERE code IN ({codes}) AND author_id = ? AND message_id IS NULL AND room.closed_at IS NULL"""
+WHERE message_id IS NULL AND {condition}"""
 
 
 async def pending_files(author_id: int, codes: Sequence[str]) -> list[PendingFile]:
@@ -83,6 +83,18 @@ async def pending_files(author_id: int, codes: Sequence[str]) -> list[PendingFil
     asked = [code for code in codes if CODE.fullmatch(code)][:MAX_FILES]
     if not asked:
         return []
-    rows = await sql.fetch_inline(_PENDING.format(codes=sql.placeholders(asked)), *asked, author_id)
+    condition = f"code IN ({sql.placeholders(asked)}) AND author_id = ? AND room.closed_at IS NULL"
+    rows = await sql.fetch_inline(_PENDING.format(condition=condition), *asked, author_id)
     found = {row["code"]: PendingFile._make(row) for row in rows}
     return [found[code] for code in dict.fromkeys(asked) if code in found]
+
+
+async def pending_file(author_id: int, code: str) -> PendingFile | None:
+    """Return the author's file of this code, if it goes with no message yet."""
+    return next(iter(await pending_files(author_id, [code])), None)
+
+
+async def unfinished_files(author_id: int) -> list[PendingFile]:
+    """Return the author's files that have not arrived whole."""
+    rows = await sql.fetch_inline(_PENDING.format(condition="received < size AND author_id = ?"), author_id)
+    return [PendingFile._make(row) for row in rows]

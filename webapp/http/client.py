@@ -26,6 +26,8 @@ class Kind(NamedTuple):
     leads_to_sign_in: bool = True
     is_framed: bool = False
     takes_file: bool = False
+    # Of an address that takes bytes as they are, and no form: how many at once.
+    max_piece: int = 0
 
 
 class Viewer(Protocol):

@@ -84,15 +84,16 @@ def _named(text: str) -> Host:
 
 
 def _most_bytes(request: Request) -> int:
-    """Return how much of a body is read: a file only from an account that is signed in."""
-    if not forms.takes_file(request):
+    """Return how much of a body is read: a file, or a piece of one, only from an account that is signed in."""
+    max_piece = client(request).kind.max_piece
+    if not (max_piece or forms.takes_file(request)):
         return forms.MAX_BODY_BYTES
     asking = client(request)
     if asking.database_failed:
         raise Unavailable
     if asking.viewer is None:
         raise SignInRequired
-    return MAX_READ_BYTES
+    return max_piece or MAX_READ_BYTES
 
 
 def _require_length(request: Request, most: int) -> None:

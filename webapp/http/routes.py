@@ -34,6 +34,8 @@ Enter = Callable[["Address", Scope, Receive, Send], Awaitable[None]]
 PAGE = Kind()
 UPLOAD = Kind(takes_file=True)
 FRAME = Kind(is_framed=True)
+# A piece of a file is smaller than what proxies pass on by themselves (nginx: 1 MB).
+PIECE = Kind(leads_to_sign_in=False, max_piece=512 * 1024)
 STREAM = Kind(leads_to_sign_in=False)
 DOCUMENT = Kind(leads_to_sign_in=False, is_framed=True)
 
@@ -50,7 +52,20 @@ class BoundedInt(Convertor[int]):
         return str(value)
 
 
+class Code(Convertor[str]):
+    """What names a file: made by chance, so that nothing else is asked for."""
+
+    regex = "[A-Za-z0-9_-]{22}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 register_url_convertor("number", BoundedInt())
+register_url_convertor("code", Code())
 
 
 class Address(Route):
@@ -136,6 +151,10 @@ class Entrances:
     def upload(self, path: str, view: View, name: str) -> Address:
         """A page whose form may have a file, which is read only from who is signed in."""
         return Address(path, view, name, UPLOAD, self._enter, ["GET", "POST"])
+
+    def pieces(self, path: str, view: View, name: str) -> Address:
+        """What is sent in pieces, as bytes and not as a form: how much has arrived, one more, and no more of it."""
+        return Address(path, view, name, PIECE, self._enter, ["HEAD", "PATCH", "DELETE"])
 
     def frame(self, path: str, view: View, name: str) -> Address:
         """A small document in a page: nobody is led away within it."""

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
         ),
         ops.RunSQL(
             # Few have no message: those that are in a composer still, and those that were left there.
-            'CREATE INDEX "idx_attachment_pending" ON "attachment" ("created_at") WHERE "message_id" IS NULL',
+            'CREATE INDEX "idx_attachment_pending" ON "attachment" ("author_id", "created_at") WHERE "message_id" IS NULL',
             'DROP INDEX "idx_attachment_pending"',
         ),
     ]

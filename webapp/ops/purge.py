@@ -12,7 +12,7 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.db import engine
 from webapp.exports.jobs import Export
-from webapp.files.removal import delete_expired as delete_expired_files
+from webapp.files.retention import delete_unsent
 from webapp.media.files import file_store
 from webapp.messages import indexing
 from webapp.messages.retention import delete_closed_rooms
@@ -31,7 +31,7 @@ TASKS: dict[str, Callable[[], Awaitable[int]]] = {
     "rooms": delete_closed_rooms,
     "chats with strangers": strangers,
     "files of what was theirs": Export.delete_expired,
-    "files that were not sent": delete_expired_files,
+    "files that were not sent": delete_unsent,
     "sessions": lambda: Session.delete_unused(settings.KEEP_SESSIONS),
     "addresses": lambda: Session.clear_addresses(timedelta(days=BAN_DAYS)),
     "bans of addresses": AddressBan.delete_expired,

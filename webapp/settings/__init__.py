@@ -168,6 +168,9 @@ STRANGERS = _read("STRANGERS", "on", _switch, "on or off")
 DIRECTORY = _read("DIRECTORY", "on", _switch, "on or off")
 MAX_UPLOAD_MB = _read("MAX_UPLOAD_MB", "15", _positive, "a whole number of 1 or more")
 
+MAX_FILE_MB = _read("MAX_FILE_MB", "25", _positive, "a whole number of 1 or more")
+MAX_FILES_GB = _read("MAX_FILES_GB", "1", _positive, "a whole number of 1 or more")
+
 RATE_LIMITS = _read("RATE_LIMITS", "on", _switch, "on or off")
 RATE_POST = _rate("RATE_POST", "20/10 seconds")
 RATE_REACT = _rate("RATE_REACT", "30/10 seconds")
@@ -177,6 +180,8 @@ RATE_SIGN_IN, RATE_SIGN_IN_ADDRESS = _read(
 RATE_GUESS = _rate("RATE_GUESS", "100/hour")
 RATE_REGISTER = _rate("RATE_REGISTER", "20/hour")
 RATE_PICTURE = _rate("RATE_PICTURE", "20/hour")
+RATE_FILE = _rate("RATE_FILE", "200/day")
+RATE_PIECE = _rate("RATE_PIECE", "1200/minute")
 RATE_SEARCH = _rate("RATE_SEARCH", "30/minute")
 RATE_DIRECTORY = _rate("RATE_DIRECTORY", "60/minute")
 RATE_TYPEAHEAD = _rate("RATE_TYPEAHEAD", "120/minute")
