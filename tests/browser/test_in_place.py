@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, Route
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Meet
 from tests.browser.editing import edit_message, open_edit_page, press_and_close
@@ -225,8 +225,8 @@ def test_the_link_to_a_message_is_copied_and_that_is_said(meet: Meet) -> None:
     stays(alice)
 
 
-def test_a_message_is_saved_and_a_room_is_marked_as_unread_from_it_and_stays_so(meet: Meet) -> None:
-    alice, bob = meet("alice"), meet("bob")
+def test_a_message_is_saved_and_pinned_and_a_room_is_marked_as_unread_from_it(meet: Meet) -> None:
+    alice, bob, eva = meet("alice"), meet("bob"), meet("eva", script=False)
     room = alice.make_room("Unread")
     bob.make_room("Unread")
     for number in (1, 2, 3):
@@ -243,6 +243,23 @@ def test_a_message_is_saved_and_a_room_is_marked_as_unread_from_it_and_stays_so(
     message(bob, "line 1").locator("summary").focus()
     bob.page.keyboard.press("s")
     bob.until(lambda: bob.context.request.get("/saved").text().count('class="listed"') == 2, "both in the list")
+    # Pinning is the owner's: with script and without it stands there for everybody at once.
+    press(bob, message(bob, "line 3"), "more")
+    assert message(bob, "line 3").get_by_role("button", name="Save for later").count()
+    assert not message(bob, "line 3").get_by_role("button", name="Pin for everybody").count()
+    bob.page.keyboard.press("Escape")
+    eva.open(room)
+    begin(alice, room)
+    for button, shown in (("Pin for everybody", 1), ("Unpin", 0), ("Pin for everybody", 1)):
+        press(alice, message(alice, "line 1"), "more")
+        message(alice, "line 1").get_by_role("button", name=button).click()
+        for one in (bob, eva):
+            pinned = one.log if one is eva else one.page
+            line = pinned.locator(".pins__all").locator("visible=true")
+            one.until(lambda line=line, shown=shown: line.count() == shown, f"{shown} pinned")
+    assert bob.page.locator("#pins .said").inner_text() == "alice line 1"
+    bob.page.locator("#pins .said").click()
+    expect(bob.page.locator("#log > :target")).to_have_text(re.compile("line 1"))
     press(bob, message(bob, "line 2"), "more")
     message(bob, "line 2").get_by_role("button", name="Mark as unread from here").click()
     bob.until(lambda: said_aside(bob.page).inner_text() == "Marked as unread.", "the word for it")

@@ -57,6 +57,17 @@ def test_the_title_and_the_bar_count_what_is_new_as_it_comes(meet: Meet) -> None
     alice.send(f"{soup}/messages", body=f"hello @{ben.username}", nonce="3")
     ben.until(lambda: ben.page.title().startswith("(1 @1) Rooms"), "a call in the title")
     assert [ben.page.locator(count).inner_text() for count in ("#unread-count", "#call-count")] == ["1", "1"]
+    # His open inbox has what comes, also what no list shows.
+    ben.send(f"{soup}/messages", body="thank you", nonce="4")
+    with ben.page.expect_response("**/events?*"):
+        ben.page.goto("/inbox")
+    assert ben.page.locator(".hit__text").all_inner_texts() == [f"hello @{ben.username}"]
+    ben.page.evaluate("window.isSame = true")
+    alice.send(f"{soup}/messages/3/reactions", kind="🎉")
+    ben.page.locator(".hit--new", has_text="alice reacted with 🎉").wait_for()
+    alice.send(f"{soup}/messages/2/edit", body=f"hello again, @{ben.username}")
+    ben.page.locator(".hit__text", has_text="hello again").wait_for()
+    assert ben.page.evaluate("window.isSame")
 
 
 def test_who_types_in_a_chat_stands_over_its_last_line_for_a_while(meet: Meet) -> None:
