@@ -54,6 +54,7 @@ from webapp.messages import saved_views as saved
 from webapp.messages import views as messages
 from webapp.messages.page import layouts, room_page
 from webapp.messages.retention import delete_closed_rooms
+from webapp.moderation import file_views as sealed_files
 from webapp.moderation import views as moderation
 from webapp.ops import health, indexing, metrics, purge
 from webapp.ops.stores import open_file_store
@@ -176,6 +177,8 @@ routes = [
     form("/report", moderation.report, "report"),
     page("/moderation", moderation.index, "moderation"),
     form("/moderation/reports/{id:number}", moderation.show, "moderation_report"),
+    file("/moderation/reports/{id:number}/files/{code}-thumb.webp", sealed_files.show_thumbnail, "sealed_thumbnail"),
+    file("/moderation/reports/{id:number}/files/{code}/{name}", sealed_files.show, "sealed_file"),
     form("/moderation/out", moderation.banned, "bans"),
     page("/moderation/log", moderation.audit_log, "moderation_log"),
     #

@@ -30,6 +30,7 @@ MODELS = [
     "webapp.strangers.conduct",
     "webapp.exports.jobs",
     "webapp.moderation.models",
+    "webapp.moderation.sealed",
 ]
 
 

@@ -94,6 +94,10 @@ class Bucket:
         except FileNotFoundError:
             return
 
+    async def copy(self, key: str, new: str) -> None:
+        """Copy a file to another name; raise FileNotFoundError where there is none."""
+        await _asked(obstore.copy_async(self._store, key, new))
+
     async def delete(self, keys: Collection[str]) -> None:
         """Delete those that there are, one by one: not every store takes a list."""
         for key in keys:

@@ -58,6 +58,17 @@ class FileStore:
         except OSError as error:
             raise _refusal(error) from error
 
+    async def copy(self, name: str, new: str) -> bool:
+        """Copy a file to another name; return whether there was one. Raises Unavailable on a full disk."""
+        keys = _key(name), _key(new)
+        try:
+            await self.place.copy(*keys)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _refusal(error) from error
+        return True
+
     async def size(self, name: str) -> int | None:
         """Return how many bytes a file has, None where there is none; raise Unavailable where that can't be known."""
         key = _key(name)

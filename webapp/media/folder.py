@@ -53,6 +53,10 @@ class Folder:
         """Give a file another name, where there is one."""
         await asyncio.to_thread(self._rename, key, new)
 
+    async def copy(self, key: str, new: str) -> None:
+        """Copy a file to another name; raise FileNotFoundError where there is none."""
+        await asyncio.to_thread(self._copy_to, self.root / key, self.root / new)
+
     async def delete(self, keys: Collection[str]) -> None:
         """Delete those that there are."""
         await asyncio.to_thread(self._delete, keys)
@@ -93,6 +97,12 @@ class Folder:
     def _put_bytes(self, target: Path, content: bytes) -> None:
         self._make(target.parent)
         _write(target, [content])
+        _sync_folder(target.parent)
+
+    def _copy_to(self, source: Path, target: Path) -> None:
+        # Not a link, which would be as old as the file that it is of: the sweep would take it for left behind.
+        self._make(target.parent)
+        _copy(source, target)
         _sync_folder(target.parent)
 
     def _make(self, folder: Path) -> None:

@@ -11,6 +11,7 @@ from webapp.conversations.kinds import DELETED_ACCOUNT
 from webapp.core import text
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
+from webapp.files.models import Attachment
 from webapp.http.urls import path_for
 from webapp.messages.models import Message
 from webapp.messages.queries import QUOTE_LENGTH
@@ -45,10 +46,14 @@ class EvidenceLine(NamedTuple):
     quoted: str = ""
     # How many reacted with which kind; to what is reported itself, also who.
     reacted: str = ""
+    # The names of its files.
+    files: str = ""
 
     def as_stored(self) -> dict[str, object]:
         """Return its fields; a process of the version before knows nothing of some."""
-        return {name: value for name, value in self._asdict().items() if name not in ("quoted", "reacted") or value}
+        return {
+            name: value for name, value in self._asdict().items() if name not in ("quoted", "reacted", "files") or value
+        }
 
     @property
     def moment(self) -> datetime:
@@ -70,11 +75,13 @@ class Evidence(NamedTuple):
     path: str
     block: str
     lines: list[EvidenceLine]
+    # Whose files are copied, 0 for none.
+    message_id: int = 0
 
     @property
     def excerpt(self) -> str:
         """What was reported itself, in a few words."""
-        found = next((line.said for line in self.lines if line.is_it), "")
+        found = next((line.said or line.files for line in self.lines if line.is_it), "")
         return text.shorten(found, 301)
 
 
@@ -107,6 +114,7 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
     quotes = await _quotes(room.id, [message.reply_to for message in found.values()])
     # Also those whom the reporter has blocked: it is for who decides.
     named = await reactors(reported.id, viewer_id=0)
+    files = await _file_names([message.id for message in found.values() if message.file_count])
     return Evidence(
         about=f"message:{room.id}:{number}",
         person_id=reported.author_id,
@@ -119,10 +127,11 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
         block=path_for("block", code=author.code) if author else "",
         lines=[
             evidence_line(message, message.number == number, quotes.get(message.reply_to or 0, ""))._replace(
-                reacted=_reacted(message, named if message is reported else {})
+                reacted=_reacted(message, named if message is reported else {}), files=files.get(message.id, "")
             )
             for message in found.values()
         ],
+        message_id=reported.id if reported.file_count else 0,
     )
 
 
@@ -131,6 +140,16 @@ async def _quotes(room_id: int, numbers: Iterable[int | None]) -> dict[int, str]
     wanted = {number for number in numbers if number}
     originals = await Message.filter(room_id=room_id, number__in=wanted).select_related("author") if wanted else []
     return {message.number: _quoted(message) for message in originals}
+
+
+async def _file_names(messages: list[int]) -> dict[int, str]:
+    """Return the names of the files of these messages, in a line each."""
+    found = Attachment.filter(message_id__in=messages).order_by("message_id", "place") if messages else None
+    names: dict[int, list[str]] = {}
+    for file in await found if found else ():
+        name = f"{file.name} ({file.description})" if file.description else file.name
+        names.setdefault(int(file.message_id or 0), []).append(name)
+    return {message: ", ".join(several) for message, several in names.items()}
 
 
 def _quoted(message: Message) -> str:

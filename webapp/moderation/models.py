@@ -15,8 +15,10 @@ from webapp.accounts.viewer import Person
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import ENGLISH, Text, _, use_language
 from webapp.db import sql, transaction
+from webapp.files.removal import drop
 from webapp.moderation.decisions import Decision, lock_person, validate_length
 from webapp.moderation.evidence import Evidence, EvidenceLine
+from webapp.moderation.sealed import SealedFile, copy_files, drop_copies, names_of_reports
 
 TEXT_LENGTH = 1000
 REASONS = {
@@ -100,11 +102,24 @@ class Report(Model):
             "text": said,
             "transcript": json.dumps([line.as_stored() for line in evidence.lines], ensure_ascii=False),
         }
-        try:
-            await transaction.transact(cls.create, **row)
-        except IntegrityError:
+        if await cls.exists(reporter_id=reporter.id, about=evidence.about):
             return False
+        copies = await copy_files(evidence.message_id) if evidence.message_id else []
+        try:
+            await transaction.transact(cls._store, row, copies)
+        except BaseException as error:
+            await drop_copies(copies)
+            if isinstance(error, IntegrityError):
+                return False
+            raise
         return True
+
+    @classmethod
+    async def _store(cls, row: dict[str, Any], copies: list[SealedFile]) -> None:
+        report = await cls.create(**row)
+        for copy in copies:
+            copy.report_id = report.id
+            await copy.save(force_create=True)
 
     @property
     def lines(self) -> list[EvidenceLine]:
@@ -198,4 +213,10 @@ class Report(Model):
     @classmethod
     async def forget(cls, age: timedelta) -> int:
         """Delete what was decided so long ago, with all that was frozen into it; the log stays."""
-        return await sql.delete_in_batches(cls.filter(handled_at__lt=datetime.now(UTC) - age))
+        due, count = cls.filter(handled_at__lt=datetime.now(UTC) - age).limit(sql.DELETE_BATCH_SIZE), 0
+        while some := [int(row["id"]) for row in await due.values("id")]:
+            names = await names_of_reports(some)
+            await cls.filter(id__in=some).delete()  # SQLite counts the rows of their files as well
+            count += len(some)
+            await drop(names)
+        return count

@@ -23,6 +23,7 @@ from webapp.moderation import broadcasts
 from webapp.moderation.decisions import DURATIONS, lift_ban, list_banned
 from webapp.moderation.evidence import ABOUT_MASK, collect
 from webapp.moderation.models import REASONS, Report
+from webapp.moderation.sealed import files_of_report
 from webapp.relationships.models import Block
 from webapp.sidebar.layout import page_beside_or_fragment, render_with_sidebar
 from webapp.strangers import broadcasts as strangers
@@ -177,6 +178,7 @@ async def _show(
     person = await User.get_or_none(id=found.person_id) if found.person_id else None
     shown: dict[str, Any] = {
         "report": found,
+        "message": {"files": await files_of_report(found.id, path_for("moderation_report", id=found.id))},
         "reporter": await User.get_or_none(id=found.reporter_id) if found.reporter_id else None,
         "person": person,
         "counts": await found.counts(),
