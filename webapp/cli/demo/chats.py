@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from webapp.cli.demo import words
-from webapp.cli.demo.logs import write_log
+from webapp.cli.demo.logs import Log
 from webapp.cli.demo.rows import Row, write_rows
 from webapp.cli.demo.talks import Talk, say
 from webapp.conversations.kinds import DIRECT, PUBLIC
@@ -21,19 +21,26 @@ CHAT_MESSAGES = range(12, 60)
 MUTED_PLACE = 2
 
 
-async def write_company(chance: random.Random, people: list[int]) -> None:
-    """Write friendships, chats and requests among the first people; nothing where they are fewer than CIRCLE."""
+async def write_company(chance: random.Random, people: list[int]) -> dict[int, Log]:
+    """
+    Write friendships, chats and requests among the first people; nothing where they are fewer than CIRCLE.
+
+    Returns what is to be said in the chats, by their ids.
+    """
     if len(people) < CIRCLE:
-        return
+        return {}
     me, *others = people[:CIRCLE]
     await transaction.transact(_write_friendships, me, others)
+    logs: dict[int, Log] = {}
     for partner, unread in zip(others[:5], (2, 0, 0, 1, 0), strict=True):
-        await _write_chat(chance, [me, partner], chance.choice(CHAT_MESSAGES), {me: unread})
+        logs |= await _write_chat(chance, [me, partner], chance.choice(CHAT_MESSAGES), {me: unread})
     for pair in pairwise(others[:5]):
-        await _write_chat(chance, list(pair), chance.choice(CHAT_MESSAGES), {})
-    await _write_request(me, others[8])
-    await _write_lines(await _create_chat([me], datetime.now(UTC) - timedelta(days=3)), me, words.NOTES)
+        logs |= await _write_chat(chance, list(pair), chance.choice(CHAT_MESSAGES), {})
+    logs |= await _write_request(me, others[8])
+    notes = await _create_chat([me], datetime.now(UTC) - timedelta(days=3))
+    logs |= await _write_lines(notes, me, words.NOTES)
     await _choose_level(me)
+    return logs
 
 
 async def _write_friendships(me: int, others: list[int]) -> None:
@@ -46,15 +53,15 @@ async def _write_friendships(me: int, others: list[int]) -> None:
     await write_rows("friendship", "low_id, high_id, asked_by, asked_at, accepted_at, withdrawn", rows)
 
 
-async def _write_chat(chance: random.Random, pair: list[int], messages: int, unread: dict[int, int]) -> None:
+async def _write_chat(chance: random.Random, pair: list[int], messages: int, unread: dict[int, int]) -> dict[int, Log]:
     ends = datetime.now(UTC) - timedelta(minutes=min(9000, chance.paretovariate(0.5) * 3))
     begins = ends - timedelta(days=chance.randrange(20, 120))
     room = await _create_chat(pair, begins)
     talk = Talk(pair, chance.randrange(len(words.THEMES)), messages, begins, ends)
-    await write_log(room.id, say(chance, talk), pair)
     for person in pair:
         read = messages - unread.get(person, 0)
         await Membership.filter(room_id=room.id, user_id=person).update(read_number=read, delivered_number=messages)
+    return {room.id: Log(say(random.Random(room.id), talk), pair)}
 
 
 async def _create_chat(people: list[int], begins: datetime) -> Room:
@@ -76,20 +83,19 @@ async def _create_chat(people: list[int], begins: datetime) -> Room:
     return room
 
 
-async def _write_request(me: int, other: int) -> None:
+async def _write_request(me: int, other: int) -> dict[int, Log]:
     """A message request: one who is no friend has written."""
     room = await _create_chat([me, other], datetime.now(UTC) - timedelta(hours=2))
-    await _write_lines(room, other, words.REQUEST)
     await Membership.filter(room_id=room.id, user_id=me).update(is_request=True)
+    return await _write_lines(room, other, words.REQUEST)
 
 
-async def _write_lines(room: Room, author: int, lines: tuple[str, ...]) -> None:
-    """Write what one of the two has said, a minute between the lines, and all of it read by them."""
-    begins = room.created_at
-    said = ((author, line, begins + timedelta(minutes=place)) for place, line in enumerate(lines))
-    await write_log(room.id, said, [])
+async def _write_lines(room: Room, author: int, lines: tuple[str, ...]) -> dict[int, Log]:
+    """Return what one of the two has said, a minute between the lines; all of it is read by them."""
     own = Membership.filter(room_id=room.id, user_id=author)
     await own.update(read_number=len(lines), delivered_number=len(lines))
+    begins = room.created_at
+    return {room.id: Log((author, line, begins + timedelta(minutes=place)) for place, line in enumerate(lines))}
 
 
 async def _choose_level(me: int) -> None:

@@ -9,7 +9,7 @@ from tortoise.exceptions import IntegrityError
 from webapp.accounts.models import User
 from webapp.cli.demo.chats import write_company
 from webapp.cli.demo.inboxes import write_inboxes, write_saved
-from webapp.cli.demo.logs import write_log
+from webapp.cli.demo.logs import Log, write_logs
 from webapp.cli.demo.people import PASSWORD, write_people
 from webapp.cli.demo.rooms import share_out, write_empty_rooms, write_memberships
 from webapp.cli.demo.talks import say
@@ -29,8 +29,7 @@ async def fill(users: int, rooms: int, messages: int) -> None:
             "There are people or rooms here already. Sample data goes into an empty installation."
         )
     started = time.monotonic()
-    people = await fill_rooms(users, share_out(rooms, messages))
-    await write_company(random.Random(15), list(people))
+    people = await fill_rooms(users, share_out(rooms, messages), has_company=True)
     await write_inboxes(next(iter(people)))
     await write_saved(next(iter(people)))
     await indexing.start_over()  # the server writes their words
@@ -40,7 +39,7 @@ async def fill(users: int, rooms: int, messages: int) -> None:
     )
 
 
-async def fill_rooms(users: int, shares: list[int]) -> dict[int, str]:
+async def fill_rooms(users: int, shares: list[int], has_company: bool = False) -> dict[int, str]:
     """Write so many accounts, and a room for each number of messages; user names by id."""
     chance = random.Random(14)
     with click.progressbar(length=users + sum(shares), label="Filling") as bar:
@@ -48,7 +47,10 @@ async def fill_rooms(users: int, shares: list[int]) -> dict[int, str]:
             people = await write_people(chance, users, bar)
         except IntegrityError:
             raise click.ClickException("Somebody created an account just now. Nothing more was written.") from None
-        for room_id, talk in (await write_empty_rooms(chance, list(people), shares)).items():
-            await write_log(room_id, say(chance, talk), talk.people, bar.update)
+        talks = await write_empty_rooms(chance, list(people), shares)
+        for room_id, talk in talks.items():
             await write_memberships(chance, room_id, talk)
+        logs = {room_id: Log(say(random.Random(room_id), talk), talk.people) for room_id, talk in talks.items()}
+        logs |= await write_company(random.Random(15), list(people)) if has_company else {}
+        await write_logs(logs, bar.update)
     return people

@@ -1,10 +1,11 @@
 """The logs of the sample data, as if each message had been posted."""
 
-import random
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from heapq import merge
+from typing import NamedTuple
 
 from webapp.cli.demo.reactions import write_reactions
 from webapp.cli.demo.rows import Row, batches, write_rows
@@ -24,31 +25,38 @@ REPLY_INTERVAL, REPLY_DISTANCE = 8, 3
 Said = tuple[int, str, datetime]
 
 
-async def write_log(
-    room_id: int, said: Iterator[Said], people: Sequence[int], on_written: Callable[[int], object] = id
-) -> None:
-    """
-    Write the log of an empty room, a batch at a time, and what these people reacted to it.
+class Log(NamedTuple):
+    """What is said in a room, in the order of its times, and by whom messages are reacted to."""
 
-    `on_written` hears how many messages each batch had.
+    said: Iterator[Said]
+    people: Sequence[int] = ()
+
+
+async def write_logs(logs: Mapping[int, Log], on_written: Callable[[int], object] = id) -> None:
     """
-    chance = random.Random(room_id)
+    Write the logs of empty rooms, by their ids, and then what people reacted to them.
+
+    All together in the order of their times, as search shows them: it goes by the ids of messages. `on_written` hears
+    how many messages each batch had.
+    """
     columns = (
         "room_id, number, posted_version, version, author_id, body, html, continues, opens_day, reply_to, created_at"
     )
 
     async def write(batch: list[Row]) -> None:
-        _, number, _, _, author, _, html, *_, last_at = batch[-1]
         await write_rows("message", columns, batch)
-        await write_reactions(chance, room_id, number - len(batch) + 1, number, people)
-        line = first_line(html, LINE_LENGTH)
-        await Room.filter(id=room_id).update(
-            version=number, last_number=number, last_at=last_at, last_line=line, last_author=author
-        )
+        for room_id, number, _, _, author, _, html, *_, last_at in {row[0]: row for row in batch}.values():
+            line = first_line(html, LINE_LENGTH)
+            await Room.filter(id=room_id).update(
+                version=number, last_number=number, last_at=last_at, last_line=line, last_author=author
+            )
 
-    for batch in batches(_messages(room_id, said)):
+    rows = merge(*(_messages(room_id, log.said) for room_id, log in logs.items()), key=lambda row: row[-1])
+    for batch in batches(rows):
         await transaction.transact(write, batch)
         on_written(len(batch))
+    for room_id, log in logs.items():
+        await write_reactions(room_id, log.people)
 
 
 def _messages(room_id: int, said: Iterator[Said]) -> Iterator[Row]:

@@ -4,8 +4,9 @@ import random
 from collections.abc import Sequence
 from datetime import timedelta
 
-from webapp.cli.demo.rows import Row, write_rows
-from webapp.db import sql
+from webapp.cli.demo.rows import BATCH_SIZE, Row, write_rows
+from webapp.conversations.models import Room
+from webapp.db import sql, transaction
 from webapp.messages.reaction_queries import summed_reactions
 
 # People react to one of so many messages.
@@ -14,8 +15,16 @@ REACTION_INTERVAL = 13
 KINDS = ("👍", "👍", "👍", "❤️", "❤️", "😂", "🎉", "👀")
 
 
-async def write_reactions(chance: random.Random, room_id: int, first: int, last: int, people: Sequence[int]) -> None:
-    """React to some of these messages of the room, within a transaction."""
+async def write_reactions(room_id: int, people: Sequence[int]) -> None:
+    """React to some of the messages of the room, some at a time."""
+    room = await Room.get(id=room_id)
+    chance = random.Random(room_id)
+    for first in range(1, room.last_number + 1, BATCH_SIZE) if people else ():
+        last = min(room.last_number, first + BATCH_SIZE - 1)
+        await transaction.transact(_write_reactions, chance, room_id, first, last, people)
+
+
+async def _write_reactions(chance: random.Random, room_id: int, first: int, last: int, people: Sequence[int]) -> None:
     numbers = range(first + -first % REACTION_INTERVAL, last + 1, REACTION_INTERVAL)
     if not numbers:
         return
