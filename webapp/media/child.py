@@ -30,8 +30,6 @@ MAX_MEMORY_BYTES = 512 * 2**20
 LARGE_BYTES = 256 * 2**20
 MAX_CPU_SECONDS = 20
 MAX_OPEN_FILES = 32
-# Messages go first.
-NICENESS = 5
 PR_SET_PDEATHSIG = 1
 
 
@@ -111,7 +109,6 @@ def _bound() -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which means the server
-    os.nice(NICENESS)
     if sys.platform == "linux":
         import ctypes
 
