@@ -16,6 +16,7 @@ from webapp import settings
 from webapp.cli.check import index_damage
 from webapp.conversations.models import Room
 from webapp.db import sql, transaction
+from webapp.deletion.steps import finish, start_deletion
 from webapp.messages import index, indexing
 from webapp.messages.models import Message
 from webapp.ops import indexing as chore
@@ -198,6 +199,30 @@ async def test_a_look_reads_what_is_new_and_no_more(alice: Person, room: Room) -
     assert (state.high, state.seen) == (top, top)
 
 
+async def test_a_look_that_fails_is_tried_again(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, tries = asyncio.Event(), 0
+
+    async def look_after() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise OSError("away")
+        done.set()
+
+    async def claim(name: str, seconds: int) -> bool:
+        return name == "words"
+
+    monkeypatch.setattr(Chore, "claim", claim)
+    monkeypatch.setattr(chore, "look_after", look_after)
+    monkeypatch.setattr(chore, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(chore, "INTERVAL", 0.01)
+    task = asyncio.create_task(chore.run())
+    async with asyncio.timeout(5):
+        await done.wait()
+    task.cancel()
+    assert tries == 2
+
+
 async def test_one_process_in_a_minute_looks_after_the_index(room: Room) -> None:
     await post_without_words(room, "alone")
     await chore.look_after()
@@ -326,6 +351,23 @@ async def test_posts_leave_merging_to_the_chore(alice: Person, room: Room) -> No
     await chore.look_after()
     assert await segments() == 1
     assert len(await found("post")) == 10
+
+
+@only_sqlite
+async def test_who_deletes_their_account_is_no_author_in_the_index_any_more(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await post_as(who(bob), room, "stays, of somebody who left")
+    word = index.author_word(who(bob).id)
+    assert len(await marked(word)) == 1
+    await start_deletion(who(bob))
+    await finish(who(bob))
+    await purge.purge_all()
+    assert await marked(word) == []
+    assert await found("stays") == ["stays, of somebody who left"]
+    assert (await indexing.state()).dirty == 0
+    rows = await sql.fetch_all("SELECT words FROM message_words")
+    assert [row["words"] for row in rows] == [f"{index.room_word(room.id)} stays of somebody who left"]
 
 
 async def in_index_file(word: str) -> bool:

@@ -34,9 +34,11 @@ SQLITE = (
     END""",
     # Who leaves is no longer found as the author.
     """CREATE TRIGGER message_words_author AFTER UPDATE OF author_id ON message
-    WHEN old.author_id IS NOT NULL AND new.author_id IS NOT old.author_id BEGIN
+    WHEN old.author_id IS NOT NULL AND new.author_id IS NOT old.author_id
+    AND EXISTS (SELECT 1 FROM message_words WHERE rowid = new.id) BEGIN
         UPDATE message_words SET words = replace(words, char(57344) || 'u' || old.author_id || ' ', '')
         WHERE rowid = new.id;
+        UPDATE word_index SET dirty = 1 WHERE dirty <> 1;
     END""",
     "INSERT INTO word_index SELECT 1, top, top, top, 0 FROM (SELECT coalesce(max(id), 0) + 1 AS top FROM message)",
 )
