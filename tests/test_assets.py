@@ -209,31 +209,28 @@ def test_what_comes_with_the_first_press_is_a_bundle_of_its_own(client: TestClie
     assert "edit" not in body(client, "app.js")
 
 
-def test_what_a_script_loads_is_named_by_its_content(client: TestClient, folder: Path, serve: Serve) -> None:
-    (folder / "emoji.json").write_text('["one"]')
-    (folder / "js/acts/emoji.js").write_text("fetch('/static/emoji.json'); fetch('/static/none.json')")
-    serve(folder)
-    before = assets.url("emoji.json")
-    assert f'fetch("{before}"),fetch("/static/none.json")' in body(client, "acts.js")
-    assert client.get(before).headers["Cache-Control"] == assets.IMMUTABLE
-    (folder / "emoji.json").write_text('["two"]')
-    serve(folder)
-    assert assets.url("emoji.json") != before
-    assert assets.url("emoji.json") in body(client, "acts.js")
-
-
-def test_a_press_that_needs_more_finds_its_bundle_by_its_content(
-    client: TestClient, folder: Path, serve: Serve
+@pytest.mark.parametrize(
+    ("loaded", "source", "call", "content"),
+    [
+        ("emoji.json", "emoji.json", "fetch", '["two"]'),
+        # What a press needs more, made of a folder of its own.
+        ("emoji.js", "js/emoji/emoji.js", "bring", "chat('laugh')"),
+    ],
+)
+def test_what_a_script_loads_is_named_by_its_content(
+    client: TestClient, folder: Path, serve: Serve, loaded: str, source: str, call: str, content: str
 ) -> None:
-    (folder / "js/acts/smile.js").write_text("bring('/static/emoji.js')")
+    (folder / "emoji.json").write_text('["one"]')
+    (folder / "js/acts/smile.js").write_text(f"{call}('/static/{loaded}'); {call}('/static/none.json')")
     serve(folder)
-    before = assets.url("emoji.js")
-    assert f'bring("{before}")' in body(client, "acts.js")
+    before = assets.url(loaded)
+    assert f'{call}("{before}"),{call}("/static/none.json")' in body(client, "acts.js")
+    assert client.get(before).headers["Cache-Control"] == assets.IMMUTABLE
     assert body(client, "emoji.js") == '(()=>{const e=alert;e("smile")})()'
-    (folder / "js/emoji/emoji.js").write_text("chat('laugh')")
+    (folder / source).write_text(content)
     serve(folder)
-    assert assets.url("emoji.js") != before
-    assert assets.url("emoji.js") in body(client, "acts.js")
+    assert assets.url(loaded) != before
+    assert assets.url(loaded) in body(client, "acts.js")
 
 
 def test_names_of_our_script_are_shortened_but_none_that_others_know(

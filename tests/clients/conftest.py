@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import httpx2
@@ -121,3 +121,14 @@ def register(browser: Firefox, site: App, name: str) -> None:  # noqa: F811
     browser.type("#password", PASSWORD)
     browser.click(".form .button")
     browser.until(lambda: name.capitalize() in browser.text("h1"))
+
+
+def edits_and_removes(writer: Writer, room: str, sees: Callable[..., None]) -> None:
+    """After "Who is there?" two messages are posted, one is edited and one removed: `sees` waits for the last ones."""
+    writer.say(room, "Teh first")
+    writer.say(room, "The second")
+    sees("Who is there?", "Teh first", "The second")
+    writer.edit(room, 2, "The first")
+    sees("Who is there?", "The first", "The second")
+    writer.remove(room, 1)
+    sees("Removed", "The first", "The second")

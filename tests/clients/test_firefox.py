@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.person import SAMPLES
-from tests.clients.conftest import Writer, ends_with, register
+from tests.clients.conftest import Writer, edits_and_removes, ends_with, register
 from tests.firefox import Firefox
 from tests.servers import App, firefox
 
@@ -66,13 +66,7 @@ def test_enter_posts_and_shift_enter_breaks_the_line(browser: Firefox, irene: Wr
 
 
 def test_an_edit_and_a_removal_change_the_message_where_it_stands(browser: Firefox, irene: Writer, room: str) -> None:
-    irene.say(room, "Teh first")
-    irene.say(room, "The second")
-    sees(browser, "Who is there?", "Teh first", "The second")
-    irene.edit(room, 2, "The first")
-    sees(browser, "Who is there?", "The first", "The second")
-    irene.remove(room, 1)
-    sees(browser, "Removed", "The first", "The second")
+    edits_and_removes(irene, room, lambda *words: sees(browser, *words))
 
 
 def test_a_draft_is_there_again_and_today_is_named(browser: Firefox, irene: Writer, room: str, site: App) -> None:

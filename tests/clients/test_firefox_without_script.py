@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.person import SAMPLES
-from tests.clients.conftest import Writer, ends_with, register, said
+from tests.clients.conftest import Writer, edits_and_removes, ends_with, register, said
 from tests.firefox import Firefox
 from tests.servers import App, firefox
 
@@ -83,13 +83,7 @@ def test_what_is_posted_from_its_frame_shows_and_the_field_is_ready_for_the_next
 
 
 def test_an_edit_and_a_removal_change_the_message_where_it_stands(browser: Firefox, irene: Writer, room: str) -> None:
-    irene.say(room, "Teh first")
-    irene.say(room, "The second")
-    sees(browser, "Who is there?", "Teh first", "The second")
-    irene.edit(room, 2, "The first")
-    sees(browser, "Who is there?", "The first", "The second")
-    irene.remove(room, 1)
-    sees(browser, "Removed", "The first", "The second")
+    edits_and_removes(irene, room, lambda *words: sees(browser, *words))
 
 
 def test_an_edit_of_a_message_above_the_document_stays_out_of_it(site: App, browser: Firefox, irene: Writer) -> None:
