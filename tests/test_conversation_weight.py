@@ -1,8 +1,11 @@
-"""What answers and reactions cost a page in bytes."""
+"""What answers, reactions and pictures cost a page in bytes."""
+
+import secrets
 
 import brotli  # type: ignore[import-untyped]  # it ships no types
 
 from tests.conftest import Person
+from tests.files import attach
 from tests.people import post_as, who
 from webapp.conversations import access
 from webapp.conversations.models import Room
@@ -39,3 +42,19 @@ async def test_ten_answers_and_thirty_reactions_are_light(
     assert answered[1] - plain[1] <= 250
     assert reacted[0] - answered[0] <= 3500
     assert reacted[1] - answered[1] <= 400
+
+
+async def test_fifty_pictures_are_light(alice: Person, bob: Person, room: Room) -> None:
+    """The page around them: each has a code of 22 letters by chance, which nothing makes smaller than 17 bytes."""
+    for number in range(1, 51):
+        await post_as(who(bob), room, f"{number}: {WORDS[number % 40 :]}")
+    plain = await weigh(alice, room)
+    for number in range(1, 51):
+        code = secrets.token_urlsafe(17)[:22]
+        await attach(room, number, code=code, name=f"IMG_{4100 + number}.jpg", size=180_000 + 311 * number)
+    for cache in vars(rendering.caches()).values():
+        cache.clear()
+    pictured = await weigh(alice, room)
+    assert plain < pictured
+    assert pictured[0] - plain[0] <= 22_500
+    assert pictured[1] - plain[1] <= 1850

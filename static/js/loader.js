@@ -5,7 +5,7 @@
 {
   const { acts } = texts;
   // Clicks that must not be done without it; of all else what the browser does is right.
-  const HELD = ".jump button, .tray a, .reaction, #entries a, [data-copy], [data-card], [href^='/people/']";
+  const HELD = ".jump button, .tray a, .reaction, #entries a, [data-copy], [data-card], .picture, [href^='/people/']";
   const RETRY_MS = 2000;
   // What another page of this tab had still to send, and what is sent from this one while nothing can send it.
   const waiting = [], early = [];

@@ -30,7 +30,13 @@ OWN_SCRIPTS = tuple(
 # What a press brings, each a bundle: every part in the folder, by name, behind the helpers. acts.js is loaded
 # with the first press (js/loader.js), the others by what names them (js/acts/bring.js), which is why it is the last.
 PRESSED_HELPERS = "js/helpers.js"
-PRESSED = {"emoji.js": "js/emoji", "crop.js": "js/crop", "mentions.js": "js/mentions", "acts.js": "js/acts"}
+PRESSED = {
+    "emoji.js": "js/emoji",
+    "crop.js": "js/crop",
+    "mentions.js": "js/mentions",
+    "pictures.js": "js/pictures",
+    "acts.js": "js/acts",
+}
 # The ground of every page; what rooms need besides, and what all other pages do.
 STYLES = {
     "app.css": ("css",),

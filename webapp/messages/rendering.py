@@ -115,7 +115,12 @@ def render_message(
     if (html := caches().messages.get(key)) is None:
         head, tail = _before_last_line_ends(line.html)
         how = {"is_changeable": is_changeable, "is_hidden": is_hidden, "save_data": save_data, "is_again": is_again}
-        said = {"head": head, "tail": tail, "is_emoji": f'class="{LARGE}"' in line.html, "is_text": is_text}
+        said = {
+            "head": head,
+            "tail": tail,
+            "is_emoji": f'class="{LARGE}"' in line.html and not line.files,
+            "is_text": is_text,
+        }
         said |= {"hides_quote": hides_quote, "days": days}
         # Messages that stay as they are written are those of chats with strangers.
         said["has_hint"] = line.number == HINT_NUMBER and not is_changeable

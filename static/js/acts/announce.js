@@ -10,6 +10,13 @@ const styled = new Promise(resolve => {
   document.head.append(link);
 });
 
+// What else comes with a part of another page: each sheet is loaded once.
+const sheets = {};
+const styledBy = link => sheets[link.href] ||= find(`head > [href="${link.getAttribute("href")}"]`) || new Promise(resolve => {
+  link.onload = link.onerror = resolve;
+  document.head.append(link);
+});
+
 // A live region must stand in the page before it is written to, or it is not read out.
 const status = document.createElement("p");
 status.className = "toast";

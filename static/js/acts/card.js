@@ -2,12 +2,6 @@
 // leaves the page where it is; so does a[data-card], the way to the settings of a room or a chat, which opens what one
 // most often wants of them. Without script, or with a modifier, the same link leads to the page.
 {
-  const sheets = {};
-  // The styles of a card come with the first one.
-  const styledBy = link => sheets[link.href] ||= new Promise(resolve => {
-    link.onload = link.onerror = resolve;
-    document.head.append(link);
-  });
   const cardIn = async html => {
     const page = parse(html), card = page.querySelector("#person, #room-card");
     await Promise.all([...page.querySelectorAll("link")].map(styledBy));

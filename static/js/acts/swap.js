@@ -31,6 +31,8 @@
     if (own.signal.aborted) return;
     opening = null;
     if (!page || !isSame(page)) return isBack ? location.reload() : location.assign(href);
+    // Its styles are there before what they are of.
+    await Promise.all([...page.querySelectorAll("head > [href^='/static/'][rel=stylesheet]")].map(styledBy));
     // What each part holds of the room that is left: what was read of it, forms that are open in it.
     tell("leave");
     if (!isBack) {
