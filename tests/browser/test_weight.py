@@ -47,13 +47,16 @@ def demo_site() -> Iterator[App]:
     """
     An installation where people have talked: weights of made-up words would mean nothing.
 
-    Without the pictures of people: who they are and how many are visible is chance, and the bounds are of all else.
+    Without the pictures of people: who they are and how many are visible is chance, and the bounds are of all else. Nor
+    with what is pinned, which brings its styles to the one room that has any.
     """
     app = App({"RATE_LIMITS": "off"}, is_new=True)
     fill = (sys.executable, "-m", "webapp", "demo", "--users", "80", "--rooms", "12", "--messages", "3000")
     subprocess.run(fill, cwd=app.folder, env=app.env, check=True, capture_output=True)
     with closing(sqlite3.connect(next(app.folder.rglob("parley.sqlite3")))) as database, database:
         database.execute('UPDATE "user" SET picture = NULL')
+        database.execute("DELETE FROM pin")
+        database.execute("UPDATE room SET pin_count = 0")
     with app:
         yield app
 
