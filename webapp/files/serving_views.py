@@ -7,6 +7,7 @@ from webapp.conversations import access
 from webapp.conversations.seats import Seat
 from webapp.core.errors import Forbidden, NotFound, SignInRequired
 from webapp.files.queries import FileRow, find_file
+from webapp.files.sending_queries import CODE
 from webapp.files.serving import NO_FILE, serve_thumbnail, serve_whole
 
 
@@ -24,7 +25,8 @@ async def _find(request: Request) -> FileRow:
         seat: Seat = await access.for_reading(request)
     except (Forbidden, SignInRequired):
         raise NotFound(NO_FILE) from None
-    row = await find_file(seat.room.id, seat.path, request.path_params["code"])
+    code = request.path_params["code"]
+    row = await find_file(seat.room.id, seat.path, code) if CODE.fullmatch(code) else None
     if row is None:
         raise NotFound(NO_FILE)
     return row
