@@ -13,9 +13,12 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Person
+from tests.file_sending import PIECE, photo, say
+from tests.file_sending import send as send_file
 from tests.servers import START_SECONDS, free_port, wait_until
 from webapp import settings
 from webapp.cli import backup, check
+from webapp.conversations.models import Room
 from webapp.core.errors import NotFound, Unavailable
 from webapp.core.faults import Faults, faults
 from webapp.media import places
@@ -162,6 +165,26 @@ async def test_the_sweep_takes_what_no_row_names_and_only_after_an_hour(
     assert {key async for keys in store.place.list_keys() for key in keys} == {*old, f"ab/{young}"}
     await store.sweep()
     assert set(s3_server.stored()) == {f"files/-_/{OTHER}", f"files/ab/{young}"}
+
+
+async def test_files_of_a_message_come_from_it_through_us_and_go_with_the_message(
+    alice: Person, bob: Person, visitor: Person, room: Room, s3_server: S3
+) -> None:
+    sound = os.urandom(2 * PIECE + 9)
+    codes = [await send_file(bob, room.path, "notes.bin", sound), await send_file(bob, room.path, "a.jpg", photo())]
+    assert (await say(bob, room.path, codes)).status_code == 303
+    stored = s3_server.stored()
+    assert set(stored) == {
+        f"files/{code[:2]}/{code}{end}" for code, end in zip([*codes, codes[1]], ("", "", "-thumb.webp"), strict=True)
+    }
+    notes, thumb = f"{room.path}/files/{codes[0]}/notes.bin", f"{room.path}/files/{codes[1]}-thumb.webp"
+    assert (await alice.get(notes)).content == sound
+    part = await alice.get(notes, Range=f"bytes={PIECE - 1}-{PIECE}")
+    assert (part.status_code, part.content) == (206, sound[PIECE - 1 : PIECE + 1])
+    assert Image.open(BytesIO((await alice.get(thumb)).content)).size == (60, 40)
+    assert (await visitor.get(notes)).status_code == 404
+    assert (await bob.post(f"{room.path}/messages/1/remove")).status_code == 303
+    assert s3_server.stored() == {}
 
 
 # Pictures of people.
