@@ -319,6 +319,9 @@ async def test_three_are_on_their_way_at_once_and_one_that_rests_makes_room(bob:
     os.utime(uploads.FOLDER / paths[1].rpartition("/")[2], (old, old))
     assert (await begin(bob, room.path, "a", 10)).status_code == 201
     assert [(await bob.client.head(path)).status_code for path in paths] == [200, 404, 200]
+    assert (await begin(bob, room.path, "a", 10)).status_code == 422
+    os.utime(uploads.FOLDER / paths[2].rpartition("/")[2], (old, old))  # of which no piece has come
+    assert (await begin(bob, room.path, "a", 10)).status_code == 201
 
 
 async def test_little_room_on_the_disk_refuses_files_and_not_words(
@@ -407,7 +410,8 @@ async def test_what_was_never_sent_is_deleted_after_a_day(alice: Person, bob: Pe
     young = await send(bob, room.path, "e", b"young")
     yesterday = datetime.now(UTC) - timedelta(hours=25)
     await Attachment.filter(code__not=young).update(created_at=yesterday)
-    os.utime(uploads.FOLDER / half.rpartition("/")[2], (yesterday.timestamp(), yesterday.timestamp()))
+    for path in uploads.FOLDER.iterdir():
+        os.utime(path, (yesterday.timestamp(), yesterday.timestamp()))
     assert await delete_unsent() == 3
     assert {row.code for row in await Attachment.all()} == {sent, young}
     assert [await file_store().size(code) for code in (sent, left, young)] == [4, None, 5]

@@ -46,7 +46,9 @@ async def begin(seat: Seat, name: str, size: int, description: str = "") -> Pend
         )  # fmt: skip
         return PendingFile(file.id, file.code, room.id, room.key, file.kind, name, size, 0)
 
-    return await transaction.transact(write)
+    file = await transaction.transact(write)
+    await uploads.prepare(file.code)
+    return file
 
 
 async def _room(seat: Seat) -> RoomRow:

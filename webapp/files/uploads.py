@@ -59,6 +59,12 @@ def new_code() -> str:
     return secrets.token_urlsafe(16)
 
 
+async def prepare(code: str) -> None:
+    """Make the empty file: by its time it is known how long nothing has come."""
+    with contextlib.suppress(Unavailable):  # which the first piece will say
+        os.close(await _on_disk(_open, code))
+
+
 async def append(file: PendingFile, offset: int, piece: bytes | bytearray) -> int:
     """
     Add a piece to the file, and return how much of it has arrived; with the last piece it is stored.
