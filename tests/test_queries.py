@@ -393,7 +393,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     assert last
     await transaction.transact(
         write_rows, "attachment", "code, room_id, author_id, kind, type, name, size, received, created_at",
-        [(code, room.id, first.id, "file", "", "notes.txt", 5, 5, datetime.now(UTC)) for code in CODES],
+        [(code, with_files.id, first.id, "file", "", "notes.txt", 5, 5, datetime.now(UTC)) for code in CODES],
     )  # fmt: skip
     free = User.filter(id__not_in=[first.id, last.id, *await blocked_either_way(first)]).order_by("id")
     rooms = [(await first_message.post_first(first, person, "Hello", ""))[0] for person in await free.limit(30)]
@@ -435,7 +435,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a message that is pinned": pin,
         "the page of a chat with a pin": lambda: get(pinned.path),
         "the pinned messages": lambda: get(f"{pinned.path}/pins"),
-        "a post with files": lambda: post(room, file=CODES),
+        "a post with files": lambda: post(with_files, file=CODES),
         "a post by script": post_by_script,
         "a post in a chat": lambda: post(chat),
         "an answer": lambda: post(room, reply_to="7"),
