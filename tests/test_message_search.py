@@ -324,6 +324,19 @@ async def test_one_letter_is_enough_where_it_is_a_word(alice: Person, room: Room
     assert "Type at least two letters." in words(await search(alice, "***"))
 
 
+async def test_while_old_messages_have_no_words_yet_the_last_page_says_so(alice: Person, room: Room) -> None:
+    for number in range(1, 32):
+        await post_as(who(alice), room, f"ladder {number}")
+    sentence = "Older messages are still being prepared for the search: 25 percent are done."
+    assert sentence not in words(await search(alice, "nothing"))
+    await sql.execute("UPDATE word_index SET low = 3000, high = 4000 RETURNING id")
+    assert sentence in words(await search(alice, "nothing"))
+    first = await search(alice, "ladder")
+    assert sentence not in words(first), "newer ones are all there"
+    assert sentence in words(await alice.get(Page(first).one("#found a[rel=next]").attributes["href"] or ""))
+    assert sentence not in words(await alice.get("/search"))
+
+
 async def test_words_of_people_are_words_and_never_markup(alice: Person, room: Room) -> None:
     await alice.say(room, "<script>alert('ladder')</script> & <mark>ladder</mark>")
     answer = await search(alice, "ladder")

@@ -719,7 +719,11 @@ async def plan_of(query: str, values: list[Any], seqscan: bool = True, analyze: 
 def read_whole(node: dict[str, Any]) -> set[str]:
     """The growing tables at and below this node of the plan that are read without a condition on an index."""
     is_whole = not {"Index Cond", "Recheck Cond"} & set(node)
-    own = {node.get("Relation Name")} & set(GROWING) if is_whole and node["Node Type"].endswith("Scan") else set()
+    own = (
+        {node.get("Relation Name")} & {*GROWING, "message_words"}
+        if is_whole and node["Node Type"].endswith("Scan")
+        else set()
+    )
     return own.union(*(read_whole(plan) for plan in node.get("Plans", [])))
 
 

@@ -140,6 +140,11 @@ def test_the_field_at_the_side_offers_what_is_found_to_keyboard_and_mouse(meet: 
     found.first.wait_for(state="detached")
     with alice.page.expect_navigation(url="**/search?q=quincy"):
         field.press("Enter")
+    alice.send(f"{tea}/messages", body="where the ladder stands", nonce="1")
+    field.press_sequentially("ladd")
+    alice.page.locator("#suggestions mark", has_text="ladder").click()
+    alice.page.wait_for_url(f"{tea}#message-*")
+    alice.page.locator(".message:target", has_text="where the ladder stands").wait_for()
 
 
 def test_without_script_the_field_at_the_side_leads_to_what_is_found(meet: Meet) -> None:

@@ -265,7 +265,7 @@ def test_two_people_become_friends_and_talk_in_private(name: str, site: App, wir
         mine = re.findall(r"people who should find you:\s+([0-9A-Z]{4}-[0-9A-Z]{4})", browser.screen.text)[0]
         browser.follow("People")
         browser.see("Everyone")
-        browser.fill("Find people, rooms and messages", code)
+        browser.fill("Search", code)
         browser.follow("Find")
         browser.see(f"Nora-{name}")
         browser.follow(f"Nora-{name}")
@@ -291,6 +291,11 @@ def test_two_people_become_friends_and_talk_in_private(name: str, site: App, wir
         browser.see("Hello yourself")
         browser.follow("Skip to the newest messages")
         browser.see(rf"Nora-{name} \d\d:\d\d\s+Hello yourself")
+        browser.follow("People")
+        browser.see("Find someone by name")
+        browser.fill("Search", f"yourself from:nora-{name}")
+        browser.follow("Find")
+        browser.see(rf"Nora-{name} to you \d\d:\d\d\s+Hello yourself")
     friend.client.close()
 
 

@@ -15,6 +15,7 @@ from webapp.http.client import client
 from webapp.http.limits import throttle
 from webapp.http.params import is_in_query, query, whole
 from webapp.http.urls import path_for
+from webapp.messages.indexing import progress
 from webapp.relationships.search import MAX_QUERY_LENGTH, is_searchable
 from webapp.relationships.search import search as search_people
 from webapp.search.filters import SearchQuery, read_query
@@ -93,4 +94,6 @@ async def _messages(user: Viewer, asked: SearchQuery, before: int, limit: int) -
             is_slow = True
     newest = f"{path_for('search')}?{urlencode({'q': asked.typed})}"
     older = f"{newest}&older={found.older}" if found.older else ""
-    return {"hits": found.hits, "newest": newest, "older": older, "is_slow": is_slow}
+    # What is older than the last that is found may have no words yet.
+    part = 1.0 if asked.is_empty or is_slow or older else await progress()
+    return {"hits": found.hits, "newest": newest, "older": older, "is_slow": is_slow, "part": part}
