@@ -379,6 +379,9 @@ async def test_the_field_at_the_side_is_offered_messages_too(alice: Person, bob:
     assert fragment.texts(".entry--found mark") == ["ladder"] * 5
     assert fragment.all(".entry--found")[0].attributes["href"] == f"{room.path}/messages/7"
     assert fragment.one(".entries__more a").attributes["href"] == "/search?q=ladd"
+    await alice.say(room, "in a single line it would not be seen: the ladder")
+    fragment = Page(await search(bob, "ladd", {"HX_Request": "true"}, suggest=1))
+    assert fragment.texts(".entry--found .entry__line")[0] == "…seen: the ladder"
 
 
 async def test_searching_and_typing_have_rates_of_their_own(

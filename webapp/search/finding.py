@@ -16,7 +16,7 @@ from webapp.relationships.search import parse_code
 from webapp.search import queries
 from webapp.search.filters import SearchQuery
 from webapp.search.queries import MAX_ID, PAGE_SIZE, FoundRow, RoomNames, Wanted
-from webapp.search.snippets import SnippetPart, snippet
+from webapp.search.snippets import CONTEXT_LENGTH, SnippetPart, snippet
 
 SEARCH_SECONDS = 2.0
 # Of one process: others read meanwhile with what the database has besides.
@@ -42,14 +42,20 @@ class Found(NamedTuple):
     older: int = 0
 
 
-async def find(viewer: Viewer, query: SearchQuery, before: int = MAX_ID, limit: int = PAGE_SIZE) -> Found:
-    """Return the newest messages that the query asks for; raise TimeoutError where that takes too long."""
+async def find(
+    viewer: Viewer, query: SearchQuery, before: int = MAX_ID, limit: int = PAGE_SIZE, context: int = CONTEXT_LENGTH
+) -> Found:
+    """
+    Return the newest messages that the query asks for; raise TimeoutError where that takes too long.
+
+    So many characters of each stand before what was looked for.
+    """
     rooms = await _rooms(viewer, query.rooms) if query.rooms else await queries.my_rooms(viewer.id)
     authors = await _authors(viewer, query.authors) if query.authors else None
     wanted = Wanted(rooms, query.phrases, authors, query.marks, query.after, query.before)
     async with turn(turns()):
         rows = await queries.find_messages(viewer.id, wanted, before, limit + 1, SEARCH_SECONDS)
-    hits = [Hit(row, await _snippet_of(row, query.phrases)) for row in rows[:limit]]
+    hits = [Hit(row, await _snippet_of(row, query.phrases, context)) for row in rows[:limit]]
     return Found(hits, rows[limit - 1].id if len(rows) > limit else 0)
 
 
@@ -96,9 +102,9 @@ async def name_in_search(viewer: Viewer, key: str) -> str:
     return key
 
 
-async def _snippet_of(row: FoundRow, phrases: Sequence[Phrase]) -> list[SnippetPart]:
+async def _snippet_of(row: FoundRow, phrases: Sequence[Phrase], context: int) -> list[SnippetPart]:
     if len(row.body) > LONG_LENGTH:
         await asyncio.sleep(0)
-    shown = snippet(plain_text(row.html), phrases)
+    shown = snippet(plain_text(row.html), phrases, context)
     # What is in no word that one reads, as the address behind a name, stands in what was typed.
-    return shown if any(part.is_marked for part in shown) else snippet(row.body, phrases)
+    return shown if any(part.is_marked for part in shown) else snippet(row.body, phrases, context)

@@ -20,10 +20,14 @@ class SnippetPart(NamedTuple):
     is_marked: bool
 
 
-def snippet(body: str, wanted: Sequence[Phrase]) -> list[SnippetPart]:
-    """Return the text around the first of what is wanted, its beginning where nothing of that stands in it."""
+def snippet(body: str, wanted: Sequence[Phrase], context: int = CONTEXT_LENGTH) -> list[SnippetPart]:
+    """
+    Return the text around the first of what is wanted, its beginning where nothing of that stands in it.
+
+    Of what stands before that it has so many characters.
+    """
     spans = _marked(body, wanted)
-    start = _start(body, spans[0][0] if spans else 0)
+    start = _start(body, spans[0][0] if spans else 0, context)
     end = _end(body, start, max(start + SNIPPET_LENGTH, spans[0][1] if spans else 0))
     parts = [SnippetPart("…", is_marked=False)] * (start > 0)
     at = start
@@ -80,10 +84,10 @@ def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _start(body: str, hit: int) -> int:
+def _start(body: str, hit: int, context: int) -> int:
     """Where the snippet begins: at a word, where there are spaces; no letter, flag or family is torn."""
-    start = hit - CONTEXT_LENGTH
-    if start <= CONTEXT_LENGTH // 4:
+    start = hit - context
+    if start <= context // 4:
         return 0
     if blanks := [at for sign in _BLANKS if (at := body.find(sign, start, hit)) >= 0]:
         return min(blanks) + 1

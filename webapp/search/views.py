@@ -21,11 +21,14 @@ from webapp.relationships.search import search as search_people
 from webapp.search.filters import SearchQuery, read_query
 from webapp.search.finding import Found, find, name_in_search
 from webapp.search.queries import MAX_ID, PAGE_SIZE
+from webapp.search.snippets import CONTEXT_LENGTH
 from webapp.sidebar.layout import render_with_sidebar
 
 MAX_PEOPLE, MAX_ROOMS = 8, 12
 # Of each, below the field at the side.
 MAX_SUGGESTIONS = 5
+# Of the single line that a message has there, before what was looked for.
+SIDE_CONTEXT_LENGTH = 12
 RETRY_SECONDS = 5
 
 
@@ -48,7 +51,7 @@ async def search(request: Request) -> Response:
         "is_first": before == MAX_ID,
         "is_at_side": is_at_side,
         **await _people_and_rooms(user, asked if before == MAX_ID else read_query(""), is_at_side),
-        **await _messages(user, asked, before, MAX_SUGGESTIONS if is_at_side else PAGE_SIZE),
+        **await _messages(user, asked, before, is_at_side),
     }
     if is_at_side:
         return responses.fragment_response("search/_suggestions.html", **context)
@@ -85,11 +88,12 @@ async def _people_and_rooms(user: Viewer, asked: SearchQuery, is_at_side: bool) 
     }
 
 
-async def _messages(user: Viewer, asked: SearchQuery, before: int, limit: int) -> dict[str, Any]:
+async def _messages(user: Viewer, asked: SearchQuery, before: int, is_at_side: bool) -> dict[str, Any]:
+    limit, context = (MAX_SUGGESTIONS, SIDE_CONTEXT_LENGTH) if is_at_side else (PAGE_SIZE, CONTEXT_LENGTH)
     found, is_slow = Found(), False
     if not asked.is_empty:
         try:
-            found = await find(user, asked, before, limit)
+            found = await find(user, asked, before, limit, context)
         except TimeoutError:
             is_slow = True
     newest = f"{path_for('search')}?{urlencode({'q': asked.typed})}"
