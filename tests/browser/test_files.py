@@ -22,6 +22,12 @@ WATCH = """() => {
         if (!entry.hadRecentInput) window.shift += entry.value;
     })).observe({ type: "layout-shift", buffered: true });
 }"""
+# Whether the styles were there when the first of what they are of came.
+STYLED = """() => new MutationObserver((changes, observer) => {
+    if (!document.querySelector(".files")) return;
+    window.wasStyled = !!document.querySelector("head > link[href*='/files.']")?.sheet;
+    observer.disconnect();
+}).observe(document.body, { childList: true, subtree: true })"""
 LOADED = "() => [...document.querySelectorAll('.picture > img')].filter(image => image.naturalWidth).length"
 SHOWN = "() => document.querySelector('.viewer__picture').currentSrc"
 EXAMINE = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
@@ -122,6 +128,13 @@ def test_a_picture_is_seen_over_the_page_and_those_beside_it_by_keys_and_a_finge
         link.click(modifiers=["Control"])
     assert codes[10] in opened.value.url
     opened.value.close()
+
+    # From another room it is opened in place.
+    alice.open(alice.make_room("Elsewhere"))
+    page.evaluate(STYLED)
+    page.locator(f"#entries a[href='{room.removeprefix(site.url)}']").click()
+    page.locator(".picture").first.wait_for()
+    assert page.evaluate("() => window.wasStyled")
 
 
 @pytest.mark.parametrize("saves", [False, True], ids=["as it comes", "saving data"])
