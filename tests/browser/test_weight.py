@@ -26,8 +26,8 @@ ROOM_STYLES, STYLES = 8 * KILO, 6.5 * KILO
 FRAME_STYLES, STRANGER_STYLES = 300, 500
 # The themes and sizes to choose from: whoever has chosen one loads them too.
 APPEARANCE_STYLES = 500
-# The colours and sizes to choose from: whoever has chosen loads them too.
-APPEARANCE_STYLES = 500
+# What a pinned message brings to its room: its line, and the styles of it.
+PINNED = 700
 # Every kind of page but rooms: of who is signed in, and of who is not. Only the first ones need script for anything:
 # the others weigh the same without.
 LIVE_PAGES = ("/lobby", "/rooms", "/people", "/friends")
@@ -48,7 +48,7 @@ def demo_site() -> Iterator[App]:
     An installation where people have talked: weights of made-up words would mean nothing.
 
     Without the pictures of people: who they are and how many are visible is chance, and the bounds are of all else. Nor
-    with what is pinned, which brings its styles to the one room that has any.
+    with what is pinned, which brings its styles to the one room that has any, and is weighed by itself.
     """
     app = App({"RATE_LIMITS": "off"}, is_new=True)
     fill = (sys.executable, "-m", "webapp", "demo", "--users", "80", "--rooms", "12", "--messages", "3000")
@@ -152,6 +152,12 @@ def styles_of(person: BrowserPerson, path: str) -> int:
     return sum(int(person.context.request.get(sheet, headers=packed).headers["content-length"]) for sheet in sheets)
 
 
+def page_and_styles(person: BrowserPerson, path: str) -> int:
+    """The bytes of a page, compressed as browsers ask for it, and of its styles."""
+    page = person.context.request.get(path, headers={"Accept-Encoding": "br"})
+    return int(page.headers["content-length"]) + styles_of(person, path)
+
+
 def live_document(person: BrowserPerson, room: str) -> int:
     """The bytes of the endless document up to who is here: of what a frame receives Chromium tells the end only."""
     weight, unpack, text = 0, zlib.decompressobj(wbits=31), b""
@@ -183,6 +189,15 @@ def test_a_first_visit_without_script_is_light(meet: Meet, demo_site: App, figur
     assert not scale.weights["script"]
     assert scale.weights["stylesheet"] <= ROOM_STYLES + FRAME_STYLES
     assert scale.total <= 29.5 * KILO
+
+
+def test_what_is_pinned_adds_little_to_its_room(meet: Meet, demo_site: App) -> None:
+    owner = meet("owner", PLAIN, site=demo_site)
+    room = owner.make_room("Pinned here")
+    owner.send(f"{room}/messages", body="Keys are with the baker", nonce="1")
+    before = page_and_styles(owner, room)
+    owner.send(f"{room}/messages/1/pin")
+    assert before < page_and_styles(owner, room) <= before + PINNED
 
 
 @pytest.mark.parametrize(("script", "most"), [(SCRIPT, 37), (PLAIN, 28)], ids=["script", "plain"])
