@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.attached import attach
 from tests.conftest import PASSWORD, Person, introduce, known_password, person
 from tests.page import words
 from tests.people import befriend, make_room, set_picture, who
@@ -30,6 +31,7 @@ from webapp.exports import archive, jobs, worker
 from webapp.exports.jobs import FAILED, MAKING, READY, WAITING, Export
 from webapp.live import hub
 from webapp.media import store
+from webapp.media.files import file_store
 from webapp.messages import queries as messages
 from webapp.messages.models import Message, Reaction
 from webapp.presence.models import Process
@@ -691,3 +693,55 @@ async def test_an_export_says_of_each_room_what_one_hears_of(bob: Person, room: 
         text = await page_of(bob)
         assert [name for name, sentence in sentences.items() if sentence in text] == [level] * (level != "all")
         await Export.filter(user_id=who(bob).id).delete()
+
+
+# Files.
+
+
+async def test_the_files_that_one_sent_are_beside_the_page_under_safe_names(
+    alice: Person, bob: Person, room: Room, folder: Path
+) -> None:
+    talk = await chat(alice, bob, "from me")
+    await chat(bob, alice, "from him")
+    large = b"0123456789abcdef" * 20_000
+    names = "a.txt", "../../etc/passwd", "a.txt", "con: <b>?\u202ecod.exe", ".hidden", "x" * 110 + ".webp"
+    for name in names:
+        await attach(talk, who(alice), 1, name, large, description="<i>What</i> it shows")
+    await attach(talk, who(bob), 2, "his.txt", b"not mine")
+    await attach(room, who(alice), None, "pending.txt")
+    content = (await alice.get((await ask(alice)).path)).content
+    page, others = inside(content)
+    assert [name for name in others if name.startswith("files/")] == [
+        "files/0001-a.txt", "files/0002-__.._etc_passwd", "files/0003-a.txt", "files/0004-con_ _b___cod.exe",
+        "files/0005-_hidden", f"files/0006-{'x' * 75}.webp",
+    ]  # fmt: skip
+    with zipfile.ZipFile(BytesIO(content)) as file:
+        assert all(file.read(name) == large for name in others if name.startswith("files/"))
+    assert 'href="files/0004-con_%20_b___cod.exe"' in page
+    assert "&lt;i&gt;What&lt;/i&gt; it shows" in page
+    assert "his.txt" in page, "in a chat one reads what came, and has it there"
+    assert "pending.txt" not in page
+
+
+async def test_files_are_named_alone_where_there_is_no_room_for_them(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await alice.say(room, "look")
+    await attach(room, who(alice), 1, "a.txt")
+
+    async def none(user_id: int) -> bool:
+        return False
+
+    monkeypatch.setattr(archive, "has_room", none)
+    page, others = inside((await alice.get((await ask(alice)).path)).content)
+    assert not [name for name in others if name.startswith("files/")]
+    assert "there was too little room for them" in page
+    assert "a.txt" in page
+
+
+async def test_a_file_that_is_deleted_while_the_export_is_made_is_left_out(alice: Person, room: Room) -> None:
+    await alice.say(room, "look")
+    row = await attach(room, who(alice), 1, "a.txt")
+    await file_store().drop([row.code])
+    _page, others = inside((await alice.get((await ask(alice)).path)).content)
+    assert not [name for name in others if name.startswith("files/")]

@@ -1,4 +1,4 @@
-"""The content of an export: a page that needs no network, and the pictures beside it."""
+"""The content of an export: a page that needs no network, and the pictures and files beside it."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,9 @@ from webapp.core.clock import to_site_time
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
 from webapp.db import sql
+from webapp.exports.files import ExportedFiles, has_room
 from webapp.http import render
+from webapp.media.files import file_store
 from webapp.media.images import LARGE
 from webapp.media.store import picture_path, picture_store
 from webapp.messages import queries as messages
@@ -83,6 +85,27 @@ class Archive:
 
     def _add(self, template: str, context: dict[str, object]) -> None:
         self._page.write(render.fragment(template, **context).encode())
+
+    async def add_file(self, entry: str, name: str) -> None:
+        """Put a file of the store beside the page, piece by piece, unless it was deleted meanwhile."""
+        pieces = file_store().read(name)
+        try:
+            piece = await anext(pieces, b"")
+        except NotFound:
+            return
+        part = await _in_thread(self._open_file, entry)
+        try:
+            while piece:
+                await _in_thread(part.write, piece)
+                piece = await anext(pieces, b"")
+        finally:
+            await _in_thread(part.close)
+
+    def _open_file(self, entry: str) -> IO[bytes]:
+        self._page.close()  # one after the other
+        part = self._zip.open(_entry(entry, zipfile.ZIP_STORED), "w", force_zip64=True)
+        self._to_close.insert(0, part)
+        return part
 
     async def close(self, pictures: set[str]) -> int:
         """Put the pictures beside the page, and all of it on the disk; how large it is."""
@@ -156,12 +179,14 @@ class ExportWriter:
     def __init__(self, user: User, archive: Archive, tell: Callable[[int, int], Awaitable[None]]) -> None:
         self.user, self.archive, self._tell = user, archive, tell
         self.pictures: set[str] = set()
+        self.files = ExportedFiles(is_room=False)
         self.done = self.total = 0
         self._told = 0.0
 
     async def write(self) -> None:
         found = await rooms_to_export(self.user)
         self.total = sum(place.size for place in found)
+        self.files = ExportedFiles(await has_room(self.user.id))
         await self._tell(0, self.total)
         await self._about()
         for id, title, is_between_two in (("chats", _("Chats"), True), ("rooms", _("Rooms"), False)):
@@ -172,6 +197,9 @@ class ExportWriter:
         await self._reactions()
         await self._saved()
         await self.archive.add("exports/_file_end.html")
+        for code, entry in self.files.entries.items():
+            await self.archive.add_file(entry, code)
+            await self._tell(self.done, self.total)
 
     async def _about(self) -> None:
         people = await contacts(self.user)
@@ -183,6 +211,7 @@ class ExportWriter:
             "sessions": sessions,
             "zone": str(settings.SITE_TIMEZONE),
             "now": datetime.now(UTC),
+            "has_room_for_files": self.files.is_room,
             "reactions_read": await read_until(self.user.id, self.user.reactions_read),
         }
         await self.archive.add("exports/_file_about.html", **about, **people._asdict())
@@ -232,9 +261,10 @@ class ExportWriter:
         number, day = 0, date.min
         while lines := await messages.list_after(seat.room, number, BATCH_SIZE, author_id):
             shown, day = _by_day(lines, day)
-            await self.archive.add(
-                "exports/_file_messages.html", messages=shown, is_between_two=seat.kind.is_between_two
-            )
+            for file in [file for line in lines if line.author_code == self.user.code for file in line.files]:
+                self.files.add(file)
+            context = {"is_between_two": seat.kind.is_between_two, "entries": self.files.entries}
+            await self.archive.add("exports/_file_messages.html", messages=shown, **context)
             number = lines[-1].number
             self.done += len(lines)
             if time.monotonic() - self._told > PROGRESS_INTERVAL_SECONDS:
