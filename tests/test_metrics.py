@@ -29,7 +29,10 @@ COUNTERS = (
     "changes database_errors disk_errors links_lost log_reads outbox_overruns publish_failures read_failures resumes "
     "rings_heard rings_lost rings_sent streams_opened streams_refused"
 )
-GAUGES = "channels database_failing info link_up outbox_bytes outbox_bytes_max search_indexed streams tasks"
+GAUGES = (
+    "channels database_failing disk_free_bytes files files_bytes info link_up outbox_bytes outbox_bytes_max "
+    "search_indexed streams tasks"
+)
 
 
 async def scrape(address: str = "127.0.0.1", **headers: str) -> httpx2.Response:

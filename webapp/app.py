@@ -57,6 +57,7 @@ from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation import file_views as sealed_files
 from webapp.moderation import views as moderation
 from webapp.ops import health, indexing, metrics, purge
+from webapp.ops.file_metrics import FileMetrics, file_metrics
 from webapp.ops.stores import open_file_store
 from webapp.people import directory as people_directory
 from webapp.people import room_views as room_people
@@ -180,6 +181,7 @@ routes = [
     file("/moderation/reports/{id:number}/files/{code}-thumb.webp", sealed_files.show_thumbnail, "sealed_thumbnail"),
     file("/moderation/reports/{id:number}/files/{code}/{name}", sealed_files.show, "sealed_file"),
     form("/moderation/out", moderation.banned, "bans"),
+    page("/moderation/files", moderation.files, "moderation_files"),
     page("/moderation/log", moderation.audit_log, "moderation_log"),
     #
     stream("/events", streams.viewer_events, "viewer_events"),
@@ -308,6 +310,7 @@ def _objects() -> Iterator[None]:
         hold(security_log.budget.holding(security_log.LineBudget()))
         hold(limiter.holding(Limiter(settings.REDIS_URL)))
         hold(health.last_check.holding(health.LastCheck()))
+        hold(file_metrics.holding(FileMetrics()))
         hold(layouts.holding(page_layouts))
         hold(settings_layout.holding(render_with_sidebar))
         hold(room_names.holding(listed_name))

@@ -6,9 +6,11 @@ from collections.abc import Collection
 from tortoise import fields
 from tortoise.models import Model
 
+from webapp.db import sql
 from webapp.files.models import CODE_LENGTH, DESCRIPTION_LENGTH, NAME_LENGTH, Attachment
 from webapp.files.queries import FileRow, Files
 from webapp.files.removal import drop, names_of
+from webapp.files.usage import COUNTING_SECONDS, Usage
 from webapp.media.files import file_store
 
 # What a copy has in common with what it is of.
@@ -16,6 +18,9 @@ COPIED = (
     "place", "kind", "type", "name", "description", "size", "width", "height", "thumb_width", "thumb_height",
     "thumb_size",
 )  # fmt: skip
+
+
+_TOTAL = "SELECT count(*) AS files, coalesce(sum(size + coalesce(thumb_size, 0)), 0) AS bytes FROM sealed_file"
 
 
 class SealedFile(Model):
@@ -85,3 +90,9 @@ async def files_of_report(report_id: int, report_path: str) -> Files:
     """Return the copies that a report has, in their order in the message."""
     found = await SealedFile.filter(report_id=report_id).order_by("place")
     return tuple(file.as_row(report_path) for file in found)
+
+
+async def sealed_usage() -> Usage:
+    """Return what the copies of all reports use."""
+    [row] = await sql.fetch_limited(_TOTAL, seconds=COUNTING_SECONDS)
+    return Usage(row["files"], int(row["bytes"]))

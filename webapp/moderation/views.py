@@ -13,6 +13,7 @@ from webapp.accounts.models import User
 from webapp.accounts.viewer import Person, Viewer
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
+from webapp.files.usage import free_bytes, total_usage, usage_by_person
 from webapp.http import responses, security_log
 from webapp.http.client import client
 from webapp.http.forms import read_form
@@ -23,7 +24,7 @@ from webapp.moderation import broadcasts
 from webapp.moderation.decisions import DURATIONS, lift_ban, list_banned
 from webapp.moderation.evidence import ABOUT_MASK, collect
 from webapp.moderation.models import REASONS, Report
-from webapp.moderation.sealed import files_of_report
+from webapp.moderation.sealed import files_of_report, sealed_usage
 from webapp.relationships.models import Block
 from webapp.sidebar.layout import page_beside_or_fragment, render_with_sidebar
 from webapp.strangers import broadcasts as strangers
@@ -133,6 +134,16 @@ async def _list(
 async def index(request: Request) -> Response:
     """Whom open reports are about, the oldest first."""
     return await _list(request, _admin(request), "moderation/index.html", await Report.queue(_page(request)))
+
+
+async def files(request: Request) -> Response:
+    """Whose files use how much, the most first."""
+    admin = _admin(request)
+    used = await usage_by_person(PAGE + 1, (_page(request) - 1) * PAGE)
+    people = await User.in_bulk(used, "id")
+    found = [(people[person], usage) for person, usage in used.items() if person in people]
+    shown: dict[str, Any] = {"total": await total_usage(), "sealed": await sealed_usage(), "free": await free_bytes()}
+    return await _list(request, admin, "moderation/files.html", found, **shown)
 
 
 async def show(request: Request) -> Response:

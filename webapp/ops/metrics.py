@@ -23,6 +23,7 @@ from webapp.db import engine
 from webapp.http.client import is_operator
 from webapp.live import counters, hub
 from webapp.messages import indexing
+from webapp.ops.file_metrics import file_metrics
 
 # Of what the library knows about a process, these are enough to see a leak.
 PROCESS_METRICS = {"process_resident_memory_bytes", "process_open_fds"}
@@ -35,6 +36,7 @@ async def show(request: Request) -> Response:
     if not is_operator(request):
         raise NotFound
     headers = {"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+    await file_metrics().refresh()
     return Response(generate_latest(Metrics(await _indexed())), 200, headers)
 
 
@@ -58,6 +60,7 @@ class Metrics(Collector):
         yield from _pages()
         yield from _engine()
         yield from _faults()
+        yield from file_metrics().metrics()
         if self._indexed is not None:
             yield GaugeMetricFamily(
                 "parley_search_indexed",
