@@ -682,6 +682,22 @@ def test_the_first_person_of_a_demo_has_company(migrated: Installation) -> None:
     check_company(found, pictures, Path(migrated.env["DATA_DIR"]))
     muted = "SELECT count(*) FROM membership JOIN room ON room.id = room_id WHERE user_id = 1 AND muted"
     assert migrated.rows(muted)[0][0] >= 1
+    check_files(migrated)
+
+
+def check_files(here: Installation) -> None:
+    """A picture alone, two without words, a table, a recording, and two pictures in a room; each is in the store."""
+    columns = "code, kind, size, description <> '' OR kind = 'file', thumb_size"
+    rows = here.rows(f"SELECT {columns} FROM attachment JOIN message ON message.id = message_id ORDER BY attachment.id")
+    kinds = ["picture", "picture", "picture", "file", "sound", "picture", "picture"]
+    assert [row[1] for row in rows] == kinds
+    assert all(row[3] for row in rows)
+    folder = Path(here.env["DATA_DIR"]) / "files"
+    for code, kind, size, _, thumb_size in rows:
+        assert (folder / code[:2] / code).stat().st_size == size < 32_000
+        if kind == "picture":
+            assert (folder / code[:2] / f"{code}-thumb.webp").stat().st_size == thumb_size < size
+    assert here.rows("SELECT sum(file_count) FROM message") == [(7,)]
 
 
 def test_who_is_in_the_demo_signs_in_and_sees_the_rooms(here: Installation) -> None:

@@ -7,6 +7,7 @@ import click
 from tortoise.exceptions import IntegrityError
 
 from webapp.accounts.models import User
+from webapp.cli.demo.attachments import write_attachments
 from webapp.cli.demo.chats import write_company
 from webapp.cli.demo.inboxes import write_inboxes, write_saved
 from webapp.cli.demo.logs import Log, write_logs
@@ -32,6 +33,7 @@ async def fill(users: int, rooms: int, messages: int) -> None:
     people = await fill_rooms(users, share_out(rooms, messages), has_company=True)
     await write_inboxes(next(iter(people)))
     await write_saved(next(iter(people)))
+    await write_attachments(next(iter(people)))
     await indexing.start_over()  # the server writes their words
     click.echo(
         f"{users:,} people, {rooms:,} rooms and {messages:,} messages in {time.monotonic() - started:.0f} s.\n"

@@ -1,5 +1,15 @@
 """What the sample data is made of: people, rooms, and what they talk about. Lists, and nothing else."""
 
+from typing import NamedTuple
+
+
+class Sent(NamedTuple):
+    """A message with files: its words, which may be none, and each file's name with what it shows."""
+
+    words: str
+    files: tuple[tuple[str, str], ...]
+
+
 # Given and family names of one culture. `Sakura=さくら` also has its own script, in which some people write it;
 # names of a culture marked "family first" are then joined without a space, the family first.
 PEOPLE = (
@@ -348,3 +358,16 @@ FAREWELLS = (
     "My stop. Bye!",
     "Sleep well, all of you.",
 )
+
+# Messages that have files, one after the other. The pictures are drawings of drawings.py, by their names.
+SENT_IN_CHAT = (
+    Sent("The tomatoes, this morning 🍅", (("garden.webp", "Six tomato plants in a bed before green hills"),)),
+    Sent("", (("sea.webp", "A small sailing boat on a calm sea"), ("bread.webp", "A round loaf on a table"))),
+    Sent("Who waters when: here is the list.", (("watering-rota.csv", ""),)),
+    Sent("", (("voice-message.wav", "Three notes, hummed: how the encore begins"),)),
+)
+SENT_IN_ROOM = (
+    Sent("Schaut mal, das erste Brot aus dem neuen Ofen!", (("bread.webp", "Ein rundes Brot auf einem Holztisch"),)),
+    Sent("So war es am Sonntag am See ⛵", (("sea.webp", "Ein kleines Segelboot auf ruhigem Wasser"),)),
+)
+ROTA = "day,who,what\nMonday,Amelia,tomatoes\nWednesday,Jonas,the lemon tree\nFriday,Priya,everything else\n"
