@@ -70,6 +70,7 @@ async def test_what_people_write_is_found_in_every_language(alice: Person, room:
         ("red fox, red hen", "red hen", "[red] fox, [red] [hen]"),
         ("red fox, red hen", '"red hen"', "red fox, [red hen]"),
         ("use getUserName()", "username", "use get[UserName]()"),
+        ("İİİ getUserName()", "username", "İİİ get[UserName]()"),
         ("**bold** words & <b>signs</b>", "signs words", "bold [words] & <b>[signs]</b>"),
         ("[the plan](https://example.org/hidden)", "hidden", "[the plan](https://example.org/[hidden])"),
         ("nothing is marked in it", "in:tea-cake", "nothing is marked in it"),

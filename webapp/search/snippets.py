@@ -1,5 +1,6 @@
 """The part of a message in which what was looked for stands, with it marked: by the rule by which it was found."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -56,8 +57,12 @@ def _within_words(body: str, wanted: Sequence[Phrase]) -> Iterator[tuple[int, in
     """Where a later part of a word in camel case may stand, which is found as a word of its own."""
     for phrase in wanted:
         word = phrase.words[0]
-        if word.isascii() and len(phrase.words) == 1 and (at := body.lower().find(word)) >= 0:
-            yield at, at + len(word)
+        if (
+            word.isascii()
+            and len(phrase.words) == 1
+            and (found := re.search(re.escape(word), body, re.IGNORECASE | re.ASCII))
+        ):
+            yield found.span()
 
 
 def _spans(body: str, wanted: Sequence[Phrase]) -> Iterator[tuple[int, int]]:
