@@ -7,6 +7,7 @@ from webapp.cli.demo import words
 from webapp.cli.demo.rows import write_rows
 from webapp.conversations.kinds import PUBLIC
 from webapp.conversations.models import Membership, Room
+from webapp.conversations.seats import OWNER
 from webapp.db import sql, transaction
 from webapp.messages.markdown import person_link, render_markdown
 from webapp.messages.mentions import ANSWERED, NAMED
@@ -16,7 +17,7 @@ from webapp.messages.models import Message, Pin, Reaction, Saved, store_pin_coun
 NEW_REACTIONS = 2
 # The first person is named in the second of their rooms, so many messages before its end.
 NAMED_DISTANCE = 2
-# Of so many rooms the first person has saved a message, and so many are pinned in the one that is theirs.
+# Of so many rooms the first person has saved a message, and so many are pinned in one that is theirs.
 SAVED_ROOMS, PINNED = 3, 2
 
 
@@ -70,15 +71,17 @@ async def _name(me: int) -> int:
 
 
 async def write_saved(me: int) -> None:
-    """Save for the first person what they might look for again, and pin some of it in the room that is theirs."""
+    """Save for the first person what they might look for again, and pin messages in a room that is theirs."""
     rooms = await Room.filter(memberships__user_id=me, kind=PUBLIC.stored).order_by("id").limit(SAVED_ROOMS)
     now = datetime.now(UTC)
     for place, room in enumerate(reversed(rooms)):
         linked = Message.filter(room_id=room.id, body__contains="https://")
         if found := await linked.order_by("-number").first():
             await Saved.create(user_id=me, message_id=found.id, saved_at=now - timedelta(hours=SAVED_ROOMS - place))
-    if rooms:
-        latest = await Message.filter(room_id=rooms[0].id, body__contains="**").order_by("-number").limit(PINNED)
+    owned = Membership.filter(user_id=me, role=OWNER, room__kind=PUBLIC.stored).order_by("room_id")
+    # The second of theirs: in the first everybody is, whose page is what is weighed.
+    if mine := await owned.offset(1).first():
+        latest = await Message.filter(room_id=mine.room_id, body__contains="**").order_by("-number").limit(PINNED)
         for message in reversed(latest):
             await Pin.create(
                 room_id=message.room_id,
@@ -87,4 +90,4 @@ async def write_saved(me: int) -> None:
                 pinned_by_id=me,
                 pinned_at=min(now, message.created_at + timedelta(minutes=5)),
             )
-        await store_pin_count(rooms[0].id)
+        await store_pin_count(mine.room_id)
