@@ -521,7 +521,7 @@ ROUTES = [
 
 async def asked(one: Person, method: str, path: str) -> httpx2.Response:
     fields = {"body": "hello", "nonce": "1", "do": "mute", "number": "1", "about": "x"}
-    return await (one.get(path) if method == "GET" else one.post(path, fields))
+    return await (one.get(path) if method == "GET" else one.client.request(method, path, data=fields))
 
 
 def test_the_map_has_routes_to_try() -> None:
@@ -535,7 +535,8 @@ async def test_no_address_of_a_chat_reveals_it_to_others(
     alice: Person, charlie: Person, admin: Person, visitor: Person, chat: Room, route: str, method: str
 ) -> None:
     def path(key: str) -> str:
-        return re.sub(r"{number[^}]*}", "1", route.replace("{key}", key))
+        filled = re.sub(r"{code[^}]*}", "A" * 22, route.replace("{key}", key))
+        return re.sub(r"{number[^}]*}", "1", filled)
 
     none = "~" + "x" * 22
     before = await Room.get(id=chat.id)
@@ -545,7 +546,8 @@ async def test_no_address_of_a_chat_reveals_it_to_others(
         assert words(real) == words(made_up)
     real, made_up = await asked(visitor, method, path(chat.key)), await asked(visitor, method, path(none))
     assert real.status_code == made_up.status_code
-    assert real.status_code in (303, 401)
+    # A file is not there for who may not have it, for whatever reason.
+    assert real.status_code in ((404,) if method == "GET" and "/files/" in route else (303, 401))
     assert words(real) == words(made_up)
     assert await bodies(chat) == ["Hello Bob", "Hello Alice"]
     after = await Room.get(id=chat.id)
