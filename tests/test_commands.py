@@ -491,7 +491,7 @@ def test_a_reset_link_is_printed_for_an_account_and_for_nobody_else(migrated: In
 def test_check_finds_a_migrated_installation_good(here: Installation) -> None:
     here.run("migrate")
     checked = lines(here.run("check"))
-    assert list(checked) == ["settings", "secret", "database", "redis", "disk", "proxy", "search"]
+    assert list(checked) == ["settings", "secret", "database", "redis", "disk", "proxy", "search", "files"]
     assert all(line.startswith("ok  ") for line in checked.values())
     assert str(here.data / "parley.sqlite3") in checked["database"]
     assert "one process" in checked["redis"]
@@ -698,6 +698,10 @@ def check_files(here: Installation) -> None:
         if kind == "picture":
             assert (folder / code[:2] / f"{code}-thumb.webp").stat().st_size == thumb_size < size
     assert here.rows("SELECT sum(file_count) FROM message") == [(7,)]
+    assert "7 of messages, 0.1 MB" in lines(here.run("check"))["files"]
+    (folder / code[:2] / code).unlink()
+    bad = lines(here.run("check", code=1))["files"]
+    assert "of the newest 7 files of messages 1 are missing" in bad
 
 
 def test_who_is_in_the_demo_signs_in_and_sees_the_rooms(here: Installation) -> None:

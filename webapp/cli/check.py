@@ -15,15 +15,19 @@ import click
 
 from webapp import settings
 from webapp.core import data_folder
-from webapp.db import engine
+from webapp.db import engine, sql
 from webapp.db import migrate as schema
 from webapp.db.postgresql import Shared, check_sessions
+from webapp.files.usage import total_usage
+from webapp.media import files
 from webapp.media.places import open_place, try_out
 from webapp.messages import indexing
 
 TIMEOUT_SECONDS = 3.0
 # A store may try a request again.
 MEDIA_TIMEOUT_SECONDS = 15.0
+# So many of the newest are looked for.
+MAX_FILES = 200
 MIN_FREE_MB = 200
 
 
@@ -42,8 +46,9 @@ async def run_checks() -> list[bool]:
     found = await asyncio.gather(*(check() for check in checks.values()), return_exceptions=True)
     are_good = [_tell(name, result) for name, result in zip(checks, found, strict=True)]
     if are_good[list(checks).index("database")]:
-        [result] = await asyncio.gather(_search(), return_exceptions=True)
-        are_good.append(_tell("search", result))
+        for name, check in (("search", _search), ("files", _files)):
+            [result] = await asyncio.gather(check(), return_exceptions=True)
+            are_good.append(_tell(name, result))
     return are_good
 
 
@@ -127,6 +132,21 @@ async def _search() -> str:
     if part < 1:
         return f"finds {part:.0%} of the messages, the newest first; a server indexes the others by itself"
     return "finds all messages"
+
+
+async def _files() -> str:
+    """How many files messages have, and whether the newest are where they should be."""
+    newest = "SELECT code FROM attachment WHERE message_id IS NOT NULL ORDER BY id DESC LIMIT ?"
+    async with engine.connected():
+        used = await total_usage()
+        rows = await sql.fetch_all(newest, MAX_FILES)
+    place = open_place(files.FOLDER)
+    missing = [row["code"] for row in rows if await place.size(f"{row['code'][:2]}/{row['code']}") is None]
+    if missing:
+        raise CheckFailed(
+            f"of the newest {len(rows)} files of messages {len(missing)} are missing ({missing[0]}): restore a backup"
+        )
+    return f"{used.files:,} of messages, {used.bytes / 2**20:,.1f} MB"
 
 
 def index_damage() -> str | None:
