@@ -33,6 +33,7 @@ from webapp.exports.jobs import Export
 from webapp.exports.worker import ExportWorker, worker
 from webapp.files import serving_views as serving
 from webapp.files import views as files
+from webapp.files.sending_queries import MAX_FILES
 from webapp.home import views as home
 from webapp.http import assets, security_log
 from webapp.http.application import Application
@@ -95,6 +96,7 @@ routes = [
     # First what is asked for most.
     stream("/rooms/{key}/events", streams.room_events, "room_events"),
     form("/rooms/{key}/messages", messages.messages, "room_messages"),
+    entrances.files("/rooms/{key}/attach", messages.attach, "attach", MAX_FILES),
     action("/rooms/{key}/typing", messages.report_typing, "room_typing"),
     action("/rooms/{key}/read", messages.read, "room_read"),
     page("/rooms/{key}", messages.show, "room"),
@@ -172,6 +174,7 @@ routes = [
     #
     page("/chat/{code}", chats.chat, "chat"),
     action("/chat/{code}/messages", chats.post_first, "chat_messages"),
+    entrances.files("/chat/{code}/attach", chats.attach, "chat_attach", MAX_FILES),
     action("/chat/{code}/files", chats.begin_file, "chat_files"),
     action("/chat/{code}/cancel", chats.cancel, "cancel_chat"),
     #

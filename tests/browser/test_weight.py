@@ -35,7 +35,7 @@ PAGES = (*LIVE_PAGES, "/settings/profile", "/settings/privacy", "/moderation")
 STRANGERS_PAGES = ("/", "/register", "/login", "/strangers", "/nowhere")
 # What else there is, of which only the styles are weighed: everything of theirs is linked in the page itself.
 ROOM_PAGES = ("", "?plain=1", "?before=40")
-ROOM_FORMS = ("/settings", "/people", "/messages/1/edit")
+ROOM_FORMS = ("/settings", "/people", "/messages/1/edit", "/attach")
 OTHER_PAGES = ("/rooms?q=a", "/people?q=a", "/settings/password", "/settings/sessions", "/settings/export")
 OTHER_PAGES += ("/search?q=al", "/settings/appearance")
 # Chunked transfer adds the length in hexadecimal and two line ends.

@@ -31,6 +31,10 @@ class TextBrowser(Terminal):
         """Write into the field in place of what is there."""
         raise NotImplementedError
 
+    def choose(self, label: str, file: Path) -> None:
+        """Name the file in the field for one."""
+        self.fill(label, str(file))
+
     def to(self, label: str) -> None:
         """Go on to the link or button of that name, or to the field that it labels."""
         for _ in range(100):
@@ -50,7 +54,9 @@ class TextBrowser(Terminal):
         rows, row, column = self.screen.cells, self.screen.row, self.screen.column
         left, right = "".join(rows[row][:column]).rstrip(), "".join(rows[row][column:])
         # links goes to the third letter of a button.
-        if any(text.lstrip(" (").removeprefix("BUTTON) ").startswith(label) for text in (right, left[-2:] + right)):
+        # A button that has a value stands behind it in lynx, as (1).
+        begin = re.compile(r"[ (]*(?:(?:BUTTON|\d)\) )?" + re.escape(label))
+        if any(begin.match(text) for text in (right, left[-2:] + right)):
             return True
         # A field is [    ] in w3m and ____ in lynx, which goes to the end of what is in it.
         large = re.search(r"\(Textarea\)|\nText area", self.screen.text)
@@ -89,6 +95,10 @@ class W3m(TextBrowser):
         self.follow(label)
         if re.search(r"\n(TEXT|Password):.*$", self.screen.text):
             self.press("\x15" + words + "\r")
+
+    def choose(self, label: str, file: Path) -> None:
+        self.follow(label)
+        self.press(f"{file}\r")
 
 
 class Links(TextBrowser):
@@ -188,6 +198,26 @@ def test_a_conversation_at_a_terminal(name: str, site: App, irene: Writer, wire:
     assert f"Schöne {GREETING}" in irene.get(path)
     assert said(site, room) == [(f"Schöne {GREETING}", name), (f"Danke! {GREETING}", "irene")]
     assert sessions(site, name) == 0
+
+
+@pytest.mark.parametrize("name", ["w3m", "lynx", "links"])
+def test_a_file_is_attached_at_a_terminal(name: str, site: App, wire: Wire, tmp_path: Path) -> None:
+    room, file = f"Files in {name}", tmp_path / "plan.txt"
+    file.write_text("Dig")
+    with at_terminal(name, wire, tmp_path) as browser:
+        register(browser, f"{name}-attaches")
+        make_room(browser, room, "Plans")
+        browser.fill(f"Message to {room}", "By hand")
+        browser.follow("Attach")
+        browser.see("Attach files")
+        browser.choose("File 1", file)
+        browser.follow("Send")
+        browser.see("By hand")
+    query = (
+        "SELECT body, attachment.name, received FROM attachment JOIN message ON message.id = message_id "
+        "JOIN room ON room.id = message.room_id WHERE room.name = ?"
+    )
+    assert rows(site, query, room) == [("By hand", "plan.txt", 3)]
 
 
 def test_an_answer_a_reaction_and_a_call_by_forms_alone(site: App, irene: Writer, wire: Wire, tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class PendingFile(NamedTuple):
     name: str
     size: int
     received: int
+    description: str = ""
 
     @property
     def path(self) -> str:
@@ -73,7 +74,8 @@ class PendingFile(NamedTuple):
 
 
 _PENDING = """
-SELECT attachment.id, code, room_id, room.key, attachment.kind, attachment.name, size, received
+SELECT attachment.id, code, room_id, room.key, attachment.kind, attachment.name, size, received,
+    description
 FROM attachment JOIN room ON room.id = room_id
 WHERE message_id IS NULL AND {condition}"""
 

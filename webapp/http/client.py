@@ -28,6 +28,8 @@ class Kind(NamedTuple):
     takes_file: bool = False
     # Of an address that takes bytes as they are, and no form: how many at once.
     max_piece: int = 0
+    # Of a form with more than one: its token is in the address, so that no file is read to find it.
+    max_files: int = 1
 
 
 class Viewer(Protocol):

@@ -59,6 +59,31 @@ async def read_form_with_file(request: Request, field: str, *names: str) -> tupl
     return form, Upload(file.size or 0, content)
 
 
+async def read_form_with_files(
+    request: Request, field: str, about: str, *names: str
+) -> tuple[dict[str, str], list[tuple[UploadFile, str]]]:
+    """
+    Return the named fields, and the files in `field` that were chosen, each with what was typed about it.
+
+    That is the next field after it whose name begins with `about`. Raises HTTPException for files in other fields.
+    """
+    sent = await parsed(request)
+    files: list[tuple[UploadFile, str]] = []
+    is_next = False
+    for name, value in sent.multi_items():
+        if isinstance(value, UploadFile):
+            if name != field:
+                raise HTTPException(400)
+            # An empty field is sent too, without a name.
+            is_next = bool(value.filename or value.size)
+            if is_next:
+                files.append((value, ""))
+        elif is_next and name.startswith(about):
+            files[-1] = files[-1][0], value
+            is_next = False
+    return _fields(request, sent, names), files
+
+
 async def parsed(request: Request) -> FormData:
     """
     Read the form, once: the check of the origin needs its token, the view its fields.
@@ -69,6 +94,13 @@ async def parsed(request: Request) -> FormData:
     if known is None:
         known = request.state.form = await _parsed(request)
     return known
+
+
+async def read_prefixed(request: Request, prefix: str, names: Collection[str]) -> dict[str, str]:
+    """Return the values of the fields that have this before one of the names, by what is behind it."""
+    sent = await parsed(request)
+    values = {name: sent.get(prefix + name) for name in names}
+    return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
 def read_fields(request: Request) -> dict[str, str]:
@@ -131,7 +163,7 @@ async def _parts(request: Request, boundary: bytes) -> FormData:
     ours = b'multipart/form-data; charset=latin-1; boundary="%b"' % boundary
     headers = [one for one in request.scope["headers"] if one[0] != b"content-type"]
     scope = {**request.scope, "headers": [*headers, (b"content-type", ours)]}
-    most_files = int(takes_file(request))
+    most_files = client(request).kind.max_files if takes_file(request) else 0
     sent = await Request(scope, request.receive).form(
         max_fields=MAX_FIELDS, max_files=most_files, max_part_size=MAX_BODY_BYTES
     )

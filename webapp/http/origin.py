@@ -14,7 +14,7 @@ from webapp import settings
 from webapp.core.errors import Forbidden, Problem, SignInRequired, Stalled, TooLarge, Unavailable
 from webapp.core.faults import faults
 from webapp.core.i18n import _
-from webapp.http import forms, security_log
+from webapp.http import forms, params, security_log
 from webapp.http.client import client
 from webapp.http.urls import path_for
 
@@ -93,6 +93,8 @@ def _most_bytes(request: Request) -> int:
         raise Unavailable
     if asking.viewer is None:
         raise SignInRequired
+    if (most := asking.kind.max_files) > 1:
+        return most * settings.MAX_FILE_MB * 2**20 + forms.MAX_BODY_BYTES
     return max_piece or MAX_READ_BYTES
 
 
@@ -103,6 +105,8 @@ def _require_length(request: Request, most: int) -> None:
 
 
 def _too_large(request: Request) -> TooLarge:
+    if client(request).kind.max_files > 1:
+        return TooLarge(_("Together these files are too large. Go back, and send fewer of them at once."))
     if forms.takes_file(request):
         return TooLarge(
             _("That picture is too large; %(most)s MB is the most. Go back, take another.", most=settings.MAX_UPLOAD_MB)
@@ -186,7 +190,10 @@ async def _same_host(request: Request, origin: str) -> bool:
 
 
 async def _has_token(request: Request) -> bool:
-    value = (await forms.parsed(request)).get("token")
+    if client(request).kind.max_files > 1:
+        value: object = params.query(request, "token")
+    else:
+        value = (await forms.parsed(request)).get("token")
     given = value if isinstance(value, str) and value.isascii() else ""
     return secrets.compare_digest(given, client(request).form_token)
 

@@ -156,6 +156,11 @@ class Entrances:
         """What is sent in pieces, as bytes and not as a form: how much has arrived, one more, and no more of it."""
         return Address(path, view, name, PIECE, self._enter, ["HEAD", "PATCH", "DELETE"])
 
+    def files(self, path: str, view: View, name: str, max_files: int) -> Address:
+        """A page whose form may have so many files; its own address has the form's token, as `?token=`."""
+        kind = Kind(takes_file=True, max_files=max_files)
+        return Address(path, view, name, kind, self._enter, ["GET", "POST"])
+
     def frame(self, path: str, view: View, name: str) -> Address:
         """A small document in a page: nobody is led away within it."""
         return Address(path, view, name, FRAME, self._enter)

@@ -1,6 +1,7 @@
 """The addresses of messages: reading, posting, editing, removing."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,19 +17,21 @@ from webapp.core import clock
 from webapp.core.errors import NotFound, Problem, SignInRequired
 from webapp.core.i18n import _
 from webapp.db import engine
+from webapp.files.descriptions import FIELD, describe
 from webapp.files.queries import NO_FILES, files_of
 from webapp.http import responses
 from webapp.http.client import client
-from webapp.http.forms import read_form, read_repeated
+from webapp.http.forms import read_form, read_prefixed, read_repeated
 from webapp.http.limits import throttle
 from webapp.http.page_mode import PageMode
 from webapp.http.params import day, is_in_query, query, whole
 from webapp.http.urls import path_for
-from webapp.messages import broadcasts, changes, mentions, page, pins, posting, typing
+from webapp.messages import attaching, broadcasts, changes, mentions, page, pins, posting, typing
 from webapp.messages.markdown import mentioned
 from webapp.messages.mention_queries import called_by
 from webapp.messages.models import Changed, Message
 from webapp.messages.pin_queries import is_pinned
+from webapp.messages.posting import Posted
 from webapp.messages.queries import PAGE_SIZE, REPLIES_SIZE, Quote, count_replies, first_since, get_row, list_replies
 from webapp.messages.saved_queries import is_saved
 from webapp.sidebar import chat_typing, inbox_news
@@ -76,19 +79,16 @@ async def messages(request: Request) -> Response:
 
 
 async def post(request: Request) -> Response:
-    form = await read_form(request, "body", "nonce", "framed", "author", "reply_to", "everyone")
+    form = await read_form(request, "body", "nonce", "framed", "author", "reply_to", "everyone", "attach")
     codes = await read_repeated(request, "file")
+    if form["attach"]:
+        return await attaching.show_words(request, await access.for_posting(request), form, codes)
     try:
         seat = await access.for_posting(request)
         # Script says who wrote it, and sends what waited: another person may have signed in meanwhile.
         if form["author"] not in ("", seat.viewer.code):
             raise SignInRequired
-        await throttle(settings.RATE_POST, "post", str(seat.viewer.id))
-        # Those who post at the same moment run in step: what forty do one after the other stays in its caches.
-        await asyncio.sleep(0)
-        is_sure = bool(form["everyone"])
-        reply_to = page.reply_to(form)
-        posted = await posting.post(seat, form["body"], form["nonce"], reply_to, is_sure, codes)
+        posted = await _store(request, seat, form, codes)
     except (Problem, *engine.DOWN) as error:
         return await page.refuse_post(request, error, form, codes)
     broadcasts.posted(seat, posted)
@@ -96,6 +96,28 @@ async def post(request: Request) -> Response:
     if client(request).is_fragment and form["author"] and (row := await get_row(seat.room, posted.number)):
         return page.message_fragment(request, seat, row, posted.word)
     return page.after_post(request, seat, posted, bool(form["framed"]))
+
+
+async def _store(request: Request, seat: Seat, form: Mapping[str, str], codes: Sequence[str]) -> Posted:
+    await throttle(settings.RATE_POST, "post", str(seat.viewer.id))
+    # Those who post at the same moment run in step: what forty do one after the other stays in its caches.
+    await asyncio.sleep(0)
+    await describe(seat.viewer.id, await read_prefixed(request, FIELD, codes))
+    is_sure = bool(form["everyone"])
+    return await posting.post(seat, form["body"], form["nonce"], page.reply_to(form), is_sure, codes)
+
+
+async def attach(request: Request) -> Response:
+    """The page for files, and what is sent from it; for script what it shows of it."""
+    if request.method == "POST":
+        return await attaching.receive(request, access.for_posting, _post_attached)
+    return await attaching.show(request, await access.for_posting(request))
+
+
+async def _post_attached(request: Request, seat: Seat, form: Mapping[str, str], codes: Sequence[str]) -> Response:
+    posted = await _store(request, seat, form, codes)
+    broadcasts.posted(seat, posted)
+    return page.after_post(request, seat, posted, is_framed=False)
 
 
 async def report_typing(request: Request) -> Response:
