@@ -177,6 +177,17 @@ def picks_emoji(reader: BrowserPerson, town: SampleSite) -> None:
             reader.page.locator(".emoji button").first.wait_for()
 
 
+def attaches(reader: BrowserPerson, town: SampleSite) -> None:
+    """What the button opens, and beside the words what was chosen."""
+    in_room(reader, town)
+    if reader.script:
+        reader.page.click(".composer__attach")
+        chosen = {"name": "rota for the summer.txt", "mimeType": "text/plain", "buffer": b"Monday: nobody"}
+        reader.page.set_input_files(".attach__menu input", [chosen])
+        reader.page.locator(".chip [name=file]:enabled").wait_for(state="attached")
+        reader.page.click(".composer__attach")
+
+
 def opens_acts(reader: BrowserPerson, town: SampleSite) -> None:
     """What the owner can do about a person."""
     visit(reader, f"{town.room}/people")
@@ -299,6 +310,8 @@ LOOKS: dict[str, Look] = {
     "room-people-acts": Look("amara", opens_acts),
     "edit": Look("amara", lambda reader, town: visit(reader, f"{town.room}/messages/5/edit")),
     "more": Look("layla", lambda reader, town: visit(reader, f"{town.room}/messages/5/edit")),
+    "attach": Look("amara", lambda reader, town: visit(reader, f"{town.room}/attach")),
+    "room-attaching": Look("amara", attaches),
     "chat": Look("layla", lambda reader, town: reader.open(town.chat)),
     "chat-new": Look("mei", lambda reader, town: visit(reader, f"/chat/{town.people['sven'].code}")),
     "chat-self": Look("mei", lambda reader, town: visit(reader, f"/chat/{town.people['mei'].code}")),

@@ -33,7 +33,7 @@ LARGE = 10 * 1024 * 1024
 # Written out, so that a change of one word is seen here too.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; img-src 'self'; "
-    "media-src 'self'; "
+    "media-src 'self' blob:; "
     "manifest-src 'self'; font-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'self'"
 )
 MULTIPART = "multipart/form-data; boundary=limit"

@@ -5,7 +5,7 @@
 {
   const { acts } = texts;
   // Clicks that must not be done without it; of all else what the browser does is right.
-  const HELD = ".jump button, .tray a, .reaction, #entries a, [data-copy], [data-card], .picture, [href^='/people/']";
+  const HELD = ".composer__attach, .jump button, .tray a, .reaction, #entries a, [data-copy], [data-card], .picture, [href^='/people/']";
   const RETRY_MS = 2000;
   // What another page of this tab had still to send, and what is sent from this one while nothing can send it.
   const waiting = [], early = [];
@@ -56,7 +56,7 @@
   // A press, a key, text that is dictated or pasted, a click by whatever stands in for a mouse, a wheel that goes further
   // up. Focus is none of them: the page sets it by itself. "outdated" the stream tells, "held" stream.js, "long" the
   // log, "post" the composer, "draft" drafts.js. A tab that is put aside goes on counting (see acts/hidden.js).
-  on("pointerdown wheel keydown input click outdated held long post draft visibilitychange", event => {
+  on("pointerdown dragenter wheel keydown input click outdated held long post draft visibilitychange", event => {
     if (isHere || isPassing) return;
     load();
     const { type, target } = event;

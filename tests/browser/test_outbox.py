@@ -311,6 +311,8 @@ def test_signing_out_empties_the_outbox(meet: Meet) -> None:
     alice.say("between us")
     alice.until(lambda: alice.page.evaluate(KEPT), "what waits")
     alice.page.locator(".tabs").get_by_role("link", name="You", exact=True).click()
+    # What sends it has come with the page.
+    alice.page.locator("link[href*='in-place']").wait_for(state="attached")
     alice.page.get_by_role("button", name="Sign out").click()
     alice.page.wait_for_url("**/")
     assert alice.page.evaluate(KEPT) == ""

@@ -35,6 +35,7 @@ PRESSED = {
     "crop.js": "js/crop",
     "mentions.js": "js/mentions",
     "pictures.js": "js/pictures",
+    "attach.js": "js/attach",
     "acts.js": "js/acts",
 }
 # The ground of every page; what rooms need besides, and what all other pages do.

@@ -12,8 +12,9 @@ from webapp.http.client import KEY, Client
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{style}; connect-src 'self'; frame-src 'self'; "
-    "img-src 'self'; media-src 'self'; manifest-src 'self'; font-src 'none'; form-action 'self'; base-uri 'self'; "
-    "frame-ancestors 'self'"
+    # What was recorded is heard again before it is sent.
+    "img-src 'self'; media-src 'self' blob:; manifest-src 'self'; font-src 'none'; form-action 'self'; "
+    "base-uri 'self'; frame-ancestors 'self'"
 )
 HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY.format(style=""),
@@ -22,7 +23,7 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), interest-cohort=()",
+    "Permissions-Policy": "camera=(), microphone=(self), geolocation=(), interest-cohort=()",
 }
 
 

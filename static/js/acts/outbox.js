@@ -29,7 +29,7 @@
       if (!item) {
         item = make("li", "message message--continues");
         Object.assign(item.dataset, { nonce: post.nonce, author: post.author });
-        const body = make("div", "message__body pending__body", post.body);
+        const body = make("div", "message__body pending__body", post.shown || post.body);
         const unsent = make("p", "pending__unsent", list.dataset.unsent + " ");
         body.dir = "auto";
         if (post.answered) body.prepend(...parse(post.answered).querySelectorAll(".said"));
@@ -124,7 +124,7 @@
     posts = posts.filter(one => !refused.includes(one));
     if (!refused.length) return;
     giveBack(post.path, refused.map(one => one.body).join("\n"), reason, status);
-    refused.forEach(one => tell("unanswered", [one.path.replace(/\/messages$/, ""), one.answered || ""]));
+    refused.forEach(one => tell("unanswered", [one.path.replace(/\/messages$/, ""), one.answered || "", one.files]));
   };
   const send = async () => {
     const [post] = posts;
@@ -132,13 +132,14 @@
     clearTimeout(timer);
     inFlight = post;
     const abort = new AbortController(), limit = setTimeout(() => abort.abort(), ANSWER_MS);
-    const { path, body, nonce, author, answered, everyone = "" } = post;
+    const { path, body, nonce, author, answered, everyone = "", more = [] } = post;
     const reply_to = parse(answered || "").querySelector("input")?.value || "";
     let answer, page, isMeant;
     try {
       answer = await fetch(path, {
         method: "POST", headers: { "HX-Request": "true" }, signal: abort.signal,
-        body: new URLSearchParams({ body, nonce, author, reply_to, everyone }),
+        // Of its files, which have arrived already (see attach/sending.js).
+        body: new URLSearchParams([...Object.entries({ body, nonce, author, reply_to, everyone }), ...more]),
       });
       page = new DOMParser().parseFromString(await answer.text(), "text/html");
     } catch {}

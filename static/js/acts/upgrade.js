@@ -3,7 +3,7 @@
 {
   const RETRY_MS = 3000, MIN_INTERVAL_MS = 300000;
   // What is being sent, what a form was answered with and can't be loaded again, a menu that is about to be used.
-  const BUSY = "#pending > li, .problem, .field--wrong, details[open]";
+  const BUSY = ".pending > li, .chip, .problem, .field--wrong, details[open]";
   const any = (css, test) => [...findAll(css)].some(test);
   // The field has the focus from the start (see composer.js): that nobody has typed in it yet keeps no page old.
   on("input", ({ target }) => target.isIdle = false);
