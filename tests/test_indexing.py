@@ -423,16 +423,16 @@ async def test_a_damaged_index_is_found_and_mended(alice: Person, room: Room, da
 
 
 @only_sqlite
-async def test_a_check_waits_for_nobody_who_writes_and_a_post_for_no_check(
-    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("webapp.cli.check.TIMEOUT_SECONDS", 0.05)
+async def test_a_check_of_the_index_holds_up_nobody_who_writes(alice: Person, room: Room) -> None:
+    await post_as(who(alice), room, "before it")
 
     async def check_meanwhile() -> None:
-        assert index_damage() is None
+        assert await asyncio.to_thread(index_damage) is None
 
     await transaction.transact(check_meanwhile)
+    checking = asyncio.create_task(asyncio.to_thread(index_damage))
     await post_as(who(alice), room, "after it")
+    assert await checking is None
     assert await found("after") == ["after it"]
 
 
