@@ -54,7 +54,7 @@ MOST = {
     "the list of rooms": 4,  # one of them who is there now
     "a search for rooms": 7,
     "a search for messages": 8,  # of which three are for people and rooms of that name, and one for the sidebar
-    "a search for messages of a person in a room": 5,
+    "a search for messages of a person in a room": 6,  # one of them which part has words, as that was all
     "messages found as one types": 7,
     "the sidebar": 3,
     "the sidebar where much was removed": 3,
@@ -239,7 +239,7 @@ async def fill(users: int, messages: int) -> None:
         counted = "UPDATE message SET file_count = 1 WHERE room_id = ? AND number % 5 <> 2 RETURNING id"
         await sql.execute(counted, WITH_FILES)
         # Two words of each, in place of those that they have, which would take longer than all else here.
-        tea, number = "CASE id % 5 WHEN 0 THEN 'tea' ELSE 'coffee' END", "'number' || id % 1000"
+        tea, number = "CASE id % 5 WHEN 0 THEN 'tea' ELSE 'coffee' END", "'number' || (id % 1000)"
         mark = "char(57344)"
         words = (
             f"(rowid, words) SELECT id, {mark} || 'r' || room_id || ' ' || {mark} || 'u' || author_id || ' ' "

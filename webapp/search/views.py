@@ -99,5 +99,5 @@ async def _messages(user: Viewer, asked: SearchQuery, before: int, is_at_side: b
     newest = f"{path_for('search')}?{urlencode({'q': asked.typed})}"
     older = f"{newest}&older={found.older}" if found.older else ""
     # What is older than the last that is found may have no words yet.
-    part = 1.0 if asked.is_empty or is_slow or older else await progress()
+    part = 1.0 if asked.is_empty or is_slow or older or is_at_side else await progress()
     return {"hits": found.hits, "newest": newest, "older": older, "is_slow": is_slow, "part": part}
