@@ -203,6 +203,7 @@ class Sending:
         return str(path)
 
 
+@pytest.mark.sqlite
 async def test_files_arrive_whole_over_cut_lines_and_from_a_server_that_is_killed(enter: Enter) -> None:
     with App({"RATE_LIMITS": "off"}) as app:
         client = await enter(app, "Alice")
