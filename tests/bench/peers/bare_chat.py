@@ -59,7 +59,7 @@ def who_and_where(request: Request) -> tuple[sqlite3.Row, sqlite3.Row]:
 def since(room: int, path: str, held: int, version: int) -> bytes:
     """What was said after the version that a page holds, read and rendered once for all that hold it."""
     where = "message.room_id = ? AND message.version > ? AND message.version <= ? ORDER BY message.number"
-    lines = [message_from(row, path, {}) for row in ask(f"{MESSAGES} {where}", (room, held, version))]
+    lines = [message_from(row, path, {}, {}) for row in ask(f"{MESSAGES} {where}", (room, held, version))]
     html = "".join(rendering.render_message(line, is_changeable=True) for line in lines)
     chunk = frames.sse_event(frames.hx_partial("#log", "beforeend", html), version)
     return b"%x\r\n%b\r\n" % (len(chunk), chunk)
