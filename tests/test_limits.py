@@ -10,12 +10,14 @@ from limits import parse
 from starlette.routing import Route
 
 from tests.conftest import PASSWORD, Person, known_password, person
+from tests.page import words
 from tests.people import at
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.app import routes
 from webapp.conversations.models import Room
+from webapp.files.models import Attachment
 from webapp.http import security_log
 from webapp.messages import rendering
 from webapp.moderation.models import Report
@@ -259,3 +261,14 @@ async def test_a_note_on_a_report_is_not_lost_to_a_limit(alice: Person, bob: Per
     assert "Weighed for an hour" in refused.text
     assert refused.headers["retry-after"]
     assert "Too many attempts." in (await admin.post("/moderation/out", {"who": "nobody", "note": ""})).text
+
+
+async def test_files_of_a_form_are_counted_as_those_in_pieces_and_the_words_stay(
+    alice: Person, room: Room, low: None
+) -> None:
+    files = [("file", (name, b"12345")) for name in ("one.txt", "two.txt")]
+    page = await alice.client.post(f"{room.path}/attach", data={"body": "my words", "nonce": "n"}, files=files)
+    assert page.status_code == 422
+    assert "Too many attempts" in words(page)
+    assert ">my words</textarea>" in page.text
+    assert await Attachment.all().count() == 1

@@ -21,6 +21,7 @@ from webapp.files.sending_queries import MAX_FILES, PendingFile, pending_files
 from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form_with_files, read_repeated
+from webapp.http.limits import throttle
 from webapp.messages import page
 from webapp.messages.mentions import Unconfirmed
 from webapp.messages.models import new_nonce
@@ -89,6 +90,7 @@ async def receive(request: Request, find_seat: FindSeat, post: Post) -> Response
     """Store the files of the form, and post them with its words; else return the page again, with all that arrived."""
     seat = await find_seat(request)
     if not seat.takes_files:
+        await throttle(settings.RATE_POST, "attach", str(seat.viewer.id))
         raise NotFound
     form, parts = await read_form_with_files(request, "file", FIELD, *FORM)
     codes, refused = await read_repeated(request, "file"), list[Refused]()
@@ -110,7 +112,9 @@ async def _attach(request: Request, find_seat: FindSeat, part: UploadFile, descr
     """Store one file, in the room as it is by then: the first of a chat has reserved it."""
     for _attempt in range(3):
         try:
-            return await attach(await find_seat(request), part, description)
+            seat = await find_seat(request)
+            await throttle(settings.RATE_FILE, "file", str(seat.viewer.id))
+            return await attach(seat, part, description)
         except IntegrityError:  # the other has begun at the same moment
             continue
     raise NotFound
