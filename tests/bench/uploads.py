@@ -30,7 +30,7 @@ CUT_SECONDS = 3.0
 # Of the line that is cut: fast enough for a test, and slow enough to be cut several times.
 BYTES_PER_SECOND = 4_000_000
 NGINX = """
-daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{ }}
+daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log; events {{ }}
 http {{
   access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
