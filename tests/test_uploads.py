@@ -189,6 +189,9 @@ SAMPLES = {
     "mp4": Sample(mp4(b"isom", b"soun", b"vide"), "film", "video/mp4"),
     "mp4 that ends early": Sample(box(b"ftyp", b"mp42" + bytes(8)), "film", "video/mp4"),
     "mp4 of endless boxes": Sample(box(b"ftyp", b"mp42" + bytes(8)) + box(b"free", b"") * 5000, "film", "video/mp4"),
+    "mp4 with a box beyond all ends": Sample(
+        box(b"ftyp", b"mp42" + bytes(8)) + b"\0\0\0\x01free" + b"\xff" * 8, "film", "video/mp4"
+    ),
     "quicktime": Sample(mp4(b"qt  ", b"vide"), "file", "application/octet-stream"),
     "heic": Sample(mp4(b"heic"), "file", "application/octet-stream"),
     "webm": Sample(b"\x1aE\xdf\xa3\x9fB\x82\x84webm" + bytes(200) + b"V_VP9", "film", "video/webm"),

@@ -73,7 +73,7 @@ def _has_film(file: int, size: int) -> bool:
         if box[4:8] == b"moov":
             contents = os.pread(file, min(length or size, MAX_CONTENTS), at)
             return any(part[8:12] == b"vide" for part in contents.split(b"hdlr")[1:])
-        if length < 8:
+        if length < 8 or length > size:  # no file has an end so far away, and the system may not count to it
             break
         at += length
     return True
