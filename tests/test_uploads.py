@@ -284,6 +284,7 @@ async def test_a_file_without_a_name_or_of_a_size_that_can_not_be_is_refused(bob
     for name, size in (
         ("", 5),
         ("..", 5),
+        (". .", 5),
         ("\u202e", 5),
         ("a", 0),
         ("a", -1),

@@ -17,7 +17,7 @@ _MARKS = re.compile("[\u200e\u200f\u061c]")
 def validate_name(typed: str) -> str:
     """Return the name as it is stored, without folders, shortened before its ending; raise Invalid."""
     name = text.clean_line(_MARKS.sub("", re.split(r"[/\\]", text.clean_line(typed))[-1]))
-    if not text.has_visible(name) or not name.strip("."):
+    if not text.has_visible(name) or not name.strip(". "):
         raise Invalid(name=_("The file needs a name."))
     return _shortened(name)
 
