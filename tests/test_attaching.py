@@ -88,6 +88,11 @@ async def test_words_and_files_in_one_form_are_one_message(bob: Person, room: Ro
     assert await sent(room) == [("For Saturday", [("plan.txt", "about plan.txt"), ("rota.txt", "about rota.txt")])]
 
 
+async def test_a_file_has_the_name_that_its_form_gives_in_any_script(bob: Person, room: Room) -> None:
+    assert (await attach(bob, room.path, ("Größe 東京.txt", b"Dig", "text/plain"))).status_code == 303
+    assert await sent(room) == [("", [("Größe 東京.txt", "about Größe 東京.txt")])]
+
+
 async def test_a_form_that_is_sent_twice_is_one_message(bob: Person, room: Room) -> None:
     for _attempt in range(2):
         assert (await attach(bob, room.path, PLAN, nonce="once")).status_code == 303

@@ -167,9 +167,11 @@ async def _parts(request: Request, boundary: bytes) -> FormData:
     sent = await Request(scope, request.receive).form(
         max_fields=MAX_FIELDS, max_files=most_files, max_part_size=MAX_BODY_BYTES
     )
-    pairs: list[tuple[str, str | UploadFile]] = [
-        (_utf8(name), _utf8(value) if isinstance(value, str) else value) for name, value in sent.multi_items()
-    ]
+    pairs: list[tuple[str, str | UploadFile]] = []
+    for name, value in sent.multi_items():
+        if isinstance(value, UploadFile):
+            value.filename = _utf8(value.filename or "")
+        pairs.append((_utf8(name), _utf8(value) if isinstance(value, str) else value))
     return FormData(pairs)
 
 
