@@ -12,6 +12,7 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.viewer import FRIENDS
 from webapp.conversations.models import Room
+from webapp.core.faults import faults
 from webapp.files import quota
 from webapp.files.models import Attachment
 from webapp.messages.models import Message, new_nonce
@@ -91,6 +92,17 @@ async def test_words_and_files_in_one_form_are_one_message(bob: Person, room: Ro
 async def test_a_file_has_the_name_that_its_form_gives_in_any_script(bob: Person, room: Room) -> None:
     assert (await attach(bob, room.path, ("Größe 東京.txt", b"Dig", "text/plain"))).status_code == 303
     assert await sent(room) == [("", [("Größe 東京.txt", "about Größe 東京.txt")])]
+
+
+async def test_what_is_no_code_is_asked_of_no_database(bob: Person, room: Room) -> None:
+    fields = {"body": "words", "file": "\0", "describe-\0": "a bed"}
+    assert (await bob.post(f"{room.path}/messages", fields)).status_code == 422
+    await bob.say(room, "words")
+    for body in ("words", "other words"):
+        edited = await bob.client.post(f"{room.path}/messages/1/edit", data={"body": body, "remove_file": "\0"})
+        assert edited.status_code == 303
+        assert [row.edited_at is None for row in await Message.all()] == [body == "words"]
+    assert not faults().database.is_on
 
 
 async def test_a_form_that_is_sent_twice_is_one_message(bob: Person, room: Room) -> None:

@@ -56,6 +56,8 @@ async def test_an_administrator_sees_the_files_of_a_reported_message_after_it_wa
     paths = [link.attributes["href"] or "" for link in Page(html).all(".transcript a.file")]
     paths += [image.attributes["src"] or "" for image in Page(html).all(".transcript a.file img")]
     assert [image.attributes["alt"] for image in Page(html).all(".transcript a.file img")] == ["What it shows"] * 2
+    for code in ("%00", "a"):
+        assert (await admin.get(f"/moderation/reports/{report.id}/files/{code}/a.webp")).status_code == 404
     contents = [(await admin.get(path)).content for path in paths]
     assert contents == [b"whole", b"whole", b"thumb", b"thumb"]
     for path in paths:

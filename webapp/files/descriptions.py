@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from webapp.db import transaction
 from webapp.files.models import Attachment
 from webapp.files.names import validate_description
+from webapp.files.sending_queries import CODE
 
 # The field of a form that describes the file of the code behind it.
 FIELD = "describe-"
@@ -18,5 +19,7 @@ async def describe(author_id: int, typed: Mapping[str, str]) -> None:
 
 async def _describe(author_id: int, typed: Mapping[str, str]) -> None:
     for code, words in typed.items():
+        if not CODE.fullmatch(code):
+            continue
         theirs = Attachment.filter(code=code, author_id=author_id, message_id=None)
         await theirs.update(description=validate_description(words))

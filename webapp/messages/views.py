@@ -19,6 +19,7 @@ from webapp.core.i18n import _
 from webapp.db import engine
 from webapp.files.descriptions import FIELD, describe
 from webapp.files.queries import NO_FILES, files_of
+from webapp.files.sending_queries import CODE
 from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form, read_prefixed, read_repeated
@@ -180,7 +181,8 @@ def _numbered(request: Request, seat: Seat) -> int:
 
 async def edit(request: Request) -> Response:
     """The page of one message, with all that the person may do about it; and changing its words."""
-    typed, without = await read_form(request, "body", "version"), await read_repeated(request, "remove_file")
+    typed = await read_form(request, "body", "version")
+    without = [code for code in await read_repeated(request, "remove_file") if CODE.fullmatch(code)]
     seat = await access.for_reading(request)
     message = await Message.get_or_none(room_id=seat.room.id, number=_numbered(request, seat))
     if message is None or message.removed_at:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from webapp.accounts.authentication import require_account
 from webapp.core.errors import NotFound, SignInRequired
 from webapp.files.queries import FileRow
+from webapp.files.sending_queries import CODE
 from webapp.files.serving import NO_FILE, serve_thumbnail, serve_whole
 from webapp.moderation.sealed import SealedFile
 
@@ -25,7 +26,8 @@ async def _find(request: Request) -> FileRow:
     except SignInRequired:
         is_admin = False
     report, code = request.path_params["id"], request.path_params["code"]
-    found = await SealedFile.get_or_none(report_id=report, code=code) if is_admin else None
+    is_possible = is_admin and CODE.fullmatch(code)
+    found = await SealedFile.get_or_none(report_id=report, code=code) if is_possible else None
     if found is None:
         raise NotFound(NO_FILE)
     return found.as_row("")
