@@ -213,7 +213,7 @@ def test_a_file_is_attached_at_a_terminal(name: str, site: App, wire: Wire, tmp_
         browser.choose("File 1", file)
         browser.follow("Send")
         # In the room: the form has these words, too.
-        browser.see(r"More\s+By hand")
+        browser.see(r"plan\.txt \(TXT · 3 B\)\s+By hand")
     query = (
         "SELECT body, attachment.name, received FROM attachment JOIN message ON message.id = message_id "
         "JOIN room ON room.id = message.room_id WHERE room.name = ?"
