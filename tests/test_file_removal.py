@@ -1,7 +1,6 @@
 """Files go with their message: removed, edited out, with their room, with an account; and what a crash leaves."""
 
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,8 +21,8 @@ from webapp.ops import purge
 
 
 @pytest.fixture(autouse=True)
-def empty_store(app: object) -> Iterator[None]:
-    yield
+def empty_store(app: object) -> None:
+    """What other tests have stored, and the database forgets with each of them."""
     shutil.rmtree(files.FOLDER, ignore_errors=True)
 
 

@@ -1,7 +1,6 @@
 """Files of a reported message: copied with the report, for administrators alone, and deleted with it."""
 
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,8 +23,8 @@ from webapp.ops import purge
 
 
 @pytest.fixture(autouse=True)
-def empty_store(app: object) -> Iterator[None]:
-    yield
+def empty_store(app: object) -> None:
+    """What other tests have stored, and the database forgets with each of them."""
     shutil.rmtree(files.FOLDER, ignore_errors=True)
 
 
