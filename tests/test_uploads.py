@@ -22,7 +22,7 @@ from webapp.conversations.models import Membership, Room
 from webapp.core import data_folder
 from webapp.core.errors import Invalid
 from webapp.core.faults import faults
-from webapp.files import quota, uploads
+from webapp.files import contents, quota, uploads
 from webapp.files.attaching import attach
 from webapp.files.contents import inspect
 from webapp.files.models import Attachment
@@ -238,6 +238,24 @@ async def test_a_picture_that_may_move_stays_as_it_was_sent(bob: Person, room: R
     assert (row.kind, row.type, row.name, row.width, row.height) == ("picture", "image/gif", "cat.gif", 60, 40)
     assert await stored(code) == content
     assert row.thumb_size == len(await stored(f"{code}-thumb.webp"))
+
+
+async def test_a_file_that_is_taken_back_while_it_is_looked_at_is_no_fault_of_the_disk(
+    bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = (await begin(bob, room.path, "a.bin", 10)).headers["location"]
+    loop = asyncio.get_running_loop()
+
+    def looked_at(file: int, size: int) -> contents.Contents:
+        answer = asyncio.run_coroutine_threadsafe(bob.client.request("DELETE", path), loop).result(30)
+        assert answer.status_code == 204
+        return inspect(file, size)
+
+    monkeypatch.setattr(contents, "inspect", looked_at)
+    assert (await piece(bob, path, 0, b"0123456789")).status_code == 404
+    assert not faults().disk.is_on
+    assert await file_store().size(path.rpartition("/")[2]) is None
+    assert under_way() == []
 
 
 async def test_a_broken_picture_is_refused_with_a_sentence_and_nothing_is_left(bob: Person, room: Room) -> None:

@@ -114,8 +114,9 @@ async def _finish(file: PendingFile, handle: int) -> None:
         else:
             thumbnail = await _store_thumbnail(file) if found.type == GIF else {}
             is_there = await _change(file, **found._asdict(), **thumbnail)
-            await file_store().put(file.code, FOLDER / file.code)
-            is_there = is_there and await _change(file, received=file.size)
+            if is_there:  # else it has been taken back, and its bytes with it
+                await file_store().put(file.code, FOLDER / file.code)
+                is_there = await _change(file, received=file.size)
     except Invalid:
         await discard([file])
         raise
