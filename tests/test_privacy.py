@@ -25,7 +25,7 @@ from webapp.relationships.models import Block
 # The address that the chat will have: asked for before there is one, too.
 KEY = "~" + "k" * 22
 OPERATORS = ("/health", "/metrics", "/static", "/favicon")
-CHANGING = re.compile(r'name="(nonce|token)" value="[^"]*"|nonce-[\w-]+|nonce="[^"]*"|directory=\d+')
+CHANGING = re.compile(r'name="(nonce|token)" value="[^"]*"|nonce-[\w-]+|nonce="[^"]*"|(directory|inbox)=\d+')
 PARAMETER = re.compile(r"{(\w+)[^}]*}")
 STREAM = re.compile(r"/(events|live)$")
 Answer = tuple[int, dict[str, str], str]

@@ -37,6 +37,7 @@ async def inbox(request: Request) -> Response:
     show = query(request, "show")
     show = show if show in FILTERS else ""
     place = Place.parsed(query(request, "before"))
+    made_at = str(int(time()))
     page = await read_page(user.id, FILTERS[show], place)
     context: dict[str, Any] = {
         "page": page,
@@ -48,7 +49,7 @@ async def inbox(request: Request) -> Response:
         "done": choice(request, "done", SUCCESS_MESSAGES, ""),
     }
     return await render_with_sidebar(
-        request, user, "inbox/index.html", more_of_stream={STATE: str(int(time()))}, **context
+        request, user, "inbox/index.html", more_of_stream={STATE: made_at}, made_at=made_at, **context
     )
 
 
