@@ -92,7 +92,7 @@ async def test_script_is_answered_what_is_wanted_most_often_and_no_page(
     assert page.one("a[data-card]").attributes["href"] == path
     card = await bob.get(path, HX_Request="true")
     assert "<html" not in card.text
-    assert Page(card).actions("#room-card") == [path]
+    assert Page(card).actions("#room-card") == [path, "/search"]
     links = [one.attributes["href"] for one in Page(card).all("#room-card a")]
     assert links == [f"{path}#invite", f"{room.path}/people", path]
     assert not Page(await charlie.get(path, HX_Request="true")).all("#level"), "who is not in it has no level"
@@ -102,7 +102,7 @@ async def test_script_is_answered_what_is_wanted_most_often_and_no_page(
     path = f"{chat.path}/settings"
     card = await bob.get(path, HX_Request="true")
     assert [one.attributes["href"] for one in Page(card).all("#room-card a")] == [path]
-    assert Page(card).actions("#room-card") == [path]
+    assert Page(card).actions("#room-card") == [path, "/search"]
     assert (await charlie.get(path, HX_Request="true")).status_code == 404
 
 
