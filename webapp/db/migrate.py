@@ -1,5 +1,6 @@
 """Bringing the schema up to date: one migration after the other, each in one transaction with its note."""
 
+import asyncio
 import contextlib
 import pkgutil
 from collections.abc import Iterable
@@ -19,6 +20,9 @@ from webapp.core import data_folder
 from webapp.db import engine, sql
 
 LOCK = 0x5061726C6579  # "Parley", any number that is ours alone
+# Two processes that migrate at once would each work out the models again for each migration of the other, which takes
+# longer than to apply one: the one that sees that another has applied some waits, as long as more of them are.
+WAIT_SECONDS = 1.0
 
 
 class TooNew(Exception):
@@ -56,7 +60,8 @@ async def migrate(config: dict[str, Any] | None = None, until: str | None = None
         try:
             migrator = _Migrator(config["apps"])
             while await migrator.apply_next(until):
-                pass
+                if migrator.has_rival:
+                    await asyncio.sleep(WAIT_SECONDS)
         finally:
             await Tortoise.close_connections()
     return migrator.names
@@ -71,9 +76,11 @@ class _Migrator:
         # What the models are like when these have been applied; to find out takes longer than to apply them.
         self._applied: set[MigrationKey] = set()
         self._state: State | None = None
+        # Whether another process has applied migrations since this one did.
+        self.has_rival = False
 
     async def apply_next(self, until: str | None) -> bool:
-        """Apply one migration, if one is missing; return whether one was."""
+        """Apply one migration, if one is missing and no other process applies them; return whether one was missing."""
         async with in_transaction("default") as client:
             if not settings.ON_SQLITE:
                 # Held to the end of the transaction by the connection that migrates, also behind a pgbouncer.
@@ -85,6 +92,10 @@ class _Migrator:
                 steps, applied = await _steps(executor), executor.loader.applied_migrations
                 if not steps or until in {key.name for key in applied}:
                     return False
+                self.has_rival = bool(self._applied) and applied != self._applied
+                if self.has_rival:
+                    self._applied, self._state = applied, None
+                    return True
                 name = steps[0].name
                 await self._apply(executor, steps[0], applied)
             except TooNew:
@@ -95,7 +106,7 @@ class _Migrator:
         return True
 
     async def _apply(self, executor: MigrationExecutor, migration: Migration, applied: set[MigrationKey]) -> None:
-        if self._state is None or self._applied != applied:  # the first, or another process was there meanwhile
+        if self._state is None:  # the first, or another process was there meanwhile
             self._state = await _state_after(executor, applied)
         await migration.apply(self._state, schema_editor=_schema_editor(executor))
         await executor.recorder.record_applied(migration.app_label, migration.name)
