@@ -173,7 +173,7 @@ def result_of(folder: Path, url: str, step: int) -> dict[str, Any]:
 
 
 # In the ordinary run a few statements, on a stride that meets different ones of each migration.
-STEPS = [131, pytest.param(1, marks=pytest.mark.slow)]
+STEPS = [211, pytest.param(1, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("step", STEPS)
