@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tortoise import Tortoise
@@ -59,12 +60,32 @@ async def migrate(config: dict[str, Any] | None = None, until: str | None = None
         await Tortoise.init(config=config)
         try:
             migrator = _Migrator(config["apps"])
-            while await migrator.apply_next(until):
-                if migrator.has_rival:
-                    await asyncio.sleep(WAIT_SECONDS)
+            with _collecting_by_hand():
+                while await migrator.apply_next(until):
+                    gc.collect()
+                    if migrator.has_rival:
+                        await asyncio.sleep(WAIT_SECONDS)
         finally:
             await Tortoise.close_connections()
     return migrator.names
+
+
+@contextlib.contextmanager
+def _collecting_by_hand() -> Iterator[None]:
+    """
+    Have no cycles collected meanwhile but by `gc.collect`.
+
+    A state of the models is thousands of classes, each a cycle: to collect after each migration takes a quarter of the
+    whole time less, and 5 MB more.
+    """
+    gc.freeze()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Migrator:
