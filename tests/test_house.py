@@ -17,7 +17,7 @@ WEBAPP = ROOT / "webapp"
 # A package imports only from its left.
 ORDER = (
     "settings core db live http media accounts presence relationships conversations files sidebar messages streams "
-    "inbox people rooms chats search strangers moderation exports deletion home ops app cli __main__"
+    "inbox people invitations rooms chats search strangers moderation exports deletion home ops app cli __main__"
 ).split()
 
 

@@ -71,6 +71,8 @@ class User(PersonFacts, Model):
     # Who finds the person by name (EVERYONE, or CODE: only who has the code), and who may write to them first.
     found_by = fields.CharField(8, default=EVERYONE, db_default=EVERYONE)
     written_by = fields.CharField(8, default=FRIENDS, db_default=FRIENDS)
+    # Who may add them to groups and rooms: of EVERYONE, those who are no friends ask; FRIENDS, or NOBODY.
+    added_by = fields.CharField(8, default=EVERYONE, db_default=EVERYONE)
     # Whether anybody sees when they are online, and who: EVERYONE or FRIENDS. Empty: friends, and the person was never
     # asked, because they are here since before there was a choice.
     shows_presence = fields.BooleanField(default=True, db_default=True)

@@ -60,6 +60,19 @@ class Public(KeyedKind):
     has_owner = True
 
 
+class Private(KeyedKind):
+    """A room that only its members know of."""
+
+    stored = "private"
+    has_owner = True
+
+
+class Group(KeyedKind):
+    """A conversation of three to eight people, which is called by their names and owned by none of them."""
+
+    stored = "group"
+
+
 class Direct(KeyedKind):
     """A chat of two people who know each other, or one person's notes."""
 
@@ -143,9 +156,9 @@ class Anonymous(Kind):
             raise Forbidden(CHAT_ENDED)
 
 
-PUBLIC, DIRECT, ANONYMOUS = Public(), Direct(), Anonymous()
+PUBLIC, PRIVATE, GROUP, DIRECT, ANONYMOUS = Public(), Private(), Group(), Direct(), Anonymous()
 # By what the column `room.kind` holds. A new kind is a class above, and a name here.
-BY_NAME: dict[str, Kind] = {kind.stored: kind for kind in (PUBLIC, DIRECT, ANONYMOUS)}
+BY_NAME: dict[str, Kind] = {kind.stored: kind for kind in (PUBLIC, PRIVATE, GROUP, DIRECT, ANONYMOUS)}
 
 
 def of(room: HasKind) -> Kind:

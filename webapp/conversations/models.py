@@ -14,7 +14,7 @@ from webapp.accounts.names import SEARCHED_LENGTH
 from webapp.conversations import kinds
 from webapp.conversations.faces import FACE_SIZE, room_face
 from webapp.conversations.levels import ALL, LEVELS
-from webapp.conversations.seats import MEMBER
+from webapp.conversations.seats import MEMBER, MEMBERS, OWNERS
 from webapp.core import text
 from webapp.core.errors import Invalid
 from webapp.core.i18n import _
@@ -85,6 +85,16 @@ class Room(Model):
     removed_count = fields.IntField(default=0, db_default=0)
     # How many messages are pinned: of a room with none, as nearly all, pages ask no more.
     pin_count = fields.IntField(default=0, db_default=0)
+    # The oldest message that is still there: what stood before it went when its time had come.
+    first_number = fields.BigIntField(default=1, db_default=1)
+    # MEMBERS or MODERATORS, and OWNERS or MEMBERS; how long one waits between two messages, 0 for not at all.
+    who_posts = fields.CharField(10, default=MEMBERS, db_default=MEMBERS)
+    who_invites = fields.CharField(10, default=OWNERS, db_default=OWNERS)
+    slow_seconds = fields.IntField(default=0, db_default=0)
+    # After how many days messages go, 0 for never; and what it will be from `keep_changes_at` on.
+    keep_days = fields.IntField(default=0, db_default=0)
+    next_keep_days = fields.IntField(null=True)
+    keep_changes_at = fields.DatetimeField(null=True)
     locked_at = fields.DatetimeField(null=True)
     closed_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
@@ -127,6 +137,19 @@ class Room(Model):
         await Room.filter(id=room_id).update(closed_at=datetime.now(UTC), folded=None)
 
 
+class RoomAlias(Model):
+    """An address that a room had: it leads on who may read the room, and is taken for nobody."""
+
+    id = fields.IntField(primary_key=True)
+    room: fields.ForeignKeyRelation[Room] = fields.ForeignKeyField("parley.Room", "aliases")
+    key = fields.CharField(KEY_LENGTH, db_index=True)
+
+    class Meta:
+        table = "room_alias"
+        table_description = "An address that a room had: it leads on who may read the room, and is taken for nobody."
+        unique_together = (("room", "key"),)
+
+
 class Membership(Model):
     """Who is in which room, and how far they have read."""
 
@@ -142,7 +165,10 @@ class Membership(Model):
     # A message request: one who is no friend has written, and the person has not answered.
     is_request = fields.BooleanField(default=False, db_default=False)
     joined_at = fields.DatetimeField(auto_now_add=True)
+    # A ban for good is one until PERMANENT; by whom, and who added or invited the member, are ids of people.
     kicked_until = fields.DatetimeField(null=True)
+    kicked_by = fields.IntField(null=True)
+    inviter = fields.IntField(null=True)
     # What the list of a room's people is ordered by: their `user.sort_name`, copied by a trigger of the database.
     sort_name = fields.CharField(SEARCHED_LENGTH, default="", db_default="")
 

@@ -15,7 +15,9 @@ from webapp.http.urls import path_for
 # Every key that can't be guessed begins with it: no slug of a name does.
 RANDOM_KEY_PREFIX = "~"
 # Roles of members. Who is kicked has a row too, until they come back.
-OWNER, MEMBER, KICKED = "owner", "member", "kicked"
+OWNER, MODERATOR, MEMBER, KICKED = "owner", "mod", "member", "kicked"
+# Who posts in a room, and who invites to it.
+OWNERS, MODERATORS, MEMBERS = "owners", "moderators", "members"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,13 @@ class RoomRow:
     created_at: datetime
     removed_count: int = 0
     pin_count: int = 0
+    first_number: int = 1
+    who_posts: str = MEMBERS
+    who_invites: str = OWNERS
+    slow_seconds: int = 0
+    keep_days: int = 0
+    next_keep_days: int | None = None
+    keep_changes_at: datetime | None = None
 
     @property
     def path(self) -> str:
@@ -62,6 +71,7 @@ class MembershipRow:
     is_request: bool
     joined_at: datetime
     kicked_until: datetime | None
+    inviter: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +139,9 @@ class Seat:
 
     @property
     def is_owner(self) -> bool:
-        """Whether the viewer may change the room and remove what others wrote; an administrator may everywhere."""
+        """Whether the viewer may change the room and remove what others wrote; an administrator may in public ones."""
         is_own = self.membership is not None and self.membership.role == OWNER
-        return self.kind.has_owner and (is_own or self.viewer.is_admin)
+        return self.kind.has_owner and (is_own or (self.viewer.is_admin and not self.kind.is_private))
 
     @property
     def is_request(self) -> bool:

@@ -24,6 +24,7 @@ MODELS = [
     "webapp.ops.chores",
     "webapp.relationships.models",
     "webapp.conversations.models",
+    "webapp.invitations.models",
     "webapp.files.models",
     "webapp.messages.models",
     "webapp.strangers.models",

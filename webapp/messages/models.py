@@ -92,6 +92,8 @@ class Message(Model):
     said_version = fields.BigIntField(null=True)
     # How many files are attached: of messages with none, as nearly all, pages ask no more.
     file_count = fields.SmallIntField(default=0, db_default=0)
+    # What happened to the room, of a line that nobody wrote: a word and, after a colon, what it is about.
+    notice = fields.CharField(40, default="", db_default="")
 
     room_id: int
     author_id: int | None

@@ -1,0 +1,1 @@
+"""Links that bring people to a room, or to the site."""

@@ -1,0 +1,66 @@
+from tortoise import fields, migrations
+from tortoise.fields.base import OnDelete
+from tortoise.migrations import operations as ops
+
+
+class Migration(migrations.Migration):
+    dependencies = [('parley', '0029_sealed_files')]
+
+    initial = False
+
+    operations = [
+        ops.CreateModel(
+            name='RoomAlias',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('room', fields.ForeignKeyField('parley.Room', source_field='room_id', db_constraint=True, to_field='id', related_name='aliases', on_delete=OnDelete.CASCADE)),
+                ('key', fields.CharField(db_index=True, max_length=80)),
+            ],
+            options={'table': 'room_alias', 'app': 'parley', 'unique_together': (('room', 'key'),), 'table_description': 'An address that a room had: it leads on who may read the room, and is taken for nobody.', 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='Invitation',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('room', fields.ForeignKeyField('parley.Room', source_field='room_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name='invitations', on_delete=OnDelete.CASCADE)),
+                ('digest', fields.CharField(unique=True, max_length=64)),
+                ('maker', fields.ForeignKeyField('parley.User', source_field='maker_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name='invitations', on_delete=OnDelete.SET_NULL)),
+                ('note', fields.CharField(default='', max_length=100)),
+                ('made_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+                ('expires_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('most_uses', fields.IntField(null=True)),
+                ('uses', fields.IntField(default=0)),
+                ('revoked_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'invitation', 'app': 'parley', 'table_description': 'A link to a room, or without one to the site. Of its token only the SHA-256 is stored.', 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='InvitationUse',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('invitation', fields.ForeignKeyField('parley.Invitation', source_field='invitation_id', db_constraint=True, to_field='id', related_name='people', on_delete=OnDelete.CASCADE)),
+                ('user', fields.ForeignKeyField('parley.User', source_field='user_id', db_index=True, db_constraint=True, to_field='id', related_name='invitation_uses', on_delete=OnDelete.CASCADE)),
+                ('used_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
+            ],
+            options={'table': 'invitation_use', 'app': 'parley', 'unique_together': (('invitation', 'user'),), 'table_description': 'Who came by which invitation.', 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.AddField(model_name='Room', name='first_number', field=fields.BigIntField(default=1, db_default=1)),
+        ops.AddField(model_name='Room', name='who_posts', field=fields.CharField(default='members', db_default='members', max_length=10)),
+        ops.AddField(model_name='Room', name='who_invites', field=fields.CharField(default='owners', db_default='owners', max_length=10)),
+        ops.AddField(model_name='Room', name='slow_seconds', field=fields.IntField(default=0, db_default=0)),
+        ops.AddField(model_name='Room', name='keep_days', field=fields.IntField(default=0, db_default=0)),
+        ops.AddField(model_name='Room', name='next_keep_days', field=fields.IntField(null=True)),
+        ops.AddField(model_name='Room', name='keep_changes_at', field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+        ops.AddField(model_name='Membership', name='kicked_by', field=fields.IntField(null=True)),
+        ops.AddField(model_name='Membership', name='inviter', field=fields.IntField(null=True)),
+        ops.AddField(model_name='Message', name='notice', field=fields.CharField(default='', db_default='', max_length=40)),
+        ops.AddField(model_name='User', name='added_by', field=fields.CharField(default='everyone', db_default='everyone', max_length=8)),
+        ops.RunSQL(
+            # Few rooms forget: an hour's look for them must not read all.
+            'CREATE INDEX "idx_room_forgetting" ON "room" ("id") WHERE "keep_days" > 0 OR "next_keep_days" IS NOT NULL',
+            'DROP INDEX "idx_room_forgetting"',
+        ),
+    ]
