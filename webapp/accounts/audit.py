@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from tortoise import fields
+from tortoise.indexes import Index
 from tortoise.models import Model
 
 from webapp.accounts.models import NOTICE_LENGTH, User
@@ -52,8 +53,9 @@ class AuditEntry(Model):
     )
     name = fields.CharField(NAME_SIZE)
     code = fields.CharField(9)
-    # The room, where it is about one.
+    # The name and the id of the room, where it is about one.
     place = fields.CharField(PLACE_LENGTH, default="", db_default="")
+    room = fields.IntField(null=True)
     report = fields.BigIntField(null=True, db_index=True)
     until = fields.DatetimeField(null=True)
     told = fields.CharField(NOTICE_LENGTH, default="")
@@ -63,6 +65,7 @@ class AuditEntry(Model):
     class Meta:
         table = "audit_entry"
         table_description = "One decision: who did what about whom, when, and why. Names are kept as they were."
+        indexes = (Index(fields=("room", "id"), name="idx_audit_entry_room"),)
 
     @classmethod
     async def write(

@@ -62,11 +62,12 @@ class Attachment(Model):
         table = "attachment"
         table_description = "A file that is attached to a message, or is in its author's composer still."
         # And one by SQL, of those without a message: idx_attachment_pending.
-        # The last: the size of a person's files is counted in it alone.
+        # The last two: the size of a person's files, and of a room's, is counted in them alone.
         indexes = (
             Index(fields=("room_id", "id")),
             Index(fields=("author_id", "created_at")),
             Index(fields=("author_id", "size", "thumb_size"), name="idx_attachment_sizes"),
+            Index(fields=("room_id", "size", "thumb_size"), name="idx_attachment_by_room"),
         )
 
     @classmethod

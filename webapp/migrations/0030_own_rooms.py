@@ -1,6 +1,10 @@
 from tortoise import fields, migrations
 from tortoise.fields.base import OnDelete
+from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
+
+# What administrators are shown: no chats of two, and no guests. Of a partial index the condition stands in the query.
+LISTED = '''"kind" IN ('public', 'private', 'group') AND "closed_at" IS NULL'''
 
 
 class Migration(migrations.Migration):
@@ -62,5 +66,32 @@ class Migration(migrations.Migration):
             # Few rooms forget: an hour's look for them must not read all.
             'CREATE INDEX "idx_room_forgetting" ON "room" ("id") WHERE "keep_days" > 0 OR "next_keep_days" IS NOT NULL',
             'DROP INDEX "idx_room_forgetting"',
+        ),
+        ops.AddField(model_name='AuditEntry', name='room', field=fields.IntField(null=True)),
+        ops.AddIndex(model_name='AuditEntry', index=Index(fields=['room', 'id'], name='idx_audit_entry_room')),
+        ops.AddIndex(model_name='Attachment', index=Index(fields=['room_id', 'size', 'thumb_size'], name='idx_attachment_by_room')),
+        ops.RunSQL(
+            f'CREATE INDEX "idx_room_newest" ON "room" ("id") WHERE {LISTED}',
+            'DROP INDEX "idx_room_newest"',
+        ),
+        ops.RunSQL(
+            f'CREATE INDEX "idx_room_active" ON "room" ("last_at", "id") WHERE {LISTED}',
+            'DROP INDEX "idx_room_active"',
+        ),
+        ops.RunSQL(
+            f'CREATE INDEX "idx_room_longest" ON "room" ("last_number", "id") WHERE {LISTED}',
+            'DROP INDEX "idx_room_longest"',
+        ),
+        ops.RunSQL(
+            f'CREATE INDEX "idx_room_largest" ON "room" ("member_count", "id") WHERE {LISTED}',
+            'DROP INDEX "idx_room_largest"',
+        ),
+        ops.RunSQL(
+            'CREATE INDEX "idx_user_newest" ON "user" ("id") WHERE NOT "is_guest"',
+            'DROP INDEX "idx_user_newest"',
+        ),
+        ops.RunSQL(
+            'CREATE INDEX "idx_user_seen" ON "user" ("last_seen_at", "id") WHERE NOT "is_guest"',
+            'DROP INDEX "idx_user_seen"',
         ),
     ]
