@@ -204,6 +204,10 @@ class BrowserPerson:
         except AssertionError:
             assert self.messages() == wanted  # shows what is different
 
+    def press_earlier(self) -> None:
+        """Ask for earlier messages from where the log stands: on the way to the link they would come by themselves."""
+        self.page.get_by_role("link", name="Earlier messages").evaluate("link => link.click()")
+
     def number_of(self, words: str) -> str:
         """The number of the message that says this."""
         self.sees(words)

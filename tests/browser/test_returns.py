@@ -91,7 +91,7 @@ def test_a_page_that_missed_too_much_gets_the_last_page(meet: Meet, network: Net
     network.restore()
     bob.reads(*writer.all_words[-50:])
     # What lies between is not lost: the way to the earlier messages begins at the new log.
-    bob.page.get_by_role("link", name="Earlier messages").click()
+    bob.press_earlier()
     bob.reads(*writer.all_words[-100:])
 
 

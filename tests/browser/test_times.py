@@ -94,9 +94,9 @@ def test_days_are_right_after_earlier_messages_have_come_above_them(meet: Meet) 
     room = said_at(writer, "Earlier", MARCH.replace(hour=11), *[MARCH.replace(hour=12)] * 49, before=80)
     reader = meet("east", timezone_id=KIRITIMATI).open(room)
     assert lines(reader)[0] == "Sunday, 10 March 2024"
-    reader.page.get_by_role("link", name="Earlier messages").click()
+    reader.press_earlier()
     reader.until(lambda: len(reader.messages()) == 100, "earlier messages")
-    reader.page.get_by_role("link", name="Earlier messages").click()
+    reader.press_earlier()
     reader.until(lambda: len(reader.messages()) == 130, "the earliest messages")
     said = lines(reader)
     assert [text for text in said if "March" in text] == ["Saturday, 9 March 2024", "Sunday, 10 March 2024"]
