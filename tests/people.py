@@ -7,8 +7,9 @@ from PIL import Image
 
 from tests.conftest import Person, show
 from webapp.accounts.models import User
-from webapp.conversations import access, direct
+from webapp.conversations import access, direct, members
 from webapp.conversations.models import Membership, Room
+from webapp.db import transaction
 from webapp.http.forms import Upload
 from webapp.media import images
 from webapp.messages import posting
@@ -41,6 +42,15 @@ async def write(one: Person, other: Person, body: str = "Hello", nonce: str = ""
 async def make_room(user: User, name: str, topic: str = "") -> Room:
     """Create a public room of the user's, or join the one of that name."""
     return await Room.get(id=(await opening.open_room(user, name, topic)).room.id)
+
+
+async def make_private(owner: Person, *others: Person, name: str = "Nook") -> Room:
+    """Make a private room, as its form does, and bring these people in."""
+    made = await owner.post("/rooms", {"name": name, "kind": "private"})
+    room = await Room.get(key=made.headers["Location"].removeprefix("/rooms/"))
+    for other in others:
+        await transaction.transact(members.join_in_transaction, room.id, who(other).id)
+    return await Room.get(id=room.id)
 
 
 async def post_as(user: User, room: Room, body: str, nonce: str = "", reply_to: int | None = None) -> Posted:

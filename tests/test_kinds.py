@@ -1,9 +1,8 @@
 """
-Every kind of room, and the ladder of who comes to what: also of a kind that only this test knows.
+Every kind of room, and the ladder of who comes to what.
 
-`Private` is a room by invitation. What it took: the class below, and its name in `kinds.BY_NAME`, here for this test.
-Its pages are those of all rooms: the same addresses, views and templates. A kind with a page of its own has a template
-besides, and its layout in app.py; one whose rooms are not found by a key brings a way to find its seats.
+A kind with a page of its own has a template, and its layout in app.py; one whose rooms are not found by a key brings a
+way to find its seats.
 """
 
 import asyncio
@@ -21,11 +20,10 @@ from tests.page import words
 from tests.people import befriend, who, write
 from tests.readers import reader as open_reader
 from webapp.app import app as the_app
-from webapp.conversations import access, broadcasts, kinds, members
+from webapp.conversations import access, broadcasts, members
 from webapp.conversations.endings import REMOVED
-from webapp.conversations.kinds import KeyedKind
 from webapp.conversations.models import Membership, Room
-from webapp.conversations.seats import KICKED, MEMBER, OWNER
+from webapp.conversations.seats import KICKED, MEMBER
 from webapp.core.errors import Forbidden, NotFound, Problem
 from webapp.exports.archive import rooms_to_export
 from webapp.live import hub
@@ -34,18 +32,6 @@ from webapp.relationships.models import Block
 from webapp.strangers.models import Stranger
 
 SECRET = "the surprise is on Friday"
-
-
-class Private(KeyedKind):
-    """A room that nobody finds, and only members read: they are invited."""
-
-    stored = "private"
-    has_owner = True
-
-
-@pytest.fixture(autouse=True)
-def private_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(kinds.BY_NAME, Private.stored, Private())
 
 
 class Place(NamedTuple):
@@ -66,9 +52,10 @@ async def direct(alice: Person, bob: Person) -> Room:
 
 
 async def private(alice: Person, bob: Person) -> Room:
-    room = await Room.create(key="~private", kind=Private.stored, name="Party for Charlie", member_count=2)
-    await Membership.create(room=room, user=who(alice), role=OWNER)
+    await alice.post("/rooms", {"name": "Party for Charlie", "kind": "private"})
+    room = await Room.get(kind="private")
     await Membership.create(room=room, user=who(bob), role=MEMBER)
+    await Room.filter(id=room.id).update(member_count=2)
     return room
 
 

@@ -73,4 +73,4 @@ def about_frame(room: RoomRow) -> Payload:
         return Frame(sse if room.locked_at else sse + UNLOCKED)
 
     # All that the fragment shows of a room.
-    return frames.localized(render_frame, (room.name, room.topic, room.face, room.locked_at))
+    return frames.localized(render_frame, (room.name, room.topic, room.face, room.locked_at, room.kind))

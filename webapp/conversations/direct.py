@@ -1,6 +1,5 @@
 """Direct chats: how the one chat of two people is found and created, and how friends have no message requests."""
 
-import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,8 +7,8 @@ from tortoise.exceptions import IntegrityError
 
 from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations import kinds, members, queries
-from webapp.conversations.models import Membership, Room
-from webapp.conversations.seats import RANDOM_KEY_PREFIX, RoomRow, Seat
+from webapp.conversations.models import Membership, Room, random_key
+from webapp.conversations.seats import RoomRow, Seat
 from webapp.db import transaction
 from webapp.relationships.models import Friendship
 from webapp.relationships.queries import Relationship, ordered_ids, require_none_blocked
@@ -86,7 +85,7 @@ async def create_direct(user: Person, other: Person, is_request: bool) -> RoomRo
 
 async def _create(low: int, high: int, member_count: int) -> RoomRow:
     room = await Room.create(
-        key=RANDOM_KEY_PREFIX + secrets.token_urlsafe(16),
+        key=random_key(),
         kind=kinds.DIRECT.stored,
         name="",
         low=low,

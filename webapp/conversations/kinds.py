@@ -36,16 +36,17 @@ class KeyedKind(Kind):
         return path_for(self.route, key=key)
 
     async def check_post(self, room: RoomRow, author_id: int, number: int) -> None:
-        if room.locked_at and not await _may_post_locked(room.id, author_id):
+        if room.locked_at and not await _may_post_locked(room, author_id):
             raise Forbidden(locked_refusal(room.name))
 
 
-async def _may_post_locked(room_id: int, user_id: int) -> bool:
-    """Whether the user is the owner of the room or an administrator."""
+async def _may_post_locked(room: RoomRow, user_id: int) -> bool:
+    """Whether the user is the owner of the room, or an administrator where everybody reads."""
+    is_admin = "FALSE" if room.kind.is_private else "is_admin"
     rows = await sql.fetch_inline(
-        'SELECT 1 FROM "user" WHERE id = ? AND (is_admin OR EXISTS (SELECT 1 FROM membership '
+        f'SELECT 1 FROM "user" WHERE id = ? AND ({is_admin} OR EXISTS (SELECT 1 FROM membership '
         "WHERE room_id = ? AND user_id = ? AND role = ?))",
-        user_id, room_id, user_id, OWNER,
+        user_id, room.id, user_id, OWNER,
     )  # fmt: skip
     return bool(rows)
 
@@ -65,6 +66,7 @@ class Private(KeyedKind):
 
     stored = "private"
     has_owner = True
+    mark = _("Private")
 
 
 class Group(KeyedKind):

@@ -25,7 +25,14 @@ async def join(seat: Seat) -> None:
     elif seat.membership is None:
         if not seat.kind.can_join(seat):
             raise NotFound(ROOM_NOT_FOUND)
-        await transaction.transact(join_in_transaction, room_id, user_id)
+        await transaction.transact(_join_as_seen, seat)
+
+
+async def _join_as_seen(seat: Seat) -> None:
+    """Make the viewer a member of the room of the kind that they have seen: it may be a private one meanwhile."""
+    if not await Room.filter(id=seat.room.id, kind=seat.kind.stored).update(member_count=F("member_count")):
+        raise NotFound(ROOM_NOT_FOUND)
+    await join_in_transaction(seat.room.id, seat.viewer.id)
 
 
 async def join_in_transaction(room_id: int, user_id: int) -> None:

@@ -1,6 +1,7 @@
 """The tables of rooms and memberships, what a name and a topic may be, and how far members have read."""
 
 import itertools
+import secrets
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from webapp.accounts.names import SEARCHED_LENGTH
 from webapp.conversations import kinds
 from webapp.conversations.faces import FACE_SIZE, room_face
 from webapp.conversations.levels import ALL, LEVELS
-from webapp.conversations.seats import MEMBER, MEMBERS, OWNERS
+from webapp.conversations.seats import MEMBER, MEMBERS, OWNERS, RANDOM_KEY_PREFIX
 from webapp.core import text
 from webapp.core.errors import Invalid
 from webapp.core.i18n import _
@@ -51,6 +52,11 @@ def room_topic(typed: str) -> str:
 def is_possible_key(key: str, length: int) -> bool:
     """Return whether the database takes what stood in an address: it refuses a null character or a long text."""
     return len(key) <= length and key.isprintable()
+
+
+def random_key() -> str:
+    """Return the key of a room that is not to be guessed."""
+    return RANDOM_KEY_PREFIX + secrets.token_urlsafe(16)
 
 
 class Room(Model):

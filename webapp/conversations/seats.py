@@ -178,6 +178,8 @@ class Kind(ABC):
     route: ClassVar[str] = "room"
     template: ClassVar[str] = "messages/room.html"
     states: ClassVar[frozenset[str]] = frozenset({"people", "about", "typing", "pins"})
+    # What stands before its topic, so that nobody takes it for one that everybody reads.
+    mark: ClassVar[Text] = ""
     # Whether it stands in the list of rooms, and is found by its name.
     is_listed: ClassVar[bool] = False
     is_searchable: ClassVar[bool] = False

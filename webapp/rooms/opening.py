@@ -1,13 +1,13 @@
-"""Joining the public room of a name, or creating it."""
+"""Joining the public room of a name, or creating it; and creating a private one."""
 
 import secrets
 
 from tortoise.exceptions import IntegrityError
 
 from webapp.accounts.viewer import Viewer
-from webapp.conversations import access, members
+from webapp.conversations import access, kinds, members
 from webapp.conversations.faces import room_face
-from webapp.conversations.models import Membership, Room, room_name, room_topic
+from webapp.conversations.models import Membership, Room, random_key, room_name, room_topic
 from webapp.conversations.seats import OWNER, Seat
 from webapp.core import text
 from webapp.core.errors import NotFound
@@ -27,7 +27,7 @@ async def open_room(user: Viewer, name: str, topic: str = "", face: str = "") ->
             if room := await Room.get_or_none(folded=folded):
                 await members.join(await access.by_key(user, room.key))
                 return await access.by_key(user, room.key)
-            key = _key(folded, attempt)
+            key = free_key(folded, attempt)
             await transaction.transact(_create, user, key, name, folded, topic, face)
             return await access.by_key(user, key)
         except (IntegrityError, NotFound):
@@ -35,12 +35,26 @@ async def open_room(user: Viewer, name: str, topic: str = "", face: str = "") ->
     raise RuntimeError("no free key was found for a room")
 
 
-async def _create(user: Viewer, key: str, name: str, folded: str, topic: str, face: str) -> None:
-    room = await Room.create(key=key, name=name, folded=folded, topic=topic, face=face, member_count=1)
+async def create_private(user: Viewer, name: str, topic: str = "", face: str = "") -> Seat:
+    """
+    Create and own a room that only its members know of; raise Invalid.
+
+    Its name stays free, as a taken one would show that the room is there: two private rooms may have the same one.
+    """
+    key = random_key()
+    shown = room_name(name), None, room_topic(topic), room_face(face)
+    await transaction.transact(_create, user, key, *shown, kinds.PRIVATE.stored)
+    return await access.by_key(user, key)
+
+
+async def _create(
+    user: Viewer, key: str, name: str, folded: str | None, topic: str, face: str, kind: str = kinds.PUBLIC.stored
+) -> None:
+    room = await Room.create(key=key, kind=kind, name=name, folded=folded, topic=topic, face=face, member_count=1)
     await Membership.create(room=room, user_id=user.id, role=OWNER)
 
 
-def _key(folded: str, attempt: int) -> str:
+def free_key(folded: str, attempt: int) -> str:
     """A slug, numbered where it is taken. A random key begins with `~`, which no slug contains."""
     slug = text.slug(folded)[:64] or "room"
     if attempt == 0:

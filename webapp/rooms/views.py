@@ -8,10 +8,12 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.accounts.viewer import Viewer
-from webapp.conversations import access, broadcasts, members, queries
+from webapp.conversations import access, broadcasts, kinds, members, queries
 from webapp.conversations.queries import PAGE_SIZE
+from webapp.conversations.seats import Seat
 from webapp.core import text
 from webapp.core.errors import Invalid
+from webapp.core.i18n import _
 from webapp.http import responses
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
@@ -58,17 +60,25 @@ async def _list(
 
 
 async def _enter(request: Request, user: Viewer) -> Response:
-    typed = await read_form(request, "name", "topic", "face")
+    typed = await read_form(request, "name", "topic", "face", "kind")
     try:
         await throttle(settings.RATE_JOIN, "join", str(user.id))
-        if not await access.exists(typed["name"]):
-            await throttle(settings.RATE_ROOM, "room", str(user.id))
-        seat = await opening.open_room(user, typed["name"], typed["topic"], typed["face"])
+        seat = await _open(user, **typed)
         broadcasts.membership_changed(seat.room.id, user.id)
     except Invalid as error:
         problems = EMPTY_FORM | error.problems
         return await _list(request, user, status=error.status, form=typed, problems=problems)
     return responses.see_other(seat.path)
+
+
+async def _open(user: Viewer, name: str, topic: str, face: str, kind: str) -> Seat:
+    """Join or create the room of that name; one without a kind is public, as from pages of the version before."""
+    if kind not in ("", kinds.PUBLIC.stored, kinds.PRIVATE.stored):
+        raise Invalid(kind=_("Choose one of the two."))
+    is_private = kind == kinds.PRIVATE.stored
+    if is_private or not await access.exists(name):
+        await throttle(settings.RATE_ROOM, "room", str(user.id))
+    return await (opening.create_private if is_private else opening.open_room)(user, name, topic, face)
 
 
 async def join(request: Request) -> Response:

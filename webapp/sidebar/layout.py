@@ -19,7 +19,7 @@ from webapp.live import hub
 from webapp.sidebar.chat_typing import rooms_typed_in
 from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, contacts_digest, digest, list_entries
 
-EMPTY_FORM = {"name": "", "topic": "", "face": ""}
+EMPTY_FORM = {"name": "", "topic": "", "face": "", "kind": ""}
 
 
 async def render_with_sidebar(

@@ -1,12 +1,10 @@
 """Matching strangers: decided for all who wait at once, and written in one transaction."""
 
-import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from webapp import settings
-from webapp.conversations.models import Membership, Room
-from webapp.conversations.seats import RANDOM_KEY_PREFIX
+from webapp.conversations.models import Membership, Room, random_key
 from webapp.db import sql, transaction
 from webapp.db.sql import CLOCK
 from webapp.strangers.models import KIND, MEMORY_MS, WAITING_MS
@@ -168,7 +166,7 @@ async def _create_rooms(found: list[Match]) -> None:
     """Create a room for each pair; both are in it, and wait no more."""
     rooms = [
         Room(
-            key=RANDOM_KEY_PREFIX + secrets.token_urlsafe(16), kind=KIND, name="", member_count=2,
+            key=random_key(), kind=KIND, name="", member_count=2,
             topic=" ".join(sorted(one.interests & other.interests)),
         )
         for one, other in found
