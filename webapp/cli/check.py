@@ -43,6 +43,7 @@ class Doubt(str):
 async def run_checks() -> list[bool]:
     """Print a line for each thing that Parley stands on; whether each is all right."""
     checks = {"settings": _settings, "secret": _secret, "database": _database, "redis": _redis, "disk": _disk}
+    checks |= {"messages": _messages}
     checks |= {"media": _media, "proxy": _proxy} if settings.MEDIA else {"proxy": _proxy}
     found = await asyncio.gather(*(check() for check in checks.values()), return_exceptions=True)
     are_good = [_tell(name, result) for name, result in zip(checks, found, strict=True)]
@@ -74,6 +75,11 @@ async def _settings() -> str:
     for warning in settings.WARNINGS:
         click.echo(f"    {warning}")
     return f"{settings.SITE_NAME}, for {', '.join(settings.ALLOWED_HOSTS)}; read from {source}"
+
+
+async def _messages() -> str:
+    days = settings.KEEP_MESSAGES_DAYS
+    return f"go after {days} days, or fewer where a room says so" if days else "stay, but where a room says otherwise"
 
 
 async def _proxy() -> str:

@@ -137,6 +137,7 @@ class Anonymous(Kind):
     allows_mentions = False
     indexes_words = False
     allows_files = False
+    keeps_by_days = False
     max_messages: ClassVar[int] = MAX_ANONYMOUS_MESSAGES
 
     def path(self, room_id: int, key: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from webapp import settings
 from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations.faces import RoomFace
 from webapp.core.clock import LazyDatetime
@@ -56,6 +57,23 @@ class RoomRow:
     @property
     def tile(self) -> RoomFace:
         return RoomFace.of(self.id, self.name, self.face)
+
+    @property
+    def kept_days(self) -> int:
+        """After how many days messages go, 0 for never: as the room or the site has it, whichever is shorter."""
+        days = kept_days(self.keep_days, self.next_keep_days, self.keep_changes_at)
+        return within_site(days) if self.kind.keeps_by_days else 0
+
+
+def kept_days(days: int, next_days: int | None, changes_at: datetime | None) -> int:
+    """Return after how many days a room's messages go now, 0 for never: what waited may have taken effect."""
+    is_due = next_days is not None and changes_at is not None and changes_at <= datetime.now(UTC)
+    return next_days if is_due and next_days is not None else days
+
+
+def within_site(days: int) -> int:
+    """Return so many days, or as many as the site sets where that is less; 0 is for never."""
+    return min(filter(None, (days, settings.KEEP_MESSAGES_DAYS)), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +217,8 @@ class Kind(ABC):
     # Whether messages are found by their words.
     indexes_words: ClassVar[bool] = True
     allows_files: ClassVar[bool] = True
+    # Whether messages go after the days that the room or the site sets; where not, the whole room goes.
+    keeps_by_days: ClassVar[bool] = True
     max_messages: ClassVar[int | None] = None
 
     @abstractmethod

@@ -63,8 +63,9 @@ class Migration(migrations.Migration):
         ops.AddField(model_name='Message', name='notice', field=fields.CharField(default='', db_default='', max_length=40)),
         ops.AddField(model_name='User', name='added_by', field=fields.CharField(default='everyone', db_default='everyone', max_length=8)),
         ops.RunSQL(
-            # Few rooms forget: an hour's look for them must not read all.
-            'CREATE INDEX "idx_room_forgetting" ON "room" ("id") WHERE "keep_days" > 0 OR "next_keep_days" IS NOT NULL',
+            # Few rooms forget, or did: an hour's look for them must not read all.
+            'CREATE INDEX "idx_room_forgetting" ON "room" ("id") '
+            'WHERE "keep_days" > 0 OR "next_keep_days" IS NOT NULL OR "first_number" > 1',
             'DROP INDEX "idx_room_forgetting"',
         ),
         ops.AddField(model_name='AuditEntry', name='room', field=fields.IntField(null=True)),

@@ -29,6 +29,7 @@ _ROOT = _PACKAGE if (_PACKAGE / "templates").is_dir() else _PACKAGE.parent
 TEMPLATES = _ROOT / "templates"
 STATIC = _ROOT / "static"
 MAX_FILES = 65_536
+MAX_DAYS = 36_500
 
 
 _file = env_file.read(Path(".env"))
@@ -76,6 +77,14 @@ def _positive(text: str) -> int:
 def _not_negative(text: str) -> int:
     number = int(text)
     if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def _days(text: str) -> int:
+    """Return a number of days that can be counted back from today."""
+    number = _not_negative(text)
+    if number > MAX_DAYS:
         raise ValueError(text)
     return number
 
@@ -206,6 +215,7 @@ if 0 < len(METRICS_TOKEN) < 16:  # not by _read, whose message would show it
     raise InvalidSetting("METRICS_TOKEN is too short: it must have 16 characters or more.")
 
 KEEP_SESSIONS = timedelta(days=_read("KEEP_SESSIONS_DAYS", "90", _positive, "a whole number of 1 or more"))
+KEEP_MESSAGES_DAYS = _read("KEEP_MESSAGES_DAYS", "0", _days, f"a whole number of 0 to {MAX_DAYS}")
 KEEP_REPORTS = timedelta(days=_read("KEEP_REPORTS_DAYS", "90", _positive, "a whole number of 1 or more"))
 
 _SECRET_KEY = _value("SECRET_KEY")
