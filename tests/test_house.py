@@ -155,7 +155,7 @@ def test_only_render_knows_jinja() -> None:
 
 # Beside the queries modules, which test_queries.py walks: a check within a post's transaction, the rights of open
 # streams, and a query of a constant.
-INLINE_READERS = {"conversations.kinds", "conversations.stream_access", "ops.health"}
+INLINE_READERS = {"conversations.kinds", "conversations.roles", "conversations.stream_access", "ops.health"}
 
 
 def test_only_queries_that_are_explained_are_read_in_the_event_loop() -> None:

@@ -275,7 +275,10 @@ async def test_others_call_nobody_and_read_why(alice: Person, bob: Person, room:
     assert await rows(room) == [(1, "alice", "mention")]
     assert await mentions_in(alice, room) == [("@alice", who(alice).path)]
     page = await bob.get(answer.headers["location"])
-    assert words(Page(page).one("#sending .done")) == "Only the owner of the room can call everyone. Nobody was called."
+    assert (
+        words(Page(page).one("#sending .done"))
+        == "Only owners and moderators of the room can call everyone. Nobody was called."
+    )
 
 
 @pytest.mark.parametrize("body", ["`@everyone`", "everyone", "@everyones", "@everyone@example.org"])
@@ -544,7 +547,7 @@ async def test_in_german_too(alice: Person, bob: Person, charlie: Person, room: 
     page = await alice.get((await say(alice, room, "@charlie")).headers["location"])
     assert "@charlie ist nicht in diesem Raum und bekommt es nicht mit." in page.text
     page = await bob.get((await say(bob, room, "@everyone")).headers["location"])
-    assert "Nur wem der Raum gehört, kann alle rufen. Niemand wurde gerufen." in page.text
+    assert "Alle rufen können nur, wem der Raum gehört oder wer ihn moderiert. Niemand wurde gerufen." in page.text
     await many(room, 49)
     assert "Das ruft alle 51 Leute im Raum." in (await say(alice, room, "@everyone")).text
 

@@ -700,8 +700,8 @@ async def test_a_guest_reads_a_warning(app: object, admin: Person) -> None:
         ({"do": "topic", "topic": "New"}, "Ada changed the topic of Tea & Cake"),
         ({"do": "lock"}, "Ada locked Tea & Cake"),
         ({"do": "unlock"}, "Ada unlocked Tea & Cake"),
-        ({"do": "kick", "who": "bob"}, "Ada kicked Bob {code} from Tea & Cake"),
-        ({"do": "hand_over", "who": "bob"}, "Ada made Bob {code} the owner of Tea & Cake"),
+        ({"do": "kick", "who": "bob"}, "Ada banned Bob {code} from Tea & Cake"),
+        ({"do": "hand_over", "who": "bob"}, "Ada made Bob {code} an owner of Tea & Cake"),
         ({"do": "delete", "name": "Tea & Cake"}, "Ada deleted Tea & Cake"),
     ],
 )

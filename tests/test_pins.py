@@ -142,7 +142,7 @@ async def test_only_the_owner_and_administrators_pin_in_a_room(
         for act in ("pin", "unpin"):
             refused = await pin(one, room, 2 if act == "pin" else 1, act)
             assert refused.status_code == 403
-            assert "Only the owner of the room can pin messages." in words(refused)
+            assert "Only owners and moderators of the room can pin messages." in words(refused)
         assert "Pin" not in words(Page(await one.get(f"{room.path}/messages/2/edit")).one("main"))
         assert "Unpin" not in words(await one.get(f"{room.path}/pins"))
     assert await status(admin, room, 2) == 303

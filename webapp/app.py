@@ -60,6 +60,7 @@ from webapp.moderation import views as moderation
 from webapp.ops import health, indexing, metrics, purge
 from webapp.ops.file_metrics import FileMetrics, file_metrics
 from webapp.ops.stores import open_file_store
+from webapp.people import act_views as room_person
 from webapp.people import directory as people_directory
 from webapp.people import room_views as room_people
 from webapp.people import views as people
@@ -133,6 +134,7 @@ routes = [
     page("/search", search.search, "search"),
     page("/people", people.people, "people"),
     page("/rooms/{key}/people", room_people.room_people, "room_people"),
+    action("/rooms/{key}/people/{code}", room_person.act_on_person, "room_person"),
     page("/people/{code}", people.show, "person"),
     action("/people/{code}/block", people.block, "block"),
     action("/people/{code}/unblock", people.unblock, "unblock"),

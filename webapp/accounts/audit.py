@@ -36,6 +36,9 @@ class Action(StrEnum):
     KICK = "kick"
     PARDON = "pardon"
     OWNER = "owner"
+    MODERATOR = "mod"
+    MEMBER = "member"
+    PUT_OUT = "put_out"
     DELETE = "delete"
 
 

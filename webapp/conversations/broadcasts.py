@@ -30,6 +30,10 @@ def kicked(room_id: int, user_id: int) -> None:
     hub().close_streams(endings.KICKED, f"room:{room_id}", user=user_id)
 
 
+def removed(room_id: int, user_id: int) -> None:
+    hub().close_streams(endings.REMOVED, f"room:{room_id}", user=user_id)
+
+
 def room_deleted(room_id: int) -> None:
     hub().close_streams(endings.DELETED, f"room:{room_id}")
     hub().broadcast_reliably("room", room=room_id)

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
-from webapp.conversations.seats import OWNER, Kind, RoomRow, Seat, locked_refusal
+from webapp.conversations import roles
+from webapp.conversations.roles import MAY, Act
+from webapp.conversations.seats import Kind, RoomRow, Seat, locked_refusal
 from webapp.core.errors import Forbidden
 from webapp.core.i18n import Text, _
 from webapp.db import sql
@@ -36,19 +38,14 @@ class KeyedKind(Kind):
         return path_for(self.route, key=key)
 
     async def check_post(self, room: RoomRow, author_id: int, number: int) -> None:
-        if room.locked_at and not await _may_post_locked(room, author_id):
+        if room.locked_at and not await may_moderate_now(room, author_id):
             raise Forbidden(locked_refusal(room.name))
 
 
-async def _may_post_locked(room: RoomRow, user_id: int) -> bool:
-    """Whether the user is the owner of the room, or an administrator where everybody reads."""
-    is_admin = "FALSE" if room.kind.is_private else "is_admin"
-    rows = await sql.fetch_inline(
-        f'SELECT 1 FROM "user" WHERE id = ? AND ({is_admin} OR EXISTS (SELECT 1 FROM membership '
-        "WHERE room_id = ? AND user_id = ? AND role = ?))",
-        user_id, room.id, user_id, OWNER,
-    )  # fmt: skip
-    return bool(rows)
+async def may_moderate_now(room: RoomRow, user_id: int) -> bool:
+    """Return whether they moderate the room as it is stored, within the transaction that holds its lock."""
+    held = await roles.stored_authority(room.id, user_id, room.kind.is_private) if room.kind.has_owner else ""
+    return held in MAY[Act.MODERATE]
 
 
 class Public(KeyedKind):

@@ -101,8 +101,13 @@ async def kick(room_id: int, member: Membership, minutes: int) -> None:
     await transaction.transact(write)
 
 
+async def lock(room_id: int) -> None:
+    """Lock the room's row, within a transaction: changes of roles wait for each other. Raise NotFound without it."""
+    if not await Room.filter(id=room_id, closed_at=None).update(member_count=F("member_count")):
+        raise NotFound(ROOM_NOT_FOUND)
+
+
 async def _lock(room_id: int) -> None:
-    """Lock the room's row, within a transaction: changes of roles wait for each other."""
     await Room.filter(id=room_id).update(member_count=F("member_count"))
 
 

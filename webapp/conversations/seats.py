@@ -7,7 +7,18 @@ from typing import ClassVar
 
 from webapp import settings
 from webapp.accounts.viewer import Person, Viewer
+from webapp.conversations import roles
 from webapp.conversations.faces import RoomFace
+
+# By these names for all who ask a seat: they are in it.
+from webapp.conversations.roles import KICKED as KICKED
+from webapp.conversations.roles import MEMBER as MEMBER
+from webapp.conversations.roles import MEMBERS as MEMBERS
+from webapp.conversations.roles import MODERATOR as MODERATOR
+from webapp.conversations.roles import MODERATORS as MODERATORS
+from webapp.conversations.roles import OWNER as OWNER
+from webapp.conversations.roles import OWNERS as OWNERS
+from webapp.conversations.roles import Act
 from webapp.core.clock import LazyDatetime
 from webapp.core.errors import Forbidden
 from webapp.core.i18n import Text, _
@@ -15,10 +26,6 @@ from webapp.http.urls import path_for
 
 # Every key that can't be guessed begins with it: no slug of a name does.
 RANDOM_KEY_PREFIX = "~"
-# Roles of members. Who is kicked has a row too, until they come back.
-OWNER, MODERATOR, MEMBER, KICKED = "owner", "mod", "member", "kicked"
-# Who posts in a room, and who invites to it.
-OWNERS, MODERATORS, MEMBERS = "owners", "moderators", "members"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +163,20 @@ class Seat:
         return self.kind.allows_files and is_settled and not self.viewer.is_guest
 
     @property
+    def authority(self) -> str:
+        """As what the viewer acts here: their role, or an owner's; empty where nobody owns or they are no member."""
+        role = self.membership.role if self.membership else ""
+        return roles.authority(role, self.viewer.is_admin, self.kind.is_private) if self.kind.has_owner else ""
+
+    @property
     def is_owner(self) -> bool:
-        """Whether the viewer may change the room and remove what others wrote; an administrator may in public ones."""
-        is_own = self.membership is not None and self.membership.role == OWNER
-        return self.kind.has_owner and (is_own or (self.viewer.is_admin and not self.kind.is_private))
+        """Whether the viewer may change the room and its people's roles; an administrator may in public ones."""
+        return roles.may(self, Act.OWN)
+
+    @property
+    def is_moderator(self) -> bool:
+        """Whether the viewer may remove what others wrote, and them: an owner may, too."""
+        return roles.may(self, Act.MODERATE)
 
     @property
     def is_request(self) -> bool:
@@ -239,7 +256,7 @@ class Kind(ABC):
 
     def refusal(self, seat: Seat) -> Text:
         """Return why the viewer can't post, by what the seat knows; empty when they can."""
-        if seat.room.locked_at and not seat.is_owner:
+        if seat.room.locked_at and not seat.is_moderator:
             return locked_refusal(seat.room.name)
         return ""
 

@@ -99,7 +99,7 @@ async def _may_mean_everyone(seat: Seat, edited: int | None) -> bool:
 
 
 def may_call_everyone(seat: Seat) -> bool:
-    return seat.kind.has_owner and seat.is_owner
+    return seat.is_moderator
 
 
 async def was_everyone_called(room_id: int) -> bool:
@@ -172,7 +172,7 @@ async def replace(room_id: int, message_id: int, number: int, reply_to: int | No
 
 # What the author hears of it.
 
-NOT_FOR_YOU = _("Only the owner of the room can call everyone. Nobody was called.")
+NOT_FOR_YOU = _("Only owners and moderators of the room can call everyone. Nobody was called.")
 TOO_SOON = _("Everyone here was called a short while ago. Nobody was called this time.")
 
 

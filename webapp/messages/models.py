@@ -218,10 +218,10 @@ class Message(Model):
 
     @classmethod
     async def get_for_changing(cls, seat: Seat, number: int) -> "Message":
-        """Return the message for its author, the room's owner or an administrator; raise NotFound for others."""
+        """Return the message for its author, who moderates the room; raise NotFound for others."""
         message = await cls.get_or_none(room_id=seat.room.id, number=number)
         is_theirs = message is not None and message.author_id == seat.viewer.id
-        if message is None or not seat.kind.allows_editing or not (is_theirs or seat.is_owner):
+        if message is None or not seat.kind.allows_editing or not (is_theirs or seat.is_moderator):
             raise NotFound(_("This message does not exist, or it is not yours."))
         return message
 

@@ -9,6 +9,7 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import access
 from webapp.conversations.audit import is_on_behalf, record_act
+from webapp.conversations.roles import Act
 from webapp.conversations.seats import Seat
 from webapp.core.i18n import Text, _
 from webapp.http import responses
@@ -45,7 +46,7 @@ def _number(request: Request) -> int:
 async def _answer(request: Request, seat: Seat, do: str, done: Text, is_changed: bool) -> Response:
     if is_changed:
         pins.changed(seat.room.id)
-        if seat.kind.has_owner and is_on_behalf(seat):
+        if is_on_behalf(seat, Act.MODERATE):
             message = await Message.get_or_none(room_id=seat.room.id, number=_number(request))
             author = await User.get_or_none(id=message.author_id) if message and message.author_id else None
             await record_act(request, do, seat, author)

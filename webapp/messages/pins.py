@@ -4,8 +4,8 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from webapp.conversations import queries
-from webapp.conversations.models import Membership
-from webapp.conversations.seats import OWNER, RoomRow, Seat
+from webapp.conversations.kinds import may_moderate_now
+from webapp.conversations.seats import RoomRow, Seat
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import _
 from webapp.db import sql, transaction
@@ -14,12 +14,12 @@ from webapp.live import Frame, Payload, frames, hub
 from webapp.messages.models import Message, Pin, store_pin_count
 from webapp.messages.pin_queries import MAX_PINS, Pins, newest_pins
 
-NOT_ALLOWED = _("Only the owner of the room can pin messages.")
+NOT_ALLOWED = _("Only owners and moderators of the room can pin messages.")
 
 
 def can_pin(seat: Seat) -> bool:
-    """Return whether the viewer pins here: who owns the room, and between two both."""
-    return seat.is_owner or (seat.kind.is_between_two and seat.can_post)
+    """Return whether the viewer pins here: who moderates the room, and between two both."""
+    return seat.is_moderator or (seat.kind.is_between_two and seat.can_post)
 
 
 async def pin(seat: Seat, number: int) -> bool:
@@ -80,10 +80,8 @@ async def _lock(seat: Seat) -> None:
         raise NotFound(_("The room has been deleted."))
     if seat.kind.is_between_two:
         await seat.kind.check_post(seat.room, seat.viewer.id, 0)
-    elif not seat.viewer.is_admin:
-        mine = Membership.filter(room_id=seat.room.id, user_id=seat.viewer.id, role=OWNER)
-        if not await mine.exists():
-            raise Forbidden(NOT_ALLOWED)
+    elif not await may_moderate_now(seat.room, seat.viewer.id):
+        raise Forbidden(NOT_ALLOWED)
 
 
 # What open pages show.

@@ -12,6 +12,7 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import access
 from webapp.conversations.audit import is_on_behalf, record_act
+from webapp.conversations.roles import Act
 from webapp.conversations.seats import Seat
 from webapp.core import clock
 from webapp.core.errors import NotFound, Problem, SignInRequired
@@ -260,7 +261,7 @@ async def _edit(request: Request, seat: Seat, message: Message, status: int = 20
         if message.file_count
         else NO_FILES,
         "can_edit": is_own,
-        "can_remove": is_own or seat.is_owner,
+        "can_remove": is_own or seat.is_moderator,
         "can_react": seat.kind.allows_reactions,
         "can_mark_unread": seat.membership is not None,
         "is_pinned": seat.room.pin_count > 0 and await is_pinned(message.id),
@@ -286,7 +287,7 @@ async def remove(request: Request) -> Response:
     changes.log_changed(seat.room.id, version)
     _refresh_pins(seat)
     inbox_news.changed(called)
-    if was_there and message.author_id != seat.viewer.id and is_on_behalf(seat):
+    if was_there and message.author_id != seat.viewer.id and is_on_behalf(seat, Act.MODERATE):
         author = await User.get_or_none(id=message.author_id) if message.author_id else None
-        await record_act(request, "remove", seat, author)
+        await record_act(request, "remove_message", seat, author)
     return await _changed(request, seat, message.number)

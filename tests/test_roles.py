@@ -1,0 +1,162 @@
+"""Who may what in a room, and with whom: owners, moderators, members, and administrators where everybody reads."""
+
+import asyncio
+from itertools import product
+
+import httpx2
+
+from tests.conftest import Person, bodies, person
+from tests.page import words
+from tests.people import now, roles, who
+from tests.room_acts import assert_counted, change, statuses
+from webapp.accounts.audit import AuditEntry
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.roles import KICKED, MEMBER, MODERATOR, OWNER
+from webapp.messages.models import Message
+
+
+async def do(one: Person, room: Room, act: str, whom: Person, **fields: str) -> httpx2.Response:
+    return await one.post(f"{room.path}/people/{who(whom).code}", {"act": act, **fields})
+
+
+async def give(room: Room, people: dict[Person, str]) -> None:
+    """Each has this role, or none at all."""
+    for one, role in people.items():
+        await Membership.filter(room_id=room.id, user_id=who(one).id).delete()
+        if role:
+            await Membership.create(room_id=room.id, user_id=who(one).id, role=role)
+    count = await Membership.filter(room_id=room.id, role__not=KICKED).count()
+    await Room.filter(id=room.id).update(member_count=count)
+
+
+# By whom, with whom: what may be done. An owner is left in the room besides these two.
+PROMOTE, PUT_OUT = ("make_owner", "make_moderator", "make_member"), ("remove", "ban")
+ALLOWED = {
+    (OWNER, OWNER): PROMOTE,
+    (OWNER, MODERATOR): PROMOTE + PUT_OUT,
+    (OWNER, MEMBER): PROMOTE + PUT_OUT,
+    (OWNER, ""): ("ban",),
+    (MODERATOR, MEMBER): PUT_OUT,
+    (MODERATOR, ""): ("ban",),
+}
+AFTER = {"make_owner": OWNER, "make_moderator": MODERATOR, "make_member": MEMBER, "remove": KICKED, "ban": KICKED}
+
+
+async def test_the_table_of_who_does_what_with_whom(alice: Person, bob: Person, charlie: Person, room: Room) -> None:
+    for by, to, act in product((OWNER, MODERATOR, MEMBER, ""), (OWNER, MODERATOR, MEMBER, ""), AFTER):
+        await give(room, {alice: OWNER, bob: by, charlie: to})
+        answer = await do(bob, room, act, charlie)
+        # What is so already is no change; unbanning needs a ban.
+        is_allowed = act in ALLOWED.get((by, to), ())
+        refused = 403 if to or act == "ban" else 404
+        assert answer.status_code == (303 if is_allowed else refused), (by, to, act)
+        names = {"alice": OWNER, "bob": by, "charlie": AFTER[act] if is_allowed else to}
+        await assert_counted(room, {name: role for name, role in names.items() if role})
+
+
+async def test_an_administrator_acts_as_an_owner_where_everybody_reads_and_the_log_has_it(
+    alice: Person, bob: Person, admin: Person, room: Room
+) -> None:
+    said = {
+        "make_moderator": "made Bob {} a moderator of Tea & Cake",
+        "make_owner": "made Bob {} an owner of Tea & Cake",
+        "make_member": "made Bob {} a member of Tea & Cake again",
+        "remove": "removed Bob {} from Tea & Cake",
+        "ban": "banned Bob {} from Tea & Cake",
+        "unban": "allowed Bob {} back into Tea & Cake",
+    }
+    for act in said:
+        for _ in range(2):  # twice is once
+            assert (await do(admin, room, act, bob)).status_code == 303 or act == "unban"
+    log = words(await admin.get("/moderation/log"))
+    for sentence in said.values():
+        assert f"Ada {sentence.format(who(bob).code)}" in log
+    await Room.filter(id=room.id).update(kind="private", key="~tea", folded=None)
+    there = await now(room)
+    await bob.post(f"{room.path}/join")
+    await give(room, {bob: MEMBER, admin: MEMBER})
+    entries = await AuditEntry.all().count()
+    for act in ("make_owner", "remove"):
+        assert (await do(admin, there, act, bob)).status_code == 403
+    assert (await do(alice, there, "remove", admin)).status_code == 303, "there they are a member like others"
+    assert await AuditEntry.all().count() == entries
+    await assert_counted(room, {"alice": OWNER, "bob": MEMBER, "ada": KICKED})
+
+
+async def test_a_moderator_removes_pins_calls_locks_and_writes_in_the_locked_room(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    await charlie.post(f"{room.path}/join")
+    await charlie.say(room, "rude")
+    await charlie.say(room, "kind")
+    assert (await bob.post(f"{room.path}/messages/1/remove")).status_code == 404
+    await do(alice, room, "make_moderator", bob)
+    assert "log--moderated" in (await bob.get(room.path)).text
+    assert (await bob.post(f"{room.path}/messages/1/remove")).status_code == 303
+    assert (await bob.post(f"{room.path}/messages/2/pin")).status_code == 303
+    assert (await now(room)).pin_count == 1
+    assert (await bob.say(room, "@everyone look")).status_code == 303
+    assert (await Message.get(room_id=room.id, number=3)).html.count('class="mention') == 1
+    assert (await change(bob, room, "lock")).status_code == 303
+    assert (await charlie.say(room, "me too")).status_code == 403
+    assert (await bob.say(room, "closed for today")).status_code == 303
+    assert (await change(bob, room, "topic", topic="mine")).status_code == 403
+    assert await bodies(room) == ["", "kind", "@everyone look", "closed for today"]
+    await do(alice, room, "make_member", bob)
+    assert (await bob.say(room, "still?")).status_code == 403
+    assert "log--moderated" not in (await bob.get(room.path)).text
+
+
+async def test_the_last_owner_stays_one_and_others_step_down(alice: Person, bob: Person, room: Room) -> None:
+    for act in ("make_member", "make_moderator"):
+        refused = await do(alice, room, act, alice)
+        assert refused.status_code == 403
+        assert "A room needs an owner." in words(refused)
+    for act in ("remove", "ban"):
+        assert (await do(alice, room, act, alice)).status_code == 403
+    await do(alice, room, "make_owner", bob)
+    assert (await do(alice, room, "make_moderator", alice)).status_code == 303
+    await assert_counted(room, {"alice": MODERATOR, "bob": OWNER})
+    assert (await do(alice, room, "make_owner", alice)).status_code == 403
+    assert (await do(alice, room, "make_member", alice)).status_code == 303
+    await assert_counted(room, {"alice": MEMBER, "bob": OWNER})
+
+
+async def test_what_cannot_be_meant_is_refused(alice: Person, bob: Person, visitor: Person, room: Room) -> None:
+    for code in ("0000-0000", "%00", "x" * 5000):
+        assert (await alice.post(f"{room.path}/people/{code}", {"act": "ban"})).status_code == 404
+    for act in ("", "explode", "MAKE_OWNER"):
+        assert (await do(alice, room, act, bob)).status_code == 422
+    for hours in ("0", "-1", "soon", "1e3", "9" * 5000):
+        assert (await do(alice, room, "ban", bob, hours=hours)).status_code == 422, hours
+    assert (await do(visitor, room, "ban", bob)).headers["Location"].startswith("/login")
+    foreign = await alice.post(f"{room.path}/people/{who(bob).code}", {"act": "ban"}, Sec_Fetch_Site="cross-site")
+    assert foreign.status_code == 403
+    assert (await alice.get(f"{room.path}/people/{who(bob).code}")).status_code == 405
+    await assert_counted(room, {"alice": OWNER, "bob": MEMBER})
+
+
+# At the same moment.
+
+
+async def test_of_two_owners_who_demote_each_other_at_once_one_stays(alice: Person, bob: Person, room: Room) -> None:
+    for first, second in ((alice, bob), (bob, alice)):
+        await give(room, {alice: OWNER, bob: OWNER})
+        answers = await asyncio.gather(do(first, room, "make_member", second), do(second, room, "make_member", first))
+        assert sorted(statuses(answers)) == [303, 403]
+        assert sorted((await roles(room)).values()) == [MEMBER, OWNER]
+
+
+async def test_two_who_promote_at_once_and_one_who_does_it_four_times(
+    app: object, alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    dora = await person(app, "dora")
+    await give(room, {bob: OWNER, charlie: MEMBER, dora: MEMBER})
+    answers = await asyncio.gather(
+        do(alice, room, "make_owner", charlie), do(bob, room, "make_moderator", charlie),
+        *(do(alice, room, "make_moderator", dora) for _ in range(4)),
+    )  # fmt: skip
+    assert statuses(answers) == [303] * 6
+    found = await roles(room)
+    assert found.pop("charlie") in (OWNER, MODERATOR)
+    assert found == {"alice": OWNER, "bob": OWNER, "dora": MODERATOR}
