@@ -230,6 +230,7 @@ async def fill(users: int, messages: int) -> None:
             await sql.execute(f"{saved} WHERE number % 5 = 2 RETURNING id", user)
         pinned = "INSERT INTO pin (room_id, message_id, number, pinned_at) SELECT room_id, id, number, created_at"
         await sql.execute(f"{pinned} FROM message WHERE room_id > ? RETURNING id", 1)
+        await sql.execute("INSERT INTO room_alias (room_id, key) SELECT id, 'was-' || id FROM room WHERE id > ?", 0)
         # As if each message of the first room had a file, of which its pages know nothing, and most of another room.
         attached = (
             "INSERT INTO attachment (code, room_id, message_id, author_id, place, name, kind, type, size, received, "
@@ -555,6 +556,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (accounts.people_by_code, other.code),
         (accounts.bans_by_session, [viewer.session_id, viewer.session_id + 1]),
         (conversations.seat_by_key, viewer, room.key),
+        (conversations.seat_by_alias, viewer, "was-1"),
         (conversations.seat_by_id, viewer, room.id),
         (conversations.seat_by_pair, viewer, chat.low, chat.high),
         (conversations.room_by_id, room.id),

@@ -12,7 +12,9 @@ from webapp.conversations.kinds import KeyedKind
 from webapp.conversations.models import KEY_LENGTH, ROOM_NOT_FOUND, Room, is_possible_key, room_name
 from webapp.conversations.seats import KICKED, Seat, require_not_kicked
 from webapp.core import text
-from webapp.core.errors import NotFound
+from webapp.core.errors import Moved, NotFound
+from webapp.http.error_pages import may_lead
+from webapp.http.urls import path_for
 
 FindSeat = Callable[[Request], Awaitable[Seat]]
 # Where the scope of a request has another way to find the seat than by the key in the path.
@@ -33,15 +35,35 @@ async def for_posting(request: Request) -> Seat:
 
 
 async def _find_by_key(request: Request) -> Seat:
-    return await by_key(require_account(request), request.path_params["key"])
+    """Return the seat; a page at an address that the room has no more leads on, and what open pages send does not."""
+    key = request.path_params["key"]
+    seat = await by_key(require_account(request), key)
+    if seat.room.key != key and request.method in ("GET", "HEAD") and may_lead(request):
+        before = f"{path_for('rooms')}/{key}"
+        raise Moved(seat.path + request.scope["path"].removeprefix(before))
+    return seat
 
 
 async def by_key(viewer: Viewer, key: str) -> Seat:
-    """Return the viewer's seat in the open room of that key; raise NotFound and Forbidden as for_reading does."""
-    seat = await queries.seat_by_key(viewer, key) if is_possible_key(key, KEY_LENGTH) else None
-    if seat is None or not isinstance(seat.kind, KeyedKind):
+    """
+    Return the viewer's seat in the open room of that key; raise NotFound and Forbidden as for_reading does.
+
+    A key that the room has no more leads there who may read it. For all others the same is asked as for a key that
+    never was, so that nothing shows that it is one.
+    """
+    if not is_possible_key(key, KEY_LENGTH):
+        raise NotFound(ROOM_NOT_FOUND)
+    seat = await queries.seat_by_key(viewer, key)
+    if seat is None or not _is_known(seat):
+        seat = await queries.seat_by_alias(viewer, key)
+    if seat is None:
         raise NotFound(ROOM_NOT_FOUND)
     return readable(seat)
+
+
+def _is_known(seat: Seat) -> bool:
+    """Return whether the viewer may know that the room is there, as who was kicked from it does."""
+    return isinstance(seat.kind, KeyedKind) and (seat.membership is not None or seat.kind.can_read(seat))
 
 
 def readable(seat: Seat) -> Seat:

@@ -39,6 +39,12 @@ def room_deleted(room_id: int) -> None:
     hub().broadcast_reliably("room", room=room_id)
 
 
+def kind_changed(room_id: int) -> None:
+    """Other people may read the room: streams of who may not any more end, and all that shows it is read again."""
+    hub().recheck_streams(f"room:{room_id}")
+    looks_changed(room_id)
+
+
 def membership_changed(room_id: int, *users: int) -> None:
     """These people have joined, read or left the room (see `left`), or chosen a level."""
     for user in users:

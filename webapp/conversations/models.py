@@ -119,7 +119,10 @@ class Room(Model):
         """Change the name; raise Invalid, also where another room has it. The key stays, and so do all links."""
         name = room_name(typed)
         try:
-            await Room.filter(id=room_id, closed_at=None).update(name=name, folded=text.fold(name))
+            there = Room.filter(id=room_id, closed_at=None)
+            # That of a private room has no folded name: it is taken for nobody.
+            if not await there.filter(folded__isnull=False).update(name=name, folded=text.fold(name)):
+                await there.filter(folded__isnull=True).update(name=name)
         except IntegrityError as error:
             raise Invalid(name=_("Another room is called that.")) from error
 

@@ -122,6 +122,25 @@ async def seat_by_key(viewer: Viewer, key: str) -> Seat | None:
     return None
 
 
+# Who may read it comes to the room by each address that it had; of several the one that had it last.
+_ALIASED_SEAT = f"""
+SELECT {", ".join(_columns(table, names) for table, names in _PARTS[:2])}
+FROM room_alias JOIN room ON room.id = room_alias.room_id
+LEFT JOIN membership AS mine ON mine.room_id = room.id AND mine.user_id = ?
+WHERE room_alias.key = ? AND room.closed_at IS NULL
+    AND (room.kind IN ({{open}}) OR mine.role <> '{KICKED}')
+ORDER BY room_alias.id DESC LIMIT 1"""
+
+
+async def seat_by_alias(viewer: Viewer, key: str) -> Seat | None:
+    """Return the viewer's seat in the room that had that key, None where they may not read it."""
+    query = _ALIASED_SEAT.format(open=kinds.sql_names(lambda kind: not kind.is_private))
+    for row in await sql.fetch_inline(query, viewer.id, key):
+        values = tuple(row)
+        return Seat(_room(values[:_MINE]), viewer, membership=_membership(values[_MINE:]))
+    return None
+
+
 async def seat_by_id(viewer: Viewer, room_id: int) -> Seat | None:
     return await _seat(viewer, "room.id = ?", room_id)
 

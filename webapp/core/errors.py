@@ -133,6 +133,16 @@ class TooManyStreams(Problem):
         super().__init__(_("So many people are here that new messages can't come by themselves. Try again soon."), wait)
 
 
+class Moved(Problem):
+    """What was asked for has another address, to which who asked is led on."""
+
+    status = 404
+
+    def __init__(self, path: str) -> None:
+        super().__init__(NOT_FOUND)
+        self.path = path
+
+
 class SignInRequired(Problem):
     """Only for people who are signed in."""
 

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from webapp.core.errors import (
     NOT_FOUND,
     UNAVAILABLE,
+    Moved,
     NotFound,
     Problem,
     RedirectToStrangers,
@@ -47,11 +48,13 @@ def response_to(request: Request, error: Exception) -> Response:
         faults().database.report(error)
         return problem_response(request, Unavailable())
     problem = _problem(error)
-    if isinstance(problem, SignInRequired) and _may_lead(request):
+    if isinstance(problem, SignInRequired) and may_lead(request):
         target = asked_path(request) if request.method == "GET" else path_for("lobby")
         return RedirectResponse(path_for("login") + "?" + urlencode({"next": target}), 303)
-    if isinstance(problem, RedirectToStrangers) and _may_lead(request):
+    if isinstance(problem, RedirectToStrangers) and may_lead(request):
         return RedirectResponse(path_for("strangers"), 303)
+    if isinstance(problem, Moved):
+        return RedirectResponse(asked_path(request, problem.path), 303)
     return problem_response(request, problem)
 
 
@@ -111,7 +114,7 @@ def _is_framed(request: Request) -> bool:
     return client(request).is_framed or bool(forms.read_fields(request).get("framed"))
 
 
-def _may_lead(request: Request) -> bool:
+def may_lead(request: Request) -> bool:
     """Whether a redirect may be followed: not by a stream, nor by what becomes a part of a page."""
     asking = client(request)
     wants_stream = not asking.kind.leads_to_sign_in or "text/event-stream" in request.headers.get("accept", "")

@@ -201,6 +201,12 @@ class Hub:
         text = rings.ending_text(channel, labels)
         self.bridge.send(text, text)
 
+    def recheck_streams(self, channel: str) -> None:
+        """End the streams of the channel whose right has ended, in every process: of many readers some may go on."""
+        self.spawn(self._recheck(channel, {}))
+        text = rings.ending_text(channel, {})
+        self.bridge.send(text, text)
+
     def _on_ring(self, text: str) -> None:
         try:
             match rings.read(text):

@@ -25,11 +25,12 @@ from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.http.params import choice, whole
+from webapp.http.params import choice, query, whole
 from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages.retention import delete_closed_rooms
 from webapp.people import acts
+from webapp.rooms import kind_page
 from webapp.sidebar.layout import EMPTY_FORM, render_with_sidebar
 
 NO_PROBLEMS = EMPTY_FORM | {"rename": "", "level": ""}
@@ -60,9 +61,12 @@ async def show_settings(request: Request) -> Response:
         if client(request).is_fragment:
             token = client(request).form_token
             return responses.fragment_response("rooms/_card.html", seat=seat, room=seat.room, token=token)
-        return await _settings(request, seat)
+        show = kind_page.show if query(request, "do") == "kind" else _settings
+        return await show(request, seat)
     await throttle(settings.RATE_CHANGE, "room", str(user.id))
-    form = await read_form(request, "do", "topic", "face", "who", "minutes", "name", "number", "level")
+    form = await read_form(request, "do", "topic", "face", "who", "minutes", "name", "number", "level", "kind")
+    if form["do"] == "kind":
+        return await kind_page.convert(request, seat, form["kind"], form["name"])
     needed = Act.MODERATE if form["do"] in MODERATOR_ACTIONS else Act.OWN
     if form["do"] not in MEMBER_ACTIONS and not may(seat, needed):
         raise Forbidden(NOT_ALLOWED[needed])
@@ -101,7 +105,8 @@ async def _settings(request: Request, seat: Seat, status: int = 200, **context: 
         "kicked": people(await members.kicked(seat.room.id)) if seat.is_moderator else [],
         "current_key": seat.room.key,
         "address": str(request.base_url).rstrip("/") + seat.path,
-        "notice": choice(request, "done", SUCCESS_MESSAGES, ""),
+        "can_convert": kind_page.can_convert(seat),
+        "notice": choice(request, "done", SUCCESS_MESSAGES | kind_page.SUCCESS_MESSAGES, ""),
         "form": EMPTY_FORM | _stored(seat),
         "problems": NO_PROBLEMS,
     }
