@@ -519,6 +519,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.accounts import queries as accounts
     from webapp.accounts.models import User
     from webapp.conversations import access
+    from webapp.conversations import group_queries as groups
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
     from webapp.files import queries as files
@@ -655,6 +656,10 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (sidebar.entries_for, [(user.id, 1), (other.id, 1)]),
         (sidebar.room_facts, [1, 2]),
         (sidebar.person_facts, [user.id, other.id]),
+        (groups.people_by_group, [1, 2]),
+        (groups.groups_with, other.code),
+        (groups.groups_among, [1, 2]),
+        (groups.group_titles, [{"room_id": 1, "kind": "group"}], user.id),
     ]
     return {f"{call.__module__.removeprefix('webapp.')}.{call.__name__}": call(*values) for call, *values in calls}
 

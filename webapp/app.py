@@ -236,6 +236,12 @@ def on_presence(users: str) -> None:
     people_directory.on_presence(users)
 
 
+def on_person_changed(code: str) -> None:
+    """The person has another name or picture, or was deleted."""
+    rendering.clear(code)
+    sidebars.on_person_changed(code)
+
+
 def providers() -> Providers:
     """What the domains bring to the live engine: every log, state, news, right and ending."""
     return Providers(
@@ -254,7 +260,7 @@ def providers() -> Providers:
         },
         topics={"user": sidebars.Sidebars()},
         news={
-            "person": rendering.clear,
+            "person": on_person_changed,
             "presence": on_presence,
             "unlisted": people_directory.on_unlisted,
             "room": sidebars.on_room_deleted,

@@ -51,9 +51,16 @@ def membership_changed(room_id: int, *users: int) -> None:
         hub().broadcast_reliably("place", user=user, room=room_id)
 
 
+def group_changed(room_id: int) -> None:
+    """A member has joined a group or left it: lists and pages of the remaining members show another name."""
+    hub().broadcast_reliably("room", room=room_id)
+
+
 def left(room: RoomRow, user_id: int) -> None:
     """The person is no member any more: where only members read, their streams end, in every process."""
     membership_changed(room.id, user_id)
+    if room.kind.is_group:
+        group_changed(room.id)
     if room.kind.is_private:
         hub().close_streams(endings.REMOVED, f"room:{room.id}", user=user_id)
 

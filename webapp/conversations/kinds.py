@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 from webapp.conversations import roles
+from webapp.conversations.faces import RoomFace
+from webapp.conversations.group_people import GroupFace, group_title
 from webapp.conversations.roles import MAY, Act
 from webapp.conversations.seats import Kind, RoomRow, Seat, locked_refusal
 from webapp.core.errors import Forbidden
@@ -70,14 +72,34 @@ class Group(KeyedKind):
     """A conversation of three to eight people, which is called by their names and owned by none of them."""
 
     stored = "group"
+    # Its name and its face differ by who looks: they come with the list at the side (sidebar/entries.py).
+    states = KeyedKind.states - {"about"}
+    is_group = True
+    back_label = _("Back to the group")
+    about_label = _("About this group")
+    search_label = _("Search in this group")
+
+    def title(self, seat: Seat) -> Text:
+        return group_title(seat.group, seat.viewer.id)
+
+    def tile(self, seat: Seat) -> RoomFace | GroupFace:
+        return GroupFace.of(seat.group, seat.viewer.id)
 
 
-class Direct(KeyedKind):
+class BetweenTwo(Kind):
+    """A kind whose rooms are chats of two people."""
+
+    is_between_two = True
+    back_label = _("Back to the chat")
+    about_label = _("About this chat")
+    search_label = _("Search in this chat")
+
+
+class Direct(BetweenTwo, KeyedKind):
     """A chat of two people who know each other, or one person's notes."""
 
     stored = "direct"
     states = frozenset({"typing", "receipts", "pins"})
-    is_between_two = True
     # Who ignored a request is in the chat again when they write.
     joins_on_post = True
 
@@ -119,14 +141,13 @@ async def _has_answered(room_id: int, user_id: int) -> bool:
     return bool(rows) and not rows[0]["is_request"]
 
 
-class Anonymous(Kind):
+class Anonymous(BetweenTwo):
     """A chat of two people in masks; its address has its id, and its seats are found behind a mask alone."""
 
     stored = "stranger"
     route = "stranger_chat"
     template = "strangers/chat.html"
     states = frozenset({"typing", "receipts", "company"})
-    is_between_two = True
     tracks_presence = False
     formats_markdown = False
     allows_editing = False

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from webapp.accounts.queries import person_from
 from webapp.accounts.viewer import PERSON_FIELDS, Person, Viewer
 from webapp.conversations import kinds
+from webapp.conversations.group_queries import people_by_group
 from webapp.conversations.levels import level_of
 from webapp.conversations.models import KEY_LENGTH, is_possible_key
 from webapp.conversations.seats import KICKED, RANDOM_KEY_PREFIX, MembershipRow, RoomRow, Seat
@@ -94,14 +95,16 @@ async def _seat(viewer: Viewer, condition: str, *values: object) -> Seat | None:
     if not found:
         return None
     row = tuple(found[0])
-    other = row[_OTHER:_END]
+    room, other = _room(row[:_MINE]), row[_OTHER:_END]
+    group = (await people_by_group([room.id]))[room.id] if room.kind.is_group else ()
     return Seat(
-        _room(row[:_MINE]),
+        room,
         viewer,
         membership=_membership(row[_MINE:_THEIRS]),
         other=person_from(other) if other[0] else None,
         other_membership=_membership(row[_THEIRS:_OTHER]),
         is_blocked=bool(row[_END]),
+        group=group,
     )
 
 

@@ -9,6 +9,7 @@ from webapp import settings
 from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations import roles
 from webapp.conversations.faces import RoomFace
+from webapp.conversations.group_people import GroupFace, GroupPeople
 
 # By these names for all who ask a seat: they are in it.
 from webapp.conversations.roles import KICKED as KICKED
@@ -116,6 +117,8 @@ class Seat:
     is_blocked: bool = False
     # Of a chat that nobody has written in: whether the first message is none that the other has to accept.
     begins_freely: bool = False
+    # Of a group: everybody in it.
+    group: GroupPeople = ()
 
     @property
     def kind(self) -> "Kind":
@@ -134,6 +137,10 @@ class Seat:
     @property
     def title(self) -> Text:
         return self.kind.title(self)
+
+    @property
+    def tile(self) -> RoomFace | GroupFace:
+        return self.kind.tile(self)
 
     @property
     def states(self) -> frozenset[str]:
@@ -219,6 +226,8 @@ class Kind(ABC):
     is_listed: ClassVar[bool] = False
     is_searchable: ClassVar[bool] = False
     is_between_two: ClassVar[bool] = False
+    # Whether it has no name of its own, and is called by its people's.
+    is_group: ClassVar[bool] = False
     # Whether only members read it: then a stream ends with the membership.
     is_private: ClassVar[bool] = True
     # Whether who posts becomes a member.
@@ -237,6 +246,10 @@ class Kind(ABC):
     # Whether messages go after the days that the room or the site sets; where not, the whole room goes.
     keeps_by_days: ClassVar[bool] = True
     max_messages: ClassVar[int | None] = None
+    # What the ways to its page, to its settings and to its search are called.
+    back_label: ClassVar[Text] = _("Back to the room")
+    about_label: ClassVar[Text] = _("About this room")
+    search_label: ClassVar[Text] = _("Search in this room")
 
     @abstractmethod
     def path(self, room_id: int, key: str) -> str:
@@ -245,6 +258,10 @@ class Kind(ABC):
     def title(self, seat: Seat) -> Text:
         """Return what the viewer reads as the room's name."""
         return seat.room.name
+
+    def tile(self, seat: Seat) -> RoomFace | GroupFace:
+        """Return what stands beside that name."""
+        return seat.room.tile
 
     def can_read(self, seat: Seat) -> bool:
         is_member = seat.membership is not None and seat.membership.role != KICKED

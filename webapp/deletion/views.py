@@ -8,6 +8,7 @@ from webapp.accounts.authentication import confirm, require_account
 from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import Person
 from webapp.conversations import broadcasts as rooms
+from webapp.conversations.group_queries import groups_among
 from webapp.core.errors import Problem
 from webapp.core.i18n import Text
 from webapp.deletion.steps import finish, start_deletion
@@ -49,7 +50,10 @@ async def _form(request: Request, status: int = 200, problem: Text = "", takes_f
 async def _leave(user: Person, takes_files: bool) -> None:
     accounts.sessions_ended(*await start_deletion(user, takes_files))
     tracker().leave_everywhere(user.id)
-    for room_id, is_closed in (await finish(user)).items():
+    left = await finish(user)
+    for room_id in await groups_among(left):
+        rooms.group_changed(room_id)
+    for room_id, is_closed in left.items():
         typing.stopped(room_id, user)
         if is_closed:
             rooms.room_deleted(room_id)

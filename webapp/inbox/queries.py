@@ -9,6 +9,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from webapp.accounts.viewer import Avatar
+from webapp.conversations.group_queries import group_titles
 from webapp.conversations.kinds import DELETED_ACCOUNT, of_stored
 from webapp.conversations.levels import ALL, NOTHING, level_of
 from webapp.conversations.seats import KICKED
@@ -148,17 +149,20 @@ async def lines(
         values += [me, me, me, reactions, me, reactions, me, limit]
     if FRIEND in kinds:
         values += [me, me, sql.to_db(before), limit]
-    return [_line(row) for row in await sql.fetch_inline(_union(tuple(kinds)), *values)]
+    rows = await sql.fetch_inline(_union(tuple(kinds)), *values)
+    groups = await group_titles(rows, me)
+    return [_line(row, groups.get(row["room_id"])) for row in rows]
 
 
-def _line(row: sql.Row) -> Line:
-    code, name, path, room = row["code"] or "", row["display_name"] or DELETED_ACCOUNT, "", ""
+def _line(row: sql.Row, group: Text | None) -> Line:
+    code, name, path = row["code"] or "", row["display_name"] or DELETED_ACCOUNT, ""
+    room: Text = ""
     if row["what"] == FRIEND:
         path = path_for("person", code=code)
     else:
         kind = of_stored(row["kind"])
         path = f"{kind.path(row['room_id'], row['key'])}/messages/{row['number']}"
-        room = "" if kind.is_between_two else row["room_name"]
+        room = "" if kind.is_between_two else group or row["room_name"]
     return Line(
         row["what"], row["id"], sql.from_db(row["at"]), bool(row["is_new"]), code, name,
         Avatar.of(str(name), code, row["picture"]), path, room,

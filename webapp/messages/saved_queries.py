@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from webapp.conversations import kinds
+from webapp.conversations.group_queries import group_titles
 from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, KeyedKind
 from webapp.conversations.seats import KICKED
 from webapp.core.i18n import Text
@@ -50,11 +51,11 @@ async def list_saved(user_id: int, before: int = MAX_ID, limit: int = PAGE_SIZE 
     rows = await sql.fetch_inline(f"{MESSAGES} message.id IN ({sql.placeholders(ids)})", *ids)
     messages = {(row["room_id"], row["number"]): row for row in rows}
     paths = {row["room_id"]: kinds.of_stored(row["kind"]).path(row["room_id"], row["key"]) for row in found}
-    files = await files_in(rows, paths)
+    files, groups = await files_in(rows, paths), await group_titles(found, user_id)
     saved = []
     for row in found:
         kind = kinds.of_stored(row["kind"])
-        path, title = paths[row["room_id"]], row["name"]
+        path, title = paths[row["room_id"]], groups.get(row["room_id"]) or row["name"]
         if kind.is_between_two:
             title = NOTES if row["low"] == row["high"] else row["display_name"] or DELETED_ACCOUNT
         # One that was deleted since.

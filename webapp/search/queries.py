@@ -7,6 +7,7 @@ from typing import NamedTuple
 from webapp import settings
 from webapp.accounts.viewer import Avatar
 from webapp.conversations import kinds
+from webapp.conversations.group_queries import group_titles
 from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, KeyedKind
 from webapp.conversations.seats import KICKED
 from webapp.core.i18n import Text
@@ -149,7 +150,8 @@ async def find_messages(
     first = [match_of(wanted), before_id] if settings.ON_SQLITE else [list(wanted.rooms), before_id, before_id]
     query = FOUND.format(which=_WHICH.format(conditions=" AND ".join([*conditions, *more])))
     rows = await sql.fetch_limited(query, *first, *values, *of_more, limit, user_id, seconds=seconds)
-    return [_found(row, user_id) for row in rows]
+    groups = await group_titles(rows, user_id)
+    return [_found(row, user_id, groups.get(row["room_id"])) for row in rows]
 
 
 def _more_conditions(wanted: Wanted) -> tuple[list[str], list[object]]:
@@ -189,9 +191,9 @@ def tsquery_of(wanted: Wanted) -> str:
     return " & ".join(every)
 
 
-def _found(row: sql.Row, user_id: int) -> FoundRow:
+def _found(row: sql.Row, user_id: int, group: Text | None) -> FoundRow:
     kind = kinds.of_stored(row["kind"])
-    title = row["name"]
+    title = group or row["name"]
     if kind.is_between_two:
         title = NOTES if row["low"] == row["high"] else row["other"] or DELETED_ACCOUNT
     return FoundRow(

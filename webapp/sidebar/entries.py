@@ -2,6 +2,9 @@
 
 from collections.abc import Collection, Iterator
 
+from markupsafe import escape
+
+from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.viewer import Person
 from webapp.core.clock import current_locale
@@ -28,21 +31,23 @@ class EntryFrames:
         self._made: dict[object, Payload] = {}
         self._rendered: dict[object, str] = {}
 
-    def entry_frame(self, entry: EntryRow, here: int | None, has_moved: bool) -> Payload:
-        """Return the entry in its place, or on top where it `has_moved`."""
+    def entry_frame(self, entry: EntryRow, here: int | None, has_moved: bool, is_renamed: bool) -> Payload:
+        """Return the entry in its place, or on top where it `has_moved`; the page of a group that `is_renamed` too."""
         is_current = entry.room_id == here
-        key = (entry.render_key, is_current, has_moved)
+        key = (entry.render_key, is_current, has_moved, is_renamed)
         if key not in self._made:
-            self._made[key] = frames.localized(lambda: self._frame(entry, is_current, has_moved))
+            self._made[key] = frames.localized(lambda: self._frame(entry, is_current, has_moved, is_renamed))
         return self._made[key]
 
-    def _frame(self, entry: EntryRow, is_current: bool, has_moved: bool) -> Frame:
+    def _frame(self, entry: EntryRow, is_current: bool, has_moved: bool, is_renamed: bool) -> Frame:
         html = self._entry(entry, is_current)
         if has_moved:
             sse = frames.hx_partial(f"#entry-{entry.room_id}", "delete", "")
             sse += frames.hx_partial("#entries", "afterbegin", html)
         else:
             sse = frames.hx_partial(f"#entry-{entry.room_id}", "outerHTML", html)
+        if is_current and is_renamed:
+            sse += _group_header(entry)
         return Frame(frames.sse_event(sse), self._document_entry(entry).encode())
 
     def _document_entry(self, entry: EntryRow) -> str:
@@ -68,7 +73,9 @@ class EntryFrames:
         if framing == "html":
             return Frame(html="".join(self._document_entry(entry) for entry in entries).encode())
         html = "".join(self._entry(entry, entry.room_id == here) for entry in entries)
-        return Frame(frames.sse_event(frames.hx_partial("#entries", "innerHTML", html)))
+        sse = frames.hx_partial("#entries", "innerHTML", html)
+        sse += "".join(_group_header(entry) for entry in entries if entry.group and entry.room_id == here)
+        return Frame(frames.sse_event(sse))
 
     @staticmethod
     def removal_frame(room: int) -> Frame:
@@ -79,6 +86,22 @@ class EntryFrames:
 
 def _rendered(entry: EntryRow, is_current: bool, sent: int = 0) -> str:
     return render.fragment("sidebar/_entry.html", entry=entry, is_current=is_current, sent=sent, typed_in=()).strip()
+
+
+def _group_header(entry: EntryRow) -> str:
+    """Return what the page of a group shows of its name, which is another one to everybody in it."""
+    count = len(entry.group)
+    about = render.fragment("conversations/_about_group.html", title=entry.name, count=count)
+    tile = render.fragment("_tile.html", tile=entry.tile)
+    people = render.fragment("rooms/_count.html", count=count)
+    # The title first, as in conversations/broadcasts.py.
+    return (
+        frames.hx_partial("head > title", "innerHTML", f"{escape(entry.name)} · {escape(settings.SITE_NAME)}")
+        + frames.hx_partial(".room__header > .avatar, .details > .avatar", "outerHTML", tile)
+        + frames.hx_partial("#about", "outerHTML", about)
+        + frames.hx_partial(".details > h2", "innerHTML", str(escape(entry.name)))
+        + frames.hx_partial(".details > p > a", "innerHTML", people)
+    )
 
 
 def waiting_frame(waiting: Waiting) -> Payload:

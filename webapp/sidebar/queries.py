@@ -2,13 +2,15 @@
 
 import asyncio
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 
 from webapp.accounts.viewer import Avatar
 from webapp.conversations.faces import RoomFace
+from webapp.conversations.group_people import GroupFace, GroupPeople, group_title
+from webapp.conversations.group_queries import people_by_group
 from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, of_stored
 from webapp.conversations.levels import ALL, NOTHING, level_of
 from webapp.conversations.models import REMOVED
@@ -187,6 +189,8 @@ class EntryRow(NamedTuple):
     # Of a room that has no avatar: what was chosen to stand on its tile.
     face: str
     read_number: int
+    # Of a group: everybody in it, of which it has its name and its tile.
+    group: GroupPeople
 
     @property
     def last_message_at(self) -> datetime | None:
@@ -198,7 +202,9 @@ class EntryRow(NamedTuple):
         return self.kind.path(self.room_id, self.key)
 
     @property
-    def tile(self) -> RoomFace:
+    def tile(self) -> RoomFace | GroupFace:
+        if self.kind.is_group:
+            return GroupFace.of(self.group, self.user_id)
         return RoomFace.of(self.room_id, str(self.name), self.face)
 
     def has_news_since(self, number: int | None) -> bool:
@@ -210,7 +216,11 @@ class EntryRow(NamedTuple):
     @property
     def facts(self) -> tuple[object, ...]:
         """All that it is rendered from but whether a friend is online, which has frames of its own."""
-        looks = (self.avatar, self.is_friend) if self.kind.is_between_two else (self.author, self.face)
+        looks = (
+            (self.avatar, self.is_friend)
+            if self.kind.is_between_two
+            else (self.author, self.tile if self.group else self.face)
+        )
         last = self.last_number, self.line, self.is_mine
         return self.room_id, self.name, *last, self.unread, self.calls, self.level, self.is_request, looks
 
@@ -220,11 +230,18 @@ class EntryRow(NamedTuple):
         return self.facts, self.is_online
 
 
-def _entry(row: sql.Row) -> EntryRow:
+async def _entries(rows: Sequence[sql.Row]) -> list[EntryRow]:
+    groups = await people_by_group({row["room_id"] for row in rows if of_stored(row["kind"]).is_group})
+    return [_entry(row, groups.get(row["room_id"], ())) for row in rows]
+
+
+def _entry(row: sql.Row, group: GroupPeople) -> EntryRow:
     kind, name, avatar = of_stored(row["kind"]), row["name"], None
     if kind.is_between_two:
         name = NOTES if row["low"] == row["high"] else row["other_name"] or DELETED_ACCOUNT
         avatar = Avatar.of(row["other_name"] or "", row["other_code"] or "", row["other_picture"])
+    if kind.is_group:
+        name = group_title(group, row["user_id"])
     unread = min(MAX_UNREAD, max(0, row["last_number"] - row["read_number"] - row["removed_unread"]))
     is_read = tracker().has_open_stream(row["user_id"], row["room_id"])
     is_mine, line = row["last_author"] == row["user_id"], row["last_line"]
@@ -246,6 +263,7 @@ def _entry(row: sql.Row) -> EntryRow:
         author=(row["author_name"] or "").partition(" ")[0],
         face=row["face"],
         read_number=row["read_number"],
+        group=group,
     )  # fmt: skip
 
 
@@ -258,6 +276,8 @@ class RoomFact(NamedTuple):
     last_line: str
     is_last_removed: bool
     removed_count: int
+    # Of a group: who is in it.
+    group: GroupPeople = ()
 
 
 class PersonFact(NamedTuple):
@@ -268,12 +288,13 @@ class PersonFact(NamedTuple):
 
 
 async def room_facts(rooms: Collection[int]) -> dict[int, RoomFact]:
-    """Return the fact of each of these rooms that is not deleted, in one query."""
+    """Return the fact of each of these rooms that is not deleted, in one query, and one more where there are groups."""
     rows = await sql.fetch_inline(
-        "SELECT id, name, face, last_number, last_line, is_last_removed, removed_count FROM room "
+        "SELECT id, kind, name, face, last_number, last_line, is_last_removed, removed_count FROM room "
         f"WHERE id IN ({sql.placeholders(rooms)}) AND closed_at IS NULL",
         *rooms,
     )
+    groups = await people_by_group([row["id"] for row in rows if of_stored(row["kind"]).is_group])
     return {
         row["id"]: RoomFact(
             row["name"],
@@ -282,6 +303,7 @@ async def room_facts(rooms: Collection[int]) -> dict[int, RoomFact]:
             row["last_line"],
             bool(row["is_last_removed"]),
             row["removed_count"],
+            groups.get(row["id"], ()),
         )
         for row in rows
     }
@@ -307,7 +329,7 @@ def digest(entries: Iterable[EntryRow], here: int | None) -> str:
             one.room_id,
             one.last_number,
             one.line,
-            "" if one.kind.is_between_two else one.name,
+            "" if one.kind.is_between_two else one.group or one.name,
             one.face,
             one.level,
             one.room_id == here or (one.unread, one.calls),
@@ -331,7 +353,7 @@ async def list_entries(user_id: int, page: int = 1) -> Listing:
     rows = await sql.fetch_inline(query, user_id, user_id, start, start + PAGE_SIZE + 1)
     listed = [row for row in rows if row["membership_id"] is not None]
     waiting = _waiting(rows[0]) if rows else Waiting(0, None)
-    return Listing([_entry(row) for row in listed], waiting, _others(listed) if listed else NO_UNREAD)
+    return Listing(await _entries(listed), waiting, _others(listed) if listed else NO_UNREAD)
 
 
 def _others(listed: list[sql.Row]) -> Unread:
@@ -391,4 +413,4 @@ async def _listed(users: Collection[int], first: int, last: int) -> list[EntryRo
 
 
 async def _fetch(query: str, *values: int) -> list[EntryRow]:
-    return [_entry(row) for row in await sql.fetch_inline(query, *values)]
+    return await _entries(await sql.fetch_inline(query, *values))

@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from webapp.conversations.group_people import GroupPeople
+from webapp.conversations.group_queries import groups_with
 from webapp.conversations.models import Membership
 from webapp.conversations.queries import rooms_by_user
 from webapp.live import Payload, Reader, hub
@@ -33,17 +35,17 @@ STALE = "!"
 class Entry(Item):
     """An entry as its person's pages show it."""
 
-    __slots__ = ("_frames", "_has_moved", "row")
+    __slots__ = ("_frames", "_has_moved", "_is_renamed", "row")
     state = "entries"
 
-    def __init__(self, row: EntryRow, topic: str, frames: EntryFrames, has_moved: bool) -> None:
+    def __init__(self, row: EntryRow, topic: str, frames: EntryFrames, has_moved: bool, is_renamed: bool) -> None:
         super().__init__(row.user_id, topic, hash(row.facts))
         self.row = row
         self._frames = frames
-        self._has_moved = has_moved
+        self._has_moved, self._is_renamed = has_moved, is_renamed
 
     def frame(self, reader: Reader, is_new: bool) -> Payload:
-        return self._frames.entry_frame(self.row, reader.number("room"), is_new or self._has_moved)
+        return self._frames.entry_frame(self.row, reader.number("room"), is_new or self._has_moved, self._is_renamed)
 
 
 class Dot(Item):
@@ -94,7 +96,7 @@ class Sidebars:
             contacts = contacts_digest(_online(topics[user], sent), waiting[user].requests)
             frames[reader] = list(_missing(reader, listed[user], contacts, waiting[user], shown))
         rows = [row for user in users for row in listed[user]]
-        return Welcome(frames, [Entry(row, f"room:{row.room_id}", shown, False) for row in rows])
+        return Welcome(frames, [Entry(row, f"room:{row.room_id}", shown, False, False) for row in rows])
 
     async def items(
         self, pairs: Collection[Pair], sent: Mapping[str, object], found: Mapping[str, object]
@@ -108,8 +110,15 @@ class Sidebars:
         rooms = {topic: room for room, topic in topics.items()}
         rows = await entries_for([(user, rooms[topic]) for user, topic in pairs]) if pairs else []
         shown = EntryFrames(self._sent)
-        has_moved = {row.room_id for row in rows if row.has_news_since(_last_number(sent.get(topics[row.room_id])))}
-        return [Entry(row, topics[row.room_id], shown, row.room_id in has_moved) for row in rows]
+        facts = {row.room_id: sent.get(topics[row.room_id]) for row in rows}
+        return [
+            Entry(
+                row, topics[row.room_id], shown,
+                has_moved=row.has_news_since(_last_number(facts[row.room_id])),
+                is_renamed=row.kind.is_group and _group(facts[row.room_id]) != row.group,
+            )
+            for row in rows
+        ]  # fmt: skip
 
     async def delivered(self, items: Sequence[Item]) -> None:
         """Mark what has come to open pages as delivered, and refresh the receipts of these chats, and open inboxes."""
@@ -162,6 +171,10 @@ def _last_number(fact: object) -> int | None:
     return fact.last_number if isinstance(fact, RoomFact) else None
 
 
+def _group(fact: object) -> GroupPeople:
+    return fact.group if isinstance(fact, RoomFact) else ()
+
+
 async def _dots(pairs: Collection[Pair], found: Mapping[str, object]) -> list[Item]:
     people = {topic: int(topic.removeprefix("person:")) for _, topic in pairs}
     there = {person for topic, person in people.items() if _is_online(found.get(topic))}
@@ -189,6 +202,16 @@ def on_presence(users: str) -> None:
 
 def on_room_deleted(room: int) -> None:
     hub().mark_topic(f"room:{room}")
+
+
+def on_person_changed(code: str) -> None:
+    """The person has another name or picture: their groups are called by it."""
+    hub().spawn(_mark_groups(code))
+
+
+async def _mark_groups(code: str) -> None:
+    for room in await groups_with(code):
+        hub().mark_topic(f"room:{room}")
 
 
 def on_membership_changed(user: int, room: int) -> None:
