@@ -16,7 +16,7 @@ from webapp.db import sql, transaction
 from webapp.files.removal import names_of
 from webapp.files.usage import BY_PERSON, TOTAL
 from webapp.media import files
-from webapp.moderation import views
+from webapp.moderation import pages, views
 from webapp.moderation.models import Report
 from webapp.moderation.sealed import SealedFile
 from webapp.ops import purge
@@ -113,7 +113,8 @@ async def test_an_administrator_sees_who_uses_how_much(
     assert cases == ["Bob 10 kB 2 files", "Alice 4 kB 1 file"]
     assert "4 files, 16 kB." in words(await admin.get("/moderation/files"))
     assert "free on the disk." in words(await admin.get("/moderation/files"))
-    monkeypatch.setattr(views, "PAGE", 1)
+    for module in (views, pages):
+        monkeypatch.setattr(module, "PAGE", 1)
     assert 'rel="next"' in (await admin.get("/moderation/files")).text
     assert "Alice" in words(await admin.get("/moderation/files?page=2"))
     for one in (alice, bob):

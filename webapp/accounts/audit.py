@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from tortoise import fields
+from tortoise.expressions import Q
 from tortoise.indexes import Index
 from tortoise.models import Model
 
@@ -86,9 +87,19 @@ class AuditEntry(Model):
         )
 
     @classmethod
-    async def page(cls, page: int = 1) -> "list[AuditEntry]":
-        """The log, the latest first: a page and one more to show there is."""
-        return await cls.all().order_by("-id").offset((page - 1) * PAGE).limit(PAGE + 1)
+    async def page(cls, page: int = 1, person: int | None = None, room: int | None = None) -> "list[AuditEntry]":
+        """The log, or what is about this person, by them, or of this room, the latest first: a page and one more."""
+        found = cls.all()
+        if person is not None:
+            found = found.filter(Q(person_id=person) | Q(admin_id=person))
+        if room is not None:
+            found = found.filter(room=room)
+        return await found.order_by("-id").offset((page - 1) * PAGE).limit(PAGE + 1)
+
+    @classmethod
+    async def about(cls, person: int) -> "list[AuditEntry]":
+        """What has been decided about this person, the latest first."""
+        return await cls.filter(person_id=person).order_by("-id").limit(PAGE)
 
     @property
     def is_permanent(self) -> bool:

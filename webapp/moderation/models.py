@@ -16,7 +16,7 @@ from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import ENGLISH, Text, _, use_language
 from webapp.db import sql, transaction
 from webapp.files.removal import drop
-from webapp.moderation.decisions import Decision, lock_person, validate_length
+from webapp.moderation.decisions import Decision, lift_ban, lock_person, validate_length
 from webapp.moderation.evidence import Evidence, EvidenceLine
 from webapp.moderation.sealed import SealedFile, copy_files, drop_copies, names_of_reports
 
@@ -161,6 +161,11 @@ class Report(Model):
             return []
         return await Report.filter(person_id=self.person_id, id__not=self.id).order_by("-id").limit(PAGE)
 
+    @classmethod
+    async def list_about(cls, person: int) -> "list[Report]":
+        """The reports about this person, the latest first."""
+        return await cls.filter(person_id=person).order_by("-id").limit(PAGE)
+
     async def counts(self) -> dict[str, int]:
         """How often the person has been reported, and by how many people."""
         if self.person_id is None:
@@ -203,11 +208,35 @@ class Report(Model):
     async def _act(self, admin: Person, decision: Decision) -> User:
         person = await lock_person(self.person_id, admin)
         await self._take(decision.action)
-        # Everything else that waits about them is answered with it.
+        return await self._carry_out(admin, decision, person, self.subject)
+
+    @classmethod
+    async def decide_about(cls, person: User, admin: Person, action: Action, typed: dict[str, str]) -> User:
+        """
+        Do this about a person whom no report may be about, and write it down; return them as they are now.
+
+        Raises Invalid; Forbidden about administrators, and where a ban that is lifted is over.
+        """
+        if action is Action.LIFT:
+            if not await lift_ban(person.id, admin, typed["note"]):
+                raise Forbidden(_("They are not suspended or banned."))
+            return await User.get(id=person.id)
+        decision = Decision.of(action, typed["hours"], typed["told"], typed["note"], typed["address"])
+        whom = {"name": person.display_name, "code": person.code}
+
+        async def act() -> User:
+            held = await lock_person(person.id, admin)
+            return await cls._carry_out(admin, decision, held, {**whom, "person_id": held.id})
+
+        return await transaction.transact(act)
+
+    @staticmethod
+    async def _carry_out(admin: Person, decision: Decision, person: User, subject: dict[str, Any]) -> User:
+        """Within a transaction that holds the person: everything that waits about them is answered with it."""
         waiting = Report.filter(person_id=person.id, handled_at=None)
         await waiting.update(handled_at=datetime.now(UTC), outcome=decision.action)
         await decision.carry_out(person)
-        await AuditEntry.write(admin, decision.action, self.subject, decision.until, decision.told, decision.note)
+        await AuditEntry.write(admin, decision.action, subject, decision.until, decision.told, decision.note)
         return person
 
     @classmethod

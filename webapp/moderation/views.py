@@ -10,7 +10,8 @@ from webapp import settings
 from webapp.accounts.audit import PAGE, Action, AuditEntry
 from webapp.accounts.authentication import current_viewer, require_account
 from webapp.accounts.models import User
-from webapp.accounts.viewer import Person, Viewer
+from webapp.accounts.queries import CODE_PATTERN
+from webapp.accounts.viewer import Viewer
 from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
 from webapp.files.usage import free_bytes, total_usage, usage_by_person
@@ -18,20 +19,20 @@ from webapp.http import responses, security_log
 from webapp.http.client import client
 from webapp.http.forms import read_form
 from webapp.http.limits import throttle
-from webapp.http.params import Page, is_in_query, page_number, query
+from webapp.http.params import is_in_query, query, whole
 from webapp.http.urls import path_for
 from webapp.moderation import broadcasts
 from webapp.moderation.decisions import DURATIONS, lift_ban, list_banned
 from webapp.moderation.evidence import ABOUT_MASK, collect
 from webapp.moderation.models import REASONS, Report
+from webapp.moderation.overview import RoomEntry, rooms_by_id
+from webapp.moderation.pages import number_of_page, render_form, render_list, require_admin
 from webapp.moderation.sealed import files_of_report, sealed_usage
+from webapp.moderation.sending_away import send_away
 from webapp.relationships.models import Block
-from webapp.sidebar.layout import page_beside_or_fragment, render_with_sidebar
-from webapp.strangers import broadcasts as strangers
+from webapp.sidebar.layout import page_beside_or_fragment
 from webapp.strangers.conduct import record_report
-from webapp.strangers.models import Stranger
 
-MAX_PAGES = 1000
 NO_PROBLEMS = {"reason": "", "text": "", "told": "", "note": "", "hours": ""}
 DECISIONS = {action.value: action for action in (Action.DISMISS, Action.WARN, Action.SUSPEND, Action.BAN)}
 
@@ -111,44 +112,26 @@ async def _blocking(user: Viewer, about: str) -> str:
 # For administrators. To everybody else there is nothing here.
 
 
-def _admin(request: Request) -> Viewer:
-    user = require_account(request)
-    if not user.is_admin:
-        raise NotFound
-    return user
-
-
-def _page(request: Request) -> int:
-    return page_number(request, MAX_PAGES)
-
-
-async def _list(
-    request: Request, admin: Viewer, name: str, found: list[Any], status: int = 200, **context: Any
-) -> Response:
-    """Return one page of what was found, with links to those around it."""
-    page = Page.of(found, _page(request), PAGE)
-    shared = {"found": page.rows, "more": page.has_more, "page": page.number, "current_path": request.scope["path"]}
-    return await render_with_sidebar(request, admin, name, status, **(shared | context))
-
-
 async def index(request: Request) -> Response:
     """Whom open reports are about, the oldest first."""
-    return await _list(request, _admin(request), "moderation/index.html", await Report.queue(_page(request)))
+    return await render_list(
+        request, require_admin(request), "moderation/index.html", await Report.queue(number_of_page(request))
+    )
 
 
 async def files(request: Request) -> Response:
     """Whose files use how much, the most first."""
-    admin = _admin(request)
-    used = await usage_by_person(PAGE + 1, (_page(request) - 1) * PAGE)
+    admin = require_admin(request)
+    used = await usage_by_person(PAGE + 1, (number_of_page(request) - 1) * PAGE)
     people = await User.in_bulk(used, "id")
     found = [(people[person], usage) for person, usage in used.items() if person in people]
     shown: dict[str, Any] = {"total": await total_usage(), "sealed": await sealed_usage(), "free": await free_bytes()}
-    return await _list(request, admin, "moderation/files.html", found, **shown)
+    return await render_list(request, admin, "moderation/files.html", found, **shown)
 
 
 async def show(request: Request) -> Response:
     """One report with what was frozen into it, and what can be done about it."""
-    admin = _admin(request)
+    admin = require_admin(request)
     found = await Report.get_or_none(id=request.path_params["id"])
     if found is None:
         raise NotFound
@@ -167,20 +150,8 @@ async def show(request: Request) -> Response:
     whom = person.code if person else found.code
     security_log.record(request, "moderated", admin.code, action=typed["do"], person=whom, report=found.id)
     if person and person.is_banned:
-        await _send_away(person)
+        await send_away(person)
     return responses.see_other(path_for("moderation_report", id=found.id) + "?done=1")
-
-
-async def _send_away(person: Person) -> None:
-    """End the person's open pages in every process, and their anonymous chat, so that its other side need not wait."""
-    broadcasts.banned(person.id)
-    stranger = await Stranger.of(person.id)
-    if stranger is None:
-        return
-    broadcasts.banned(stranger.mask_id)
-    await stranger.stop_waiting()
-    if seat := await stranger.leave():
-        strangers.left(seat.room.id, stranger.mask_id)
 
 
 async def _show(
@@ -200,32 +171,43 @@ async def _show(
         "current_path": path_for("moderation"),
         "notice": _("Done, and written into the log.") if is_in_query(request, "done") else "",
         "form": typed or {"told": "", "note": "", "hours": "24", "address": ""},
-        "problem": error.message if error else "",
     }
-    response = await render_with_sidebar(
-        request, admin, "moderation/show.html", error.status if error else 200, **shown
-    )
-    response.headers.update(error.headers if error else {})
-    return response
+    return await render_form(request, admin, "moderation/show.html", error, **shown)
 
 
 async def banned(request: Request) -> Response:
     """Show who is suspended or banned, and lift a ban."""
-    admin = _admin(request)
+    admin = require_admin(request)
     if request.method != "POST":
-        return await _list(request, admin, "moderation/out.html", await list_banned(_page(request)), problem="")
+        return await render_list(
+            request, admin, "moderation/out.html", await list_banned(number_of_page(request)), problem=""
+        )
     typed = await read_form(request, "who", "note")
     try:
         await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
         person = await User.get_or_none(code=typed["who"][:9])
         await lift_ban(person.id if person else 0, admin, typed["note"])
     except (Invalid, Forbidden, TooManyRequests) as error:
-        found = await list_banned(_page(request))
-        return await _list(request, admin, "moderation/out.html", found, error.status, problem=error.message)
+        found = await list_banned(number_of_page(request))
+        return await render_list(request, admin, "moderation/out.html", found, error.status, problem=error.message)
     security_log.record(request, "moderated", admin.code, action="lift", person=typed["who"][:9] if person else "")
     return responses.see_other(path_for("bans"))
 
 
 async def audit_log(request: Request) -> Response:
-    """What administrators have decided, the latest first."""
-    return await _list(request, _admin(request), "moderation/log.html", await AuditEntry.page(_page(request)))
+    """What administrators have decided, the latest first: all of it, or about one person or one room."""
+    admin, code, room = require_admin(request), query(request, "about"), whole(query(request, "room"), default=0)
+    found, about = None, User.filter(code=code, is_guest=False) if CODE_PATTERN.fullmatch(code) else None
+    if code and (about is None or (found := await about.first()) is None):
+        raise NotFound
+    entries = await AuditEntry.page(number_of_page(request), found.id if found else None, room or None)
+    asked = urlencode({"about": code} if found else {"room": room} if room else {})
+    context: dict[str, Any] = {"person": found, "room": await _log_of(room) if room else None}
+    return await render_list(
+        request, admin, "moderation/log.html", entries, asked=f"{asked}&" if asked else "", **context
+    )
+
+
+async def _log_of(room: int) -> RoomEntry | None:
+    """Return the room whose log is shown, None where it was deleted."""
+    return next(iter(await rooms_by_id([room])), None)
