@@ -702,6 +702,7 @@ async def test_a_guest_reads_a_warning(app: object, admin: Person) -> None:
         ({"do": "unlock"}, "Ada unlocked Tea & Cake"),
         ({"do": "kick", "who": "bob"}, "Ada banned Bob {code} from Tea & Cake"),
         ({"do": "hand_over", "who": "bob"}, "Ada made Bob {code} an owner of Tea & Cake"),
+        ({"do": "slow", "slow_seconds": "60"}, "Ada changed the rules of Tea & Cake"),
         ({"do": "delete", "name": "Tea & Cake"}, "Ada deleted Tea & Cake"),
     ],
 )

@@ -40,6 +40,7 @@ class Action(StrEnum):
     MODERATOR = "mod"
     MEMBER = "member"
     PUT_OUT = "put_out"
+    RULES = "rules"
     DELETE = "delete"
 
 

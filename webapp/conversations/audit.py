@@ -20,6 +20,7 @@ ROOM_ACTIONS = {
     Change.REMOVE.value: Action.PUT_OUT,
     Change.BAN.value: Action.KICK,
     Change.UNBAN.value: Action.PARDON,
+    **dict.fromkeys(("posting", "slow", "inviting", "retention"), Action.RULES),
     # Of what is done with messages the word is the same.
     "remove_message": Action.REMOVE,
 }

@@ -7,12 +7,15 @@ from markupsafe import escape
 from webapp import settings
 from webapp.conversations import endings, queries
 from webapp.conversations.models import Room
-from webapp.conversations.seats import RoomRow
+from webapp.conversations.seats import RoomRow, room_refusal
+from webapp.core.i18n import Text
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
 
-# For pages that were served while the room was locked, which then get what one writes with.
+# For pages of those who could not write here, which then get what one writes with.
 UNLOCKED = frames.sse_signal("unlocked")
+# What those have in its place who do not moderate the room: the same bytes are for all.
+BOUND = "#composer[data-bound], #refusal"
 
 
 def details_changed(room_id: int) -> None:
@@ -86,8 +89,16 @@ def about_frame(room: RoomRow) -> Payload:
         title = frames.hx_partial("head > title", "innerHTML", f"{escape(room.name)} · {escape(settings.SITE_NAME)}")
         about = frames.hx_partial("#about", "outerHTML", html)
         face = frames.hx_partial(".room__header > .avatar--room", "outerHTML", tile)
-        sse = frames.sse_event(title + face + about)
-        return Frame(sse if room.locked_at else sse + UNLOCKED)
+        refusal = room_refusal(room)
+        closed = frames.hx_partial(BOUND, "outerHTML", _refusal(room, refusal)) if refusal else ""
+        sse = frames.sse_event(title + face + about + closed)
+        return Frame(sse if refusal else sse + UNLOCKED)
 
-    # All that the fragment shows of a room.
-    return frames.localized(render_frame, (room.name, room.topic, room.face, room.locked_at, room.kind))
+    # All that the fragments show of a room.
+    rules = room.who_posts, room.slow_seconds, room.kept_days, room.next_keep_days, room.keep_changes_at
+    return frames.localized(render_frame, (room.name, room.topic, room.face, room.kind, room.locked_at, *rules))
+
+
+def _refusal(room: RoomRow, refusal: Text) -> str:
+    """Return what stands in the place of the composer for members; drafts.js stores what they were writing."""
+    return render.fragment("messages/_refusal.html", room_path=room.path, refusal=refusal, is_live=True, is_chat=False)

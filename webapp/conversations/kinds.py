@@ -7,7 +7,7 @@ from webapp.conversations import roles
 from webapp.conversations.faces import RoomFace
 from webapp.conversations.group_people import GroupFace, group_title
 from webapp.conversations.roles import MAY, Act
-from webapp.conversations.seats import Kind, RoomRow, Seat, locked_refusal
+from webapp.conversations.seats import MODERATORS, Kind, RoomRow, Seat, room_refusal
 from webapp.core.errors import Forbidden
 from webapp.core.i18n import Text, _
 from webapp.db import sql
@@ -39,9 +39,21 @@ class KeyedKind(Kind):
     def path(self, room_id: int, key: str) -> str:
         return path_for(self.route, key=key)
 
+    def reaction_refusal(self, seat: Seat) -> Text:
+        return "" if _only_moderators_post(seat.room) else self.refusal(seat)
+
     async def check_post(self, room: RoomRow, author_id: int, number: int) -> None:
-        if room.locked_at and not await may_moderate_now(room, author_id):
-            raise Forbidden(locked_refusal(room.name))
+        if (refusal := room_refusal(room)) and not await may_moderate_now(room, author_id):
+            raise Forbidden(refusal)
+
+    async def check_reaction(self, room: RoomRow, user_id: int) -> None:
+        if not _only_moderators_post(room):
+            await self.check_post(room, user_id, 0)
+
+
+def _only_moderators_post(room: RoomRow) -> bool:
+    """Whether all may react where few write: in a locked room nobody else does."""
+    return room.who_posts == MODERATORS and not room.locked_at
 
 
 async def may_moderate_now(room: RoomRow, user_id: int) -> bool:

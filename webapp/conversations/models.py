@@ -15,7 +15,7 @@ from webapp.accounts.names import SEARCHED_LENGTH
 from webapp.conversations import kinds
 from webapp.conversations.faces import FACE_SIZE, room_face
 from webapp.conversations.levels import ALL, LEVELS
-from webapp.conversations.seats import MEMBER, MEMBERS, OWNERS, RANDOM_KEY_PREFIX
+from webapp.conversations.seats import MEMBER, MEMBERS, MODERATORS, OWNERS, RANDOM_KEY_PREFIX
 from webapp.core import text
 from webapp.core.errors import Invalid
 from webapp.core.i18n import _
@@ -27,7 +27,11 @@ NAME_LENGTH = 60
 NAME_SIZE = text.CHARACTERS_PER_LETTER * NAME_LENGTH
 TOPIC_LENGTH = 200
 LINE_LENGTH = 120
+# How long a member waits between two messages in slow mode, 0 for not at all.
+SLOW_SECONDS = (0, 10, 30, 60, 300, 900, 3600)
+MAX_KEEP_DAYS = 3650
 REMOVED = _("Message removed")
+CHOOSE_ONE = _("Choose one of these.")
 ROOM_NOT_FOUND = _("There is no such room. It may have been deleted.")
 
 
@@ -139,6 +143,27 @@ class Room(Model):
     @staticmethod
     async def set_locked(room_id: int, is_locked: bool) -> None:
         await Room.filter(id=room_id).update(locked_at=datetime.now(UTC) if is_locked else None)
+
+    @staticmethod
+    async def set_who_posts(room_id: int, who: str) -> None:
+        """Change who posts; raise Invalid."""
+        if who not in (MEMBERS, MODERATORS):
+            raise Invalid(who_posts=CHOOSE_ONE)
+        await Room.filter(id=room_id).update(who_posts=who)
+
+    @staticmethod
+    async def set_who_invites(room_id: int, who: str) -> None:
+        """Change who invites; raise Invalid."""
+        if who not in (OWNERS, MEMBERS):
+            raise Invalid(who_invites=CHOOSE_ONE)
+        await Room.filter(id=room_id).update(who_invites=who)
+
+    @staticmethod
+    async def set_slow_seconds(room_id: int, seconds: int) -> None:
+        """Change how long members wait between two messages; raise Invalid."""
+        if seconds not in SLOW_SECONDS:
+            raise Invalid(slow_seconds=CHOOSE_ONE)
+        await Room.filter(id=room_id).update(slow_seconds=seconds)
 
     @staticmethod
     async def close(room_id: int) -> None:

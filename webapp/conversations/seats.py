@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from webapp import settings
 from webapp.accounts.viewer import Person, Viewer
-from webapp.conversations import roles
+from webapp.conversations import roles, rules
 from webapp.conversations.faces import RoomFace
 from webapp.conversations.group_people import GroupFace, GroupPeople
 
@@ -61,6 +61,17 @@ class RoomRow:
     @property
     def path(self) -> str:
         return self.kind.path(self.id, self.key)
+
+    @property
+    def rules(self) -> list[Text]:
+        """What holds here besides what everybody expects, a sentence each."""
+        said = (
+            rules.retention(self.kept_days),
+            rules.next_retention(self.next_keep_days, self.keep_changes_at),
+            rules.slow_mode(self.slow_seconds),
+            rules.ONLY_MODERATORS if self.who_posts == MODERATORS else "",
+        )
+        return [rule for rule in said if rule]
 
     @property
     def tile(self) -> RoomFace:
@@ -157,6 +168,16 @@ class Seat:
     def can_post(self) -> bool:
         """Whether the page has a composer: a message request is answered first."""
         return not self.is_request and not self.refusal
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the rules of the room hold for the viewer: when the room is closed to them, they get no composer."""
+        return self.kind.has_owner and not self.is_moderator
+
+    @property
+    def slow_mode(self) -> Text:
+        """How long the viewer waits between two messages, in words; empty where they do not."""
+        return rules.slow_mode(self.room.slow_seconds) if self.is_bound else ""
 
     @property
     def is_live(self) -> bool:
@@ -273,9 +294,11 @@ class Kind(ABC):
 
     def refusal(self, seat: Seat) -> Text:
         """Return why the viewer can't post, by what the seat knows; empty when they can."""
-        if seat.room.locked_at and not seat.is_moderator:
-            return locked_refusal(seat.room.name)
-        return ""
+        return "" if seat.is_moderator else room_refusal(seat.room)
+
+    def reaction_refusal(self, seat: Seat) -> Text:
+        """Return why the viewer can't react, which many may where few write; empty when they can."""
+        return self.refusal(seat)
 
     @abstractmethod
     async def check_post(self, room: RoomRow, author_id: int, number: int) -> None:
@@ -286,9 +309,16 @@ class Kind(ABC):
         the author was let in may have changed.
         """
 
+    async def check_reaction(self, room: RoomRow, user_id: int) -> None:
+        """Raise Forbidden where the user can't react, as check_post does."""
+        await self.check_post(room, user_id, 0)
 
-def locked_refusal(name: str) -> Text:
-    return _("%(name)s is locked. You can read, but not write.", name=name)
+
+def room_refusal(room: RoomRow) -> Text:
+    """Return why those can't post who do not moderate the room; empty where everybody can."""
+    if room.locked_at:
+        return _("%(name)s is locked. You can read, but not write.", name=room.name)
+    return rules.ONLY_MODERATORS if room.who_posts == MODERATORS else ""
 
 
 def require_not_kicked(kicked_until: datetime | None) -> None:

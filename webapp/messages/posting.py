@@ -147,7 +147,7 @@ async def _calling_everyone_once(room: RoomRow, drafts: Sequence[Draft]) -> list
     return found
 
 
-_RETURNED = "version, last_number, locked_at, kind, name, low, high"
+_RETURNED = "version, last_number, locked_at, kind, name, low, high, who_posts, slow_seconds"
 
 
 async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:

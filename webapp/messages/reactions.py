@@ -36,8 +36,8 @@ class Wish(NamedTuple):
 
 
 def can_react(seat: Seat) -> bool:
-    """Return whether the viewer may react here: those may who may write, once a message request is answered."""
-    return seat.kind.allows_reactions and seat.can_post
+    """Return whether the viewer may react here: not before a message request is answered."""
+    return seat.kind.allows_reactions and not seat.is_request and not seat.kind.reaction_refusal(seat)
 
 
 async def react(seat: Seat, number: int, kind: str, is_on: bool) -> int:
@@ -49,7 +49,7 @@ async def react(seat: Seat, number: int, kind: str, is_on: bool) -> int:
     if kind not in KINDS:
         raise Invalid(kind=_("Choose one of these."))
     if not can_react(seat):
-        raise Forbidden(seat.refusal or _("Answer the request first."))
+        raise Forbidden(seat.kind.reaction_refusal(seat) or _("Answer the request first."))
     return await _group.submit(seat.room.id, Wish(seat, number, kind, is_on))
 
 
@@ -99,7 +99,7 @@ async def _admit(room: RoomRow, wishes: Sequence[Wish], targets: dict[int, Targe
             if membership is None and room.kind.is_private:
                 raise NotFound(ROOM_NOT_FOUND)
             # Not by a number: only posts are counted.
-            await wish.seat.kind.check_post(room, wish.user_id, 0)
+            await wish.seat.kind.check_reaction(room, wish.user_id)
             if wish.number not in targets:
                 raise NotFound(_("This message has been removed."))
         except Problem as problem:
