@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.conftest import Person, bodies
-from tests.page import words
+from tests.page import Page, words
 from tests.people import make_private, make_room, now, roles, who
 from tests.readers import reader as open_reader
 from tests.room_acts import change, enter, names
@@ -89,6 +89,27 @@ async def test_the_public_room_of_an_address_wins_over_one_that_had_it(alice: Pe
     await become_private(bob, public)
     assert (await access.by_key(who(alice).as_viewer(0), "tea-cake")).room.id == private.id, "one that she is in"
     assert (await access.by_key(who(bob).as_viewer(0), "tea-cake")).room.id == public.id, "the last that had it"
+
+
+async def test_what_a_page_of_before_sends_to_an_address_of_another_room_now_is_asked_about(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    private = await become_private(alice, room)
+    public = await make_room(who(charlie), "Tea & Cake")
+    fields = {"body": "for us alone", "nonce": "once"}
+    for headers in ({}, {"HX_Request": "true"}):
+        asked = await bob.post(f"{OLD}/messages", fields, **headers)
+        assert asked.status_code == 422
+        assert "This address belongs to another room now: Tea &amp; Cake, which everybody reads." in asked.text
+        assert Page(asked).texts("button[name=everyone]") == ["Send it there"]
+    attached = await bob.client.post(f"{OLD}/attach?token=", files={"body": (None, "for us alone")})
+    assert attached.status_code == 422
+    assert await bodies(public) == []
+    assert (await bob.post(f"{OLD}/messages", fields | {"everyone": "1"})).status_code == 303
+    assert (await bob.say(public, "and more")).status_code == 303, "who is in it is not asked again"
+    assert (await charlie.say(public, "hello")).status_code == 303
+    assert await bodies(public) == ["for us alone", "and more", "hello"]
+    assert await bodies(private) == [""]
 
 
 async def test_streams_of_who_is_not_in_it_end_and_of_members_go_on(

@@ -12,7 +12,8 @@ from webapp.conversations.kinds import KeyedKind
 from webapp.conversations.models import KEY_LENGTH, ROOM_NOT_FOUND, Room, is_possible_key, room_name
 from webapp.conversations.seats import KICKED, Seat, require_not_kicked
 from webapp.core import text
-from webapp.core.errors import Moved, NotFound
+from webapp.core.errors import Moved, NotFound, Unsure
+from webapp.core.i18n import _
 from webapp.http.error_pages import may_lead
 from webapp.http.urls import path_for
 
@@ -64,6 +65,21 @@ async def by_key(viewer: Viewer, key: str) -> Seat:
 def _is_known(seat: Seat) -> bool:
     """Return whether the viewer may know that the room is there, as who was kicked from it does."""
     return isinstance(seat.kind, KeyedKind) and (seat.membership is not None or seat.kind.can_read(seat))
+
+
+async def require_meant(seat: Seat) -> None:
+    """
+    Raise Unsure where the address was that of a private room of the viewer's, and this public one is another.
+
+    A page of theirs may be from before: what is written there for a few must not go to everybody. Who is in both rooms
+    is asked no more.
+    """
+    if seat.kind.is_private or seat.membership:
+        return
+    other = await queries.seat_by_alias(seat.viewer, seat.room.key)
+    if other and other.kind.is_private and other.room.id != seat.room.id:
+        message = _("This address belongs to another room now: %(name)s, which everybody reads.", name=seat.room.name)
+        raise Unsure(message, _("Send it there"))
 
 
 def readable(seat: Seat) -> Seat:

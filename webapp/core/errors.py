@@ -36,6 +36,16 @@ class Invalid(Problem):
         self.problems = problems
 
 
+class Unsure(Problem):
+    """What was sent has to be meant: it is done when it is sent once more with the button that says `answer`."""
+
+    status = 422
+
+    def __init__(self, message: Text, answer: Text) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
 class Forbidden(Problem):
     status = 403
     title = _("That is not possible")

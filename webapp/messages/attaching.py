@@ -12,7 +12,7 @@ from webapp import settings
 from webapp.conversations import direct
 from webapp.conversations.access import FindSeat
 from webapp.conversations.seats import Seat
-from webapp.core.errors import NotFound, Problem, Unavailable
+from webapp.core.errors import NotFound, Problem, Unavailable, Unsure
 from webapp.core.i18n import Text
 from webapp.db import engine
 from webapp.files.attaching import attach
@@ -23,7 +23,6 @@ from webapp.http.client import client
 from webapp.http.forms import read_form_with_files, read_repeated
 from webapp.http.limits import throttle
 from webapp.messages import page
-from webapp.messages.mentions import Unconfirmed
 from webapp.messages.models import new_nonce
 from webapp.sidebar.layout import render_with_sidebar
 
@@ -124,7 +123,8 @@ async def _refuse(
     request: Request, seat: Seat, form: Mapping[str, str], arrived: Sequence[PendingFile], error: Exception
 ) -> Response:
     problem = error if isinstance(error, Problem) else Unavailable()
-    said: dict[str, Any] = {"problem": problem.message, "asks_everyone": isinstance(problem, Unconfirmed)}
+    answer = problem.answer if isinstance(problem, Unsure) else ""
+    said: dict[str, Any] = {"problem": problem.message, "answer": answer}
     response = await show(request, seat, form, problem.status, arrived=arrived, **said)
     response.headers.update(problem.headers)
     return response

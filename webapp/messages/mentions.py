@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from webapp.accounts.viewer import EVERYONE as FOUND_BY_EVERYONE
 from webapp.conversations.seats import KICKED, Seat
-from webapp.core.errors import Problem
+from webapp.core.errors import Unsure
 from webapp.core.i18n import Text, _, ngettext
 from webapp.db import sql
 from webapp.messages import markdown
@@ -27,13 +27,11 @@ EVERYONE_INTERVAL = timedelta(minutes=10)
 MAX_UNASKED = 50
 
 
-class Unconfirmed(Problem):
+class Unconfirmed(Unsure):
     """Everyone in a large room would be called, and the author has not said yet that this is meant."""
 
-    status = 422
-
     def __init__(self, count: int) -> None:
-        super().__init__(_("This calls all %(count)s people in the room.", count=count))
+        super().__init__(_("This calls all %(count)s people in the room.", count=count), _("Send and call everyone"))
         self.count = count
 
 

@@ -12,7 +12,7 @@ from webapp.conversations import broadcasts as rooms
 from webapp.conversations.models import Membership
 from webapp.conversations.queries import members_beside
 from webapp.conversations.seats import Seat
-from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable
+from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable, Unsure
 from webapp.core.i18n import Text, _
 from webapp.core.lifetime import Slot
 from webapp.db import engine
@@ -25,7 +25,6 @@ from webapp.http.params import is_in_query, query, whole
 from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import days, mentions, receipts, rendering
-from webapp.messages.mentions import Unconfirmed
 from webapp.messages.models import Message, new_nonce
 from webapp.messages.pins import pins_of
 from webapp.messages.posting import Posted
@@ -48,7 +47,7 @@ MAX_NUMBER = 2**53
 # In the query: the number of the message that was just sent, where there is something to say of it.
 SENT = "sent"
 # What a composer says of sending before anything was sent; see messages/_sending.html.
-NOTHING_SENT: PageContext = {"problem": "", "asks_everyone": False, "done": "", "files": []}
+NOTHING_SENT: PageContext = {"problem": "", "answer": "", "done": "", "files": []}
 NO_MESSAGE = _("There is no message with that number.")
 SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 
@@ -260,7 +259,7 @@ async def refuse_post(request: Request, error: Exception, form: dict[str, str], 
     problem = error if isinstance(error, Problem) else Unavailable()
     message = SIGN_IN_AGAIN if isinstance(problem, SignInRequired) else problem.message
     kept = NOTHING_SENT | {"nonce": form["nonce"], "problem": message}
-    kept |= {"asks_everyone": isinstance(problem, Unconfirmed)}
+    kept |= {"answer": problem.answer if isinstance(problem, Unsure) else ""}
     if client(request).is_fragment:
         response = responses.fragment_response("messages/_sending.html", problem.status, **kept)
     elif (seat := await _seat_to_refuse(request, problem)) is None:

@@ -105,7 +105,10 @@ async def _store(request: Request, seat: Seat, form: Mapping[str, str], codes: S
     # Those who post at the same moment run in step: what forty do one after the other stays in its caches.
     await asyncio.sleep(0)
     await describe(seat.viewer.id, await read_prefixed(request, FIELD, codes))
+    # The button under any question has the name that script sends.
     is_sure = bool(form["everyone"])
+    if not is_sure:
+        await access.require_meant(seat)
     return await posting.post(seat, form["body"], form["nonce"], page.reply_to(form), is_sure, codes)
 
 
