@@ -274,8 +274,8 @@ async def test_when_registration_is_closed_nobody_new_comes_in(
     visitor: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert 'href="/register"' in (await visitor.get("/login")).text
-    monkeypatch.setattr(settings, "REGISTRATION_OPEN", False)
-    monkeypatch.setitem(render.environment.globals, "registration_open", False)
+    monkeypatch.setattr(settings, "REGISTRATION", "closed")
+    monkeypatch.setitem(render.environment.globals, "registration", "closed")
     for answer in (await visitor.get("/register"), await visitor.post("/register", NEWCOMER)):
         assert answer.status_code == 403
         assert "New accounts are created by the administrator." in answer.text

@@ -65,7 +65,7 @@ def test_without_any_setting_there_is_a_server_for_one_machine(read: Read, tmp_p
     assert fresh.REDIS_URL == ""
     assert fresh.ALLOWED_HOSTS == ["localhost", "127.0.0.1", "[::1]"]
     assert fresh.TRUSTED_PROXIES == []
-    assert (fresh.DEBUG, fresh.WORKERS, fresh.SITE_NAME, fresh.REGISTRATION_OPEN) == (False, 1, "Parley", True)
+    assert (fresh.DEBUG, fresh.WORKERS, fresh.SITE_NAME, fresh.REGISTRATION) == (False, 1, "Parley", "open")
     assert str(fresh.SITE_TIMEZONE) == "UTC"
 
 
@@ -103,7 +103,7 @@ def test_a_setting_of_the_environment_counts(read: Read) -> None:
     assert fresh.TRUSTED_PROXIES == ["10.0.0.0/8", "::1"]
     assert (fresh.DEBUG, fresh.WORKERS, fresh.SITE_NAME) == (True, 4, "Büro & Co")
     assert str(fresh.SITE_TIMEZONE) == "Europe/Berlin"
-    assert (fresh.REGISTRATION_OPEN, fresh.RATE_LIMITS) == (False, False)
+    assert (fresh.REGISTRATION, fresh.RATE_LIMITS) == ("closed", False)
     assert [str(fresh.RATE_SIGN_IN), str(fresh.RATE_SIGN_IN_ADDRESS)] == ["1 per 1 second", "2 per 1 day"]
 
 

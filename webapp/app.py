@@ -13,7 +13,7 @@ from tortoise.contrib.starlette import RegisterTortoise
 from webapp import settings
 from webapp.accounts import stream_access as account_access
 from webapp.accounts import views as accounts
-from webapp.accounts.destinations import room_names
+from webapp.accounts.destinations import invitations, room_names
 from webapp.accounts.models import User
 from webapp.accounts.queries import viewer_by_token
 from webapp.accounts.sessions import SessionUses, session_uses
@@ -41,6 +41,8 @@ from webapp.http.limits import Limiter, limiter
 from webapp.http.routes import Entrances
 from webapp.http.urls import name_addresses
 from webapp.inbox import views as inbox
+from webapp.invitations import joining, joining_views, site_views
+from webapp.invitations import room_views as room_invitations
 from webapp.live import Hub, Providers, hub, sse, wire
 from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
@@ -122,8 +124,11 @@ routes = [
     action("/warning", accounts.acknowledge_warning, "warning"),
     action("/language", accounts.set_language, "language"),
     form("/reset/{token}", accounts.reset, "reset"),
+    form("/join/{token}", joining_views.invitation, "invitation"),
     upload("/settings/profile", accounts.profile, "profile"),
     form("/settings/appearance", accounts.appearance, "appearance"),
+    form("/settings/invitations", site_views.site_invitations, "site_invitations"),
+    action("/settings/invitations/{id:number}/revoke", site_views.revoke, "revoke_site_invitation"),
     form("/settings/password", accounts.password, "password"),
     form("/settings/delete", deletion.delete, "delete_account", while_banned=True),
     form("/settings/export", exports.export, "export", while_banned=True),
@@ -160,6 +165,8 @@ routes = [
     action("/rooms/{key}/join", rooms.join, "join"),
     action("/rooms/{key}/leave", rooms.leave, "leave"),
     form("/rooms/{key}/settings", room_settings.show_settings, "room_settings"),
+    form("/rooms/{key}/invitations", room_invitations.room_invitations, "room_invitations"),
+    action("/rooms/{key}/invitations/{id:number}/revoke", room_invitations.revoke, "revoke_invitation"),
     #
     page("/rooms/{key}/messages/{number:number}", messages.permalink, "message"),
     page("/rooms/{key}/messages/{number:number}/more", messages.more, "more_of_message"),
@@ -330,6 +337,7 @@ def _objects() -> Iterator[None]:
         hold(layouts.holding(page_layouts))
         hold(settings_layout.holding(render_with_sidebar))
         hold(room_names.holding(listed_name))
+        hold(invitations.holding(joining.for_registration))
         hold(admitted.holding(Admitted()))
         hold(picture_store.holding(Store(open_place(store.FOLDER), User.pictures_in_use)))
         hold(file_store.holding(open_file_store()))

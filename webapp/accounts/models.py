@@ -1,6 +1,6 @@
 """The rules of accounts: who people are, how others see them, and how they are found by name."""
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -35,6 +35,10 @@ ZONE_LENGTH = 64
 # What :root[data-theme] and :root[data-text] are in static/css/tokens.css.
 THEMES = ("light", "dark")
 TEXT_SIZES = ("small", "large", "larger")
+
+
+# What belongs to the making of an account, by the id that it got.
+Then = Callable[[int], Awaitable[None]]
 
 
 class Profile(NamedTuple):
@@ -138,7 +142,9 @@ class User(PersonFacts, Model):
         await cls.filter(id=user_id, reactions_read__lt=reaction_id).update(reactions_read=reaction_id)
 
     @classmethod
-    async def register(cls, username: str, password: str, shown: str = "", is_admin: bool = False) -> "User":
+    async def register(
+        cls, username: str, password: str, shown: str = "", is_admin: bool = False, then: Then | None = None
+    ) -> "User":
         """A new account; raises Invalid, by field, when the name is taken or something can't be used."""
         problems: dict[str, Text] = {}
         name, taken = "", None
@@ -162,6 +168,7 @@ class User(PersonFacts, Model):
             validate_display_name(shown or text.clean_line(username), is_admin),
             await passwords.hash_password(password),
             is_admin,
+            then,
         )
 
     @classmethod
@@ -176,8 +183,14 @@ class User(PersonFacts, Model):
         return _("That name, or one that looks like it, is taken. Choose another.") if exists else None
 
     @classmethod
-    async def create_hashed(cls, name: str, shown: str, password_hash: str, is_admin: bool) -> "User":
-        """Create an account with a hash in place of a password; raise Invalid where the name is taken."""
+    async def create_hashed(
+        cls, name: str, shown: str, password_hash: str, is_admin: bool, then: Then | None = None
+    ) -> "User":
+        """
+        Create an account with a hash in place of a password; raise Invalid where the name is taken.
+
+        `then` is called with its id in the same transaction: there is no account where it raises.
+        """
 
         async def insert() -> User:
             user = await cls.create(
@@ -191,6 +204,8 @@ class User(PersonFacts, Model):
                 is_admin=is_admin,
             )
             await SearchName.write(user)
+            if then:
+                await then(user.id)
             return user
 
         for _attempt in range(5):  # a code that is taken already comes once in a trillion

@@ -9,7 +9,7 @@ from webapp import settings
 from webapp.accounts import broadcasts
 from webapp.accounts.authentication import confirm, current_account, current_viewer, load_account, require_account
 from webapp.accounts.bans import require_allowed_address
-from webapp.accounts.destinations import invitation
+from webapp.accounts.destinations import INVITATION_OVER, Destination, destination, require_registration
 from webapp.accounts.forms import EMPTY_PROBLEMS, redisplay, register_form
 from webapp.accounts.models import Profile, User
 from webapp.accounts.names import MAX_TYPED
@@ -18,7 +18,7 @@ from webapp.accounts.sessions import Session
 from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import Person
 from webapp.core import clock, i18n, text
-from webapp.core.errors import Forbidden, Invalid, NotFound, Problem, TooManyRequests
+from webapp.core.errors import Invalid, NotFound, Problem, TooManyRequests
 from webapp.core.i18n import _
 from webapp.http import cookie, known_browser, responses, security_log
 from webapp.http.client import address_hash, client
@@ -33,43 +33,56 @@ NOT_RIGHT = _("The user name or the password is not right.")
 
 
 async def register(request: Request) -> Response:
-    if not settings.REGISTRATION_OPEN:
-        raise Forbidden(_("New accounts are created by the administrator."))
-    target = local_path(query(request, "next", path_for("lobby")))
-    if request.method != "POST":
-        if current_account(request):
-            return responses.see_other(target)
-        return register_form(request, next=target, room=await invitation(target))
+    if request.method == "POST":
+        return await _register(request)
+    to = await destination(request, local_path(query(request, "next", path_for("lobby"))))
+    require_registration(is_invited=to.invitation is not None)
+    if current_account(request):
+        return responses.see_other(to.path)
+    return register_form(request, next=to.path, room=to.room)
+
+
+async def _register(request: Request) -> Response:
+    require_registration(is_invited=True)
     form = await read_form(request, "username", "password", "display_name", "next")
-    target = local_path(form["next"] or path_for("lobby"))
+    to = await destination(request, local_path(form["next"] or path_for("lobby")))
     try:
         await throttle(settings.RATE_REGISTER, "register", client(request).address)
         await require_allowed_address(request)
-        user = await User.register(form["username"], form["password"], form["display_name"])
+        if to.is_invitation and to.invitation is None:
+            raise NotFound(INVITATION_OVER)
+        require_registration(is_invited=to.invitation is not None)
+        then = to.invitation.use if to.invitation else None
+        user = await User.register(form["username"], form["password"], form["display_name"], then=then)
     except Problem as error:
-        room = await invitation(target)
-        return redisplay(request, "accounts/register.html", error, form=form, next=target, room=room)
+        # Where one comes in without, an invitation that is over is refused once, and then is none.
+        is_over = error.message is INVITATION_OVER and settings.REGISTRATION == "open"
+        goto = path_for("lobby") if is_over else to.path
+        return redisplay(request, "accounts/register.html", error, form=form, next=goto, room=to.room)
     security_log.record(request, "registered", user.code)
-    return await _begin(request, user, target)
+    return await _begin(request, user, to.invitation.path if to.invitation else to.path)
 
 
 async def login(request: Request) -> Response:
-    target = local_path(query(request, "next", path_for("lobby")))
     if request.method != "POST":
+        to = await destination(request, local_path(query(request, "next", path_for("lobby"))))
         if current_account(request):
-            return responses.see_other(target)
-        empty = {"username": ""}
-        context: dict[str, Any] = {"form": empty, "problems": EMPTY_PROBLEMS, "problem": "", "next": target}
-        return responses.page(request, "accounts/login.html", room=await invitation(target), **context)
+            return responses.see_other(to.path)
+        context: dict[str, Any] = {"form": {"username": ""}, "problems": EMPTY_PROBLEMS, "problem": ""}
+        return responses.page(request, "accounts/login.html", **context | _card(to))
     form = await read_form(request, "username", "password", "next")
     target = local_path(form["next"] or path_for("lobby"))
     try:
         user = await _authenticate(request, form["username"], form["password"])
     except Problem as error:
-        room = await invitation(target)
-        return redisplay(request, "accounts/login.html", error, form=form, next=target, room=room)
+        return redisplay(request, "accounts/login.html", error, form=form, **_card(await destination(request, target)))
     security_log.record(request, "signed_in", user.code)
     return await _begin(request, user, target)
+
+
+def _card(to: Destination) -> dict[str, Any]:
+    """Return what the card of signing in knows of where it leads."""
+    return {"room": to.room, "next": to.path, "is_invited": to.invitation is not None}
 
 
 async def _authenticate(request: Request, username: str, password: str) -> User:
@@ -129,8 +142,8 @@ async def acknowledge_warning(request: Request) -> Response:
 
 async def set_language(request: Request) -> Response:
     """Store the language with the account, or in a cookie, and return to the page on which it was chosen."""
-    form = await read_form(request, "language")
-    back = responses.see_other(local_path(referring_path(request) or path_for("home")))
+    form = await read_form(request, "language", "next")
+    back = responses.see_other(local_path(form["next"] or referring_path(request) or path_for("home")))
     if user := current_viewer(request):
         await throttle(settings.RATE_CHANGE, "language", str(user.id))
         await User.set_language(user.id, form["language"])

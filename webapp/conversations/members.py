@@ -35,20 +35,25 @@ async def _join_as_seen(seat: Seat) -> None:
     await join_in_transaction(seat.room.id, seat.viewer.id)
 
 
-async def join_in_transaction(room_id: int, user_id: int) -> None:
-    """Make the user a member, within a transaction; raise Forbidden while they are kicked, NotFound without a room."""
+async def join_in_transaction(room_id: int, user_id: int, inviter: int | None = None) -> bool:
+    """
+    Make the user a member, within a transaction; return whether they were none.
+
+    `inviter` is the id of who added or invited them. Raise Forbidden while they are kicked, NotFound without a room.
+    """
     # The room's row is locked first: two joins of one person at once wait for each other here.
     if not await Room.filter(id=room_id, closed_at=None).update(member_count=F("member_count") + 1):
         raise NotFound(ROOM_NOT_FOUND)
     membership = await Membership.get_or_none(room_id=room_id, user_id=user_id)
     if membership and membership.role != KICKED:
         await Room.filter(id=room_id).update(member_count=F("member_count") - 1)
-        return
+        return False
     if membership:
         require_not_kicked(membership.kicked_until)
         await membership.delete()
     latest = await Room.filter(id=room_id).values_list("last_number", flat=True)
-    await Membership.create(room_id=room_id, user_id=user_id, role=MEMBER, read_number=latest[0])
+    await Membership.create(room_id=room_id, user_id=user_id, role=MEMBER, read_number=latest[0], inviter=inviter)
+    return True
 
 
 async def join_by_post(room: RoomRow, user_id: int) -> None:
@@ -58,7 +63,8 @@ async def join_by_post(room: RoomRow, user_id: int) -> None:
     Raise Forbidden while they are kicked, NotFound where only members post and they are none any more.
     """
     if room.kind.joins_on_post:
-        return await join_in_transaction(room.id, user_id)
+        await join_in_transaction(room.id, user_id)
+        return
     if membership := await Membership.get_or_none(room_id=room.id, user_id=user_id):
         require_not_kicked(membership.kicked_until)
     raise NotFound(ROOM_NOT_FOUND)

@@ -197,6 +197,11 @@ class Seat:
         return roles.authority(role, self.viewer.is_admin, self.kind.is_private) if self.kind.has_owner else ""
 
     @property
+    def can_invite(self) -> bool:
+        """Whether the viewer makes links that bring people here."""
+        return roles.may(self, Act.INVITE)
+
+    @property
     def is_owner(self) -> bool:
         """Whether the viewer may change the room and its people's roles; an administrator may in public ones."""
         return roles.may(self, Act.OWN)

@@ -27,22 +27,22 @@ class Limiter:
         self.down_until = 0.0
         self.fault = Fault("rate limits are counted by this process alone", "rate limits are counted together again")
 
-    async def hit(self, rate: RateLimitItem, *who: str) -> int:
-        """Count one; return 0 within the rate, else the seconds until it would be."""
+    async def hit(self, rate: RateLimitItem, *who: str, counts: bool = True) -> int:
+        """Count one, or only look; return 0 within the rate, else the seconds until it would be."""
         if self.shared and time.monotonic() > self.down_until:
             try:
                 async with asyncio.timeout(self.TIMEOUT_SECONDS):
-                    seconds = await self._hit(self.shared, rate, *who)
+                    seconds = await self._hit(self.shared, rate, *who, counts=counts)
                 self.fault.clear()
                 return seconds
             except Exception as error:  # the Redis client raises many kinds, and counting must not stop the request
                 self.fault.report(error)
                 self.down_until = time.monotonic() + self.RETRY_SECONDS
-        return await self._hit(self.local, rate, *who)
+        return await self._hit(self.local, rate, *who, counts=counts)
 
     @staticmethod
-    async def _hit(limiter: MovingWindowRateLimiter, rate: RateLimitItem, *who: str) -> int:
-        if await limiter.hit(rate, *who):
+    async def _hit(limiter: MovingWindowRateLimiter, rate: RateLimitItem, *who: str, counts: bool) -> int:
+        if await (limiter.hit if counts else limiter.test)(rate, *who):
             return 0
         stats = await limiter.get_window_stats(rate, *who)
         return max(1, round(stats.reset_time - time.time()))
@@ -62,6 +62,14 @@ async def throttle(rate: RateLimitItem, *who: str) -> None:
     if not settings.RATE_LIMITS:
         return
     if seconds := await limiter().hit(rate, *who):
+        raise TooManyRequests(seconds)
+
+
+async def require_below(rate: RateLimitItem, *who: str) -> None:
+    """Raise TooManyRequests as `throttle` does, and count nothing: what failed is counted where it fails."""
+    if not settings.RATE_LIMITS:
+        return
+    if seconds := await limiter().hit(rate, *who, counts=False):
         raise TooManyRequests(seconds)
 
 

@@ -31,7 +31,7 @@ environment.newstyle_gettext = True  # type: ignore[attr-defined]  # of the exte
 environment.globals["path"] = path_for
 
 
-environment.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration_open=settings.REGISTRATION_OPEN)
+environment.globals.update(asset=assets.url, site_name=settings.SITE_NAME, registration=settings.REGISTRATION)
 
 
 environment.globals["strangers_open"] = settings.STRANGERS

@@ -172,7 +172,7 @@ DEBUG = _read("DEBUG", "off", _switch, "on or off")
 WORKERS = _read("WORKERS", "1", _positive, "a whole number of 1 or more")
 SITE_NAME = _read("SITE_NAME", "Parley", _text, "a name")
 SITE_TIMEZONE = _read("SITE_TIMEZONE", "UTC", ZoneInfo, "a time zone like Europe/Berlin")
-REGISTRATION_OPEN = _read("REGISTRATION", "open", _one_of("open", "closed"), "open or closed") == "open"
+REGISTRATION = _read("REGISTRATION", "open", _one_of("open", "invited", "closed"), "open, invited or closed")
 STRANGERS = _read("STRANGERS", "on", _switch, "on or off")
 DIRECTORY = _read("DIRECTORY", "on", _switch, "on or off")
 MAX_UPLOAD_MB = _read("MAX_UPLOAD_MB", "15", _positive, "a whole number of 1 or more")

@@ -8,13 +8,14 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import current_account, current_viewer
 from webapp.accounts.bans import require_allowed_address
+from webapp.accounts.destinations import require_registration
 from webapp.accounts.forms import redisplay, register_form
 from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import Person
 from webapp.conversations.models import Room
-from webapp.core.errors import Forbidden, Invalid, Problem
-from webapp.core.i18n import _, current_language
+from webapp.core.errors import Invalid, Problem
+from webapp.core.i18n import current_language
 from webapp.db import engine
 from webapp.http import cookie, known_browser, negotiate, responses, security_log
 from webapp.http.client import address_hash, client
@@ -158,8 +159,7 @@ async def register(request: Request) -> Response:
     found = require_stranger(request)
     if not found.is_guest:
         return responses.see_other(path_for("strangers"))
-    if not settings.REGISTRATION_OPEN:
-        raise Forbidden(_("New accounts are created by the administrator."))
+    require_registration(is_invited=False)
     await found.extend_presence(READING_MS)
     if request.method != "POST":
         return register_form(request, action=path_for("register_stranger"))
