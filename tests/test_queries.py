@@ -518,7 +518,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     """Each function of the modules that are called queries, with values that find something."""
     from webapp.accounts import queries as accounts
     from webapp.accounts.models import User
-    from webapp.conversations import access
+    from webapp.conversations import access, adding_queries
     from webapp.conversations import group_queries as groups
     from webapp.conversations import queries as conversations
     from webapp.conversations.models import Room
@@ -556,6 +556,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (accounts.profile_by_code, other.code),
         (accounts.people_by_code, other.code),
         (accounts.bans_by_session, [viewer.session_id, viewer.session_id + 1]),
+        (adding_queries.candidates, [viewer.code, other.code]),
         (conversations.seat_by_key, viewer, room.key),
         (conversations.seat_by_alias, viewer, "was-1"),
         (conversations.seat_by_id, viewer, room.id),
@@ -633,6 +634,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (relationships.require_none_blocked, user, other),
         (relationships.blocked_either_way, user),
         (relationships.blocks_of, [user.id, other.id]),
+        (relationships.is_any_blocked, [user.id], [user.id, other.id]),
         (relationships.blocked_codes, viewer),
         (relationships.blocked_people, user),
         (relationships.veiled_blocks, user),

@@ -65,6 +65,7 @@ from webapp.ops.file_metrics import FileMetrics, file_metrics
 from webapp.ops.stores import open_file_store
 from webapp.people import act_views as room_person
 from webapp.people import directory as people_directory
+from webapp.people import group_views as groups
 from webapp.people import room_views as room_people
 from webapp.people import views as people
 from webapp.people.directory import Directory, directory
@@ -139,7 +140,7 @@ routes = [
     #
     page("/search", search.search, "search"),
     page("/people", people.people, "people"),
-    page("/rooms/{key}/people", room_people.room_people, "room_people"),
+    form("/rooms/{key}/people", room_people.room_people, "room_people"),
     action("/rooms/{key}/people/{code}", room_person.act_on_person, "room_person"),
     page("/people/{code}", people.show, "person"),
     action("/people/{code}/block", people.block, "block"),
@@ -151,6 +152,8 @@ routes = [
     action("/friends/{code}/accept", people.accept, "accept_request"),
     action("/friends/{code}/decline", people.decline, "decline_request"),
     action("/friends/{code}/remove", people.remove, "remove_friend"),
+    page("/groups/new", groups.new_group, "new_group"),
+    action("/groups", groups.start_group, "groups"),
     form("/settings/privacy", people.privacy, "privacy"),
     action("/settings/privacy/online", people.answer_presence_offer, "presence_offer"),
     #

@@ -44,9 +44,10 @@ def person_from(row: Iterable[Any]) -> PersonRow:
 _PROFILE = f'SELECT {", ".join(PROFILE_FIELDS)} FROM "user" WHERE code = ? AND NOT is_guest'
 
 
-async def people_by_code(code: str) -> list[PersonRow]:
-    """Return the person with that code, if there is one."""
-    rows = await sql.fetch_inline(f'SELECT {person_columns()} FROM "user" WHERE code = ? AND NOT is_guest', code)
+async def people_by_code(*codes: str) -> list[PersonRow]:
+    """Return the people with these codes, by name, as many as there are."""
+    which = f"code IN ({sql.placeholders(codes)}) AND NOT is_guest ORDER BY sort_name, code"
+    rows = await sql.fetch_inline(f'SELECT {person_columns()} FROM "user" WHERE {which}', *codes)
     return list(map(person_from, rows))
 
 

@@ -37,17 +37,32 @@ async def for_posting(request: Request) -> Seat:
 
 async def _find_by_key(request: Request) -> Seat:
     """Return the seat; a page at an address that the room has no more leads on, and what open pages send does not."""
+    return _at_its_address(request, await by_key(require_account(request), request.path_params["key"]))
+
+
+def _at_its_address(request: Request, seat: Seat) -> Seat:
     key = request.path_params["key"]
-    seat = await by_key(require_account(request), key)
     if seat.room.key != key and request.method in ("GET", "HEAD") and may_lead(request):
         before = f"{path_for('rooms')}/{key}"
         raise Moved(seat.path + request.scope["path"].removeprefix(before))
     return seat
 
 
+async def for_answering(request: Request) -> Seat:
+    """Return the seat as for_reading does, and that of who was asked to come in, who reads nothing yet."""
+    seat = await _by_key(require_account(request), request.path_params["key"])
+    is_asked = seat.membership and seat.membership.is_asked
+    return _at_its_address(request, seat if is_asked else readable(seat))
+
+
 async def by_key(viewer: Viewer, key: str) -> Seat:
+    """Return the viewer's seat in the open room of that key; raise NotFound and Forbidden as for_reading does."""
+    return readable(await _by_key(viewer, key))
+
+
+async def _by_key(viewer: Viewer, key: str) -> Seat:
     """
-    Return the viewer's seat in the open room of that key; raise NotFound and Forbidden as for_reading does.
+    Return the viewer's seat, whether they may read or not; raise NotFound without one.
 
     A key that the room has no more leads there who may read it. For all others the same is asked as for a key that
     never was, so that nothing shows that it is one.
@@ -59,7 +74,7 @@ async def by_key(viewer: Viewer, key: str) -> Seat:
         seat = await queries.seat_by_alias(viewer, key)
     if seat is None:
         raise NotFound(ROOM_NOT_FOUND)
-    return readable(seat)
+    return seat
 
 
 def _is_known(seat: Seat) -> bool:

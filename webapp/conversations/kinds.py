@@ -84,6 +84,7 @@ class Group(KeyedKind):
     """A conversation of three to eight people, which is called by their names and owned by none of them."""
 
     stored = "group"
+    ends_empty = True
     # Its name and its face differ by who looks: they come with the list at the side (sidebar/entries.py).
     states = KeyedKind.states - {"about"}
     is_group = True

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from webapp.db import sql
 
-# Roles of members. Who is kicked has a row too, until they come back.
+# Roles of members. Who is not in the room and has a row all the same is KICKED: until they come back, for good, or, of
+# who was asked to come in and has not answered, without a time (`MembershipRow.is_asked`).
 OWNER, MODERATOR, MEMBER, KICKED = "owner", "mod", "member", "kicked"
 # Who posts in a room, and who invites to it.
 OWNERS, MODERATORS, MEMBERS = "owners", "moderators", "members"

@@ -110,6 +110,11 @@ class MembershipRow:
     kicked_until: datetime | None
     inviter: int | None = None
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a person who is no friend has added them, and they have not answered: they are not in yet."""
+        return self.role == KICKED and self.is_request and self.kicked_until is None
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:
@@ -213,7 +218,7 @@ class Seat:
 
     @property
     def is_request(self) -> bool:
-        """Whether the other wants to write to the viewer, who has not answered."""
+        """Whether the other wants to write to the viewer, or to have them in a room, and they have not answered."""
         return self.membership is not None and self.membership.is_request
 
     @property
@@ -272,6 +277,8 @@ class Kind(ABC):
     # Whether messages go after the days that the room or the site sets; where not, the whole room goes.
     keeps_by_days: ClassVar[bool] = True
     max_messages: ClassVar[int | None] = None
+    # Whether the last one who leaves takes it along.
+    ends_empty: ClassVar[bool] = False
     # What the ways to its page, to its settings and to its search are called.
     back_label: ClassVar[Text] = _("Back to the room")
     about_label: ClassVar[Text] = _("About this room")

@@ -16,6 +16,8 @@ from webapp.sidebar.queries import EntryRow, unread_entries
 PAGE_SIZE = 30
 # Lines about chats of two, of which the list at the side knows: something unread, and who is no friend yet.
 CHAT, REQUEST = "chat", "request"
+# Who is no friend wants to have the viewer in a group or a room.
+ASKED = "asked"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 # Until the year 9999.
@@ -123,8 +125,9 @@ def _following(place: Place, shown: list[Line], reacted: list[Line]) -> Place:
 
 
 def chat_line(entry: EntryRow) -> Line:
-    """Return the line of a chat in which something is unread; `others` counts it."""
+    """Return the line of a chat in which something is unread, which `others` counts, or of a request."""
+    what = ASKED if entry.is_asked else REQUEST if entry.is_request else CHAT
     return Line(
-        REQUEST if entry.is_request else CHAT, 0, entry.sort_at, True, entry.code, entry.name,
+        what, 0, entry.sort_at, True, entry.code, entry.name,
         entry.avatar or Avatar.of(str(entry.name), entry.code), entry.path, "", str(entry.line), "", entry.unread,
     )  # fmt: skip

@@ -29,6 +29,7 @@ from webapp.http.page_mode import PageMode
 from webapp.http.params import day, is_in_query, query, whole
 from webapp.http.urls import path_for
 from webapp.messages import attaching, broadcasts, changes, mentions, page, pins, posting, typing
+from webapp.messages.asked import show_asked
 from webapp.messages.markdown import mentioned
 from webapp.messages.mention_queries import called_by
 from webapp.messages.models import Changed, Message
@@ -56,7 +57,9 @@ ACTS = {
 
 async def show(request: Request) -> Response:
     """The room at its newest messages, or earlier ones, or around one; or the way to a day, to people, or to an act."""
-    seat = await access.for_reading(request)
+    seat = await access.for_answering(request)
+    if seat.membership and seat.membership.is_asked:
+        return await show_asked(request, seat)
     if begins := day(query(request, "date")):
         # Script says where the reader is.
         clock.set_zone(query(request, "zone"))

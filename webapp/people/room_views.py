@@ -11,7 +11,7 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.accounts.viewer import PersonRow
-from webapp.conversations import access
+from webapp.conversations import access, groups
 from webapp.conversations.seats import Seat
 from webapp.core import text
 from webapp.http import responses
@@ -20,7 +20,7 @@ from webapp.http.limits import throttle
 from webapp.http.params import Page, is_in_query, query
 from webapp.http.urls import path_for
 from webapp.messages import mentions
-from webapp.people import queries
+from webapp.people import adding, queries
 from webapp.people.queries import ListedRow
 from webapp.presence.queries import DIRECTORY
 from webapp.relationships.search import MAX_QUERY_LENGTH, parse_prefix
@@ -31,9 +31,13 @@ MAX_CALLED = 8
 
 
 async def room_people(request: Request) -> Response:
-    """Everybody in the room, or those of its members who are called like the query; to script the list alone."""
+    """Everybody in the room, or who is called like the query; to script the list alone; or the way to add more."""
     user = require_account(request)
     seat = await access.for_reading(request)
+    if request.method == "POST":
+        return await adding.receive(request, seat)
+    if is_in_query(request, "add"):
+        return await adding.show(request, seat)
     words = text.clean_line(query(request, "q"))[:MAX_QUERY_LENGTH]
     if is_in_query(request, "call"):
         return await _called(seat, words)
@@ -91,6 +95,7 @@ async def _people(request: Request, seat: Seat, words: str) -> dict[str, Any]:
     return {
         "seat": seat,
         "room": seat.room,
+        "may_add": groups.may_add(seat),
         "q": words,
         "is_short": bool(words) and not prefix,
         "is_first": is_first,

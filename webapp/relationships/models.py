@@ -22,9 +22,9 @@ from webapp.relationships.queries import (
 MAX_PENDING_REQUESTS = 50
 
 
-async def _lock_pair(one: Person, other: Person) -> None:
-    """Lock both, within a transaction: what is made between two people waits for what is being made or ended there."""
-    for user in ordered_ids(one, other):
+async def lock_people(*users: int) -> None:
+    """Lock them, within a transaction: what is made between people waits for what is being made or ended there."""
+    for user in sorted(set(users)):
         await User.filter(id=user).update(blocks_version=F("blocks_version"))
 
 
@@ -73,7 +73,7 @@ class Friendship(Model):
         """The same within a transaction."""
         if user.id == other.id:
             raise Forbidden(_("You are your own friend already."))
-        await _lock_pair(user, other)
+        await lock_people(user.id, other.id)
         await require_none_blocked(user, other)
         now = datetime.now(UTC)
         known = await friendship_between(user, other)
@@ -109,7 +109,7 @@ class Friendship(Model):
     @classmethod
     async def befriend(cls, one: Person, other: Person) -> None:
         """Make friends of two who both want it, within a transaction; raises NotFound where a block stands between."""
-        await _lock_pair(one, other)
+        await lock_people(one.id, other.id)
         await require_none_blocked(one, other)
         low, high = ordered_ids(one, other)
         now = datetime.now(UTC)
@@ -160,7 +160,7 @@ class Block(Model):
             raise Forbidden(_("You can't block yourself."))
 
         async def write() -> None:
-            await _lock_pair(user, other)
+            await lock_people(user.id, other.id)
             low, high = ordered_ids(user, other)
             await Friendship.filter(low_id=low, high_id=high).delete()
             if not await cls.exists(blocker_id=user.id, blocked_id=other.id):

@@ -264,6 +264,16 @@ async def blocks_of(users: Collection[int]) -> set[tuple[int, int]]:
     return {(row["user_id"], row["other_id"]) for row in await sql.fetch_inline(query, *[*users] * 4)}
 
 
+async def is_any_blocked(users: Collection[int], others: Collection[int]) -> bool:
+    """Return whether a block stands between one of these users and one of the others, either way."""
+    marks = sql.placeholders(users), sql.placeholders(others)
+    query = " UNION ALL ".join(
+        f"SELECT 1 FROM {table} WHERE {one} IN ({marks[0]}) AND {other} IN ({marks[1]}){only}"
+        for table, one, other, only in _SIDES
+    )
+    return bool(await sql.fetch_inline(f"{query} LIMIT 1", *[*users, *others] * 4))
+
+
 async def blocked_codes(viewer: Viewer) -> list[str]:
     """Return the codes of the people whom the viewer has blocked; no query for the many who never blocked anybody."""
     if not viewer.blocks_version:

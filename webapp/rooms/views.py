@@ -8,7 +8,7 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.accounts.viewer import Viewer
-from webapp.conversations import access, broadcasts, kinds, members, queries
+from webapp.conversations import access, broadcasts, groups, kinds, members, queries
 from webapp.conversations.queries import PAGE_SIZE
 from webapp.conversations.seats import Seat
 from webapp.core import text
@@ -21,6 +21,7 @@ from webapp.http.params import Page, page_number, query
 from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import changes
+from webapp.messages.retention import delete_closed_rooms
 from webapp.presence.queries import presence_in
 from webapp.presence.tracker import tracker
 from webapp.relationships.search import is_searchable, search
@@ -84,8 +85,13 @@ async def _open(user: Viewer, name: str, topic: str, face: str, kind: str) -> Se
 async def join(request: Request) -> Response:
     user = require_account(request)
     await throttle(settings.RATE_JOIN, "join", str(user.id))
-    seat = await access.for_reading(request)
-    await members.join(seat)
+    seat = await access.for_answering(request)
+    if seat.membership and seat.membership.is_asked:
+        await groups.accept(seat)
+        if seat.kind.is_group:
+            broadcasts.group_changed(seat.room.id)
+    else:
+        await members.join(seat)
     broadcasts.membership_changed(seat.room.id, user.id)
     if not seat.kind.is_between_two:
         return responses.see_other(seat.path)
@@ -94,12 +100,27 @@ async def join(request: Request) -> Response:
 
 
 async def leave(request: Request) -> Response:
+    """Leave a room; in a chat: ignore the message request; who was asked to come into a room declines."""
     user = require_account(request)
     await throttle(settings.RATE_JOIN, "join", str(user.id))
-    seat = await access.for_reading(request)
-    if seat.membership:
-        await members.leave(seat)
-        broadcasts.left(seat.room, user.id)
-        tracker().leave_now(user.id, seat.room.id)
-        changes.member_left(seat.room.id, user)
+    seat = await access.for_answering(request)
+    if seat.membership and seat.membership.is_asked:
+        await groups.decline(seat)
+        broadcasts.membership_changed(seat.room.id, user.id)
+    elif seat.membership:
+        await _leave(seat)
     return responses.see_other(path_for("lobby"))
+
+
+async def _leave(seat: Seat) -> None:
+    is_closed = False
+    if seat.kind.ends_empty:
+        is_closed = await groups.leave(seat)
+    else:
+        await members.leave(seat)
+    broadcasts.left(seat.room, seat.viewer.id)
+    tracker().leave_now(seat.viewer.id, seat.room.id)
+    changes.member_left(seat.room.id, seat.viewer)
+    if is_closed:
+        broadcasts.room_deleted(seat.room.id)
+        hub().spawn(delete_closed_rooms())

@@ -15,7 +15,7 @@ from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, of_stored
 from webapp.conversations.levels import ALL, NOTHING, level_of
 from webapp.conversations.models import REMOVED
 from webapp.conversations.seats import Kind
-from webapp.core.i18n import Text
+from webapp.core.i18n import Text, _
 from webapp.db import sql
 from webapp.presence.queries import is_online
 from webapp.presence.tracker import tracker
@@ -37,14 +37,18 @@ MAX_UNREAD = 100
 # So many removed messages among the unread are counted; beyond that the badge shows too many.
 MAX_REMOVED = 10_000
 
-# A chat has the other's name and picture, as long as there is the other. Not shown are a request of a blocked person,
-# one that was cancelled, which leaves nothing to read, and the last line of a room when its author is blocked by the
-# viewer. Who is online, friends see.
+# Who was asked to come into a room, and has not answered, learns nothing of what is said there, nor when.
+_ASKED = "(membership.is_request AND membership.role = 'kicked' AND membership.kicked_until IS NULL)"
+# A chat has the other's name and picture, as long as there is the other; an ask has those of who asks. Not
+# shown are a request of a blocked person, one that was cancelled, which leaves nothing to read, and the last line of a
+# room when its author is blocked by the viewer. Who is online, friends see.
 _ENTRIES = f"""
-SELECT membership.id AS membership_id, membership.user_id, membership.read_number, membership.delivered_number,
-    {level_of("membership")} AS level, {count_calls("membership", "room")} AS calls,
+SELECT membership.id AS membership_id, membership.user_id, membership.delivered_number, {_ASKED} AS is_asked,
+    CASE WHEN {_ASKED} THEN room.last_number ELSE membership.read_number END AS read_number,
+    {level_of("membership")} AS level, CASE WHEN {_ASKED} THEN 0 ELSE {count_calls("membership", "room")} END AS calls,
     membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.face, room.low, room.high,
-    room.last_number, room.last_at, room.last_author, room.is_last_removed, room.removed_count,
+    room.last_number, CASE WHEN {_ASKED} THEN membership.joined_at ELSE room.last_at END AS last_at,
+    room.last_author, room.is_last_removed, room.removed_count,
     author.display_name AS author_name,
     other.code AS other_code, other.display_name AS other_name, other.picture AS other_picture,
     friendship.id IS NOT NULL AS is_friend,
@@ -54,12 +58,13 @@ SELECT membership.id AS membership_id, membership.user_id, membership.read_numbe
         THEN NULL ELSE room.last_line END AS last_line
 FROM {{membership}}
 JOIN room ON room.id = membership.room_id
-LEFT JOIN "user" AS other ON other.id = room.low + room.high - membership.user_id
+LEFT JOIN "user" AS other ON other.id = CASE WHEN room.low IS NOT NULL THEN room.low + room.high - membership.user_id
+    WHEN {_ASKED} THEN membership.inviter END
 LEFT JOIN "user" AS author ON author.id = CASE WHEN room.low IS NULL THEN room.last_author END
 LEFT JOIN friendship ON friendship.low_id = room.low AND friendship.high_id = room.high
     AND friendship.accepted_at IS NOT NULL
-WHERE {{whose}} AND membership.role <> 'kicked' AND room.closed_at IS NULL
-    AND NOT (membership.is_request AND room.removed_count >= room.last_number)
+WHERE {{whose}} AND (membership.role <> 'kicked' OR {_ASKED}) AND room.closed_at IS NULL
+    AND NOT (membership.is_request AND room.low IS NOT NULL AND room.removed_count >= room.last_number)
     AND NOT (membership.is_request AND COALESCE(other.id, 0) IN (
         SELECT blocked_id FROM block WHERE blocker_id = membership.user_id
         UNION ALL SELECT blocker_id FROM block WHERE blocked_id = membership.user_id))
@@ -103,7 +108,7 @@ _UNREAD = (
     + _ENTRIES.format(
         membership="membership",
         place="",
-        whose="membership.user_id = ? AND membership.read_number < room.last_number "
+        whose=f"membership.user_id = ? AND ({_ASKED} OR membership.read_number < room.last_number) "
         f"AND ({level_of('membership')} <> '{NOTHING}' OR membership.is_request)",
     )
     + ") AS entry ORDER BY last_at DESC, room_id DESC LIMIT ?"
@@ -182,6 +187,8 @@ class EntryRow(NamedTuple):
     # Empty where the viewer has blocked its author.
     line: Text
     is_mine: bool
+    # Whether one who is no friend, whose name it has, has added the person: they read nothing before they answer.
+    is_asked: bool
     # Whether the newest message was removed: the line says so.
     is_removed: bool
     # In a room of many: the first word of the name of who wrote it. Who deleted their account has none.
@@ -216,11 +223,7 @@ class EntryRow(NamedTuple):
     @property
     def facts(self) -> tuple[object, ...]:
         """All that it is rendered from but whether a friend is online, which has frames of its own."""
-        looks = (
-            (self.avatar, self.is_friend)
-            if self.kind.is_between_two
-            else (self.author, self.tile if self.group else self.face)
-        )
+        looks = (self.avatar, self.is_friend) if self.avatar else (self.author, self.tile if self.group else self.face)
         last = self.last_number, self.line, self.is_mine
         return self.room_id, self.name, *last, self.unread, self.calls, self.level, self.is_request, looks
 
@@ -231,20 +234,24 @@ class EntryRow(NamedTuple):
 
 
 async def _entries(rows: Sequence[sql.Row]) -> list[EntryRow]:
-    groups = await people_by_group({row["room_id"] for row in rows if of_stored(row["kind"]).is_group})
+    groups = await people_by_group({row["room_id"] for row in rows if _shows_people(row)})
     return [_entry(row, groups.get(row["room_id"], ())) for row in rows]
 
 
+def _shows_people(row: sql.Row) -> bool:
+    return of_stored(row["kind"]).is_group and not row["is_asked"]
+
+
 def _entry(row: sql.Row, group: GroupPeople) -> EntryRow:
-    kind, name, avatar = of_stored(row["kind"]), row["name"], None
-    if kind.is_between_two:
-        name = NOTES if row["low"] == row["high"] else row["other_name"] or DELETED_ACCOUNT
+    kind, name, avatar, is_asked = of_stored(row["kind"]), row["name"], None, bool(row["is_asked"])
+    if kind.is_between_two or is_asked:
+        name = NOTES if row["low"] and row["low"] == row["high"] else row["other_name"] or DELETED_ACCOUNT
         avatar = Avatar.of(row["other_name"] or "", row["other_code"] or "", row["other_picture"])
-    if kind.is_group:
+    elif kind.is_group:
         name = group_title(group, row["user_id"])
     unread = min(MAX_UNREAD, max(0, row["last_number"] - row["read_number"] - row["removed_unread"]))
     is_read = tracker().has_open_stream(row["user_id"], row["room_id"])
-    is_mine, line = row["last_author"] == row["user_id"], row["last_line"]
+    is_mine = not is_asked and row["last_author"] == row["user_id"]
     can_be_delivered = kind.is_between_two and not row["is_request"] and not is_mine
     return EntryRow(
         row["user_id"], row["room_id"], row["membership_id"], row["key"], kind, name, row["other_code"] or "", avatar,
@@ -252,19 +259,28 @@ def _entry(row: sql.Row, group: GroupPeople) -> EntryRow:
         is_online=bool(row["is_online"]),
         is_request=bool(row["is_request"]),
         level=row["level"],
-        last_number=row["last_number"],
+        last_number=0 if is_asked else row["last_number"],
         unread=0 if is_read or row["level"] != ALL else unread,
         calls=0 if is_read else row["calls"],
         is_undelivered=can_be_delivered and row["delivered_number"] < row["last_number"],
         sort_at=sql.from_db(row["last_at"]),
-        line="" if line is None else REMOVED if row["is_last_removed"] else line,
+        line=_line(row, kind),
         is_mine=is_mine,
-        is_removed=bool(row["is_last_removed"]),
-        author=(row["author_name"] or "").partition(" ")[0],
+        is_asked=is_asked,
+        is_removed=bool(row["is_last_removed"]) and not is_asked,
+        author="" if is_asked else (row["author_name"] or "").partition(" ")[0],
         face=row["face"],
         read_number=row["read_number"],
         group=group,
     )  # fmt: skip
+
+
+def _line(row: sql.Row, kind: Kind) -> Text:
+    """Return what stands below the name: what was said last, or what a person is asked."""
+    if row["is_asked"]:
+        return _("wants you in %(room)s", room=row["name"]) if row["name"] else _("wants you in a group")
+    line = row["last_line"]
+    return "" if line is None else REMOVED if row["is_last_removed"] else line
 
 
 class RoomFact(NamedTuple):
