@@ -153,9 +153,11 @@ def test_only_render_knows_jinja() -> None:
     assert [name for name, path in KNOWN.items() if uses(path, "jinja2")] == ["http.render"]
 
 
-# Beside the queries modules, which test_queries.py walks: a check within a post's transaction, the rights of open
-# streams, and a query of a constant.
-INLINE_READERS = {"conversations.kinds", "conversations.roles", "conversations.stream_access", "ops.health"}
+# Beside the queries modules, which test_queries.py walks: checks within a post's transaction (that of slow mode is
+# explained in test_slow_mode.py), the rights of open streams, and a query of a constant.
+INLINE_READERS = {
+    "conversations.kinds", "conversations.roles", "conversations.stream_access", "messages.slow_mode", "ops.health",
+}  # fmt: skip
 
 
 def test_only_queries_that_are_explained_are_read_in_the_event_loop() -> None:

@@ -107,17 +107,20 @@ class TooManyRequests(Problem):
     status = 429
     title = _("Slow down")
 
-    def __init__(self, seconds: int) -> None:
-        told = ngettext(
-            "Too many attempts. Wait a second and try again.",
-            "Too many attempts. Wait %(count)s seconds and try again.",
-            seconds,
-        )
-        if seconds >= 120:
-            told = _("Too many attempts. Wait %(minutes)s minutes and try again.", minutes=ceil(seconds / 60))
-        if seconds >= 2 * 3600:
-            told = _("Too many attempts. Wait %(hours)s hours and try again.", hours=ceil(seconds / 3600))
-        super().__init__(told, {"Retry-After": str(seconds)})
+    def __init__(self, seconds: int, told: Text = "") -> None:
+        super().__init__(told or _slow_down(seconds), {"Retry-After": str(seconds)})
+
+
+def _slow_down(seconds: int) -> Text:
+    if seconds >= 2 * 3600:
+        return _("Too many attempts. Wait %(hours)s hours and try again.", hours=ceil(seconds / 3600))
+    if seconds >= 120:
+        return _("Too many attempts. Wait %(minutes)s minutes and try again.", minutes=ceil(seconds / 60))
+    return ngettext(
+        "Too many attempts. Wait a second and try again.",
+        "Too many attempts. Wait %(count)s seconds and try again.",
+        seconds,
+    )
 
 
 class Unavailable(Problem):

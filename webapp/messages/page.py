@@ -30,6 +30,7 @@ from webapp.messages.pins import pins_of
 from webapp.messages.posting import Posted
 from webapp.messages.queries import PAGE_SIZE, MessageRow, Quote, get_row, list_page
 from webapp.messages.rendering import NOTHING_HIDDEN, Hidden
+from webapp.messages.slow_mode import TooSoon
 from webapp.presence.last_seen import last_seen_for
 from webapp.presence.queries import presence_in
 from webapp.presence.tracker import tracker
@@ -47,7 +48,7 @@ MAX_NUMBER = 2**53
 # In the query: the number of the message that was just sent, where there is something to say of it.
 SENT = "sent"
 # What a composer says of sending before anything was sent; see messages/_sending.html.
-NOTHING_SENT: PageContext = {"problem": "", "answer": "", "done": "", "files": []}
+NOTHING_SENT: PageContext = {"problem": "", "answer": "", "is_slow": False, "done": "", "files": []}
 NO_MESSAGE = _("There is no message with that number.")
 SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 
@@ -259,7 +260,7 @@ async def refuse_post(request: Request, error: Exception, form: dict[str, str], 
     problem = error if isinstance(error, Problem) else Unavailable()
     message = SIGN_IN_AGAIN if isinstance(problem, SignInRequired) else problem.message
     kept = NOTHING_SENT | {"nonce": form["nonce"], "problem": message}
-    kept |= {"answer": problem.answer if isinstance(problem, Unsure) else ""}
+    kept |= {"answer": problem.answer if isinstance(problem, Unsure) else "", "is_slow": isinstance(problem, TooSoon)}
     if client(request).is_fragment:
         response = responses.fragment_response("messages/_sending.html", problem.status, **kept)
     elif (seat := await _seat_to_refuse(request, problem)) is None:

@@ -22,6 +22,7 @@ from webapp.messages.drafts import Draft
 from webapp.messages.mentions import MAX_UNASKED, Unconfirmed
 from webapp.messages.models import new_nonce
 from webapp.messages.queries import StoredRow, stored_before
+from webapp.messages.slow_mode import Pace
 
 GROUPING_WINDOW = timedelta(minutes=5)
 
@@ -121,7 +122,7 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
     before = await _stored_before(drafts, first.number)
     last, drafts = before.last, _without_repeats(drafts, before)
     posted = [Posted(first.version + place, first.number + place, is_repeat=False) for place in range(len(drafts))]
-    await _admit(room, drafts, posted)
+    await _admit(room, drafts, posted, now)
     drafts = await _calling_everyone_once(room, drafts)
     messages: list[NewRow] = []
     for draft, one in zip(drafts, posted, strict=True):
@@ -205,7 +206,7 @@ def _without_repeats(drafts: Sequence[Draft], before: _Before) -> list[Draft]:
     return [draft._replace(nonce=new_nonce()) if row else draft for draft, row in zip(plain, rows, strict=True)]
 
 
-async def _admit(room: RoomRow, drafts: Sequence[Draft], posted: Sequence[Posted]) -> None:
+async def _admit(room: RoomRow, drafts: Sequence[Draft], posted: Sequence[Posted], now: datetime) -> None:
     """
     Refuse what its author may not post any more, and let those join who are not in the room, where the kind does.
 
@@ -215,6 +216,7 @@ async def _admit(room: RoomRow, drafts: Sequence[Draft], posted: Sequence[Posted
     refused: dict[int, Problem] = {}
     numbers = {draft.author_id: one.number for draft, one in zip(drafts, posted, strict=True)}
     roles = await Membership.advance_read_numbers(room.id, numbers)
+    pace = await Pace.read(room, numbers, roles)
     for place, draft in enumerate(drafts):
         try:
             # By the kind that the seat was found in: a chat of masks may have become one of friends meanwhile.
@@ -222,6 +224,7 @@ async def _admit(room: RoomRow, drafts: Sequence[Draft], posted: Sequence[Posted
             if draft.author_id not in roles:
                 await members.join_by_post(room, draft.author_id)
                 roles[draft.author_id] = MEMBER
+            pace.admit(draft.author_id, now)
         except Problem as problem:
             refused[place] = problem
     if refused:

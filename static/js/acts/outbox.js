@@ -150,7 +150,8 @@
     // A process of the version before answers without the message, which the stream brings: drop that in 0.3.
     if (status < 300 && (message || page?.querySelector("#sending"))) finish(post, message, page.querySelector(".done"));
     // What is no answer of ours counts as none: a network that asks to sign in first, a proxy.
-    else if (status < 400 || status == 429 || status >= 500) postpone(post, status, answer, reason);
+    // In slow mode the words come back with how long it is: what waits here would hold up other rooms.
+    else if (status < 400 || status == 429 && !page.querySelector("[data-slow]") || status >= 500) postpone(post, status, answer, reason);
     // Whether everyone in a large room is to be called.
     else if (isQuestion && confirm(reason)) isMeant = post.everyone = 1;
     else refuse(post, reason, status);
