@@ -745,16 +745,16 @@ def test_a_name_has_few_and_short_beginnings() -> None:
 async def test_everybody_chooses_what_others_may_know(alice: Person) -> None:
     page = await alice.get("/settings/privacy")
     assert page.status_code == 200
-    assert re.findall(r'value="(\w+)" checked', page.text) == ["everyone", "friends", "everyone", "1", "1"]
-    chosen = {"found_by": "code", "written_by": "everyone", "shows_receipts": "1"}
+    assert re.findall(r'value="(\w+)" checked', page.text) == ["everyone", "friends", "everyone", "everyone", "1", "1"]
+    chosen = {"found_by": "code", "written_by": "everyone", "added_by": "friends", "shows_receipts": "1"}
     answer = await alice.post("/settings/privacy", chosen)
     assert (answer.status_code, answer.headers["location"]) == (303, "/settings/privacy?done=privacy")
     row = await User.get(id=who(alice).id)
-    assert (row.found_by, row.written_by) == ("code", "everyone")
+    assert (row.found_by, row.written_by, row.added_by) == ("code", "everyone", "friends")
     assert (row.shows_presence, row.shows_receipts, row.shows_typing) == (False, True, False)
     saved = await alice.get(answer.headers["location"])
     assert "Saved." in words(saved)
-    assert re.findall(r'value="(\w+)" checked', saved.text) == ["code", "everyone", "nobody", "1"]
+    assert re.findall(r'value="(\w+)" checked', saved.text) == ["code", "everyone", "friends", "nobody", "1"]
     assert 'name="shows_receipts" value="1" checked' in saved.text
 
 
@@ -762,7 +762,8 @@ async def test_everybody_chooses_what_others_may_know(alice: Person) -> None:
 async def test_everybody_chooses_who_sees_when_they_are_online(alice: Person, chosen: str) -> None:
     fields = {"found_by": "everyone", "written_by": "friends", "shows_presence": chosen}
     assert (await alice.post("/settings/privacy", fields)).status_code == 303
-    assert (await User.get(id=who(alice).id)).presence == chosen
+    row = await User.get(id=who(alice).id)
+    assert (row.presence, row.added_by) == (chosen, "everyone"), "what a page of the version before does not ask stays"
     page = await alice.get("/settings/privacy")
     assert f'name="shows_presence" value="{chosen}" checked' in page.text
 
@@ -806,7 +807,7 @@ async def test_a_new_account_shows_everyone_only_where_people_are_listed(
     ("field", "value"),
     [
         ("found_by", ""), ("found_by", "friends"), ("written_by", "nobody"), ("written_by", "code"),
-        ("shows_presence", "code"),
+        ("shows_presence", "code"), ("added_by", "code"),
     ],
 )  # fmt: skip
 async def test_a_choice_that_is_none_is_refused(alice: Person, field: str, value: str) -> None:

@@ -295,15 +295,18 @@ class User(PersonFacts, Model):
         """Who sees when they are online: EVERYONE, FRIENDS or NOBODY."""
         return (self.presence_for or FRIENDS) if self.shows_presence else NOBODY
 
-    async def update_privacy(self, found_by: str, written_by: str, presence: str, **shows: bool) -> None:
-        """Set who may find this person, write to them first and see them online, and what they show; raises Invalid."""
+    async def update_privacy(self, found_by: str, written_by: str, presence: str, added_by: str, **shows: bool) -> None:
+        """Set who may find, write to, see online and add this person, and what they show; raise Invalid."""
         if found_by not in (EVERYONE, CODE):
             raise Invalid(found_by=_("Choose one of these."))
         if written_by not in (EVERYONE, FRIENDS):
             raise Invalid(written_by=_("Choose one of these."))
         if presence not in (EVERYONE, FRIENDS, NOBODY):
             raise Invalid(shows_presence=_("Choose one of these."))
-        values = {"found_by": found_by, "written_by": written_by, **self._presence_columns(presence), **shows}
+        if added_by not in (EVERYONE, FRIENDS, NOBODY):
+            raise Invalid(added_by=_("Choose one of these."))
+        choices = {"found_by": found_by, "written_by": written_by, "added_by": added_by}
+        values = {**choices, **self._presence_columns(presence), **shows}
         await User.filter(id=self.id).update(**values)
 
     @classmethod

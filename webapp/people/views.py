@@ -35,7 +35,8 @@ from webapp.relationships.search import MAX_QUERY_LENGTH, is_searchable, search
 from webapp.sidebar.layout import render_with_sidebar
 
 VISIBILITY_FIELDS = ("shows_receipts", "shows_typing")
-NO_PROBLEMS = {"found_by": "", "written_by": "", "shows_presence": ""}
+CHOICE_FIELDS = ("found_by", "written_by", "added_by")
+NO_PROBLEMS = dict.fromkeys((*CHOICE_FIELDS, "shows_presence"), "")
 SUCCESS_MESSAGES = {"privacy": _("Saved.")}
 
 
@@ -231,14 +232,16 @@ async def lift(request: Request) -> Response:
 async def privacy(request: Request) -> Response:
     user = await load_account(request)
     if request.method != "POST":
-        chosen = {name: getattr(user, name) for name in ("found_by", "written_by", *VISIBILITY_FIELDS)}
+        chosen = {name: getattr(user, name) for name in (*CHOICE_FIELDS, *VISIBILITY_FIELDS)}
         return await _privacy(request, form=chosen | {"shows_presence": user.presence}, problems=NO_PROBLEMS)
-    form = await read_form(request, "found_by", "written_by", "shows_presence", *VISIBILITY_FIELDS)
+    form = await read_form(request, *CHOICE_FIELDS, "shows_presence", *VISIBILITY_FIELDS)
+    # Pages of the version before don't ask it: drop that in 0.3.
+    form["added_by"] = form["added_by"] or user.added_by
     shown_to = _presence_choice(form["shows_presence"], user)
     shows = {name: bool(form[name]) for name in VISIBILITY_FIELDS}
     try:
         await throttle(settings.RATE_CHANGE, "privacy", str(user.id))
-        await user.update_privacy(form["found_by"], form["written_by"], shown_to, **shows)
+        await user.update_privacy(form["found_by"], form["written_by"], shown_to, form["added_by"], **shows)
     except Invalid as error:
         return await _privacy(request, error.status, form=form, problems=NO_PROBLEMS | error.problems)
     if (shown_to, form["found_by"]) != (user.presence, user.found_by):
