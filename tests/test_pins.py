@@ -13,8 +13,8 @@ from tests.people import chat_of_two, now, who
 from tests.readers import reader, until_sent
 from tests.room_acts import change, kick
 from webapp.conversations import access
-from webapp.conversations.models import Room
-from webapp.core.errors import Forbidden
+from webapp.conversations.models import Membership, Room
+from webapp.core.errors import Forbidden, NotFound
 from webapp.db import sql
 from webapp.live import Reader, hub
 from webapp.messages import pins
@@ -277,3 +277,18 @@ async def test_two_readers_of_one_language_are_sent_the_same_bytes(alice: Person
     assert len({await until_sent(page, "1 pinned") for page in pages}) == 1
     for page in pages:
         hub().leave(page)
+
+
+async def test_everybody_in_a_group_pins_and_nobody_who_has_just_left(alice: Person, bob: Person) -> None:
+    group = await Room.create(key="~group", kind="group", name="", member_count=2)
+    for one in (alice, bob):
+        await Membership.create(room=group, user=who(one))
+    await alice.say(group, "Saturday at ten")
+    assert await status(bob, group) == 303
+    assert await pinned(group) == [(1, "bob")]
+    seat = await access.by_key(who(bob).as_viewer(0), group.key)
+    assert (await bob.post(f"{group.path}/leave")).status_code == 303
+    with pytest.raises(NotFound):
+        await pins.unpin(seat, 1)
+    assert await status(alice, group, act="unpin") == 303
+    assert await pinned(group) == []

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from webapp.conversations import queries
 from webapp.conversations.kinds import may_moderate_now
-from webapp.conversations.seats import RoomRow, Seat
+from webapp.conversations.models import ROOM_NOT_FOUND, Membership
+from webapp.conversations.seats import KICKED, RoomRow, Seat
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import _
 from webapp.db import sql, transaction
@@ -18,8 +19,9 @@ NOT_ALLOWED = _("Only owners and moderators of the room can pin messages.")
 
 
 def can_pin(seat: Seat) -> bool:
-    """Return whether the viewer pins here: who moderates the room, and between two both."""
-    return seat.is_moderator or (seat.kind.is_between_two and seat.can_post)
+    """Return whether the viewer pins here: who moderates the room; where nobody owns it, who is in it."""
+    is_theirs = seat.kind.is_between_two or (seat.kind.is_group and seat.membership is not None)
+    return seat.is_moderator or (is_theirs and seat.can_post)
 
 
 async def pin(seat: Seat, number: int) -> bool:
@@ -69,7 +71,7 @@ async def unpin(seat: Seat, number: int) -> bool:
 
 def _require_can_pin(seat: Seat) -> None:
     if not can_pin(seat):
-        raise Forbidden(seat.refusal or NOT_ALLOWED if seat.kind.is_between_two else NOT_ALLOWED)
+        raise Forbidden(NOT_ALLOWED if seat.kind.has_owner else seat.refusal or NOT_ALLOWED)
 
 
 async def _lock(seat: Seat) -> None:
@@ -80,6 +82,9 @@ async def _lock(seat: Seat) -> None:
         raise NotFound(_("The room has been deleted."))
     if seat.kind.is_between_two:
         await seat.kind.check_post(seat.room, seat.viewer.id, 0)
+    elif seat.kind.is_group:
+        if not await Membership.exists(room_id=seat.room.id, user_id=seat.viewer.id, role__not=KICKED):
+            raise NotFound(ROOM_NOT_FOUND)
     elif not await may_moderate_now(seat.room, seat.viewer.id):
         raise Forbidden(NOT_ALLOWED)
 
