@@ -525,7 +525,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.files import queries as files
     from webapp.files import sending_queries as sending
     from webapp.inbox import queries as inbox
-    from webapp.messages import mention_queries, reaction_queries
+    from webapp.messages import expiry_queries, mention_queries, reaction_queries
     from webapp.messages import pin_queries as pins
     from webapp.messages import queries as messages
     from webapp.messages import saved_queries as saved
@@ -552,6 +552,9 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     message = (await Message.get(room_id=room.id, number=room.last_number // 2)).id
     a_row = {"id": message, "file_count": 1, "removed_at": None, "room_id": room.id}
     calls: list[tuple[Any, ...]] = [
+        (expiry_queries.rooms_to_look_at, 0),
+        (expiry_queries.first_younger, room.id, 1, 300, datetime.now(UTC)),
+        (expiry_queries.expired_messages, room.id),
         (accounts.viewer_by_token, token),
         (accounts.profile_by_code, other.code),
         (accounts.people_by_code, other.code),
@@ -577,7 +580,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (messages.times_of, room.id, [room.last_number // 2, room.last_number - 10]),
         (messages.first_since, room, datetime.now(UTC) - timedelta(days=3)),
         (messages.list_after, room, room.last_number // 2, 100),
-        (reaction_queries.reaction_targets, room.id, [room.last_number // 2]),
+        (reaction_queries.reaction_targets, room, [room.last_number // 2]),
         (reaction_queries.summed_reactions, [message, message + 1]),
         (reaction_queries.reactors, message, other.id),
         (reaction_queries.read_until, user.id, 1000),

@@ -78,6 +78,11 @@ class RoomRow:
         return RoomFace.of(self.id, self.name, self.face)
 
     @property
+    def message_count(self) -> int:
+        """How many messages there are: without those that went when their time had come."""
+        return self.last_number - self.first_number + 1
+
+    @property
     def kept_days(self) -> int:
         """After how many days messages go, 0 for never: as the room or the site has it, whichever is shorter."""
         days = kept_days(self.keep_days, self.next_keep_days, self.keep_changes_at)
@@ -231,7 +236,7 @@ class Seat:
         """Whether the viewer has asked to write to the other, who has not answered; not once that was cancelled."""
         has_asked = self.room.low is not None and self.membership is not None and not self.is_request
         can_answer = self.other is not None and not self.is_answered and not self.is_blocked
-        return has_asked and can_answer and self.room.last_number > self.room.removed_count
+        return has_asked and can_answer and self.room.message_count > self.room.removed_count
 
     @property
     def is_notes(self) -> bool:

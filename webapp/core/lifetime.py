@@ -19,6 +19,11 @@ class Slot(Generic[T]):
             raise RuntimeError(f"there is no {self._name}: the application is not running")
         return self._object
 
+    @property
+    def is_held(self) -> bool:
+        """Whether there is an object: a command does without some that a server has."""
+        return self._object is not None
+
     @contextmanager
     def holding(self, value: T) -> Iterator[T]:
         """Hold the object within the block."""

@@ -6,7 +6,7 @@ import contextvars
 import os
 import time
 import zipfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -159,18 +159,22 @@ async def rooms_to_export(user: Person) -> list[ExportRoom]:
     counted = await sql.fetch_limited(query, user.id, seconds=COUNTING_SECONDS)
     wrote = {row["room_id"]: int(row["n"]) for row in counted}
     mine = Room.filter(memberships__user_id=user.id, memberships__role__not=KICKED, closed_at=None)
-    rows = await mine.values("id", "key", "kind", "last_number", "last_at")
+    rows = await mine.values("id", "key", "kind", "first_number", "last_number", "last_at")
     left = sorted(set(wrote) - {row["id"] for row in rows})
     open_kinds = kinds.names(lambda kind: not kind.is_private)
     for start in range(0, len(left), BATCH_SIZE):
         others = Room.filter(id__in=left[start : start + BATCH_SIZE], kind__in=open_kinds, closed_at=None)
-        rows += await others.values("id", "key", "kind", "last_number", "last_at")
+        rows += await others.values("id", "key", "kind", "first_number", "last_number", "last_at")
     rows.sort(key=lambda row: row["last_at"], reverse=True)
     return [
-        ExportRoom(row["key"], is_between_two, row["last_number"] if is_between_two else wrote.get(row["id"], 0))
+        ExportRoom(row["key"], is_between_two, _count(row) if is_between_two else wrote.get(row["id"], 0))
         for row in rows
         for is_between_two in [kinds.of_stored(row["kind"]).is_between_two]
     ]
+
+
+def _count(room: Mapping[str, Any]) -> int:
+    return int(room["last_number"] - room["first_number"] + 1)
 
 
 class ExportWriter:

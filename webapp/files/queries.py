@@ -19,8 +19,9 @@ FROM attachment WHERE message_id IN ({messages}) ORDER BY message_id, place"""
 _FILE = """
 SELECT attachment.code, attachment.kind, attachment.type, attachment.name, attachment.description, attachment.size,
     attachment.width, attachment.height, attachment.thumb_width, attachment.thumb_height, attachment.thumb_size
-FROM attachment JOIN message ON message.id = attachment.message_id
-WHERE attachment.code = ? AND attachment.room_id = ? AND message.removed_at IS NULL"""
+FROM attachment JOIN message ON message.id = attachment.message_id JOIN room ON room.id = attachment.room_id
+WHERE attachment.code = ? AND attachment.room_id = ? AND message.removed_at IS NULL
+    AND message.number >= room.first_number"""
 
 
 class FileRow(NamedTuple):

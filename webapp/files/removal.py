@@ -55,6 +55,12 @@ async def take_from(message_id: int, codes: Collection[str] | None = None) -> li
     return _names_of_rows(await sql.execute(f"{query} {_RETURNED}", message_id, *(codes or ())))
 
 
+async def take_from_all(messages: Collection[int]) -> list[str]:
+    """Delete the rows of the files of these messages, within a transaction; return the names to drop."""
+    query = f"DELETE FROM attachment WHERE message_id IN ({sql.placeholders(messages)}) {_RETURNED}"
+    return _names_of_rows(await sql.execute(query, *messages))
+
+
 async def delete_of_room(room_id: int) -> None:
     """Delete all files of a closed room, in batches."""
     await _delete_in_batches("room_id = ?", room_id)

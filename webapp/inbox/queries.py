@@ -63,7 +63,7 @@ SELECT {{what}} AS what, mention.id, message.created_at AS at,
     CASE WHEN mention.number > membership.read_number THEN 1 ELSE 0 END AS is_new,
     {_SAID}, '' AS reaction, 0 AS total, 0 AS oldest
 FROM {{rows}}
-JOIN room ON room.id = membership.room_id AND room.closed_at IS NULL
+JOIN room ON room.id = membership.room_id AND room.closed_at IS NULL AND mention.number >= room.first_number
 JOIN message ON message.id = mention.message_id AND message.removed_at IS NULL
 LEFT JOIN "user" AS person ON person.id = message.author_id
 WHERE {{whose}} AND {_MINE} AND {_LEVEL} <> '{NOTHING}' AND mention.id < ?
@@ -103,7 +103,7 @@ FROM (
 ) AS folded
 JOIN reaction AS newest ON newest.id = folded.id
 JOIN message ON message.id = folded.message_id
-JOIN room ON room.id = message.room_id AND room.closed_at IS NULL
+JOIN room ON room.id = message.room_id AND room.closed_at IS NULL AND message.number >= room.first_number
 JOIN "user" AS person ON person.id = newest.user_id
 WHERE NOT EXISTS (SELECT 1 FROM reaction AS later WHERE later.message_id = folded.message_id
     AND later.kind = folded.kind AND later.id >= ? AND {_NOT_BLOCKED.format(user="later.user_id")})

@@ -96,8 +96,10 @@ class ChangeFrames:
     def _page(self, lines: list[MessageRow], version: int, is_first: bool) -> Frame:
         lines = days.in_zone(lines)
         messages = "".join(self._message(line) for line in lines)
-        earlier = lines[0].number if lines and lines[0].number > 1 else 0
-        more = render.fragment("messages/_more.html", room_path=self._room.path, messages=lines, earlier=earlier)
+        first_number = self._room.first_number
+        earlier = lines[0].number if lines and lines[0].number > first_number else 0
+        above = {"earlier": earlier, "have_gone": first_number > 1}
+        more = render.fragment("messages/_more.html", room_path=self._room.path, messages=lines, **above)
         sse = frames.hx_partial("#log", "innerHTML", messages) + frames.hx_partial("#earlier", "outerHTML", more)
         # No line above the log has the day of its first message.
         first = [line._replace(opens_day=True, continues=False) for line in lines[:1]] + lines[1:]

@@ -107,13 +107,13 @@ class Message(Model):
     # Changing.
 
     @staticmethod
-    async def _advance(room_id: int, removed: int) -> tuple[int, int]:
-        """Lock the room, take its next version and count removals; the version, and the number of the last message."""
+    async def _advance(room_id: int, removed: int) -> tuple[int, int, int]:
+        """Lock the room, take its next version and count removals; the version, and the first and last numbers."""
         counted = {"version": F("version") + 1, "removed_count": F("removed_count") + removed}
         if not await Room.filter(id=room_id, closed_at=None).update(**counted):
             raise NotFound(_("The room has been deleted."))
-        [(version, number)] = await Room.filter(id=room_id).values_list("version", "last_number")
-        return version, number
+        [(version, first, last)] = await Room.filter(id=room_id).values_list("version", "first_number", "last_number")
+        return version, first, last
 
     async def edit(
         self, body: str, began_at: int | None = None, meant: Meant = NOBODY, without: Collection[str] = ()
@@ -155,7 +155,9 @@ class Message(Model):
         is_removal = "removed_at" in values
 
         async def write() -> tuple[int, list[str]]:
-            version, last_number = await Message._advance(self.room_id, int(is_removal))
+            version, first_number, last_number = await Message._advance(self.room_id, int(is_removal))
+            if self.number < first_number:
+                raise NotFound(_("This message has been removed."))
             if not values:
                 await self.refresh_from_db(["body", "html"])
             body, html = (str(values.get(name, getattr(self, name))) for name in ("body", "html"))
@@ -221,7 +223,8 @@ class Message(Model):
         """Return the message for its author, who moderates the room; raise NotFound for others."""
         message = await cls.get_or_none(room_id=seat.room.id, number=number)
         is_theirs = message is not None and message.author_id == seat.viewer.id
-        if message is None or not seat.kind.allows_editing or not (is_theirs or seat.is_moderator):
+        is_there = message is not None and message.number >= seat.room.first_number
+        if message is None or not is_there or not seat.kind.allows_editing or not (is_theirs or seat.is_moderator):
             raise NotFound(_("This message does not exist, or it is not yours."))
         return message
 

@@ -11,7 +11,7 @@ from webapp.conversations import access
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations.models import Membership
 from webapp.conversations.queries import members_beside
-from webapp.conversations.seats import Seat
+from webapp.conversations.seats import RoomRow, Seat
 from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable, Unsure
 from webapp.core.i18n import Text, _
 from webapp.core.lifetime import Slot
@@ -50,6 +50,7 @@ SENT = "sent"
 # What a composer says of sending before anything was sent; see messages/_sending.html.
 NOTHING_SENT: PageContext = {"problem": "", "answer": "", "is_slow": False, "done": "", "files": []}
 NO_MESSAGE = _("There is no message with that number.")
+GONE = _("This message was deleted: what is older than a certain time does not stay here.")
 SIGN_IN_AGAIN = _("You are signed out. Sign in and send it again.")
 
 
@@ -60,6 +61,8 @@ async def render_page(request: Request, seat: Seat, context: PageContext, status
 async def show(request: Request, seat: Seat) -> Response:
     """Return the page at its newest messages, or earlier ones, or around one; for htmx earlier messages alone."""
     before, around = number_in_query(request, "before"), number_in_query(request, "around")
+    if around and around < seat.room.first_number:
+        raise NotFound(GONE)
     if before and client(request).is_fragment:
         return await _show_earlier(request, seat, before)
     is_newest = not (before or around)
@@ -80,7 +83,7 @@ async def _show_earlier(request: Request, seat: Seat, before: int) -> Response:
     hidden = await hidden_in(seat, messages)
     log = rendering.render_log(seat.room, messages, hidden=hidden, save_data=client(request).save_data)
     return responses.fragment_response(
-        "messages/_earlier.html", room_path=seat.path, messages=messages, earlier=_earlier(messages), log=log
+        "messages/_earlier.html", room_path=seat.path, messages=messages, log=log, **_before(seat.room, messages)
     )
 
 
@@ -136,7 +139,7 @@ async def page_context(
         "seat": seat,
         "room": room,
         "messages": messages,
-        "earlier": _earlier(messages),
+        **_before(room, messages),
         "later": last + PAGE_SIZE // 2 if last < room.last_number else 0,
         "mode": _mode(request) if is_live else PageMode.STILL,
         "people": people,
@@ -181,9 +184,10 @@ async def hidden_in(seat: Seat, messages: list[MessageRow], opened: int | None =
     )
 
 
-def _earlier(messages: list[MessageRow]) -> int:
-    """The number before which earlier messages are found, 0 when there are none."""
-    return messages[0].number if messages and messages[0].number > 1 else 0
+def _before(room: RoomRow, messages: list[MessageRow]) -> PageContext:
+    """What is above these messages: the number before which earlier ones are found, 0 where there are none."""
+    earlier = messages[0].number if messages and messages[0].number > room.first_number else 0
+    return {"earlier": earlier, "have_gone": room.first_number > 1}
 
 
 def number_in_query(request: Request, name: str) -> int | None:

@@ -35,10 +35,10 @@ async def pin(seat: Seat, number: int) -> bool:
 
 
 async def _pin(seat: Seat, number: int) -> bool:
-    await _lock(seat)
+    first_number = await _lock(seat)
     room_id = seat.room.id
     message = await Message.get_or_none(room_id=room_id, number=number, removed_at=None)
-    if message is None:
+    if message is None or number < first_number:
         raise NotFound(_("This message has been removed."))
     if await Pin.exists(message_id=message.id):
         return False
@@ -74,11 +74,16 @@ def _require_can_pin(seat: Seat) -> None:
         raise Forbidden(NOT_ALLOWED if seat.kind.has_owner else seat.refusal or NOT_ALLOWED)
 
 
-async def _lock(seat: Seat) -> None:
-    """Lock the room, and check again who the viewer is there: since the seat was found that may have changed."""
-    if not await sql.execute(
-        "UPDATE room SET version = version WHERE id = ? AND closed_at IS NULL RETURNING id", seat.room.id
-    ):
+async def _lock(seat: Seat) -> int:
+    """
+    Lock the room, and check again who the viewer is there: since the seat was found that may have changed.
+
+    Return the number of the first message that is there.
+    """
+    locked = await sql.execute(
+        "UPDATE room SET version = version WHERE id = ? AND closed_at IS NULL RETURNING first_number", seat.room.id
+    )
+    if not locked:
         raise NotFound(_("The room has been deleted."))
     if seat.kind.is_between_two:
         await seat.kind.check_post(seat.room, seat.viewer.id, 0)
@@ -87,6 +92,7 @@ async def _lock(seat: Seat) -> None:
             raise NotFound(ROOM_NOT_FOUND)
     elif not await may_moderate_now(seat.room, seat.viewer.id):
         raise Forbidden(NOT_ALLOWED)
+    return int(locked[0]["first_number"])
 
 
 # What open pages show.

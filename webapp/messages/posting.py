@@ -119,7 +119,7 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
     first = Posted(room.version - len(drafts) + 1, room.last_number - len(drafts) + 1, is_repeat=False)
     now = datetime.now(UTC)  # under the lock: the order of the numbers is that of the times
     last: NewRow | StoredRow | None
-    before = await _stored_before(drafts, first.number)
+    before = await _stored_before(drafts, first.number, room.first_number)
     last, drafts = before.last, _without_repeats(drafts, before)
     posted = [Posted(first.version + place, first.number + place, is_repeat=False) for place in range(len(drafts))]
     await _admit(room, drafts, posted, now)
@@ -148,7 +148,7 @@ async def _calling_everyone_once(room: RoomRow, drafts: Sequence[Draft]) -> list
     return found
 
 
-_RETURNED = "version, last_number, locked_at, kind, name, low, high, who_posts, slow_seconds"
+_RETURNED = "version, first_number, last_number, locked_at, kind, name, low, high, who_posts, slow_seconds"
 
 
 async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:
@@ -171,13 +171,18 @@ async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:
     return replace(newest.seat.room, **dict(row) | {"kind": kinds.of_stored(row["kind"]), "locked_at": locked_at})
 
 
-async def _stored_before(drafts: Sequence[Draft], number: int) -> _Before:
-    """Return what is stored of the message before this number, the drafts' nonces, and what they answer."""
+async def _stored_before(drafts: Sequence[Draft], number: int, first_number: int) -> _Before:
+    """
+    Return what is stored of the message before this number, the drafts' nonces, and what they answer.
+
+    What is before the room's first number has expired, whether or not it is deleted already.
+    """
     originals = {draft.reply_to for draft in drafts if draft.reply_to}
     identities = [draft.identity for draft in drafts]
     stored = await stored_before(drafts[0].room_id, [number - 1, *originals], identities)
-    last = next((row for row in stored if row.number == number - 1), None)
-    there = {row.number: row.author_id for row in stored if row.number in originals and not row.removed_at}
+    left = [row for row in stored if row.number >= first_number]
+    last = next((row for row in left if row.number == number - 1), None)
+    there = {row.number: row.author_id for row in left if row.number in originals and not row.removed_at}
     known = {(row.author_id, row.nonce): row for row in stored}
     with_files = [known[one].number for one in identities if one in known and known[one].file_count]
     files = await sending_queries.files_by_number(drafts[0].room_id, with_files) if with_files else {}

@@ -163,15 +163,17 @@ async def files_in(rows: Iterable[sql.Row], room_paths: Mapping[int, str]) -> di
     return await files_of({row["id"]: room_paths[row["room_id"]] for row in having})
 
 
-async def _quotes(room_id: int, rows: Iterable[sql.Row]) -> dict[int, Quote]:
+async def _quotes(room: RoomRow, rows: Iterable[sql.Row]) -> dict[int, Quote]:
     """Return what these rows of MESSAGES answer, by number; a message that is not there counts as removed."""
-    numbers = sorted({row["reply_to"] for row in rows} - {None})
+    answered = sorted({row["reply_to"] for row in rows} - {None})
+    gone = {number: Quote.gone(number) for number in answered}
+    numbers = [number for number in answered if number >= room.first_number]
     if not numbers:
-        return {}
+        return gone
     # As many as the next power of two: the engine prepares each number of values by itself.
     some = [*numbers, *[numbers[0]] * ((1 << (len(numbers) - 1).bit_length()) - len(numbers))]
-    found = await sql.fetch_inline(_SAID.format(numbers=sql.placeholders(some)), room_id, *some)
-    return {number: Quote.gone(number) for number in numbers} | {row["number"]: _quote(*row) for row in found}
+    found = await sql.fetch_inline(_SAID.format(numbers=sql.placeholders(some)), room.id, *some)
+    return gone | {row["number"]: _quote(*row) for row in found}
 
 
 def _quote(
@@ -188,7 +190,7 @@ async def _messages(room: RoomRow, where: str, *values: object) -> list[MessageR
 
 
 async def _made(room: RoomRow, rows: Sequence[sql.Row]) -> list[MessageRow]:
-    quotes = await _quotes(room.id, rows)
+    quotes = await _quotes(room, rows)
     files = await files_in(rows, {room.id: room.path})
     return [message_from(row, room.path, quotes, files) for row in rows]
 
@@ -200,7 +202,7 @@ async def list_page(room: RoomRow, before: int | None = None, around: int | None
         end = min(end, before)
     if around is not None:
         end = min(end, around + PAGE_SIZE // 2)
-    first = max(1, end - PAGE_SIZE)
+    first = max(room.first_number, end - PAGE_SIZE)
     end = min(first + PAGE_SIZE if around else end, room.last_number + 1)
     return await _messages(
         room, "message.room_id = ? AND message.number >= ? AND message.number < ? ORDER BY message.number",
@@ -210,6 +212,8 @@ async def list_page(room: RoomRow, before: int | None = None, around: int | None
 
 async def get_row(room: RoomRow, number: int) -> MessageRow | None:
     """Return the message of that number, if there is one."""
+    if number < room.first_number:
+        return None
     found = await _messages(room, "message.room_id = ? AND message.number = ?", room.id, number)
     return found[0] if found else None
 
@@ -237,8 +241,9 @@ async def count_replies(room_id: int, number: int) -> int:
 async def changes_since(room: RoomRow, version: int) -> list[MessageRow]:
     """Return what was posted or changed after the version, the newest change first; at most MAX_CHANGES + 1."""
     return await _messages(
-        room, "message.room_id = ? AND message.version > ? ORDER BY message.version DESC LIMIT ?",
-        room.id, version, MAX_CHANGES + 1,
+        room,
+        "message.room_id = ? AND message.version > ? AND message.number >= ? ORDER BY message.version DESC LIMIT ?",
+        room.id, version, room.first_number, MAX_CHANGES + 1,
     )  # fmt: skip
 
 
@@ -271,7 +276,7 @@ async def first_since(room: RoomRow, moment: datetime) -> int:
     Times rise with numbers: it takes samples by number, and others between the two around the moment, until they are
     neighbours. An index by time would cost every post something.
     """
-    low, high = 1, room.last_number + 1
+    low, high = room.first_number, room.last_number + 1
     while low < high:
         step = max(1, (high - low) // SAMPLES)
         numbers = range(low, high, step)
@@ -290,7 +295,8 @@ async def first_since(room: RoomRow, moment: datetime) -> int:
 
 async def list_after(room: RoomRow, number: int, limit: int, author_id: int | None = None) -> list[MessageRow]:
     """Return up to so many messages after a number, up to the room's last, in order: of all, or of one author."""
-    where, values = "message.room_id = ? AND message.number > ? AND message.number <= ?", [room.id, number]
+    where = "message.room_id = ? AND message.number > ? AND message.number <= ?"
+    values = [room.id, max(number, room.first_number - 1)]
     values.append(room.last_number)
     if author_id is not None:
         where, values = f"{where} AND message.author_id = ?", [*values, author_id]

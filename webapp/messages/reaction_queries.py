@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
+from webapp.conversations.seats import RoomRow
 from webapp.db import sql
 
 # A page of a message names so many of those who reacted with one kind.
@@ -23,7 +24,8 @@ WHERE marked.place <= ? ORDER BY marked.message_id, marked.first, marked.place
 _GIVEN = """
 SELECT reaction.id, room.key, message.number, reaction.kind, reaction.created_at FROM reaction
     JOIN message ON message.id = reaction.message_id JOIN room ON room.id = message.room_id
-WHERE reaction.user_id = ? AND reaction.id > ? AND room.closed_at IS NULL ORDER BY reaction.id LIMIT ?
+WHERE reaction.user_id = ? AND reaction.id > ? AND room.closed_at IS NULL AND message.number >= room.first_number
+ORDER BY reaction.id LIMIT ?
 """
 _REACTORS = """
 SELECT named.kind, "user".code, "user".display_name FROM (
@@ -41,12 +43,12 @@ class Target(NamedTuple):
     author_id: int | None
 
 
-async def reaction_targets(room_id: int, numbers: Collection[int]) -> dict[int, Target]:
-    """Return the messages of these numbers that were not removed."""
+async def reaction_targets(room: RoomRow, numbers: Collection[int]) -> dict[int, Target]:
+    """Return the messages of these numbers that are there and were not removed."""
     rows = await sql.fetch_inline(
         "SELECT number, id, author_id FROM message "
-        f"WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}) AND removed_at IS NULL",
-        room_id, *numbers,
+        f"WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}) AND number >= ? AND removed_at IS NULL",
+        room.id, *numbers, room.first_number,
     )  # fmt: skip
     return {row["number"]: Target(row["id"], row["author_id"]) for row in rows}
 

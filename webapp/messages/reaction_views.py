@@ -28,7 +28,7 @@ async def show(request: Request) -> Response:
     if not seat.kind.allows_reactions:
         raise NotFound(NO_MESSAGE)
     message = await Message.get_or_none(room_id=seat.room.id, number=int(request.path_params["number"]))
-    if message is None:
+    if message is None or message.number < seat.room.first_number:
         raise NotFound(NO_MESSAGE)
     if message.removed_at:
         raise NotFound(_("This message has been removed."))

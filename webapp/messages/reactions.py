@@ -56,7 +56,7 @@ async def react(seat: Seat, number: int, kind: str, is_on: bool) -> int:
 async def _store(wishes: Sequence[Wish]) -> list[int]:
     """Store reactions in one room, within a transaction; raise NotFound, and RetryWithout."""
     room = await _lock_room(wishes[0].seat.room)
-    targets = await reaction_targets(room.id, {wish.number for wish in wishes})
+    targets = await reaction_targets(room, {wish.number for wish in wishes})
     await _admit(room, wishes, targets)
     changed = await _write(wishes, targets)
     if not changed:
@@ -70,7 +70,7 @@ async def _lock_room(room: RoomRow) -> RoomRow:
     """Lock the room and take its next version; return it as it is then."""
     taken = await sql.execute(
         "UPDATE room SET version = version + 1 WHERE id = ? AND closed_at IS NULL "
-        "RETURNING version, locked_at, kind, name, low, high",
+        "RETURNING version, first_number, locked_at, kind, name, low, high",
         room.id,
     )
     if not taken:

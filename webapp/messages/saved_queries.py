@@ -20,6 +20,7 @@ FROM saved JOIN message ON message.id = saved.message_id JOIN room ON room.id = 
     LEFT JOIN membership AS mine ON mine.room_id = room.id AND mine.user_id = saved.user_id
     LEFT JOIN "user" AS other ON other.id = room.low + room.high - saved.user_id
 WHERE saved.user_id = ? AND saved.id < ? AND message.removed_at IS NULL AND room.closed_at IS NULL
+    AND message.number >= room.first_number
     AND room.kind IN ({keyed}) AND CASE
         WHEN mine.id IS NULL THEN room.kind IN ({open})
         WHEN mine.role = ? THEN room.kind IN ({open}) AND mine.kicked_until <= ?

@@ -183,6 +183,8 @@ def _numbered(request: Request, seat: Seat) -> int:
     number = int(request.path_params["number"])
     if not 0 < number <= seat.room.last_number:
         raise NotFound(page.NO_MESSAGE)
+    if number < seat.room.first_number:
+        raise NotFound(page.GONE)
     return number
 
 

@@ -103,7 +103,8 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
     seat = await access.by_key(user, key)
     room = seat.room
     around = AROUND_IN_CHAT if seat.kind.is_between_two else CONTEXT_SIZE
-    near = Message.filter(room_id=room.id, number__gte=number - around, number__lte=number + around)
+    first = max(number - around, room.first_number)
+    near = Message.filter(room_id=room.id, number__gte=first, number__lte=number + around)
     found = {message.number: message for message in await near.order_by("number").select_related("author")}
     reported = found.get(number)
     if reported is None or reported.removed_at:
@@ -111,7 +112,8 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
     if reported.author_id == user.id:
         raise Forbidden(_("You wrote that yourself. You can change or remove it."))
     author = reported.author
-    quotes = await _quotes(room.id, [message.reply_to for message in found.values()])
+    answered = [message.reply_to for message in found.values()]
+    quotes = await _quotes(room.id, [original for original in answered if (original or 0) >= room.first_number])
     # Also those whom the reporter has blocked: it is for who decides.
     named = await reactors(reported.id, viewer_id=0)
     files = await _file_names([message.id for message in found.values() if message.file_count])

@@ -14,7 +14,7 @@ from webapp.db import engine
 from webapp.exports.jobs import Export
 from webapp.files.retention import delete_unsent
 from webapp.media.files import file_store
-from webapp.messages import indexing
+from webapp.messages import expiry, indexing
 from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation.models import Report
 from webapp.ops.chores import Chore
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 # What it is called, and the function that forgets it and says how many there were.
 TASKS: dict[str, Callable[[], Awaitable[int]]] = {
     "rooms": delete_closed_rooms,
+    "messages": expiry.delete_expired,
     "chats with strangers": strangers,
     "files of what was theirs": Export.delete_expired,
     "files that were not sent": delete_unsent,

@@ -118,7 +118,7 @@ SELECT message.id, message.author_id, message.number, message.created_at, messag
 FROM ({which}) AS found JOIN message ON message.id = found.id JOIN room ON room.id = message.room_id
     LEFT JOIN "user" AS author ON author.id = message.author_id
     LEFT JOIN "user" AS other ON other.id = room.low + room.high - ?
-WHERE message.removed_at IS NULL AND room.closed_at IS NULL
+WHERE message.removed_at IS NULL AND message.number >= room.first_number AND room.closed_at IS NULL
 ORDER BY message.id DESC"""
 _WHICH = (
     "SELECT message.id FROM message_words CROSS JOIN message ON message.id = message_words.rowid "

@@ -27,12 +27,14 @@ NO_UNREAD = Unread(0, 0)
 def count_calls(membership: str, room: str) -> str:
     """
     Return the SQL of how many messages call the member of this membership and are unread: both are names of tables.
+    None that went when its time had come.
 
     Who wants to hear nothing of the room is called by nothing. In a chat of two, where every message is for the
     other, calls are counted only when messages are not. Everyone is called by one row, which its own author
     and who has blocked them do not hear. Both halves are ranges of one index, (user, room, number).
     """
     unread = f"mention.room_id = {membership}.room_id AND mention.number > {membership}.read_number"
+    unread += f" AND mention.number >= {room}.first_number"
     blocked = f"SELECT blocked_id FROM block WHERE blocker_id = {membership}.user_id"
     return f"""
 CASE WHEN {membership}.read_number >= {room}.last_number OR {level_of(membership)} = '{NOTHING}'

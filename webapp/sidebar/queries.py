@@ -39,12 +39,13 @@ MAX_REMOVED = 10_000
 
 # Who was asked to come into a room, and has not answered, learns nothing of what is said there, nor when.
 _ASKED = "(membership.is_request AND membership.role = 'kicked' AND membership.kicked_until IS NULL)"
-# A chat has the other's name and picture, as long as there is the other; an ask has those of who asks. Not
-# shown are a request of a blocked person, one that was cancelled, which leaves nothing to read, and the last line of a
-# room when its author is blocked by the viewer. Who is online, friends see.
+# What expired counts as read. A chat has the other's name and picture, as long as there is the other; an ask has those
+# of who asks. Not shown are a request of a blocked person, one that leaves nothing to read, as it was cancelled, and
+# the last line of a room when its author is blocked by the viewer. Who is online, friends see.
 _ENTRIES = f"""
 SELECT membership.id AS membership_id, membership.user_id, membership.delivered_number, {_ASKED} AS is_asked,
-    CASE WHEN {_ASKED} THEN room.last_number ELSE membership.read_number END AS read_number,
+    CASE WHEN {_ASKED} THEN room.last_number WHEN membership.read_number < room.first_number
+        THEN room.first_number - 1 ELSE membership.read_number END AS read_number,
     {level_of("membership")} AS level, CASE WHEN {_ASKED} THEN 0 ELSE {count_calls("membership", "room")} END AS calls,
     membership.is_request, room.id AS room_id, room.key, room.kind, room.name, room.face, room.low, room.high,
     room.last_number, CASE WHEN {_ASKED} THEN membership.joined_at ELSE room.last_at END AS last_at,
@@ -64,7 +65,8 @@ LEFT JOIN "user" AS author ON author.id = CASE WHEN room.low IS NULL THEN room.l
 LEFT JOIN friendship ON friendship.low_id = room.low AND friendship.high_id = room.high
     AND friendship.accepted_at IS NOT NULL
 WHERE {{whose}} AND (membership.role <> 'kicked' OR {_ASKED}) AND room.closed_at IS NULL
-    AND NOT (membership.is_request AND room.low IS NOT NULL AND room.removed_count >= room.last_number)
+    AND NOT (membership.is_request AND room.low IS NOT NULL
+        AND room.removed_count > room.last_number - room.first_number)
     AND NOT (membership.is_request AND COALESCE(other.id, 0) IN (
         SELECT blocked_id FROM block WHERE blocker_id = membership.user_id
         UNION ALL SELECT blocker_id FROM block WHERE blocked_id = membership.user_id))
@@ -108,7 +110,8 @@ _UNREAD = (
     + _ENTRIES.format(
         membership="membership",
         place="",
-        whose=f"membership.user_id = ? AND ({_ASKED} OR membership.read_number < room.last_number) "
+        whose=f"membership.user_id = ? AND ({_ASKED} OR membership.read_number < room.last_number "
+        "AND room.first_number <= room.last_number) "
         f"AND ({level_of('membership')} <> '{NOTHING}' OR membership.is_request)",
     )
     + ") AS entry ORDER BY last_at DESC, room_id DESC LIMIT ?"
@@ -292,6 +295,7 @@ class RoomFact(NamedTuple):
     last_line: str
     is_last_removed: bool
     removed_count: int
+    first_number: int
     # Of a group: who is in it.
     group: GroupPeople = ()
 
@@ -306,7 +310,7 @@ class PersonFact(NamedTuple):
 async def room_facts(rooms: Collection[int]) -> dict[int, RoomFact]:
     """Return the fact of each of these rooms that is not deleted, in one query, and one more where there are groups."""
     rows = await sql.fetch_inline(
-        "SELECT id, kind, name, face, last_number, last_line, is_last_removed, removed_count FROM room "
+        "SELECT id, kind, name, face, last_number, last_line, is_last_removed, removed_count, first_number FROM room "
         f"WHERE id IN ({sql.placeholders(rooms)}) AND closed_at IS NULL",
         *rooms,
     )
@@ -319,6 +323,7 @@ async def room_facts(rooms: Collection[int]) -> dict[int, RoomFact]:
             row["last_line"],
             bool(row["is_last_removed"]),
             row["removed_count"],
+            row["first_number"],
             groups.get(row["id"], ()),
         )
         for row in rows
