@@ -491,11 +491,14 @@ def test_a_reset_link_is_printed_for_an_account_and_for_nobody_else(migrated: In
 def test_check_finds_a_migrated_installation_good(here: Installation) -> None:
     here.run("migrate")
     checked = lines(here.run("check"))
-    looked_at = ["settings", "secret", "database", "redis", "disk", "messages", "proxy", "search", "files"]
+    looked_at = ["settings", "secret", "database", "redis", "disk", "messages", "proxy", "search", "files", "accounts"]
     assert list(checked) == looked_at
     assert all(line.startswith("ok  ") for line in checked.values())
     assert str(here.data / "parley.sqlite3") in checked["database"]
     assert "one process" in checked["redis"]
+    doubt = lines(here.run("check", REGISTRATION="invited"))["accounts"]
+    assert doubt.startswith("?? ")
+    assert "createsuperuser" in doubt
 
 
 def test_check_says_what_search_finds_and_how_a_damaged_index_is_mended(migrated: Installation) -> None:

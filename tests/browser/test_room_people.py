@@ -1,9 +1,14 @@
 """From a room to its people and to one of them: in place where there is script, by pages where there is none."""
 
+from io import BytesIO
+
 import pytest
-from playwright.sync_api import Page
+import segno
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Meet
+from tests.browser.person import PASSWORD
 
 SCRIPT, PLAIN = True, False
 
@@ -58,3 +63,38 @@ def test_the_owner_kicks_a_member_from_the_list_of_people(meet: Meet, script: bo
     ada.page.get_by_text("They are kicked for now.").wait_for()
     ada.page.goto(f"{room}/people")
     assert listed(ada.page) == ["Ada"]
+
+
+def seen_squares(code: Locator, count: int) -> list[list[int]]:
+    """Return the squares of a QR code as a camera sees them, dark ones as 1; without the outermost."""
+    picture = Image.open(BytesIO(code.screenshot())).convert("L")
+    width, height = picture.width / count, picture.height / count
+    middles = [place + 0.5 for place in range(1, count - 1)]
+    return [[int(picture.getpixel((int(x * width), int(y * height))) < 128) for x in middles] for y in middles]
+
+
+def test_a_new_person_comes_to_a_private_room_by_a_link_that_a_phone_reads(meet: Meet) -> None:
+    ada, newt = meet("Ada", PLAIN, color_scheme="dark"), meet("Newt", PLAIN)
+    newt.context.clear_cookies()  # as somebody whom nobody knows
+    room = ada.send("/rooms", name="Attic", kind="private").url
+    ada.page.goto(f"{room}/settings")
+    ada.page.get_by_role("link", name="Invite people").click()
+    ada.page.get_by_label("Note").fill("Mind the third step")
+    ada.page.get_by_role("button", name="Make a link").click()
+    link = ada.page.get_by_label("Send it to whom you invite").input_value()
+    wanted = [list(row) for row in segno.make(link, error="m").matrix_iter(border=3)]
+    # The ground is light in the dark theme, too; its corners are round.
+    code = ada.page.get_by_role("img", name="The link as a QR code").locator("svg")
+    assert seen_squares(code, len(wanted) + 2) == wanted
+    newt.page.goto(link)
+    expect(newt.page.get_by_text("Mind the third step")).to_be_visible()
+    newt.page.get_by_role("link", name="Create an account").click()
+    newt.page.get_by_label("User name").fill("newt-of-the-attic")
+    newt.page.get_by_label("Display name").fill("Newton")
+    newt.page.get_by_label("Password").fill(PASSWORD)
+    newt.page.get_by_role("button", name="Create the account").click(no_wait_after=True)
+    expect(newt.page.get_by_role("heading", name="Attic").first).to_be_visible()
+    assert newt.page.url == room
+    ada.page.goto(f"{room}/invitations")
+    expect(ada.page.locator(".invitation")).to_contain_text("1 of 10 came")
+    expect(ada.page.locator(".invitation").get_by_role("link", name="Newton")).to_be_visible()

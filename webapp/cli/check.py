@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 import click
 
 from webapp import settings
+from webapp.accounts.models import User
 from webapp.core import data_folder
 from webapp.db import engine, sql
 from webapp.db import migrate as schema
 from webapp.db.postgresql import Shared, check_sessions
 from webapp.files.usage import total_usage
+from webapp.invitations import queries as invitations
 from webapp.media import files
 from webapp.media.places import open_place, try_out
 from webapp.messages import indexing
@@ -48,7 +50,7 @@ async def run_checks() -> list[bool]:
     found = await asyncio.gather(*(check() for check in checks.values()), return_exceptions=True)
     are_good = [_tell(name, result) for name, result in zip(checks, found, strict=True)]
     if are_good[list(checks).index("database")]:
-        for name, check in (("search", _search), ("files", _files)):
+        for name, check in (("search", _search), ("files", _files), ("accounts", _accounts)):
             [result] = await asyncio.gather(check(), return_exceptions=True)
             are_good.append(_tell(name, result))
     return are_good
@@ -155,6 +157,20 @@ async def _files() -> str:
             f"of the newest {len(rows)} files of messages {len(missing)} are missing ({missing[0]}): restore a backup"
         )
     return f"{used.files:,} of messages, {used.bytes / 2**20:,.1f} MB"
+
+
+async def _accounts() -> str:
+    """Who gets a new account."""
+    if settings.REGISTRATION != "invited":
+        return "anybody can create one" if settings.REGISTRATION == "open" else "nobody new gets one"
+    async with engine.connected():
+        valid = await invitations.count_valid(room_id=None)
+        has_admin = await User.exists(is_admin=True)
+    if not (valid or has_admin):
+        return Doubt(
+            "new ones need an invitation, and nobody can make one to the site: python -m webapp createsuperuser"
+        )
+    return f"new ones need an invitation; {valid:,} to the site {'is' if valid == 1 else 'are'} valid"
 
 
 def index_damage() -> str | None:
