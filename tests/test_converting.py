@@ -122,11 +122,29 @@ async def test_streams_of_who_is_not_in_it_end_and_of_members_go_on(
     for reader in readers:
         hub().join(reader)
     await become_private(alice, room)
+    assert [reader.outbox.is_closed for reader in readers] == [False, False, True, True]
+    last = readers[2].outbox.take().decode()
+    assert "You are not in this room any more." in last
+    assert "data-version" not in last, "not even the line that says so"
+    for reader in readers:
+        hub().leave(reader)
+
+
+async def test_streams_end_when_another_process_has_made_the_room_private(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    readers = [
+        open_reader(room.id, room.version, "sse", room.path, session=one.session.id, user=who(one).id)
+        for one in (bob, charlie)
+    ]
+    for reader in readers:
+        hub().join(reader)
+    await converting.make_private(await access.by_key(who(alice).as_viewer(0), room.key))
+    hub().bridge.on_message(f'{{"channel": {room.id}}}')
     async with asyncio.timeout(5):
-        while not (readers[2].outbox.is_closed and readers[3].outbox.is_closed):
+        while not readers[1].outbox.is_closed:
             await asyncio.sleep(0)
-    assert "You are not in this room any more." in readers[2].outbox.take().decode()
-    assert not any(reader.outbox.is_closed for reader in readers[:2])
+    assert not readers[0].outbox.is_closed
     for reader in readers:
         hub().leave(reader)
 

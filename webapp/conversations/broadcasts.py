@@ -42,9 +42,9 @@ def room_deleted(room_id: int) -> None:
     hub().broadcast_reliably("room", room=room_id)
 
 
-def kind_changed(room_id: int) -> None:
+async def kind_changed(room_id: int) -> None:
     """Other people may read the room: streams of who may not any more end, and all that shows it is read again."""
-    hub().recheck_streams(f"room:{room_id}")
+    await hub().recheck_streams(f"room:{room_id}")
     looks_changed(room_id)
 
 

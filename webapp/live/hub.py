@@ -201,11 +201,19 @@ class Hub:
         text = rings.ending_text(channel, labels)
         self.bridge.send(text, text)
 
-    def recheck_streams(self, channel: str) -> None:
-        """End the streams of the channel whose right has ended, in every process: of many readers some may go on."""
-        self.spawn(self._recheck(channel, {}))
+    async def recheck_streams(self, channel: str) -> None:
+        """
+        End the streams of the channel whose right has ended, in every process: of many readers some may go on.
+
+        In this one they have ended when it returns, so that what is published after that does not reach them.
+        """
         text = rings.ending_text(channel, {})
         self.bridge.send(text, text)
+        try:
+            await self._end_rights(self.readers(channel))
+        except Exception as error:
+            self._failed("rights that may have ended could not be read", error)
+            self.check_soon()
 
     def _on_ring(self, text: str) -> None:
         try:

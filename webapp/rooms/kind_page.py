@@ -51,8 +51,8 @@ async def convert(request: Request, seat: Seat, kind: str, name: str) -> Respons
     if room is None:
         raise NotFound
     if version:
+        await broadcasts.kind_changed(room.id)
         changes.log_changed(room.id, version)
-        broadcasts.kind_changed(room.id)
         pins.changed(room.id)
     return responses.see_other(f"{room.path}/settings?done={kind}")
 
