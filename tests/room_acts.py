@@ -1,14 +1,16 @@
 """What people do in rooms, and what stands in the database then."""
 
 from collections.abc import Collection
+from datetime import timedelta
 
 import httpx2
 
 from tests.conftest import Person
 from tests.page import Page
 from tests.people import now, roles, who
-from webapp.conversations.models import Room
-from webapp.conversations.seats import KICKED
+from webapp.conversations import access, member_changes
+from webapp.conversations.models import Membership, Room
+from webapp.conversations.roles import KICKED, OWNER, Change
 
 
 def listed(page: httpx2.Response) -> list[tuple[str, str]]:
@@ -33,6 +35,14 @@ async def change(one: Person, room: Room, do: str, **fields: str) -> httpx2.Resp
 
 async def kick(owner: Person, room: Room, member: Person, minutes: str = "10") -> httpx2.Response:
     return await change(owner, room, "kick", who=who(member).code, minutes=minutes)
+
+
+async def put_out(room: Room, member: Person, minutes: int = 10) -> None:
+    """An owner bans the person for so long, and no page hears of it."""
+    owner = await Membership.filter(room_id=room.id, role=OWNER).select_related("user").first()
+    assert owner
+    seat = await access.by_key(owner.user, room.key)
+    await member_changes.change(seat, who(member).code, Change.BAN, timedelta(minutes=minutes))
 
 
 async def assert_counted(room: Room, expected: dict[str, str]) -> None:

@@ -261,9 +261,9 @@ def test_equal_sentences_have_one_hash_in_every_language() -> None:
 
 
 def test_a_sentence_is_said_in_the_language_of_the_moment() -> None:
-    until = _("You are kicked from this room until %(until)s.", until=LazyDatetime(WHEN))
+    until = _("You are banned from this room until %(until)s.", until=LazyDatetime(WHEN))
     many = TooManyRequests(61)
-    assert str(until) == "You are kicked from this room until 9 March 2026, 16:05."
+    assert str(until) == "You are banned from this room until 9 March 2026, 16:05."
     assert [str(TooManyRequests(n).message) for n in (1, 2)] == [
         "Too many attempts. Wait a second and try again.",
         "Too many attempts. Wait 2 seconds and try again.",

@@ -19,8 +19,9 @@ from tests.conftest import Person, bodies
 from tests.page import words
 from tests.people import befriend, who, write
 from tests.readers import reader as open_reader
+from tests.room_acts import put_out
 from webapp.app import app as the_app
-from webapp.conversations import access, broadcasts, members
+from webapp.conversations import access, broadcasts
 from webapp.conversations.endings import REMOVED
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import KICKED, MEMBER
@@ -328,8 +329,7 @@ async def close(place: Place) -> None:
 
 
 async def send_away(place: Place) -> None:
-    member = await Membership.get(room_id=place.room.id, user_id=who(place.insiders[1]).id)
-    await members.kick(place.room.id, member, 10)
+    await put_out(place.room, place.insiders[1])
 
 
 async def block(place: Place) -> None:
@@ -346,10 +346,10 @@ async def end(place: Place) -> None:
 
 UNDER_WAY = [
     ("public", lock, 403, "Tea & Cake is locked. You can read, but not write."),
-    ("public", send_away, 403, "You are kicked from this room until"),
+    ("public", send_away, 403, "You are banned from this room until"),
     ("public", close, 404, "The room has been deleted."),
     ("private", lock, 403, "Party for Charlie is locked. You can read, but not write."),
-    ("private", send_away, 403, "You are kicked from this room until"),
+    ("private", send_away, 403, "You are banned from this room until"),
     ("direct", block, 403, "You can't write to this person."),
     ("stranger", end, 403, "Stranger has left."),
 ]

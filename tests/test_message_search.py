@@ -11,10 +11,10 @@ from limits import parse
 from tests.conftest import Person, introduce
 from tests.page import Page, words
 from tests.people import chat_of_two, make_room, post_as, who, write
+from tests.room_acts import put_out
 from tests.search_cases import CASES
 from webapp import settings
 from webapp.accounts.models import User
-from webapp.conversations import members
 from webapp.conversations.models import Room
 from webapp.db import readers, sql
 from webapp.messages.models import Message
@@ -138,7 +138,7 @@ async def test_who_leaves_or_is_kicked_finds_nothing_more_and_who_comes_back_doe
     assert await found(bob, "ladder") == []
     await bob.post(f"{room.path}/join")
     assert await found(bob, "ladder") == ["the ladder"]
-    await members.kick(room.id, await members.by_code(room.id, who(bob).code), 10)
+    await put_out(room, bob)
     assert await found(bob, "ladder") == []
 
 

@@ -10,6 +10,7 @@ from tortoise.transactions import in_transaction
 
 from tests.conftest import Person, bodies
 from tests.people import assert_gapless, make_room, who
+from tests.room_acts import change, put_out
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.chats import first_message
@@ -80,7 +81,7 @@ async def test_each_of_a_group_gets_its_own_answer(
     await members.join(await access.by_key(who(charlie), room.key))
     assert await post(bob, room, "before", "used") == Posted(1, 1, is_repeat=False)
     inside = {one: await access.by_key(who(one), room.key) for one in (alice, bob, charlie)}
-    await members.kick(room.id, await members.by_code(room.id, who(charlie).code), 10)
+    await put_out(room, charlie)
     answers = await together(
         posting.post(inside[alice], "one", ""),
         posting.post(inside[bob], "before", "used"),
@@ -112,7 +113,7 @@ async def test_a_post_let_in_before_the_lock_is_not_stored_after_it(
     assert isinstance(refused, Forbidden)
     assert isinstance(outside, Forbidden)
     assert stored == Posted(1, 1, is_repeat=False)
-    await members.transfer_ownership(room.id, await members.by_code(room.id, who(bob).code))
+    await change(alice, room, "hand_over", who=who(bob).code)
     stored, refused, outside = await at_once("handed over")
     assert stored == Posted(2, 2, is_repeat=False)
     assert isinstance(refused, Forbidden)

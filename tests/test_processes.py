@@ -89,7 +89,7 @@ async def test_one_who_is_kicked_at_one_loses_the_stream_at_the_other_alone(pair
         who = next(part[:9] for part in people.split('name="who" value="')[1:])
         assert who in code
         await alice.post(pair.one, f"/rooms/{room}/settings", do="kick", who=who, minutes="10")
-        await his.until(lambda page: "has kicked you" in page.ended, 1)
+        await his.until(lambda page: "banned from this room" in page.ended, 1)
         await alice.say(pair.one, room, "Now we are among ourselves")
         await hers.until(lambda page: page.bodies == ["Now we are among ourselves"])
 

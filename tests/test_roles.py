@@ -4,14 +4,20 @@ import asyncio
 from itertools import product
 
 import httpx2
+import pytest
 
 from tests.conftest import Person, bodies, person
-from tests.page import words
+from tests.page import Page, words
 from tests.people import now, roles, who
+from tests.readers import reader as open_reader
 from tests.room_acts import assert_counted, change, statuses
 from webapp.accounts.audit import AuditEntry
+from webapp.conversations import access
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.roles import KICKED, MEMBER, MODERATOR, OWNER
+from webapp.core.errors import Problem
+from webapp.live import Reader, hub
+from webapp.messages import posting
 from webapp.messages.models import Message
 
 
@@ -160,3 +166,108 @@ async def test_two_who_promote_at_once_and_one_who_does_it_four_times(
     found = await roles(room)
     assert found.pop("charlie") in (OWNER, MODERATOR)
     assert found == {"alice": OWNER, "bob": OWNER, "dora": MODERATOR}
+
+
+# Out of the room.
+
+
+def page_of(one: Person, room: Room) -> Reader:
+    """An open page of theirs, which this process serves."""
+    found = open_reader(room.id, room.version, "sse", room.path, session=one.session.id, user=who(one).id)
+    hub().join(found)
+    return found
+
+
+def last_words(page: Reader) -> str:
+    assert page.outbox.is_closed
+    return page.outbox.take().decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "act", "hours", "sentence", "is_back"),
+    [
+        ("public", "remove", "", "You have been removed from this room.", True),
+        ("public", "ban", "24", "You have been banned from this room for a while.", False),
+        ("public", "ban", "", "You have been banned from this room.", False),
+        ("private", "remove", "", "You are not in this room any more.", False),
+        ("private", "ban", "24", "You have been banned from this room for a while.", False),
+        ("private", "ban", "", "You have been banned from this room.", False),
+    ],
+)
+async def test_one_who_is_put_out_reads_why_and_no_post_under_way_brings_them_back(
+    alice: Person, bob: Person, room: Room, kind: str, act: str, hours: str, sentence: str, is_back: bool
+) -> None:
+    if kind == "private":
+        await Room.filter(id=room.id).update(kind=kind, key="~tea", folded=None)
+    room = await now(room)
+    seat = await access.by_key(who(bob), room.key)  # their post has passed the door
+    his, hers, elsewhere = page_of(bob, room), page_of(alice, room), page_of(bob, room)
+    hub().leave(elsewhere)  # as another process has it
+    assert (await do(alice, room, act, bob, hours=hours)).status_code == 303
+    assert sentence in last_words(his)
+    assert not hers.outbox.is_closed
+    assert [str(ending.text) for _, ending in await hub().providers.check_access([elsewhere, hers])] == [sentence]
+    with pytest.raises(Problem):
+        await posting.post(seat, "too late", "")
+    await assert_counted(room, {"alice": OWNER, "bob": KICKED})
+    assert (await bob.post(f"{room.path}/join")).status_code == (303 if is_back else 404 if act == "remove" else 403)
+    await assert_counted(room, {"alice": OWNER, "bob": MEMBER if is_back else KICKED})
+    if is_back:
+        again = page_of(bob, room)
+        assert await hub().providers.check_access([again]) == [], "what was opened since goes on"
+        hub().leave(again)
+    assert await bodies(room) == []
+    hub().leave(hers)
+
+
+async def test_one_who_was_removed_from_a_public_room_reads_on_and_may_write_again(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    await do(alice, room, "remove", bob)
+    reading = page_of(bob, room)
+    assert await hub().providers.check_access([reading]) == []
+    hub().leave(reading)
+    assert f'action="{room.path}/join"' in (await bob.get(room.path)).text
+    assert (await bob.say(room, "may I?")).status_code == 303
+    await assert_counted(room, {"alice": OWNER, "bob": MEMBER})
+
+
+async def test_removing_while_one_posts_and_banning_while_one_joins(
+    alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    for _ in range(3):
+        await give(room, {bob: MEMBER, charlie: ""})
+        out, said, ban, joined = statuses(
+            await asyncio.gather(
+                do(alice, room, "remove", bob), bob.say(room, "hi"),
+                do(alice, room, "ban", charlie), charlie.post(f"{room.path}/join"),
+            )
+        )  # fmt: skip
+        assert (out, ban) == (303, 303)
+        assert {said, joined} <= {303, 403}
+        found = await roles(room)
+        assert found["charlie"] == KICKED, "the ban wins, whichever came first"
+        # A post that begins after the removal is one of who comes back.
+        assert found["bob"] == KICKED or said == 303
+        await assert_counted(room, found)
+
+
+async def test_the_list_of_who_is_banned_has_pages_and_is_for_those_who_moderate(
+    app: object, alice: Person, bob: Person, charlie: Person, room: Room
+) -> None:
+    banned = [await person(app, f"troll{number:02}") for number in range(31)]
+    for one in banned:
+        assert (await do(alice, room, "ban", one)).status_code == 303
+    await do(alice, room, "remove", bob)
+    first, second = [Page(await alice.get(f"{room.path}/bans{page}")) for page in ("", "?page=2")]
+    assert [len(page.all(".person")) for page in (first, second)] == [30, 1]
+    assert words(second.one(".person .row__line")) == "for good · by Alice"
+    assert first.one("a[rel=next]").attributes["href"] == f"{room.path}/bans?page=2"
+    for outsider in (bob, charlie):
+        assert (await outsider.get(f"{room.path}/bans")).status_code == 404
+    back = await do(alice, room, "unban", banned[30])
+    assert back.headers["Location"] == f"{room.path}/bans?done=unban"
+    page = await alice.get(back.headers["Location"])
+    assert "They may come back." in words(page)
+    assert len(Page(page).all(".person")) == 30
+    assert (await banned[30].post(f"{room.path}/join")).status_code == 303

@@ -11,6 +11,7 @@ from tortoise.transactions import in_transaction
 from tests.conftest import Person, account, introduce, person
 from tests.page import Page, words
 from tests.people import befriend, make_room, who, write
+from tests.room_acts import put_out
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import access, members
@@ -95,7 +96,7 @@ async def test_a_visitor_is_led_to_sign_in_and_a_kicked_member_is_refused(
     visitor: Person, bob: Person, garden: Room
 ) -> None:
     assert (await visitor.get(f"{garden.path}/people")).headers["location"].startswith("/login")
-    await members.kick(garden.id, await members.by_code(garden.id, who(bob).code), 10)
+    await put_out(garden, bob)
     assert (await bob.get(f"{garden.path}/people")).status_code == 403
 
 
@@ -107,7 +108,7 @@ async def test_kicked_banned_and_blocked_people_are_not_listed(
     ]
     await join(garden, kicked, banned, blocks, blocked, veiled)
     await User.filter(id=who(banned).id).update(banned_until=datetime.now(UTC) + timedelta(days=1))
-    await members.kick(garden.id, await members.by_code(garden.id, who(kicked).code), 10)
+    await put_out(garden, kicked)
     await Block.add(who(blocks), who(alice))
     await Block.add(who(alice), who(blocked))
     await VeiledBlock.put(who(veiled), who(alice))
@@ -229,13 +230,21 @@ async def test_each_row_leads_to_the_person_and_to_the_chat_with_them(alice: Per
     assert [badge.text() for badge in mine.css(".badge")] == ["owner", "you"]
 
 
-async def test_the_owner_alone_is_offered_to_kick_and_to_hand_over(
-    alice: Person, bob: Person, charlie: Person, garden: Room
-) -> None:
-    rows = Page(await alice.get(f"{garden.path}/people")).all("#people-members li")
-    assert [bool(row.css("button[value=kick]")) for row in rows] == [False, True]
+async def offered(one: Person, room: Room) -> list[list[str | None]]:
+    """What can be done with each of the people, as the page offers it."""
+    rows = Page(await one.get(f"{room.path}/people")).all("#people-members li")
+    return [[button.attributes["value"] for button in row.css("button[name=act]")] for row in rows]
+
+
+async def test_each_is_offered_what_they_may_do(alice: Person, bob: Person, charlie: Person, garden: Room) -> None:
+    acts = ["make_owner", "make_moderator", "remove", "ban"]
+    assert await offered(alice, garden) == [[], acts]
     for one in (bob, charlie):
-        assert "kick" not in (await one.get(f"{garden.path}/people")).text
+        assert await offered(one, garden) == [[], []]
+    await Membership.filter(room_id=garden.id, user_id=who(bob).id).update(role="mod")
+    assert await offered(bob, garden) == [[], ["make_member"]]
+    page = Page(await alice.get(f"{garden.path}/people"))
+    assert page.texts("#people-members .badge") == ["owner", "you", "moderator"]
 
 
 async def test_the_people_are_one_press_from_the_room(alice: Person, garden: Room) -> None:
@@ -262,7 +271,7 @@ async def test_beside_the_conversation_stand_members_who_are_not_here_by_name(
     assert beside(await alice.get(garden.path)) == ["Charlie", "Émile", "Zoe"]
     assert beside(await zoe.get(garden.path)) == ["Alice", "Charlie", "Émile"]
     await Block.add(who(charlie), who(alice))
-    await members.kick(garden.id, await members.by_code(garden.id, who(zoe).code), 10)
+    await put_out(garden, zoe)
     assert beside(await alice.get(garden.path)) == ["Émile"]
     assert beside(await emile.get(garden.path)) == ["Alice", "Charlie"]
     # A chat has none beside it.

@@ -14,9 +14,9 @@ from tests.page import Page
 from tests.page import words as words_of
 from tests.people import befriend, make_room, who, write
 from tests.readers import reader as open_reader
+from tests.room_acts import put_out
 from tests.window import Shown, Window, digest_in, entries_in, opened, shown
 from webapp.accounts.models import User
-from webapp.conversations import members
 from webapp.conversations.models import Membership, Room
 from webapp.live import frames
 from webapp.live.stream import Stream
@@ -420,7 +420,7 @@ async def test_a_message_between_the_kick_and_its_news_is_not_sent(
     alice: Person, bob: Person, room: Room, soup: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = await Window.open(bob)
-    await members.kick(room.id, await members.by_code(room.id, who(bob).code), 10)  # and nobody tells
+    await put_out(room, bob)  # and nobody tells
     await alice.say(room, "not for him")
     await told()
     assert [one.name for one in window.sidebar] == ["Soup"]

@@ -325,7 +325,7 @@ async def test_a_kicked_member_loses_the_stream_with_the_reason(alice: Person, b
     fields = {"do": "kick", "who": bob.user.code, "minutes": "10"}
     assert (await alice.post(f"{room.path}/settings", fields)).status_code == 303
     assert his.outbox.is_closed
-    assert b"kicked you" in b"".join([chunk async for chunk in his.outbox])
+    assert b"banned from this room" in b"".join([chunk async for chunk in his.outbox])
 
 
 async def test_deleting_a_room_ends_its_streams(alice: Person, bob: Person, room: Room) -> None:

@@ -141,6 +141,7 @@ routes = [
     page("/search", search.search, "search"),
     page("/people", people.people, "people"),
     form("/rooms/{key}/people", room_people.room_people, "room_people"),
+    page("/rooms/{key}/bans", room_person.show_bans, "room_bans"),
     action("/rooms/{key}/people/{code}", room_person.act_on_person, "room_person"),
     page("/people/{code}", people.show, "person"),
     action("/people/{code}/block", people.block, "block"),

@@ -43,7 +43,7 @@ ENDINGS = pytest.mark.parametrize(
     [
         (sign_out_in_another_tab, "You are signed out.", "Sign in"),
         (end_session_from_another_browser, "You are signed out.", "Sign in"),
-        (kick, "kicked you", "Go to the lobby"),
+        (kick, "banned from this room", "Go to the lobby"),
         (delete, "has been deleted", "Go to the lobby"),
     ],
     ids=["signed out in another tab", "session ended from another browser", "kicked", "room deleted"],

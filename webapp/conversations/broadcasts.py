@@ -1,6 +1,7 @@
 """What open pages get when a room or a membership of it has changed."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 from markupsafe import escape
 
@@ -29,12 +30,10 @@ def looks_changed(room_id: int) -> None:
     hub().broadcast_reliably("room", room=room_id)
 
 
-def kicked(room_id: int, user_id: int) -> None:
-    hub().close_streams(endings.KICKED, f"room:{room_id}", user=user_id)
-
-
-def removed(room_id: int, user_id: int) -> None:
-    hub().close_streams(endings.REMOVED, f"room:{room_id}", user=user_id)
+def put_out(room: RoomRow, user_id: int, until: datetime) -> None:
+    """The person was removed, or is banned until then: their streams of the room end, in every process."""
+    ending = endings.out_of_room(until, room.kind.is_private, datetime.now(UTC))
+    hub().close_streams(ending or endings.PUT_OUT, f"room:{room.id}", user=user_id)
 
 
 def room_deleted(room_id: int) -> None:

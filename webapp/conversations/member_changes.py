@@ -117,8 +117,7 @@ def _require(is_allowed: bool, do: Change, held: str, found: Found, is_self: boo
 
 
 async def _set_role(room_id: int, found: Found, role: str) -> None:
-    others = Membership.filter(room_id=room_id, role=OWNER, user_id__not=found.person.id)
-    if found.role == OWNER and not await others.exists():
+    if found.role == OWNER and not await roles.has_several_owners(room_id):
         raise Forbidden(_("A room needs an owner. Make someone else one first."))
     await Membership.filter(room_id=room_id, user_id=found.person.id).update(role=role)
 

@@ -1,13 +1,11 @@
 """Memberships: joining and leaving a room, kicking, and handing the room over."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from tortoise.expressions import F
 
 from webapp.accounts.viewer import Person
 from webapp.conversations.models import ROOM_NOT_FOUND, Membership, Room, is_possible_key
-from webapp.conversations.queries import PAGE_SIZE
 from webapp.conversations.seats import KICKED, MEMBER, OWNER, RoomRow, Seat, require_not_kicked
 from webapp.core.errors import Forbidden, Invalid, NotFound
 from webapp.core.i18n import _
@@ -39,7 +37,7 @@ async def join_in_transaction(room_id: int, user_id: int, inviter: int | None = 
     """
     Make the user a member, within a transaction; return whether they were none.
 
-    `inviter` is the id of who added or invited them. Raise Forbidden while they are kicked, NotFound without a room.
+    `inviter` is the id of who added or invited them. Raise Forbidden while they are banned, NotFound without a room.
     """
     # The room's row is locked first: two joins of one person at once wait for each other here.
     if not await Room.filter(id=room_id, closed_at=None).update(member_count=F("member_count") + 1):
@@ -56,18 +54,21 @@ async def join_in_transaction(room_id: int, user_id: int, inviter: int | None = 
     return True
 
 
-async def join_by_post(room: RoomRow, user_id: int) -> None:
+async def join_by_post(room: RoomRow, user_id: int, was_member: bool) -> None:
     """
     Make the author of a post a member, within its transaction, where the kind of room does so.
 
-    Raise Forbidden while they are kicked, NotFound where only members post and they are none any more.
+    `was_member` is whether they were one when it was sent. Raise Forbidden while they are banned, or where they were
+    removed meanwhile; NotFound where only members post and they are none any more.
     """
-    if room.kind.joins_on_post:
-        await join_in_transaction(room.id, user_id)
-        return
-    if membership := await Membership.get_or_none(room_id=room.id, user_id=user_id):
+    membership = await Membership.get_or_none(room_id=room.id, user_id=user_id)
+    if membership and membership.role == KICKED:
         require_not_kicked(membership.kicked_until)
-    raise NotFound(ROOM_NOT_FOUND)
+        if was_member and room.kind.joins_on_post:
+            raise Forbidden(_("You have been removed from this room meanwhile. Join it again to write here."))
+    if not room.kind.joins_on_post:
+        raise NotFound(ROOM_NOT_FOUND)
+    await join_in_transaction(room.id, user_id)
 
 
 async def leave(seat: Seat) -> None:
@@ -93,20 +94,6 @@ async def leave(seat: Seat) -> None:
         return  # they had left already
 
 
-async def kick(room_id: int, member: Membership, minutes: int) -> None:
-    """Kick a member for so many minutes from now on; raise NotFound where they have just left."""
-    until = datetime.now(UTC) + min(timedelta(minutes=max(1, minutes)), MAX_KICK)
-
-    async def write() -> None:
-        await _lock(room_id)
-        kicked = await Membership.filter(id=member.id, role=MEMBER).update(role=KICKED)
-        await Room.filter(id=room_id).update(member_count=F("member_count") - kicked)
-        if not await Membership.filter(id=member.id, role=KICKED).update(kicked_until=until):
-            raise NotFound(_("That person is not in this room."))
-
-    await transaction.transact(write)
-
-
 async def lock(room_id: int) -> None:
     """Lock the room's row, within a transaction: changes of roles wait for each other. Raise NotFound without it."""
     if not await Room.filter(id=room_id, closed_at=None).update(member_count=F("member_count")):
@@ -115,22 +102,6 @@ async def lock(room_id: int) -> None:
 
 async def _lock(room_id: int) -> None:
     await Room.filter(id=room_id).update(member_count=F("member_count"))
-
-
-async def unkick(member: Membership) -> None:
-    await Membership.filter(id=member.id, role=KICKED).delete()
-
-
-async def transfer_ownership(room_id: int, member: Membership) -> None:
-    """Make a member the owner, and the owner a member, both or neither."""
-
-    async def write() -> None:
-        await _lock(room_id)
-        await Membership.filter(room_id=room_id, role=OWNER).update(role=MEMBER)
-        if not await Membership.filter(id=member.id, role=MEMBER).update(role=OWNER):
-            raise Forbidden(_("They have just left the room."))
-
-    await transaction.transact(write)
 
 
 async def leave_permanently(room_id: int, user: Person) -> bool:
@@ -159,12 +130,6 @@ async def leave_permanently(room_id: int, user: Person) -> bool:
     return await transaction.transact(write)
 
 
-async def kicked(room_id: int) -> list[Membership]:
-    """Return the memberships of those who are kicked now."""
-    found = Membership.filter(room_id=room_id, role=KICKED, kicked_until__gt=datetime.now(UTC))
-    return await found.select_related("user").order_by("id").limit(PAGE_SIZE)
-
-
 async def by_code(room_id: int, code: str) -> Membership:
     """Return the membership of the person with that code; raise NotFound."""
     known = Membership.filter(room_id=room_id, user__code=code).select_related("user")
@@ -172,18 +137,3 @@ async def by_code(room_id: int, code: str) -> Membership:
     if found is None:
         raise NotFound(_("That person is not in this room."))
     return found
-
-
-def people(memberships: list[Membership]) -> list[dict[str, Any]]:
-    """Return the memberships as a list of people shows them."""
-    return [
-        {
-            "code": one.user.code,
-            "display_name": one.user.display_name,
-            "avatar": one.user.avatar,
-            "role": one.role,
-            "is_admin": one.user.is_admin,
-            "kicked_until": one.kicked_until,
-        }
-        for one in memberships
-    ]

@@ -104,3 +104,13 @@ async def stored_authority(room_id: int, user_id: int, is_private: bool) -> str:
         room_id, user_id,
     )  # fmt: skip
     return authority(rows[0]["role"] or "", bool(rows[0]["is_admin"]), is_private) if rows else ""
+
+
+async def has_several_owners(room_id: int) -> bool:
+    """Return whether one of the room's owners can go without leaving it to nobody."""
+    return (
+        len(
+            await sql.fetch_inline(f"SELECT id FROM membership WHERE room_id = ? AND role = '{OWNER}' LIMIT 2", room_id)
+        )
+        > 1
+    )

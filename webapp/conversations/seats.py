@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from webapp import settings
-from webapp.accounts.viewer import Person, Viewer
+from webapp.accounts.viewer import PERMANENT, Person, Viewer
 from webapp.conversations import roles, rules
 from webapp.conversations.faces import RoomFace
 from webapp.conversations.group_people import GroupFace, GroupPeople
@@ -339,6 +339,8 @@ def room_refusal(room: RoomRow) -> Text:
 
 
 def require_not_kicked(kicked_until: datetime | None) -> None:
-    """Raise Forbidden until the time of a kick is over."""
+    """Raise Forbidden until a ban from the room is over, where that ever is."""
+    if kicked_until and kicked_until >= PERMANENT:
+        raise Forbidden(_("You are banned from this room."))
     if kicked_until and kicked_until > datetime.now(UTC):
-        raise Forbidden(_("You are kicked from this room until %(until)s.", until=LazyDatetime(kicked_until)))
+        raise Forbidden(_("You are banned from this room until %(until)s.", until=LazyDatetime(kicked_until)))

@@ -1,8 +1,9 @@
-"""Which streams end because of a room: its reader was kicked or removed, or a block stands between the two."""
+"""Which streams end because of a room: its reader was removed or banned, or a block stands between the two."""
 
 import itertools
+import time
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from webapp.conversations import endings, kinds
 from webapp.conversations.seats import KICKED
@@ -23,24 +24,25 @@ async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]
     """Return those of the readers whose right to read their room has ended, each with the reason."""
     rooms = {reader: reader.number("room") for reader in readers}
     places = {reader: (reader.labels["user"], room) for reader, room in rooms.items() if room is not None}
-    ended = await _ended(set(places.values()))
-    return [(reader, ended[place]) for reader, place in places.items() if place in ended]
+    seats = await _seats(set(places.values()))
+    found = [(reader, _ending(seats[place], reader)) for reader, place in places.items() if place in seats]
+    return [(reader, ending) for reader, ending in found if ending]
 
 
-async def _ended(places: Collection[UserRoom]) -> dict[UserRoom, Ending]:
+async def _seats(places: Collection[UserRoom]) -> dict[UserRoom, sql.Row]:
     if not places:
         return {}
     asked = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(places))
     rows = await sql.fetch_inline(_SEATS.format(asked=asked), *itertools.chain(*places))
-    found = {(row["user_id"], row["room_id"]): _ending(row) for row in rows}
-    return {place: ending for place, ending in found.items() if ending}
+    return {(row["user_id"], row["room_id"]): row for row in rows}
 
 
-def _ending(row: sql.Row) -> Ending | None:
+def _ending(row: sql.Row, reader: Reader) -> Ending | None:
     """Return why the stream ends; None where it does not."""
-    if row["role"] == KICKED and row["kicked_until"] and sql.from_db(row["kicked_until"]) > datetime.now(UTC):
-        return endings.KICKED
     if row["is_blocked"]:
         return endings.BLOCKED
-    is_out = row["role"] in (None, KICKED)
-    return endings.REMOVED if is_out and kinds.of_stored(row["kind"]).is_private else None
+    is_private = kinds.of_stored(row["kind"]).is_private
+    if row["role"] == KICKED and row["kicked_until"]:
+        opened_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - reader.opened_at)
+        return endings.out_of_room(sql.from_db(row["kicked_until"]), is_private, opened_at)
+    return endings.REMOVED if is_private and row["role"] in (None, KICKED) else None

@@ -227,7 +227,7 @@ async def _admit(room: RoomRow, drafts: Sequence[Draft], posted: Sequence[Posted
             # By the kind that the seat was found in: a chat of masks may have become one of friends meanwhile.
             await draft.seat.kind.check_post(room, draft.author_id, posted[place].number)
             if draft.author_id not in roles:
-                await members.join_by_post(room, draft.author_id)
+                await members.join_by_post(room, draft.author_id, draft.seat.membership is not None)
                 roles[draft.author_id] = MEMBER
             pace.admit(draft.author_id, now)
         except Problem as problem:

@@ -69,6 +69,15 @@ class Migration(migrations.Migration):
             'WHERE "keep_days" > 0 OR "next_keep_days" IS NOT NULL OR "first_number" > 1',
             'DROP INDEX "idx_room_forgetting"',
         ),
+        ops.RunSQL(
+            # Few of a room's rows are of people who are out: their list must not read all members.
+            'CREATE INDEX "idx_membership_out" ON "membership" ("room_id", "sort_name", "id") WHERE "role" = \'kicked\'',
+            'DROP INDEX "idx_membership_out"',
+        ),
+        ops.RunSQL(
+            'CREATE INDEX "idx_membership_owner" ON "membership" ("room_id") WHERE "role" = \'owner\'',
+            'DROP INDEX "idx_membership_owner"',
+        ),
         ops.AddField(model_name='AuditEntry', name='room', field=fields.IntField(null=True)),
         ops.AddIndex(model_name='AuditEntry', index=Index(fields=['room', 'id'], name='idx_audit_entry_room')),
         ops.AddIndex(model_name='Attachment', index=Index(fields=['room_id', 'size', 'thumb_size'], name='idx_attachment_by_room')),

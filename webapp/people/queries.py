@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from webapp.accounts.queries import CODE_PATTERN, person_columns, person_from
-from webapp.accounts.viewer import EVERYONE, Person, PersonRow
+from webapp.accounts.viewer import EVERYONE, PERMANENT, PERSON_FIELDS, Person, PersonRow
 from webapp.conversations.seats import KICKED, RoomRow
 from webapp.db import sql
 from webapp.presence.queries import IS_ALIVE, NO_ROOM, is_online, shows_everyone
@@ -158,6 +158,37 @@ async def members_after(
         seconds=SEARCH_SECONDS,
     )
     return [_row(row, role=row["role"])._replace(sort_name=row["listed_name"]) for row in rows]
+
+
+class BannedRow(NamedTuple):
+    """Who is banned from a room, until when, and by whom, None where that account was deleted."""
+
+    person: PersonRow
+    until: datetime
+    by: PersonRow | None
+
+    @property
+    def is_permanent(self) -> bool:
+        return self.until >= PERMANENT
+
+
+_BANNED = f"""
+SELECT {person_columns()}, {person_columns("maker")}, membership.kicked_until
+FROM membership CROSS JOIN "user" LEFT JOIN "user" AS maker ON maker.id = membership.kicked_by
+WHERE membership.room_id = ? AND membership.role = '{KICKED}' AND membership.kicked_until > ?
+    AND "user".id = membership.user_id
+ORDER BY membership.sort_name, membership.id LIMIT {PAGE_SIZE + 1} OFFSET ?"""
+
+
+async def banned_from(room: RoomRow, page: int = 1) -> list[BannedRow]:
+    """Return who is banned from the room now, by name: a page and one more."""
+    now = sql.to_db(datetime.now(UTC))
+    rows = [tuple(row) for row in await sql.fetch_inline(_BANNED, room.id, now, (page - 1) * PAGE_SIZE)]
+    size = len(PERSON_FIELDS)
+    return [
+        BannedRow(person_from(row), sql.from_db(row[-1]), person_from(row[size:]) if row[size] else None)
+        for row in rows
+    ]
 
 
 class DotRow(NamedTuple):

@@ -17,10 +17,10 @@ from webapp.core import text
 from webapp.http import responses
 from webapp.http.client import client
 from webapp.http.limits import throttle
-from webapp.http.params import Page, is_in_query, query
+from webapp.http.params import Page, choice, is_in_query, query
 from webapp.http.urls import path_for
 from webapp.messages import mentions
-from webapp.people import adding, queries
+from webapp.people import acts, adding, queries
 from webapp.people.queries import ListedRow
 from webapp.presence.queries import DIRECTORY
 from webapp.relationships.search import MAX_QUERY_LENGTH, parse_prefix
@@ -96,6 +96,8 @@ async def _people(request: Request, seat: Seat, words: str) -> dict[str, Any]:
         "seat": seat,
         "room": seat.room,
         "may_add": groups.may_add(seat),
+        "acts_with": await acts.acts_in(seat),
+        "notice": choice(request, "done", acts.DONE, ""),
         "q": words,
         "is_short": bool(words) and not prefix,
         "is_first": is_first,

@@ -14,7 +14,7 @@ from webapp.conversations import access, broadcasts, members, rules
 from webapp.conversations.audit import is_on_behalf, record_act
 from webapp.conversations.levels import ALL, MENTIONS
 from webapp.conversations.member_changes import NOT_ALLOWED
-from webapp.conversations.members import MAX_KICK, people
+from webapp.conversations.members import MAX_KICK
 from webapp.conversations.models import SLOW_SECONDS, Membership, Room
 from webapp.conversations.roles import Act, Change, may
 from webapp.conversations.seats import OWNER, MembershipRow, Seat
@@ -51,7 +51,7 @@ SUCCESS_MESSAGES = {
     "inviting": _("Saved."),
     "lock": _("The room is locked."),
     "unlock": _("The room is open again."),
-    "kick": _("They are kicked for now."),
+    "kick": _("They are banned for now."),
     "pardon": _("They may come back."),
     "hand_over": _("The room has a new owner."),
     "unread": _("Marked as unread."),
@@ -110,7 +110,6 @@ async def _settings(request: Request, seat: Seat, status: int = 200, **context: 
         "seat": seat,
         "room": seat.room,
         "owns_alone": bool(seat.membership and seat.membership.role == OWNER),
-        "kicked": people(await members.kicked(seat.room.id)) if seat.is_moderator else [],
         "current_key": seat.room.key,
         "address": str(request.base_url).rstrip("/") + seat.path,
         "can_convert": kind_page.can_convert(seat),
