@@ -12,6 +12,7 @@ from webapp.accounts.viewer import Avatar
 from webapp.conversations.group_queries import group_titles
 from webapp.conversations.kinds import DELETED_ACCOUNT, of_stored
 from webapp.conversations.levels import ALL, NOTHING, level_of
+from webapp.conversations.notice_words import sentence
 from webapp.conversations.seats import KICKED
 from webapp.core.i18n import Text
 from webapp.db import sql
@@ -188,7 +189,7 @@ class Unread(NamedTuple):
 Ranges = Mapping[int, tuple[int, int]]
 _UNREAD = f"""
 SELECT message.room_id, message.number, message.html, message.created_at, author.display_name,
-    message.id, message.file_count
+    message.id, message.file_count, message.notice
 FROM {{rows}} LEFT JOIN "user" AS author ON author.id = message.author_id
 WHERE {{which}}message.removed_at IS NULL AND {_NOT_BLOCKED.format(user="message.author_id")}
 """
@@ -229,10 +230,12 @@ def _asked(pairs: Collection[tuple[int, int]]) -> str:
 
 
 async def _unread(query: str, *values: int) -> list[Unread]:
-    return [
-        Unread(
-            row["room_id"], row["number"], Markup(row["html"]), sql.from_db(row["created_at"]),  # noqa: S704  made safe
-            row["display_name"] or DELETED_ACCOUNT, row["id"], row["file_count"],
-        )
-        for row in await sql.fetch_inline(query, *values)
-    ]  # fmt: skip
+    return [_unread_from(row) for row in await sql.fetch_inline(query, *values)]
+
+
+def _unread_from(row: sql.Row) -> Unread:
+    html, at = Markup(row["html"]), sql.from_db(row["created_at"])  # noqa: S704  made safe when it was stored
+    name = row["display_name"] or DELETED_ACCOUNT
+    if row["notice"]:
+        html, name = Markup("<p>{}</p>").format(sentence(row["notice"], at)), ""
+    return Unread(row["room_id"], row["number"], html, at, name, row["id"], row["file_count"])

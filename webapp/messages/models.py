@@ -221,7 +221,7 @@ class Message(Model):
     @classmethod
     async def get_for_changing(cls, seat: Seat, number: int) -> "Message":
         """Return the message for its author, who moderates the room; raise NotFound for others."""
-        message = await cls.get_or_none(room_id=seat.room.id, number=number)
+        message = await cls.get_or_none(room_id=seat.room.id, number=number, notice="")
         is_theirs = message is not None and message.author_id == seat.viewer.id
         is_there = message is not None and message.number >= seat.room.first_number
         if message is None or not is_there or not seat.kind.allows_editing or not (is_theirs or seat.is_moderator):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from webapp.conversations.notice_words import MARK
 from webapp.core.clock import to_site_time
 from webapp.core.errors import NotFound
 from webapp.core.i18n import _
@@ -17,9 +18,9 @@ async def insert(room_id: int, notice: str) -> int:
     """
     now = datetime.now(UTC)
     taken = await sql.execute(
-        "UPDATE room SET version = version + 1, last_number = last_number + 1, last_at = ?, last_line = '', "
+        "UPDATE room SET version = version + 1, last_number = last_number + 1, last_at = ?, last_line = ?, "
         "is_last_removed = FALSE, last_author = NULL WHERE id = ? AND closed_at IS NULL RETURNING version, last_number",
-        sql.to_db(now), room_id,
+        sql.to_db(now), MARK + notice, room_id,
     )  # fmt: skip
     if not taken:
         raise NotFound(_("The room has been deleted."))

@@ -170,7 +170,7 @@ async def sending(request: Request, seat: Seat) -> PageContext:
 async def answered(seat: Seat, number: int | None) -> Quote | None:
     """Return what the composer is to answer: the message of that number, if it is there and the viewer may write."""
     row = await get_row(seat.room, number) if number and seat.can_post else None
-    return Quote.of(row) if row and not row.removed_at else None
+    return Quote.of(row) if row and not (row.removed_at or row.notice) else None
 
 
 async def hidden_in(seat: Seat, messages: list[MessageRow], opened: int | None = None) -> Hidden:

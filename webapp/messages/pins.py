@@ -37,7 +37,7 @@ async def pin(seat: Seat, number: int) -> bool:
 async def _pin(seat: Seat, number: int) -> bool:
     first_number = await _lock(seat)
     room_id = seat.room.id
-    message = await Message.get_or_none(room_id=room_id, number=number, removed_at=None)
+    message = await Message.get_or_none(room_id=room_id, number=number, removed_at=None, notice="")
     if message is None or number < first_number:
         raise NotFound(_("This message has been removed."))
     if await Pin.exists(message_id=message.id):

@@ -182,7 +182,8 @@ async def _stored_before(drafts: Sequence[Draft], number: int, first_number: int
     stored = await stored_before(drafts[0].room_id, [number - 1, *originals], identities)
     left = [row for row in stored if row.number >= first_number]
     last = next((row for row in left if row.number == number - 1), None)
-    there = {row.number: row.author_id for row in left if row.number in originals and not row.removed_at}
+    said = [row for row in left if row.number in originals and not row.notice]
+    there = {row.number: row.author_id for row in said if not row.removed_at}
     known = {(row.author_id, row.nonce): row for row in stored}
     with_files = [known[one].number for one in identities if one in known and known[one].file_count]
     files = await sending_queries.files_by_number(drafts[0].room_id, with_files) if with_files else {}

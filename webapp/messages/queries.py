@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from webapp.accounts.viewer import Avatar
 from webapp.conversations.kinds import DELETED_ACCOUNT
+from webapp.conversations.notice_words import sentence
 from webapp.conversations.seats import RoomRow
 from webapp.core.clock import format_time, to_local_time
 from webapp.core.i18n import Text
@@ -75,6 +76,12 @@ class MessageRow(NamedTuple):
     said_version: int | None
     quote: Quote | None
     files: Files
+    # What happened to the room, of a line that nobody wrote; empty of messages.
+    notice: str
+
+    @property
+    def notice_line(self) -> Text:
+        return sentence(self.notice, self.created_at)
 
     @property
     def summary(self) -> Text:
@@ -125,7 +132,7 @@ SELECT message.room_id, message.number, message.posted_version, message.version,
     message.opens_day, message.created_at, message.edited_at, message.removed_at,
     author.code, author.display_name, author.picture, author.is_admin,
     message.reactions, message.reacted_version, message.said_version,
-    message.reply_to, message.file_count, message.id
+    message.reply_to, message.file_count, message.notice, message.id
 FROM message LEFT JOIN "user" AS author ON author.id = message.author_id WHERE"""
 # Of what messages answer, by a query of its own: where PostgreSQL's statistics are older than most of a room, it reads
 # the room for what it takes for a single row, and as a part of the query above it would for each message of the page.
@@ -144,8 +151,8 @@ def message_from(
     row: Iterable[object], room_path: str, quotes: Mapping[int, Quote], files: Mapping[int, Files]
 ) -> MessageRow:
     """Make a message of a row of MESSAGES, with what it answers if that is among the quotes, and its files."""
-    *columns, _count, message_id = row
-    values: list[Any] = [room_path, *columns, files.get(cast(int, message_id), NO_FILES)]
+    *columns, _count, notice, message_id = row
+    values: list[Any] = [room_path, *columns, files.get(cast(int, message_id), NO_FILES), notice]
     values[5] = Markup(str(values[5]).replace(LINK, NEW_TAB))  # noqa: S704  made safe when it was stored
     values[6], values[7], values[14] = bool(values[6]), bool(values[7]), bool(values[14])
     for place in (8, 9, 10):
@@ -315,6 +322,7 @@ class StoredRow(NamedTuple):
     removed_at: datetime | None
     reply_to: int | None
     file_count: int
+    notice: str
 
 
 async def stored_before(room_id: int, numbers: Sequence[int], sent: Sequence[tuple[int, str]]) -> list[StoredRow]:
@@ -322,8 +330,8 @@ async def stored_before(room_id: int, numbers: Sequence[int], sent: Sequence[tup
     # The room with each of them: by anything shorter SQLite would read the whole room.
     theirs = " OR room_id = ? AND author_id = ? AND nonce = ?" * len(sent)
     rows = await sql.fetch_inline(
-        "SELECT number, version, author_id, body, nonce, created_at, removed_at, reply_to, file_count FROM message "
-        f"WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}){theirs}",
+        "SELECT number, version, author_id, body, nonce, created_at, removed_at, reply_to, file_count, notice "
+        f"FROM message WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}){theirs}",
         room_id, *numbers, *(value for author_id, nonce in sent for value in (room_id, author_id, nonce)),
     )  # fmt: skip
     stored = map(StoredRow._make, rows)

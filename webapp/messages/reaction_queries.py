@@ -47,7 +47,8 @@ async def reaction_targets(room: RoomRow, numbers: Collection[int]) -> dict[int,
     """Return the messages of these numbers that are there and were not removed."""
     rows = await sql.fetch_inline(
         "SELECT number, id, author_id FROM message "
-        f"WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}) AND number >= ? AND removed_at IS NULL",
+        f"WHERE room_id = ? AND number IN ({sql.placeholders(numbers)}) AND number >= ? AND removed_at IS NULL "
+        "AND notice = ''",
         room.id, *numbers, room.first_number,
     )  # fmt: skip
     return {row["number"]: Target(row["id"], row["author_id"]) for row in rows}

@@ -27,7 +27,7 @@ async def show(request: Request) -> Response:
     seat = await access.for_reading(request)
     if not seat.kind.allows_reactions:
         raise NotFound(NO_MESSAGE)
-    message = await Message.get_or_none(room_id=seat.room.id, number=int(request.path_params["number"]))
+    message = await Message.get_or_none(room_id=seat.room.id, number=int(request.path_params["number"]), notice="")
     if message is None or message.number < seat.room.first_number:
         raise NotFound(NO_MESSAGE)
     if message.removed_at:

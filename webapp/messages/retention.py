@@ -1,9 +1,10 @@
 """How long messages stay: what a room's owners choose, what takes effect when, and how rooms that were closed go."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from webapp.conversations import broadcasts as rooms
 from webapp.conversations.models import Room
+from webapp.conversations.notice_words import WARNING
 from webapp.conversations.seats import kept_days, within_site
 from webapp.core.errors import Invalid, NotFound
 from webapp.core.i18n import _
@@ -13,8 +14,6 @@ from webapp.messages import changes, notices
 from webapp.messages.models import Message
 
 MAX_DAYS = 3650
-# So long members have to copy what would be deleted.
-WARNING = timedelta(days=1)
 NOTICE = "retention"
 
 

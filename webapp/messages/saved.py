@@ -13,10 +13,11 @@ async def save(seat: Seat, number: int) -> None:
     """Save the message for the viewer; twice is as good as once. Raise NotFound where it is not there any more."""
     stored = await sql.execute(
         "INSERT INTO saved (user_id, message_id, saved_at) SELECT CAST(? AS INT), id, ? FROM message "
-        "WHERE room_id = ? AND number = ? AND number >= ? AND removed_at IS NULL ON CONFLICT DO NOTHING RETURNING id",
+        "WHERE room_id = ? AND number = ? AND number >= ? AND removed_at IS NULL AND notice = '' "
+        "ON CONFLICT DO NOTHING RETURNING id",
         seat.viewer.id, sql.to_db(datetime.now(UTC)), seat.room.id, number, seat.room.first_number,
     )  # fmt: skip
-    if not stored and not await Message.exists(room_id=seat.room.id, number=number, removed_at=None):
+    if not stored and not await Message.exists(room_id=seat.room.id, number=number, removed_at=None, notice=""):
         raise NotFound(_("This message has been removed."))
 
 

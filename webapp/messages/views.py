@@ -193,7 +193,7 @@ async def edit(request: Request) -> Response:
     typed = await read_form(request, "body", "version")
     without = [code for code in await read_repeated(request, "remove_file") if CODE.fullmatch(code)]
     seat = await access.for_reading(request)
-    message = await Message.get_or_none(room_id=seat.room.id, number=_numbered(request, seat))
+    message = await Message.get_or_none(room_id=seat.room.id, number=_numbered(request, seat), notice="")
     if message is None or message.removed_at:
         raise NotFound(_("This message has been removed."))
     if request.method != "POST":
@@ -244,7 +244,7 @@ async def more(request: Request) -> Response:
     """The message, what can be done about it, and what answers it, a page at a time."""
     seat = await access.for_reading(request)
     row = await get_row(seat.room, _numbered(request, seat))
-    if row is None:
+    if row is None or row.notice:
         raise NotFound(page.NO_MESSAGE)
     found = await list_replies(seat.room, row.number, page.number_in_query(request, "after") or 0)
     context: dict[str, Any] = {

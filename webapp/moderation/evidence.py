@@ -104,7 +104,7 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
     room = seat.room
     around = AROUND_IN_CHAT if seat.kind.is_between_two else CONTEXT_SIZE
     first = max(number - around, room.first_number)
-    near = Message.filter(room_id=room.id, number__gte=first, number__lte=number + around)
+    near = Message.filter(room_id=room.id, number__gte=first, number__lte=number + around, notice="")
     found = {message.number: message for message in await near.order_by("number").select_related("author")}
     reported = found.get(number)
     if reported is None or reported.removed_at:

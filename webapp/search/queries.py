@@ -131,6 +131,7 @@ _WHICH = (
 )
 _CONDITIONS = (
     "message.removed_at IS NULL",
+    "message.notice = ''",
     "COALESCE(message.author_id, 0) NOT IN (SELECT blocked_id FROM block WHERE blocker_id = ?)",
 )
 

@@ -14,6 +14,7 @@ from webapp.conversations.group_queries import people_by_group
 from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, of_stored
 from webapp.conversations.levels import ALL, NOTHING, level_of
 from webapp.conversations.models import REMOVED
+from webapp.conversations.notice_words import list_line
 from webapp.conversations.seats import Kind
 from webapp.core.i18n import Text, _
 from webapp.db import sql
@@ -282,8 +283,9 @@ def _line(row: sql.Row, kind: Kind) -> Text:
     """Return what stands below the name: what was said last, or what a person is asked."""
     if row["is_asked"]:
         return _("wants you in %(room)s", room=row["name"]) if row["name"] else _("wants you in a group")
-    line = row["last_line"]
-    return "" if line is None else REMOVED if row["is_last_removed"] else line
+    if row["last_line"] is None:
+        return ""
+    return REMOVED if row["is_last_removed"] else list_line(row["last_line"], sql.from_db(row["last_at"]))
 
 
 class RoomFact(NamedTuple):
