@@ -473,6 +473,23 @@ def test_an_existing_account_becomes_an_administrator_with_the_same_password(mig
     assert migrated.rows('SELECT password_hash FROM "user"') == before
 
 
+def test_administrators_are_listed_made_and_unmade_but_for_the_last(migrated: Installation) -> None:
+    migrated.run("createsuperuser", "--username", "admin", "--password", PASSWORD)
+    with closing(sqlite3.connect(migrated.data / "parley.sqlite3")) as database, database:
+        database.execute(
+            """INSERT INTO "user" (code, username, display_name, bio, is_guest, is_admin, created_at, last_seen_at)
+            VALUES ('B0B0-B0B0', 'bob', 'Bob', '', 0, 0, '2026-01-01', '2026-01-01')"""
+        )
+    assert "There must be another administrator first." in migrated.run("admin", "admin", "--remove", code=1)
+    assert migrated.run("admin", "Bob").strip() == "bob is an administrator now."
+    assert migrated.run("admin", "admin", "--remove").strip() == "admin is no administrator any more."
+    assert migrated.run("admin").strip() == "bob (Bob)"
+    assert "Nobody has the user name carol" in migrated.run("admin", "carol", code=1)
+    log = migrated.rows("SELECT admin_name, action, name FROM audit_entry ORDER BY id")
+    assert log == [("The operator", "admin", "admin"), ("The operator", "admin", "Bob"),
+                   ("The operator", "unadmin", "admin")]  # fmt: skip
+
+
 def test_a_name_or_password_that_can_not_be_one_says_why(migrated: Installation) -> None:
     assert "3 to 30 letters" in migrated.run("createsuperuser", "--username", "a b", "--password", PASSWORD, code=1)
     assert "8 characters" in migrated.run("createsuperuser", "--username", "ada", "--password", "short", code=1)

@@ -33,7 +33,7 @@ skip_model_comments()
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a command's work with the database open; a problem becomes a sentence."""
-    from webapp.core.errors import Invalid  # here, so that what needs no pages starts without them
+    from webapp.core.errors import Forbidden, Invalid  # here, so that what needs no pages starts without them
 
     async def opened() -> Any:
         with faults.holding(Faults()):
@@ -42,7 +42,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
     try:
         return asyncio.run(opened())
-    except Invalid as error:
+    except (Forbidden, Invalid) as error:
         raise click.ClickException(str(error)) from None
     except engine.DOWN as error:
         raise _away(error) from None
@@ -176,17 +176,42 @@ def migrate() -> None:
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
 def createsuperuser(username: str, password: str) -> None:
     """Create an administrator, or make one of an existing account."""
+    from webapp.accounts.administrators import make_admin, register_admin
     from webapp.accounts.models import User
 
     async def create() -> str:
         if user := await User.get_or_none(username=fold(username)):
-            await User.filter(id=user.id).update(is_admin=True)
+            if not user.is_admin:
+                await make_admin(user.id, None)
             return f"{user.username} is an administrator now. The password stays as it was."
-        user = await User.register(username, password, is_admin=True)
+        user = await register_admin(username, password)
         return f"{user.username} can sign in as an administrator."
 
     _migrate()
     click.echo(run(create()))
+
+
+@main.command()
+@click.argument("username", required=False)
+@click.option("--remove", is_flag=True, help="Make them an administrator no longer.")
+def admin(username: str | None, remove: bool) -> None:
+    """Make USERNAME an administrator, or none with --remove; without a name, print who they are."""
+    from webapp.accounts.administrators import make_admin, unmake_admin
+    from webapp.accounts.models import User
+
+    async def change(name: str) -> str:
+        user = await User.get_or_none(username=fold(name))
+        if user is None:
+            raise click.ClickException(f"Nobody has the user name {name}.")
+        await (unmake_admin if remove else make_admin)(user.id, None)
+        return f"{user.username} is {'no' if remove else 'an'} administrator {'any more' if remove else 'now'}."
+
+    async def listed() -> str:
+        found = await User.filter(is_admin=True).order_by("username")
+        return "\n".join(f"{user.username} ({user.display_name})" for user in found) or "There is no administrator."
+
+    _migrate()
+    click.echo(run(change(username) if username else listed()))
 
 
 @main.command("reset-link")

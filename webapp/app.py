@@ -59,6 +59,7 @@ from webapp.messages.page import layouts, room_page
 from webapp.messages.retention import delete_closed_rooms
 from webapp.moderation import file_views as sealed_files
 from webapp.moderation import overview_views as overview
+from webapp.moderation import person_views as moderated_people
 from webapp.moderation import views as moderation
 from webapp.ops import health, indexing, metrics, purge
 from webapp.ops.file_metrics import FileMetrics, file_metrics
@@ -200,7 +201,7 @@ routes = [
     form("/moderation/out", moderation.banned, "bans"),
     page("/moderation/files", moderation.files, "moderation_files"),
     page("/moderation/people", overview.people, "moderation_people"),
-    form("/moderation/people/{code}", overview.person, "moderation_person"),
+    form("/moderation/people/{code}", moderated_people.show, "moderation_person"),
     page("/moderation/rooms", overview.rooms, "moderation_rooms"),
     form("/moderation/rooms/{id:number}/close", overview.close, "moderation_close"),
     page("/moderation/log", moderation.audit_log, "moderation_log"),

@@ -25,6 +25,8 @@ class Action(StrEnum):
     SUSPEND = "suspend"
     BAN = "ban"
     LIFT = "lift"
+    ADMIN = "admin"
+    UNADMIN = "unadmin"
     # In rooms that are not the administrator's own.
     REMOVE = "remove"
     PIN = "pin"
@@ -75,17 +77,20 @@ class AuditEntry(Model):
     @classmethod
     async def write(
         cls,
-        admin: Person,
+        admin: Person | None,
         action: Action,
         whom: Mapping[str, Any],
         until: datetime | None = None,
         told: str = "",
         note: str = "",
     ) -> None:
-        """Within the transaction of what it says; `whom` is about whom, by the names of the fields."""
-        await cls.create(
-            admin_id=admin.id, admin_name=admin.display_name, action=action, until=until, told=told, note=note, **whom
-        )
+        """
+        Within the transaction of what it says; `whom` is about whom, by the names of the fields.
+
+        Without an administrator it is the operator, with a command.
+        """
+        by = {"admin_id": admin.id, "admin_name": admin.display_name} if admin else {"admin_name": OPERATOR}
+        await cls.create(**by, action=action, until=until, told=told, note=note, **whom)
 
     @classmethod
     async def page(cls, page: int = 1, person: int | None = None, room: int | None = None) -> "list[AuditEntry]":
@@ -108,4 +113,4 @@ class AuditEntry(Model):
 
 
 # What is written down is read by others later, and is in one language.
-LEFT, REMOVED = "deleted account", "Removed"
+LEFT, REMOVED, OPERATOR = "deleted account", "Removed", "The operator"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from webapp.accounts.sessions import GUEST_LIFETIME, MAX_LIFETIME, session_uses
 from webapp.accounts.viewer import PERSON_FIELDS, PROFILE_FIELDS, VIEWER_FIELDS, PersonRow, ProfileRow, Viewer
@@ -77,11 +77,18 @@ async def viewer_by_token(token: str) -> Viewer | None:
     return None
 
 
-async def bans_by_session(sessions: Collection[int]) -> dict[int, bool]:
-    """Return those of the sessions that have not ended, and whether their person is banned."""
+class SessionRights(NamedTuple):
+    """What a stream of the session may depend on."""
+
+    is_banned: bool
+    is_admin: bool
+
+
+async def rights_by_session(sessions: Collection[int]) -> dict[int, SessionRights]:
+    """Return those of the sessions that have not ended, and what their person may do."""
     rows = await sql.fetch_inline(
-        'SELECT session.id, banned_until > ? AS is_banned FROM session JOIN "user" ON "user".id = user_id '
+        'SELECT session.id, banned_until > ? AS is_banned, is_admin FROM session JOIN "user" ON "user".id = user_id '
         f"WHERE session.id IN ({sql.placeholders(sessions)})",
         sql.to_db(datetime.now(UTC)), *sessions,
     )  # fmt: skip
-    return {row["id"]: bool(row["is_banned"]) for row in rows}
+    return {row["id"]: SessionRights(bool(row["is_banned"]), bool(row["is_admin"])) for row in rows}

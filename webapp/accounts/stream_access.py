@@ -1,13 +1,25 @@
-"""Which streams end because of an account: its session has ended, or it was banned."""
+"""Which streams end because of an account: its session has ended, it was banned, or is no administrator's any more."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from webapp.accounts.endings import BANNED, SIGNED_OUT
-from webapp.accounts.queries import bans_by_session
+from webapp.accounts.endings import BANNED, SIGNED_OUT, UNMADE
+from webapp.accounts.queries import SessionRights, rights_by_session
 from webapp.live import Ending, Reader
+
+# The label of the streams of an administrator's pages: what they show is not for others.
+ADMIN = "admin"
 
 
 async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]:
-    banned = await bans_by_session({reader.labels["session"] for reader in readers})
-    signed_out = [(reader, SIGNED_OUT) for reader in readers if reader.labels["session"] not in banned]
-    return signed_out + [(reader, BANNED) for reader in readers if banned.get(reader.labels["session"])]
+    return list(_ended(readers, await rights_by_session({reader.labels["session"] for reader in readers})))
+
+
+def _ended(readers: Sequence[Reader], rights: Mapping[int, SessionRights]) -> Iterator[tuple[Reader, Ending]]:
+    for reader in readers:
+        may = rights.get(reader.labels["session"])
+        if may is None:
+            yield reader, SIGNED_OUT
+        elif may.is_banned:
+            yield reader, BANNED
+        elif ADMIN in reader.labels and not may.is_admin:
+            yield reader, UNMADE

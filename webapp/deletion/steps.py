@@ -5,6 +5,7 @@ import logging
 
 from tortoise.queryset import QuerySet
 
+from webapp.accounts.administrators import require_another
 from webapp.accounts.models import SearchName, User
 from webapp.accounts.names import new_code
 from webapp.accounts.sessions import Session
@@ -35,7 +36,8 @@ async def start_deletion(user: Person, takes_files: bool = False) -> list[int]:
     """
     The account is nobody's from now on; the sessions that ended with it. The rest is done by `finish`.
 
-    `takes_files` is whether the files in their messages go too; what is in their composers goes at once.
+    `takes_files` is whether the files in their messages go too; what is in their composers goes at once. Raises
+    Forbidden for the last administrator.
     """
     picture = user.picture
     ended = await _anonymize(user, takes_files)
@@ -55,6 +57,8 @@ async def _anonymize(user: Person, takes_files: bool) -> list[int]:
     """
 
     async def write() -> list[int]:
+        if user.is_admin:
+            await require_another(user.id)
         nameless = {
             "display_name": "Deleted account",
             "bio": "",

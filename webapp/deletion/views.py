@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.accounts import broadcasts as accounts
+from webapp.accounts.administrators import is_last
 from webapp.accounts.authentication import confirm, require_account
 from webapp.accounts.settings_page import settings_page
 from webapp.accounts.viewer import Person
@@ -29,26 +30,28 @@ async def delete(request: Request) -> Response:
     typed = await read_form(request, "password", "files")
     try:
         await confirm(request, user, typed["password"])
+        ended = await start_deletion(user, bool(typed["files"]))
     except Problem as error:
         response = await _form(request, error.status, error.message, takes_files=bool(typed["files"]))
         response.headers.update(error.headers)
         return response
     security_log.record(request, "account_deleted", user.code)
-    await _leave(user, bool(typed["files"]))
+    await _leave(user, ended)
     answer = responses.see_other(path_for("home") + "?left=1")
     cookie.clear_session(request, answer)
     return answer
 
 
 async def _form(request: Request, status: int = 200, problem: Text = "", takes_files: bool = False) -> Response:
-    has_files = await Attachment.exists(author_id=require_account(request).id)
+    user = require_account(request)
+    shown = {"has_files": await Attachment.exists(author_id=user.id), "is_last_admin": await is_last(user)}
     return await settings_page(
-        request, "deletion/delete.html", status, problem=problem, has_files=has_files, takes_files=takes_files
+        request, "deletion/delete.html", status, problem=problem, takes_files=takes_files, **shown
     )
 
 
-async def _leave(user: Person, takes_files: bool) -> None:
-    accounts.sessions_ended(*await start_deletion(user, takes_files))
+async def _leave(user: Person, ended: list[int]) -> None:
+    accounts.sessions_ended(*ended)
     tracker().leave_everywhere(user.id)
     left = await finish(user)
     for room_id in await groups_among(left):

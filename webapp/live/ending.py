@@ -10,7 +10,8 @@ class Ending:
     """
     A reason of a domain: its name in the page, a sentence, and a link to go on.
 
-    In the link, "{page}" is the page's own address, "{lobby}", "{login}" and "{strangers}" those of that name.
+    In the link, "{page}" is the page's own address, "{lobby}", "{login}" and others in braces those of that name; in
+    `removes`, the selector of what leads to where the viewer may not go any more.
     """
 
     name: str
@@ -19,3 +20,4 @@ class Ending:
     link_text: Text
     # Whether the viewer may not write here any more either.
     ends_writing: bool = False
+    removes: str = ""

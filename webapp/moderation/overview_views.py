@@ -1,4 +1,4 @@
-"""Lists of people and rooms, one person with what can be decided about them, and closing a room: for administrators."""
+"""Lists of people and rooms, and closing a room: for administrators."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,15 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
-from webapp.accounts.audit import PAGE, Action, AuditEntry
-from webapp.accounts.models import User
-from webapp.accounts.queries import CODE_PATTERN
+from webapp.accounts.audit import PAGE, Action
 from webapp.accounts.viewer import Viewer
 from webapp.conversations import broadcasts as rooms_told
 from webapp.conversations.queries import search_rooms
 from webapp.core import text
-from webapp.core.errors import Invalid, NotFound, Problem
-from webapp.core.i18n import _
+from webapp.core.errors import Invalid, NotFound
 from webapp.http import responses, security_log
 from webapp.http.client import client
 from webapp.http.forms import read_form
@@ -25,19 +22,12 @@ from webapp.http.params import Page, choice, is_in_query, query
 from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages.retention import delete_closed_rooms
-from webapp.moderation import broadcasts, overview
+from webapp.moderation import overview
 from webapp.moderation.closing import close_room
-from webapp.moderation.decisions import DURATIONS
-from webapp.moderation.models import Report
 from webapp.moderation.overview import PEOPLE_ORDERS, ROOM_ORDERS, Order
-from webapp.moderation.pages import render_form, require_admin
-from webapp.moderation.sending_away import send_away
-from webapp.presence.last_seen import last_seen_text
+from webapp.moderation.pages import about_people, render_form, require_admin
 from webapp.relationships.search import MAX_QUERY_LENGTH
 from webapp.sidebar.layout import render_with_sidebar
-
-DECISIONS = {action.value: action for action in (Action.WARN, Action.SUSPEND, Action.BAN, Action.LIFT)}
-EMPTY_DECISION = {"told": "", "note": "", "hours": "24", "address": ""}
 
 
 async def people(request: Request) -> Response:
@@ -85,9 +75,9 @@ async def _found(request: Request, admin: Viewer, what: str, words: str, found: 
     context: dict[str, Any] = {"q": words, "found": found[:PAGE], "has_others": len(found) > PAGE, "next_page": ""}
     if client(request).is_fragment:
         context["save_data"] = client(request).save_data
-        return responses.fragment_response(f"moderation/_{what}.html", **context, **_shared())
+        return responses.fragment_response(f"moderation/_{what}.html", **context, **about_people())
     context |= {"order": "", "orders": {}, "counts": None, "current_path": request.scope["path"]}
-    return await render_with_sidebar(request, admin, f"moderation/{what}.html", **context, **_shared())
+    return await render_with_sidebar(request, admin, f"moderation/{what}.html", **context, **about_people())
 
 
 async def _list(
@@ -97,62 +87,8 @@ async def _list(
     next_page = f"{path}?{urlencode({'order': order, 'after': next_key})}" if next_key else ""
     context |= {"q": "", "found": found, "order": order, "next_page": next_page, "has_others": False}
     return await render_with_sidebar(
-        request, admin, f"moderation/{what}.html", current_path=path, **context, **_shared()
+        request, admin, f"moderation/{what}.html", current_path=path, **context, **about_people()
     )
-
-
-def _shared() -> dict[str, Any]:
-    return {"last_seen": last_seen_text, "many": overview.MANY_MESSAGES, "days": overview.ACTIVE_DAYS}
-
-
-# One person.
-
-
-async def person(request: Request) -> Response:
-    """What there is of a person, what was decided about them, and what can be."""
-    admin = require_admin(request)
-    if request.method != "POST":
-        return await _person(request, admin, await _find(request))
-    await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
-    found = await _find(request)
-    typed = await read_form(request, "do", "hours", "told", "note", "address")
-    try:
-        if typed["do"] not in DECISIONS:
-            raise Invalid(do=_("This can't be done here."))
-        decided = await Report.decide_about(found, admin, DECISIONS[typed["do"]], typed)
-        await broadcasts.reports_changed()
-    except Problem as error:
-        return await _person(request, admin, found, error, typed)
-    security_log.record(request, "moderated", admin.code, action=typed["do"], person=found.code)
-    if decided.is_banned:
-        await send_away(decided)
-    return responses.see_other(path_for("moderation_person", code=found.code) + "?done=1")
-
-
-async def _find(request: Request) -> User:
-    code = request.path_params["code"].upper()
-    found = await User.get_or_none(code=code, is_guest=False) if CODE_PATTERN.fullmatch(code) else None
-    if found is None or found.username is None:
-        raise NotFound
-    return found
-
-
-async def _person(
-    request: Request, admin: Viewer, found: User, error: Problem | None = None, typed: dict[str, str] | None = None
-) -> Response:
-    [entry] = await overview.find_people(found.code)
-    shown: dict[str, Any] = {
-        "person": found,
-        "entry": entry,
-        "is_self": found.id == admin.id,
-        "others": await Report.list_about(found.id),
-        "decisions": await AuditEntry.about(found.id),
-        "terms": DURATIONS,
-        "current_path": path_for("moderation_people"),
-        "notice": _("Done, and written into the log.") if is_in_query(request, "done") else "",
-        "form": EMPTY_DECISION | (typed or {}),
-    }
-    return await render_form(request, admin, "moderation/person.html", error, **shown, **_shared())
 
 
 # Closing a room.

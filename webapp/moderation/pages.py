@@ -11,6 +11,8 @@ from webapp.accounts.authentication import require_account
 from webapp.accounts.viewer import Viewer
 from webapp.core.errors import NotFound, Problem
 from webapp.http.params import Page, page_number
+from webapp.moderation.overview import ACTIVE_DAYS, MANY_MESSAGES
+from webapp.presence.last_seen import last_seen_text
 from webapp.sidebar.layout import render_with_sidebar
 
 MAX_PAGES = 1000
@@ -46,3 +48,8 @@ async def render_form(
     response = await render_with_sidebar(request, admin, name, error.status if error else 200, **shown)
     response.headers.update(error.headers if error else {})
     return response
+
+
+def about_people() -> dict[str, Any]:
+    """Return what the templates say with of how much there is of a person."""
+    return {"last_seen": last_seen_text, "many": MANY_MESSAGES, "days": ACTIVE_DAYS}

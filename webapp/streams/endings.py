@@ -13,7 +13,7 @@ def last_frame(reader: Reader, ending: Ending) -> bytes:
     """Return the frame that takes the place of the page's connection, so that it does not connect again."""
     # A frame whose document ended would ask for it again every three seconds.
     reader.is_parked = reader.framing == "html"
-    paths = {name: path_for(name) for name in ("lobby", "login", "strangers")}
+    paths = {name: path_for(name) for name in ("lobby", "login", "strangers", "moderation")}
     link = ending.link.format(page=reader.page, **paths)
     with use_locale(reader.language):
         html = render.fragment(
@@ -21,6 +21,8 @@ def last_frame(reader: Reader, ending: Ending) -> bytes:
         )
     if reader.framing == "sse":
         # What the viewer had begun to write is stored by the script, as a draft.
-        removed = frames.hx_partial("#composer", "delete", "") if ending.ends_writing else ""
-        return frames.sse_event(frames.hx_partial("#stream", "outerHTML", html) + removed)
+        removed = ["#composer"] if ending.ends_writing else []
+        removed += [ending.removes.format(**paths)] if ending.removes else []
+        rest = "".join(frames.hx_partial(target, "delete", "") for target in removed)
+        return frames.sse_event(frames.hx_partial("#stream", "outerHTML", html) + rest)
     return f'<li class="ended">{html}</li>'.encode()

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
+from webapp.accounts.stream_access import ADMIN
 from webapp.accounts.viewer import Viewer
 from webapp.conversations.seats import Seat
 from webapp.core.clock import current_locale
@@ -132,6 +133,8 @@ async def open_reader(
     elif digest is not None:
         channels.append(f"user:{user.id}")
     labels = {"session": client(request).session_id, "user": user.id}
+    if user.is_admin:
+        labels[ADMIN] = 1
     if is_in_query(request, DIRECTORY) and not (is_masked or user.is_guest or client(request).save_data):
         channels.append(f"{DIRECTORY}:0")
         labels[DIRECTORY] = whole(query(request, DIRECTORY), 0, MAX_TIME)
