@@ -1,5 +1,8 @@
 """Private rooms: made by whom, found by nobody, and their names, which are taken for nobody."""
 
+import asyncio
+import re
+
 import pytest
 
 from tests.conftest import Person, bodies
@@ -12,6 +15,7 @@ from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import OWNER
 from webapp.core.errors import NotFound
 from webapp.messages.retention import delete_closed_rooms
+from webapp.moderation.models import Report
 
 NAME = "Party for Charlie"
 
@@ -51,6 +55,31 @@ async def test_a_name_in_a_private_room_is_free_for_everybody(alice: Person, bob
     third = await make_private(alice, name=NAME)
     assert third.id not in (first.id, second.id), "nobody is led into a room that only has the same name"
     assert await names(charlie, "party") == [NAME]
+
+
+async def test_the_same_form_sent_twice_makes_one_room(alice: Person, bob: Person) -> None:
+    [nonce] = re.findall('name="nonce" value="([^"]+)"', main(await alice.get("/rooms")))
+    form = {"name": NAME, "kind": "private", "nonce": nonce}
+    made = await asyncio.gather(*(alice.post("/rooms", form) for _ in range(3)))
+    assert len({answer.headers["Location"] for answer in made}) == 1
+    assert await Room.filter(kind="private").count() == 1
+    for one, fields in ((bob, form), (alice, form | {"name": "Another"})):
+        assert (await one.post("/rooms", fields)).headers["Location"] != made[0].headers["Location"]
+    room = await Room.get(key=made[0].headers["Location"].removeprefix("/rooms/"))
+    await change(alice, room, "delete", name=NAME)
+    assert (await alice.post("/rooms", form)).headers["Location"] != made[0].headers["Location"]
+
+
+async def test_a_report_does_not_name_the_room_to_administrators(alice: Person, bob: Person, admin: Person) -> None:
+    room = await make_private(alice, bob, name=NAME)
+    await alice.say(room, "this is bad")
+    await bob.post("/report", {"about": f"message:{room.key}:1", "reason": "spam"})
+    [report] = await Report.all()
+    page = (await admin.get("/moderation")).text + (await admin.get(f"/moderation/reports/{report.id}")).text
+    assert "this is bad" in page
+    assert "in a private room" in page
+    assert NAME not in page
+    assert room.key not in page
 
 
 async def test_nobody_comes_in_by_themselves(alice: Person, bob: Person, charlie: Person, admin: Person) -> None:

@@ -10,6 +10,7 @@ from webapp.conversations import queries
 from webapp.http import responses
 from webapp.http.params import is_in_query, page_number
 from webapp.http.urls import path_for
+from webapp.messages.models import new_nonce
 from webapp.presence.queries import online
 from webapp.relationships.queries import blocked_codes, friends, requesters
 from webapp.sidebar.layout import render_with_sidebar
@@ -51,6 +52,7 @@ async def lobby(request: Request) -> Response:
         "more_friends": len(people) > LOBBY_FRIENDS,
         "requests_received": requests[:LOBBY_FRIENDS],
         "rooms": rooms[:LOBBY_ROOMS],
+        "nonce": new_nonce(),
         "supervisor": responses.supervisor(request, path_for("viewer_live")),
     }
     return await render_with_sidebar(

@@ -8,6 +8,7 @@ from webapp.accounts.audit import LEFT, REMOVED
 from webapp.accounts.viewer import Viewer
 from webapp.conversations import access
 from webapp.conversations.kinds import DELETED_ACCOUNT
+from webapp.conversations.seats import Seat
 from webapp.core import text
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
@@ -122,9 +123,7 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
         person_id=reported.author_id,
         name=author.display_name if author else DELETED_ACCOUNT,
         code=author.code if author else "",
-        place=_("in a chat with %(name)s", name=user.display_name)
-        if seat.kind.is_between_two
-        else _("in %(room)s", room=room.name),
+        place=_place(seat),
         path="" if seat.kind.is_private else reported.path(room),
         block=path_for("block", code=author.code) if author else "",
         lines=[
@@ -135,6 +134,15 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
         ],
         message_id=reported.id if reported.file_count else 0,
     )
+
+
+def _place(seat: Seat) -> Text:
+    """Return where it was said, without the name of a room that only its members see."""
+    if seat.kind.is_between_two:
+        return _("in a chat with %(name)s", name=seat.viewer.display_name)
+    if seat.kind.is_private:
+        return _("in a group") if seat.kind.is_group else _("in a private room")
+    return _("in %(room)s", room=seat.room.name)
 
 
 async def _quotes(room_id: int, numbers: Iterable[int | None]) -> dict[int, str]:

@@ -1,14 +1,18 @@
 """Joining the public room of a name, or creating it; and creating a private one."""
 
+import contextlib
+import hmac
 import secrets
+from hashlib import sha256
 
 from tortoise.exceptions import IntegrityError
 
+from webapp import settings
 from webapp.accounts.viewer import Viewer
 from webapp.conversations import access, kinds, members
 from webapp.conversations.faces import room_face
 from webapp.conversations.models import Membership, Room, random_key, room_name, room_topic
-from webapp.conversations.seats import OWNER, Seat
+from webapp.conversations.seats import OWNER, RANDOM_KEY_PREFIX, Seat
 from webapp.core import text
 from webapp.core.errors import NotFound
 from webapp.db import transaction
@@ -35,16 +39,29 @@ async def open_room(user: Viewer, name: str, topic: str = "", face: str = "") ->
     raise RuntimeError("no free key was found for a room")
 
 
-async def create_private(user: Viewer, name: str, topic: str = "", face: str = "") -> Seat:
+async def create_private(user: Viewer, name: str, topic: str = "", face: str = "", nonce: str = "") -> Seat:
     """
-    Create and own a room that only its members know of; raise Invalid.
+    Create and own a room that only its members know of; raise Invalid. The same form sent twice makes one room.
 
     Its name stays free, as a taken one would show that the room is there: two private rooms may have the same one.
     """
-    key = random_key()
     shown = room_name(name), None, room_topic(topic), room_face(face)
-    await transaction.transact(_create, user, key, *shown, kinds.PRIVATE.stored)
-    return await access.by_key(user, key)
+    key = _key_of_form(user, nonce, shown[0]) if nonce else random_key()
+    for _attempt in range(2):
+        try:
+            await transaction.transact(_create, user, key, *shown, kinds.PRIVATE.stored)
+            return await access.by_key(user, key)
+        except IntegrityError:
+            with contextlib.suppress(NotFound):
+                return await access.by_key(user, key)
+            key = random_key()  # of a room that was deleted, or that they have left
+    raise RuntimeError("no free key was found for a private room")
+
+
+def _key_of_form(user: Viewer, nonce: str, name: str) -> str:
+    """Return a key that can't be guessed, the same for the same form."""
+    said = "\0".join(("private", str(user.id), nonce[:100], name))
+    return RANDOM_KEY_PREFIX + hmac.new(settings.secret_key().encode(), said.encode(), sha256).hexdigest()[:32]
 
 
 async def _create(

@@ -21,6 +21,7 @@ from webapp.http.params import Page, page_number, query
 from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.messages import changes
+from webapp.messages.models import new_nonce
 from webapp.messages.retention import delete_closed_rooms
 from webapp.presence.queries import presence_in
 from webapp.presence.tracker import tracker
@@ -55,13 +56,14 @@ async def _list(
         "page": rooms.number,
         "q": words,
     }
+    shown["nonce"] = new_nonce()
     shown["form"] = EMPTY_FORM | {"name": words}
     shown["present"] = await presence_in([room.id for room in rooms.rows])
     return await render_with_sidebar(request, user, "rooms/index.html", status, **(shown | context))
 
 
 async def _enter(request: Request, user: Viewer) -> Response:
-    typed = await read_form(request, "name", "topic", "face", "kind")
+    typed = await read_form(request, "name", "topic", "face", "kind", "nonce")
     try:
         await throttle(settings.RATE_JOIN, "join", str(user.id))
         seat = await _open(user, **typed)
@@ -72,14 +74,16 @@ async def _enter(request: Request, user: Viewer) -> Response:
     return responses.see_other(seat.path)
 
 
-async def _open(user: Viewer, name: str, topic: str, face: str, kind: str) -> Seat:
+async def _open(user: Viewer, name: str, topic: str, face: str, kind: str, nonce: str) -> Seat:
     """Join or create the room of that name; one without a kind is public, as from pages of the version before."""
     if kind not in ("", kinds.PUBLIC.stored, kinds.PRIVATE.stored):
         raise Invalid(kind=_("Choose one of the two."))
     is_private = kind == kinds.PRIVATE.stored
     if is_private or not await access.exists(name):
         await throttle(settings.RATE_ROOM, "room", str(user.id))
-    return await (opening.create_private if is_private else opening.open_room)(user, name, topic, face)
+    if is_private:
+        return await opening.create_private(user, name, topic, face, nonce)
+    return await opening.open_room(user, name, topic, face)
 
 
 async def join(request: Request) -> Response:
