@@ -17,6 +17,7 @@ from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import KICKED, OWNER
 from webapp.deletion.steps import finish, start_deletion
 from webapp.live import hub
+from webapp.messages.models import Message
 from webapp.relationships.models import Block
 
 NAMES = ("bob", "cem", "dora", "emil", "fay", "gus", "hana", "ilse")
@@ -227,6 +228,49 @@ async def test_eight_people_and_no_ninth(app: object, people: list[Person]) -> N
     assert len(await inside(room)) == 8
     for one in (alice, *others[:5], zoe):
         assert (await one.say(room, "me")).status_code == 303
+
+
+async def test_a_group_with_a_name_is_a_private_room_of_who_named_it(app: object, people: list[Person]) -> None:
+    alice, bob, cem, dora = people[:4]
+    zoe = await person(app, "zoe")
+    room = await group_of(alice, bob, cem, zoe)
+    await cem.say(room, "Saturday at noon, at the jetty")
+    for path in (f"{room.path}/messages/1/pin", f"{room.path}/messages/1/reactions"):
+        assert (await bob.post(path, {"kind": "👍", "on": "1"})).status_code == 303, path
+    assert "Saturday at noon" in words(await bob.get(f"{room.path}/pins"))
+    assert "jetty" in words(await cem.get("/search?q=jetty"))
+    assert "jetty" not in words(await dora.get("/search?q=jetty")).partition("Nothing")[2]
+    refused = await bob.post(f"{room.path}/settings", {"do": "rename", "name": " "})
+    assert (refused.status_code, "Write a name for the room." in words(refused)) == (422, True)
+    assert (await zoe.post(f"{room.path}/settings", {"do": "rename", "name": "Mine"})).status_code == 404
+    # Another has the same name: that is nobody's business.
+    both = await asyncio.gather(
+        *[one.post(f"{room.path}/settings", {"do": "rename", "name": "Tea & Cake"}) for one in (bob, cem)]
+    )
+    assert sorted(answer.status_code for answer in both) == [303, 403]
+    named = await now(room)
+    assert (named.kind, named.name, named.folded, named.key, named.pin_count) == (
+        "private", "Tea & Cake", None, room.key, 1,
+    )  # fmt: skip
+    assert await inside(room) == ["alice", "bob", "cem"]
+    owner = await Membership.get(room_id=room.id, role=OWNER).select_related("user")
+    assert owner.user.username == ("bob" if both[0].status_code == 303 else "cem")
+    assert await Message.filter(room_id=room.id).order_by("number").values_list("notice", flat=True) == ["", "named"]
+    for one in (alice, bob, cem):
+        page = words(await one.get(room.path))
+        assert "Tea & Cake" in page
+        assert "Saturday at noon, at the jetty" in page
+        assert "Tea & Cake" in words(await one.get("/sidebar"))
+    assert "wants you in Tea & Cake" in words(await zoe.get("/sidebar"))
+    # Who may invite adds people to it; others don't.
+    others = [one for one in (bob, cem) if one is not (bob if owner.user.username == "bob" else cem)]
+    owns = bob if owner.user.username == "bob" else cem
+    assert (await add(others[0], room, dora)).status_code == 403
+    assert (await add(owns, room, dora)).status_code == 303
+    assert await asked(room) == ["dora", "zoe"]
+    await owns.post(f"{room.path}/people/{who(dora).code}", {"act": "ban"})
+    assert (await dora.post(f"{room.path}/join")).status_code in (403, 404)
+    assert "These people can't be added to this room." in words(await add(owns, room, dora))
 
 
 async def test_who_leaves_is_out_at_once_and_the_last_one_takes_the_group_along(

@@ -28,9 +28,10 @@ from webapp.http.limits import throttle
 from webapp.http.params import choice, query, whole
 from webapp.http.urls import path_for
 from webapp.live import hub
+from webapp.messages import changes, pins
 from webapp.messages.retention import delete_closed_rooms
 from webapp.people import acts
-from webapp.rooms import kind_page
+from webapp.rooms import kind_page, naming
 from webapp.sidebar.layout import EMPTY_FORM, render_with_sidebar
 
 NO_PROBLEMS = EMPTY_FORM | dict.fromkeys(("rename", "level", "who_posts", "slow_seconds", "who_invites"), "")
@@ -44,6 +45,7 @@ Action = Callable[[Seat, dict[str, str]], Awaitable[str | None]]
 
 SUCCESS_MESSAGES = {
     "rename": _("The room has a new name."),
+    "named": _("The group is a private room now, and you are its owner."),
     "topic": _("Saved."),
     "face": _("Saved."),
     "posting": _("Saved."),
@@ -76,9 +78,10 @@ async def show_settings(request: Request) -> Response:
     if form["do"] == "kind":
         return await kind_page.convert(request, seat, form["kind"], form["name"])
     needed = Act.MODERATE if form["do"] in MODERATOR_ACTIONS else Act.OWN
-    if form["do"] not in MEMBER_ACTIONS and not may(seat, needed):
+    open_to_members = MEMBER_ACTIONS | (GROUP_ACTIONS if seat.kind.is_group else {})
+    if form["do"] not in open_to_members and not may(seat, needed):
         raise Forbidden(NOT_ALLOWED[needed])
-    action = (MEMBER_ACTIONS | OWNER_ACTIONS).get(form["do"])
+    action = (OWNER_ACTIONS | open_to_members).get(form["do"])
     if action is None:
         raise Invalid(do=_("This can't be done here."))
     try:
@@ -142,6 +145,16 @@ def _require_membership(seat: Seat) -> MembershipRow:
 
 
 MEMBER_ACTIONS: dict[str, Action] = {"level": _level, "mute": _level, "unmute": _level, "unread": _unread}
+
+
+async def _name_group(seat: Seat, form: dict[str, str]) -> str:
+    changes.log_changed(seat.room.id, await naming.name_group(seat, form["name"]))
+    await broadcasts.kind_changed(seat.room.id)
+    pins.changed(seat.room.id)
+    return f"{seat.path}/settings?done=named"
+
+
+GROUP_ACTIONS: dict[str, Action] = {"rename": _name_group}
 
 
 async def _rename(seat: Seat, form: dict[str, str]) -> None:
