@@ -1,5 +1,7 @@
 """What the owners of a room decide about it: who writes, how fast, who invites, and what open pages show of it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.conftest import Person, bodies
@@ -9,6 +11,7 @@ from tests.people import now, post_as, who
 from tests.readers import reader as open_reader
 from tests.readers import until_sent
 from tests.room_acts import change
+from webapp import settings
 from webapp.conversations import access
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.seats import MEMBER, MODERATOR, MODERATORS
@@ -21,6 +24,8 @@ FORMS = (
     ("posting", "who_posts", ("moderators", "members"), ("owners", "", "everybody")),
     ("slow", "slow_seconds", ("10", "3600", "0"), ("1", "7200", "-10", "", "ten", "1" * 400)),
     ("inviting", "who_invites", ("members", "owners"), ("moderators", "")),
+    # None of them is shorter than the one before, so that each holds at once.
+    ("retention", "keep_days", ("0", "0"), ("-1", "3651", "", "week", "9" * 400)),
 )
 REFUSED = "Only moderators write here."
 
@@ -42,7 +47,8 @@ async def assert_changes(one: Person, room: Room) -> None:
         for other in others:
             refused = await change(one, room, do, **{field: other})
             assert refused.status_code == 422
-            assert Page(refused).texts(f"#{field}-note") == ["Choose one of these."]
+            assert Page(refused).one(f"#{field}[aria-invalid]").attributes["aria-describedby"] == f"{field}-note"
+            assert Page(refused).texts(f"#{field}-note")[0].startswith("Choose ")
         assert await Room.filter(id=room.id).values() == before
 
 
@@ -135,3 +141,32 @@ async def test_open_pages_show_what_holds_and_take_the_composer_away(alice: Pers
     assert "event: unlocked" not in closed_frame
     await change(alice, room, "posting", who_posts="members")
     assert "event: unlocked" in await until_sent(page, "Slow mode: one minute<")
+
+
+async def test_fewer_days_are_announced_and_more_hold_at_once(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def shown() -> tuple[str, str | None, list[str]]:
+        """Return what the header says to a member, and what is chosen in the owner's form, and said below it."""
+        header = Page(await bob.get(room.path)).texts("#about .about__topic:not([title])")
+        form = Page(await alice.get(f"{room.path}/settings"))
+        assert form.texts("#keep_days [selected]")
+        return "".join(header), form.one("#keep_days [selected]").attributes["value"], form.texts("#keep_days-note")
+
+    hint = "What is shorter counts from a day later on, and everybody is told."
+    assert await shown() == ("", "0", [hint])
+    await change(alice, room, "retention", keep_days="30")
+    header, chosen, [said] = await shown()
+    assert header == said
+    assert (chosen, said.startswith("After 30 days from ")) == ("30", True)
+    assert Page(await bob.get(room.path)).one("#about time.moment").attributes["datetime"]
+    await Room.filter(id=room.id).update(keep_changes_at=datetime.now(UTC))
+    assert await shown() == ("Messages go after 30 days", "30", [hint])
+    # What the form does not offer is chosen there too once it holds, and the site's own is never exceeded.
+    await change(alice, room, "retention", keep_days="31")
+    assert (await now(room)).keep_days == 31
+    assert await shown() == ("Messages go after 31 days", "31", [hint])
+    monkeypatch.setattr(settings, "KEEP_MESSAGES_DAYS", 7)
+    assert (await shown())[0] == "Messages go after 7 days"
+    form = Page(await alice.get(f"{room.path}/settings"))
+    assert form.texts("#keep_days option") == ["After 7 days", "After a day", "After 31 days"]

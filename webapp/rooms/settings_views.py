@@ -10,12 +10,12 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.accounts.models import User
-from webapp.conversations import access, broadcasts, members, rules
+from webapp.conversations import access, broadcasts, members
 from webapp.conversations.audit import is_on_behalf, record_act
 from webapp.conversations.levels import ALL, MENTIONS
 from webapp.conversations.member_changes import NOT_ALLOWED
 from webapp.conversations.members import MAX_KICK
-from webapp.conversations.models import SLOW_SECONDS, Membership, Room
+from webapp.conversations.models import Membership, Room
 from webapp.conversations.roles import Act, Change, may
 from webapp.conversations.seats import OWNER, MembershipRow, Seat
 from webapp.core import text
@@ -31,14 +31,13 @@ from webapp.live import hub
 from webapp.messages import changes, pins
 from webapp.messages.retention import delete_closed_rooms
 from webapp.people import acts
-from webapp.rooms import kind_page, naming
+from webapp.rooms import kind_page, naming, rules
 from webapp.sidebar.layout import EMPTY_FORM, render_with_sidebar
 
-NO_PROBLEMS = EMPTY_FORM | dict.fromkeys(("rename", "level", "who_posts", "slow_seconds", "who_invites"), "")
-NO_WAIT = _("None")
+NO_PROBLEMS = EMPTY_FORM | dict.fromkeys(("rename", "level", *rules.FIELDS), "")
 FIELDS = (
     "do", "topic", "face", "who", "minutes", "name", "number", "level", "kind",
-    "who_posts", "slow_seconds", "who_invites",
+    *rules.FIELDS,
 )  # fmt: skip
 # What a form of the settings does; it returns where that leads, None for back to them.
 Action = Callable[[Seat, dict[str, str]], Awaitable[str | None]]
@@ -51,6 +50,7 @@ SUCCESS_MESSAGES = {
     "posting": _("Saved."),
     "slow": _("Saved."),
     "inviting": _("Saved."),
+    "retention": _("Saved."),
     "lock": _("The room is locked."),
     "unlock": _("The room is open again."),
     "kick": _("They are banned for now."),
@@ -117,7 +117,7 @@ async def _settings(request: Request, seat: Seat, status: int = 200, **context: 
         "address": str(request.base_url).rstrip("/") + seat.path,
         "can_convert": kind_page.can_convert(seat),
         "notice": choice(request, "done", SUCCESS_MESSAGES | kind_page.SUCCESS_MESSAGES, ""),
-        "slow_choices": [(seconds, rules.span(seconds) if seconds else NO_WAIT) for seconds in SLOW_SECONDS],
+        **rules.choices(seat.room),
         "form": EMPTY_FORM | _stored(seat),
         "problems": NO_PROBLEMS,
     }
@@ -177,20 +177,6 @@ async def _lock(seat: Seat, form: dict[str, str]) -> None:
     broadcasts.details_changed(seat.room.id)
 
 
-async def _posting(seat: Seat, form: dict[str, str]) -> None:
-    await Room.set_who_posts(seat.room.id, form["who_posts"])
-    broadcasts.details_changed(seat.room.id)
-
-
-async def _slow(seat: Seat, form: dict[str, str]) -> None:
-    await Room.set_slow_seconds(seat.room.id, whole(form["slow_seconds"], default=-1))
-    broadcasts.details_changed(seat.room.id)
-
-
-async def _inviting(seat: Seat, form: dict[str, str]) -> None:
-    await Room.set_who_invites(seat.room.id, form["who_invites"])
-
-
 # What is done with people, as the pages of the version before ask for it: today's have people/act_views.py.
 
 
@@ -227,9 +213,7 @@ OWNER_ACTIONS: dict[str, Action] = {
     "face": _face,
     "lock": _lock,
     "unlock": _lock,
-    "posting": _posting,
-    "slow": _slow,
-    "inviting": _inviting,
+    **rules.ACTIONS,
     "kick": _kick,
     "pardon": _pardon,
     "hand_over": _hand_over,
