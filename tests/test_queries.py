@@ -555,6 +555,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (expiry_queries.rooms_to_look_at, 0),
         (expiry_queries.first_younger, room.id, 1, 300, datetime.now(UTC)),
         (expiry_queries.expired_messages, room.id),
+        (expiry_queries.count_removed, room.id, 300),
         (accounts.viewer_by_token, token),
         (accounts.profile_by_code, other.code),
         (accounts.people_by_code, other.code),

@@ -127,6 +127,12 @@ async def connected() -> AsyncIterator[None]:
         await Tortoise.close_connections()
 
 
+async def checkpoint() -> None:
+    """On SQLite: write the log of changes into the database, in a thread; a large one would stop the next post."""
+    if settings.ON_SQLITE:
+        await connection().execute_query("PRAGMA wal_checkpoint(PASSIVE)")
+
+
 async def scrub() -> None:
     """
     On SQLite: let nothing that was deleted be left in a file. In the database it was written over when it was

@@ -13,11 +13,11 @@ from webapp.conversations import broadcasts as rooms
 from webapp.conversations.models import Room
 from webapp.conversations.queries import room_by_id
 from webapp.conversations.seats import RoomRow
-from webapp.db import sql, transaction
+from webapp.db import engine, sql, transaction
 from webapp.files import removal
 from webapp.live import hub
 from webapp.messages import changes, expiry_queries, pins
-from webapp.messages.expiry_queries import SLICE, expired_messages, first_younger, limit
+from webapp.messages.expiry_queries import SLICE, count_removed, expired_messages, first_younger, limit
 from webapp.messages.models import Message, Pin, store_pin_count
 from webapp.messages.queries import MAX_CHANGES, first_since
 
@@ -95,8 +95,7 @@ async def _move_first(room: RoomRow, number: int, days: int) -> int:
     if await Pin.filter(room_id=room.id, number__lt=number).delete():
         await store_pin_count(room.id)
     if moved[0]["removed_count"]:
-        left = Message.filter(room_id=room.id, number__gte=number, removed_at__not_isnull=True)
-        await Room.filter(id=room.id).update(removed_count=await left.count())
+        await Room.filter(id=room.id).update(removed_count=await count_removed(room.id, number))
     return int(moved[0]["version"])
 
 
@@ -122,6 +121,7 @@ async def _delete_rows(room_id: int) -> int:
         await removal.drop(names)
         if not deleted:
             return count
+        await engine.checkpoint()
         count += deleted
 
 

@@ -79,3 +79,12 @@ async def first_younger(room_id: int, start: int, end: int, moment: datetime) ->
 async def expired_messages(room_id: int) -> Sequence[int]:
     """Return the ids of expired messages that are still stored, the oldest first: BATCH_SIZE at most."""
     return [row["id"] for row in await sql.fetch_all(_EXPIRED, room_id, BATCH_SIZE)]
+
+
+async def count_removed(room_id: int, first_number: int) -> int:
+    """Return how many of the room's messages from that number on were removed, by the index that has them alone."""
+    [row] = await sql.fetch_all(
+        "SELECT count(*) AS n FROM message WHERE room_id = ? AND number >= ? AND removed_at IS NOT NULL",
+        room_id, first_number,
+    )  # fmt: skip
+    return int(row["n"])
