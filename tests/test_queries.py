@@ -75,6 +75,7 @@ MOST = {
     "a page of the people of a room": 5,
     "a search for people of a room": 5,
     "the people of the largest room": 6,
+    "the invitations to a room": 5,  # one of them reads who came by those of the page
     "who may be called": 4,
     "who may be called of those here": 4,
     "a search for people of the largest room": 5,
@@ -108,6 +109,8 @@ GROWING = (
     "saved",
     "pin",
     "attachment",
+    "invitation",
+    "invitation_use",
 )
 # What may be read whole: the list of rooms, a batch of rows that is given with the query, what a subquery found.
 SMALL = {"room", "process", "CONSTANT", "came", "went", "asked", "pair"}
@@ -231,6 +234,13 @@ async def fill(users: int, messages: int) -> None:
         pinned = "INSERT INTO pin (room_id, message_id, number, pinned_at) SELECT room_id, id, number, created_at"
         await sql.execute(f"{pinned} FROM message WHERE room_id > ? RETURNING id", 1)
         await sql.execute("INSERT INTO room_alias (room_id, key) SELECT id, 'was-' || id FROM room WHERE id > ?", 0)
+        # To the first room, and to each other; by the first of all everybody came, by the others who made them.
+        invited = "INSERT INTO invitation (room_id, digest, maker_id, note, made_at, uses) SELECT"
+        for place, table in (("1, 'one '", '"user"'), ("id, 'to '", "room")):
+            await sql.execute(f"{invited} {place} || id, ?, '', created_at, 0 FROM {table} RETURNING id", people[0])
+        came = "INSERT INTO invitation_use (invitation_id, user_id, used_at) SELECT"
+        await sql.execute(f'{came} ?, id, created_at FROM "user" RETURNING id', 1)
+        await sql.execute(f"{came} id, maker_id, made_at FROM invitation WHERE id > ? RETURNING id", 1)
         # As if each message of the first room had a file, of which its pages know nothing, and most of another room.
         attached = (
             "INSERT INTO attachment (code, room_id, message_id, author_id, place, name, kind, type, size, received, "
@@ -318,6 +328,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.conversations.levels import ALL, MENTIONS
     from webapp.conversations.models import Membership, Room
     from webapp.db import sql, transaction
+    from webapp.invitations import making
+    from webapp.invitations.making import Terms
     from webapp.live import Reader, hub
     from webapp.messages import changes, posting, reactions
     from webapp.messages.models import Mention, Message
@@ -409,6 +421,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     # Of as many members in a large installation as in a small one.
     few = await Room.get(id=(await opening.open_room(first, "Few", "")).room.id)
     await Membership.bulk_create([Membership(room_id=few.id, user_id=user) for user in here if user != first.id])
+    for note in ("one", "two"):
+        await making.make(seat.viewer, few.id, Terms(7, 10, note), note)
     await get(chat.path)
     await get(room.path)  # whatever is read once in the life of a process
     mine = Membership.filter(user_id=first.id, room_id=room.id)
@@ -470,6 +484,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "the people of a room": lambda: get(f"{few.path}/people"),
         "a page of the people of a room": lambda: get(f"{few.path}/people?after=m.{last.code}"),
         "a search for people of a room": lambda: get(f"{few.path}/people?q={first.username}"),
+        "the invitations to a room": lambda: get(f"{few.path}/invitations"),
         "who may be called": lambda: get(f"{few.path}/people?call=1&q={first.username[:3]}", HX_Request="true"),
         "who may be called of those here": lambda: get(f"{few.path}/people?call=1&q=", HX_Request="true"),
         "the people of the largest room": lambda: get(f"{room.path}/people"),
@@ -525,6 +540,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.files import queries as files
     from webapp.files import sending_queries as sending
     from webapp.inbox import queries as inbox
+    from webapp.invitations import queries as invitations
     from webapp.messages import expiry_queries, mention_queries, reaction_queries
     from webapp.messages import pin_queries as pins
     from webapp.messages import queries as messages
@@ -559,6 +575,9 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (accounts.viewer_by_token, token),
         (accounts.profile_by_code, other.code),
         (accounts.people_by_code, other.code),
+        (invitations.by_digest, "one 7"),
+        (invitations.count_valid, 2),
+        (invitations.list_invitations, 2),
         (adding_queries.candidates, [viewer.code, other.code]),
         (accounts.rights_by_session, [viewer.session_id, viewer.session_id + 1]),
         (conversations.seat_by_key, viewer, room.key),
