@@ -84,7 +84,7 @@ def addresses(room: Room) -> list[tuple[str, str]]:
     for route in the_app.routes:
         path = getattr(route, "path", "")
         if "{key}" in path:
-            path = path.replace("{key}", room.key).replace("{number:number}", "1")
+            path = path.replace("{key}", room.key).replace("{number:number}", "1").replace("{id:number}", "1")
             found += [(method, path) for method in sorted(route.methods) if method != "HEAD"]  # type: ignore[attr-defined]
     return found
 
@@ -120,6 +120,7 @@ async def test_the_ladder_has_every_address_of_rooms(room: Room) -> None:
     assert paths >= {
         "", "/messages", "/read", "/typing", "/composer", "/settings", "/events", "/live", "/join", "/leave",
         "/messages/1", "/messages/1/edit", "/messages/1/remove",
+        "/invitations", "/invitations/1/revoke",
     }  # fmt: skip
 
 
