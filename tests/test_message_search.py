@@ -1,6 +1,7 @@
 """Searching messages, through the page: what is found, of whose, and how it is shown; the same on both engines."""
 
 import asyncio
+from collections import Counter
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from tests.search_cases import CASES
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations.models import Room
+from webapp.core import text
 from webapp.db import readers, sql
 from webapp.messages.models import Message
 from webapp.messages.retention import delete_closed_rooms
@@ -225,6 +227,21 @@ async def test_in_names_a_room_by_key_name_or_beginning_and_a_chat_by_the_other(
     assert await found(alice, 'in:"Book Club" in:bob') == ["books", "between us"]
     assert await found(alice, 'in:"Book Club" tea') == []
     assert await found(alice, 'books in:"Book Club') == ["books"], "nobody closed the quotation"
+
+
+async def test_the_names_of_rooms_are_folded_once_for_all_that_a_search_names(
+    alice: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folded, fold = Counter[str](), text.strip_accents
+
+    def counted(typed: str) -> str:
+        folded[typed] += 1
+        return fold(typed)
+
+    await alice.say(room, "scones")
+    monkeypatch.setattr(text, "strip_accents", counted)
+    assert await found(alice, "in:a in:b in:tea in:c") == ["scones"]
+    assert folded[room.name] == 1
 
 
 async def test_from_names_an_author(alice: Person, bob: Person, room: Room) -> None:

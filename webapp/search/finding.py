@@ -1,7 +1,8 @@
 """Finding messages: from what was typed to those that the viewer may read, each with its snippet."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from webapp.accounts.names import SEARCHED_LENGTH
@@ -62,17 +63,22 @@ async def find(
 async def _rooms(viewer: Viewer, names: Sequence[str]) -> list[int]:
     """Return which of the viewer's rooms and chats are called so; for a room of others as for one that is not there."""
     mine = await queries.my_room_names(viewer.id)
-    return sorted({room.id for name in names for room in _called(mine, name)})
+
+    @cache  # folded once, and not for each of the names that were typed
+    def names_of(room: RoomNames) -> frozenset[str]:
+        return frozenset(_names(room))
+
+    return sorted({room.id for name in names for room in _called(mine, name, names_of)})
 
 
-def _called(mine: Sequence[RoomNames], name: str) -> list[RoomNames]:
+def _called(mine: Sequence[RoomNames], name: str, names_of: Callable[[RoomNames], frozenset[str]]) -> list[RoomNames]:
     """Those with that key, else those with that name, else those whose name begins so; behind an @ chats alone."""
     if name.startswith("@"):
         name, mine = name[1:], [room for room in mine if room.other_code]
     elif keyed := [room for room in mine if room.key == name]:
         return keyed
     folded, code = text.strip_accents(name), parse_code(name)
-    named = [(room, set(_names(room))) for room in mine]
+    named = [(room, names_of(room)) for room in mine]
     if called := [room for room, names in named if folded in names or (code and code == room.other_code)]:
         return called
     return [room for room, names in named if folded and any(one.startswith(folded) for one in names)]
