@@ -18,6 +18,7 @@ from tests.readers import reader as open_reader
 from webapp import settings
 from webapp.app import app as the_app
 from webapp.conversations.models import Room
+from webapp.core import data_folder
 from webapp.core import faults as module
 from webapp.core.faults import Fault, faults
 from webapp.db import engine, sql
@@ -26,12 +27,12 @@ from webapp.ops import health
 
 TOKEN = "a token for those who may look"
 COUNTERS = (
-    "changes database_errors disk_errors links_lost log_reads outbox_overruns publish_failures read_failures resumes "
-    "rings_heard rings_lost rings_sent streams_opened streams_refused"
+    "changes database_errors disk_errors links_lost log_reads media_errors outbox_overruns publish_failures "
+    "read_failures resumes rings_heard rings_lost rings_sent space_refusals streams_opened streams_refused"
 )
 GAUGES = (
-    "channels database_failing disk_free_bytes files files_bytes info link_up outbox_bytes outbox_bytes_max "
-    "search_indexed streams tasks"
+    "channels database_failing disk_failing disk_free_bytes files files_bytes info link_up media_failing "
+    "outbox_bytes outbox_bytes_max search_indexed streams tasks"
 )
 
 
@@ -177,6 +178,31 @@ async def test_a_fault_is_one_line_when_it_begins_and_one_when_it_is_over(
     assert fault.count == 100
     assert answers == []
     watching.cancel()
+
+
+async def test_little_room_on_the_disk_is_one_line_until_there_is_room(
+    alice: Person, room: Room, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[bool]()
+
+    def has_space() -> bool:
+        looks.append(has_room)
+        return has_room
+
+    has_room = False
+    monkeypatch.setattr(module, "INTERVAL_SECONDS", 0)
+    monkeypatch.setattr(module, "CLEAR_AFTER_SECONDS", 0)
+    monkeypatch.setattr(data_folder, "has_space", has_space)
+    for _ in range(3):
+        assert (await alice.post(f"{room.path}/files", {"name": "a", "size": "10"})).status_code == 503
+        seen = len(looks)
+        await until(lambda seen=seen: len(looks) > seen + 2)  # type: ignore[misc]
+    assert faults().space.count == 3
+    assert not faults().disk.is_on
+    has_room = True
+    await until(lambda: not faults().space.is_on)
+    said = [record.getMessage().partition(":")[0] for record in caplog.records if record.name == module.__name__]
+    assert said == ["there is too little room for files", "there is room for files again, after 0 seconds"]
 
 
 async def away(*args: object) -> object:

@@ -353,7 +353,7 @@ async def test_little_room_on_the_disk_refuses_files_and_not_words(
     monkeypatch.setattr(data_folder, "has_space", lambda: False)
     for answer in (await begin(bob, room.path, "b", 10), await piece(bob, path, 0, b"12345")):
         assert (answer.status_code, "too little room" in words(answer)) == (503, True)
-    assert faults().disk.is_on
+    assert faults().space.is_on
     assert (await bob.say(room, "words")).status_code == 303
     monkeypatch.setattr(data_folder, "has_space", lambda: True)
     assert (await piece(bob, path, 0, b"12345")).status_code == 204

@@ -31,6 +31,7 @@ from webapp.deletion.steps import finish_all
 from webapp.exports import views as exports
 from webapp.exports.jobs import Export
 from webapp.exports.worker import ExportWorker, worker
+from webapp.files import quota
 from webapp.files import serving_views as serving
 from webapp.files import views as files
 from webapp.files.sending_queries import MAX_FILES
@@ -323,6 +324,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         hub().spawn(finish_interrupted_work())
         hub().spawn(faults().database.watch(health.is_database_up))
         hub().spawn(faults().disk.watch(health.is_disk_writable))
+        hub().spawn(faults().space.watch(quota.is_space_left))
         hub().spawn(faults().media.watch(places.is_bucket_writable))
         hub().spawn(purge.run())
         hub().spawn(indexing.run())

@@ -56,6 +56,7 @@ class Faults:
         self.database = Fault("the database does not answer", "the database answers again")
         self.streams = Fault("as many streams are open as MAX_STREAMS allows", "there is room for streams again")
         self.disk = Fault("the data folder can't be written to", "the data folder can be written to again")
+        self.space = Fault("there is too little room for files", "there is room for files again")
         self.media = Fault("the bucket of MEDIA_URL does not answer", "the bucket of MEDIA_URL answers again")
         self.noted = set[str]()
 

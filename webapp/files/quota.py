@@ -15,6 +15,7 @@ MAX_BYTES = settings.MAX_FILES_GB * 2**30
 # How many of one person are on their way at once.
 MAX_PENDING = 3
 
+USED = "SELECT COALESCE(SUM(size), 0) AS used FROM attachment WHERE author_id = ?"
 NO_SPACE = _("There is too little room left on this server for files. Words can be sent.")
 
 
@@ -29,16 +30,20 @@ def validate_size(size: int) -> int:
 
 async def require_space() -> None:
     """Raise Unavailable where the disk has little room left: messages need it more."""
-    if not await asyncio.to_thread(data_folder.has_space):
-        faults().disk.report(OSError(errno.ENOSPC, "less is free than files leave to messages"))
+    if not await is_space_left():
+        faults().space.report(OSError(errno.ENOSPC, "less is free than files leave to messages"))
         raise Unavailable(NO_SPACE)
+
+
+async def is_space_left() -> bool:
+    return await asyncio.to_thread(data_folder.has_space)
 
 
 async def require_room(author_id: int, size: int) -> None:
     """Raise Invalid where a file of this size is more than the person may have; within the transaction that adds it."""
     # Their row is locked: of two that begin at once, the second counts the first.
     await sql.execute('UPDATE "user" SET is_guest = is_guest WHERE id = ? RETURNING id', author_id)
-    [row] = await sql.fetch_all("SELECT COALESCE(SUM(size), 0) AS used FROM attachment WHERE author_id = ?", author_id)
+    [row] = await sql.fetch_all(USED, author_id)
     free = MAX_BYTES - int(row["used"])
     if size > free:
         left = current_language().size(max(0, free))

@@ -119,3 +119,11 @@ def _faults() -> Iterator[Metric]:
     yield CounterMetricFamily(
         "parley_disk_errors", "Times that the data folder could not be written to.", faults().disk.count
     )
+    yield CounterMetricFamily(
+        "parley_space_refusals", "Files refused because little room was left on the disk.", faults().space.count
+    )
+    yield CounterMetricFamily(
+        "parley_media_errors", "Times that the bucket of MEDIA_URL did not answer.", faults().media.count
+    )
+    yield GaugeMetricFamily("parley_disk_failing", "Whether it could not a moment ago.", faults().disk.is_on)
+    yield GaugeMetricFamily("parley_media_failing", "Whether it did not a moment ago.", faults().media.is_on)
