@@ -13,6 +13,7 @@ from tests.people import who
 from webapp import settings
 from webapp.conversations.models import Room
 from webapp.db import sql, transaction
+from webapp.files.quota import USED
 from webapp.files.removal import names_of
 from webapp.files.usage import BY_PERSON, TOTAL
 from webapp.media import files
@@ -130,9 +131,9 @@ async def test_figures_of_files_are_counted_for_the_operator(bob: Person, visito
     assert float(figures.split("\nparley_disk_free_bytes ")[1].split()[0]) > 0
 
 
-@pytest.mark.parametrize("query", [BY_PERSON, TOTAL])
+@pytest.mark.parametrize("query", [BY_PERSON, TOTAL, USED])
 async def test_what_files_use_is_counted_in_one_index(app: object, query: str) -> None:
-    values = (51, 0) if "LIMIT" in query else ()
+    values = (51, 0) if "LIMIT" in query else (7,) if "?" in query else ()
 
     async def explain() -> str:
         if settings.ON_SQLITE:
