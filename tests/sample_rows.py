@@ -61,6 +61,38 @@ LATER: dict[str, list[dict[str, object]]] = {
     ],
 }  # fmt: skip
 
+# Of rooms of one's own: a private one that has had a name before, a group, who came by which invitation, and a line in
+# a log that nobody wrote.
+OWN_ROOMS_SAMPLED = "0030_own_rooms"
+OWN_ROOMS: dict[str, list[dict[str, object]]] = {
+    "room": [
+        {
+            "key": f"~{kind}", "kind": kind, "name": name, "topic": "", "version": 1, "last_number": 1, "last_at": NOW,
+            "member_count": 3, "created_at": NOW, "keep_days": 30,
+        }
+        for kind, name in (("private", "Party"), ("group", ""))
+    ],
+    "membership": [
+        {
+            "room_id": room, "user_id": user, "role": role, "read_number": 0, "delivered_number": 0, "muted": False,
+            "joined_at": NOW, "inviter": 1,
+        }
+        for room in (3, 4) for user, role in ((1, "owner" if room == 3 else "member"), (2, "member"), (3, "member"))
+    ],
+    "message": [
+        {
+            "room_id": 3, "number": 1, "posted_version": 1, "version": 1, "author_id": None, "body": "", "html": "",
+            "continues": False, "opens_day": True, "created_at": NOW, "notice": "private",
+        }
+    ],
+    "room_alias": [{"room_id": 3, "key": "party"}],
+    "invitation": [
+        {"room_id": room, "digest": f"digest {room}", "maker_id": 1, "note": "", "made_at": NOW, "uses": 1}
+        for room in (3, None)
+    ],
+    "invitation_use": [{"invitation_id": 1, "user_id": user, "used_at": NOW} for user in (2, 3)],
+}  # fmt: skip
+
 
 async def insert(table: str, row: dict[str, object]) -> None:
     columns, marks = ", ".join(row), ", ".join("?" * len(row))

@@ -682,6 +682,13 @@ COMPANY = {
     "saved": "SELECT count(*) FROM saved JOIN message ON message.id = message_id WHERE user_id = 1",
     "pinned": "SELECT pin_count FROM room WHERE pin_count = (SELECT count(*) FROM pin WHERE room_id = room.id "
     "AND pinned_by_id = 1) AND pin_count > 0",
+    "rooms of their own": "SELECT count(DISTINCT kind || who_posts || role) FROM room JOIN membership "
+    "ON room_id = room.id WHERE user_id = 1 AND kind IN ('private', 'group') AND last_number > 2",
+    "moderated": "SELECT count(*) FROM membership JOIN room ON room.id = room_id WHERE role = 'mod' AND user_id = 1 "
+    "AND kind = 'public'",
+    "came by invitation": "SELECT count(*) FROM invitation_use JOIN membership ON membership.user_id = "
+    "invitation_use.user_id JOIN invitation ON invitation.id = invitation_id AND invitation.room_id = "
+    "membership.room_id WHERE maker_id = 1 AND uses = 1",
 }
 
 
@@ -690,6 +697,7 @@ def check_company(found: dict[str, int], pictures: list[str], folder: Path) -> N
         "friends": 6, "requests received": 1, "requests sent": 1, "chats": 6, "messages from no friend": 1,
         "unread chats": 2, "notes": 3,
         "unread mentions": 1, "reactions out of order": 0, "saved": 3, "pinned": 2,
+        "rooms of their own": 3, "moderated": 1, "came by invitation": 1,
     }  # fmt: skip
     assert len(pictures) > 15
     sizes = [(folder / "pictures" / f"{digest}.webp").stat().st_size for digest in pictures]

@@ -1,6 +1,7 @@
 """What a group is called and looks like: to each of its people by the others, wherever it is named."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -13,7 +14,9 @@ from tests.window import Window
 from webapp.conversations import broadcasts
 from webapp.conversations.group_people import GroupPerson, group_title
 from webapp.conversations.models import Membership, Room
+from webapp.exports.archive import rooms_to_export
 from webapp.live import hub
+from webapp.moderation.models import Report
 from webapp.sidebar import queries as sidebar
 
 
@@ -111,6 +114,28 @@ async def test_open_pages_learn_who_comes_who_goes_and_who_is_called_otherwise(
     await told()
     assert here.sidebar[0].name == "Only you"
     assert "4 people" not in here.text
+
+
+async def test_what_leaves_a_group_names_it_to_its_people_and_to_nobody_else(
+    alice: Person, bob: Person, charlie: Person, admin: Person, room: Room
+) -> None:
+    """An export has all that was said in a group, and one's own words in a private room; a report has a number."""
+    group = await make_group(alice, bob, charlie)
+    await post_as(who(charlie), group, "There are ducks")
+    await Room.filter(id=room.id).update(kind="private", name="Birthday", topic="The surprise", folded=None)
+    private = await Room.get(id=room.id)
+    for one in (alice, bob):
+        await post_as(who(one), private, f"Cake of {one.user}")
+    assert await rooms_to_export(who(bob)) == [(private.key, False, 1), (group.key, True, 2)]
+    for place, number in ((group, 2), (private, 1)):
+        about = f"message:{place.key}:{number}"
+        assert (await bob.post("/report", {"about": about, "reason": "spam", "text": ""})).status_code in (200, 303)
+    reports = await Report.all().order_by("id")
+    assert [report.place for report in reports] == [f"in group {group.id}", f"in private room {private.id}"]
+    pages = [await admin.get(path) for path in ("/moderation", *(f"/moderation/reports/{one.id}" for one in reports))]
+    assert [page.status_code for page in pages] == [200] * 3
+    for page in [*pages, await admin.get("/moderation/log"), await admin.get("/moderation/files")]:
+        assert not re.search("Birthday|surprise|~group|Alice, ", page.text), page.url
 
 
 async def test_who_is_in_no_group_asks_for_no_names(alice: Person, bob: Person, charlie: Person, room: Room) -> None:

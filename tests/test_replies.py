@@ -394,10 +394,8 @@ async def test_an_export_says_what_was_answered_and_in_a_room_not_in_whose_words
     await fill(room, alice, 1)
     await reply(bob, room, 1, "my answer")
     found = await list_after(await room_by_id(room.id), 0, 10, who(bob).id)  # type: ignore[arg-type]
-    for is_between_two in (True, False):
-        html = render.fragment(
-            "exports/_file_messages.html", messages=[(found[0], True)], is_between_two=is_between_two
-        )
+    for is_whole in (True, False):
+        html = render.fragment("exports/_file_messages.html", messages=[(found[0], True)], is_whole=is_whole)
         assert "my answer" in words(html)
-        assert ("line 1" in words(html)) is is_between_two
+        assert ("line 1" in words(html)) is is_whole
         assert "Reply to Alice" in words(html)

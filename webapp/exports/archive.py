@@ -20,7 +20,7 @@ from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import Person
 from webapp.conversations import access, kinds
 from webapp.conversations.models import Room
-from webapp.conversations.seats import KICKED, Seat
+from webapp.conversations.seats import KICKED, Kind, Seat
 from webapp.core.clock import to_site_time
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import Text, _
@@ -145,15 +145,20 @@ class ExportRoom(NamedTuple):
     """A room or chat, and how many messages of it go into the file."""
 
     key: str
-    is_between_two: bool
+    is_whole: bool
     size: int
+
+
+def _is_whole(kind: Kind) -> bool:
+    """Return whether the file has all that was said, and not the person's own words alone: between two, in groups."""
+    return kind.is_between_two or kind.is_group
 
 
 async def rooms_to_export(user: Person) -> list[ExportRoom]:
     """
     The person's chats and rooms, and the public rooms that they have left but wrote in; the latest first.
 
-    How much they wrote is read from an index alone; of a chat everything is theirs to read.
+    How much they wrote is read from an index alone; of a chat or a group everything is theirs to read.
     """
     query = "SELECT room_id, count(*) AS n FROM message WHERE author_id = ? GROUP BY room_id"
     counted = await sql.fetch_limited(query, user.id, seconds=COUNTING_SECONDS)
@@ -167,9 +172,9 @@ async def rooms_to_export(user: Person) -> list[ExportRoom]:
         rows += await others.values("id", "key", "kind", "first_number", "last_number", "last_at")
     rows.sort(key=lambda row: row["last_at"], reverse=True)
     return [
-        ExportRoom(row["key"], is_between_two, _count(row) if is_between_two else wrote.get(row["id"], 0))
+        ExportRoom(row["key"], is_whole, _count(row) if is_whole else wrote.get(row["id"], 0))
         for row in rows
-        for is_between_two in [kinds.of_stored(row["kind"]).is_between_two]
+        for is_whole in [_is_whole(kinds.of_stored(row["kind"]))]
     ]
 
 
@@ -193,8 +198,8 @@ class ExportWriter:
         self.files = ExportedFiles(await has_room(self.user.id))
         await self._tell(0, self.total)
         await self._about()
-        for id, title, is_between_two in (("chats", _("Chats"), True), ("rooms", _("Rooms"), False)):
-            some = [place for place in found if place.is_between_two == is_between_two]
+        for id, title, is_whole in (("chats", _("Chats"), True), ("rooms", _("Rooms"), False)):
+            some = [place for place in found if place.is_whole == is_whole]
             await self.archive.add("exports/_file_part.html", id=id, title=title, count=len(some))
             for place in some:
                 await self._place(place)
@@ -258,7 +263,7 @@ class ExportWriter:
             return
         self._see(seat.other)
         await self.archive.add("exports/_file_room.html", seat=seat, count=place.size)
-        await self._messages(seat, author_id=None if seat.kind.is_between_two else self.user.id)
+        await self._messages(seat, author_id=None if _is_whole(seat.kind) else self.user.id)
         await self.archive.add("exports/_file_room_end.html")
 
     async def _messages(self, seat: Seat, author_id: int | None) -> None:
@@ -267,7 +272,7 @@ class ExportWriter:
             shown, day = _by_day(lines, day)
             for file in [file for line in lines if line.author_code == self.user.code for file in line.files]:
                 self.files.add(file)
-            context = {"is_between_two": seat.kind.is_between_two, "entries": self.files.entries}
+            context = {"is_whole": _is_whole(seat.kind), "entries": self.files.entries}
             await self.archive.add("exports/_file_messages.html", messages=shown, **context)
             number = lines[-1].number
             self.done += len(lines)

@@ -137,11 +137,13 @@ async def _message(user: Viewer, key: str, number: int) -> Evidence:
 
 
 def _place(seat: Seat) -> Text:
-    """Return where it was said, without the name of a room that only its members see."""
+    """Return where it was said, in what administrators may know of that: of a private room a number, and no name."""
     if seat.kind.is_between_two:
         return _("in a chat with %(name)s", name=seat.viewer.display_name)
+    if seat.kind.is_group:
+        return _("in group %(number)s", number=str(seat.room.id))
     if seat.kind.is_private:
-        return _("in a group") if seat.kind.is_group else _("in a private room")
+        return _("in private room %(number)s", number=str(seat.room.id))
     return _("in %(room)s", room=seat.room.name)
 
 

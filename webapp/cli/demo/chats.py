@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from webapp.cli.demo import words
 from webapp.cli.demo.logs import Log
+from webapp.cli.demo.own_rooms import write_own_rooms
 from webapp.cli.demo.rows import Row, write_rows
 from webapp.cli.demo.talks import Talk, say
 from webapp.conversations.kinds import DIRECT, PUBLIC
@@ -23,7 +24,7 @@ MUTED_PLACE = 2
 
 async def write_company(chance: random.Random, people: list[int]) -> dict[int, Log]:
     """
-    Write friendships, chats and requests among the first people; nothing where they are fewer than CIRCLE.
+    Write friendships, chats, groups, private rooms and requests among the first people, who are CIRCLE at the least.
 
     Returns what is to be said in the chats, by their ids.
     """
@@ -39,6 +40,7 @@ async def write_company(chance: random.Random, people: list[int]) -> dict[int, L
     logs |= await _write_request(me, others[8])
     notes = await _create_chat([me], datetime.now(UTC) - timedelta(days=3))
     logs |= await _write_lines(notes, me, words.NOTES)
+    logs |= await write_own_rooms([me, *others])
     await _choose_level(me)
     return logs
 

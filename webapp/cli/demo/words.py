@@ -343,6 +343,32 @@ REQUEST = (
     "You said that you knew somebody with a spare accordion. Would you ask them for me?",
 )
 
+# Rooms of their own: name and topic, and who of their people says what.
+PARTY = ("Birthday for Karin", "She must not know before Saturday 🤫")
+PARTY_LINES = (
+    (0, "Saturday at four, in the garden behind the library. She thinks that we go to the cinema."),
+    (1, "I have the cake: lemon, three layers. Somebody has to keep her out of my kitchen until then."),
+    (2, "I can ask her to help me with my bicycle on Friday."),
+    (3, "How many of us are there? I bring chairs."),
+    (0, "Nineteen so far, and two dogs."),
+    (1, "Then I need a second cake 🎂"),
+)
+INVITATION_NOTE = "for the choir"
+NEWS = ("House News", "What everybody in the house should know")
+NEWS_LINES = (
+    (0, "The lift is out of order until Thursday. Parcels are with the bakery."),
+    (0, "Summer party on the 12th: a list for salads hangs beside the letter boxes."),
+    (0, "The lift works again. Thank you for your patience."),
+)
+GROUP_LINES = (
+    (1, "Shall we go to the lake on Sunday?"),
+    (0, "Yes! Do we take the bus at ten, or cycle?"),
+    (2, "Cycle. It is only an hour, and there is a bakery on the way."),
+    (3, "I come by bus with the picnic, then."),
+    (1, "You are the best. I bring lemonade and the **big** blanket."),
+    (2, "Somebody bring a ball."),
+)
+
 # How the first person is called by name.
 MENTION = "@{name} you know about this, don't you? Have a look when you are back."
 
