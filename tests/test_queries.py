@@ -640,6 +640,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (presence.presence_in, [1]),
         (people.online_people, user),
         (people.people_after, user, ("m", ""), [other.id]),
+        (people.banned_from, room),
         (people.people_present, user, room),
         (people.members_after, user, room, ("m", ""), "", [other.id]),
         (people.usernames, [user.id, other.id]),

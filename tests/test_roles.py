@@ -6,12 +6,13 @@ from itertools import product
 import httpx2
 import pytest
 
-from tests.conftest import Person, bodies, person
+from tests.conftest import PASSWORD, Person, bodies, known_password, person
 from tests.page import Page, words
 from tests.people import now, roles, who
 from tests.readers import reader as open_reader
 from tests.room_acts import assert_counted, change, statuses
-from webapp.accounts.audit import AuditEntry
+from webapp.accounts.audit import Action, AuditEntry
+from webapp.accounts.models import User
 from webapp.conversations import access
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.roles import KICKED, MEMBER, MODERATOR, OWNER
@@ -19,6 +20,7 @@ from webapp.core.errors import Problem
 from webapp.live import Reader, hub
 from webapp.messages import posting
 from webapp.messages.models import Message
+from webapp.moderation.decisions import Decision
 
 
 async def do(one: Person, room: Room, act: str, whom: Person, **fields: str) -> httpx2.Response:
@@ -271,3 +273,44 @@ async def test_the_list_of_who_is_banned_has_pages_and_is_for_those_who_moderate
     assert "They may come back." in words(page)
     assert len(Page(page).all(".person")) == 30
     assert (await banned[30].post(f"{room.path}/join")).status_code == 303
+
+
+# Who leaves, and who inherits.
+
+
+async def test_moderators_and_one_of_several_owners_leave_as_others_do(alice: Person, bob: Person, room: Room) -> None:
+    await do(alice, room, "make_moderator", bob)
+    assert (await bob.post(f"{room.path}/leave")).status_code == 303
+    await assert_counted(room, {"alice": OWNER})
+    await give(room, {bob: OWNER})
+    answers = await asyncio.gather(alice.post(f"{room.path}/leave"), bob.post(f"{room.path}/leave"))
+    assert sorted(statuses(answers)) == [200, 303], "the last one is asked whether the room should close"
+    found = await roles(room)
+    assert list(found.values()) == [OWNER]
+    await assert_counted(room, found)
+
+
+@pytest.mark.parametrize("how", ["deleted", "banned"])
+async def test_what_the_last_owner_leaves_goes_to_who_moderates_else_to_who_joined_first(
+    app: object, alice: Person, bob: Person, charlie: Person, admin: Person, room: Room, how: str
+) -> None:
+    dora = await person(app, "dora")
+    await give(room, {bob: MEMBER, charlie: MEMBER, dora: MODERATOR})
+    # Who is asked and has not answered comes last, and who is banned from the site for good never.
+    await Membership.filter(room_id=room.id, user_id=who(bob).id).update(is_request=True)
+    heirs = {"alice": "dora", "dora": "charlie", "charlie": "bob"}
+    for owner in (alice, dora, charlie):
+        name = str(who(owner).username)
+        if how == "deleted":
+            await (await known_password(owner)).post("/settings/delete", {"password": PASSWORD})
+        else:
+            held = await User.get(id=who(owner).id)
+            await Decision.of(Action.BAN, "", "", "", "").carry_out(held)
+        found = await roles(room)
+        assert [heir for heir, role in found.items() if role == OWNER] == [heirs[name]]
+    assert found["bob"] == OWNER
+    count = await Membership.filter(room_id=room.id).count()
+    assert count == (1 if how == "deleted" else 4)
+    if how == "banned":
+        await Decision.of(Action.BAN, "", "", "", "").carry_out(await User.get(id=who(bob).id))
+        assert (await roles(room))["bob"] == OWNER, "where nobody else is there it stays theirs"

@@ -335,11 +335,28 @@ async def test_coming_and_going_at_the_same_moment_is_counted_right(bob: Person,
 async def test_the_owner_cannot_leave(alice: Person, bob: Person, room: Room) -> None:
     assert f'action="{room.path}/leave"' in (await bob.get(f"{room.path}/settings")).text
     assert f'action="{room.path}/leave"' not in (await alice.get(f"{room.path}/settings")).text
-    assert (await bob.post(f"{room.path}/leave")).status_code == 303
-    refused = await alice.post(f"{room.path}/leave")
+    assert "Make someone else an owner, then you can leave." in words(await alice.get(f"{room.path}/settings"))
+    refused = await alice.post(f"{room.path}/leave", {"close": "1"})
     assert refused.status_code == 403
     assert "Make someone else its owner first, or delete it." in words(refused)
+    await assert_counted(room, {"alice": OWNER, "bob": MEMBER})
+
+
+async def test_the_owner_who_is_alone_is_asked_and_closes_the_room(alice: Person, bob: Person, room: Room) -> None:
+    await bob.post(f"{room.path}/leave")
+    page = await alice.get(f"{room.path}/settings")
+    assert "You are the only one here. When you leave, the room is deleted." in words(page)
+    question = await alice.post(f"{room.path}/leave")
+    assert question.status_code == 200
+    assert "Leave Tea & Cake ?" in words(question)
     await assert_counted(room, {"alice": OWNER})
+    await bob.post(f"{room.path}/join")
+    assert (await alice.post(f"{room.path}/leave", {"close": "1"})).status_code == 403, "somebody came meanwhile"
+    await bob.post(f"{room.path}/leave")
+    answer = await alice.post(f"{room.path}/leave", {"close": "1"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/lobby")
+    for one in (alice, bob):
+        assert (await one.get(room.path)).status_code == 404
 
 
 async def test_leaving_without_having_come_changes_nothing(charlie: Person, room: Room) -> None:

@@ -51,7 +51,7 @@ def test_a_person_of_the_room_is_found_from_the_count_in_its_header(meet: Meet, 
 
 
 @pytest.mark.parametrize("script", [SCRIPT, PLAIN], ids=["script", "plain"])
-def test_the_owner_kicks_a_member_from_the_list_of_people(meet: Meet, script: bool) -> None:
+def test_the_owner_promotes_and_bans_a_member_in_the_list_of_people(meet: Meet, script: bool) -> None:
     ada, ben = meet("Ada", script), meet("Ben")
     room = ada.make_room(f"Orchard {script}")
     ben.send(f"{room}/join")
@@ -59,10 +59,18 @@ def test_the_owner_kicks_a_member_from_the_list_of_people(meet: Meet, script: bo
     row = ada.page.locator("#found li", has_text="Ben")
     row.get_by_text("More").click()
     with ada.page.expect_navigation():
-        row.get_by_role("button", name="Kick").click()
-    ada.page.get_by_text("They are kicked for now.").wait_for()
-    ada.page.goto(f"{room}/people")
+        row.get_by_role("button", name="Make a moderator").click()
+    row.locator(".badge", has_text="moderator").wait_for()
+    row.get_by_text("More").click()
+    row.get_by_label("Ban for").select_option("for good")
+    with ada.page.expect_navigation():
+        row.get_by_role("button", name="Ban from the room").click()
+    ada.page.get_by_text("They are out of this room, and can't come back").wait_for()
     assert listed(ada.page) == ["Ada"]
+    ada.page.get_by_role("link", name="Banned people").click()
+    with ada.page.expect_navigation():
+        ada.page.get_by_role("button", name="Allow back").click()
+    ada.page.get_by_text("Nobody is banned from this room.").wait_for()
 
 
 def seen_squares(code: Locator, count: int) -> list[list[int]]:

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from tortoise.expressions import F
+from tortoise.expressions import F, Q
 
-from webapp.accounts.viewer import Person
+from webapp.accounts.viewer import PERMANENT, Person
 from webapp.conversations.models import ROOM_NOT_FOUND, Membership, Room, is_possible_key
+from webapp.conversations.roles import has_several_owners
 from webapp.conversations.seats import KICKED, MEMBER, OWNER, RoomRow, Seat, require_not_kicked
-from webapp.core.errors import Forbidden, Invalid, NotFound
+from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import _
 from webapp.db import transaction
 
@@ -71,27 +72,38 @@ async def join_by_post(room: RoomRow, user_id: int, was_member: bool) -> None:
     await join_in_transaction(room.id, user_id)
 
 
-async def leave(seat: Seat) -> None:
+class ClosesRoom(Exception):
+    """Who leaves is the last one there: the room would close."""
+
+
+async def leave(seat: Seat, may_close: bool = False) -> bool:
     """
-    End the viewer's membership; in a chat: ignore a message request, which the other does not notice.
+    End the viewer's membership, and return whether that has closed the room, whose last owner was alone there.
 
-    Raise Forbidden for the owner, whose room would be nobody's, and in a chat that is no request.
+    In a chat: ignore a message request, which the other does not notice. Raise Forbidden in a chat that is no request,
+    and for the last owner while others are there; ClosesRoom where the room would close, unless it may.
     """
-
-    async def write() -> None:
-        await Room.filter(id=seat.room.id).update(member_count=F("member_count") - 1)
-        own = Membership.filter(room_id=seat.room.id, user_id=seat.viewer.id, role=MEMBER)
-        if not await own.delete():
-            raise Invalid(role="not a member")
-
     if seat.kind.is_between_two and not seat.is_request:
         raise Forbidden(_("A chat can't be left. You can block the person on their own page."))
-    if seat.membership and seat.membership.role == OWNER:
-        raise Forbidden(_("The room is yours. Make someone else its owner first, or delete it."))
-    try:
-        await transaction.transact(write)
-    except Invalid:
-        return  # they had left already
+    return await transaction.transact(_leave, seat, may_close)
+
+
+async def _leave(seat: Seat, may_close: bool) -> bool:
+    await _lock(seat.room.id)
+    mine = await Membership.get_or_none(room_id=seat.room.id, user_id=seat.viewer.id)
+    if mine is None or mine.role == KICKED:
+        return False  # they had left already
+    if mine.role == OWNER and not await has_several_owners(seat.room.id):
+        others = Membership.filter(room_id=seat.room.id, role__not=KICKED, is_request=False, id__not=mine.id)
+        if await others.exists():
+            raise Forbidden(_("The room is yours. Make someone else its owner first, or delete it."))
+        if not may_close:
+            raise ClosesRoom
+        await Room.close(seat.room.id)
+        return True
+    await mine.delete()
+    await Room.filter(id=seat.room.id).update(member_count=F("member_count") - 1)
+    return False
 
 
 async def lock(room_id: int) -> None:
@@ -108,7 +120,7 @@ async def leave_permanently(room_id: int, user: Person) -> bool:
     """
     End the membership of an account that is deleted; return whether nobody is left, and the room is closed.
 
-    What they own goes to the member who joined first.
+    What they alone own goes to an heir.
     """
 
     async def write() -> bool:
@@ -120,14 +132,43 @@ async def leave_permanently(room_id: int, user: Person) -> bool:
         if mine.role == KICKED:
             return False
         await Room.filter(id=room_id).update(member_count=F("member_count") - 1)
-        heir = await Membership.filter(room_id=room_id, role__not=KICKED).order_by("joined_at", "id").first()
-        if heir is None:
+        if not await Membership.filter(room_id=room_id, role__not=KICKED).exists():
             await Room.close(room_id)
-        elif mine.role == OWNER:
-            await Membership.filter(id=heir.id).update(role=OWNER)
-        return heir is None
+            return True
+        if mine.role == OWNER:
+            await _make_heir_owner(room_id)
+        return False
 
     return await transaction.transact(write)
+
+
+async def _make_heir_owner(room_id: int) -> bool:
+    """
+    Make a room without an owner one of an heir, within a transaction; return whether it has an owner then.
+
+    The heir is the moderator who joined first, else such a member: nobody who is banned from the site for good, and
+    only at last a person who was asked to come and has not answered.
+    """
+    there = Q(user__banned_until=None) | Q(user__banned_until__lt=PERMANENT)
+    everybody = Membership.filter(there, room_id=room_id, role__not=KICKED)
+    # By the alphabet an owner stands behind a moderator, who stands behind a member.
+    heir = await everybody.order_by("is_request", "-role", "joined_at", "id").first()
+    if heir and heir.role != OWNER:
+        await Membership.filter(id=heir.id).update(role=OWNER)
+    return heir is not None
+
+
+async def disinherit(user_id: int) -> None:
+    """
+    Pass on what one who is banned from the site for good owns, within the transaction of the ban.
+
+    Where nobody else is there it stays theirs.
+    """
+    owned = Membership.filter(user_id=user_id, role=OWNER, room__closed_at=None)
+    for one in await owned.order_by("room_id"):
+        await _lock(one.room_id)
+        if await _make_heir_owner(one.room_id):
+            await Membership.filter(id=one.id, role=OWNER).update(role=MEMBER)
 
 
 async def by_code(room_id: int, code: str) -> Membership:

@@ -10,6 +10,7 @@ from webapp.accounts.bans import BAN_DAYS, AddressBan
 from webapp.accounts.models import NOTICE_LENGTH, User
 from webapp.accounts.sessions import Session
 from webapp.accounts.viewer import PERMANENT, Person
+from webapp.conversations import members
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.i18n import _
@@ -58,6 +59,8 @@ class Decision(NamedTuple):
         # Never shorter than what was decided before: that is what lifting is for.
         person.banned_until = max(self.until, person.banned_until or self.until)
         await User.filter(id=person.id).update(banned_until=person.banned_until, ban_reason=self.told)
+        if person.banned_until >= PERMANENT:
+            await members.disinherit(person.id)
         if self.with_address:
             await self._ban_addresses(person)
 

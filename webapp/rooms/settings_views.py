@@ -16,7 +16,7 @@ from webapp.conversations.levels import ALL, MENTIONS
 from webapp.conversations.member_changes import NOT_ALLOWED
 from webapp.conversations.members import MAX_KICK
 from webapp.conversations.models import Membership, Room
-from webapp.conversations.roles import Act, Change, may
+from webapp.conversations.roles import Act, Change, has_several_owners, may
 from webapp.conversations.seats import OWNER, MembershipRow, Seat
 from webapp.core import text
 from webapp.core.errors import Forbidden, Invalid
@@ -112,7 +112,9 @@ async def _settings(request: Request, seat: Seat, status: int = 200, **context: 
     defaults: dict[str, Any] = {
         "seat": seat,
         "room": seat.room,
-        "owns_alone": bool(seat.membership and seat.membership.role == OWNER),
+        "owns_alone": seat.membership is not None
+        and seat.membership.role == OWNER
+        and not await has_several_owners(seat.room.id),
         "current_key": seat.room.key,
         "address": str(request.base_url).rstrip("/") + seat.path,
         "can_convert": kind_page.can_convert(seat),

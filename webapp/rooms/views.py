@@ -112,16 +112,21 @@ async def leave(request: Request) -> Response:
         await groups.decline(seat)
         broadcasts.membership_changed(seat.room.id, user.id)
     elif seat.membership:
-        await _leave(seat)
+        form = await read_form(request, "close")
+        try:
+            await _leave(seat, may_close=bool(form["close"]))
+        except members.ClosesRoom:
+            return await render_with_sidebar(
+                request, user, "rooms/leave.html", seat=seat, room=seat.room, current_key=seat.room.key
+            )
     return responses.see_other(path_for("lobby"))
 
 
-async def _leave(seat: Seat) -> None:
-    is_closed = False
+async def _leave(seat: Seat, may_close: bool) -> None:
     if seat.kind.ends_empty:
         is_closed = await groups.leave(seat)
     else:
-        await members.leave(seat)
+        is_closed = await members.leave(seat, may_close)
     broadcasts.left(seat.room, seat.viewer.id)
     tracker().leave_now(seat.viewer.id, seat.room.id)
     changes.member_left(seat.room.id, seat.viewer)
