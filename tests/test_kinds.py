@@ -60,6 +60,14 @@ async def private(alice: Person, bob: Person) -> Room:
     return room
 
 
+async def group(alice: Person, bob: Person) -> Room:
+    """Of the two, after a third has left."""
+    room = await Room.create(key="~group", kind="group", name="", member_count=2)
+    for one in (alice, bob):
+        await Membership.create(room=room, user=who(one), role=MEMBER)
+    return room
+
+
 async def anonymous(alice: Person, bob: Person) -> Room:
     for one in (alice, bob):
         await one.post("/strangers/find", {"interests": "", "language": "en", "rules": "1"})
@@ -67,9 +75,9 @@ async def anonymous(alice: Person, bob: Person) -> Room:
     return await Room.get(kind="stranger")
 
 
-MAKE = {"public": public, "direct": direct, "private": private, "stranger": anonymous}
+MAKE = {"public": public, "direct": direct, "private": private, "group": group, "stranger": anonymous}
 # Of these nobody but members may learn anything.
-CLOSED = ("direct", "private", "stranger")
+CLOSED = ("direct", "private", "group", "stranger")
 
 
 async def make(kind: str, alice: Person, bob: Person) -> Place:
@@ -152,6 +160,26 @@ async def test_an_outsider_finds_nothing_at_any_address(
             assert answer.status_code == 404, (method, path)
             assert SECRET not in answer.text
     assert await state_of(place.room) == before
+
+
+@pytest.mark.parametrize("kind", ["private", "group"])
+async def test_who_was_asked_finds_the_page_that_asks_and_nothing_else(
+    kind: str, alice: Person, bob: Person, charlie: Person
+) -> None:
+    room = (await make(kind, alice, bob)).room
+    asked = {"role": KICKED, "is_request": True, "inviter": who(alice).id}
+    await Membership.create(room_id=room.id, user_id=who(charlie).id, **asked)
+    before = await state_of(room)
+    for method, path in addresses(room):
+        answer = await ask(charlie, method, path) if not path.endswith(("/join", "/leave")) else None
+        if answer and (method, path) == ("GET", room.path):
+            assert "Alice wants to have you in it." in words(answer)
+        elif answer:
+            assert answer.status_code == 404, (method, path)
+        assert not answer or SECRET not in answer.text
+    assert await state_of(room) == before
+    assert (await charlie.post(f"{room.path}/leave")).headers["location"] == "/lobby"
+    assert (await charlie.get(room.path)).status_code == 404
 
 
 @pytest.mark.parametrize("has_mask", [False, True])

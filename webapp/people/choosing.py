@@ -55,14 +55,20 @@ async def refuse(
 
 
 async def show(
-    request: Request, viewer: Viewer, template: str, codes: Collection[str] = (), status: int = 200, **context: Any
+    request: Request,
+    viewer: Viewer,
+    template: str,
+    codes: Collection[str] = (),
+    status: int = 200,
+    without: Collection[int] = (),
+    **context: Any,
 ) -> Response:
-    """Return the page: who was chosen, who was found, friends."""
+    """Return the page: who was chosen, who was found, friends, without those of these ids."""
     chosen = await _chosen(viewer, codes)
     left_out = {person.id for person in chosen}
     found = [person for person in context.pop("found", ()) if person.id not in left_out | {viewer.id}]
     left_out |= {person.id for person in found}
-    known = [person for person in await friends(viewer) if person.id not in left_out]
+    known = [person for person in await friends(viewer) if person.id not in left_out.union(without)]
     defaults: dict[str, Any] = {
         "chosen": chosen,
         "found": found,
