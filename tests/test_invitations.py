@@ -24,6 +24,7 @@ from webapp.conversations.seats import KICKED, MEMBER, MEMBERS, MODERATOR, OWNER
 from webapp.core.errors import Forbidden
 from webapp.db import transaction
 from webapp.http import render
+from webapp.http.security_log import WithoutTokens
 from webapp.invitations import joining, making, queries
 from webapp.invitations.joining import InvitationOver
 from webapp.invitations.making import Terms
@@ -450,6 +451,23 @@ async def test_joining_at_once_with_revoking_or_a_ban_is_one_or_the_other(
     assert (await Invitation.get(id=found.id)).uses == 0
     with pytest.raises(Forbidden):
         await joining.join(found, who(bob).id)
+
+
+@pytest.mark.parametrize(
+    ("address", "logged"),
+    [
+        ("/join/0123456789ABCDEF", "/join/..."),
+        ("/reset/ey.J1-x_y", "/reset/..."),
+        ("/register?next=/join/0123456789ABCDEF&x=1", "/register?next=/join/...&x=1"),
+        ("/login?next=%2Fjoin%2F0123456789ABCDEF", "/login?next=%2Fjoin%2F..."),
+        ("/rooms/tea/join", "/rooms/tea/join"),
+    ],
+)
+def test_the_log_of_requests_has_no_tokens(address: str, logged: str) -> None:
+    request = ("127.0.0.1:5000", "GET", address, "1.1", 200)
+    record = logging.LogRecord("uvicorn.access", logging.INFO, "", 1, '%s - "%s %s HTTP/%s" %d', request, None)
+    assert WithoutTokens().filter(record)
+    assert record.getMessage() == f'127.0.0.1:5000 - "GET {logged} HTTP/1.1" 200'
 
 
 def test_tokens_have_eighty_bits_and_follow_from_the_form() -> None:

@@ -124,7 +124,13 @@ def _logging(config: dict[str, Any]) -> dict[str, Any]:
     """uvicorn's, with ours beside it: when, how bad, who says so, and what."""
     line = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
     root = {"handlers": ["default"], "level": "DEBUG" if settings.DEBUG else "WARNING"}
-    return config | {"formatters": config["formatters"] | {"default": line}, "root": root}
+    access = config["handlers"]["access"] | {"filters": ["without_tokens"]}
+    return config | {
+        "formatters": config["formatters"] | {"default": line},
+        "filters": {"without_tokens": {"()": "webapp.http.security_log.WithoutTokens"}},
+        "handlers": config["handlers"] | {"access": access},
+        "root": root,
+    }
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

@@ -3,6 +3,7 @@
 import hmac
 import json
 import logging
+import re
 import time
 from hashlib import sha256
 
@@ -15,8 +16,24 @@ from webapp.http.client import client
 logger = logging.getLogger("parley.security")
 logger.setLevel(logging.INFO)  # also where everything else is logged from warnings on
 
+# What opens something to a reader of the log: the tokens of invitations and of new passwords, also as where one is led.
+_TOKENS = re.compile(r"(?i)((?:/|%2F)(?:join|reset)(?:/|%2F))[^/?&# ]+")
 # Attackers decide how often something is refused: a flood of requests must not become a flood of lines.
 MAX_PER_SECOND = 50
+
+
+class WithoutTokens(logging.Filter):
+    """Takes tokens out of the addresses in uvicorn's log of requests, which there is with DEBUG."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(without_tokens(part) if isinstance(part, str) else part for part in record.args)
+        return True
+
+
+def without_tokens(address: str) -> str:
+    """Return the path, or the path and query, with dots for what nobody else may read."""
+    return _TOKENS.sub(r"\1...", address)
 
 
 class LineBudget:
