@@ -180,7 +180,10 @@ async def test_with_a_message_goes_all_that_hangs_on_it_and_what_is_left_is_righ
     around = await alice.get(f"{tied.path}?around=3")
     assert (around.status_code, "does not stay here" in words(around)) == (404, True)
     assert said(await alice.get(f"{tied.path}?around=5")).keys() == {5, 6, 7, 8}
-    assert said(await alice.get(f"{tied.path}?before=5")) == {}
+    nothing = await alice.get(f"{tied.path}?before=5")
+    assert said(nothing) == {}
+    [later, _newest] = [link.attributes["href"] for link in Page(nothing).all(".more a")]
+    assert said(await alice.get(str(later))).keys() == {5, 6, 7, 8}
     day = (datetime.now(UTC) - timedelta(days=40)).date().isoformat()
     assert (await alice.get(f"{tied.path}?date={day}")).headers["location"].endswith(f"#message-{tied.id}-5")
     assert "look" not in words(await alice.get("/inbox"))
@@ -249,6 +252,7 @@ async def test_a_room_of_which_all_messages_expired_is_empty_and_takes_new_ones(
     assert "line" not in words(Page(await alice.get("/lobby")).one("#sidebar"))
     page = await alice.get(room.path)
     assert "Older messages have been deleted. Write a message" in words(page)
+    assert "Later messages" not in words(page)
     assert "0 messages" in words(await alice.get(f"{room.path}/settings"))
     assert words(await alice.get("/inbox/catch-up")).count("line") == 0
     found = await changes.log(room.id, {None, 3})

@@ -132,7 +132,7 @@ async def page_context(
     room = seat.room
     messages = days.in_zone(messages)
     hidden = await hidden_in(seat, messages, opened=number_in_query(request, "around"))
-    last = messages[-1].number if messages else 0
+    last = messages[-1].number if messages else room.first_number - 1
     has_people = seat.is_live and "people" in seat.kind.states
     people = (await presence_in([room.id]))[room.id] if has_people else None
     return {
