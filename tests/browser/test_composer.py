@@ -241,3 +241,35 @@ def test_without_script_the_composer_is_empty_and_focused_again_after_sending(me
     assert nora.page.evaluate("document.activeElement.className") == "composer-frame"
     nora.page.keyboard.type("straight on")
     assert nora.text.input_value() == "straight on"
+
+
+def test_words_outlast_slow_mode_and_a_room_that_is_closed_meanwhile(meet: Meet) -> None:
+    alice, bob, carol = meet("alice"), meet("bob"), meet("carol", PLAIN)
+    room = alice.make_room("Rules")
+    for one in (bob, carol):
+        one.forgive("429", "403")
+        one.open(room)
+    alice.send(f"{room}/settings", do="slow", slow_seconds="3600")
+    bob.page.locator("#about", has_text="Slow mode: one hour").wait_for()
+    for one in (bob, carol):
+        one.say(f"{one.name} once")
+        one.sees(f"{one.name} once")
+        one.say(f"{one.name} again")
+        one.until(lambda one=one: one.problem.count() and "You can write again in" in one.problem.inner_text(), "why")
+        one.until(lambda one=one: one.text.input_value() == f"{one.name} again", "the words")
+    assert not bob.page.locator("#pending > li").count()
+    alice.send(f"{room}/settings", do="posting", who_posts="moderators")
+    bob.page.locator("#refusal", has_text="Only moderators write here.").wait_for()
+    assert not bob.page.locator("#composer").count()
+    # The frame does not change by itself: it says so when it is sent, and has the words still.
+    carol.send_it()
+    carol.until(lambda: "Only moderators write here." in carol.problem.inner_text(), "why")
+    carol.until(lambda: carol.text.input_value() == "carol again", "the words")
+    alice.send(f"{room}/settings", do="slow", slow_seconds="0")
+    alice.send(f"{room}/settings", do="posting", who_posts="members")
+    bob.until(lambda: bob.text.count() and bob.text.input_value() == "bob again", "the draft")
+    for one in (bob, carol):
+        one.send_it()
+        one.sees(f"{one.name} again")
+    bob.reads("bob once", "carol once", "bob again", "carol again")
+    assert bob.times_requested(r"^POST .*/messages$") == 3

@@ -14,7 +14,7 @@ from webapp.messages import retention
 FIELDS = ("who_posts", "slow_seconds", "who_invites", "keep_days")
 # What the form offers; the address takes every number of days up to retention.MAX_DAYS.
 KEEP_DAYS = (1, 7, 30, 90, 180, 365, 1095)
-NO_PAUSE, NEVER = _("None"), _("Never")
+NO_PAUSE, NEVER = _("Off"), _("Never")
 
 
 def choices(room: RoomRow) -> dict[str, Any]:
