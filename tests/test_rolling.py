@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -20,7 +21,9 @@ from webapp import settings
 from webapp.accounts import broadcasts as accounts
 from webapp.accounts.models import PERMANENT, User
 from webapp.conversations import broadcasts as conversations
+from webapp.conversations import kinds
 from webapp.conversations.models import Room
+from webapp.conversations.seats import RoomRow
 from webapp.http import cookie
 from webapp.live import Frame, hub
 from webapp.live.providers import LogSource
@@ -30,6 +33,8 @@ from webapp.presence import broadcasts as presence
 from webapp.relationships import broadcasts as relationships
 from webapp.strangers import broadcasts as strangers
 
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+TEA = RoomRow(12, "tea", kinds.PUBLIC, "Tea", "", "", 345, 9, AT, 3, None, None, None, None, AT)
 ADA = User(id=9, code="K7Q2-M9XD", display_name="Ada \u00e4 \u201cx\u201d")
 
 # What happens in room 12, to the people 7 and 9, the sessions 5 and 6, the masks 3 and 4; and what is sent of it.
@@ -39,7 +44,8 @@ RINGS: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: conversations.looks_changed(12), ["12 about", '{"news": "room", "room": 12}']),
     (lambda: presence.rooms_changed([12]), ["12 people"]),
     (lambda: hub().refresh("room:12", "receipts"), ["12 receipts"]),
-    (lambda: conversations.kicked(12, 9), ['{"channel": 12, "user": 9}']),
+    (lambda: conversations.put_out(TEA, 9, AT + timedelta(days=1)), ['{"channel": 12, "user": 9}']),
+    (lambda: conversations.group_changed(12), ['{"news": "room", "room": 12}']),
     (lambda: conversations.room_deleted(12), ['{"channel": 12}', '{"news": "room", "room": 12}']),
     (
         lambda: conversations.membership_changed(12, 7, 9),
