@@ -14,7 +14,7 @@ from tests.room_acts import change
 from webapp import settings
 from webapp.conversations import access
 from webapp.conversations.models import Membership, Room
-from webapp.conversations.seats import MEMBER, MODERATOR, MODERATORS
+from webapp.conversations.seats import MEMBER, MODERATOR, MODERATORS, OWNER
 from webapp.core.errors import Forbidden
 from webapp.live import hub
 from webapp.messages import posting
@@ -72,6 +72,17 @@ async def test_owners_decide_what_holds_in_a_room(
         await assert_changes_nothing(one, room)
     await set_role(room, bob, MODERATOR)
     await assert_changes_nothing(bob, room)
+    # In a private one an administrator is what their membership says: nobody, or a member like any other.
+    private = await Room.create(key="~private", kind="private", name="Tea & Cake", member_count=3)
+    for one, role in ((alice, OWNER), (bob, MODERATOR), (charlie, MEMBER)):
+        await Membership.create(room=private, user=who(one), role=role)
+    await assert_changes(alice, private)
+    for one in (bob, charlie):
+        await assert_changes_nothing(one, private)
+    for do, field, choices, _ in FORMS:
+        assert (await change(admin, private, do, **{field: choices[0]})).status_code == 404
+    await Membership.create(room=private, user=who(admin))
+    await assert_changes_nothing(admin, private)
 
 
 async def test_where_only_moderators_write_others_read_and_react(
