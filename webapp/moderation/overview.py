@@ -260,9 +260,10 @@ class RoomCounts(NamedTuple):
     messages: int
 
 
+# Not by the index of kinds, in whose order each row is elsewhere: of 70,000 rooms that takes twice as long.
 ROOM_COUNTS = """
-SELECT kind, count(*) AS rooms, coalesce(sum(last_number - first_number + 1), 0) AS messages
-FROM room WHERE closed_at IS NULL GROUP BY kind"""
+SELECT kind || '' AS kind, count(*) AS rooms, coalesce(sum(last_number - first_number + 1), 0) AS messages
+FROM room WHERE closed_at IS NULL GROUP BY 1"""
 
 
 async def count_rooms() -> dict[str, RoomCounts]:
