@@ -72,6 +72,12 @@ def test_a_narrower_window_shows_faces_and_how_many_alone(meet: Meet, script: bo
     assert faces(ann) == ["A", "B", "C", "D"]
     assert not names(ann)
     assert not ann.page.locator(".details").is_visible()
+    if script:
+        # In a wide window the rest of the members would begin right below these five, not where eight would end.
+        read = "room => getComputedStyle(room).getPropertyValue('--here')"
+        ann.page.set_viewport_size(WIDE["viewport"])
+        ann.until(lambda: ann.page.locator(".room").evaluate(read) == "5", "a line for each")
+        ann.page.set_viewport_size(NARROW["viewport"])
     # A press on the faces too leads to everybody.
     here(ann).locator(".people__name").first.click(force=True)
     ann.page.wait_for_url("**/people", wait_until="commit")
