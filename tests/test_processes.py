@@ -79,15 +79,23 @@ async def test_signing_out_at_one_ends_the_stream_at_the_other(pair: Pair, enter
         await page.until(lambda page: "signed out" in page.ended, 1)
 
 
-async def test_one_who_is_kicked_at_one_loses_the_stream_at_the_other_alone(pair: Pair, enter: Enter) -> None:
+async def test_one_who_is_removed_or_banned_at_one_loses_the_stream_at_the_other_alone(
+    pair: Pair, enter: Enter
+) -> None:
     alice, bob = await enter(pair.one, "Alice"), await enter(pair.other, "Bob")
     room = await alice.room(pair.one)
     await bob.post(pair.other, f"/rooms/{room}/join")
     code = (await bob.client.get(f"{pair.one.url}/me.css")).text
     async with alice.page(room, pair.other) as hers, bob.page(room, pair.other) as his:
         people = (await alice.client.get(f"{pair.one.url}/rooms/{room}/people")).text
-        who = next(part[:9] for part in people.split('name="who" value="')[1:])
+        who = next(part[:9] for part in people.split(f'action="/rooms/{room}/people/')[1:])
         assert who in code
+        async with bob.page(room, pair.other) as removed:
+            await alice.post(pair.one, f"/rooms/{room}/people/{who}", act="remove")
+            await removed.until(lambda page: "removed from this room" in page.ended, 1)
+            await his.until(lambda page: "removed from this room" in page.ended, 1)
+        await bob.post(pair.other, f"/rooms/{room}/join")
+    async with alice.page(room, pair.other) as hers, bob.page(room, pair.other) as his:
         await alice.post(pair.one, f"/rooms/{room}/settings", do="kick", who=who, minutes="10")
         await his.until(lambda page: "banned from this room" in page.ended, 1)
         await alice.say(pair.one, room, "Now we are among ourselves")
