@@ -67,7 +67,7 @@ OWN_ROOMS_SAMPLED = "0030_own_rooms"
 OWN_ROOMS: dict[str, list[dict[str, object]]] = {
     "room": [
         {
-            "key": f"~{kind}", "kind": kind, "name": name, "topic": "", "version": 1, "last_number": 1, "last_at": NOW,
+            "key": f"~{kind}", "kind": kind, "name": name, "topic": "-", "version": 1, "last_number": 1, "last_at": NOW,
             "member_count": 3, "created_at": NOW, "keep_days": 30,
         }
         for kind, name in (("private", "Party"), ("group", ""))
