@@ -53,11 +53,13 @@ async def change(seat: Seat, code: str, do: Change, length: timedelta | None = N
 
 async def _change(seat: Seat, code: str, do: Change, length: timedelta | None) -> Changed:
     await members.lock(seat.room.id)
-    found = await _find(seat, code, do)
     held = await roles.stored_authority(seat.room.id, seat.viewer.id, seat.kind.is_private)
-    is_self = found.person.id == seat.viewer.id
+    is_self = code == seat.viewer.code
+    if held not in MAY[NEEDS[do]] and not is_self:
+        # Before anybody is looked up: who is banned here, or was asked to come, is for those who moderate.
+        raise Forbidden(NOT_ALLOWED[NEEDS[do]])
+    found = await _find(seat, code, do)
     if _is_so(found.role, do):
-        _require(held in MAY[NEEDS[do]] or is_self, do, held, found, is_self)
         return Changed(found.person, False)
     _require(roles.may_change(held, do, found.role, is_self), do, held, found, is_self)
     if do in (Change.REMOVE, Change.BAN) and found.person.is_admin and not seat.kind.is_private:
