@@ -43,6 +43,8 @@ class Action(StrEnum):
     MEMBER = "member"
     PUT_OUT = "put_out"
     RULES = "rules"
+    INVITE = "invite"
+    REVOKE = "revoke"
     DELETE = "delete"
 
 

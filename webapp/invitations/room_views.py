@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from webapp.accounts.authentication import require_account
 from webapp.conversations import access
-from webapp.conversations.roles import Act, may
+from webapp.conversations.audit import is_on_behalf, record_act
+from webapp.conversations.roles import MEMBERS, Act, may
 from webapp.conversations.seats import Seat
 from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import _
@@ -22,12 +23,21 @@ async def room_invitations(request: Request) -> Response:
         render_with_sidebar,
         request, seat.viewer, "invitations/room.html", seat=seat, room=seat.room, current_key=seat.room.key,
     )  # fmt: skip
-    act = _list_of(seat).make if request.method == "POST" else _list_of(seat).show
-    return await act(request, render)
+    if request.method != "POST":
+        return await _list_of(seat).show(request, render)
+    response = await _list_of(seat).make(request, render)
+    invites_as_member = seat.membership is not None and seat.room.who_invites == MEMBERS
+    if response.status_code == 200 and is_on_behalf(seat) and not invites_as_member:
+        await record_act(request, "invite", seat, None)
+    return response
 
 
 async def revoke(request: Request) -> Response:
-    return await _list_of(await _inviting(request)).revoke(request)
+    seat = await _inviting(request)
+    response = await _list_of(seat).revoke(request)
+    if is_on_behalf(seat):
+        await record_act(request, "revoke", seat, None)
+    return response
 
 
 async def _inviting(request: Request) -> Seat:
