@@ -202,6 +202,7 @@ async def test_a_request_of_a_blocked_person_is_not_shown_and_who_blocks_meanwhi
     assert await inside(room) == ["alice", "bob"]
     await Block.add(who(zoe), who(alice))
     assert "wants you in a group" not in words(await zoe.get("/sidebar"))
+    assert "Alice" not in words(await zoe.get(room.path)), "no name across a block"
     # Of two who are in it both stay, whoever blocks whom, and others may still come.
     await Block.add(who(alice), who(bob))
     assert (await add(alice, room, cem)).status_code == 303

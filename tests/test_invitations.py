@@ -31,6 +31,7 @@ from webapp.invitations.making import Terms
 from webapp.invitations.models import Invitation, InvitationUse
 from webapp.invitations.queries import InvitationRow
 from webapp.invitations.tokens import digest_of, make_token
+from webapp.relationships.models import Block
 
 OVER = "This invitation is not valid any more. Ask for a new one."
 NEWCOMER = {"username": "newt", "password": PASSWORD, "display_name": "Newt"}
@@ -145,6 +146,11 @@ async def test_only_who_may_invite_does_and_sees_and_revokes(
     assert not Page(await bob.get(f"{den.path}/settings")).all('a[href$="/invitations"]')
     # Of a public room an administrator is an owner, too; a member is none.
     assert (await bob.get(f"{soup.path}/invitations")).status_code == 403
+    theirs = await stored(await invite(admin, soup))
+    assert (await admin.post(f"{soup.path}/invitations/{theirs.id}/revoke")).status_code == 303
+    log = words(await admin.get("/moderation/log"))
+    for did in ("made", "revoked"):
+        assert f"Ada {did} an invitation to {soup.name}" in log, "the room is not theirs"
     await invite(admin, soup)
     hers = await stored(await invite(alice, den, note="Hers"))
     await Room.filter(id=den.id).update(who_invites=MEMBERS)
@@ -155,7 +161,8 @@ async def test_only_who_may_invite_does_and_sees_and_revokes(
     assert (await bob.post(f"{path}/{hers.id}/revoke")).status_code == 404
     assert (await alice.post(f"{soup.path}/invitations/{his.id}/revoke")).status_code == 404
     assert (await alice.post(f"{path}/{his.id}/revoke")).status_code == 303
-    assert await Invitation.filter(revoked_at__not_isnull=True).values_list("id", flat=True) == [his.id]
+    gone = await Invitation.filter(revoked_at__not_isnull=True).order_by("id").values_list("id", flat=True)
+    assert gone == [theirs.id, his.id]
     assert (await bob.post(f"/chat/{who(alice).code}/messages", {"body": "Hi", "nonce": "1"})).status_code == 303
     chat = await Room.get(low__not_isnull=True)
     assert (await bob.get(f"{chat.path}/invitations")).status_code == 404
@@ -204,6 +211,10 @@ async def test_looking_at_a_link_uses_nothing_and_shows_only_what_it_is_for(
         assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "strict-origin")
         assert headers["x-robots-tag"] == "noindex"
     assert Page(await charlie.get(link)).actions() == [link]
+    await Block.add(who(alice), who(charlie))
+    told = words(await charlie.get(link))
+    assert "Come to The Den" in told
+    assert "Alice" not in told, "no name across a block"
     ways = [node.attributes["href"] for node in Page(await visitor.get(link)).all(".card a")]
     assert ways[1:] == [f"/register?next={link}", f"/login?next={link}"]
     assert (await visitor.post(link)).headers["location"] == link

@@ -1,5 +1,7 @@
 """The page that the link of an invitation leads to. Looking at it uses nothing: programs look, too."""
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +17,7 @@ from webapp.http.client import client
 from webapp.http.limits import throttle
 from webapp.http.urls import path_for
 from webapp.invitations import joining
+from webapp.relationships.queries import without_blocked
 
 
 async def invitation(request: Request) -> Response:
@@ -29,6 +32,8 @@ async def invitation(request: Request) -> Response:
     if user and room and await _is_member(user, room):
         response = responses.see_other(room.path)
     else:
+        if user and found.maker and not await without_blocked(user, [found.maker]):
+            found = replace(found, maker=None)
         link = path_for("invitation", token=token)
         response = responses.page(
             request, "invitations/join.html", is_cacheable=False, invitation=found, room=room, link=link, account=user
