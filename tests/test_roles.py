@@ -10,6 +10,7 @@ from tests.conftest import PASSWORD, Person, bodies, known_password, person
 from tests.page import Page, words
 from tests.people import now, roles, who
 from tests.readers import reader as open_reader
+from tests.readers import until_sent
 from tests.room_acts import assert_counted, change, statuses
 from webapp.accounts.audit import Action, AuditEntry
 from webapp.accounts.models import User
@@ -208,6 +209,10 @@ async def test_one_who_is_put_out_reads_why_and_no_post_under_way_brings_them_ba
     hub().leave(elsewhere)  # as another process has it
     assert (await do(alice, room, act, bob, hours=hours)).status_code == 303
     assert sentence in last_words(his)
+    for _ in range(2):  # the second when the ring of the first is through
+        late = page_of(bob, room)  # which was let in before that, and comes only now
+        late.opened_at = his.opened_at
+        assert sentence in await until_sent(late, sentence, 8)
     assert not hers.outbox.is_closed
     assert [str(ending.text) for _, ending in await hub().providers.check_access([elsewhere, hers])] == [sentence]
     with pytest.raises(Problem):
