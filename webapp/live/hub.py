@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Set
 
@@ -29,8 +28,6 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 1.5
 KEEP_ALIVE_SECONDS = 20.0
-# Who joins a channel so shortly after rights in it have ended may have been let in before that.
-JUST_ENDED_SECONDS = 10.0
 
 
 class Hub:
@@ -51,8 +48,6 @@ class Hub:
         self._open: set[Reader] = set()
         # By label, to find the streams of one session among thousands.
         self._labelled: defaultdict[tuple[str, int], set[Reader]] = defaultdict(set)
-        # When rights last ended in channels, of which some seconds ago at most.
-        self._ended_at: dict[str, float] = {}
         self.is_connected = True
         self._is_running = False
         self._tasks: set[asyncio.Future[object]] = set()
@@ -119,15 +114,6 @@ class Hub:
         self.counts.streams += 1
         for label in reader.labels.items():
             self._labelled[label].add(reader)
-        if any(self._has_just_ended(name) for name in reader.channels):
-            self.spawn(self._recheck_readers([reader]))
-
-    def _has_just_ended(self, channel: str) -> bool:
-        return time.monotonic() - self._ended_at.get(channel, -JUST_ENDED_SECONDS) < JUST_ENDED_SECONDS
-
-    def _note_ending(self, channel: str) -> None:
-        left = {name: at for name, at in self._ended_at.items() if self._has_just_ended(name)}
-        self._ended_at = left | ({channel: time.monotonic()} if channel else {})
 
     def _channel(self, name: str) -> StateChannel:
         if (channel := self.channels.get(name)) is None:
@@ -210,7 +196,6 @@ class Hub:
 
     def close_streams(self, ending: Ending, channel: str = "", **labels: int) -> None:
         """End the streams of the channel that carry these labels, in every process: their right has ended."""
-        self._note_ending(channel)
         for reader in self.readers(channel, **labels):
             self.close_stream(reader, ending)
         text = rings.ending_text(channel, labels)
@@ -222,14 +207,10 @@ class Hub:
 
         In this one they have ended when it returns, so that what is published after that does not reach them.
         """
-        self._note_ending(channel)
         text = rings.ending_text(channel, {})
         self.bridge.send(text, text)
-        await self._recheck_readers(self.readers(channel))
-
-    async def _recheck_readers(self, readers: list[Reader]) -> None:
         try:
-            await self._end_rights(readers)
+            await self._end_rights(self.readers(channel))
         except Exception as error:
             self._failed("rights that may have ended could not be read", error)
             self.check_soon()
@@ -244,7 +225,6 @@ class Hub:
                 case NewsRing(kind, facts):
                     self.providers.news[kind](**facts)
                 case EndingRing(channel, labels):
-                    self._note_ending(channel)
                     self.spawn(self._recheck(channel, labels))
         except (ValueError, KeyError, TypeError, AttributeError):
             logger.warning("a ring could not be read: %.80r", text)
