@@ -393,3 +393,34 @@ def sessions(site: App, username: str) -> int:
 def rows(site: App, query: str, *values: str) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(site.folder / "data/parley.sqlite3")) as database:
         return database.execute(query, values).fetchall()
+
+
+def test_a_private_room_is_made_filled_and_ruled_by_forms_alone(site: App, wire: Wire, tmp_path: Path) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    with (
+        W3m(f"{wire.url}/register", tmp_path) as browser,
+        httpx2.Client(base_url=site.url, headers=headers, follow_redirects=True) as guest,
+    ):
+        register(browser, "host")
+        browser.fill("Name", "Surprise")
+        tick(browser, "Only who is invited")
+        browser.follow("Create or join the room")
+        browser.see("This is where it begins")
+        browser.follow("About this room")
+        browser.follow("Invite people")
+        browser.follow("Make a link")
+        path = browser.see(r"/join/[0-9A-Z]{16}")[0]
+        assert "Surprise" in guest.get(path).text
+        joined = guest.post(
+            "/register", data={"username": "newcomer", "password": PASSWORD, "display_name": "Newcomer", "next": path}
+        )
+        assert joined.url.path.startswith("/rooms/~")
+        browser.follow("Back to the settings")
+        browser.follow("Everyone in this room")
+        browser.see("Newcomer")
+        browser.follow("Make a moderator")
+        browser.see("Newcomer moderator")
+        assert guest.get(f"{joined.url.path}/bans").status_code == 200
+        browser.follow("Remove")
+        browser.see("They are out of this room")
+        assert guest.get(joined.url.path).status_code == 404
