@@ -347,6 +347,20 @@ async def test_whom_ones_own_words_call_is_in_it_as_letters(alice: Person, bob: 
     assert 'href="https://example.org"' in html
 
 
+async def test_ones_invitations_are_in_it_without_the_name_of_a_room_that_one_reads_no_more(
+    alice: Person, bob: Person, room: Room
+) -> None:
+    assert "Invitations None." in words(await page_of(bob))
+    await Room.filter(id=room.id).update(kind="private", key="~tea", folded=None, who_invites="members")
+    assert (await bob.post("/rooms/~tea/invitations", {"note": "For <b>Zoe</b>"})).status_code == 200
+    assert f"Invitations {room.name} , For <b>Zoe</b> , 0 came" in words(await page_of(bob))
+    assert (await bob.post("/rooms/~tea/leave")).status_code == 303
+    html = await page_of(bob)
+    assert "Invitations For <b>Zoe</b> , 0 came" in words(html)
+    assert room.name.split()[0] not in html
+    assert "For" not in words(await page_of(alice)).partition("Invitations None.")[2]
+
+
 async def test_which_messages_one_saved_is_in_it_without_the_words(
     alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:

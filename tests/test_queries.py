@@ -578,6 +578,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (invitations.by_digest, "one 7"),
         (invitations.count_valid, 2),
         (invitations.list_invitations, 2),
+        (invitations.made_by, other.id, 1000),
         (adding_queries.candidates, [viewer.code, other.code]),
         (accounts.rights_by_session, [viewer.session_id, viewer.session_id + 1]),
         (conversations.seat_by_key, viewer, room.key),

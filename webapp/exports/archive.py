@@ -27,6 +27,7 @@ from webapp.core.i18n import Text, _
 from webapp.db import sql
 from webapp.exports.files import ExportedFiles, has_room
 from webapp.http import render
+from webapp.invitations.queries import made_by
 from webapp.media.files import file_store
 from webapp.media.images import LARGE
 from webapp.media.store import picture_path, picture_store
@@ -46,7 +47,7 @@ REACTIONS_BATCH_SIZE = 1000
 # As often as the page of progress is refreshed, twice.
 PROGRESS_INTERVAL_SECONDS = 1.0
 COUNTING_SECONDS = 60.0
-MAX_SESSIONS = 1000
+MAX_SESSIONS = MAX_INVITATIONS = 1000
 STYLES = "exports/export.css"
 
 # Rendering and packing, which take the time: away from the event loop, one at a time, and in order.
@@ -205,6 +206,7 @@ class ExportWriter:
                 await self._place(place)
         await self._reactions()
         await self._saved()
+        await self._invitations()
         await self.archive.add("exports/_file_end.html")
         for code, entry in self.files.entries.items():
             await self.archive.add_file(entry, code)
@@ -256,6 +258,14 @@ class ExportWriter:
         while found:
             await self.archive.add("exports/_file_saved.html", saved=found)
             found = await list_saved(self.user.id, found[-1].id, REACTIONS_BATCH_SIZE)
+
+    async def _invitations(self) -> None:
+        """The invitations that they made: of a room that they read no more they have their own note, and no name."""
+        made = await made_by(self.user.id, MAX_INVITATIONS)
+        seats = {key: await self._seat(key) for key in {one.room_key for one in made} if key}
+        shown = [(one, seat.title if (seat := seats.get(one.room_key or "")) else "") for one in made]
+        await self.archive.add("exports/_file_part.html", id="invitations", title=_("Invitations"), count=len(made))
+        await self.archive.add("exports/_file_invitations.html", invitations=shown)
 
     async def _place(self, place: ExportRoom) -> None:
         seat = await self._seat(place.key)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from webapp.accounts.queries import person_columns, person_from
 from webapp.accounts.viewer import PersonRow
@@ -141,6 +142,26 @@ async def list_invitations(room_id: int | None, maker_id: int | None = None, pag
     found = [_invitation(row) for row in rows]
     came = await _came([one.id for one in found])
     return [replace(one, people=came.get(one.id, [])) for one in found]
+
+
+class MadeRow(NamedTuple):
+    """An invitation that a person made: to the room of that key, None for the site, and how many it has brought."""
+
+    room_key: str | None
+    note: str
+    made_at: datetime
+    uses: int
+
+
+async def made_by(user_id: int, limit: int) -> list[MadeRow]:
+    """Return the invitations that the person has made, the latest first: so many at most."""
+    rows = await sql.fetch_all(
+        "SELECT room.key, invitation.note, invitation.made_at, invitation.uses "
+        "FROM invitation LEFT JOIN room ON room.id = invitation.room_id "
+        "WHERE invitation.maker_id = ? ORDER BY invitation.id DESC LIMIT ?",
+        user_id, limit,
+    )  # fmt: skip
+    return [MadeRow(row["key"], row["note"], sql.from_db(row["made_at"]), row["uses"]) for row in rows]
 
 
 def _of_place(room_id: int | None) -> tuple[str, list[object]]:
