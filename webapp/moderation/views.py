@@ -185,7 +185,8 @@ async def banned(request: Request) -> Response:
     typed = await read_form(request, "who", "note")
     try:
         await throttle(settings.RATE_CHANGE, "moderation", str(admin.id))
-        person = await User.get_or_none(code=typed["who"][:9])
+        # PostgreSQL takes no null character, and a fault of the database is none of who typed one.
+        person = await User.get_or_none(code=typed["who"]) if CODE_PATTERN.fullmatch(typed["who"]) else None
         await lift_ban(person.id if person else 0, admin, typed["note"])
     except (Invalid, Forbidden, TooManyRequests) as error:
         found = await list_banned(number_of_page(request))

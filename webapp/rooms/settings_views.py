@@ -10,6 +10,7 @@ from starlette.responses import Response
 from webapp import settings
 from webapp.accounts.authentication import require_account
 from webapp.accounts.models import User
+from webapp.accounts.queries import CODE_PATTERN
 from webapp.conversations import access, broadcasts, members
 from webapp.conversations.audit import is_on_behalf, record_act
 from webapp.conversations.levels import ALL, MENTIONS
@@ -96,7 +97,7 @@ async def show_settings(request: Request) -> Response:
         shown = EMPTY_FORM | form | stored
         return await _settings(request, seat, error.status, form=shown, problems=NO_PROBLEMS | problems)
     if form["do"] in OWNER_ACTIONS and is_on_behalf(seat, needed):
-        person = await User.get_or_none(code=form["who"][:9]) if form["who"] else None
+        person = await User.get_or_none(code=form["who"]) if CODE_PATTERN.fullmatch(form["who"]) else None
         await record_act(request, form["do"], seat, person)
     if client(request).is_fragment and not goto:
         return responses.fragment_response("_done.html", done=SUCCESS_MESSAGES[form["do"]])
