@@ -536,7 +536,7 @@ async def test_no_address_of_a_chat_reveals_it_to_others(
 ) -> None:
     def path(key: str) -> str:
         filled = re.sub(r"{code[^}]*}", "A" * 22, route.replace("{key}", key))
-        return re.sub(r"{number[^}]*}", "1", filled)
+        return re.sub(r"{(number|id)[^}]*}", "1", filled)
 
     none = "~" + "x" * 22
     before = await Room.get(id=chat.id)

@@ -101,7 +101,8 @@ async def test_script_is_answered_what_is_wanted_most_often_and_no_page(
     chat = await Room.get(kind="direct")
     path = f"{chat.path}/settings"
     card = await bob.get(path, HX_Request="true")
-    assert [one.attributes["href"] for one in Page(card).all("#room-card a")] == [path]
+    links = [one.attributes["href"] for one in Page(card).all("#room-card a")]
+    assert links == [f"/groups/new?code={who(alice).code}", path]
     assert Page(card).actions("#room-card") == [path, "/search"]
     assert (await charlie.get(path, HX_Request="true")).status_code == 404
 

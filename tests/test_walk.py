@@ -54,7 +54,7 @@ PATCH /files/CODE: 404 404 404 404 404 404 404 404 404 404 404 404 404
 POST /attach: 422 403 422 422 422 422 404 403 422 422 422 404 422
 POST /files: 422 403 422 422 422 422 404 403 422 422 422 404 422
 POST /invitations: 403 403 403 403 200 200 404 403 403 403 200 404 404
-POST /invitations/1/revoke: 403 403 403 403 303 303 404 403 403 403 404 404 404
+POST /invitations/999999999/revoke: 403 403 403 403 404 404 404 403 403 403 404 404 404
 POST /join: 303 403 303 303 303 303 303 403 303 303 303 303 303
 POST /leave: 303 403 303 303 200 303 303 403 303 303 200 303 303
 POST /messages: 422 403 422 422 422 422 404 403 422 422 422 404 422
@@ -77,7 +77,7 @@ Cast = dict[str, Person]
 
 def addresses(key: str, file: str, number: int = 1) -> list[tuple[str, str]]:
     """Every address in which a room is named by its key, with the methods that it has."""
-    values = {"{key}": key, "{number:number}": str(number), "{id:number}": "1", "{name}": "photo.webp"}
+    values = {"{key}": key, "{number:number}": str(number), "{id:number}": "999999999", "{name}": "photo.webp"}
     found = []
     for route in the_app.routes:
         path = getattr(route, "path", "")

@@ -203,7 +203,7 @@ class User(PersonFacts, Model):
                 password_hash=password_hash,
                 is_admin=is_admin,
             )
-            await SearchName.write(user)
+            await SearchName.write(user.id, name, shown)
             if then:
                 await then(user.id)
             return user
@@ -281,8 +281,7 @@ class User(PersonFacts, Model):
             values = values | {"sort_name": sort_key(values["display_name"])}
         await User.filter(id=self.id).update(**values)
         if before and "display_name" in values:
-            self.display_name = values["display_name"]
-            await SearchName.write(self)
+            await SearchName.write(self.id, self.username or "", values["display_name"])
         return str(before[0]) if before and before[0] else None
 
     @classmethod
@@ -347,8 +346,8 @@ class SearchName(Model):
         unique_together = (("user", "folded"),)
 
     @classmethod
-    async def write(cls, user: User) -> None:
-        """What the person is found by is what they are called now; within a transaction that has written their row."""
-        await cls.filter(user_id=user.id).delete()
-        names = search_keys(user.username or "", user.display_name)
-        await cls.bulk_create([cls(user_id=user.id, folded=folded) for folded in names])
+    async def write(cls, user_id: int, username: str, display_name: str) -> None:
+        """The person is found by these names and no others; within a transaction that has written their row."""
+        await cls.filter(user_id=user_id).delete()
+        names = search_keys(username, display_name)
+        await cls.bulk_create([cls(user_id=user_id, folded=folded) for folded in names])
