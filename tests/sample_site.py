@@ -157,9 +157,7 @@ def goes(path: str) -> Callable[[BrowserPerson, SampleSite], object]:
 
 def in_room(reader: BrowserPerson, town: SampleSite) -> None:
     reader.open(town.room)
-    reader.until(
-        lambda: "João" in str(reader.log.locator(".people:visible, .live-state:visible").first.text_content()), "people"
-    )
+    reader.until(lambda: "João" in str(reader.log.locator(".people:visible").first.text_content()), "people")
 
 
 def writes(reader: BrowserPerson, town: SampleSite) -> None:
