@@ -66,3 +66,24 @@ def test_the_acts_that_are_about_to_be_pressed_stay_where_they_are_when_more_com
         alice.page.unroute(ACTS)
         alice.until(lambda: links.count() > 3, "the others")  # noqa: B023
         assert [reply.bounding_box(), react.bounding_box()] == before
+
+
+HAS_STYLES = "() => Boolean(document.querySelector('head > [href*=in-place]')?.sheet)"
+WHERE = """() => [...document.querySelectorAll("#main *")].map(one => {
+    const { x, y, width, height } = one.getBoundingClientRect();
+    return [one.localName, x, y, width, height].join(" ");
+})"""
+
+
+def test_what_comes_with_the_first_press_moves_nothing_from_under_it(meet: Meet) -> None:
+    """A button that has moved between its two halves was not pressed."""
+    alice = meet("alice")
+    room = alice.make_room("Still")
+    alice.send(f"{room}/messages", body="mine", nonce="1")
+    paths = [f"{room}/{path}" for path in ("messages/1/edit", "messages/1/reactions", "settings", "people")]
+    for path in (*paths, "/shortcuts", "/settings/profile", "/inbox"):
+        alice.page.goto(path)
+        before = alice.page.evaluate(WHERE)
+        alice.page.keyboard.press("Shift")
+        alice.until(lambda: alice.page.evaluate(HAS_STYLES), "its styles")
+        assert alice.page.evaluate(WHERE) == before, path
