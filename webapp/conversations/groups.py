@@ -16,7 +16,7 @@ from webapp.accounts.viewer import Person, Viewer
 from webapp.conversations import kinds, roles
 from webapp.conversations.adding_queries import candidates
 from webapp.conversations.models import ROOM_NOT_FOUND, Membership, Room
-from webapp.conversations.seats import KICKED, MEMBER, RANDOM_KEY_PREFIX, Seat
+from webapp.conversations.seats import KICKED, MEMBER, RANDOM_KEY_PREFIX, Seat, is_asked
 from webapp.core.errors import Forbidden, Invalid, NotFound
 from webapp.core.i18n import Text, _, ngettext
 from webapp.db import transaction
@@ -197,7 +197,7 @@ def _is_new(one: _Candidate, known: Membership | None) -> bool:
 
 
 def _is_asked(row: Membership) -> bool:
-    return row.role == KICKED and row.is_request and row.kicked_until is None
+    return is_asked(row.role, row.is_request, row.kicked_until)
 
 
 def _is_banned(row: Membership | None) -> bool:

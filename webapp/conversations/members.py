@@ -1,4 +1,4 @@
-"""Memberships: joining and leaving a room, kicking, and handing the room over."""
+"""Memberships: joining and leaving a room, and who owns it after that."""
 
 from datetime import timedelta
 

@@ -100,6 +100,11 @@ def within_site(days: int) -> int:
     return min(filter(None, (days, settings.KEEP_MESSAGES_DAYS)), default=0)
 
 
+def is_asked(role: str, is_request: bool, kicked_until: datetime | None) -> bool:
+    """Return whether a person was added by one who is no friend, and has not answered: they are not in yet."""
+    return role == KICKED and is_request and kicked_until is None
+
+
 @dataclass(frozen=True, slots=True)
 class MembershipRow:
     """A membership of a room as a query has read it."""
@@ -117,8 +122,7 @@ class MembershipRow:
 
     @property
     def is_asked(self) -> bool:
-        """Whether a person who is no friend has added them, and they have not answered: they are not in yet."""
-        return self.role == KICKED and self.is_request and self.kicked_until is None
+        return is_asked(self.role, self.is_request, self.kicked_until)
 
 
 @dataclass(frozen=True, slots=True)
