@@ -39,6 +39,7 @@ from webapp.conversations import access, members  # noqa: E402
 from webapp.conversations.models import Room  # noqa: E402
 from webapp.db import migrate as schema  # noqa: E402
 from webapp.http import cookie  # noqa: E402
+from webapp.live import hub  # noqa: E402
 from webapp.media.images import ProcessedImage  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
 from webapp.rooms import opening  # noqa: E402
@@ -175,7 +176,14 @@ async def app(migrated: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         pass_over_given_up_connections()
         await empty()
     async with the_app.router.lifespan_context(the_app):
+        # What it does at its start would take away what the test makes: on a slow machine in the middle of it.
+        await background_ended("finish_interrupted_work")
         yield the_app
+
+
+async def background_ended(name: str) -> None:
+    """Wait until the application has done what it does in the background, by the name of its function."""
+    await asyncio.gather(*(task for task in hub().tasks if name in repr(task)))
 
 
 async def empty() -> None:

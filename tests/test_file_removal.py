@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.attached import Killed, attach, kill_at_every_step, killed_at, named, names, stored, sweep_later
-from tests.conftest import Person, known_password
+from tests.conftest import Person, background_ended, known_password
 from tests.message_pages import fill, log, message
 from tests.page import Page, words
 from tests.people import make_room, now, who
@@ -155,7 +155,7 @@ async def test_the_files_of_a_deleted_room_go_with_it(alice: Person, bob: Person
     await attach(room, who(bob), None)
     stays = await attach(other, who(alice), 1)
     assert (await alice.post(f"{room.path}/settings", {"do": "delete", "name": room.name})).status_code == 303
-    await delete_closed_rooms()
+    await background_ended("delete_closed_rooms")
     assert stored() == names(stays) == await named()
 
 

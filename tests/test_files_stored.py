@@ -305,6 +305,18 @@ async def test_a_sweep_asks_for_many_in_batches(store: FileStore, root: Path, us
     assert set(stored(root)) == {f"ab/{name}" for name in names[:3]}
 
 
+def test_what_is_deleted_while_a_folder_is_read_is_not_there(root: Path) -> None:
+    root.mkdir()
+    for name in ("first", "second", "third"):
+        (root / name).write_bytes(b"")
+    found = place.files_in(root)
+    name, _ = next(found)
+    for file in root.iterdir():
+        file.unlink()
+    assert list(found) == []
+    assert name in {"first", "second", "third"}
+
+
 async def test_without_a_folder_and_without_owners_nothing_is_swept(root: Path) -> None:
     store = FileStore(Folder(root))
     await store.sweep()

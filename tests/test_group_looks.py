@@ -1,11 +1,10 @@
 """What a group is called and looks like: to each of its people by the others, wherever it is named."""
 
-import asyncio
 import re
 
 import pytest
 
-from tests.conftest import Person, person
+from tests.conftest import Person, background_ended, person
 from tests.engine import by_hand, told  # noqa: F401  by_hand is a fixture
 from tests.page import Page, main, words
 from tests.people import post_as, who
@@ -15,7 +14,6 @@ from webapp.conversations import broadcasts
 from webapp.conversations.group_people import GroupPerson, group_title
 from webapp.conversations.models import Membership, Room
 from webapp.exports.archive import rooms_to_export
-from webapp.live import hub
 from webapp.moderation.models import Report
 from webapp.sidebar import queries as sidebar
 
@@ -94,7 +92,7 @@ async def test_open_pages_learn_who_comes_who_goes_and_who_is_called_otherwise(
     dora = await person(app, "dora")
 
     async def looks() -> list[str]:
-        await asyncio.gather(*[task for task in hub().tasks if "_mark_groups" in repr(task)])
+        await background_ended("_mark_groups")
         await told()
         shown = [window.sidebar[0].name for window in (here, lobby, hers)]
         return [*shown, *Page(here.text.replace("\ndata: ", "\n")).texts("#room-name")]

@@ -1,12 +1,12 @@
 """Deleting files that were begun and never sent."""
 
 import asyncio
-import os
 from time import time
 
 from webapp.files import removal, uploads
 from webapp.files.models import Attachment
 from webapp.files.sending_queries import CODE
+from webapp.media.folder import files_in
 
 # What no row names may be of one that is about to be stored.
 STALE_SECONDS = 3600
@@ -34,7 +34,5 @@ def _stale() -> list[str]:
     if not uploads.FOLDER.is_dir():
         return []
     limit = time() - STALE_SECONDS
-    return [
-        entry.name for entry in os.scandir(uploads.FOLDER)
-        if CODE.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < limit
-    ]  # fmt: skip
+    files = files_in(uploads.FOLDER)
+    return [name for name, changed_at in files if CODE.fullmatch(name) and changed_at < limit]

@@ -1,10 +1,11 @@
 """A folder as a place of files: each appears whole or not at all, and is on the disk when that is said."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import time
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from pathlib import Path
 from tempfile import mkstemp
 
@@ -126,23 +127,31 @@ class Folder:
 
     def _keys(self, name: str, min_age: float) -> list[str]:
         keys, now = list[str](), time.time()
-        for entry in os.scandir(self.root / name):
-            if not entry.is_file(follow_symlinks=False):
-                continue
-            age = now - entry.stat(follow_symlinks=False).st_mtime
-            if entry.name.startswith(UNFINISHED):
+        for file, changed_at in files_in(self.root / name):
+            age = now - changed_at
+            if file.startswith(UNFINISHED):
                 if age > STALE_SECONDS:
-                    os.unlink(entry.path)
+                    self._delete([os.path.join(name, file)])
             elif not min_age or age > min_age:
-                keys.append(f"{name}/{entry.name}".removeprefix("/"))
+                keys.append(os.path.join(name, file))
         return sorted(keys)
+
+
+def files_in(folder: Path) -> Iterator[tuple[str, float]]:
+    """Yield the names of the files that are there, and when each was changed; others may come and go meanwhile."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False):
+                    yield entry.name, entry.stat(follow_symlinks=False).st_mtime
 
 
 def _subfolders(root: Path) -> list[str]:
     """Return their names, and before them that of the folder itself, which is empty."""
     if not os.path.isdir(root):
         return []
-    return ["", *sorted(entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))]
+    with os.scandir(root) as entries:
+        return ["", *sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))]
 
 
 def _read(path: Path, start: int, size: int) -> bytes:
