@@ -43,7 +43,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--idle-minutes", type=float, help="how long the row `memory` waits")
     parser.add_argument("--readers", type=int, action="append", help="how many pages are open (more than once: each)")
     parser.add_argument("--history", type=int, help="how long the long history is")
-    parser.add_argument("--only", action="append", help="whom to measure: Parley, bare, Channels, naive or nchan")
+    parser.add_argument(
+        "--only", action="append", help="whom to measure: Parley, before, bare, Channels, naive or nchan"
+    )
+    parser.add_argument("--before", metavar="FOLDER", help="another checkout of Parley to measure beside this one")
     chosen = parser.parse_args()
     if unknown := set(chosen.rows) - ROWS.keys():
         parser.error(f"there is no row {' '.join(unknown)}")

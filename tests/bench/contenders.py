@@ -169,6 +169,15 @@ class Parley(Contender):
             connection.close()
 
 
+class Before(Parley):
+    """Parley of another checkout, with its own code and schema: what a change is worth, in one run."""
+
+    name = "before"
+
+    def __init__(self, checkout: str, people: int = 16, messages: list[int] | None = None) -> None:
+        super().__init__(people, messages, env={"PYTHONPATH": checkout})
+
+
 class Bare(Parley):
     """Parley's requests, and as little as can be done about them: how much there is to win at the very most."""
 

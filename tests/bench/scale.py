@@ -16,6 +16,8 @@ class Scale(NamedTuple):
     history: int = 1_000_000
     # Names of contenders; empty: all.
     only: tuple[str, ...] = ()
+    # A checkout of Parley to measure beside this one.
+    before: str = ""
 
     def takes(self, name: str) -> bool:
         return not self.only or name.lower() in map(str.lower, self.only)
