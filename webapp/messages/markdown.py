@@ -42,8 +42,10 @@ _cleaner = nh3.Cleaner(
     link_rel="nofollow noopener noreferrer",
 )
 
-# Nothing in it is markup: what most people write most of the time.
-PLAIN_WORDS = re.compile(r"[^\W\d_](?:(?:[^\W_]|[ .,;!?'%-])*(?:[^\W_]|[.,;!?'%-]))?")
+# Nothing in it is markup: what most people write most of the time. Each line begins with a letter, so that none is an
+# item, a quote or a few emoji; a colon before a slash, or behind what ends as `mailto` does, may be that of an address.
+_PLAIN_LINE = "[^\\W\\d_](?:[^\\W_]|[ .,;!?'%()\"/…–—“”„‚‘’«»€-]|[\U0001f300-\U0001faff]|(?<![oO]):(?!/))*+(?<! )"
+PLAIN_WORDS = re.compile(rf"{_PLAIN_LINE}(?:\n{_PLAIN_LINE})*")
 # What a body is read from for lists, and what of it is within a line.
 _PIECES = re.compile(r"<[^>]*>|[^<\n]+|\n")
 _WITHIN = re.compile(r"</?(?:strong|em|del|code|a)\b")
@@ -57,7 +59,7 @@ _FEW_EMOJI = regex.compile(rf"(?:(?:(?={_EMOJI})\X) ?){{1,3}}", regex.V1)
 
 def render_markdown(body: str, names: Names = NO_NAMES) -> str:
     """The body as safe HTML, in which these names are mentions."""
-    return f"<p>{body}</p>" if PLAIN_WORDS.fullmatch(body) else render_parsed(body, names)
+    return f"<p>{broken(body)}</p>" if PLAIN_WORDS.fullmatch(body) else render_parsed(body, names)
 
 
 def render_parsed(body: str, names: Names = NO_NAMES) -> str:
