@@ -17,15 +17,22 @@ _READ = re.compile(r"var\(--([\w-]+)")
 
 def resolve(sheets: Mapping[str, str], others: str) -> dict[str, str]:
     """Return the minified sheets without such names; what `others`, which is served as it is, reads stays defined."""
-    resolved, read = dict(sheets), set(_READ.findall(others))
-    for name, value in list(_replaceable(sheets.values(), others)):
-        for sheet, text in resolved.items():
-            if name not in read:
-                text = re.sub(rf"(?<![\w(-])--{name}:[^;}}]*;?", "", text)
-            # A parenthesis ends what it closes; of all else the minifier has taken no space away.
-            text = re.sub(rf"var\(--{name}\)(?=[\w.#%+-])", value + " ", text).replace(f"var(--{name})", value)
-            resolved[sheet] = text.replace(f"var(--{name},", f"{value[:-1]},")  # of names alone: see below
-    return resolved
+    values, read = dict(_replaceable(sheets.values(), others)), set(_READ.findall(others))
+    any_name = "|".join(values) or "(?!)"
+    definition = re.compile(rf"(?<![\w(-])--({any_name}):[^;}}]*;?")
+    use = re.compile(rf"var\(--({any_name})(?:\)(?=([\w.#%+-])?)|,)")
+
+    def value(found: re.Match[str]) -> str:
+        # A parenthesis ends what it closes; of all else the minifier has taken no space away.
+        shown = use.sub(value, values[found[1]])
+        if found[0].endswith(","):
+            return f"{shown[:-1]},"  # of names alone: see below
+        return shown + " " if found[2] else shown
+
+    def remaining(found: re.Match[str]) -> str:
+        return found[0] if found[1] in read else ""
+
+    return {sheet: use.sub(value, definition.sub(remaining, text)) for sheet, text in sheets.items()}
 
 
 def _replaceable(sheets: Collection[str], others: str) -> Iterator[tuple[str, str]]:
