@@ -80,7 +80,7 @@ async def test_what_is_sent_to_other_processes_is_what_the_version_before_sends(
     app: object, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], expected: list[str]
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(hub().bridge, "send", lambda text, key="": sent.append(text))
+    monkeypatch.setattr(hub().bridge, "send", lambda text, key="", channel="": sent.append(text))
     act()
     assert list(map(read, sent)) == list(map(read, expected))
 

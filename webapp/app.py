@@ -289,6 +289,14 @@ def providers() -> Providers:
             chat_typing.STATE: chat_typing.on_chat_typing,
             "moved": company.on_moved,
         },
+        concerns={
+            "room": "room",
+            "place": "user",
+            "ties": "user",
+            "typing": "room",
+            "reacted": "room",
+            chat_typing.STATE: "user",
+        },
         watchers=[
             StreamPresence(),
             sidebars.CountAgain(),

@@ -21,6 +21,8 @@ from tests.live.world import PEOPLE, ROOMS, World, world
 STORIES = int(os.environ.get("MODEL_STORIES", "500"))
 FIRST_SEED = int(os.environ.get("MODEL_SEED", "1"))
 LENGTH = 40
+# A seed with which the first processes are of this version.
+NEW_VERSIONS = 1
 
 WHICH, OFTEN = range(10), (True, False)
 
@@ -126,6 +128,17 @@ def test_an_answer_that_is_late_takes_no_reaction_away() -> None:
     waits = [Step("pass_time", {"seconds": seconds}) for seconds in (2.0, 0.2, 2.0, 0.2)]
     opening = [Step("start", {}), Step("connect", {"room": 1, "cursor": "now", "framing": "sse"})]
     tell(1, [*opening, waits[0], send, waits[1], react, waits[2], react, waits[3]])
+
+
+@pytest.mark.parametrize("milliseconds", range(0, 700, 20))
+def test_what_happens_while_a_subscription_is_on_its_way_is_seen_at_once(milliseconds: int) -> None:
+    with world(NEW_VERSIONS) as (everything, run):
+        for _ in range(2):
+            run(everything.start())
+        assert not any(process.wire.is_old for process in everything.processes)
+        run(everything.pass_time(0.01))
+        run(everything.open_meanwhile(milliseconds / 1000))
+        run(everything.settle())
 
 
 def test_the_same_seed_is_the_same_story() -> None:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from broadcaster import Broadcast, Event
-from broadcaster._backends.base import BroadcastBackend
 
 from tests.live.providing import ending
 from webapp.live import Ending, Frame, Hub, Providers, Reader
@@ -25,6 +24,7 @@ from webapp.live.frames import KEEP_ALIVE
 from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
 from webapp.live.items import Item, Pair, Welcome
 from webapp.live.providers import LogSource
+from webapp.live.shards import ALL, ShardedBackend, ShardedBroadcast, shard_of
 from webapp.live.states import BULK
 
 ROOMS = (1, 2, 3)
@@ -44,6 +44,8 @@ BOUNDS = {
 SEND_SECONDS = 15.0
 MOST_TURNS = 20_000
 A_MOMENT = 0.3
+# As SILENCE_SECONDS of the link to Redis.
+CONFIRM_SECONDS = 2.5
 
 
 class _Idle(selectors.SelectSelector):
@@ -313,26 +315,41 @@ class Sidebars:
         return "!"
 
 
-class Wire(BroadcastBackend):
-    """One process's link to the others, through the worst of brokers."""
+class Wire(ShardedBackend):
+    """One process's link to the others, through the worst of brokers; one of the version before knows no shards."""
 
-    def __init__(self, network: "Network") -> None:
-        self.network = network
+    def __init__(self, network: "Network", is_old: bool) -> None:
+        super().__init__()
+        self.network, self.is_old = network, is_old
         self.is_linked = True
+        # The shards that the broker takes it to listen to, before it has confirmed so.
+        self.listens: set[str] = {ALL} if is_old else set()
         self._heard: asyncio.Queue[Event] = asyncio.Queue()
-        self._others = network.wires
-        self._others.append(self)
+        self._connection: asyncio.Task[None] | None = None
+        self._notice: asyncio.TimerHandle | None = None
+        network.wires.append(self)
+
+    def broadcast(self) -> Broadcast:
+        return Broadcast(backend=self) if self.is_old else ShardedBroadcast(self)
 
     async def connect(self) -> None: ...
-    async def subscribe(self, channel: str) -> None: ...
     async def unsubscribe(self, channel: str) -> None: ...
 
+    async def subscribe(self, channel: str) -> None:
+        self._connect()
+
     async def disconnect(self) -> None:
-        if self in self._others:
-            self._others.remove(self)
+        self._drop()
+        if self in self.network.wires:
+            self.network.wires.remove(self)
 
     async def publish(self, channel: str, message: Any) -> None:
-        await self.network.carry(self, message)
+        await self.network.carry(self, {ALL: message})
+
+    async def ring(self, texts: Mapping[str, str]) -> None:
+        if any(wire.is_old for wire in self.network.wires):
+            texts = {ALL: "\n".join(texts.values())}
+        await self.network.carry(self, {shard: f"{self.name}\n{text}" for shard, text in texts.items()})
 
     async def next_published(self) -> Event:
         return await self._heard.get()
@@ -341,15 +358,58 @@ class Wire(BroadcastBackend):
         if self.is_linked or message in (LINK_DOWN, LINK_UP):
             self._heard.put_nowait(Event("test", message))
 
+    def _connect(self) -> None:
+        if self.is_old:
+            self.hear(LINK_UP)
+        elif self.is_linked:
+            self._connection = asyncio.ensure_future(self._follow())
+
+    async def _follow(self) -> None:
+        """Subscribe to what is wanted, as long as the connection stands; a lost confirmation is noticed in the end."""
+        is_first, leaving = True, ()
+        joining: Collection[str] = set(self.subscriptions.begin().shards)
+        while True:
+            await self.network.delay()
+            self.listens = self.listens.difference(leaving).union(joining)
+            await self.network.delay()
+            if joining and self.network.loses_confirmation():
+                self._notice = asyncio.get_running_loop().call_later(CONFIRM_SECONDS, self._reconnect)
+                return
+            for shard in joining:
+                self.subscriptions.confirm(shard)
+            if is_first:
+                self.hear(LINK_UP)
+            is_first = False
+            leaving, joining = await self.subscriptions.changes()
+
+    def _reconnect(self) -> None:
+        self._lose()
+        self._connect()
+
+    def _lose(self) -> None:
+        self._drop()
+        self.subscriptions.lose()
+        self.hear(LINK_DOWN)
+
+    def _drop(self) -> None:
+        for pending in (self._connection, self._notice):
+            if pending:
+                pending.cancel()
+        self._connection = self._notice = None
+        self.listens = {ALL} if self.is_old else set()
+
     def cut(self, noticed_after: float = 0.0) -> None:
         if self.is_linked:
+            self._drop()
             self.is_linked = False
-            asyncio.get_running_loop().call_later(noticed_after, self.hear, LINK_DOWN)
+            self._notice = asyncio.get_running_loop().call_later(noticed_after, self._lose)
 
     def mend(self) -> None:
         if not self.is_linked:
+            if self._notice:
+                self._lose()
             self.is_linked = True
-            self.hear(LINK_UP)
+            self._connect()
 
 
 class Network:
@@ -358,17 +418,28 @@ class Network:
     def __init__(self, seed: int) -> None:
         self.wires: list[Wire] = []
         self.is_well, self.refuses = True, False
+        # How long a subscription takes to the broker, and its confirmation back, while all is well.
+        self.delays: Sequence[float] = (0, 0.001)
         self._chance = Random(f"network {seed}")
 
-    async def carry(self, sender: Wire, message: str) -> None:
+    async def delay(self) -> None:
+        """A subscription is on its way, or its confirmation."""
+        await asyncio.sleep(self._chance.choice(self.delays if self.is_well else (0, 0.01, 0.2, 1)))
+
+    def loses_confirmation(self) -> bool:
+        return not self.is_well and self._chance.random() < 0.2
+
+    async def carry(self, sender: Wire, texts: Mapping[str, str]) -> None:
         if not self.is_well:
             await asyncio.sleep(self._chance.choice((0, 0, 0.2)))
         if self.refuses or not sender.is_linked:
             raise ConnectionError("the link is down")
-        for wire in self.wires:
-            for _ in range(1 if self.is_well else self._chance.choice((0, 1, 1, 2, 3))):
-                delay = 0 if self.is_well else self._chance.choice((0, 0, 0.01, 0.5, 5, 40))
-                asyncio.get_running_loop().call_later(delay, wire.hear, message)
+        for shard, text in texts.items():
+            for wire in self.wires:
+                for _ in range(1 if self.is_well else self._chance.choice((0, 1, 1, 2, 3))):
+                    delay = 0 if self.is_well else self._chance.choice((0, 0, 0.01, 0.5, 5, 40))
+                    if shard in wire.listens:
+                        asyncio.get_running_loop().call_later(delay, wire.hear, text)
 
 
 def last_frame(reader: Reader, ending: Ending) -> bytes:
@@ -391,13 +462,13 @@ class Process:
                 ),
             )
         )
-        self.wire = Wire(world.network)
+        self.wire = Wire(world.network, world.draw_version())
         self.is_up = True
         self.is_serving, self._is_over = asyncio.Event(), asyncio.Event()
         self._task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
-        async with self.hub.running(Broadcast(backend=self.wire), "test"):
+        async with self.hub.running(self.wire.broadcast(), "test"):
             self.is_serving.set()
             await self._is_over.wait()
 
@@ -459,6 +530,8 @@ class Client:
         self.sidebar = world.store.sidebar(self.person) if self.cursor is not None else {}
         self.ended = ""
         self.process: Process | None = None
+        # The only one that it goes to.
+        self.home: Process | None = None
         self.stalls_for = self.hesitates_for = 0.0
         self._chance = Random(f"client {world.seed} {len(world.clients)}")
         self._connection: asyncio.Task[None] | None = None
@@ -479,7 +552,7 @@ class Client:
     async def _connect(self) -> None:
         if not self.world.processes:
             return
-        self.process = self._chance.choice(self.world.processes)
+        self.process = self.home or self._chance.choice(self.world.processes)
         try:
             await self.world.store._answer()
             if self.session in self.world.store.signed_out:
@@ -635,6 +708,7 @@ class World:
         self.clients: list[Client] = []
         self.processes: list[Process] = []
         self._chance = Random(f"world {seed}")
+        self._versions = Random(f"versions {seed}")
         self._sessions = 0
         self._answers: list[asyncio.Task[None]] = []
 
@@ -692,15 +766,15 @@ class World:
             process.hub.refresh(f"room:{room}", "people")
 
     async def mark(self, person: int, room: int) -> None:
-        """They read or mute a room, and every process hears of it."""
+        """They read or mute a room, and every process hears of it that has a page of theirs."""
         self.store.marks[person, room] += 1
-        for process in self.processes:
+        for process in self._listening(f"user:{person}"):
             process.hub.mark_item(f"user:{person}", f"room:{room}")
 
     async def join_or_leave(self, person: int, room: int, is_whole: bool) -> None:
         """As by the room's button; or by what changes the whole list, like a block."""
         self.store.members[person] ^= {room}
-        for process in self.processes:
+        for process in self._listening(f"user:{person}"):
             if is_whole:
                 process.hub.restart(f"user:{person}")
             else:
@@ -802,8 +876,36 @@ class World:
             self.store.restore()
             await self.start()
 
+    def _listening(self, channel: str) -> list[Process]:
+        """The processes that hear the news of a channel. The others read them when they are confirmed to listen."""
+        return [one for one in self.processes if one.wire.is_old or shard_of(channel) in one.wire.listens]
+
+    def draw_version(self) -> bool:
+        """Return whether the next process is one of the version before, as in an upgrade."""
+        return self._versions.random() < 0.2
+
     def _any_process(self) -> Process | None:
         return self._chance.choice(self.processes) if self.processes else None
+
+    async def open_meanwhile(self, seconds: float) -> None:
+        """So long after a page was opened, where nobody listened before, another process changes all that it shows."""
+        self.network.delays = (0.1,)
+        await self.connect(ROOMS[0], "now", "sse")
+        self.clients[-1].home = self.processes[-1]
+        person = self.clients[-1].person
+        await self.join_or_leave(person, ROOMS[-1], is_whole=False)
+        await asyncio.sleep(seconds)
+        for room in ROOMS:
+            self.processes[0].hub.publish_version(f"room:{room}", self.store.post(room))
+        await self.change_people(ROOMS[0], rings=True)
+        await self.mark(person, ROOMS[0])
+        await self.join_or_leave(person, ROOMS[-1], is_whole=False)
+        await asyncio.sleep(seconds)
+        self.processes[0].hub.publish_version(f"room:{ROOMS[-1]}", self.store.post(ROOMS[-1]))
+        # The trips to the broker and back, each with the rest after it that a pass of sidebars takes; no heartbeat.
+        await asyncio.sleep(4)
+        self.look(f"{seconds} s after a page was opened")
+        self.look_at_sidebars(f"{seconds} s after a page was opened")
 
     # What must hold in the end.
 

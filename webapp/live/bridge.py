@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
 
 from broadcaster import Broadcast
 
 from webapp.live.counters import Counters
+from webapp.live.shards import ShardedBroadcast, Subscriptions, shard_of
 
 logger = logging.getLogger(__name__)
 
@@ -17,16 +19,15 @@ LINK_DOWN, LINK_UP = "\0lost", "\0back"
 
 RETRY_SECONDS = 0.5
 FLUSH_SECONDS = 1.0
+# The first ring goes out at once; those that follow within this time go out joined.
+JOIN_SECONDS = 0.005
+# How often shards are looked for that no open page needs any more: longer than any publishing takes.
+TIDY_SECONDS = 30.0
 MAX_QUEUED = 10_000
 
 
 class Bridge:
-    """
-    All rings of an installation, through one subscription per process.
-
-    A ring is a few bytes, and a process without readers of the room drops it after one lookup: cheaper, and far
-    simpler, than a subscription per room that comes and goes.
-    """
+    """The rings of this process to the others, and theirs to this one: by shards, where the broadcaster has them."""
 
     def __init__(self, on_message: Callable[[str], None], on_link: Callable[[bool], None], counts: Counters) -> None:
         # By which we know our own rings when they come back: they were followed when they were sent.
@@ -34,24 +35,44 @@ class Bridge:
         self.on_message = on_message
         self.on_link = on_link
         self._counts = counts
-        # By key, and those without one.
-        self.queued: dict[str, str] = {}
-        self._unkeyed: list[str] = []
+        # By key, and those without one: the shard and the text of each.
+        self.queued: dict[str, tuple[str, str]] = {}
+        self._unkeyed: list[tuple[str, str]] = []
         self._has_queued = asyncio.Event()
+        self._subscriptions: Subscriptions | None = None
 
-    def send(self, text: str, key: str = "") -> None:
+    def attach(self, broadcast: Broadcast) -> None:
+        if isinstance(broadcast, ShardedBroadcast):
+            broadcast.sharded.name = self.name
+            self._subscriptions = broadcast.sharded.subscriptions
+
+    def follow(self, channels: Iterable[str]) -> asyncio.Future[None] | None:
+        """Hear the rings of these channels; returns what is done when they are heard, None when they are already."""
+        return self._subscriptions.follow({shard_of(channel) for channel in channels}) if self._subscriptions else None
+
+    def hears(self, channel: str) -> bool:
+        """Return whether every ring of the channel reaches this process, while the link is up."""
+        return self._subscriptions is None or shard_of(channel) in self._subscriptions.confirmed
+
+    async def tidy(self, followed: Callable[[], Collection[str]]) -> None:
+        """Leave the shards of channels that are not followed any more, until cancelled."""
+        while self._subscriptions:
+            await asyncio.sleep(TIDY_SECONDS)
+            self._subscriptions.keep({shard_of(channel) for channel in followed()})
+
+    def send(self, text: str, key: str = "", channel: str = "") -> None:
         """
-        Send the text to every other process, without waiting for it.
+        Send the text to the other processes that follow the channel, or to all, without waiting for it.
 
         Of several texts with one key only the latest is sent, so the queue is bounded by the number of rooms. A text
         without a key is dropped when it can't be sent.
         """
         if key:
             self.queued.pop(key, None)
-            self.queued[key] = text
+            self.queued[key] = shard_of(channel), text
             self._bound()
         elif len(self._unkeyed) < MAX_QUEUED:
-            self._unkeyed.append(text)
+            self._unkeyed.append((shard_of(channel), text))
         self._has_queued.set()
 
     def _bound(self) -> None:
@@ -67,6 +88,7 @@ class Bridge:
             if not await self._send(broadcast, name):
                 self._has_queued.set()
                 await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(JOIN_SECONDS)
 
     async def flush(self, broadcast: Broadcast, name: str) -> None:
         """Send what is queued before the process ends, if it can be sent within FLUSH_SECONDS."""
@@ -79,7 +101,7 @@ class Bridge:
         sending, self.queued = self.queued, {}
         passing, self._unkeyed = self._unkeyed, []
         try:
-            await broadcast.publish(name, "\n".join([self.name, *sending.values(), *passing]))
+            await self._publish(broadcast, name, [*sending.values(), *passing])
         except Exception as error:  # whatever the client raises
             logger.debug("rings wait until they can be sent: %r", error)
             self._counts.publish_failures += 1
@@ -89,6 +111,15 @@ class Bridge:
         self._counts.rings_sent += len(sending) + len(passing)
         return True
 
+    async def _publish(self, broadcast: Broadcast, name: str, rings: list[tuple[str, str]]) -> None:
+        if not isinstance(broadcast, ShardedBroadcast):
+            await broadcast.publish(name, "\n".join([self.name, *(text for _, text in rings)]))
+            return
+        joined = defaultdict[str, list[str]](list)
+        for shard, text in rings:
+            joined[shard].append(text)
+        await broadcast.sharded.ring({shard: "\n".join(texts) for shard, texts in joined.items()})
+
     async def listen(self, broadcast: Broadcast, name: str) -> None:
         async with broadcast.subscribe(name) as events:
             while True:
@@ -96,7 +127,8 @@ class Bridge:
                 if event.message in (LINK_DOWN, LINK_UP):
                     self.on_link(event.message == LINK_UP)
                     continue
-                sender, *texts = event.message.split("\n")
-                for text in texts if sender != self.name else ():
+                if event.message.startswith(f"{self.name}\n"):
+                    continue
+                for text in event.message.split("\n")[1:]:
                     self._counts.rings_heard += 1
                     self.on_message(text)

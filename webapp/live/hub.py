@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Set
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Set
 
 from broadcaster import Broadcast
 
@@ -41,7 +41,8 @@ class Hub:
         self._states = ChannelStates(self.channels, lambda: self.providers, self.spawn, self.storm, self._failed)
         self.bulk = StateRefresher(states.BULK, self.storm, self._failed)
         self.following = {
-            kind: TopicStates(kind, source, self.bulk, self.channels) for kind, source in providers.topics.items()
+            kind: TopicStates(kind, source, self.bulk, self.channels, self.hear)
+            for kind, source in providers.topics.items()
         }
         # How often the link was lost when all channels that follow topics were last read as a whole.
         self._restarts = 0
@@ -59,10 +60,12 @@ class Hub:
         """Listen, publish and poll until the block ends; `name` is that of the installation."""
         self.is_connected = self._is_running = True
         self.bridge = Bridge(self._on_ring, self._on_link, self.counts)
+        self.bridge.attach(broadcast)
         self._must_check = asyncio.Event()
         async with broadcast:
             self.spawn(self.bridge.listen(broadcast, name))
             self.spawn(self.bridge.publish(broadcast, name))
+            self.spawn(self.bridge.tidy(self._followed))
             self.spawn(self.bulk.run())
             self.spawn(self._watch())
             self.spawn(self._keep_alive())
@@ -106,14 +109,21 @@ class Hub:
         """Send the reader everything after its cursor, and the states of its channels that it shows."""
         self._open.add(reader)
         self.storm.record()
-        for name in reader.channels:
+        self.counts.streams += 1
+        for label in reader.labels.items():
+            self._labelled[label].add(reader)
+        if heard := self.bridge.follow(reader.channels):
+            heard.add_done_callback(lambda _: self._enter(reader))
+        else:
+            self._enter(reader)
+
+    def _enter(self, reader: Reader) -> None:
+        """Its channels are heard: what was missed before that is read now."""
+        for name in reader.channels if reader in self._open else ():
             channel = self._channel(name)
             channel.join(reader)
             if isinstance(channel, FollowingChannel):
                 self.following[channel.kind].join(reader)
-        self.counts.streams += 1
-        for label in reader.labels.items():
-            self._labelled[label].add(reader)
 
     def _channel(self, name: str) -> StateChannel:
         if (channel := self.channels.get(name)) is None:
@@ -162,6 +172,20 @@ class Hub:
         """The labels of all open readers."""
         return self._labelled.keys()
 
+    def hears(self, channel: str) -> bool:
+        """Return whether rings of the channel reach this process: else nothing of it may be remembered."""
+        return self.is_connected and self.bridge.hears(channel)
+
+    async def hear(self, channels: Collection[str]) -> bool:
+        """Return when rings of these channels reach this process, or the link is down; and whether that took time."""
+        if heard := self.bridge.follow(channels):
+            await asyncio.shield(heard)
+        return heard is not None
+
+    def _followed(self) -> set[str]:
+        channels = {name for reader in self._open for name in reader.channels}
+        return channels.union(*(following.followers.topics for following in self.following.values()))
+
     def close_stream(self, reader: Reader, ending: Ending) -> None:
         """Close the stream of one reader with its last frame."""
         reader.outbox.close(self.providers.last_frame(reader, ending))
@@ -172,27 +196,31 @@ class Hub:
         """Publish, here at once and to the other processes, that the channel's log has reached the version."""
         self.counts.changes += 1
         self._announce(channel, version)
-        self.bridge.send(rings.version_text(channel, version), f"v{channel}")
+        self.bridge.send(rings.version_text(channel, version), f"v{channel}", channel)
 
     def refresh(self, channel: str, state: str) -> None:
         """Read a state of the channel that may have changed, here at once and in the other processes."""
         self._states.refresh(channel, state)
-        self.bridge.send(rings.state_text(channel, state), f"{state}{channel}")
+        self.bridge.send(rings.state_text(channel, state), f"{state}{channel}", channel)
 
     def refresh_local(self, channel: str, state: str) -> None:
         """Read a state of the channel that may have changed in this process alone."""
         self._states.refresh(channel, state)
 
     def broadcast(self, kind: str, **facts: int | str) -> None:
-        """Send news of which nothing is stored to every process; while Redis is away, they are dropped."""
+        """Send news of which nothing is stored to the processes concerned; while Redis is away, they are dropped."""
         self.providers.news[kind](**facts)
-        self.bridge.send(rings.news_text(kind, facts))
+        self.bridge.send(rings.news_text(kind, facts), channel=self._concerned(kind, facts))
 
     def broadcast_reliably(self, kind: str, **facts: int | str) -> None:
-        """Send news of what is stored to every process; while Redis is away, they wait."""
+        """Send news of what is stored to the processes concerned; while Redis is away, they wait."""
         self.providers.news[kind](**facts)
         text = rings.news_text(kind, facts)
-        self.bridge.send(text, text)
+        self.bridge.send(text, text, self._concerned(kind, facts))
+
+    def _concerned(self, kind: str, facts: Mapping[str, int | str]) -> str:
+        of = self.providers.concerns.get(kind)
+        return f"{of}:{facts[of]}" if of else ""
 
     def close_streams(self, ending: Ending, channel: str = "", **labels: int) -> None:
         """End the streams of the channel that carry these labels, in every process: their right has ended."""

@@ -62,8 +62,11 @@ class Providers:
     logs: Mapping[str, LogSource] = field(default_factory=dict)
     states: Mapping[str, Mapping[str, ReadState]] = field(default_factory=dict)
     topics: Mapping[str, TopicSource] = field(default_factory=dict)
-    # By kind of news: called in every process with the facts that were broadcast.
+    # By kind of news: called in every process concerned with the facts that were broadcast.
     news: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+    # By kind of news, the fact ("room", "user") that is the number of the channel of this kind which it concerns alone:
+    # processes with no page that shows it need not hear it. All other news concern every process.
+    concerns: Mapping[str, str] = field(default_factory=dict)
     watchers: Sequence[StreamWatcher] = ()
     access_checks: Sequence[CheckAccess] = ()
     # The last bytes for a reader whose stream ends for this reason.

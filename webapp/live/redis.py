@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import logging
 import random
+import secrets
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 from broadcaster import Broadcast, Event
-from broadcaster._backends.base import BroadcastBackend
 from redis import asyncio as redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
@@ -21,6 +22,7 @@ from redis.backoff import NoBackoff
 
 from webapp.core.tasks import cancel_and_wait
 from webapp.live.bridge import LINK_DOWN, LINK_UP
+from webapp.live.shards import Batch, ShardedBackend, ShardedBroadcast
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,26 @@ SILENCE_SECONDS = 2.5
 MAX_QUEUED = 10_000
 MIN_BACKOFF, MAX_BACKOFF = 0.1, 2.0
 
+# Publishes to the shards that another process listens to: a listener that comes a moment later reads the database.
+# Processes of the version before subscribe to the channel of the installation and nothing else, while this one listens
+# to it as to a pattern, which is not counted: while one of them is there, everything goes to that channel, to all.
+# Given: that channel, one that our own connection alone listens to, and the sender; then of each shard the channel,
+# whether our connection listens to it, and the text.
+PUBLISH = """
+local function listeners(channel) return redis.call('PUBSUB', 'NUMSUB', channel)[2] end
+if listeners(ARGV[1]) > 0 then
+  local texts = {ARGV[3]}
+  for i = 4, #ARGV, 3 do texts[#texts + 1] = ARGV[i + 2] end
+  return redis.call('PUBLISH', ARGV[1], table.concat(texts, '\\n'))
+end
+local ours = listeners(ARGV[2])
+for i = 4, #ARGV, 3 do
+  if listeners(ARGV[i]) > ours * tonumber(ARGV[i + 1]) then
+    redis.call('PUBLISH', ARGV[i], ARGV[3] .. '\\n' .. ARGV[i + 2])
+  end
+end
+"""
+
 
 def problem() -> str | None:
     """Return why the backend can't be used; None when it can."""
@@ -48,24 +70,28 @@ def broadcaster(url: str) -> Broadcast:
     if found := problem():
         logger.warning(found)
         return Broadcast(url)
-    return Broadcast(backend=RedisBackend(url))
+    return ShardedBroadcast(RedisBackend(url))
 
 
-class RedisBackend(BroadcastBackend):
+class RedisBackend(ShardedBackend):
     """
-    One channel, one supervised connection that listens to it, one pool that publishes.
+    One supervised connection that listens to the shards, one pool that publishes.
 
     broadcaster's own backend ends for ever when its connection breaks, and loses listeners that join at the
     same moment. Here one task owns the connection: it connects again for as long as it takes.
     """
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         # redis-py's default socket_timeout sends through wait_for, which may swallow a cancellation: none here.
         options: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS}
         self._listening = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
         self._publishing = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **options)
+        self._publish = self._publishing.register_script(PUBLISH)
         self._received: asyncio.Queue[Event] = asyncio.Queue(MAX_QUEUED)
         self._channel = ""
+        # To which this connection listens, and no other.
+        self._own_channel = ""
         self._supervisor: asyncio.Task[None] | None = None
         self._last_heard = 0.0
         self._lost_at: float | None = None
@@ -91,6 +117,16 @@ class RedisBackend(BroadcastBackend):
         async with asyncio.timeout(PUBLISH_SECONDS):
             await self._publishing.publish(channel, message)
 
+    async def ring(self, texts: Mapping[str, str]) -> None:
+        arguments: list[str | int] = [self._channel, self._own_channel, self.name]
+        for shard, text in texts.items():
+            arguments += self._name(shard), int(self.subscriptions.surely_hears(shard)), text
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            await self._publish(args=arguments)
+
+    def _name(self, shard: str) -> str:
+        return f"{self._channel}:{shard}"
+
     async def next_published(self) -> Event:
         return await self._received.get()
 
@@ -109,21 +145,22 @@ class RedisBackend(BroadcastBackend):
             pubsub = self._listening.pubsub()
             is_up = False
             try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await pubsub.subscribe(self._channel)
-                self._last_heard = asyncio.get_running_loop().time()
+                first = await self._begin(pubsub)
                 async with asyncio.TaskGroup() as tasks:
-                    confirmed = asyncio.Event()
-                    tasks.create_task(self._listen(pubsub, confirmed))
+                    tasks.create_task(self._listen(pubsub))
                     tasks.create_task(self._watch(pubsub))
-                    async with asyncio.timeout(CONNECT_SECONDS):
-                        await confirmed.wait()
+                    tasks.create_task(self._follow(pubsub))
+                    await asyncio.shield(first.heard)
+                    # Only now can no message be missed any more: what came before is read from the database.
+                    self._log_reconnection()
+                    self._queue(LINK_UP)
                     is_up, pause = True, MIN_BACKOFF
             except Exception as error:  # whatever it is, the answer is to connect again
                 causes = getattr(error, "exceptions", [error])
                 if is_up or pause == MIN_BACKOFF:
                     logger.warning("the link to Redis is gone, connecting again: %r", causes[0])
                     self._lost_at = asyncio.get_running_loop().time()
+                self.subscriptions.lose()
                 self._queue(LINK_DOWN)
             finally:
                 with contextlib.suppress(Exception):
@@ -132,17 +169,33 @@ class RedisBackend(BroadcastBackend):
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 2, MAX_BACKOFF)
 
-    async def _listen(self, pubsub: PubSub, confirmed: asyncio.Event) -> None:
-        async for message in pubsub.listen():
-            self._last_heard = asyncio.get_running_loop().time()
-            if message["type"] == "subscribe":
-                # Only now can no message be missed any more: what came before is read from the database.
-                self._log_reconnection()
-                confirmed.set()
-                self._queue(LINK_UP)
-            elif message["type"] == "message":
-                self._queue(message["data"].decode(errors="replace"))
-        raise ConnectionError("the subscription ended")
+    async def _begin(self, pubsub: PubSub) -> Batch:
+        self._own_channel = f"{self._channel}:{secrets.token_hex(4)}"
+        first = self.subscriptions.begin()
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await pubsub.psubscribe(self._channel)
+            await pubsub.subscribe(self._own_channel, *map(self._name, first.shards))
+        self._last_heard = asyncio.get_running_loop().time()
+        return first
+
+    async def _follow(self, pubsub: PubSub) -> None:
+        while True:
+            leaving, joining = await self.subscriptions.changes()
+            if leaving:
+                await pubsub.unsubscribe(*map(self._name, leaving))
+            if joining:
+                await pubsub.subscribe(*map(self._name, joining))
+
+    async def _listen(self, pubsub: PubSub) -> None:
+        loop, start, own = asyncio.get_running_loop(), len(self._channel) + 1, f"{self.name}\n".encode()
+        while True:
+            # As it comes: a message of ours is not even decoded.
+            kind, *facts = await pubsub.parse_response()
+            self._last_heard = loop.time()
+            if kind == b"subscribe":
+                self.subscriptions.confirm(facts[0].decode()[start:])
+            elif kind in (b"message", b"pmessage") and not facts[-1].startswith(own):
+                self._queue(facts[-1].decode(errors="replace"))
 
     def _log_reconnection(self) -> None:
         if self._lost_at is not None:
@@ -157,4 +210,7 @@ class RedisBackend(BroadcastBackend):
             await asyncio.sleep(PING_SECONDS)
             if loop.time() - self._last_heard > SILENCE_SECONDS:
                 raise ConnectionError("no answer to a ping")
+            asked_at = self.subscriptions.unconfirmed_since()
+            if asked_at is not None and loop.time() - asked_at > SILENCE_SECONDS:
+                raise ConnectionError("a subscription is not confirmed")
             await pubsub.ping()

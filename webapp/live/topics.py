@@ -6,7 +6,7 @@ nothing that came late, twice or not at all can stay wrong.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 from webapp.live.channel import FollowingChannel, StateChannel
 from webapp.live.followers import Followers
@@ -29,13 +29,20 @@ class TopicStates:
     """The channels of one kind that follow topics; what is due for them is read in passes of the refresher."""
 
     def __init__(
-        self, kind: str, source: TopicSource, refresher: StateRefresher, channels: Mapping[str, StateChannel]
+        self,
+        kind: str,
+        source: TopicSource,
+        refresher: StateRefresher,
+        channels: Mapping[str, StateChannel],
+        hear: Callable[[Collection[str]], Awaitable[bool]],
     ) -> None:
         self.followers = Followers()
         self._kind = kind
         self._source = source
         self._refresher = refresher
         self._channels = channels
+        # Waits until the rings of these topics reach this process, and says whether it had to.
+        self._hear = hear
         self.joining = Due[Reader](self._catch_up, MAX_JOINS, is_urgent=True)
         self.checks = Due[str](self._compare, MAX_CHECKS)
         self.topics = Due[str](self._read_topics, MAX_TOPICS, self._count_followers, MAX_ITEMS)
@@ -95,6 +102,7 @@ class TopicStates:
             self._restart_others(channel, topics[channel.number], readers)
             self.followers.follow(channel, topics[channel.number])
         try:
+            await self._hear(new)
             self.followers.remember(new, await self._facts(new))
         except BaseException:
             self._refresher.mark(self.checks, *new)
@@ -169,6 +177,7 @@ class TopicStates:
     async def _deliver(self, pairs: Collection[Pair], found: Mapping[str, object]) -> None:
         """Read the items, send each where it is not shown yet, and take away those that are no more."""
         items = await self._source.items(pairs, self.followers.facts, found)
+        new = {item.topic for item in items if item.topic not in self.followers}
         for count, item in enumerate(items):
             if count % SLICE_SIZE == SLICE_SIZE - 1:
                 await asyncio.sleep(YIELD_SECONDS)
@@ -178,6 +187,8 @@ class TopicStates:
         for number, topic in [pair for pair in pairs if pair not in there]:
             if (channel := self._channel(number)) and topic in channel.items:
                 self._remove(topic, channel)
+        if await self._hear(new):
+            self._refresher.mark(self.checks, *new)
         await self._delivered(items)
 
     def _put(self, item: Item, channel: FollowingChannel) -> None:
