@@ -51,7 +51,7 @@ class Watch:
         self.noise = max(0.0, others / seconds / len(CORES))
 
     def _used(self) -> float:
-        return sum(_cpu(pid) for pid in self.pids)
+        return sum(cpu_seconds(pid) for pid in self.pids)
 
 
 def _own() -> float:
@@ -68,7 +68,7 @@ def _busy() -> float:
     return sum(sum(map(int, (*row[1:4], *row[6:9]))) for row in rows if row[0] in cores) / TICKS
 
 
-def _cpu(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """CPU seconds of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
