@@ -19,6 +19,7 @@ from tests.window import Shown, Window, digest_in, entries_in, opened, shown
 from webapp.accounts.models import User
 from webapp.conversations.models import Membership, Room
 from webapp.live import frames
+from webapp.live.states import Pace
 from webapp.live.stream import Stream
 from webapp.moderation.models import Report
 from webapp.sidebar import layout
@@ -206,6 +207,24 @@ async def test_more_rooms_than_one_pass_takes_are_sent_in_turn(
         assert [words for words in ("a cup", "a ladle") if words in window.text] == [said]
         engine.let_rooms_be_due()
         await alice.say(room, "another cup")
+
+
+async def test_a_busy_room_is_sent_each_second_and_a_quiet_one_at_once(
+    alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    engine.refresher().pace = Pace(0.0, 60.0, min_seconds=60.0)  # not within this test
+    window = await Window.open(bob)
+    await alice.say(room, "a cup")
+    await engine.one_pass()
+    assert window.sidebar[0] == Shown("Tea & Cake", "a cup", "2")
+    await alice.say(room, "another cup")
+    await alice.say(soup, "a ladle")
+    await alice.say(room, "a third cup")
+    await engine.one_pass()
+    assert window.sidebar == [Shown("Soup", "a ladle", "2"), Shown("Tea & Cake", "a cup", "2")]
+    engine.let_rooms_be_due()
+    await engine.one_pass()
+    assert window.sidebar == [Shown("Tea & Cake", "a third cup", "4"), Shown("Soup", "a ladle", "2")]
 
 
 @pytest.mark.sqlite

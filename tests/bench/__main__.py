@@ -19,6 +19,7 @@ ROWS = {
     row.__name__: row
     for row in (
         live.fanout,
+        live.slow,
         live.saturation,
         live.rooms,
         live.generator,

@@ -76,6 +76,33 @@ def fanout(scale: Scale) -> Iterator[Row]:
         yield row
 
 
+def slow(scale: Scale) -> Iterator[Row]:
+    """What a message costs where nothing waits and so nothing is shared: a small room, and a message now and then."""
+    people, idle_seconds = 5, 5
+    row = Row(f"Slow: {people} readers of one room, {A_SECOND} messages a second")
+    with started(scale, *parleys(scale, people), Bare(people), Naive(people), Nchan(people)) as contenders:
+        for contender in scale.rounds_of(contenders):
+            options = {"rate": A_SECOND, "warm": 10, "settle": 2000, "idle": idle_seconds * 1000}
+            result = load(
+                contender, contender.readers(), contender.posts(), messages=A_SECOND * scale.seconds, **options
+            )
+            heard(row, contender, result)
+            at_rest = result.idle_cpu / idle_seconds
+            row.note(
+                contender.name,
+                CPU_ms_of_a_message=(result.cpu - at_rest * result.measured_seconds)
+                / max(1, result.counted / people)
+                * 1000,
+                CPU_ms_per_second_idle=at_rest * 1000,
+                bytes_per_reader_and_message=result.bytes / max(1, result.counted),
+                delay_p50_ms=result.p50_ms,
+            )
+    row.bar("CPU of a message in a slow room", row.median("CPU_ms_of_a_message"), "ms", 2.4, 1.2, is_cost=True)
+    size = row.median("bytes_per_reader_and_message")
+    row.bar("bytes of a message in a slow room", size, "B", 800, 700, is_cost=True)
+    yield row
+
+
 def saturation(scale: Scale) -> Iterator[Row]:
     """How many deliveries a second there can be, with sixteen who write as fast as they are answered."""
     bars = {1000: (194, 3.5, 4), 5000: (938, 14.6, 20)}

@@ -19,21 +19,27 @@ class Pace(NamedTuple):
     """
     How soon what was read is read again, and how long a refresher rests after it has read.
 
-    The first grows with the readers: two are served at once, a crowd less often, which is the same work in a second.
-    The rest is REST_FACTOR times as long as the reading, within these bounds.
+    The first grows with the readers, from the least to the most: two are served at once, a crowd less often, which is
+    the same work in a second. The rest is REST_FACTOR times as long as the reading, within these bounds.
     """
 
     seconds_per_reader: float
     max_seconds: float
     min_rest: float = 0.0
     max_rest: float = 0.0
+    min_seconds: float = 0.0
+
+    def pause(self, readers: int) -> float:
+        """Return how long what so many read is not read again."""
+        return min(self.max_seconds, max(self.min_seconds, self.seconds_per_reader * readers))
 
 
-# States of rooms (who is here, who types), and those of persons' channels (sidebars).
+# States of rooms: who is here, who types.
 PROMPT = Pace(0.02, 1.0)
 # Those of channels without a log: each once a second, however few have it open.
 CALM = Pace(1.0, 1.0)
-BULK = Pace(0.005, 5.0, 0.05, 1.0)
+# Those of persons' channels (sidebars): a room that was quiet shows there at once, a busy one each second.
+BULK = Pace(0.005, 5.0, 0.05, 1.0, min_seconds=1.0)
 REST_FACTOR = 2
 
 
@@ -67,8 +73,8 @@ class Due(Generic[K]):
         taken = list(self._enough(key for key in self.keys if key not in self.next_at))
         for key in taken:
             del self.keys[key]
-            if self.count_readers and (pause := pace.seconds_per_reader * self.count_readers(key)):
-                self.next_at[key] = now + min(pace.max_seconds, pause)
+            if self.count_readers and (pause := pace.pause(self.count_readers(key))):
+                self.next_at[key] = now + pause
         return taken
 
     def _enough(self, keys: Iterable[K]) -> Iterator[K]:
