@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -170,7 +171,7 @@ async def test_a_thousand_over_many_rooms_come_in_order_whatever_becomes_of_the_
             await assert_gapless(one, 50)
     for number, answer in zip(range(0, 1000, 5), answers[1000:], strict=True):
         first = answers[number]
-        assert answer == first._replace(is_repeat=True) if isinstance(first, Posted) else type(answer) is type(first)
+        assert answer == replace(first, is_repeat=True) if isinstance(first, Posted) else type(answer) is type(first)
 
 
 async def assert_gapless_without(room: Room, kicked: Person, count: int) -> None:

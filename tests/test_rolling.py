@@ -85,6 +85,21 @@ async def test_what_is_sent_to_other_processes_is_what_the_version_before_sends(
     assert list(map(read, sent)) == list(map(read, expected))
 
 
+async def test_the_row_beside_a_version_is_a_state_that_no_page_shows_to_the_version_before(
+    app: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(hub().bridge, "send", lambda text, key="", channel="": sent.append(text))
+    monkeypatch.setattr(type(hub().bridge), "is_shared", True)
+    changes.log_changed(12, 345, 'signature ["A","row"]')
+    row, plain = sent
+    assert plain == "12 345"
+    channel, _, what = row.partition(" ")
+    assert channel == "12"
+    assert not what.isdigit()
+    assert not any(what.startswith(state) for state in hub().providers.states["room"])
+
+
 async def test_every_kind_of_news_is_frozen_or_new(app: object) -> None:
     assert {json.loads(text)["news"] for text in NEWS} == hub().providers.news.keys() - NEW
 

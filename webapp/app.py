@@ -263,7 +263,7 @@ def on_person_changed(code: str) -> None:
 def providers() -> Providers:
     """What the domains bring to the live engine: every log, state, news, right and ending."""
     return Providers(
-        logs={"room": LogSource(changes.log, changes.versions, DELETED)},
+        logs={"room": LogSource(changes.log, changes.versions, DELETED, changes.rung)},
         states={
             "room": {
                 "people": presence.people,

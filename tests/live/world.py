@@ -18,7 +18,7 @@ import pytest
 from broadcaster import Broadcast, Event
 
 from tests.live.providing import ending
-from webapp.live import Ending, Frame, Hub, Providers, Reader
+from webapp.live import Ending, Frame, Hub, Providers, Reader, outbox
 from webapp.live.bridge import LINK_DOWN, LINK_UP, RETRY_SECONDS
 from webapp.live.frames import KEEP_ALIVE
 from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
@@ -40,6 +40,7 @@ BOUNDS = {
     "webapp.live.reader.SLICE_SIZE": 2,
     "webapp.live.hub.CHANNEL_BATCH_SIZE": 2,
     "webapp.live.bridge.MAX_QUEUED": 4,
+    "webapp.live.tail.MAX_ROWS": 4,
 }
 SEND_SECONDS = 15.0
 MOST_TURNS = 20_000
@@ -127,7 +128,7 @@ class Store:
         self.signed_out = set[int]()
         self.backup: dict[int, list[Change]] = {}
         self.is_well, self.is_away = True, False
-        self.reads = 0
+        self.reads = self.tail_reads = 0
         self._next = 0
         self._chance = Random(f"store {seed}")
 
@@ -208,6 +209,18 @@ class Store:
         reacted = {message: row for message, row in since.items() if message in held and row.words <= cursor}
         parts = written(posted), written(edited, "*"), written(reacted, "&")
         return both(f"+ {room} {version} {' '.join(filter(None, parts))}")
+
+    def read_rows(
+        self, room: int, rows: Sequence[tuple[int, str]], cursors: Collection[int]
+    ) -> tuple[int, Mapping[int | None, Frame]]:
+        """By the rules of messages/changes.py: these rows are all that was posted after the lowest of the cursors."""
+        self.tail_reads += 1
+        version = rows[-1][0]
+        frames: dict[int | None, Frame] = {}
+        for cursor in cursors:
+            posted = {int(text): Row(words) for words, text in rows if words > cursor}
+            frames[cursor] = both(f"+ {room} {version} {written(posted)}") if posted else Frame()
+        return version, frames
 
     async def read_versions(self, rooms: Collection[int]) -> Mapping[int, int]:
         await self._answer()
@@ -451,9 +464,11 @@ class Process:
 
     def __init__(self, world: "World") -> None:
         self.world = world
+        is_old = world.draw_version()
+        read_rows = None if is_old else world.store.read_rows
         self.hub = Hub(
             Providers(
-                logs={"room": LogSource(world.store.read_log, world.store.read_versions, ending("deleted"))},
+                logs={"room": LogSource(world.store.read_log, world.store.read_versions, ending("deleted"), read_rows)},
                 states={"room": {"people": world.store.read_people}},
                 topics={"user": Sidebars(world.store)},
                 access_checks=[world.store.check_access],
@@ -462,7 +477,7 @@ class Process:
                 ),
             )
         )
-        self.wire = Wire(world.network, world.draw_version())
+        self.wire = Wire(world.network, is_old)
         self.is_up = True
         self.is_serving, self._is_over = asyncio.Event(), asyncio.Event()
         self._task = asyncio.ensure_future(self._run())
@@ -709,6 +724,7 @@ class World:
         self.processes: list[Process] = []
         self._chance = Random(f"world {seed}")
         self._versions = Random(f"versions {seed}")
+        self._rows = Random(f"rows {seed}")
         self._sessions = 0
         self._answers: list[asyncio.Task[None]] = []
 
@@ -730,11 +746,17 @@ class World:
         there = list(self.store.messages(room))
         for _ in range(count):
             version = self.store.post(room, there[answers % len(there)] if answers is not None and there else None)
+            row = self._row(room)
             await asyncio.sleep(self._chance.choice((0, 0, 0.003)))
             process = self._any_process()
             if process and rings != "never":
                 delay = 0 if rings == "at once" else self._chance.choice((0, 0.1, 3))
-                self.loop.call_later(delay, process.hub.publish_version, f"room:{room}", version)
+                self.loop.call_later(delay, process.hub.publish_version, f"room:{room}", version, row)
+
+    def _row(self, room: int) -> str:
+        """What the ring of a post brings: nothing of what answers another, or where its process knows of nothing."""
+        message = max(self.store.messages(room))
+        return "" if message in self.store.originals or self._rows.random() < 0.2 else str(message)
 
     async def send(self, which: int, rings: str, seconds: float) -> None:
         """A page with script posts. Its answer comes before the stream brings the message, or after."""
@@ -955,6 +977,8 @@ class World:
 
     async def _keeps_its_times(self) -> None:
         """Now that all is calm, how soon everything is known: the promises of architecture.md, one by one."""
+        # A page that is put out comes back when it likes, within three seconds: it is no part of these promises.
+        outbox.LIMIT_BYTES *= 10
         for room in set(ROOMS) - self.store.closed:
             await self.post(room, 2, "at once")
         await asyncio.sleep(A_MOMENT)

@@ -46,6 +46,11 @@ class Bridge:
             broadcast.sharded.name = self.name
             self._subscriptions = broadcast.sharded.subscriptions
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether there may be other processes, by shards."""
+        return self._subscriptions is not None
+
     def follow(self, channels: Iterable[str]) -> asyncio.Future[None] | None:
         """Hear the rings of these channels; returns what is done when they are heard, None when they are already."""
         return self._subscriptions.follow({shard_of(channel) for channel in channels}) if self._subscriptions else None

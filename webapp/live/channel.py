@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Set
 from webapp.live.admission import ReconnectStorm
 from webapp.live.counters import Counters
 from webapp.live.frames import Payload
-from webapp.live.providers import Providers
+from webapp.live.providers import Log, Providers
 from webapp.live.reader import Reader, deliver
+from webapp.live.tail import Tail
 
 READ_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -82,6 +83,7 @@ class LogChannel(StateChannel):
         "_unchecked",
         "_welcomed_at",
         "states",
+        "tail",
         "version",
     )
 
@@ -107,6 +109,7 @@ class LogChannel(StateChannel):
         # How many of them are in which language.
         self._languages: Counter[str] = Counter()
         self._announced_version = 0
+        self.tail = Tail()
         # When the oldest ring came that was not followed yet.
         self._rung_at: float | None = None
         self._is_running = False
@@ -137,8 +140,10 @@ class LogChannel(StateChannel):
             self._languages[reader.language] -= 1
         super().leave(reader)
 
-    def announce(self, version: int) -> None:
-        """Read the log when it is said to have reached a version that the readers do not hold yet."""
+    def announce(self, version: int, row: str = "") -> None:
+        """Read the log when it is said to have reached a version that the readers do not hold yet, by this row."""
+        if row and version > (self.version or 0):
+            self.tail.add(version, row)
         self._announced_version = max(self._announced_version, version)
         if self._is_behind:
             if self._rung_at is None:
@@ -175,6 +180,7 @@ class LogChannel(StateChannel):
                         await self._gather()
                     await self._deliver_due()
                 except Exception as error:
+                    self.tail.clear()
                     self._failed("a room's changes could not be read", error)
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
@@ -200,12 +206,10 @@ class LogChannel(StateChannel):
 
     async def _deliver_log(self) -> None:
         joining, rung = list(self._joining), self._announced_version
-        self._counts.log_reads += 1
         cursors: set[int | None] = {reader.cursor for reader in joining}
         if self.version is not None and self.readers:
             cursors.add(self.version)
-        async with asyncio.timeout(READ_SECONDS):
-            found = await self._providers.logs[self.kind].read(self.number, cursors)
+        found = self._read_tail(cursors) or await self._read(cursors)
         if found:
             self._prepare([found[1][self.version]] if self.version is not None and self.readers else [])
             for reader in joining:
@@ -229,6 +233,22 @@ class LogChannel(StateChannel):
         # An announced version may not exist (restore, foreign publisher): do not wait for it.
         if self._announced_version == rung:
             self._announced_version = version
+            self.tail.clear()
+        self.tail.drop(version)
+
+    def _read_tail(self, cursors: Set[int | None]) -> Log:
+        """Read of rows that rings have brought, where they are all that was announced; else None."""
+        read = self._providers.logs[self.kind].read_rows
+        held = {cursor for cursor in cursors if cursor is not None}
+        if read is None or not self._is_behind or not held or held != cursors or max(held) > self._announced_version:
+            return None
+        rows = self.tail.between(min(held), self._announced_version)
+        return read(self.number, rows, held) if rows else None
+
+    async def _read(self, cursors: Set[int | None]) -> Log:
+        self._counts.log_reads += 1
+        async with asyncio.timeout(READ_SECONDS):
+            return await self._providers.logs[self.kind].read(self.number, cursors)
 
     def _prepare(self, payloads: Iterable[Payload]) -> None:
         """Render in every reader's language: what fails does so before the first of them is served."""

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Set
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Set
 
 from broadcaster import Broadcast
 
+from webapp import settings
 from webapp.core.tasks import cancel_and_wait
 from webapp.live import rings, states
 from webapp.live.admission import ReconnectStorm
@@ -192,10 +193,16 @@ class Hub:
 
     # Rings.
 
-    def publish_version(self, channel: str, version: int) -> None:
-        """Publish, here at once and to the other processes, that the channel's log has reached the version."""
+    def publish_version(self, channel: str, version: int, row: str = "") -> None:
+        """
+        Publish, here at once and to the other processes, that the channel's log has reached the version.
+
+        `row` is all that this version has changed, where a line of text can say it (see LogSource).
+        """
         self.counts.changes += 1
-        self._announce(channel, version)
+        self._announce(channel, version, row)
+        if row and settings.REDIS_MESSAGES and self.bridge.is_shared:
+            self.bridge.send(rings.row_text(channel, version, row), channel=channel)
         self.bridge.send(rings.version_text(channel, version), f"v{channel}", channel)
 
     def refresh(self, channel: str, state: str) -> None:
@@ -246,8 +253,8 @@ class Hub:
     def _on_ring(self, text: str) -> None:
         try:
             match rings.read(text):
-                case VersionRing(channel, version):
-                    self._announce(channel, version)
+                case VersionRing(channel, version, row):
+                    self._announce(channel, version, row)
                 case StateRing(channel, state):
                     self._states.refresh(channel, state)
                 case NewsRing(kind, facts):
@@ -257,14 +264,14 @@ class Hub:
         except (ValueError, KeyError, TypeError, AttributeError):
             logger.warning("a ring could not be read: %.80r", text)
 
-    def _announce(self, name: str, version: int) -> None:
+    def _announce(self, name: str, version: int, row: str = "") -> None:
         self.mark_topic(name)
-        self.read_log(name, version)
+        self.read_log(name, version, row)
 
-    def read_log(self, name: str, version: int) -> None:
+    def read_log(self, name: str, version: int, row: str = "") -> None:
         """Read the channel's log up to the version in this process alone; its topic has not changed."""
         if isinstance(channel := self.channels.get(name), LogChannel):
-            channel.announce(version)
+            channel.announce(version, row)
 
     # Topics: what channels hear of besides themselves. Other processes learn of them by rings and news of their own.
 
@@ -285,13 +292,21 @@ class Hub:
 
     async def _recheck(self, channel: str, labels: dict[str, int]) -> None:
         """Another process has ended these rights. It may have been a while ago, so the database is asked."""
+        readers, doubt = self.readers(channel, **labels), object()
+        names = sorted({name for reader in readers for name in reader.channels})
+        for log in (logs := self._logs(names)):
+            log.tail.doubts.add(doubt)
         try:
-            readers = self.readers(channel, **labels)
-            await self._check(sorted({name for reader in readers for name in reader.channels}))
+            await self._check(names)
             await self._end_rights(readers)
+            for log in logs:
+                log.tail.doubts.discard(doubt)
         except Exception as error:
             self._failed("rights that ended elsewhere could not be read", error)
             self.check_soon()
+
+    def _logs(self, names: Iterable[str]) -> list[LogChannel]:
+        return [channel for name in names if isinstance(channel := self.channels.get(name), LogChannel)]
 
     def _on_link(self, is_connected: bool) -> None:
         """The link to the other processes broke, or is back: rings may have been missed."""
@@ -328,9 +343,12 @@ class Hub:
         """Compare every open channel, its states and the rights of its readers with the database."""
         self.reconcile_topics()
         names = list(self.channels)
+        doubted = [(log.tail, log.tail.doubts.copy()) for log in self._logs(names)]
         for start in range(0, len(names), CHANNEL_BATCH_SIZE):
             await self._check(names[start : start + CHANNEL_BATCH_SIZE])
         await self._end_rights(self.readers())
+        for tail, doubts in doubted:
+            tail.doubts -= doubts
 
     def reconcile_topics(self) -> None:
         for following in self.following.values():
@@ -347,9 +365,8 @@ class Hub:
     async def _check(self, names: list[str]) -> None:
         """Compare these channels and their states with the database."""
         by_kind: defaultdict[str, list[int]] = defaultdict(list)
-        for name in names:
-            if isinstance(channel := self.channels.get(name), LogChannel):
-                by_kind[channel.kind].append(channel.number)
+        for channel in self._logs(names):
+            by_kind[channel.kind].append(channel.number)
         for kind, numbers in by_kind.items():
             await self._check_versions(kind, numbers)
             for state in self.providers.states.get(kind, ()):

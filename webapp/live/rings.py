@@ -1,9 +1,10 @@
 """
 What processes say to each other, one text each.
 
-A version of a channel's log ("12 345"), a state of a channel that may have changed ("12 people"), and as JSON: news
-of a domain, and rights that have ended, by the labels of their streams. Processes of two versions run side by side
-during an upgrade, so that each text is what the version before sends and follows (tests/test_rolling.py).
+A version of a channel's log ("12 345"), the same with the row that it brought ("12 345 ..."), a state of a channel that
+may have changed ("12 people"), and as JSON: news of a domain, and rights that have ended, by the labels of their
+streams. Processes of two versions run side by side during an upgrade, so that each text is what the version before
+sends and follows, or passes over (tests/test_rolling.py).
 """
 
 import json
@@ -19,6 +20,7 @@ LABELS = ("session", "user")
 class VersionRing(NamedTuple):
     channel: str
     version: int
+    row: str = ""
 
 
 class StateRing(NamedTuple):
@@ -40,6 +42,11 @@ def version_text(channel: str, version: int) -> str:
     return f"{_sent(channel)} {version}"
 
 
+def row_text(channel: str, version: int, row: str) -> str:
+    """Return what goes beside the plain version: the version before takes it for a state that no page shows."""
+    return f"{version_text(channel, version)} {row}"
+
+
 def state_text(channel: str, state: str) -> str:
     return f"{_sent(channel)} {state}"
 
@@ -57,7 +64,10 @@ def read(text: str) -> VersionRing | StateRing | NewsRing | EndingRing:
     if text.startswith("{"):
         return _read_message(json.loads(text))
     channel, _, what = text.partition(" ")
-    return VersionRing(_received(channel), int(what)) if what.isdigit() else StateRing(_received(channel), what)
+    version, _, row = what.partition(" ")
+    if version.isdigit():
+        return VersionRing(_received(channel), int(version), row)
+    return StateRing(_received(channel), what)
 
 
 def _read_message(message: dict[str, Any]) -> NewsRing | EndingRing:

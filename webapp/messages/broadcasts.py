@@ -8,7 +8,8 @@ from webapp.sidebar import chat_typing
 
 
 def posted(seat: Seat, posted: Posted) -> None:
-    changes.log_changed(seat.room.id, posted.version)
+    row = posted.message.ring_text if posted.message else ""
+    changes.log_changed(seat.room.id, posted.version, row)
     if seat.membership is None:
         rooms.membership_changed(seat.room.id, seat.viewer.id)
     receipts.schedule_refresh(seat.room)

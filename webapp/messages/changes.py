@@ -1,21 +1,26 @@
 """The log of a room as the live engine reads it: frames of what was posted, edited and removed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from webapp.accounts.viewer import Person
 from webapp.conversations import queries
-from webapp.conversations.seats import RoomRow
+from webapp.conversations.seats import Kind, RoomRow
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
-from webapp.messages import days, rendering, typing
+from webapp.live.providers import Log
+from webapp.messages import days, new_rows, rendering, typing
 from webapp.messages.queries import MAX_CHANGES, MessageRow, changes_since, last_number_at, list_page
 
 
-def log_changed(room_id: int, version: int) -> None:
-    """A message was posted, edited or removed: the log has reached this version."""
-    hub().publish_version(f"room:{room_id}", version)
+def log_changed(room_id: int, version: int, row: str = "") -> None:
+    """
+    A message was posted, edited or removed: the log has reached this version.
+
+    `row` is the text of a message that was posted, and committed (see new_rows.py).
+    """
+    hub().publish_version(f"room:{room_id}", version, row)
 
 
 def member_left(room_id: int, user: Person) -> None:
@@ -42,7 +47,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     held = [cursor for cursor in cursors if cursor is not None and 0 <= room.version - cursor <= MAX_CHANGES]
     changes = await changes_since(room, min(held)) if held else []
     version = max(room.version, changes[0].version if changes else 0)
-    made = ChangeFrames(room, await days.times_before(room_id, changes))
+    made = ChangeFrames(room.kind, await days.times_before(room_id, changes))
     result: dict[int | None, Payload] = {}
     for cursor in cursors:
         after = [line for line in changes if cursor in held and line.version > cursor]
@@ -50,8 +55,26 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
             result[cursor] = made.changes(after, cursor, version)
         else:
             newest = await _newest(room, version)
-            result[cursor] = made.page(newest, version, is_first=cursor is None)
+            result[cursor] = made.page(room, newest, version, is_first=cursor is None)
     return version, result
+
+
+def rung(room_id: int, rows: Sequence[tuple[int, str]], cursors: Collection[int]) -> Log:
+    """
+    Return what each of these cursors lacks of the messages that rings have brought, as `log` does.
+
+    The rows have every version after the lowest cursor. None where the database has to say more than they do.
+    """
+    messages = new_rows.read(room_id, rows)
+    if not messages or not days.are_known(room_id, messages):
+        return None
+    version, kind = messages[-1].line.version, messages[-1].kind
+    times = {message.line.number - 1: message.before_at for message in messages if message.before_at}
+    made = ChangeFrames(kind, times)
+    lines = [message.line for message in messages]
+    return version, {
+        cursor: made.changes([line for line in lines if line.version > cursor], cursor, version) for cursor in cursors
+    }
 
 
 async def _newest(room: RoomRow, version: int) -> list[MessageRow]:
@@ -63,9 +86,9 @@ async def _newest(room: RoomRow, version: int) -> list[MessageRow]:
 class ChangeFrames:
     """The messages of one reading, as they stand in streams."""
 
-    def __init__(self, room: RoomRow, times: Mapping[int, datetime] = days.NO_TIMES) -> None:
+    def __init__(self, kind: Kind, times: Mapping[int, datetime] = days.NO_TIMES) -> None:
         """`times` are those of messages before these, which say where days begin in another zone than the site's."""
-        self._room = room
+        self._kind = kind
         self._times = times
 
     def changes(self, lines: list[MessageRow], cursor: int, version: int) -> Payload:
@@ -83,23 +106,23 @@ class ChangeFrames:
         html = "".join(self._placed(line) for line in posted) + "".join(self._replacing(line) for line in replaced)
         sse += "".join(self._chips(line) for line in reacted)
         html += "".join(self._reacting(line) for line in reacted)
-        if posted and self._room.kind.is_between_two:
+        if posted and self._kind.is_between_two:
             # How far the message before has come is no longer of interest.
             sse += frames.hx_partial("#receipt", "innerHTML", "")
             html += '<li class="receipt"></li>'
         return Frame(frames.sse_event(sse, version), html.encode())
 
-    def page(self, lines: list[MessageRow], version: int, is_first: bool) -> Payload:
+    def page(self, room: RoomRow, lines: list[MessageRow], version: int, is_first: bool) -> Payload:
         """The newest page of the log, in the place of what a page shows, or as the first that it shows."""
-        return frames.localized(lambda: self._page(lines, version, is_first))
+        return frames.localized(lambda: self._page(room, lines, version, is_first))
 
-    def _page(self, lines: list[MessageRow], version: int, is_first: bool) -> Frame:
+    def _page(self, room: RoomRow, lines: list[MessageRow], version: int, is_first: bool) -> Frame:
         lines = days.in_zone(lines)
         messages = "".join(self._message(line) for line in lines)
-        first_number = self._room.first_number
+        first_number = room.first_number
         earlier = lines[0].number if lines and lines[0].number > first_number else 0
         above = {"earlier": earlier, "have_gone": first_number > 1}
-        more = render.fragment("messages/_more.html", room_path=self._room.path, messages=lines, **above)
+        more = render.fragment("messages/_more.html", room_path=room.path, messages=lines, **above)
         sse = frames.hx_partial("#log", "innerHTML", messages) + frames.hx_partial("#earlier", "outerHTML", more)
         # No line above the log has the day of its first message.
         first = [line._replace(opens_day=True, continues=False) for line in lines[:1]] + lines[1:]
@@ -107,7 +130,7 @@ class ChangeFrames:
         return Frame(frames.sse_event(sse, version), html)
 
     def _message(self, line: MessageRow, is_again: bool = False) -> str:
-        return str(rendering.render_message(line, is_changeable=self._room.kind.allows_editing, is_again=is_again))
+        return str(rendering.render_message(line, is_changeable=self._kind.allows_editing, is_again=is_again))
 
     # In the endless document nothing that was sent can be changed, but a style can hide it, and give each
     # message a place: the one that comes later in the document then stands where the hidden one stood.

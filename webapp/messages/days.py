@@ -1,12 +1,13 @@
 """Where days begin in a log, and which of them are today and yesterday."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
 from webapp import settings
 from webapp.core import clock
 from webapp.live import Frame, Payload, frames, hub
+from webapp.messages.new_rows import RungMessage
 from webapp.messages.queries import MessageRow, times_of
 
 # The state of endless documents that is read here; script does the same for other pages.
@@ -36,10 +37,19 @@ def _in_zone(lines: list[MessageRow], times: Mapping[int, datetime]) -> list[Mes
 
 async def times_before(room_id: int, lines: Collection[MessageRow]) -> Mapping[int, datetime]:
     """Return the times of the messages before these, if there is a page in another zone than the site's."""
-    if not any(" " in locale for locale in hub().languages(f"room:{room_id}")):
+    if not _has_other_zone(room_id):
         return NO_TIMES
     wanted = {line.number - 1 for line in lines} - {line.number for line in lines} - {0}
     return await times_of(room_id, sorted(wanted)) if wanted else NO_TIMES
+
+
+def are_known(room_id: int, messages: Iterable[RungMessage]) -> bool:
+    """Return whether it is known of these messages where days begin, in the zone of every page."""
+    return not _has_other_zone(room_id) or all(one.before_at or one.line.number == 1 for one in messages)
+
+
+def _has_other_zone(room_id: int) -> bool:
+    return any(" " in locale for locale in hub().languages(f"room:{room_id}"))
 
 
 async def days(rooms: Collection[int]) -> Mapping[int, Payload]:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from webapp.messages import index, mentions
 from webapp.messages.drafts import Draft
 from webapp.messages.mentions import MAX_UNASKED, Unconfirmed
 from webapp.messages.models import new_nonce
+from webapp.messages.new_rows import NewRow, StoredMessage
 from webapp.messages.queries import StoredRow, stored_before
 from webapp.messages.slow_mode import Pace
 
@@ -38,32 +39,16 @@ class _Before(NamedTuple):
     files: dict[int, list[SentFile]]
 
 
-class NewRow(NamedTuple):
-    """A message to be stored, by the names of the columns."""
-
-    room_id: int
-    number: int
-    posted_version: int
-    version: int
-    author_id: int
-    body: str
-    html: str
-    continues: bool
-    opens_day: bool
-    created_at: datetime
-    removed_at: None
-    nonce: str
-    reply_to: int | None
-    file_count: int
-
-
-class Posted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Posted:
     """What became of a post: its room's version and its number, whether it was stored before, a word to its author."""
 
     version: int
     number: int
     is_repeat: bool
     word: Text = ""
+    # What was stored; None of a repeat.
+    message: StoredMessage | None = field(default=None, compare=False, repr=False)
 
 
 async def post(
@@ -85,7 +70,7 @@ async def post(
     if draft.calls_everyone and seat.room.member_count > MAX_UNASKED and not may_call_everyone:
         raise Unconfirmed(seat.room.member_count)
     posted = await submit(draft)
-    return posted._replace(word=mentions.word(seat, draft.body, draft.html, draft.meant))
+    return replace(posted, word=mentions.word(seat, draft.body, draft.html, draft.meant))
 
 
 async def submit(draft: Draft) -> Posted:
@@ -125,9 +110,11 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
     await _admit(room, drafts, posted, now)
     drafts = await _calling_everyone_once(room, drafts)
     messages: list[NewRow] = []
+    stored: list[StoredMessage] = []
     for draft, one in zip(drafts, posted, strict=True):
-        last = _message(draft, one, now, last)
+        before_at, last = last and last.created_at, _message(draft, one, now, last)
         messages.append(last)
+        stored.append(StoredMessage(room, draft.seat.viewer, last, before_at))
     ids = await insert_rows(messages)
     if room.kind.indexes_words:
         await index.write([index.Row(ids[row.number], 0, row.body, row.html, row.file_count) for row in messages])
@@ -135,7 +122,7 @@ async def store(drafts: Sequence[Draft]) -> list[Posted]:
     originals = [before.originals.get(draft.reply_to) if draft.reply_to else None for draft in drafts]
     called = zip(drafts, posted, originals, strict=True)
     await mentions.insert(room.id, [call for draft, one, author in called for call in draft.calls(one.number, author)])
-    return posted
+    return [replace(one, message=message) for one, message in zip(posted, stored, strict=True)]
 
 
 async def _calling_everyone_once(room: RoomRow, drafts: Sequence[Draft]) -> list[Draft]:
@@ -148,7 +135,7 @@ async def _calling_everyone_once(room: RoomRow, drafts: Sequence[Draft]) -> list
     return found
 
 
-_RETURNED = "version, first_number, last_number, locked_at, kind, name, low, high, who_posts, slow_seconds"
+_RETURNED = "key, version, first_number, last_number, locked_at, kind, name, low, high, who_posts, slow_seconds"
 
 
 async def _lock_room(drafts: Sequence[Draft]) -> RoomRow:

@@ -163,6 +163,7 @@ ON_SQLITE = POSTGRES is None
 DATABASE_PLACE = POSTGRES.place if POSTGRES else DATABASE_URL.removeprefix("sqlite://")
 MEDIA = _read("MEDIA_URL", "", media_url.read, media_url.WANTED)
 REDIS_URL = _read("REDIS_URL", "", _redis_url, "redis://HOST:PORT, or empty for one process")
+REDIS_MESSAGES = _read("REDIS_MESSAGES", "on", _switch, "on or off")
 ALLOWED_HOSTS = _read(
     "ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _hosts, "host names with commas between, like chat.example,[::1]"
 )
