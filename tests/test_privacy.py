@@ -13,8 +13,8 @@ from tests.people import befriend, chat_of, who, write
 from tests.window import Window, opened
 from webapp.accounts.models import User
 from webapp.app import app as the_app
-from webapp.conversations import access, members
-from webapp.conversations.models import Membership, Room
+from webapp.conversations import access, members, read_marks
+from webapp.conversations.models import Room
 from webapp.presence import broadcasts as presence
 from webapp.presence.last_seen import update_last_seen
 from webapp.presence.models import Visit
@@ -87,7 +87,7 @@ async def talk(alice: Person, zoe: Person) -> None:
     await Room.filter(kind="direct").update(key=KEY)
     chat = await Room.get(key=KEY)
     await zoe.say(chat, "knows this")
-    await Membership.mark_all_read(who(alice).id, chat.id)
+    await read_marks.advance({(who(alice).id, chat.id): read_marks.ALL})
 
 
 FACTS: dict[str, Callable[[Person, Person], Awaitable[object]]] = {

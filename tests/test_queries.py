@@ -88,6 +88,7 @@ MOST = {
     "the facts of many rooms": 1,
     "the facts of many people": 1,
     "where somebody is": 1,
+    "a batch of marks of reading": 2,  # on PostgreSQL one asks for those whose rows others hold
     "a batch of visits": 2,
     "a batch of visits that end": 2,
 }
@@ -324,7 +325,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.accounts.models import User
     from webapp.chats import first_message
     from webapp.cli.demo.rows import write_rows
-    from webapp.conversations import access
+    from webapp.conversations import access, read_marks
     from webapp.conversations.levels import ALL, MENTIONS
     from webapp.conversations.models import Membership, Room
     from webapp.db import sql, transaction
@@ -501,6 +502,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "the facts of many rooms": lambda: room_facts(range(1, 250)),
         "the facts of many people": lambda: person_facts(many),
         "where somebody is": lambda: rooms_shown_to(first.id),
+        "a batch of marks of reading": lambda: read_marks.advance({(user, room.id): 1 for user in here}),
         "a batch of visits": lambda: Visit.apply_changes(process, places, [], many),
         "a batch of visits that end": lambda: Visit.apply_changes(process, [], places, many),
     }

@@ -24,6 +24,7 @@ from webapp.conversations import stream_access as room_access
 from webapp.conversations.access import FIND_SEAT
 from webapp.conversations.endings import DELETED
 from webapp.conversations.queries import listed_name
+from webapp.conversations.read_marks import ReadMarks, read_marks
 from webapp.core.faults import Faults, faults, logger
 from webapp.db import engine, transaction
 from webapp.deletion import views as deletion
@@ -88,9 +89,9 @@ from webapp.strangers import views as strangers
 from webapp.strangers.company import CompanyWatcher, Matchmaker, matchmaker, watch
 from webapp.strangers.conduct import records_first_message
 from webapp.strangers.masks import find_seat, read_mask
-from webapp.streams import endings, reading
+from webapp.streams import endings
 from webapp.streams import views as streams
-from webapp.streams.reading import ReadMarks
+from webapp.streams.reading import DocumentReading
 
 entrances = Entrances(viewer_by_token)
 masked = Entrances(viewer_by_token, read_mask, {FIND_SEAT: find_seat})
@@ -300,7 +301,7 @@ def providers() -> Providers:
         watchers=[
             StreamPresence(),
             sidebars.CountAgain(),
-            ReadMarks(),
+            DocumentReading(),
             strangers_watch.StrangerStreams(),
             directory(),
             inbox_news.InboxStreams(),
@@ -360,7 +361,7 @@ def _objects() -> Iterator[None]:
         hold(typing.typists.holding({}))
         hold(pacing.pacer.holding(pacing.Pacer()))
         hold(chat_typing.chat_typists.holding({}))
-        hold(reading.scheduled.holding(set()))
+        hold(read_marks.holding(ReadMarks()))
         hold(parked_by_session.holding(Counter()))
         hold(session_uses.holding(SessionUses()))
         hold(tracker.holding(PresenceTracker()))

@@ -227,17 +227,6 @@ class Membership(Model):
         """Mark the message of that number and all after it as unread; `last` is the newest of the room."""
         await Membership.filter(id=membership_id).update(read_number=min(max(number, 1), last + 1) - 1)
 
-    @classmethod
-    async def mark_all_read(cls, user_id: int, room_id: int) -> bool:
-        """Mark everything in the room as read; return whether something was unread."""
-        newest = "(SELECT last_number FROM room WHERE id = ?)"
-        new = await sql.execute(
-            f"UPDATE membership SET read_number = {newest} "
-            f"WHERE room_id = ? AND user_id = ? AND read_number < {newest} RETURNING id",
-            room_id, room_id, user_id, room_id,
-        )  # fmt: skip
-        return bool(new)
-
     @staticmethod
     async def advance_read_numbers(room_id: int, numbers: Mapping[int, int]) -> dict[int, str]:
         """
@@ -253,12 +242,6 @@ class Membership(Model):
             *itertools.chain(*numbers.items()), room_id, *numbers,
         )  # fmt: skip
         return {row["user_id"]: row["role"] for row in found}
-
-    @classmethod
-    async def mark_read_to(cls, user_id: int, room_id: int, number: int) -> bool:
-        """Mark the messages up to this number as read; return whether one of them was unread."""
-        mine = cls.filter(user_id=user_id, room_id=room_id, read_number__lt=number)
-        return bool(await mine.update(read_number=number))
 
     @staticmethod
     async def mark_all_read_to(user_id: int, numbers: Mapping[int, int]) -> list[int]:

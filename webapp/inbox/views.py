@@ -14,6 +14,7 @@ from webapp.accounts.viewer import Viewer
 from webapp.conversations import access, broadcasts
 from webapp.conversations.models import Membership
 from webapp.conversations.queries import rooms_by_id
+from webapp.conversations.read_marks import read_marks
 from webapp.core.errors import Invalid
 from webapp.core.i18n import _
 from webapp.http import responses
@@ -38,6 +39,7 @@ async def inbox(request: Request) -> Response:
     show = show if show in FILTERS else ""
     place = Place.parsed(query(request, "before"))
     made_at = str(int(time()))
+    await read_marks().settle(user.id)
     page = await read_page(user.id, FILTERS[show], place)
     context: dict[str, Any] = {
         "page": page,
@@ -61,6 +63,7 @@ def _address(show: str, before: str = "") -> str:
 async def show_catch_up(request: Request) -> Response:
     """All that is unread, room by room: plain, to be read in any browser, and on paper."""
     user = require_account(request)
+    await read_marks().settle(user.id)
     return responses.page(request, "inbox/catch_up.html", page=await catch_up(user.id))
 
 

@@ -8,9 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp.conversations import access
-from webapp.conversations import broadcasts as rooms
-from webapp.conversations.models import Membership
 from webapp.conversations.queries import members_beside
+from webapp.conversations.read_marks import read_marks
 from webapp.conversations.seats import RoomRow, Seat
 from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable, Unsure
 from webapp.core.i18n import Text, _
@@ -23,7 +22,6 @@ from webapp.http.error_pages import problem_response
 from webapp.http.page_mode import PageMode
 from webapp.http.params import is_in_query, query, whole
 from webapp.http.urls import path_for
-from webapp.live import hub
 from webapp.messages import days, mentions, receipts, rendering
 from webapp.messages.models import Message, new_nonce
 from webapp.messages.pins import pins_of
@@ -73,7 +71,7 @@ async def show(request: Request, seat: Seat) -> Response:
         if seat.is_live and seat.kind.tracks_presence:
             tracker().record_request(seat.viewer.id, room.id)
         if wants_plain(request) or not seat.is_live:
-            await mark_read(seat)
+            mark_read(seat)
     context = await page_context(request, seat, messages, is_newest and seat.is_live, new)
     return await render_page(request, seat, context)
 
@@ -91,7 +89,7 @@ def _first_new(seat: Seat, messages: list[MessageRow]) -> int:
     """Return the number of the first unread message; 0 where none or all of them are unread, or it is not here."""
     if not seat.membership or tracker().has_open_stream(seat.viewer.id, seat.room.id):
         return 0
-    read = seat.membership.read_number
+    read = max(seat.membership.read_number, read_marks().pending(seat.viewer.id, seat.room.id))
     if not read or not messages or messages[0].number > read + 1:
         return 0
     return next((line.number for line in messages if line.number > read and not line.removed_at), 0)
@@ -205,21 +203,14 @@ def reply_to(form: Mapping[str, str]) -> int | None:
     return whole(form["reply_to"], 0, MAX_NUMBER) if form["reply_to"] else None
 
 
-async def mark_read(seat: Seat) -> None:
+def mark_read(seat: Seat) -> None:
     """
     Mark as read what a page without anything live shows.
 
     A live page reports itself what is on the screen, by its script or with the endless document.
     """
     if seat.membership and seat.membership.read_number < seat.room.last_number:
-        await mark_read_to(seat, seat.room.last_number)
-
-
-async def mark_read_to(seat: Seat, number: int) -> None:
-    if await Membership.mark_read_to(seat.viewer.id, seat.room.id, number):
-        rooms.membership_changed(seat.room.id, seat.viewer.id)
-        if seat.kind.is_between_two:
-            hub().refresh(f"room:{seat.room.id}", "receipts")
+        read_marks().add(seat.viewer.id, seat.room.id, seat.room.last_number, seat.kind.is_between_two)
 
 
 def message_fragment(request: Request, seat: Seat, row: MessageRow, word: Text = "") -> Response:

@@ -12,6 +12,7 @@ from webapp import settings
 from webapp.accounts.models import User
 from webapp.conversations import access
 from webapp.conversations.audit import is_on_behalf, record_act
+from webapp.conversations.read_marks import read_marks
 from webapp.conversations.roles import Act
 from webapp.conversations.seats import Seat
 from webapp.core import clock
@@ -144,7 +145,8 @@ async def read(request: Request) -> Response:
     await throttle(settings.RATE_SIGNAL, "read", str(seat.viewer.id))
     number = whole(form["number"], 0, page.MAX_NUMBER)
     if 0 < number < page.MAX_NUMBER and seat.membership and seat.is_live:
-        await page.mark_read_to(seat, min(number, seat.room.last_number))
+        number = min(number, seat.room.last_number)
+        await read_marks().mark(seat.viewer.id, seat.room.id, number, seat.kind.is_between_two)
     return Response(status_code=204)
 
 

@@ -17,6 +17,7 @@ from webapp.conversations.levels import ALL, MENTIONS
 from webapp.conversations.member_changes import NOT_ALLOWED
 from webapp.conversations.members import MAX_KICK
 from webapp.conversations.models import Membership, Room
+from webapp.conversations.read_marks import read_marks
 from webapp.conversations.roles import Act, Change, has_several_owners, may
 from webapp.conversations.seats import OWNER, MembershipRow, Seat
 from webapp.core import text
@@ -137,6 +138,7 @@ async def _unread(seat: Seat, form: dict[str, str]) -> None:
     """Mark as unread from this message on; another open window of the room would read it at once, and is not asked."""
     last = seat.room.last_number
     number = whole(form["number"], default=last)
+    await read_marks().settle(seat.viewer.id)
     await Membership.mark_unread_from(_require_membership(seat).id, number, last)
     broadcasts.membership_changed(seat.room.id, seat.viewer.id)
 

@@ -15,6 +15,7 @@ from webapp.conversations.kinds import DELETED_ACCOUNT, NOTES, of_stored
 from webapp.conversations.levels import ALL, NOTHING, level_of
 from webapp.conversations.models import REMOVED
 from webapp.conversations.notice_words import list_line
+from webapp.conversations.read_marks import read_marks
 from webapp.conversations.seats import Kind
 from webapp.core.i18n import Text, _
 from webapp.db import sql
@@ -371,6 +372,7 @@ def contacts_digest(online: Collection[int], requests: int) -> str:
 
 async def list_entries(user_id: int, page: int = 1) -> Listing:
     """Return the latest entries of a person, of that page, and what waits for them."""
+    await read_marks().settle(user_id)
     start = (page - 1) * PAGE_SIZE
     query = _SIDEBAR.format(users=sql.placeholders([user_id]))
     rows = await sql.fetch_inline(query, user_id, user_id, start, start + PAGE_SIZE + 1)
