@@ -1,6 +1,6 @@
 """What pages show of a room's log: its newest messages, read once for all who look, and each message, rendered once."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from cachetools import TTLCache
@@ -20,8 +20,6 @@ LIFETIME_SECONDS = 30.0
 # Before the message of this number a chat with a stranger names the way to stay in touch: the same for both.
 HINT_NUMBER = 8
 
-V = TypeVar("V")
-
 
 class Hidden(NamedTuple):
     """The numbers of messages whose authors the viewer has blocked, and of those that answer such authors."""
@@ -33,15 +31,33 @@ class Hidden(NamedTuple):
 NOTHING_HIDDEN = Hidden()
 
 
+class NewestPage(NamedTuple):
+    """The rows of a room's newest page at a version of its log, and the codes of the people in them."""
+
+    version: int
+    lines: list[MessageRow]
+    people: frozenset[str]
+
+
+class Log(NamedTuple):
+    """The HTML of a log, and the codes of the people in it."""
+
+    html: Markup
+    people: frozenset[str]
+
+
+P = TypeVar("P", NewestPage, Log)
+
+
 class Caches:
     """The HTML of messages and logs, and the rows of newest pages; each bounded by its characters."""
 
     def __init__(self) -> None:
         self.messages: TTLCache[Hashable, Markup] = TTLCache(MAX_BYTES, LIFETIME_SECONDS, getsizeof=len)
-        self.newest: TTLCache[Hashable, tuple[int, list[MessageRow]]] = TTLCache(
-            MAX_BYTES, LIFETIME_SECONDS, getsizeof=lambda page: sum(len(line.html) for line in page[1])
+        self.newest: TTLCache[Hashable, NewestPage] = TTLCache(
+            MAX_BYTES, LIFETIME_SECONDS, getsizeof=lambda page: sum(len(line.html) for line in page.lines)
         )
-        self.logs: TTLCache[Hashable, Markup] = TTLCache(MAX_BYTES, LIFETIME_SECONDS, getsizeof=len)
+        self.logs: TTLCache[Hashable, Log] = TTLCache(MAX_BYTES, LIFETIME_SECONDS, getsizeof=lambda log: len(log.html))
 
 
 caches = Slot[Caches]("cache of messages")
@@ -51,11 +67,11 @@ async def newest_page(room: RoomRow) -> list[MessageRow]:
     """The room's newest page of messages."""
     # Two strangers who stay in touch have the same room, at another address and under their own names.
     key = room.id, room.path
-    version, lines = caches().newest.get(key) or (None, [])
-    if version != room.version:
+    page = caches().newest.get(key)
+    if page is None or page.version != room.version:
         lines = await list_page(room)
-        caches().newest[key] = room.version, lines
-    return lines
+        page = caches().newest[key] = NewestPage(room.version, lines, _people_in(lines))
+    return page.lines
 
 
 def render_log(
@@ -75,10 +91,10 @@ def render_log(
     ends = (lines[0].number, lines[-1].number) if lines else ()
     looks = save_data, is_text, clock.current_locale(), clock.today()
     key = room.path, room.version, ends, new, hidden, looks
-    if (html := caches().logs.get(key)) is None:
+    if (log := caches().logs.get(key)) is None:
         items = _items(room, lines, new, hidden, save_data, is_text)
-        html = caches().logs[key] = Markup("\n").join(items)
-    return html
+        log = caches().logs[key] = Log(Markup("\n").join(items), _people_in(lines))
+    return log.html
 
 
 def _items(
@@ -141,14 +157,15 @@ def clear(code: str) -> None:
 
     Single messages stay: they are found by the name and picture of their author, and of whom they answer.
     """
-    _drop(caches().newest, lambda page: any(code in _people_in(line) for line in page[1]))
-    _drop(caches().logs, lambda html: f'data-author="{code}"' in html)
+    _drop(caches().newest, code)
+    _drop(caches().logs, code)
 
 
-def _people_in(line: MessageRow) -> tuple[str, ...]:
-    return (line.author_code, line.quote.author_code) if line.quote else (line.author_code,)
+def _people_in(lines: Sequence[MessageRow]) -> frozenset[str]:
+    quoted = (line.quote.author_code for line in lines if line.quote)
+    return frozenset(line.author_code for line in lines).union(quoted)
 
 
-def _drop(cache: TTLCache[Hashable, V], is_stale: Callable[[V], bool]) -> None:
-    for key in [key for key, value in list(cache.items()) if is_stale(value)]:
+def _drop(cache: TTLCache[Hashable, P], code: str) -> None:
+    for key in [key for key, value in list(cache.items()) if code in value.people]:
         cache.pop(key, None)
