@@ -24,6 +24,7 @@ from webapp.live.stream import Stream
 from webapp.moderation.models import Report
 from webapp.sidebar import layout
 from webapp.sidebar import queries as sidebars
+from webapp.sidebar.entries import EntryFrames
 
 
 def side_words(page: httpx2.Response) -> str:
@@ -594,6 +595,31 @@ async def test_the_endless_document_begins_with_everything_and_hides_what_is_old
     assert "--shown:none" in second
     assert "<script>" not in second
     assert second.count("</li>") == 1
+
+
+async def test_an_entry_is_made_for_endless_documents_only_where_one_is_open(
+    alice: Person, bob: Person, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    make = EntryFrames.document_entry
+
+    def noted(self: EntryFrames, entry: sidebars.EntryRow) -> str:
+        made.append(str(entry.line))
+        return make(self, entry)
+
+    window = await Window.open(bob)
+    monkeypatch.setattr(EntryFrames, "document_entry", noted)
+    await alice.say(room, "a cup")
+    await told()
+    assert window.sidebar[0].line == "a cup"
+    assert made == []
+    document = await Window.open(bob, framing="html")
+    del made[:]
+    await alice.say(room, "another cup")
+    await told()
+    assert made == ["another cup"]
+    assert "another cup" in document.reader.outbox.take().decode()
+    assert window.sidebar[0].line == "another cup"
 
 
 async def test_a_line_in_a_room_says_who_wrote_it_and_what_level_it_has(alice: Person, bob: Person, room: Room) -> None:

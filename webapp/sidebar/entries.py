@@ -1,6 +1,6 @@
 """Frames of the sidebar: entries, the count of friend requests, and who of the friends is online."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from markupsafe import escape
 
@@ -9,7 +9,7 @@ from webapp.accounts.models import User
 from webapp.accounts.viewer import Person
 from webapp.core.clock import current_locale
 from webapp.http import render
-from webapp.live import Frame, Payload, frames
+from webapp.live import Frame, Payload, Reader, frames
 from webapp.presence.last_seen import last_seen_for
 from webapp.sidebar.queries import EntryRow, Waiting
 
@@ -31,12 +31,21 @@ class EntryFrames:
         self._made: dict[object, Payload] = {}
         self._rendered: dict[object, str] = {}
 
-    def entry_frame(self, entry: EntryRow, here: int | None, has_moved: bool, is_renamed: bool) -> Payload:
-        """Return the entry in its place, or on top where it `has_moved`; the page of a group that `is_renamed` too."""
-        is_current = entry.room_id == here
+    def entry_frame(self, entry: EntryRow, reader: Reader, has_moved: bool, is_renamed: bool) -> Payload:
+        """
+        Return the entry in its place, or on top where it `has_moved`; the page of a group that `is_renamed` too.
+
+        It is made in the framing of the reader alone: hardly a page is an endless document.
+        """
+        if reader.framing == "html":
+            return self._once((entry.render_key, "html"), lambda: Frame(html=self.document_entry(entry).encode()))
+        is_current = entry.room_id == reader.number("room")
         key = (entry.render_key, is_current, has_moved, is_renamed)
+        return self._once(key, lambda: self._frame(entry, is_current, has_moved, is_renamed))
+
+    def _once(self, key: object, make: Callable[[], Frame]) -> Payload:
         if key not in self._made:
-            self._made[key] = frames.localized(lambda: self._frame(entry, is_current, has_moved, is_renamed))
+            self._made[key] = frames.localized(make)
         return self._made[key]
 
     def _frame(self, entry: EntryRow, is_current: bool, has_moved: bool, is_renamed: bool) -> Frame:
@@ -48,9 +57,9 @@ class EntryFrames:
             sse = frames.hx_partial(f"#entry-{entry.room_id}", "outerHTML", html)
         if is_current and is_renamed:
             sse += _group_header(entry)
-        return Frame(frames.sse_event(sse), self._document_entry(entry).encode())
+        return Frame(frames.sse_event(sse))
 
-    def _document_entry(self, entry: EntryRow) -> str:
+    def document_entry(self, entry: EntryRow) -> str:
         """Return the entry for an endless document, with a style that hides its forms before."""
         sent = next(self._sent)
         at = FIRST_ORDER if entry.is_request else int(entry.sort_at.timestamp()) - ORDER_EPOCH
@@ -71,7 +80,7 @@ class EntryFrames:
 
     def _whole(self, entries: list[EntryRow], here: int | None, framing: str) -> Frame:
         if framing == "html":
-            return Frame(html="".join(self._document_entry(entry) for entry in entries).encode())
+            return Frame(html="".join(self.document_entry(entry) for entry in entries).encode())
         html = "".join(self._entry(entry, entry.room_id == here) for entry in entries)
         sse = frames.hx_partial("#entries", "innerHTML", html)
         sse += "".join(_group_header(entry) for entry in entries if entry.group and entry.room_id == here)

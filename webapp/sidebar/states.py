@@ -45,7 +45,7 @@ class Entry(Item):
         self._has_moved, self._is_renamed = has_moved, is_renamed
 
     def frame(self, reader: Reader, is_new: bool) -> Payload:
-        return self._frames.entry_frame(self.row, reader.number("room"), is_new or self._has_moved, self._is_renamed)
+        return self._frames.entry_frame(self.row, reader, is_new or self._has_moved, self._is_renamed)
 
 
 class Dot(Item):
