@@ -149,7 +149,7 @@ async def test_reports_that_come_too_often_are_passed_over(
     alice: Person, bob: Person, chat: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(hub().bridge, "send", lambda text, key="": sent.append(text))
+    monkeypatch.setattr(hub().bridge, "send", lambda text, key="", channel="": sent.append(text))
     for _ in range(10):
         await type_in(bob, chat)
     assert sum(chat_typing.STATE in text for text in sent) == 1
