@@ -132,7 +132,8 @@ async def test_metrics_count_what_happens(alice: Person, room: Room) -> None:
     assert grown["parley_changes_total"] == 1
     assert grown["parley_streams_opened_total"] == 1
     assert grown["parley_resumes_total"] == 1
-    assert grown["parley_log_reads_total"] >= 2
+    # For the page that joined: the message was shown from its row.
+    assert grown["parley_log_reads_total"] == 1
     assert grown["parley_delivery_seconds_count"] == 1
     assert grown['parley_delivery_seconds_bucket{le="+Inf"}'] == 1
     hub().leave(reader)

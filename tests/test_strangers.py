@@ -19,11 +19,14 @@ from webapp.accounts.models import User
 from webapp.accounts.sessions import Session
 from webapp.conversations.kinds import ANONYMOUS, DIRECT
 from webapp.conversations.models import Membership, Room
+from webapp.conversations.queries import room_by_id
 from webapp.db import sql
 from webapp.deletion import steps as leaving
 from webapp.http import cookie
 from webapp.live import hub
+from webapp.messages import new_rows, posting
 from webapp.messages.models import Message
+from webapp.messages.queries import changes_since
 from webapp.relationships.models import Block, Friendship, VeiledBlock
 from webapp.relationships.queries import friendship_between
 from webapp.strangers import conduct, masks, models, queries, retention
@@ -888,3 +891,18 @@ async def test_strangers_answer_each_other_by_their_aliases(guest: Person, other
     refused = await other.post(f"{chat}/messages", {"body": "What?", "nonce": "3", "reply_to": "9"})
     assert refused.status_code == 422
     assert "What?" in refused.text
+
+
+# The ring of a message.
+
+
+async def test_the_row_that_a_ring_brings_is_by_the_mask(guest: Person, chat: str) -> None:
+    seat = await (await stranger(guest)).current_chat()
+    found = seat and await room_by_id(seat.room.id)
+    assert seat
+    assert found
+    posted = await posting.post(seat, "hello", "nonce")
+    assert posted.message
+    [line] = await changes_since(found, posted.version - 1)
+    [rung] = new_rows.read(found.id, [(posted.version, posted.message.ring_text)]) or []
+    assert rung.line == line
