@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Hashable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
+from markupsafe import Markup
 
 # The settings are read at import, so the stage is set before anything of webapp is.
 STAGE = Path(tempfile.mkdtemp(prefix="parley-"))
@@ -38,7 +39,7 @@ from webapp.app import app as the_app  # noqa: E402
 from webapp.conversations import access, members  # noqa: E402
 from webapp.conversations.models import Room  # noqa: E402
 from webapp.db import migrate as schema  # noqa: E402
-from webapp.http import cookie  # noqa: E402
+from webapp.http import cookie, render  # noqa: E402
 from webapp.live import hub  # noqa: E402
 from webapp.media.images import ProcessedImage  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
@@ -162,6 +163,20 @@ def pass_over_given_up_connections() -> None:
             tell(loop, context)
 
     loop.set_exception_handler(pass_on)
+
+
+@pytest.fixture(autouse=True)
+def parts_are_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every test, a part of a page that was rendered before is rendered again: its facts must say all of it."""
+    part = render.part
+
+    def checked(name: str, facts: Hashable, /, **context: object) -> Markup:
+        html = part(name, facts, **context)
+        assert html == render.fragment(name, **context).strip(), f"{name} shows more than {facts}"
+        return html
+
+    monkeypatch.setattr(render, "part", checked)
+    monkeypatch.setitem(render.environment.globals, "render_part", checked)
 
 
 @pytest.fixture

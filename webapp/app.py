@@ -37,7 +37,7 @@ from webapp.files import serving_views as serving
 from webapp.files import views as files
 from webapp.files.sending_queries import MAX_FILES
 from webapp.home import views as home
-from webapp.http import assets, security_log
+from webapp.http import assets, render, security_log
 from webapp.http.application import Application
 from webapp.http.limits import Limiter, limiter
 from webapp.http.routes import Entrances
@@ -357,6 +357,7 @@ def _objects() -> Iterator[None]:
         hold(admitted.holding(Admitted()))
         hold(picture_store.holding(Store(open_place(store.FOLDER), User.pictures_in_use)))
         hold(file_store.holding(open_file_store()))
+        hold(render.parts.holding(render.Parts()))
         hold(rendering.caches.holding(rendering.Caches()))
         hold(typing.typists.holding({}))
         hold(pacing.pacer.holding(pacing.Pacer()))

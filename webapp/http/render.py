@@ -1,13 +1,16 @@
 """HTML from templates: the only file that knows Jinja."""
 
+from collections.abc import Hashable
 from functools import cache
 from hashlib import blake2b
 
+from cachetools import LRUCache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from webapp import settings
 from webapp.core import clock, i18n
+from webapp.core.lifetime import Slot
 from webapp.http import assets
 from webapp.http.urls import path_for
 
@@ -107,6 +110,33 @@ def fragment(name: str, **context: object) -> str:
         return "".join(template.root_render_func(known))
     except Exception:
         environment.handle_exception()  # says where in the template it was
+
+
+class Parts(LRUCache[Hashable, Markup]):
+    """The HTML of parts of pages, by what they show: bounded by its characters."""
+
+    MAX_CHARACTERS = 4_000_000
+
+    def __init__(self) -> None:
+        super().__init__(self.MAX_CHARACTERS, getsizeof=len)
+
+
+parts = Slot[Parts]("cache of parts of pages")
+
+
+def part(name: str, facts: Hashable, /, **context: object) -> Markup:
+    """
+    Return the HTML of a template that shows nothing but these facts: rendered once for all pages that show them.
+
+    What the language, the zone of the times and the day make of them need not be among the facts.
+    """
+    key = name, facts, clock.current_locale(), clock.today()
+    if (html := parts().get(key)) is None:
+        html = parts()[key] = Markup(fragment(name, **context).strip())  # noqa: S704  our own template
+    return html
+
+
+environment.globals["render_part"] = part
 
 
 @cache

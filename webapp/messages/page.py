@@ -137,11 +137,12 @@ async def page_context(
         "seat": seat,
         "room": room,
         "messages": messages,
+        "has_files": any(line.files for line in messages),
         **_before(room, messages),
         "later": last + PAGE_SIZE // 2 if last < room.last_number else 0,
         "mode": _mode(request) if is_live else PageMode.STILL,
         "people": people,
-        "members": await members_beside(seat.viewer, room.id, people.shown) if people else [],
+        "members": tuple(await members_beside(seat.viewer, room.id, people.shown)) if people else (),
         "pins": await pins_of(room),
         "log": rendering.render_log(
             room, messages, new, hidden, client(request).save_data, client(request).is_text_browser

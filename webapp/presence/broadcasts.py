@@ -35,7 +35,7 @@ async def people(rooms: Collection[int]) -> dict[int, Payload]:
 
 def presence_frame(people: RoomPresence) -> Payload:
     def made() -> Frame:
-        html = render.fragment("presence/_people.html", people=people)
+        html = render.part("presence/_people.html", people, people=people)
         # The endless document can't replace what it has said: each new line hides the ones before it.
         line = render.fragment("presence/_live_state.html", people=people)
         return Frame(frames.sse_event(frames.hx_partial("#people", "outerHTML", html)), line.encode())

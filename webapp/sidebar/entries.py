@@ -7,7 +7,6 @@ from markupsafe import escape
 from webapp import settings
 from webapp.accounts.models import User
 from webapp.accounts.viewer import Person
-from webapp.core.clock import current_locale
 from webapp.http import render
 from webapp.live import Frame, Payload, Reader, frames
 from webapp.presence.last_seen import last_seen_for
@@ -29,7 +28,6 @@ class EntryFrames:
         """`sent` numbers the forms of entries in endless documents: it is one for as long as the application runs."""
         self._sent = sent
         self._made: dict[object, Payload] = {}
-        self._rendered: dict[object, str] = {}
 
     def entry_frame(self, entry: EntryRow, reader: Reader, has_moved: bool, is_renamed: bool) -> Payload:
         """
@@ -49,7 +47,7 @@ class EntryFrames:
         return self._made[key]
 
     def _frame(self, entry: EntryRow, is_current: bool, has_moved: bool, is_renamed: bool) -> Frame:
-        html = self._entry(entry, is_current)
+        html = entry_html(entry, is_current)
         if has_moved:
             sse = frames.hx_partial(f"#entry-{entry.room_id}", "delete", "")
             sse += frames.hx_partial("#entries", "afterbegin", html)
@@ -66,13 +64,7 @@ class EntryFrames:
         # Both weigh the same, so that of all that was sent the last one counts.
         every, this = f"#entry-{entry.room_id}[data-sent]", f"#entry-{entry.room_id}[data-sent='{sent}']"
         rules = f"{every}{{order:{-at};--shown:none}}{this}{{--shown:initial}}"
-        return frames.style_element(rules) + _rendered(entry, False, sent)
-
-    def _entry(self, entry: EntryRow, is_current: bool) -> str:
-        key = (current_locale(), entry.render_key, is_current)
-        if key not in self._rendered:
-            self._rendered[key] = _rendered(entry, is_current)
-        return self._rendered[key]
+        return frames.style_element(rules) + _rendered(entry, sent=sent)
 
     def list_frame(self, entries: list[EntryRow], here: int | None, framing: str) -> Payload:
         """Return the whole list in one framing alone: hardly two people have the same one."""
@@ -81,7 +73,7 @@ class EntryFrames:
     def _whole(self, entries: list[EntryRow], here: int | None, framing: str) -> Frame:
         if framing == "html":
             return Frame(html="".join(self.document_entry(entry) for entry in entries).encode())
-        html = "".join(self._entry(entry, entry.room_id == here) for entry in entries)
+        html = "".join(entry_html(entry, entry.room_id == here) for entry in entries)
         sse = frames.hx_partial("#entries", "innerHTML", html)
         sse += "".join(_group_header(entry) for entry in entries if entry.group and entry.room_id == here)
         return Frame(frames.sse_event(sse))
@@ -93,8 +85,21 @@ class EntryFrames:
         return Frame(frames.sse_event(frames.hx_partial(f"#entry-{room}", "delete", "")), hidden.encode())
 
 
-def _rendered(entry: EntryRow, is_current: bool, sent: int = 0) -> str:
-    return render.fragment("sidebar/_entry.html", entry=entry, is_current=is_current, sent=sent, typed_in=()).strip()
+def entry_html(entry: EntryRow, is_current: bool, save_data: bool = False) -> str:
+    """Return the entry as pages and streams have it alike; without its picture on the page of who saves data."""
+    facts = entry.page_key, is_current, save_data
+    how = {"is_current": is_current, "is_typed_in": False, "sent": 0, "save_data": save_data}
+    return render.part("sidebar/_entry.html", facts, entry=entry, **how)
+
+
+def typed_entry_html(entry: EntryRow, save_data: bool) -> str:
+    """Return the entry of a chat in which the other types now."""
+    return _rendered(entry, is_typed_in=True, save_data=save_data)
+
+
+def _rendered(entry: EntryRow, *, is_typed_in: bool = False, sent: int = 0, save_data: bool = False) -> str:
+    how = {"is_current": False, "is_typed_in": is_typed_in, "sent": sent, "save_data": save_data}
+    return render.fragment("sidebar/_entry.html", entry=entry, **how).strip()
 
 
 def _group_header(entry: EntryRow) -> str:

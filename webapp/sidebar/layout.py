@@ -17,7 +17,8 @@ from webapp.http.params import Page
 from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.sidebar.chat_typing import rooms_typed_in
-from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, contacts_digest, digest, list_entries
+from webapp.sidebar.entries import entry_html, typed_entry_html
+from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, EntryRow, contacts_digest, digest, list_entries
 
 EMPTY_FORM = {"name": "", "topic": "", "face": "", "kind": ""}
 
@@ -41,6 +42,7 @@ async def render_with_sidebar(
     `more_of_stream` is added to the address of the stream. `online` has the ids of the listed friends who are online,
     None on a page without friends.
     """
+    save_data = client(request).save_data
     listing = await list_entries(user.id, sidebar_page)
     entries, waiting, others = listing
     page = Page.of(entries, sidebar_page, PAGE_SIZE)
@@ -57,7 +59,6 @@ async def render_with_sidebar(
     stream = f"{streamed.path}/events?after={streamed.room.version}&" if streamed else f"{path_for('viewer_events')}?"
     defaults: dict[str, Any] = {
         "sidebar": shown,
-        "typed_in": rooms_typed_in(user.id, [entry.room_id for entry in shown]),
         "sidebar_page": page.number,
         "sidebar_more": page.has_more,
         "stream": stream + urlencode(query),
@@ -66,14 +67,33 @@ async def render_with_sidebar(
         "present": {},
         "current_key": "",
         "current_path": "",
-        "here": request.scope["path"],
+        "tab": _tab(request.scope["path"]),
         "form": EMPTY_FORM,
         "problems": EMPTY_FORM,
     }
     context = defaults | context
+    context["sidebar_entries"] = _entries(user, shown, context["current_key"], save_data)
     # Beside the page's name, and in the bar.
     context |= {"unread_count": listing.unread(context["current_key"]), "other_unread": others}
     return responses.page(request, name, status, is_cacheable, **context)
+
+
+def _entries(user: Person, shown: Collection[EntryRow], current_key: str, save_data: bool) -> list[str]:
+    typed_in = rooms_typed_in(user.id, [entry.room_id for entry in shown if entry.key != current_key])
+    return [
+        typed_entry_html(entry, save_data)
+        if entry.room_id in typed_in
+        else entry_html(entry, entry.key == current_key, save_data)
+        for entry in shown
+    ]
+
+
+def _tab(path: str) -> str:
+    """Return the name of the tab that stands for a page; empty where none does, as for rooms."""
+    pages = {path_for(name): name for name in ("lobby", "inbox", "rooms", "strangers")}
+    areas = {path_for(name): name for name in ("people", "moderation")} | {path_for("friends"): "people"}
+    areas[path_for("profile").removesuffix("profile")] = "me"
+    return pages.get(path) or next((name for beginning, name in areas.items() if path.startswith(beginning)), "")
 
 
 async def page_beside_or_fragment(

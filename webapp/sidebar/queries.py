@@ -234,8 +234,13 @@ class EntryRow(NamedTuple):
 
     @property
     def render_key(self) -> tuple[object, ...]:
-        """All that it is rendered from: entries of one key are rendered once."""
+        """All that its frames are rendered from while nothing but these changes: entries of one key have one frame."""
         return self.facts, self.is_online
+
+    @property
+    def page_key(self) -> tuple[object, ...]:
+        """All that it is rendered from, also after an hour: its address, its time and whose it is may have changed."""
+        return self.render_key, self.path, self.sort_at, self.code, self.is_asked, self.is_removed
 
 
 async def _entries(rows: Sequence[sql.Row]) -> list[EntryRow]:

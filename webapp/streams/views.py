@@ -53,7 +53,7 @@ async def viewer_document(request: Request) -> Response:
         return waiting_document(request, path_for("sidebar"), _("Your chats and rooms"))
     reader = await open_reader(request, user, None, "html", digest="")
     waiting = (await waiting_counts([user.id]))[user.id]
-    shown = {"waiting": waiting, "unread_count": NO_UNREAD, "other_unread": NO_UNREAD, "here": path_for("lobby")}
+    shown = {"waiting": waiting, "unread_count": NO_UNREAD, "other_unread": NO_UNREAD, "tab": "lobby"}
     shown |= {"token": client(request).form_token}
     return open_document(request, reader, user, "sidebar/live.html", **shown)
 
