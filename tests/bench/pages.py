@@ -81,8 +81,8 @@ def page(scale: Scale) -> Iterator[Row]:
             if isinstance(contender, Parley):
                 ask(row, contender, "packed", path, seconds, {"Accept-Encoding": "gzip"})
                 ask(row, contender, "far_back", f"{path}?before=1000", seconds)
-    row.bar("room page, requests a second, of Django's", row.ratio("quiet_a_second", "Parley", "Channels"), "x", 8, 20)
-    row.bar(f"the same while {A_SECOND} a second are posted", row.median("left_percent"), "%", 70, 90)
+    row.bar("room page, requests a second, of Django's", row.ratio("quiet_a_second", "Parley", "Channels"), "x", 25, 30)
+    row.bar(f"the same while {A_SECOND} a second are posted", row.median("left_percent"), "%", 90, 97)
     yield row
 
 
