@@ -284,7 +284,6 @@ PRIVATE_PARTS = {
     "db.model_comments": 1,  # Tortoise: comments of models
     "db.postgresql": 1,  # Tortoise: the lock of a pool
     "db.sqlite": 2,  # aiosqlite: the connection below; Tortoise: the lock of transactions
-    "db.writer": 1,  # aiosqlite: what its thread is given to do
     "live.shards": 1,  # broadcaster: the type of a backend
     "live.sse": 1,  # sse-starlette: the signal of a shutdown
 }

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.query_recorder import Query, record_queries
+from tests.query_recorder import record_queries
 from tests.servers import ROOT, Postgres
 
 # The most queries that each may take.
@@ -430,8 +430,8 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     heard = {}
     for level, what in ((ALL, "all that is unread"), (MENTIONS, "all unread mentions")):
         await mine.update(read_number=middle, level=level, muted=level != ALL)
-        heard[what] = await queries_at_first(get("/inbox/catch-up"))
-    heard["all of it read"] = await queries_at_first(read_all())
+        heard[what] = await record_queries(get("/inbox/catch-up"))
+    heard["all of it read"] = await record_queries(read_all())
     await mine.update(read_number=room.last_number - 3, level=ALL, muted=False)
     await Message.filter(room_id=room.id, number=7).update(author_id=first.id)
     works: dict[str, Callable[[], Awaitable[object]]] = {
@@ -506,27 +506,18 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
         "a batch of visits": lambda: Visit.apply_changes(process, places, [], many),
         "a batch of visits that end": lambda: Visit.apply_changes(process, [], places, many),
     }
-    heard |= {what: await queries_at_first(work()) for what, work in works.items()}
+    heard |= {what: await record_queries(work()) for what, work in works.items()}
     await User.filter(id=first.id).update(blocks_version=1)
     works = {
         "the room page for who has blocked somebody": lambda: get(room.path),
         "the stylesheet for who has blocked somebody": lambda: get("/me.css"),
     }
-    heard |= {what: await queries_at_first(work()) for what, work in works.items()}
+    heard |= {what: await record_queries(work()) for what, work in works.items()}
     await sql.execute("UPDATE message SET removed_at = created_at WHERE number % 2 = 0 RETURNING id")
     await sql.execute("UPDATE room SET removed_count = last_number / 2 RETURNING id")
     await Membership.filter(user_id=first.id, room_id=room.id).update(read_number=F("read_number") - 90)
     works = {"the sidebar where much was removed": lambda: get("/sidebar")}
-    return heard | {what: await queries_at_first(work()) for what, work in works.items()}
-
-
-async def queries_at_first(work: Awaitable[object]) -> list[Query]:
-    """Return the queries of the work where nothing is remembered of who asks and where."""
-    from webapp.db import sql
-
-    if memory := sql.remembered():
-        memory.clear()
-    return await record_queries(work)
+    return heard | {what: await record_queries(work()) for what, work in works.items()}
 
 
 def query_functions() -> set[str]:
@@ -593,7 +584,6 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (adding_queries.candidates, [viewer.code, other.code]),
         (accounts.rights_by_session, [viewer.session_id, viewer.session_id + 1]),
         (conversations.seat_by_key, viewer, room.key),
-        (conversations.seat_without_counters, viewer, room.key),
         (conversations.seat_by_alias, viewer, "was-1"),
         (conversations.seat_by_id, viewer, room.id),
         (conversations.seat_by_pair, viewer, chat.low, chat.high),
@@ -803,7 +793,7 @@ async def measure(size: str) -> Report:
             for query, values in queries
             for table in await scanned(query, values)
         ]
-        explained = {name: await queries_at_first(work) for name, work in (await every_query(token)).items()}
+        explained = {name: await record_queries(work) for name, work in (await every_query(token)).items()}
         queries = {
             "known": sorted(query_functions()),
             "explained": sorted(explained),

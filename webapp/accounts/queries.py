@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from webapp.accounts.sessions import GUEST_LIFETIME, MAX_LIFETIME, session_uses
 from webapp.accounts.viewer import PERSON_FIELDS, PROFILE_FIELDS, VIEWER_FIELDS, PersonRow, ProfileRow, Viewer
@@ -66,41 +66,14 @@ SELECT {", ".join("session.id" if name == "session_id" else f'"user".{name}' for
 FROM session JOIN "user" ON "user".id = session.user_id WHERE session.digest = ?"""
 
 
-class _Found(NamedTuple):
-    """Who is signed in with a token, and what is asked about their session each time."""
-
-    viewer: Viewer
-    created_at: datetime
-    used_at: datetime
-
-
-async def viewer_by_token(token: str, is_remembered: bool = True) -> Viewer | None:
-    """
-    Return who is signed in with the token, and record that the session is used; None where it has ended.
-
-    Who asks once and stays, as streams do, is not remembered for the next request.
-    """
-    found = await _find(cookie.digest(token), is_remembered)
-    if found is None:
-        return None
-    lifetime = GUEST_LIFETIME if found.viewer.is_guest else MAX_LIFETIME
-    if datetime.now(UTC) - found.created_at > lifetime:
-        return None
-    session_uses().record(found.viewer.session_id, found.used_at)
-    return found.viewer
-
-
-async def _find(digest: str, is_remembered: bool) -> _Found | None:
-    memory = sql.remembered()
-    if memory and (known := memory.get(digest)):
-        return cast(_Found, known)
-    moment = memory.moment if memory else None
-    for row in await sql.fetch_inline(_VIEWER, digest):
+async def viewer_by_token(token: str) -> Viewer | None:
+    """Return who is signed in with the token, and record that the session is used; None where it has ended."""
+    for row in await sql.fetch_inline(_VIEWER, cookie.digest(token)):
         viewer = Viewer(*_converted(row, VIEWER_CONVERTERS))
-        found = _Found(viewer, sql.from_db(row["session_created_at"]), sql.from_db(row["session_used_at"]))
-        if memory and moment and is_remembered:
-            memory.put(moment, digest, found, ("session", viewer.session_id), ("user", viewer.id))
-        return found
+        age = datetime.now(UTC) - sql.from_db(row["session_created_at"])
+        if age <= (GUEST_LIFETIME if viewer.is_guest else MAX_LIFETIME):
+            session_uses().record(viewer.session_id, sql.from_db(row["session_used_at"]))
+            return viewer
     return None
 
 

@@ -18,7 +18,6 @@ from webapp.http.error_pages import may_lead
 from webapp.http.urls import path_for
 
 FindSeat = Callable[[Request], Awaitable[Seat]]
-Find = Callable[[Viewer, str], Awaitable[Seat | None]]
 # Where the scope of a request has another way to find the seat than by the key in the path.
 FIND_SEAT = "parley.find_seat"
 
@@ -27,19 +26,6 @@ async def for_reading(request: Request) -> Seat:
     """Return the seat that the path names; raise NotFound where the viewer may not read, Forbidden while kicked."""
     find: FindSeat = request.scope.get(FIND_SEAT, _find_by_key)
     return await find(request)
-
-
-async def without_counters(request: Request) -> Seat:
-    """
-    Return the seat as for_reading does, for what pages send and no page shows.
-
-    How far the room has come, and its viewer in it, may be of an earlier request: `version`, `last_number`,
-    `first_number`, `last_at`, `last_author`, `read_number`, `delivered_number`.
-    """
-    if FIND_SEAT in request.scope:
-        return await for_reading(request)
-    seat = await _by_key(require_account(request), request.path_params["key"], queries.seat_without_counters)
-    return readable(seat)
 
 
 async def for_posting(request: Request) -> Seat:
@@ -74,7 +60,7 @@ async def by_key(viewer: Viewer, key: str) -> Seat:
     return readable(await _by_key(viewer, key))
 
 
-async def _by_key(viewer: Viewer, key: str, find: Find = queries.seat_by_key) -> Seat:
+async def _by_key(viewer: Viewer, key: str) -> Seat:
     """
     Return the viewer's seat, whether they may read or not; raise NotFound without one.
 
@@ -83,7 +69,7 @@ async def _by_key(viewer: Viewer, key: str, find: Find = queries.seat_by_key) ->
     """
     if not is_possible_key(key, KEY_LENGTH):
         raise NotFound(ROOM_NOT_FOUND)
-    seat = await find(viewer, key)
+    seat = await queries.seat_by_key(viewer, key)
     if seat is None or not _is_known(seat):
         seat = await queries.seat_by_alias(viewer, key)
     if seat is None:

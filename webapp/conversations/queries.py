@@ -125,27 +125,6 @@ async def seat_by_key(viewer: Viewer, key: str) -> Seat | None:
     return None
 
 
-async def seat_without_counters(viewer: Viewer, key: str) -> Seat | None:
-    """
-    Return the viewer's seat as seat_by_key does, for who needs not know how far the room has come.
-
-    Its room and membership may have the versions and numbers of an earlier request; all else is as it is now.
-    """
-    memory = sql.remembered()
-    room = memory.get(("room", key)) if memory else None
-    membership = memory.get(("membership", room.id, viewer.id)) if memory and room else None
-    if room and membership:
-        return Seat(room, viewer, membership=membership)
-    moment = memory.moment if memory else None
-    seat = await seat_by_key(viewer, key)
-    # Between two, and in a group, more rows than these two belong to the seat.
-    if memory and moment and seat and seat.membership and not key.startswith(RANDOM_KEY_PREFIX):
-        memory.put(moment, ("room", key), seat.room, ("room", seat.room.id))
-        row = "membership", seat.room.id, viewer.id
-        memory.put(moment, row, seat.membership, row)
-    return seat
-
-
 # Who may read it comes to the room by each address that it had; of several the one that had it last.
 _ALIASED_SEAT = f"""
 SELECT {", ".join(_columns(table, names) for table, names in _PARTS[:2])}

@@ -12,7 +12,6 @@ from tortoise.queryset import QuerySet
 
 from webapp import settings
 from webapp.db import postgresql, sqlite
-from webapp.db.remembered import Remembered
 
 DELETE_BATCH_SIZE = 500
 
@@ -32,12 +31,6 @@ def connection() -> BaseDBAsyncClient:
 
 def is_sqlite(client: BaseDBAsyncClient) -> bool:
     return bool(client.capabilities.dialect == "sqlite")
-
-
-def remembered() -> Remembered | None:
-    """Return the rows that are remembered, None while they must be asked for: in transactions, and on PostgreSQL."""
-    client = connection()
-    return client.remembered() if isinstance(client, sqlite.Client) else None
 
 
 @lru_cache(maxsize=1000)

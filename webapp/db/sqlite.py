@@ -14,6 +14,7 @@ from functools import cache
 from inspect import signature
 from typing import Any, cast
 
+import aiosqlite
 from tortoise.backends.base.client import TransactionContext
 from tortoise.backends.sqlite.client import (
     SqliteClient,
@@ -25,8 +26,6 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 
 from webapp.db.readers import STATEMENT_CACHE_SIZE, Deadline, LimitedPool, Reader, ReaderPool
-from webapp.db.remembered import Remembered
-from webapp.db.writer import Writer
 
 # Those whose private parts are used here, as pyproject.toml has them.
 KNOWN_VERSIONS = {"tortoise-orm": "1.1.9", "aiosqlite": "0.22.1"}
@@ -55,9 +54,7 @@ def problem() -> str | None:
 class Client(SqliteClient):
     """The connection that writes, and those that read."""
 
-    _connection: Writer | None
     _inline: Reader | None = None
-    _remembered: Remembered | None = None
     _readers: ReaderPool
     # Of their own: a search that takes its time leaves the threads of pages free.
     _limited: LimitedPool
@@ -69,8 +66,8 @@ class Client(SqliteClient):
             return
         options: dict[str, Any] = {"isolation_level": None, "cached_statements": STATEMENT_CACHE_SIZE}
         options |= {"detect_types": sqlite3.PARSE_DECLTYPES}
-        self._connection = Writer(self.filename, **options)
-        await self._connection
+        # Used by its thread and, within a transaction, by the event loop: by one of them at a time.
+        self._connection = await aiosqlite.connect(self.filename, check_same_thread=False, **options)
         self._connection.row_factory = sqlite3.Row
         for name, value in self.pragmas.items():
             await self._connection.execute_fetchall(f"PRAGMA {name} = {value}")
@@ -82,23 +79,13 @@ class Client(SqliteClient):
     async def close(self) -> None:
         if self._inline:
             self._inline.close()
-            self._inline = self._remembered = None
+            self._inline = None
             await self._readers.close()
             await self._limited.close()
         await super().close()
 
     def _in_transaction(self) -> TransactionContext:
         return TransactionScope(Transaction(self), self._lock)
-
-    def remembered(self) -> Remembered | None:
-        """Return what is remembered of rows, None while the database has to be asked."""
-        writer = self._connection
-        if writer is None or self._inline is None:
-            return None
-        if self._remembered is None and not (writer.is_busy or writer.connection.in_transaction):
-            with contextlib.suppress(sqlite3.Error):  # a database that is locked, or has no tables
-                self._remembered = Remembered(writer)
-        return self._remembered if self._remembered and self._remembered.is_current() else None
 
     async def _inline_reader(self) -> Reader:
         if self._inline is None:

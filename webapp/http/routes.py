@@ -27,7 +27,7 @@ from webapp.live.admission import StreamAdmission
 
 View = Callable[[Request], Awaitable[Response]]
 # What app.py hands over: http knows neither accounts nor strangers.
-ReadViewer = Callable[[str, bool], Awaitable[Any]]
+ReadViewer = Callable[[str], Awaitable[Any]]
 ReadMask = Callable[[Any], Awaitable[Mask | None]]
 Enter = Callable[["Address", Scope, Receive, Send], Awaitable[None]]
 
@@ -71,9 +71,6 @@ register_url_convertor("code", Code())
 class Address(Route):
     """An address and its view, behind the Entrance of its kind."""
 
-    # Whether who comes stays, and asks no more.
-    stays = False
-
     def __init__(
         self,
         path: str,
@@ -108,8 +105,6 @@ class StreamAddress(Address):
     One of an endless document has the document around it at `?frame=`, which ends at once and is not counted.
     """
 
-    stays = True
-
     def __init__(
         self, path: str, view: View, name: str, kind: Kind, enter: Enter, around: Address | None = None
     ) -> None:
@@ -130,8 +125,7 @@ class StreamAddress(Address):
 
 class Entrances:
     """
-    The kinds of addresses, for viewers whose session is read by `read_viewer`, given its token, and whether the next
-    request is likely to come soon.
+    The kinds of addresses, for viewers whose session is read by `read_viewer`, given its token.
 
     With `read_mask` the viewer is from there on the mask that it returns, if any. `scope` is added to every request's.
     """
@@ -226,7 +220,7 @@ class Entrances:
         if client.is_new:
             return
         try:
-            viewer: Viewer | None = await self._read_viewer(client.token, not address.stays)
+            viewer: Viewer | None = await self._read_viewer(client.token)
             if viewer is None:
                 return
             i18n.set_language(viewer.language)

@@ -90,9 +90,7 @@ async def post(request: Request) -> Response:
     if form["attach"]:
         return await attaching.show_words(request, await access.for_posting(request), form, codes)
     try:
-        # To what number an answer may be depends on how far the room has come; all else is checked under its lock.
-        seat = await (access.for_reading(request) if form["reply_to"] else access.without_counters(request))
-        seat.require_can_post()
+        seat = await access.for_posting(request)
         # Script says who wrote it, and sends what waited: another person may have signed in meanwhile.
         if form["author"] not in ("", seat.viewer.code):
             raise SignInRequired
@@ -132,7 +130,7 @@ async def _post_attached(request: Request, seat: Seat, form: Mapping[str, str], 
 
 
 async def report_typing(request: Request) -> Response:
-    seat = await access.without_counters(request)
+    seat = await access.for_reading(request)
     await throttle(settings.RATE_SIGNAL, "typing", str(seat.viewer.id))
     seat.require_can_post()
     typing.started(seat.room.id, seat.viewer)
