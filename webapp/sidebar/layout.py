@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -78,7 +79,7 @@ async def render_with_sidebar(
     return responses.page(request, name, status, is_cacheable, **context)
 
 
-def _entries(user: Person, shown: Collection[EntryRow], current_key: str, save_data: bool) -> list[str]:
+def _entries(user: Person, shown: Collection[EntryRow], current_key: str, save_data: bool) -> list[Markup]:
     typed_in = rooms_typed_in(user.id, [entry.room_id for entry in shown if entry.key != current_key])
     return [
         typed_entry_html(entry, save_data)
