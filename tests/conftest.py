@@ -99,6 +99,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     One lane waits for browsers and servers, which want a core of their own: two such files at once are slow, and
     what computes goes on meanwhile. Whatever is long and comes last leaves a core without work.
     """
+    if settings.ON_SQLITE:
+        items[:] = [item for item in items if not item.get_closest_marker("postgresql")]
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     files = {f"{item.path.parent.name}/{item.path.stem}": item.path for item in items}

@@ -376,7 +376,7 @@ async def test_only_the_first_room_and_the_last_change_who_is_online(
 
 async def test_presence_is_broadcast_in_slices(monkeypatch: pytest.MonkeyPatch, told: list[set[int]]) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(hub().bridge, "send", lambda text, key="": rung.append(text))
+    monkeypatch.setattr(hub().bridge, "send", lambda text, key="", channel="": rung.append(text))
     broadcasts.changed(range(1, 2 * BATCH_SIZE + 2))
     assert [len(users) for users in told] == [BATCH_SIZE, BATCH_SIZE, 1]
     assert len(rung) == 3

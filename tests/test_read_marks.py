@@ -13,7 +13,6 @@ from tortoise.transactions import in_transaction
 from tests.conftest import Person
 from tests.people import who
 from tests.query_recorder import recorded_queries
-from webapp import settings
 from webapp.conversations import read_marks as module
 from webapp.conversations.models import Membership, Room
 from webapp.conversations.read_marks import ALL, ReadMarks, advance, read_marks
@@ -162,7 +161,7 @@ async def test_who_waits_hears_that_the_database_is_away(
     assert [type(answer) for answer in answers] == [OperationalError] * 2
 
 
-@pytest.mark.skipif(settings.ON_SQLITE, reason="one writes at a time")
+@pytest.mark.postgresql
 async def test_rows_that_others_hold_are_written_when_they_are_free(
     alice: Person, bob: Person, room: Room, soup: Room
 ) -> None:

@@ -245,7 +245,7 @@ def test_a_message_is_saved_and_pinned_and_a_room_is_marked_as_unread_from_it(me
     bob.until(lambda: bob.context.request.get("/saved").text().count('class="listed"') == 2, "both in the list")
     # Pinning is the owner's: with script and without it stands there for everybody at once.
     press(bob, message(bob, "line 3"), "more")
-    assert message(bob, "line 3").get_by_role("button", name="Save for later").count()
+    message(bob, "line 3").get_by_role("button", name="Save for later").wait_for()
     assert not message(bob, "line 3").get_by_role("button", name="Pin for everybody").count()
     bob.page.keyboard.press("Escape")
     eva.open(room)
