@@ -13,7 +13,7 @@ STATEMENTS, DELIVERIES = 45_000, 750_000
 REQUEST, STATEMENT, RING, DELIVERY = 350e-6, 100e-6, 15e-6, 25e-6
 KINDS = (
     ("post", "a post: the request and its transaction"),
-    ("log", "the room's log, in each process that holds it"),
+    ("log", "the log of a room, in each process that shows it: news, and pages that join"),
     ("sidebars", "entries of sidebars"),
     ("typing", "reports of typing"),
     ("read marks", "reports of reading"),
