@@ -93,8 +93,8 @@ from webapp.streams import endings
 from webapp.streams import views as streams
 from webapp.streams.reading import DocumentReading
 
-entrances = Entrances(viewer_by_token)
-masked = Entrances(viewer_by_token, read_mask, {FIND_SEAT: find_seat})
+entrances = Entrances(viewer_by_token, account_access.viewer_of_stream)
+masked = Entrances(viewer_by_token, account_access.viewer_of_stream, read_mask, {FIND_SEAT: find_seat})
 page, form, action, upload = entrances.page, entrances.form, entrances.action, entrances.upload
 frame, stream, document = entrances.frame, entrances.stream, entrances.document
 file, asset, probe = entrances.file, entrances.asset, entrances.probe
@@ -355,6 +355,8 @@ def _objects() -> Iterator[None]:
         hold(room_names.holding(listed_name))
         hold(invitations.holding(joining.for_registration))
         hold(admitted.holding(Admitted()))
+        hold(account_access.opening_viewers.holding(account_access.viewer_batches()))
+        hold(room_access.opening_seats.holding(room_access.seat_batches()))
         hold(picture_store.holding(Store(open_place(store.FOLDER), User.pictures_in_use)))
         hold(file_store.holding(open_file_store()))
         hold(render.parts.holding(render.Parts()))

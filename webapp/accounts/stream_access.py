@@ -3,11 +3,25 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from webapp.accounts.endings import BANNED, SIGNED_OUT, UNMADE
-from webapp.accounts.queries import SessionRights, rights_by_session
+from webapp.accounts.queries import SessionRights, rights_by_session, viewers_by_token
+from webapp.accounts.viewer import Viewer
+from webapp.core.batches import Batches
+from webapp.core.lifetime import Slot
 from webapp.live import Ending, Reader
 
 # The label of the streams of an administrator's pages: what they show is not for others.
 ADMIN = "admin"
+# By the token of the session.
+opening_viewers = Slot[Batches[str, Viewer | None]]("batches of viewers whose streams open")
+
+
+async def viewer_of_stream(token: str) -> Viewer | None:
+    """Return what `viewer_by_token` does; those of streams that open at the same time are read together."""
+    return await opening_viewers().get(token)
+
+
+def viewer_batches() -> Batches[str, Viewer | None]:
+    return Batches(viewers_by_token)
 
 
 async def check_access(readers: Sequence[Reader]) -> list[tuple[Reader, Ending]]:

@@ -11,6 +11,7 @@ from webapp.conversations import queries
 from webapp.conversations.kinds import KeyedKind
 from webapp.conversations.models import KEY_LENGTH, ROOM_NOT_FOUND, Room, is_possible_key, room_name
 from webapp.conversations.seats import KICKED, Seat, require_not_kicked
+from webapp.conversations.stream_access import seat_of_stream
 from webapp.core import text
 from webapp.core.errors import Moved, NotFound, Unsure
 from webapp.core.i18n import _
@@ -18,6 +19,7 @@ from webapp.http.error_pages import may_lead
 from webapp.http.urls import path_for
 
 FindSeat = Callable[[Request], Awaitable[Seat]]
+FindSeatByKey = Callable[[Viewer, str], Awaitable[Seat | None]]
 # Where the scope of a request has another way to find the seat than by the key in the path.
 FIND_SEAT = "parley.find_seat"
 
@@ -26,6 +28,14 @@ async def for_reading(request: Request) -> Seat:
     """Return the seat that the path names; raise NotFound where the viewer may not read, Forbidden while kicked."""
     find: FindSeat = request.scope.get(FIND_SEAT, _find_by_key)
     return await find(request)
+
+
+async def for_stream(request: Request) -> Seat:
+    """Return the seat as for_reading does; those of streams that open at the same time are read together."""
+    if FIND_SEAT in request.scope:
+        return await for_reading(request)
+    seat = await _by_key(require_account(request), request.path_params["key"], seat_of_stream)
+    return _at_its_address(request, readable(seat))
 
 
 async def for_posting(request: Request) -> Seat:
@@ -60,7 +70,7 @@ async def by_key(viewer: Viewer, key: str) -> Seat:
     return readable(await _by_key(viewer, key))
 
 
-async def _by_key(viewer: Viewer, key: str) -> Seat:
+async def _by_key(viewer: Viewer, key: str, find: FindSeatByKey = queries.seat_by_key) -> Seat:
     """
     Return the viewer's seat, whether they may read or not; raise NotFound without one.
 
@@ -69,7 +79,7 @@ async def _by_key(viewer: Viewer, key: str) -> Seat:
     """
     if not is_possible_key(key, KEY_LENGTH):
         raise NotFound(ROOM_NOT_FOUND)
-    seat = await queries.seat_by_key(viewer, key)
+    seat = await find(viewer, key)
     if seat is None or not _is_known(seat):
         seat = await queries.seat_by_alias(viewer, key)
     if seat is None:

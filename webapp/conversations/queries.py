@@ -1,7 +1,7 @@
 """The queries of rooms and seats that pages wait for: plain SQL into immutable rows."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import accumulate
@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from webapp.accounts.queries import person_from
 from webapp.accounts.viewer import PERSON_FIELDS, Person, Viewer
 from webapp.conversations import kinds
+from webapp.conversations.group_people import GroupPeople
 from webapp.conversations.group_queries import people_by_group
 from webapp.conversations.levels import level_of
 from webapp.conversations.models import KEY_LENGTH, is_possible_key
 from webapp.conversations.seats import KICKED, RANDOM_KEY_PREFIX, MembershipRow, RoomRow, Seat
 from webapp.core import text
+from webapp.core.batches import padded
 from webapp.db import sql
 from webapp.presence.queries import PresentRow
 from webapp.relationships.queries import SEARCH_SECONDS, blocked_between, not_blocked
@@ -48,13 +50,13 @@ def _column(table: str, name: str) -> str:
 # rooms of many nobody is looked up: there the condition compares with null.
 _SEAT = f"""
 SELECT {", ".join(_columns(table, names) for table, names in _PARTS)},
-    room.low IS NOT NULL AND other.id <> ? AND {blocked_between("?", "other.id")} AS is_blocked
-FROM room
-LEFT JOIN membership AS mine ON mine.room_id = room.id AND mine.user_id = ?
-LEFT JOIN membership AS theirs ON theirs.user_id <> ?
+    room.low IS NOT NULL AND other.id <> {{user}} AND {blocked_between("{user}", "other.id")} AS is_blocked{{more}}
+FROM {{rooms}}
+LEFT JOIN membership AS mine ON mine.room_id = room.id AND mine.user_id = {{user}}
+LEFT JOIN membership AS theirs ON theirs.user_id <> {{user}}
     AND theirs.room_id = CASE WHEN room.kind IN ({{two}}) THEN room.id END
-LEFT JOIN "user" AS other ON other.id = COALESCE(theirs.user_id, room.low + room.high - ?)
-WHERE room.closed_at IS NULL AND """
+LEFT JOIN "user" AS other ON other.id = COALESCE(theirs.user_id, room.low + room.high - {{user}})
+WHERE room.closed_at IS NULL"""
 
 
 def _converters(names: Sequence[str]) -> list[Callable[[Any], Any] | None]:
@@ -86,7 +88,7 @@ def _membership(values: Sequence[Any]) -> MembershipRow | None:
 
 @cache  # one text each, so that the statement is found without comparing two kilobytes
 def _seat_query(condition: str, two: str) -> str:
-    return _SEAT.format(two=two) + condition
+    return _SEAT.format(user="?", rooms="room", two=two, more="") + f" AND {condition}"
 
 
 async def _seat(viewer: Viewer, condition: str, *values: object) -> Seat | None:
@@ -95,8 +97,13 @@ async def _seat(viewer: Viewer, condition: str, *values: object) -> Seat | None:
     if not found:
         return None
     row = tuple(found[0])
-    room, other = _room(row[:_MINE]), row[_OTHER:_END]
+    room = _room(row[:_MINE])
     group = (await people_by_group([room.id]))[room.id] if room.kind.is_group else ()
+    return _seat_of(viewer, room, row, group)
+
+
+def _seat_of(viewer: Viewer, room: RoomRow, row: Sequence[Any], group: GroupPeople) -> Seat:
+    other = row[_OTHER:_END]
     return Seat(
         room,
         viewer,
@@ -133,6 +140,58 @@ LEFT JOIN membership AS mine ON mine.room_id = room.id AND mine.user_id = ?
 WHERE room_alias.key = ? AND room.closed_at IS NULL
     AND (room.kind IN ({{open}}) OR mine.role <> '{KICKED}')
 ORDER BY room_alias.id DESC LIMIT 1"""
+
+
+async def seats_by_key(asked: Sequence[tuple[Viewer, str]]) -> list[Seat | None]:
+    """Return for each viewer and key what `seat_by_key` does: in one query for named rooms, and one for the others."""
+    named = [one for one in asked if not one[1].startswith(RANDOM_KEY_PREFIX)]
+    others = [one for one in asked if one[1].startswith(RANDOM_KEY_PREFIX)]
+    found = {**(await _named_seats(named) if named else {}), **(await _other_seats(others) if others else {})}
+    return [_seat_for(viewer, found.get((viewer.id, key))) for viewer, key in asked]
+
+
+def _seat_for(viewer: Viewer, seat: Seat | None) -> Seat | None:
+    """A person may come with two sessions at the same time."""
+    return seat if seat is None or seat.viewer is viewer else replace(seat, viewer=viewer)
+
+
+_ASKED = "(VALUES {asked}) AS asked JOIN room ON room.key = asked.column2"
+_NAMED_SEATS = f"""
+SELECT asked.column1, {", ".join(_columns(table, names) for table, names in _PARTS[:2])}
+FROM {_ASKED} LEFT JOIN membership AS mine ON mine.room_id = room.id AND mine.user_id = asked.column1
+WHERE room.closed_at IS NULL"""
+
+
+async def _named_seats(asked: Sequence[tuple[Viewer, str]]) -> dict[tuple[int, str], Seat]:
+    viewers, rooms, found = {viewer.id: viewer for viewer, _ in asked}, dict[int, RoomRow](), {}
+    for user, *values in await sql.fetch_inline(_NAMED_SEATS.format(asked=_asked(asked)), *_pairs(asked)):
+        if (room := rooms.get(values[0])) is None:
+            room = rooms[values[0]] = _room(values[:_MINE])
+        found[user, room.key] = Seat(room, viewers[user], membership=_membership(values[_MINE:]))
+    return found
+
+
+async def _other_seats(asked: Sequence[tuple[Viewer, str]]) -> dict[tuple[int, str], Seat]:
+    two = kinds.sql_names(lambda kind: kind.is_between_two)
+    rooms = _ASKED.format(asked=_asked(asked))
+    query = _SEAT.format(user="asked.column1", rooms=rooms, two=two, more=", asked.column1")
+    viewers, found = {viewer.id: viewer for viewer, _ in asked}, dict[tuple[int, str], Seat]()
+    rows = [(_room(row[:_MINE]), row) for row in map(tuple, await sql.fetch_inline(query, *_pairs(asked)))]
+    groups = await people_by_group({room.id for room, _ in rows if room.kind.is_group})
+    for room, row in rows:
+        viewer = viewers[row[_END + 1]]
+        # Who is none of the two has a row with each of them, as for one alone, and may read neither.
+        found.setdefault((viewer.id, room.key), _seat_of(viewer, room, row, groups.get(room.id, ())))
+    return found
+
+
+def _asked(asked: Sequence[tuple[Viewer, str]]) -> str:
+    return ", ".join(["(CAST(? AS BIGINT), CAST(? AS VARCHAR))"] * len(padded(asked, asked[0])))
+
+
+def _pairs(asked: Sequence[tuple[Viewer, str]]) -> list[object]:
+    pairs = padded([(viewer.id, key) for viewer, key in asked], (0, ""))
+    return [value for pair in pairs for value in pair]
 
 
 async def seat_by_alias(viewer: Viewer, key: str) -> Seat | None:

@@ -5,13 +5,30 @@ import time
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
+from webapp.accounts.viewer import Viewer
 from webapp.conversations import endings, kinds
-from webapp.conversations.seats import KICKED
+from webapp.conversations.queries import seats_by_key
+from webapp.conversations.seats import KICKED, Seat
+from webapp.core.batches import Batches
+from webapp.core.lifetime import Slot
 from webapp.db import sql
 from webapp.live import Ending, Reader
 from webapp.relationships.queries import blocked_between
 
 UserRoom = tuple[int, int]
+ViewerKey = tuple[Viewer, str]
+
+opening_seats = Slot[Batches[ViewerKey, Seat | None]]("batches of seats whose streams open")
+
+
+async def seat_of_stream(viewer: Viewer, key: str) -> Seat | None:
+    """Return what `seat_by_key` does; those of streams that open at the same time are read together."""
+    return await opening_seats().get((viewer, key))
+
+
+def seat_batches() -> Batches[ViewerKey, Seat | None]:
+    return Batches(seats_by_key)
+
 
 _SEATS = f"""
 SELECT asked.column1 AS user_id, asked.column2 AS room_id, room.kind, membership.role, membership.kicked_until,

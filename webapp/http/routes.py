@@ -127,13 +127,19 @@ class Entrances:
     """
     The kinds of addresses, for viewers whose session is read by `read_viewer`, given its token.
 
+    Those of streams are read by `read_viewer_of_stream`, which may wait for others that open at the same time.
     With `read_mask` the viewer is from there on the mask that it returns, if any. `scope` is added to every request's.
     """
 
     def __init__(
-        self, read_viewer: ReadViewer, read_mask: ReadMask | None = None, scope: Mapping[str, object] | None = None
+        self,
+        read_viewer: ReadViewer,
+        read_viewer_of_stream: ReadViewer,
+        read_mask: ReadMask | None = None,
+        scope: Mapping[str, object] | None = None,
     ) -> None:
-        self._read_viewer, self._read_mask = read_viewer, read_mask
+        self._read_viewer, self._read_viewer_of_stream = read_viewer, read_viewer_of_stream
+        self._read_mask = read_mask
         self._scope = scope or {}
 
     def page(self, path: str, view: View, name: str, **options: Any) -> Address:
@@ -220,7 +226,9 @@ class Entrances:
         if client.is_new:
             return
         try:
-            viewer: Viewer | None = await self._read_viewer(client.token)
+            is_stream = isinstance(address, StreamAddress)
+            read = self._read_viewer_of_stream if is_stream else self._read_viewer
+            viewer: Viewer | None = await read(client.token)
             if viewer is None:
                 return
             i18n.set_language(viewer.language)

@@ -38,7 +38,7 @@ class ReconnectStorm:
             await asyncio.sleep(pause)
 
 
-MAX_OPENING = 8
+MAX_OPENING = 32
 # Hysteresis: report free capacity only below 95 %, or the program's log would flap.
 REOPEN_RATIO = 0.95
 
@@ -58,7 +58,7 @@ class StreamAdmission:
     """
     ASGI middleware of one stream's address, before anything asks the database; raises TooManyStreams.
 
-    When a process was away, all its pages come back at once, and each asks three things of the database. Only few
+    When a process was away, all its pages come back at once, and each asks three things of the database. Only so many
     do so at the same time, so that a post in between waits for those and not for thousands. More than MAX_STREAMS
     are refused before they cost anything; what is parked counts too, because it holds a connection.
     """

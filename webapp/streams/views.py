@@ -76,7 +76,7 @@ async def supervisor(request: Request) -> Response:
 
 
 async def _seat(request: Request) -> Seat:
-    seat = await access.for_reading(request)
+    seat = await access.for_stream(request)
     if not seat.is_live:
         raise Forbidden(CANNOT_WRITE if seat.is_blocked else _("You have not answered yet."))
     return seat
