@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 try:
+    gc.disable()  # while modules are loaded: nearly all of it stays, and each look through it takes longer
     from webapp import settings
 except ValueError as error:  # a setting that can't be used: its sentence is enough
     sys.exit(str(error))
@@ -25,10 +27,7 @@ from webapp.core.faults import Faults, faults
 from webapp.core.text import fold
 from webapp.db import engine
 from webapp.db import migrate as schema
-from webapp.db.model_comments import skip_model_comments
 from webapp.db.postgresql import Shared, check_sessions
-
-skip_model_comments()
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -59,6 +58,7 @@ def _away(error: BaseException) -> click.ClickException:
 @click.pass_context
 def main(context: click.Context) -> None:
     """Parley, a chat server that renders HTML. Without a command: serve."""
+    gc.enable()
     os.umask(0o077)
     if os.getpid() == 1:  # of a container: the kernel ends the first process of a machine only if it wants to end
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -80,6 +80,7 @@ def serve(host: str, port: int, workers: int) -> None:
 
     from webapp.http import protocol
 
+    gc.disable()  # until app.py is loaded as well
     if workers > 1 and settings.ON_SQLITE:
         raise click.ClickException("SQLite serves one process. Set DATABASE_URL to a PostgreSQL database for more.")
     if workers > 1 and not settings.REDIS_URL:

@@ -388,8 +388,9 @@ async def finish_interrupted_work() -> None:
 
 app = Application(entrances.nowhere(), routes=routes, lifespan=lifespan)
 
-# What is loaded by now stays: the collector of cycles need not look at it again. And thousands of open pages are many
-# objects that live long: with Python's own threshold of 700 new ones it would look at them all the time.
-gc.collect()
+# What is loaded by now stays: the collector of cycles need not look at it, not even once (the little of it that is
+# waste takes less memory than the time is worth). And thousands of open pages are many objects that live long: with
+# Python's own threshold of 700 new ones it would look at them all the time.
 gc.freeze()
+gc.enable()
 gc.set_threshold(50_000, 20, 50)

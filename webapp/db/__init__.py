@@ -1,1 +1,5 @@
 """The database: Tortoise's configuration, plain SQL, transactions, migrations."""
+
+from webapp.db.tortoise_import import import_tortoise
+
+import_tortoise()
