@@ -1,13 +1,24 @@
 """What a start does, and what it leaves for later: each part of it is waited for after every restart."""
 
+import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from webapp import settings
+from webapp.core import start_cache
+from webapp.core.start_cache import cached
 
 
-def loaded(*statements: str) -> str:
+def loaded(*statements: str, data: Path | None = None) -> str:
     """Run statements in a process of their own, as `serve` runs its first ones; return what they print."""
     command = [sys.executable, "-c", "; ".join(("import webapp.__main__", *statements))]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    env = os.environ | ({"DATA_DIR": str(data)} if data else {})
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout.strip()
 
 
 def test_cycles_are_collected_once_all_is_loaded_and_never_among_what_was() -> None:
@@ -20,3 +31,95 @@ def test_tortoise_compiles_its_pattern_of_domains_when_it_is_used() -> None:
     there = "from tortoise.validators import validate_domain_name as valid"
     assert loaded(there, "print(type(valid.regex).__name__)") == "_PatternForLater"
     assert loaded(there, "print(valid('parley.example'), bool(valid.regex.search('no domain')))") == "None False"
+
+
+class Maker:
+    """Something that is made of files, and counts how often it was."""
+
+    def __init__(self, folder: Path) -> None:
+        self.source = folder / "source"
+        self.source.write_text("one")
+        self.times = 0
+
+    def __call__(self) -> bytes:
+        self.times += 1
+        return self.source.read_bytes() * 2
+
+    def get(self, also: str = "") -> bytes:
+        return cached("thing", [self.source], self, also)
+
+
+@pytest.fixture
+def maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
+    (tmp_path / "data").mkdir()
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path / "data")
+    monkeypatch.setattr(start_cache, "FOLDER", tmp_path / "data" / "cache")
+    return Maker(tmp_path)
+
+
+def test_what_a_start_works_out_is_stored_for_the_next_one_alone_readable_by_its_owner(maker: Maker) -> None:
+    assert [maker.get(), maker.get(), maker.times] == [b"oneone", b"oneone", 1]
+    paths = [start_cache.FOLDER, *start_cache.FOLDER.iterdir()]
+    assert {path.name: path.stat().st_mode & 0o777 for path in paths} == {"cache": 0o700, "thing": 0o600}
+
+
+def test_it_is_made_again_when_a_source_or_what_else_it_depends_on_changes(maker: Maker) -> None:
+    maker.get()
+    maker.source.write_text("two")
+    assert [maker.get(), maker.get(), maker.times] == [b"twotwo", b"twotwo", 2]
+    maker.get("another version")
+    assert maker.times == 3
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"oneone", b"nonone")),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+    ids=["empty", "cut", "changed", "a folder"],
+)
+def test_it_is_made_again_where_what_is_stored_is_not_whole(maker: Maker, damage: Callable[[Path], object]) -> None:
+    maker.get()
+    damage(start_cache.FOLDER / "thing")
+    assert [maker.get(), maker.times] == [b"oneone", 2]
+    assert len(list(start_cache.FOLDER.iterdir())) == 1  # nothing half written is left
+
+
+def test_it_is_made_each_time_where_it_cannot_be_stored(maker: Maker, tmp_path: Path) -> None:
+    start_cache.FOLDER.write_text("no folder")
+    assert [maker.get(), maker.get(), maker.times] == [b"oneone", b"oneone", 2]
+
+
+def test_no_data_folder_is_made_for_it(maker: Maker) -> None:
+    settings.DATA_DIR.rmdir()
+    assert [maker.get(), settings.DATA_DIR.exists()] == [b"oneone", False]
+
+
+def test_processes_that_start_together_all_get_it_whole(maker: Maker) -> None:
+    barrier, got = threading.Barrier(8), list[bytes]()
+
+    def start() -> None:
+        barrier.wait()
+        got.extend(maker.get() for _ in range(20))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (set(got), len(got)) == ({b"oneone"}, 160)
+    assert [path.name for path in start_cache.FOLDER.iterdir()] == ["thing"]
+
+
+def test_a_second_start_reads_no_catalogue_and_minifies_nothing(tmp_path: Path) -> None:
+    said = "from webapp.core.i18n import LANGUAGES; said = LANGUAGES['de'].gettext('Sign in')"
+    served = "from webapp.http import assets; size = sum(len(file.content) for file in assets.SERVED.files.values())"
+    ask = (said, served, "print(said, size, 'babel.messages.pofile' in sys.modules)")
+    first = loaded("import sys", *ask, data=tmp_path).split()
+    no_minifier = "from webapp.http import minifier; minifier.minify = None"
+    second = loaded("import sys", no_minifier, *ask, data=tmp_path).split()
+    assert (first[2], second[2]) == ("True", "False")
+    assert first[:2] == second[:2]

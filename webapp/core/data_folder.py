@@ -19,6 +19,7 @@ OURS = (
     "files",
     "uploads",
     "exports",
+    "cache",
     "before-",
     "restore-",
     "secret-",

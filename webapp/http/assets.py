@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import settings
+from webapp.core.start_cache import cached
 from webapp.http import aliases, minifier, negotiate
 
 STATIC = settings.STATIC
@@ -167,24 +168,40 @@ def _collect(directory: Path) -> tuple[dict[str, bytes], str]:
         for path in sorted(directory.rglob("*"))
         if path.suffix in TYPES and path not in bundled
     }
-    # Drawings first: styles name them by their content.
-    texts = {name: _text([path]) for name, path in files.items() if path.suffix == ".svg"}
-    texts |= {name: _text(bundle) for name, bundle in sheets.items()}
-    texts |= {name: _text([path]) for name, path in files.items() if path.suffix == ".css"}
-    texts["app.js"] = _function(directory / script for script in OWN_SCRIPTS)
-    texts |= {name: _function(bundle) for name, bundle in pressed.items()}
-    try:
-        texts, problem = minifier.minify(texts), ""
-        served = {name: text for name, text in texts.items() if name.endswith(".css")}
-        texts |= aliases.resolve(served, others=_text(settings.TEMPLATES.glob("*/me.css")))
-    except minifier.Unavailable as error:
-        problem = f"script and styles are served as they are, larger than they need be: {error}"
+    texts, problem = _small(
+        {
+            # Drawings first: styles name them by their content.
+            **{name: _text([path]) for name, path in files.items() if path.suffix == ".svg"},
+            **{name: _text(bundle) for name, bundle in sheets.items()},
+            **{name: _text([path]) for name, path in files.items() if path.suffix == ".css"},
+            "app.js": _function(directory / script for script in OWN_SCRIPTS),
+            **{name: _function(bundle) for name, bundle in pressed.items()},
+        }
+    )
     # Those of others come as they were made.
     texts["app.js"] = ";\n".join([_text([directory / name]) for name in VENDOR_SCRIPTS] + [texts["app.js"]])
     contents = {name: path.read_bytes() for name, path in files.items()}
     for name, text in texts.items():
         contents[name] = _with_digests(text, contents).encode()
     return contents, problem
+
+
+def _small(texts: dict[str, str]) -> tuple[dict[str, str], str]:
+    """Return the texts as small as they can be, stored by the start before where they were the same; and a problem."""
+    others = sorted(settings.TEMPLATES.glob("*/me.css"))
+
+    def make() -> bytes:
+        smaller = minifier.minify(texts)
+        served = {name: text for name, text in smaller.items() if name.endswith(".css")}
+        return json.dumps(smaller | aliases.resolve(served, others=_text(others))).encode()
+
+    made_by = [Path(__file__).with_name(name) for name in ("assets.py", "aliases.py", "minifier.py")]
+    try:
+        made_of = json.dumps([minifier.version(), texts])
+        small: dict[str, str] = json.loads(cached("assets.json", [*made_by, *others], make, made_of))
+    except minifier.Unavailable as error:
+        return texts, f"script and styles are served as they are, larger than they need be: {error}"
+    return small, ""
 
 
 def _with_digests(text: str, contents: dict[str, bytes]) -> str:

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 from importlib.util import find_spec
 
 TYPES = {".css": "text/css", ".js": "application/javascript", ".svg": "image/svg+xml"}
@@ -21,11 +22,16 @@ class Unavailable(Exception):
     """What can be served as it is has not become smaller; the message says why."""
 
 
-def minify(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the same texts, by names that end in .css, .js or .svg, smaller; raise Unavailable."""
+def version() -> str:
+    """Return the version of the library that makes them smaller; raise Unavailable where there is none."""
     # There are wheels for Linux on x86-64 and ARM-64 and for macOS on x86-64; pyproject.toml asks for it on these.
     if not find_spec("minify"):
         raise Unavailable("tdewolff-minify is not installed")
+    return metadata.version("tdewolff-minify")
+
+
+def minify(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the same texts, by names that end in .css, .js or .svg, smaller; raise Unavailable."""
     command = [sys.executable, "-P", __file__]
     try:
         done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
