@@ -141,10 +141,12 @@ def test_a_message_that_is_pulled_aside_on_a_touch_screen_is_answered(meet: Meet
     alice.send(f"{room}/messages", body="one", nonce="1")
     alice.send(f"{room}/messages", body="two", nonce="2")
     alice.open(room)
-    # What a press needs comes with the first one.
-    with alice.page.expect_response("**/acts*.js"):
-        alice.page.keyboard.press("Shift")
-    item = alice.page.locator("#log > .message .message__body").first
+    # What a press needs comes with the first one, and then fills the tray of the message beneath.
+    message = alice.page.locator("#log > .message").first
+    message.hover()
+    alice.page.keyboard.press("Shift")
+    expect(message.locator(".tray a[href='?edit=1']")).to_be_attached()
+    item = message.locator(".message__body")
     drag(alice, item, (20, 0), (40, 2))
     drag(alice, item, (20, 40), (60, 120))
     drag(alice, item, (-20, 0), (-25, 0))

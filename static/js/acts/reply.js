@@ -74,14 +74,13 @@
   const EDGE = 24, FAR = 56;
   let pull;
   const isFar = ({ clientX, clientY }) => {
-    const x = (clientX - pull.x) * pull.sign;
-    return x > FAR && Math.abs(clientY - pull.y) < x / 2;
+    const { item, x, y } = pull, far = (clientX - x) * (getComputedStyle(item).direction == "rtl" ? -1 : 1);
+    return x > EDGE && x < innerWidth - EDGE && far > FAR && Math.abs(clientY - y) < far / 2;
   };
+  // Most that touch a message press it: nothing is asked here for which the page would be laid out.
   on("touchstart", ({ touches: [touch, second], target }) => {
-    const item = target.closest?.("#log > .message"), isInside = touch.clientX > EDGE && touch.clientX < innerWidth - EDGE;
-    pull = !second && isInside && item?.querySelector(".tray [href^='?reply=']") && part() && {
-      item, x: touch.clientX, y: touch.clientY, sign: getComputedStyle(item).direction == "rtl" ? -1 : 1,
-    };
+    const item = target.closest?.("#log > .message");
+    pull = !second && item?.querySelector(".tray [href^='?reply=']") && part() && { item, x: touch.clientX, y: touch.clientY };
   });
   const mark = is => pull.item.classList.toggle("message--pulled", is);
   on("touchmove", ({ touches: [touch] }) => pull && mark(isFar(touch)));
