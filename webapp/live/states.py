@@ -91,11 +91,9 @@ class Due(Generic[K]):
             self.keys[key] = None
             self.next_at.pop(key, None)
 
-    def seconds_to_next(self, now: float) -> float | None:
-        """Return how long until a key may be taken; None when none is due."""
-        if not self.keys:
-            return None
-        return max(0.0, min(self.next_at.get(key, now) for key in self.keys) - now)
+    def time_of(self, keys: Iterable[K]) -> float:
+        """Return when the first of these keys may be taken, by the clock of the loop: infinite without any."""
+        return min((self.next_at.get(key, 0.0) for key in keys), default=math.inf)
 
 
 class StateRefresher:
@@ -112,11 +110,12 @@ class StateRefresher:
         self._storm = storm
         self._on_failure = on_failure
         self._is_due = asyncio.Event()
+        # What wakes it when the next key may be taken.
+        self._timer: asyncio.TimerHandle | None = None
 
     def mark(self, queue: Due[K], *keys: K) -> None:
-        if keys:
-            queue.keys |= dict.fromkeys(keys)
-            self._is_due.set()
+        queue.keys |= dict.fromkeys(keys)
+        self._wake_at(queue.time_of(keys))
 
     @property
     def is_idle(self) -> bool:
@@ -150,16 +149,23 @@ class StateRefresher:
             if keys := queue.take(asyncio.get_running_loop().time(), self.pace):
                 with _restoring(queue, keys):
                     await queue.read(keys)
-        self._wake_later()
+        self._wake_at(min(queue.time_of(queue.keys) for queue in self.queues))
 
-    def _wake_later(self) -> None:
+    def _wake_at(self, at: float) -> None:
+        """Run when it is so late by the clock of the loop: what is marked again too soon wakes nothing before."""
+        if at == math.inf:
+            return
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        pauses = [pause for queue in self.queues if (pause := queue.seconds_to_next(now)) is not None]
-        if pauses and min(pauses) > 0:
-            loop.call_later(min(pauses), self._is_due.set)
-        elif pauses:
+        if at <= loop.time():
             self._is_due.set()
+        elif self._timer is None or self._timer.when() > at:
+            if self._timer:
+                self._timer.cancel()
+            self._timer = loop.call_at(at, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._is_due.set()
 
 
 @contextlib.contextmanager
