@@ -48,6 +48,7 @@ from webapp.invitations import room_views as room_invitations
 from webapp.live import Hub, Providers, hub, sse, wire
 from webapp.live.admission import Admitted, admitted
 from webapp.live.providers import LogSource
+from webapp.live.shards import LocalBroadcast
 from webapp.live.stream import parked_by_session, send_farewells
 from webapp.media import places, store
 from webapp.media import views as media
@@ -243,7 +244,7 @@ page_layouts = {"messages/room.html": room_page, "strangers/chat.html": stranger
 
 def broadcaster() -> Broadcast:
     if not settings.REDIS_URL:
-        return Broadcast("memory://")
+        return LocalBroadcast()
     from webapp.live import redis  # here, as the client takes a tenth of the time of a start
 
     return redis.broadcaster(settings.REDIS_URL)

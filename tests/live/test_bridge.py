@@ -12,6 +12,7 @@ from tests.live.providing import providers
 from webapp.core import tasks
 from webapp.live import Frame, Hub, Reader
 from webapp.live.bridge import LINK_DOWN, LINK_UP, MAX_QUEUED
+from webapp.live.shards import LocalBroadcast
 
 
 class Wire(BroadcastBackend):
@@ -193,3 +194,12 @@ async def test_the_memory_broadcaster_of_the_library_carries_rings_too_and_our_o
         await backend.publish("test", "another\n3 4")
         await until(lambda: heard)
     assert heard == ["3 4"]
+
+
+async def test_a_process_alone_publishes_nothing() -> None:
+    hub = Hub(providers())
+    async with hub.running(LocalBroadcast(), "test"):
+        hub.publish_version("room:1", 2)
+        hub.refresh("room:1", "people")
+        assert not hub.bridge.queued
+    assert hub.counts.rings_sent == 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from broadcaster import Broadcast
 
 from webapp.live.counters import Counters
-from webapp.live.shards import ShardedBroadcast, Subscriptions, shard_of
+from webapp.live.shards import LocalBroadcast, ShardedBroadcast, Subscriptions, shard_of
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +40,10 @@ class Bridge:
         self._unkeyed: list[tuple[str, str]] = []
         self._has_queued = asyncio.Event()
         self._subscriptions: Subscriptions | None = None
+        self._is_alone = False
 
     def attach(self, broadcast: Broadcast) -> None:
+        self._is_alone = isinstance(broadcast, LocalBroadcast)
         if isinstance(broadcast, ShardedBroadcast):
             broadcast.sharded.name = self.name
             self._subscriptions = broadcast.sharded.subscriptions
@@ -72,6 +74,8 @@ class Bridge:
         Of several texts with one key only the latest is sent, so the queue is bounded by the number of rooms. A text
         without a key is dropped when it can't be sent.
         """
+        if self._is_alone:
+            return
         if key:
             self.queued.pop(key, None)
             self.queued[key] = shard_of(channel), text

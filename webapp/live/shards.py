@@ -151,3 +151,10 @@ class ShardedBroadcast(Broadcast):
     def __init__(self, backend: ShardedBackend) -> None:
         super().__init__(backend=backend)
         self.sharded = backend
+
+
+class LocalBroadcast(Broadcast):
+    """Where there is one process: it follows its own rings when they are sent, so that nothing is published."""
+
+    def __init__(self) -> None:
+        super().__init__("memory://")
