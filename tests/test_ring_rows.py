@@ -63,6 +63,18 @@ async def test_a_post_is_shown_without_a_reading(alice: Person, room: Room, page
     assert f"id: {posted.version}\n" in sent
 
 
+async def test_a_post_is_shown_where_it_was_stored_without_a_text_of_it(
+    alice: Person, room: Room, page: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted = await post_as(who(alice), room, "*second*")
+    assert posted.message
+    message = posted.message
+    monkeypatch.setattr(new_rows, "hmac", None)
+    sent, reads = await sent_and_read(page, "<em>second", lambda: changes.log_changed(room.id, 2, message))
+    assert reads == 0
+    assert f"id: {posted.version}\n" in sent
+
+
 async def test_of_many_at_once_each_is_shown_once_and_in_order(alice: Person, room: Room, page: Reader) -> None:
     all_posted = await asyncio.gather(*(post_as(who(alice), room, f"of{count}.") for count in range(16)))
 
@@ -93,6 +105,8 @@ async def test_what_a_row_says_is_what_the_database_says(
         [rung] = new_rows.read(room.id, [(posted.version, row_of(posted))]) or []
         assert rung.line == line
         assert rung.kind is found.kind
+        assert posted.message
+        assert new_rows.read(room.id, [(posted.version, posted.message)]) == [rung]
 
 
 async def test_a_gap_is_read(alice: Person, room: Room, page: Reader) -> None:

@@ -10,7 +10,7 @@ from webapp.live.counters import Counters
 from webapp.live.frames import Payload
 from webapp.live.providers import Log, Providers
 from webapp.live.reader import Reader, deliver
-from webapp.live.tail import Tail
+from webapp.live.tail import Row, Tail
 
 READ_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -140,7 +140,7 @@ class LogChannel(StateChannel):
             self._languages[reader.language] -= 1
         super().leave(reader)
 
-    def announce(self, version: int, row: str = "") -> None:
+    def announce(self, version: int, row: Row | str = "") -> None:
         """Read the log when it is said to have reached a version that the readers do not hold yet, by this row."""
         if row and version > (self.version or 0):
             self.tail.add(version, row)

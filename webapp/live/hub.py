@@ -22,6 +22,7 @@ from webapp.live.providers import Providers
 from webapp.live.reader import Reader, deliver
 from webapp.live.rings import EndingRing, NewsRing, StateRing, VersionRing
 from webapp.live.states import StateRefresher
+from webapp.live.tail import Row
 from webapp.live.topics import TopicStates
 
 logger = logging.getLogger(__name__)
@@ -193,16 +194,17 @@ class Hub:
 
     # Rings.
 
-    def publish_version(self, channel: str, version: int, row: str = "") -> None:
+    def publish_version(self, channel: str, version: int, row: Row | str = "") -> None:
         """
         Publish, here at once and to the other processes, that the channel's log has reached the version.
 
-        `row` is all that this version has changed, where a line of text can say it (see LogSource).
+        `row` is all that this version has changed, where it can be shown from that (see LogSource).
         """
         self.counts.changes += 1
         self._announce(channel, version, row)
-        if row and settings.REDIS_MESSAGES and self.bridge.is_shared:
-            self.bridge.send(rings.row_text(channel, version, row), channel=channel)
+        is_brought = row and settings.REDIS_MESSAGES and self.bridge.is_shared
+        if is_brought and (text := row if isinstance(row, str) else row.ring_text):
+            self.bridge.send(rings.row_text(channel, version, text), channel=channel)
         self.bridge.send(rings.version_text(channel, version), f"v{channel}", channel)
 
     def refresh(self, channel: str, state: str) -> None:
@@ -264,11 +266,11 @@ class Hub:
         except (ValueError, KeyError, TypeError, AttributeError):
             logger.warning("a ring could not be read: %.80r", text)
 
-    def _announce(self, name: str, version: int, row: str = "") -> None:
+    def _announce(self, name: str, version: int, row: Row | str = "") -> None:
         self.mark_topic(name)
         self.read_log(name, version, row)
 
-    def read_log(self, name: str, version: int, row: str = "") -> None:
+    def read_log(self, name: str, version: int, row: Row | str = "") -> None:
         """Read the channel's log up to the version in this process alone; its topic has not changed."""
         if isinstance(channel := self.channels.get(name), LogChannel):
             channel.announce(version, row)

@@ -21,9 +21,9 @@ YIELD_SECONDS = 0.02
 # version that comes first; None when the channel has ceased to exist.
 Log = tuple[int, Mapping[int | None, Payload]] | None
 ReadLog = Callable[[int, Collection[int | None]], Awaitable[Log]]
-# The same, of rows that rings have brought: each version after the lowest of the cursors, and its row; None where they
-# do not suffice.
-ReadRows = Callable[[int, Sequence[tuple[int, str]], Collection[int]], Log]
+# The same, of rows that rings have brought as text, or that were stored here: each version after the lowest of the
+# cursors, and its row; None where they do not suffice.
+ReadRows = Callable[[int, Sequence[tuple[int, object]], Collection[int]], Log]
 # Of many channels; one that is missing has ceased to exist.
 ReadVersions = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
 # A state without a version (who is here), of many channels.

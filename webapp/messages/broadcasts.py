@@ -8,7 +8,7 @@ from webapp.sidebar import chat_typing
 
 
 def posted(seat: Seat, posted: Posted) -> None:
-    row = posted.message.ring_text if posted.message else ""
+    row = posted.message if posted.message and posted.message.is_whole else ""
     changes.log_changed(seat.room.id, posted.version, row)
     if seat.membership is None:
         rooms.membership_changed(seat.room.id, seat.viewer.id)

@@ -10,15 +10,16 @@ from webapp.conversations.seats import Kind, RoomRow
 from webapp.http import render
 from webapp.live import Frame, Payload, frames, hub
 from webapp.live.providers import Log
+from webapp.live.tail import Row
 from webapp.messages import days, new_rows, rendering, typing
 from webapp.messages.queries import MAX_CHANGES, MessageRow, changes_since, last_number_at, list_page
 
 
-def log_changed(room_id: int, version: int, row: str = "") -> None:
+def log_changed(room_id: int, version: int, row: Row | str = "") -> None:
     """
     A message was posted, edited or removed: the log has reached this version.
 
-    `row` is the text of a message that was posted, and committed (see new_rows.py).
+    `row` is a message that was posted, and committed (see new_rows.py).
     """
     hub().publish_version(f"room:{room_id}", version, row)
 
@@ -59,7 +60,7 @@ async def log(room_id: int, cursors: Collection[int | None]) -> tuple[int, Mappi
     return version, result
 
 
-def rung(room_id: int, rows: Sequence[tuple[int, str]], cursors: Collection[int]) -> Log:
+def rung(room_id: int, rows: Sequence[tuple[int, object]], cursors: Collection[int]) -> Log:
     """
     Return what each of these cursors lacks of the messages that rings have brought, as `log` does.
 

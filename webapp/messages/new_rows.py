@@ -1,8 +1,9 @@
 """
 A message as it is stored, and as the ring of its version brings it to the processes that hold its room.
 
-A process whose pages hold the version before shows it without asking the database. What has to be read besides the row
-itself (files, what it answers), and what is long, brings nothing: then the room's changes are read.
+A process whose pages hold the version before shows it without asking the database; the one that stored it needs no text
+of it either. What has to be read besides the row itself (files, what it answers), and to others what is long, is not
+brought: then the room's changes are read.
 """
 
 import hmac
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from webapp import settings
 from webapp.accounts.viewer import Person
@@ -54,17 +55,30 @@ class StoredMessage(NamedTuple):
     before_at: datetime | None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the row is all that it takes to show it."""
+        return not (self.row.reply_to or self.row.file_count)
+
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        """What it is shown from, in the order in which its ring brings it."""
+        row, author = self.row, self.author
+        room = self.room.kind.stored, self.room.key, self.before_at
+        said = row.number, row.html, row.continues, row.opens_day, row.created_at
+        return *room, *said, author.code, author.display_name, author.picture, author.is_admin
+
+    @property
     def ring_text(self) -> str:
         """The text that its ring brings, signed; empty where it takes more than the row to show it."""
-        row, author = self.row, self.author
-        if row.reply_to or row.file_count:
+        if not self.is_whole:
             return ""
-        room = self.room.kind.stored, self.room.key, self.before_at and self.before_at.isoformat()
-        said = row.number, row.html, row.continues, row.opens_day, row.created_at.isoformat()
-        by = author.code, author.display_name, author.picture, author.is_admin
-        text = json.dumps([*room, *said, *by], ensure_ascii=False, separators=(",", ":"))
+        row, text = self.row, json.dumps(self.facts, ensure_ascii=False, separators=(",", ":"), default=_iso)
         # Nobody else who can write to Redis makes HTML of ours.
         return f"{_signature(row.room_id, row.version, text)} {text}" if len(text.encode()) <= MAX_BYTES else ""
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat()
 
 
 class RungMessage(NamedTuple):
@@ -75,11 +89,14 @@ class RungMessage(NamedTuple):
     before_at: datetime | None
 
 
-def read(room_id: int, rows: Sequence[tuple[int, str]]) -> list[RungMessage] | None:
-    """Return the messages of these versions and texts; None where one of the texts is none of ours."""
+def read(room_id: int, rows: Sequence[tuple[int, object]]) -> list[RungMessage] | None:
+    """Return the messages of these versions, stored here or brought as text; None where a text is none of ours."""
     found: list[RungMessage] = []
-    for version, text in rows:
-        signature, _, text = text.partition(" ")
+    for version, row in rows:
+        if isinstance(row, StoredMessage):
+            found.append(_message(room_id, version, *row.facts))
+            continue
+        signature, _, text = str(row).partition(" ")
         if not hmac.compare_digest(signature.encode(), _signature(room_id, version, text).encode()):
             return None
         found.append(_message(room_id, version, *json.loads(text)))
@@ -87,8 +104,8 @@ def read(room_id: int, rows: Sequence[tuple[int, str]]) -> list[RungMessage] | N
 
 
 def _message(
-    room_id: int, version: int, kind_name: str, key: str, before_at: str | None,
-    number: int, html: str, continues: bool, opens_day: bool, created_at: str,
+    room_id: int, version: int, kind_name: str, key: str, before_at: datetime | str | None,
+    number: int, html: str, continues: bool, opens_day: bool, created_at: datetime | str,
     code: str, name: str, picture: str | None, is_admin: bool,
 ) -> RungMessage:  # fmt: skip
     kind = kinds.of_stored(kind_name)
