@@ -235,5 +235,16 @@ def test_a_text_that_fits_is_not_shortened() -> None:
     assert text.shorten("👩" + "\u200d👩" * 90, 12) == "👩" + "\u200d👩" * 5 + "…"  # one that would never end
 
 
+@at_ease
+@given(st.text(st.sampled_from("a \t\r\n\0\x7fé\u0301"), max_size=20))
+def test_plain_letters_are_counted_as_all_others_are(typed: str) -> None:
+    expected = regex.findall(r"\X", typed)
+    assert text.clusters(typed) == expected
+    whole = [cluster for place, cluster in enumerate(expected) if len("".join(expected[: place + 1])) < 12]
+    # Of a first cluster that is longer than all there is room for, that much is left.
+    cut = "".join(whole) or typed[:11]
+    assert text.shorten(typed, 12) == (typed if len(typed) <= 12 else cut.rstrip() + "…")
+
+
 def test_a_letter_is_counted_once_however_it_is_spelt() -> None:
     assert [len(text.clusters(letter)) for letter in (FAMILY, "e\u0301", "é", "क्षि", "🇩🇪🇫🇷", "")] == [1, 1, 1, 1, 2, 0]

@@ -90,7 +90,12 @@ def slug(text: str) -> str:
 
 def clusters(text: str) -> list[str]:
     """The letters and emoji of it as a reader would count them: 👨‍👩‍👧 is one, and so is é however it is spelt."""
-    return [cluster[0] for cluster in _CLUSTER.finditer(text)]
+    return [*text] if _is_plain(text) else [cluster[0] for cluster in _CLUSTER.finditer(text)]
+
+
+def _is_plain(text: str) -> bool:
+    """Whether each of its characters is one that a reader counts."""
+    return text.isascii() and "\r" not in text
 
 
 def is_longer(text: str, letters: int) -> bool:
@@ -102,6 +107,8 @@ def shorten(text: str, length: int) -> str:
     """At most so many characters of it, the last of them … when there were more; no letter, flag or family is torn."""
     if len(text) <= length:
         return text
+    if _is_plain(text[:length]):
+        return text[: length - 1].rstrip() + "…"
     end = 0
     for cluster in _CLUSTER.finditer(text):
         if cluster.end() >= length:

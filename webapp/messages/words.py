@@ -95,7 +95,7 @@ def fold_with_places(typed: str) -> tuple[str, list[tuple[int, int]]]:
     folded = ""
     places: list[tuple[int, int]] = []
     start = 0
-    for cluster in [*typed] if typed.isascii() else text.clusters(typed):
+    for cluster in text.clusters(typed):
         made, end = fold(cluster), start + len(cluster)
         folded += made
         places += [(start, end)] * len(made)
