@@ -11,6 +11,7 @@ from tortoise import Tortoise
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.graph import MigrationKey
 from tortoise.migrations.migration import Migration
+from tortoise.migrations.operations import AddField, AddIndex, CreateModel, RunPython, RunSQL
 from tortoise.migrations.schema_editor import AsyncpgSchemaEditor, BaseSchemaEditor, SqliteSchemaEditor
 from tortoise.migrations.schema_generator.state import State
 from tortoise.migrations.schema_generator.state_apps import StateApps
@@ -24,6 +25,8 @@ LOCK = 0x5061726C6579  # "Parley", any number that is ours alone
 # Two processes that migrate at once would each work out the models again for each migration of the other, which takes
 # longer than to apply one: the one that sees that another has applied some waits, as long as more of them are.
 WAIT_SECONDS = 1.0
+# The operations that never ask what the models were like before them, or do not change the models.
+FORWARD_ONLY = (CreateModel, AddField, AddIndex, RunPython, RunSQL)
 
 
 class TooNew(Exception):
@@ -129,13 +132,22 @@ class _Migrator:
     async def _apply(self, executor: MigrationExecutor, migration: Migration, applied: set[MigrationKey]) -> None:
         if self._state is None:  # the first, or another process was there meanwhile
             self._state = await _state_after(executor, applied)
-        await migration.apply(self._state, schema_editor=_schema_editor(executor))
+        await _run(migration, self._state, _schema_editor(executor))
         await executor.recorder.record_applied(migration.app_label, migration.name)
         self._applied = applied | {MigrationKey(migration.app_label, migration.name)}
 
 
 def _schema_editor(executor: MigrationExecutor) -> BaseSchemaEditor:
     return (SqliteSchemaEditor if settings.ON_SQLITE else AsyncpgSchemaEditor)(executor.connection)
+
+
+async def _run(migration: Migration, state: State, editor: BaseSchemaEditor) -> None:
+    """As `Migration.apply`, which copies all models for each operation: half of the time that all migrations take."""
+    for operation in migration.operations:
+        before = state if isinstance(operation, FORWARD_ONLY) else state.clone()
+        operation.state_forward(migration.app_label, state)
+        await operation.database_forward(migration.app_label, before, state, editor)
+    state.validate_relations_initialized()
 
 
 async def _state_after(executor: MigrationExecutor, applied: set[MigrationKey]) -> State:
