@@ -114,7 +114,7 @@ def nothing_is_due() -> bool:
 
 async def heartbeat() -> None:
     """What a heartbeat does for sidebars."""
-    hub().reconcile_topics()
+    hub().heartbeat.reconcile_topics()
 
 
 async def one_pass() -> None:

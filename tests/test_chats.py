@@ -852,10 +852,10 @@ async def test_a_state_that_no_page_shows_is_not_read(
     hub().join(reader)
     for state in ("people", "receipts"):
         hub().refresh(f"room:{room.id}", state)
-    await hub().reconcile()
+    await hub().heartbeat.reconcile()
     assert asked == []
     reader.states = {"people"}
-    await hub().reconcile()
+    await hub().heartbeat.reconcile()
     # More than once where the hub itself reconciles at the same moment.
     assert set(asked) == {room.id}
     hub().leave(reader)

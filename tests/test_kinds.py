@@ -327,7 +327,7 @@ async def test_the_heartbeat_ends_the_streams_of_removed_members_of_private_room
     assert await hub().providers.check_access(readers) == [(readers[3], REMOVED)]
     for reader in readers:
         hub().join(reader)
-    await hub().reconcile()
+    await hub().heartbeat.reconcile()
     chunks = [chunk async for chunk in readers[3].outbox]
     assert "You are not in this room any more." in chunks[-1].decode()
     assert not any(reader.outbox.is_closed for reader in readers[:3])

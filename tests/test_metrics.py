@@ -145,13 +145,13 @@ async def test_a_ring_that_was_lost_is_counted(alice: Person, room: Room) -> Non
     reader = open_reader(room.id, 0, "sse", session=alice.session.id, user=alice.user.id)
     hub().join(reader)
     await until(lambda: hub().channels[f"room:{room.id}"].version == 0)
-    await hub().reconcile()
+    await hub().heartbeat.reconcile()
     lost = hub().counts.rings_lost
     await post_as(alice.user, room, "nobody was told", "")
-    await hub().reconcile()
+    await hub().heartbeat.reconcile()
     assert hub().counts.rings_lost == lost + 1
     await until(lambda: hub().channels[f"room:{room.id}"].version == 1)
-    await hub().reconcile()
+    await hub().heartbeat.reconcile()
     assert hub().counts.rings_lost == lost + 1
     hub().leave(reader)
 
@@ -221,7 +221,7 @@ async def test_an_unreachable_database_is_one_line_in_the_log(
         assert (await alice.get("/health")).status_code == 503
     hub().join(open_reader(None, None, "sse", session=alice.session.id))
     failures = hub().counts.read_failures
-    hub().check_soon()
+    hub().heartbeat.check_soon()
     await until(lambda: hub().counts.read_failures > failures)
     errors = [record for record in caplog.records if record.levelname != "DEBUG"]
     assert [record.getMessage().partition(":")[0] for record in errors] == ["the database does not answer"]

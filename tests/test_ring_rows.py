@@ -216,7 +216,7 @@ async def test_while_a_right_may_have_ended_elsewhere_nothing_is_shown_from_rows
     channel.tail.doubts.add(object())
     _sent, reads = await sent_and_read(page, "second", lambda: changes.log_changed(room.id, 2, row_of(posted)))
     assert reads == 1
-    await hub().reconcile()
+    await hub().heartbeat.reconcile()
     posted = await post_as(who(alice), room, "third")
     _sent, reads = await sent_and_read(page, "third", lambda: changes.log_changed(room.id, 3, row_of(posted)))
     assert reads == 0

@@ -313,7 +313,7 @@ async def test_a_session_that_ended_elsewhere_is_found_by_the_heartbeat(alice: P
     for reader in (hers, his):
         hub().join(reader)
     await alice.session.delete()
-    await hub().reconcile()
+    await hub().heartbeat.reconcile()
     assert hers.outbox.is_closed
     assert not his.outbox.is_closed
 

@@ -145,7 +145,7 @@ async def test_the_last_ring_that_was_lost_is_found_by_the_heartbeat(hub: Hub, l
     log.entries.append("a")
     await still(hub)
     assert page.heard == ""
-    await hub.reconcile()
+    await hub.heartbeat.reconcile()
     await page.hears("[a]")
 
 
@@ -282,7 +282,7 @@ async def test_a_deleted_room_ends_its_streams_with_the_reason(hub: Hub, log: Lo
     page = Page(hub)
     await still(hub)
     log.exists = False
-    await hub.reconcile()
+    await hub.heartbeat.reconcile()
     await page.ends()
     assert page.heard == "(deleted)"
 
@@ -313,11 +313,11 @@ async def test_a_state_is_not_put_into_words_to_find_that_nothing_has_changed(hu
     reader = Reader([f"room:{ROOM}"], 0, "sse", {"people"}, {})
     hub.join(reader)
     await still(hub)
-    await hub.reconcile()
+    await hub.heartbeat.reconcile()
     await still(hub)
     assert made == ["alice"]
     people.append("bob")
-    await hub.reconcile()
+    await hub.heartbeat.reconcile()
     await still(hub)
     assert made == ["alice", "alice bob"]
     assert reader.outbox.pending == b"<alice><alice bob>"
@@ -345,7 +345,7 @@ async def test_rights_that_ended_are_found_by_the_heartbeat(hub: Hub) -> None:
         return [(page.reader, ending("signed_out"))]
 
     provide(hub, access_checks=[check])
-    await hub.reconcile()
+    await hub.heartbeat.reconcile()
     await page.ends()
     assert page.heard == "(signed_out)"
     assert not other.reader.outbox.is_closed
@@ -464,7 +464,7 @@ class TestStates:
     async def test_a_state_that_did_not_change_is_not_sent_again(self, hub: Hub, people: Log) -> None:
         page = Page(hub)
         await page.hears("<nobody>")
-        await hub.reconcile()
+        await hub.heartbeat.reconcile()
         await still(hub)
         assert page.heard == "<nobody>"
 
@@ -472,5 +472,5 @@ class TestStates:
         page = Page(hub)
         await page.hears("<nobody>")
         people.people = "ada"
-        await hub.reconcile()
+        await hub.heartbeat.reconcile()
         await page.hears("<ada>")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Collection, Mapping
 
 import pytest
@@ -108,7 +107,7 @@ class TestRightsThatEnded:
         await quiet()
         the_hub().bridge.on_message(json.dumps({"channel": room.id, "user": bob.user.id}))
         await quiet()
-        await the_hub().reconcile()
+        await the_hub().heartbeat.reconcile()
         assert not reader.outbox.is_closed
 
     async def test_a_true_ring_about_a_session_ends_its_streams(self, bob: Person, room: Room) -> None:
@@ -175,7 +174,7 @@ async def test_an_older_reading_of_a_state_does_not_replace_a_newer_one(
     hub.join(reader)
     await until(lambda: b"<old>" in reader.outbox.pending)
     first_gate = slow.gate = asyncio.Event()
-    check = asyncio.create_task(hub.reconcile())  # reads "old", and takes its time
+    check = asyncio.create_task(hub.heartbeat.reconcile())  # reads "old", and takes its time
     await quiet()
     slow.people, slow.gate = "new", asyncio.Event()
     slow.gate.set()
@@ -201,8 +200,7 @@ async def test_a_deleted_room_is_not_read_again_and_again(hub: Hub, slow: Slow) 
 async def test_a_look_at_the_database_that_fails_is_repeated_soon(
     hub: Hub, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The package's `hub` is the object, so its module is found by its full name.
-    monkeypatch.setattr(sys.modules["webapp.live.hub"], "POLL_SECONDS", 0)
+    monkeypatch.setattr("webapp.live.heartbeat.POLL_SECONDS", 0)
     looks = 0
 
     async def versions(channels: Collection[int]) -> Mapping[int, int]:

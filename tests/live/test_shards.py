@@ -189,18 +189,18 @@ async def test_beside_a_process_of_the_version_before_everything_goes_to_all(
 
 
 async def test_a_page_is_entered_when_its_channels_are_heard_and_not_if_it_has_left(server: Redis) -> None:
-    hub = Hub(providers())
-    async with hub.running(ShardedBroadcast(RedisBackend(server.url)), "test"):
+    hub, backend = Hub(providers()), RedisBackend(server.url)
+    async with hub.running(ShardedBroadcast(backend), "test"):
         stays, leaves = (Reader([f"room:{number}"], 0, "sse", set(), {"session": number}) for number in (1, 2))
         for reader in (stays, leaves):
             hub.join(reader)
         assert not hub.channels
-        assert not hub.hears("room:1")
+        assert shard_of("room:1") not in backend.subscriptions.confirmed
         assert hub.readers(session=1) == [stays]
         hub.leave(leaves)
         async with asyncio.timeout(10):
             while not hub.channels:
                 await asyncio.sleep(0.001)
         assert list(hub.channels) == ["room:1"]
-        assert hub.hears("room:1")
+        assert shard_of("room:1") in backend.subscriptions.confirmed
         hub.leave(stays)

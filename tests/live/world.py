@@ -21,7 +21,7 @@ from tests.live.providing import ending
 from webapp.live import Ending, Frame, Hub, Providers, Reader, outbox
 from webapp.live.bridge import LINK_DOWN, LINK_UP, RETRY_SECONDS
 from webapp.live.frames import KEEP_ALIVE
-from webapp.live.hub import HEARTBEAT_SECONDS, POLL_SECONDS
+from webapp.live.heartbeat import HEARTBEAT_SECONDS, POLL_SECONDS
 from webapp.live.items import Item, Pair, Welcome
 from webapp.live.providers import LogSource
 from webapp.live.shards import ALL, ShardedBackend, ShardedBroadcast, shard_of
@@ -38,7 +38,7 @@ PEOPLE = (1, 2, 3, 4)
 BOUNDS = {
     "webapp.live.outbox.LIMIT_BYTES": 60,
     "webapp.live.reader.SLICE_SIZE": 2,
-    "webapp.live.hub.CHANNEL_BATCH_SIZE": 2,
+    "webapp.live.heartbeat.CHANNEL_BATCH_SIZE": 2,
     "webapp.live.bridge.MAX_QUEUED": 4,
     "webapp.live.tail.MAX_ROWS": 4,
 }

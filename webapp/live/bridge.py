@@ -57,10 +57,6 @@ class Bridge:
         """Hear the rings of these channels; returns what is done when they are heard, None when they are already."""
         return self._subscriptions.follow({shard_of(channel) for channel in channels}) if self._subscriptions else None
 
-    def hears(self, channel: str) -> bool:
-        """Return whether every ring of the channel reaches this process, while the link is up."""
-        return self._subscriptions is None or shard_of(channel) in self._subscriptions.confirmed
-
     async def tidy(self, followed: Callable[[], Collection[str]]) -> None:
         """Leave the shards of channels that are not followed any more, until cancelled."""
         while self._subscriptions:

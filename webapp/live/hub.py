@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Set
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Set
 
 from broadcaster import Broadcast
 
@@ -14,22 +14,18 @@ from webapp.live import rings, states
 from webapp.live.admission import ReconnectStorm
 from webapp.live.bridge import Bridge
 from webapp.live.channel import FollowingChannel, LogChannel, StateChannel
-from webapp.live.channel_states import CHANNEL_BATCH_SIZE, ChannelStates
+from webapp.live.channel_states import ChannelStates
 from webapp.live.counters import Counters
 from webapp.live.ending import Ending
-from webapp.live.frames import KEEP_ALIVE
+from webapp.live.heartbeat import Heartbeat
 from webapp.live.providers import Providers
-from webapp.live.reader import Reader, deliver
+from webapp.live.reader import Reader, keep_alive
 from webapp.live.rings import EndingRing, NewsRing, StateRing, VersionRing
 from webapp.live.states import StateRefresher
 from webapp.live.tail import Row
 from webapp.live.topics import TopicStates
 
 logger = logging.getLogger(__name__)
-
-HEARTBEAT_SECONDS = 15.0
-POLL_SECONDS = 1.5
-KEEP_ALIVE_SECONDS = 20.0
 
 
 class Hub:
@@ -40,14 +36,12 @@ class Hub:
         self.counts = Counters()
         self.storm = ReconnectStorm()
         self.channels: dict[str, StateChannel] = {}
-        self._states = ChannelStates(self.channels, lambda: self.providers, self.spawn, self.storm, self._failed)
-        self.bulk = StateRefresher(states.BULK, self.storm, self._failed)
+        self.states = ChannelStates(self.channels, lambda: self.providers, self.spawn, self.storm, self.failed)
+        self.bulk = StateRefresher(states.BULK, self.storm, self.failed)
         self.following = {
             kind: TopicStates(kind, source, self.bulk, self.channels, self.hear)
             for kind, source in providers.topics.items()
         }
-        # How often the link was lost when all channels that follow topics were last read as a whole.
-        self._restarts = 0
         self._open: set[Reader] = set()
         # By label, to find the streams of one session among thousands.
         self._labelled: defaultdict[tuple[str, int], set[Reader]] = defaultdict(set)
@@ -55,7 +49,7 @@ class Hub:
         self._is_running = False
         self._tasks: set[asyncio.Future[object]] = set()
         self.bridge = Bridge(self._on_ring, self._on_link, self.counts)
-        self._must_check = asyncio.Event()
+        self.heartbeat = Heartbeat(self)
 
     @contextlib.asynccontextmanager
     async def running(self, broadcast: Broadcast, name: str) -> AsyncIterator[None]:
@@ -63,14 +57,14 @@ class Hub:
         self.is_connected = self._is_running = True
         self.bridge = Bridge(self._on_ring, self._on_link, self.counts)
         self.bridge.attach(broadcast)
-        self._must_check = asyncio.Event()
+        self.heartbeat = Heartbeat(self)
         async with broadcast:
             self.spawn(self.bridge.listen(broadcast, name))
             self.spawn(self.bridge.publish(broadcast, name))
             self.spawn(self.bridge.tidy(self._followed))
             self.spawn(self.bulk.run())
-            self.spawn(self._watch())
-            self.spawn(self._keep_alive())
+            self.spawn(self.heartbeat.run())
+            self.spawn(keep_alive(self.readers))
             try:
                 yield
             finally:
@@ -101,7 +95,7 @@ class Hub:
         while tasks := set(self._tasks):
             await cancel_and_wait(tasks)
         self.channels.clear()
-        self._states.clear()
+        self.states.clear()
         self._open.clear()
         self._labelled.clear()
 
@@ -131,7 +125,7 @@ class Hub:
         if (channel := self.channels.get(name)) is None:
             kind = name.partition(":")[0]
             if kind in self.providers.logs:
-                channel = LogChannel(name, self.providers, self.spawn, self._states.refresh, self.counts, self.storm)
+                channel = LogChannel(name, self.providers, self.spawn, self.states.refresh, self.counts, self.storm)
             elif kind in self.following:
                 channel = FollowingChannel(name)
             else:
@@ -174,10 +168,6 @@ class Hub:
         """The labels of all open readers."""
         return self._labelled.keys()
 
-    def hears(self, channel: str) -> bool:
-        """Return whether rings of the channel reach this process: else nothing of it may be remembered."""
-        return self.is_connected and self.bridge.hears(channel)
-
     async def hear(self, channels: Collection[str]) -> bool:
         """Return when rings of these channels reach this process, or the link is down; and whether that took time."""
         if heard := self.bridge.follow(channels):
@@ -201,7 +191,7 @@ class Hub:
         `row` is all that this version has changed, where it can be shown from that (see LogSource).
         """
         self.counts.changes += 1
-        self._announce(channel, version, row)
+        self.announce(channel, version, row)
         is_brought = row and settings.REDIS_MESSAGES and self.bridge.is_shared
         if is_brought and (text := row if isinstance(row, str) else row.ring_text):
             self.bridge.send(rings.row_text(channel, version, text), channel=channel)
@@ -209,12 +199,12 @@ class Hub:
 
     def refresh(self, channel: str, state: str) -> None:
         """Read a state of the channel that may have changed, here at once and in the other processes."""
-        self._states.refresh(channel, state)
+        self.states.refresh(channel, state)
         self.bridge.send(rings.state_text(channel, state), f"{state}{channel}", channel)
 
     def refresh_local(self, channel: str, state: str) -> None:
         """Read a state of the channel that may have changed in this process alone."""
-        self._states.refresh(channel, state)
+        self.states.refresh(channel, state)
 
     def broadcast(self, kind: str, **facts: int | str) -> None:
         """Send news of which nothing is stored to the processes concerned; while Redis is away, they are dropped."""
@@ -247,26 +237,27 @@ class Hub:
         text = rings.ending_text(channel, {})
         self.bridge.send(text, text)
         try:
-            await self._end_rights(self.readers(channel))
+            await self.heartbeat.end_rights(self.readers(channel))
         except Exception as error:
-            self._failed("rights that may have ended could not be read", error)
-            self.check_soon()
+            self.failed("rights that may have ended could not be read", error)
+            self.heartbeat.check_soon()
 
     def _on_ring(self, text: str) -> None:
         try:
             match rings.read(text):
                 case VersionRing(channel, version, row):
-                    self._announce(channel, version, row)
+                    self.announce(channel, version, row)
                 case StateRing(channel, state):
-                    self._states.refresh(channel, state)
+                    self.states.refresh(channel, state)
                 case NewsRing(kind, facts):
                     self.providers.news[kind](**facts)
                 case EndingRing(channel, labels):
-                    self.spawn(self._recheck(channel, labels))
+                    self.spawn(self.heartbeat.recheck(channel, labels))
         except (ValueError, KeyError, TypeError, AttributeError):
             logger.warning("a ring could not be read: %.80r", text)
 
-    def _announce(self, name: str, version: int, row: Row | str = "") -> None:
+    def announce(self, name: str, version: int, row: Row | str = "") -> None:
+        """Read the channel's log up to the version, and its topic, in this process alone."""
         self.mark_topic(name)
         self.read_log(name, version, row)
 
@@ -292,107 +283,13 @@ class Hub:
         kind, _, number = channel.partition(":")
         self.following[kind].restart(int(number))
 
-    async def _recheck(self, channel: str, labels: dict[str, int]) -> None:
-        """Another process has ended these rights. It may have been a while ago, so the database is asked."""
-        readers, doubt = self.readers(channel, **labels), object()
-        names = sorted({name for reader in readers for name in reader.channels})
-        for log in (logs := self._logs(names)):
-            log.tail.doubts.add(doubt)
-        try:
-            await self._check(names)
-            await self._end_rights(readers)
-            for log in logs:
-                log.tail.doubts.discard(doubt)
-        except Exception as error:
-            self._failed("rights that ended elsewhere could not be read", error)
-            self.check_soon()
-
-    def _logs(self, names: Iterable[str]) -> list[LogChannel]:
-        return [channel for name in names if isinstance(channel := self.channels.get(name), LogChannel)]
-
     def _on_link(self, is_connected: bool) -> None:
         """The link to the other processes broke, or is back: rings may have been missed."""
         self.counts.links_lost += self.is_connected and not is_connected
         self.is_connected = is_connected
-        self.check_soon()
+        self.heartbeat.check_soon()
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def failed(self, what: str, error: Exception) -> None:
+        """Count and report a reading that failed, and is tried again."""
         self.counts.read_failures += 1
         self.providers.on_failure(what, error)
-
-    # Polling.
-
-    async def _watch(self) -> None:
-        """Poll for changes that no ring announced: every HEARTBEAT_SECONDS, every POLL_SECONDS while Redis is down."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_SECONDS if self.is_connected else POLL_SECONDS):
-                    await self._must_check.wait()
-            self._must_check.clear()
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    await self.reconcile()
-            except Exception as error:
-                self._failed("the heartbeat could not read the database", error)
-                self.check_soon()
-                await asyncio.sleep(POLL_SECONDS)
-
-    def check_soon(self) -> None:
-        """Compare everything with the database at once, not only at the next heartbeat."""
-        self._must_check.set()
-
-    async def reconcile(self) -> None:
-        """Compare every open channel, its states and the rights of its readers with the database."""
-        self.reconcile_topics()
-        names = list(self.channels)
-        doubted = [(log.tail, log.tail.doubts.copy()) for log in self._logs(names)]
-        for start in range(0, len(names), CHANNEL_BATCH_SIZE):
-            await self._check(names[start : start + CHANNEL_BATCH_SIZE])
-        await self._end_rights(self.readers())
-        for tail, doubts in doubted:
-            tail.doubts -= doubts
-
-    def reconcile_topics(self) -> None:
-        for following in self.following.values():
-            following.reconcile()
-            if self.is_connected and self.counts.links_lost != self._restarts:
-                following.restart_all()
-        if self.is_connected:
-            self._restarts = self.counts.links_lost
-
-    async def _end_rights(self, readers: list[Reader]) -> None:
-        for reader, ending in await self.providers.check_access(readers):
-            self.close_stream(reader, ending)
-
-    async def _check(self, names: list[str]) -> None:
-        """Compare these channels and their states with the database."""
-        by_kind: defaultdict[str, list[int]] = defaultdict(list)
-        for channel in self._logs(names):
-            by_kind[channel.kind].append(channel.number)
-        for kind, numbers in by_kind.items():
-            await self._check_versions(kind, numbers)
-            for state in self.providers.states.get(kind, ()):
-                await self._states.read(kind, state, numbers)
-
-    async def _check_versions(self, kind: str, numbers: list[int]) -> None:
-        versions = await self.providers.logs[kind].versions(numbers)
-        for number in numbers:
-            name = f"{kind}:{number}"
-            if number in versions:
-                self._count_lost(name, versions[number])
-                self._announce(name, versions[number])
-            else:
-                for reader in self.readers(name):
-                    self.close_stream(reader, self.providers.logs[kind].deleted)
-
-    def _count_lost(self, name: str, version: int) -> None:
-        """Count a version that no ring announced; one whose ring is on its way at this moment counts as well."""
-        channel = self.channels.get(name)
-        if self.is_connected and isinstance(channel, LogChannel) and channel.is_unannounced(version):
-            self.counts.rings_lost += 1
-
-    async def _keep_alive(self) -> None:
-        """Send a sign of life to every idle stream, so that no proxy takes it for dead."""
-        while True:
-            await asyncio.sleep(KEEP_ALIVE_SECONDS)
-            await deliver((reader for reader in self.readers() if reader.outbox.is_empty), KEEP_ALIVE)

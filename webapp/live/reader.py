@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import islice
 
-from webapp.live.frames import Payload
+from webapp.live.frames import KEEP_ALIVE, Payload
 from webapp.live.outbox import Outbox
 
 # Readers per turn of the event loop: between two slices, requests are answered.
 SLICE_SIZE = 250
+KEEP_ALIVE_SECONDS = 20.0
 
 
 class Reader:
@@ -83,3 +84,10 @@ async def deliver(readers: Iterable[Reader], frame: Payload) -> None:
             reader.put(frame)
         if len(batch) == SLICE_SIZE:
             await asyncio.sleep(0)
+
+
+async def keep_alive(readers: Callable[[], Iterable[Reader]]) -> None:
+    """Send a sign of life to every idle stream, so that no proxy takes it for dead, until cancelled."""
+    while True:
+        await asyncio.sleep(KEEP_ALIVE_SECONDS)
+        await deliver((reader for reader in readers() if reader.outbox.is_empty), KEEP_ALIVE)

@@ -16,7 +16,7 @@ from webapp.db.readers import Reader
 STATEMENT_SECONDS = 0.001
 # By file and function (any, where none is named), the first that is found on the stack: what a statement is for.
 PURPOSES = (
-    ("live/hub.py", "_watch", "heartbeat"),
+    ("live/heartbeat.py", "run", "heartbeat"),
     ("live/topics.py", "_compare", "heartbeat"),
     ("presence/tracker.py", "", "presence"),
     ("presence/models.py", "", "presence"),
