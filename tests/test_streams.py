@@ -145,7 +145,7 @@ async def test_an_endless_document_ends_where_the_log_is_sent_again(alice: Perso
     """What it holds can't be taken back, so it is loaded again; a page with script has its log replaced."""
     await say(alice, room, "one", "two")
     reader = open_reader(room.id, None, "html", session=alice.session.id, user=who(alice).id)
-    chunks = Stream(reader, b"opening", "text/html").body_iterator
+    chunks = Stream(reader, b"opening", "text/html").chunks()
     async with asyncio.timeout(5):
         assert await anext(chunks) == b"opening"
         while b"two" not in await anext(chunks):

@@ -80,7 +80,7 @@ class Open:
         self.page = LivePage(httpx2.AsyncClient(), "")
         self.sent = b""
         kind = "text/html" if framing == "html" else "text/event-stream"
-        self.reading = asyncio.create_task(self._read(Stream(self.reader, b"", kind).body_iterator))
+        self.reading = asyncio.create_task(self._read(Stream(self.reader, b"", kind).chunks()))
 
     async def _read(self, chunks: AsyncIterator[Any]) -> None:
         async for chunk in chunks:

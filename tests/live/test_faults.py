@@ -86,7 +86,7 @@ class TestOneLargeFrame:
         for number in range(50):
             await post_as(alice.user, room, f"{number} {LONG}", "")
         reader = open_reader(room.id, None, "html", session=alice.session.id, user=alice.user.id)
-        chunks = Stream(reader, b"opening", "text/html").body_iterator
+        chunks = Stream(reader, b"opening", "text/html").chunks()
         async with asyncio.timeout(5):
             assert await anext(chunks) == b"opening"
             assert len(await anext(chunks)) > MAX_DOCUMENT_BYTES

@@ -15,6 +15,7 @@ from webapp.http import cookie, error_pages, negotiate
 from webapp.http.headers import with_security_headers
 from webapp.http.proxies import ProxyHeaders
 from webapp.http.routes import Address
+from webapp.live.admission import STAY
 from webapp.live.wire import Wire, transport_of
 
 
@@ -36,6 +37,7 @@ class Application(Starlette):
         if scope["type"] != "http":
             return await super().__call__(scope, receive, send)
         scope["transport"], scope["wire"] = transport_of(send), Wire.below(send)
+        headers = scope["headers"]  # uvicorn's own list: what reads it puts a copy in its place
         cookie.drop_escaped(scope)
         request = Request(scope)
         with use_locale(_language(request)):
@@ -45,6 +47,18 @@ class Application(Starlette):
             finally:
                 # The connection refers to the scope: as a cycle, each request would stay until the collector comes.
                 scope.pop("wire", None)
+        if go_on := scope.pop(STAY, None):
+            del request, receive
+            _drop_request(scope, headers)
+            await go_on(send)
+
+
+def _drop_request(scope: Scope, headers: list[tuple[bytes, bytes]]) -> None:
+    """Forget what was asked: uvicorn holds on to it, and from now on asks for the method alone."""
+    method = scope["method"]
+    headers.clear()
+    scope.clear()
+    scope["method"] = method
 
 
 def _language(request: Request) -> str:

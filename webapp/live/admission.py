@@ -43,12 +43,28 @@ MAX_OPENING = 32
 REOPEN_RATIO = 0.95
 
 
+# Where the scope of a request has the coroutine function of its open stream, which Application runs past all layers.
+STAY = "parley.stay"
+
+
 class Admitted:
     """The streams of this process: how many are open, and the slots of those that are opening."""
 
     def __init__(self) -> None:
         self.count = 0
         self.opening = asyncio.Semaphore(MAX_OPENING)
+
+    def enter(self) -> None:
+        """Count one more; raise TooManyStreams."""
+        if self.count >= settings.MAX_STREAMS:
+            faults().streams.report(TooManyStreams())
+            raise TooManyStreams
+        self.count += 1
+
+    def leave(self) -> None:
+        self.count -= 1
+        if self.count < settings.MAX_STREAMS * REOPEN_RATIO:
+            faults().streams.clear()
 
 
 admitted = Slot[Admitted]("count of streams")
@@ -60,17 +76,15 @@ class StreamAdmission:
 
     When a process was away, all its pages come back at once, and each asks three things of the database. Only so many
     do so at the same time, so that a post in between waits for those and not for thousands. More than MAX_STREAMS
-    are refused before they cost anything; what is parked counts too, because it holds a connection.
+    are refused before they cost anything; what is parked counts too, because it holds a connection. A stream that is
+    written past all layers counts itself out.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if admitted().count >= settings.MAX_STREAMS:
-            faults().streams.report(TooManyStreams())
-            raise TooManyStreams
-        admitted().count += 1
+        admitted().enter()
         try:
             await self._enter(scope, receive, send)
         except asyncio.CancelledError:
@@ -80,9 +94,8 @@ class StreamAdmission:
             transport.abort()
             await asyncio.sleep(0)
         finally:
-            admitted().count -= 1
-            if admitted().count < settings.MAX_STREAMS * REOPEN_RATIO:
-                faults().streams.clear()
+            if STAY not in scope:
+                admitted().leave()
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         slots = admitted().opening

@@ -86,14 +86,20 @@ class Outbox:
             self.is_closed = True
             self._wake.set()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield what is to be written, joined, until the outbox is closed and empty, or the page has disconnected."""
+    async def get(self) -> bytes | None:
+        """Wait for what is to be written, joined; None when closed and empty, or when the page has disconnected."""
         while not (self._wire and self._wire.is_disconnected):
+            if self.is_closed and not self._chunks:
+                return None
             self._is_idle = True
             await self._wake.wait()
             self._is_idle = False
             self._wake.clear()
             if chunk := self.take():
-                yield chunk
-            if self.is_closed and not self._chunks:
-                return
+                return chunk
+        return None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield what is to be written, joined, until the outbox is closed and empty, or the page has disconnected."""
+        while (chunk := await self.get()) is not None:
+            yield chunk

@@ -7,15 +7,18 @@ import random
 import socket
 import zlib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from functools import cache, partial
 
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from webapp.core.lifetime import Slot
 from webapp.live import frames, hub, sse
+from webapp.live.admission import STAY, admitted
 from webapp.live.reader import Reader
 from webapp.live.sse import EventSourceResponse, SendTimeoutError
-from webapp.live.wire import Wire
+from webapp.live.wire import Wire, transport_of
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +34,7 @@ LONG_POLL_SECONDS, LONG_POLL_AFTER_NEWS_SECONDS = 10.0, 1.0
 parked_by_session = Slot[Counter[int]]("count of parked streams")
 
 
-class Stream(EventSourceResponse):
+class Stream(Response):
     """The chunks of a reader's outbox, straight to the connection where that is possible, else by sse-starlette."""
 
     def __init__(
@@ -45,53 +48,38 @@ class Stream(EventSourceResponse):
     ) -> None:
         """What comes within the `interval` (in seconds) is sent in one piece."""
         self.reader = reader
-        self.interval = interval
         self.opening = opening
-        coding = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if packed else {}
-        super().__init__(
-            gzip_stream(self.chunks()) if packed else self.chunks(),
-            media_type=media_type,
-            # Explicitly, so that no proxy compresses (and so holds back) what should flow.
-            headers={"Cache-Control": "no-store, no-transform", **coding, **(headers or {})},
-            ping=0,
-            send_timeout=SEND_TIMEOUT_SECONDS,
-            shutdown_event=Farewell(reader),  # type: ignore[arg-type]
-            shutdown_grace_period=FAREWELL_SECONDS,
-        )
+        self.packed = packed
+        self.interval = interval
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = list(_raw_headers(media_type, packed, *(headers or {}).items()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport: asyncio.Transport | None = scope.get("transport")
         wire: Wire | None = scope.get("wire")
         _limit_silence(transport)
         is_common = self.reader.framing == "sse" and not (self.reader.is_long_poll or self.interval)
+        if wire and is_common and scope["method"] == "GET":
+            self.reader.outbox.connect(wire)
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            scope[STAY] = partial(stay, self.reader, wire, self.opening)
+            return
         try:
-            if wire and is_common and scope["method"] == "GET":
-                await self._write_directly(wire, send)
-            else:
-                await super().__call__(scope, receive, send)
+            await self._by_sse_starlette(scope, receive, send)
         except SendTimeoutError:
-            logger.info("a page that does not read was disconnected")
-            if transport:
-                # Closing politely would wait for ever to write what nobody reads.
-                transport.abort()
+            _give_up(transport)
 
-    async def _write_directly(self, wire: Wire, send: Send) -> None:
-        """Do as sse-starlette does, in one task; see wire.py."""
-
-        async def send_body(body: bytes, is_last: bool = False) -> None:
-            try:
-                async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                    await send({"type": "http.response.body", "body": body, "more_body": not is_last})
-            except TimeoutError:
-                raise SendTimeoutError from None
-
-        self.reader.outbox.connect(wire)
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with contextlib.aclosing(self.chunks()) as chunks:
-            async for chunk in chunks:
-                if not wire.write(chunk):
-                    await send_body(chunk)
-        await send_body(b"", is_last=True)
+    async def _by_sse_starlette(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = EventSourceResponse(
+            gzip_stream(self.chunks()) if self.packed else self.chunks(),
+            ping=0,
+            send_timeout=SEND_TIMEOUT_SECONDS,
+            shutdown_event=Farewell(self.reader),  # type: ignore[arg-type]
+            shutdown_grace_period=FAREWELL_SECONDS,
+        )
+        response.raw_headers = self.raw_headers
+        await response(scope, receive, send)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the opening, then what the reader is sent. No database here: it may be cancelled at any moment."""
@@ -99,9 +87,7 @@ class Stream(EventSourceResponse):
         watchers = hub().providers.watchers
         yield self.opening
         sent: int | None = None
-        hub().join(reader)
-        for watcher in watchers:
-            watcher.opened(reader)
+        _join(reader)
         if reader.is_long_poll:
             self._end_in(LONG_POLL_SECONDS)
         try:
@@ -121,9 +107,7 @@ class Stream(EventSourceResponse):
                 if self.interval and not reader.outbox.is_closed:
                     await asyncio.sleep(self.interval)
         finally:
-            hub().leave(reader)
-            for watcher in watchers:
-                watcher.closed(reader)
+            _leave(reader)
         if reader.is_parked:
             parked_by_session()[reader.labels["session"]] += 1
             try:
@@ -134,6 +118,71 @@ class Stream(EventSourceResponse):
 
     def _end_in(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self.reader.outbox.close)
+
+
+@cache
+def _raw_headers(media_type: str, packed: bool, *more: tuple[str, str]) -> Sequence[tuple[bytes, bytes]]:
+    coding = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if packed else {}
+    # Explicitly, so that no proxy compresses or stores (and so holds back) what should flow.
+    flowing = {"Cache-Control": "no-store, no-transform", "Connection": "keep-alive", "X-Accel-Buffering": "no"}
+    return StreamingResponse((), headers={**flowing, **coding, **dict(more)}, media_type=media_type).raw_headers
+
+
+async def stay(reader: Reader, wire: Wire, opening: bytes, send: Send) -> None:
+    """
+    Write what the reader is sent until its stream ends or its page leaves.
+
+    What sse-starlette does in five tasks, in the request's own; see wire.py. Nothing that an idle page holds should be
+    more than this: it is called where all layers around the request are left, and what they held is freed.
+    """
+    try:
+        if not wire.write(opening):
+            await _send_body(send, opening)
+        _join(reader)
+        try:
+            while (chunk := await reader.outbox.get()) is not None:
+                if not wire.write(chunk):
+                    await _send_body(send, chunk)
+        finally:
+            _leave(reader)
+        await _send_body(send, b"", is_last=True)
+    except SendTimeoutError:
+        _give_up(transport_of(send))
+    except asyncio.CancelledError:
+        # The server ends and waits no longer: uvicorn would write a traceback for every stream.
+        if (transport := transport_of(send)) is None:
+            raise
+        transport.abort()
+        await asyncio.sleep(0)
+    finally:
+        admitted().leave()
+
+
+async def _send_body(send: Send, body: bytes, is_last: bool = False) -> None:
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+            await send({"type": "http.response.body", "body": body, "more_body": not is_last})
+    except TimeoutError:
+        raise SendTimeoutError from None
+
+
+def _join(reader: Reader) -> None:
+    hub().join(reader)
+    for watcher in hub().providers.watchers:
+        watcher.opened(reader)
+
+
+def _leave(reader: Reader) -> None:
+    hub().leave(reader)
+    for watcher in hub().providers.watchers:
+        watcher.closed(reader)
+
+
+def _give_up(transport: asyncio.Transport | None) -> None:
+    logger.info("a page that does not read was disconnected")
+    if transport:
+        # Closing politely would wait for ever to write what nobody reads.
+        transport.abort()
 
 
 async def gzip_stream(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
