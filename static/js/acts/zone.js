@@ -1,5 +1,6 @@
 // A day that is gone to is the reader's own: where they are is said with the form. Needs a form with a field named date.
-on("submit", ({ target }) => {
+on("submit", ({ target: { elements: { date } } }) => {
+  if (!date) return;
   const zone = `<input type="hidden" name="zone" value="${Intl.DateTimeFormat().resolvedOptions().timeZone}">`;
-  target.elements.date?.insertAdjacentHTML("afterend", zone);
+  date.insertAdjacentHTML("afterend", zone);
 });
