@@ -1,6 +1,9 @@
 """The sidebar of every open page: what is shown to whom, what each change sends to it, and what nobody else learns."""
 
 import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, time
 from typing import Any
 
 import httpx2
@@ -18,7 +21,7 @@ from tests.room_acts import put_out
 from tests.window import Shown, Window, digest_in, entries_in, opened, shown
 from webapp.accounts.models import User
 from webapp.conversations.models import Membership, Room
-from webapp.live import frames
+from webapp.live import frames, hub
 from webapp.live.states import Pace
 from webapp.live.stream import Stream
 from webapp.moderation.models import Report
@@ -32,6 +35,7 @@ def side_words(page: httpx2.Response) -> str:
     return words_of(Page(page).one("#entries"))
 
 
+Change = Callable[[Person, Person, Room, Room], Awaitable[None]]
 NUMBERS = ["1x", "-1", "", "1.5", "٣", "9" * 16, "9" * 5000, "null", "\0"]
 
 
@@ -179,6 +183,106 @@ async def test_a_message_elsewhere_counts_and_moves_to_the_top(
     assert window.sidebar == [Shown("Tea & Cake", "second <b>in</b> tea", "2"), Shown("Soup", "in soup", "1")]
     assert window.frames == [f"#entry-{room.id}", "#entries"]
     assert "<b>in" not in window.text
+
+
+async def say_at_noon(author: Person, room: Room, words: str) -> None:
+    """Say it in the same minute as all else that is said so."""
+    await author.say(room, words)
+    await Room.filter(id=room.id).update(last_at=datetime.combine(datetime.now(UTC), time(12), UTC))
+    await told()
+
+
+def line_of(room: Room) -> str:
+    return f"#entry-{room.id} .entry__line:not(.entry__draft)"
+
+
+async def test_a_room_on_top_is_sent_its_line_and_its_count(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    window, document = await Window.open(bob), await Window.open(bob, framing="html")
+    await say_at_noon(alice, room, "second")
+    assert window.look() == [f"#entry-{room.id}", "#entries"]
+    whole, _sent = len(window.text), document.look()
+    await say_at_noon(alice, room, "<third>")
+    assert window.look() == [line_of(room), f"#entry-{room.id} .unread:not([data-calls])"]
+    assert len(window.text) < whole / 2
+    assert window.sidebar == [Shown("Tea & Cake", "<third>", "3"), Shown("Soup", "in soup", "1")]
+    assert 'title="Tea &amp; Cake"' in document.reader.outbox.pending.decode()
+    # What was swapped in makes the same of it as a page that is served now.
+    [served] = [entry for number, entry in entries_in((await bob.get("/lobby")).text).items() if number == room.id]
+    assert squeezed(window.entries[room.id]) == squeezed(served)
+
+
+def squeezed(html: str) -> str:
+    return re.sub(r"\s*(<|>)\s*", r"\1", html)
+
+
+async def test_the_page_of_the_room_is_sent_its_line_alone(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    window = await Window.open(bob, room=room)
+    await say_at_noon(alice, room, "second")
+    await say_at_noon(bob, room, "third")
+    window.look()
+    await say_at_noon(alice, room, "fourth")
+    assert window.look() == [line_of(room)]
+    assert window.sidebar[0] == Shown("Tea & Cake", "fourth")
+
+
+async def another_room(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    await say_at_noon(alice, soup, "another room")
+
+
+async def another_page(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    await Window.open(bob, "/rooms")
+
+
+async def another_name(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    await alice.post(f"{room.path}/settings", {"do": "rename", "name": "Coffee"})
+    await told()
+
+
+async def another_minute(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    await alice.say(room, "another minute")
+    await Room.filter(id=room.id).update(last_at=datetime.combine(datetime.now(UTC), time(11), UTC))
+    await told()
+
+
+async def a_mention(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    await say_at_noon(alice, room, f"@{who(bob).username}")
+
+
+async def all_read(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    await bob.post(f"{room.path}/read", {"number": "2"}, HX_Request="true")
+    await told()
+
+
+async def a_broken_link(alice: Person, bob: Person, room: Room, soup: Room) -> None:
+    hub().restart(f"user:{who(bob).id}")
+    await told()
+
+
+@pytest.mark.parametrize("change", [another_name, another_minute, a_mention, all_read])
+async def test_a_room_on_top_is_sent_whole_with(
+    change: Change, alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    window = await Window.open(bob)
+    await say_at_noon(alice, room, "second")
+    window.look()
+    await change(alice, bob, room, soup)
+    assert f"#entry-{room.id}" in window.look()
+    [served] = [entry for number, entry in entries_in((await bob.get("/lobby")).text).items() if number == room.id]
+    assert squeezed(window.entries[room.id]) == squeezed(served)
+
+
+@pytest.mark.parametrize("change", [another_room, another_page, all_read, a_broken_link])
+async def test_a_room_on_top_is_sent_whole_again_after(
+    change: Change, alice: Person, bob: Person, room: Room, soup: Room
+) -> None:
+    window = await Window.open(bob)
+    await say_at_noon(alice, room, "second")
+    assert window.look() == [f"#entry-{room.id}", "#entries"]
+    await change(alice, bob, room, soup)
+    window.look()
+    await say_at_noon(alice, room, "third")
+    assert window.look() == [f"#entry-{room.id}", "#entries"]
+    assert window.sidebar == [Shown("Tea & Cake", "third", window.sidebar[0].unread), window.sidebar[1]]
 
 
 @pytest.mark.parametrize("last", ["room", "soup"])

@@ -81,12 +81,22 @@ class Window:
         targets = [str(piece.attributes["hx-target"]) for piece in pieces]
         self.frames = [target for target in targets if target.startswith("#entr")]
         for target, piece in zip(targets, pieces, strict=True):
-            self._swap(target, str(piece.attributes["hx-swap"]), entries_in(piece.inner_html or ""))
+            self._swap(target, str(piece.attributes["hx-swap"]), piece.inner_html or "")
         return self.frames
 
-    def _swap(self, target: str, swap: str, found: dict[int, str]) -> None:
+    def _swap_within(self, entry: str, selector: str, html: str) -> None:
+        """Swap the inside of a part of an entry, which the page must have."""
+        number = int(entry.removeprefix("#entry-"))
+        page = Page(self.entries[number])
+        page.one(selector).inner_html = html
+        self.entries[number] = page.one(entry).html or ""
+
+    def _swap(self, target: str, swap: str, html: str) -> None:
+        found = entries_in(html)
         if target == "#entries":
             self.entries = found if swap == "innerHTML" else found | self.entries
+        elif target.startswith("#entry-") and " " in target:
+            self._swap_within(*target.split(" ", 1), html)
         elif re.fullmatch(r"#entry-\d+", target) and (number := int(target.rpartition("-")[2])) in self.entries:
             if swap == "delete":
                 del self.entries[number]

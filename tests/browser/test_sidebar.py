@@ -70,6 +70,25 @@ def test_the_title_and_the_bar_count_what_is_new_as_it_comes(meet: Meet) -> None
     assert ben.page.evaluate("window.isSame")
 
 
+def test_the_line_and_the_count_of_the_room_on_top_change_in_their_places(meet: Meet) -> None:
+    alice, ben = meet("alice"), meet("ben")
+    tea, soup = rooms_of(alice, 2)
+    for room in (tea, soup):
+        ben.send(f"{room}/join")
+    with ben.page.expect_response("**/events?*"):
+        ben.page.goto("/rooms")
+    entry = ben.page.locator("#entries > li").first
+    for number in (1, 2, 3):
+        alice.send(f"{tea}/messages", body=f"<cup> {number}", nonce=str(number))
+        entry.locator(".entry__line", has_text=f"alice: <cup> {number}").wait_for()
+        assert entry.locator(".unread").inner_text().split() == [str(number), "unread"]
+        assert entry.locator(".entry__line").count() == 1
+        assert ben.page.title().startswith("(1) Rooms")
+    alice.send(f"{soup}/messages", body="a ladle", nonce="4")
+    entry.locator(".entry__line", has_text="alice: a ladle").wait_for()
+    assert ben.page.locator("#entries .entry__line").all_inner_texts() == ["alice: a ladle", "alice: <cup> 3"]
+
+
 def test_who_types_in_a_chat_stands_over_its_last_line_for_a_while(meet: Meet) -> None:
     alice, ben = meet("alice"), meet("ben")
     chat = alice.send(f"/chat/{ben.code}/messages", body="Are you there?", nonce="1").url

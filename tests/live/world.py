@@ -265,13 +265,16 @@ def listed(sidebar: Mapping[int, str]) -> str:
 
 class Entry(Item):
     state = "entries"
+    moves = True
+    __slots__ = ("change", "line", "still")
 
     def __init__(self, person: int, room: int, shown: str) -> None:
         super().__init__(person, f"room:{room}", hash(shown))
-        self.line = both(f"> {room} {shown}")
+        self.still = hash(shown[:-1])
+        self.line, self.change = both(f"> {room} {shown}"), both(f"/ {room} {shown[-1]}")
 
-    def frame(self, reader: Reader, is_new: bool) -> Frame:
-        return self.line
+    def frame(self, reader: Reader, is_new: bool, is_on_top: bool) -> Frame:
+        return self.change if is_on_top else self.line
 
 
 class Sidebars:
@@ -601,6 +604,8 @@ class Client:
 
     async def _listen(self, process: Process, cursor: int | None) -> None:
         self.people = None
+        # Which entry came last, whole: nothing did before the stream began.
+        self.top = 0
         if self.framing == "html":
             self.cursor, self.document, self.sidebar = None, [], {}
         channels = [f"room:{self.room}", f"user:{self.person}"]
@@ -632,7 +637,7 @@ class Client:
         for line in chunk.splitlines():
             framing, what, *rest = line.split()
             assert framing == self.framing, f"{line!r} is for others"
-            if what in "@><":
+            if what in "@></":
                 self._take_entries(what, rest)
                 continue
             if what != "farewell":
@@ -643,9 +648,13 @@ class Client:
 
     def _take_entries(self, what: str, facts: list[str]) -> None:
         if what == "@":
-            self.sidebar = {int(entry.split(":")[0]): entry.split(":")[1] for entry in facts}
+            self.sidebar, self.top = {int(entry.split(":")[0]): entry.split(":")[1] for entry in facts}, 0
         elif what == ">":
-            self.sidebar[int(facts[0])] = facts[1]
+            self.top = int(facts[0])
+            self.sidebar[self.top] = facts[1]
+        elif what == "/":
+            assert self.top == int(facts[0]), f"a change of {facts[0]}, while {self.top} is on top"
+            self.sidebar[self.top] = self.sidebar[self.top][:-1] + facts[1]
         else:
             self.sidebar.pop(int(facts[0]), None)
 

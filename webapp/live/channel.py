@@ -48,13 +48,22 @@ class StateChannel:
 
 
 class FollowingChannel(StateChannel):
-    """A channel that follows topics, with the looks of the item of each that all its pages show (None: unknown)."""
+    """
+    A channel that follows topics, with the looks of the item of each that all its pages show (None: unknown).
 
-    __slots__ = ("items",)
+    `top` is the topic, and the `still`, of the item that all its pages were sent last on top of the others.
+    """
+
+    __slots__ = ("items", "top")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.items: dict[str, int | None] = {}
+        self.top: tuple[str, int | None] | None = None
+
+    def join(self, reader: Reader) -> None:
+        super().join(reader)
+        self.top = None
 
 
 class LogChannel(StateChannel):

@@ -47,6 +47,8 @@ class Followers:
 
     def drop(self, channel: FollowingChannel, topic: str) -> None:
         channel.items.pop(topic, None)
+        if channel.top and channel.top[0] == topic:
+            channel.top = None
         followers = self._channels[topic]
         followers.pop(channel, None)
         if not followers:

@@ -20,14 +20,22 @@ class Item:
     __slots__ = ("looks", "number", "topic")
     # The state that it is part of.
     state = ""
+    # Whether it goes to the top of what pages show.
+    moves = False
+    # A hash of what seldom changes of it; None where it is always sent whole.
+    still: int | None = None
 
     def __init__(self, number: int, topic: str, looks: int | None) -> None:
         self.number = number
         self.topic = topic
         self.looks = looks
 
-    def frame(self, reader: Reader, is_new: bool) -> Payload:
-        """Return it as the reader's page shows it; `is_new` where the channel did not follow the topic before."""
+    def frame(self, reader: Reader, is_new: bool, is_on_top: bool) -> Payload:
+        """
+        Return it as the reader's page shows it; `is_new` where the channel did not follow the topic before.
+
+        Where it `is_on_top` of every page of the channel, with the same `still`, the rest of it suffices.
+        """
         raise NotImplementedError
 
 

@@ -113,6 +113,8 @@ class TopicStates:
                 reader.put(frame)
             # The page shows something else now than it brought: should what follows fail, it is sent the whole.
             reader.digest = self._source.expired(reader.digest)
+        for channel in self._open(readers).values():
+            channel.top = None
         self._note_shown(readers, welcome.items)
         await self._delivered(welcome.items)
 
@@ -199,9 +201,13 @@ class TopicStates:
         if item.looks is not None and channel.items[item.topic] == item.looks:
             return
         channel.items[item.topic] = item.looks
+        top, channel.top = channel.top, None  # unknown, should a frame fail
+        is_on_top = item.still is not None and top == (item.topic, item.still)
         for reader in channel.readers:
             if item.state in reader.states:
-                reader.put(item.frame(reader, is_new))
+                reader.put(item.frame(reader, is_new, is_on_top))
+        is_top = is_new or item.moves or (top is not None and top[0] == item.topic)
+        channel.top = (item.topic, item.still) if is_top else top
 
     def _remove(self, topic: str, channel: FollowingChannel) -> None:
         self.followers.drop(channel, topic)

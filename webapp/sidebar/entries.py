@@ -41,6 +41,11 @@ class EntryFrames:
         key = (entry.render_key, is_current, has_moved, is_renamed)
         return self._once(key, lambda: self._frame(entry, is_current, has_moved, is_renamed))
 
+    def line_frame(self, entry: EntryRow, reader: Reader) -> Payload:
+        """Return what changes with each message of an entry that is on top of the page, which has all else of it."""
+        is_current = entry.room_id == reader.number("room")
+        return self._once((entry.render_key, is_current, "line"), lambda: self._line(entry, is_current))
+
     def _once(self, key: object, make: Callable[[], Frame]) -> Payload:
         if key not in self._made:
             self._made[key] = frames.localized(make)
@@ -55,6 +60,15 @@ class EntryFrames:
             sse = frames.hx_partial(f"#entry-{entry.room_id}", "outerHTML", html)
         if is_current and is_renamed:
             sse += _group_header(entry)
+        return Frame(frames.sse_event(sse))
+
+    @staticmethod
+    def _line(entry: EntryRow, is_current: bool) -> Frame:
+        line = render.fragment("sidebar/_line.html", entry=entry).strip()
+        sse = frames.hx_partial(f"#entry-{entry.room_id} .entry__line:not(.entry__draft)", "innerHTML", line)
+        if entry.unread and not is_current:
+            count = render.fragment("sidebar/_count.html", count=entry.unread).strip()
+            sse += frames.hx_partial(f"#entry-{entry.room_id} .unread:not([data-calls])", "innerHTML", count)
         return Frame(frames.sse_event(sse))
 
     def document_entry(self, entry: EntryRow) -> str:

@@ -233,6 +233,20 @@ class EntryRow(NamedTuple):
         return self.room_id, self.name, *last, self.unread, self.calls, self.level, self.is_request, looks
 
     @property
+    def still(self) -> int | None:
+        """
+        A hash of what seldom changes of the entry of a room or a group: all but its line and the count of its badge.
+
+        It lasts for a minute at most, as the time does. None of an entry that is sent whole: in that of a chat the
+        line of who types comes and goes.
+        """
+        if self.kind.is_between_two or self.is_request or not (self.line and self.last_number):
+            return None
+        looks = self.tile if self.group else self.face
+        shown = self.name, bool(self.unread), self.calls, self.level, looks
+        return hash((self.room_id, self.path, self.sort_at.replace(second=0, microsecond=0), shown))
+
+    @property
     def render_key(self) -> tuple[object, ...]:
         """All that its frames are rendered from while nothing but these changes: entries of one key have one frame."""
         return self.facts, self.is_online

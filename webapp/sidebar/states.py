@@ -35,17 +35,20 @@ STALE = "!"
 class Entry(Item):
     """An entry as its person's pages show it."""
 
-    __slots__ = ("_frames", "_has_moved", "_is_renamed", "row")
+    __slots__ = ("_frames", "_is_renamed", "moves", "row", "still")
     state = "entries"
 
-    def __init__(self, row: EntryRow, topic: str, frames: EntryFrames, has_moved: bool, is_renamed: bool) -> None:
+    def __init__(self, row: EntryRow, topic: str, frames: EntryFrames, moves: bool, is_renamed: bool) -> None:
         super().__init__(row.user_id, topic, hash(row.facts))
         self.row = row
+        self.moves, self.still = moves, self.row.still
         self._frames = frames
-        self._has_moved, self._is_renamed = has_moved, is_renamed
+        self._is_renamed = is_renamed
 
-    def frame(self, reader: Reader, is_new: bool) -> Payload:
-        return self._frames.entry_frame(self.row, reader, is_new or self._has_moved, self._is_renamed)
+    def frame(self, reader: Reader, is_new: bool, is_on_top: bool) -> Payload:
+        if is_on_top and reader.framing == "sse":
+            return self._frames.line_frame(self.row, reader)
+        return self._frames.entry_frame(self.row, reader, is_new or self.moves, self._is_renamed)
 
 
 class Dot(Item):
@@ -58,7 +61,7 @@ class Dot(Item):
         super().__init__(number, topic, None)
         self._frame = frame
 
-    def frame(self, reader: Reader, is_new: bool) -> Payload:
+    def frame(self, reader: Reader, is_new: bool, is_on_top: bool) -> Payload:
         return self._frame
 
 
@@ -114,7 +117,7 @@ class Sidebars:
         return [
             Entry(
                 row, topics[row.room_id], shown,
-                has_moved=row.has_news_since(_last_number(facts[row.room_id])),
+                moves=row.has_news_since(_last_number(facts[row.room_id])),
                 is_renamed=row.kind.is_group and _group(facts[row.room_id]) != row.group,
             )
             for row in rows
