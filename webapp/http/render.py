@@ -3,9 +3,13 @@
 from collections.abc import Hashable
 from functools import cache
 from hashlib import blake2b
+from types import FunctionType
+from typing import Any
 
 from cachetools import LRUCache
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2.runtime import Context
+from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
 from webapp import settings
@@ -14,7 +18,50 @@ from webapp.core.lifetime import Slot
 from webapp.http import assets
 from webapp.http.urls import path_for
 
-environment = Environment(
+# What is called without a look for the context: these are functions, those are cached ones.
+PLAIN = FunctionType, type(cache(len))
+
+
+class _Context(Context):
+    """The names that a template knows; a page calls two hundred functions, none of which wants to know them too."""
+
+    def call(self, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if type(called) in PLAIN and not hasattr(called, "jinja_pass_arg"):
+            kwargs.pop("_block_vars", None)
+            kwargs.pop("_loop_vars", None)
+            return called(*args, **kwargs)
+        return super().call(called, *args, **kwargs)
+
+
+class _Inlining(NodeTransformer):
+    """Puts what a template includes in its place: to include it when it is rendered takes as long as to render it."""
+
+    def visit_Include(self, node: nodes.Include) -> nodes.Node:
+        if not isinstance(node.template, nodes.Const):
+            return node
+        included = environment.parsed(node.template.value)
+        # What fails in it is said to be here: its own lines would be taken for those of this template.
+        for each in included.find_all(nodes.Node):
+            each.lineno = node.lineno
+        return nodes.Scope(included.body, lineno=node.lineno, environment=environment)
+
+
+class InliningEnvironment(Environment):
+    """Jinja's, with includes put in place where templates do not change any more."""
+
+    context_class = _Context
+
+    def parsed(self, name: str) -> nodes.Template:
+        assert self.loader
+        source, filename, _ = self.loader.get_source(self, name)
+        return self._parse(source, name, filename)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        return tree if self.auto_reload else _Inlining().visit(tree)
+
+
+environment = InliningEnvironment(
     loader=FileSystemLoader(settings.TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,

@@ -1,0 +1,76 @@
+"""Templates: what they include is put in place, and what they call is called without a look around."""
+
+import pytest
+from jinja2 import DictLoader, pass_context
+from jinja2.runtime import Context
+
+from webapp.http import render
+
+TEMPLATES = {
+    "base.html": "<p>{% block all %}{% endblock %}{% block end %}{{ word }}{% endblock %}</p>",
+    "page.html": """{% extends "base.html" %}
+{% block all %}
+{% set name = "page" %}
+{% for one in rows %}
+{% include "_row.html" %}
+
+{% endfor %}
+{% with name = "with" %}{% include "_row.html" %}{% endwith %}
+{{- name }} {{ none | default("nothing") }}
+{% endblock %}""",
+    "_row.html": "{% set word = name ~ (one | default(0)) %}\n{% if one is defined and one > 1 %}{% set name = 9 %}"
+    "{% endif %}\n{% include '_cell.html' %}\n{{ plain(word, other=1) }}{{ around() }}\n",
+    "_cell.html": "{% from '_macro.html' import bold %}{{ bold(word) }}<{{ rows | length }}>\n",
+    "_macro.html": "{% macro bold(text) %}<b>{{ text }}</b>{% endmacro %}",
+    "wrong.html": "{{ word }}\n\n{% include '_wrong.html' %}",
+    "_wrong.html": "\n\n\n\n\n{{ 1 // zero }}",
+}
+
+
+def plain(word: str, other: int) -> str:
+    return f"{word}&{other}"
+
+
+@pass_context
+def around(context: Context) -> str:
+    return str(context["rows"])
+
+
+def environment(auto_reload: bool) -> render.InliningEnvironment:
+    made = render.environment.overlay(loader=DictLoader(TEMPLATES), auto_reload=auto_reload)
+    assert isinstance(made, render.InliningEnvironment)
+    return made
+
+
+@pytest.fixture
+def inlining(monkeypatch: pytest.MonkeyPatch) -> render.InliningEnvironment:
+    made = environment(auto_reload=False)
+    monkeypatch.setattr(render, "environment", made)
+    return made
+
+
+@pytest.mark.parametrize("rows", [[], [1], [1, 2, 3]])
+def test_what_is_included_in_place_says_the_same_as_when_it_is_included(
+    inlining: render.InliningEnvironment, rows: list[int]
+) -> None:
+    context = {"rows": rows, "word": "<outer>", "plain": plain, "around": around, "name": "name"}
+    including = environment(auto_reload=True)
+    assert "_row" not in str(inlining.parsed("page.html"))
+    assert "_row" in str(including.parsed("page.html"))
+    said = inlining.get_template("page.html").render(context)
+    assert said == including.get_template("page.html").render(context)
+    assert "&lt;outer&gt;</p>" in said
+    assert said.count("<b>") == len(rows) + 1
+
+
+def test_what_fails_in_an_included_template_is_said_to_be_where_it_is_included(
+    inlining: render.InliningEnvironment,
+) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        inlining.get_template("wrong.html").render(word="", zero=0)
+    assert caught.traceback[-1].lineno == 2  # counted from 0
+
+
+def test_every_template_compiles_with_what_it_includes() -> None:
+    for name in render.environment.list_templates():
+        assert render.environment.get_template(name).name == name
