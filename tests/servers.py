@@ -364,6 +364,8 @@ def _migrated() -> tempfile.TemporaryDirectory[str]:
     env = {"PATH": os.environ["PATH"], "DATA_DIR": folder.name, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "webapp", "migrate"]
     subprocess.run(command, env=env, cwd=folder.name, check=True, stdout=subprocess.DEVNULL)
+    load = [sys.executable, "-c", "import webapp.app"]  # which stores what a start works out
+    subprocess.run(load, env=env, cwd=folder.name, check=True)
     return folder
 
 
@@ -371,6 +373,7 @@ def furnish(data: Path) -> None:
     """Make a data folder in which everything is migrated already."""
     data.mkdir()
     shutil.copy(Path(_migrated().name) / "parley.sqlite3", data)
+    shutil.copytree(Path(_migrated().name) / "cache", data / "cache")
 
 
 class App(Server):

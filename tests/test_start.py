@@ -1,6 +1,7 @@
 """What a start does, and what it leaves for later: each part of it is waited for after every restart."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -8,16 +9,35 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jinja2 import DictLoader, Environment
 
+from tests.servers import furnish
 from webapp import settings
 from webapp.core import start_cache
 from webapp.core.start_cache import cached
+from webapp.http import compiled
+from webapp.http.compiled import CompiledTemplates
+
+# What a start on SQLite, without Redis, loads of others. What is asked for once in a while is loaded where it is used.
+PACKAGES = {
+    *("aiosqlite", "anyio", "argon2", "babel", "broadcaster", "brotli", "cachetools", "click", "cython_runtime"),
+    *("deprecated", "httptools", "iso8601", "itsdangerous", "jinja2", "limits", "markupsafe", "nh3", "packaging"),
+    *("pypika_tortoise", "python_multipart", "regex", "sse_starlette", "starlette", "tortoise", "typing_extensions"),
+    *("uvicorn", "uvloop", "watchfiles", "webapp", "wrapt"),
+}
+# And of Python itself, of the larger packages and by our own modules, what it does not.
+NOT_LOADED = {
+    *("xml", "wsgiref", "unittest", "ctypes", "pydoc", "tarfile", "urllib.request"),
+    *("babel.messages", "tortoise.migrations", "tortoise.backends.asyncpg", "jinja2.sandbox"),
+    *("webapp.db.postgresql", "webapp.db.migrator", "webapp.migrations.0001_initial", "webapp.live.redis"),
+    *("webapp.ops.metrics", "webapp.cli.backup", "webapp.cli.check", "webapp.cli.demo", "webapp.media.pixels"),
+}
 
 
 def loaded(*statements: str, data: Path | None = None) -> str:
     """Run statements in a process of their own, as `serve` runs its first ones; return what they print."""
     command = [sys.executable, "-c", "; ".join(("import webapp.__main__", *statements))]
-    env = os.environ | ({"DATA_DIR": str(data)} if data else {})
+    env = os.environ | ({"DATA_DIR": str(data), "DATABASE_URL": "", "REDIS_URL": ""} if data else {})
     return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout.strip()
 
 
@@ -25,6 +45,30 @@ def test_cycles_are_collected_once_all_is_loaded_and_never_among_what_was() -> N
     assert loaded("import gc; print(gc.isenabled())") == "False"
     now = loaded("import webapp.app, gc; print(gc.isenabled(), gc.get_freeze_count() > 100_000, gc.get_threshold())")
     assert now == "True True (50000, 20, 50)"
+
+
+def test_a_start_loads_only_what_it_needs(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    furnish(data)
+    serve = ("import sys", "webapp.__main__._migrate()", "import webapp.app", "print(*sys.modules)")
+    modules = set(loaded(*serve, data=data).split())
+    packages = {name.partition(".")[0] for name in modules if not name.startswith("_")}
+    assert packages - sys.stdlib_module_names - PACKAGES == set()
+    assert modules & NOT_LOADED == set()
+    assert {"webapp.messages.models", "webapp.db.applied"} <= modules
+
+
+@pytest.mark.parametrize(
+    "change", ["INSERT INTO %s (app, name, applied_at) VALUES ('parley', '9999_new', 1)", "DROP TABLE %s"]
+)
+def test_a_database_that_is_not_of_this_version_is_looked_at_by_the_executor(tmp_path: Path, change: str) -> None:
+    data = tmp_path / "data"
+    furnish(data)
+    with sqlite3.connect(data / "parley.sqlite3") as file:
+        file.execute(change % "tortoise_migrations")
+    file.close()
+    asked = "import asyncio, sys; from webapp.db import applied, migrate; print(asyncio.run(applied.are_all()))"
+    assert loaded(asked, data=data) == "False"
 
 
 def test_tortoise_compiles_its_pattern_of_domains_when_it_is_used() -> None:
@@ -123,3 +167,60 @@ def test_a_second_start_reads_no_catalogue_and_minifies_nothing(tmp_path: Path) 
     second = loaded("import sys", no_minifier, *ask, data=tmp_path).split()
     assert (first[2], second[2]) == ("True", "False")
     assert first[:2] == second[:2]
+
+
+TEXT = "{% if there %}{{ there }}{% endif %}"
+
+
+@pytest.fixture
+def compiler(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Renders a template with a Jinja of its own, as after a start; how often that compiled it."""
+
+    def render(text: str = TEXT, shown: str = "this") -> int:
+        times = 0
+        environment = Environment(loader=DictLoader({"page.html": text}), autoescape=True)
+        environment.bytecode_cache = CompiledTemplates()
+        compile_source = environment.compile
+
+        def count(*args: object, **options: object) -> object:
+            nonlocal times
+            times += 1
+            return compile_source(*args, **options)  # type: ignore[call-overload]
+
+        monkeypatch.setattr(environment, "compile", count)
+        assert environment.get_template("page.html").render(there="this") == shown
+        return times
+
+    return render
+
+
+def test_a_template_is_compiled_once_for_all_starts(compiler: Callable[..., int]) -> None:
+    assert [compiler(), compiler(), compiler()] == [1, 0, 0]
+    assert [compiler("other", "other"), compiler("other", "other")] == [1, 0]
+
+
+def test_a_compiled_template_that_is_not_signed_by_this_installation_is_never_run(
+    compiler: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler()
+    [path] = start_cache.FOLDER.iterdir()
+    stored = path.read_bytes()
+    made_by, code = stored[:64], stored[3 * 64 :]
+    start_cache.store(path.name, made_by, b"0" * 64 + code)
+    assert [compiler(), compiler()] == [1, 0]
+    other = path.with_name("other.template")
+    path.rename(other)
+    start_cache.store(path.name, made_by, other.read_bytes()[2 * 64 :].replace(b"there", b"where"))
+    assert compiler() == 1
+    monkeypatch.setattr(settings, "secret_key", lambda: "y" * 40)
+    assert [compiler(), compiler()] == [1, 0]
+
+
+def test_a_template_is_compiled_again_by_another_version_of_what_compiles_it(
+    compiler: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler()
+    compiled.made_by.cache_clear()
+    monkeypatch.setattr(compiled.metadata, "version", lambda name: "4.0")
+    assert [compiler(), compiler()] == [1, 0]
+    compiled.made_by.cache_clear()

@@ -27,7 +27,7 @@ from webapp.core.faults import Faults, faults
 from webapp.core.text import fold
 from webapp.db import engine
 from webapp.db import migrate as schema
-from webapp.db.postgresql import Shared, check_sessions
+from webapp.db.refusals import Shared, Stuck, TooNew
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -161,9 +161,9 @@ def _greeting(sockets: list[socket.socket], is_new: bool) -> str:
 def _migrate() -> list[str]:
     """Bring the database up to date, and close to others what is ours; return the migrations that were applied."""
     try:
-        asyncio.run(check_sessions())
+        asyncio.run(engine.check_sessions())
         applied = asyncio.run(schema.migrate())
-    except (Shared, schema.TooNew, schema.Stuck, data_folder.Unusable) as error:
+    except (Shared, TooNew, Stuck, data_folder.Unusable) as error:
         raise click.ClickException(str(error)) from None
     except engine.DOWN as error:
         raise _away(error) from None

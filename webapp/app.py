@@ -64,7 +64,7 @@ from webapp.moderation import file_views as sealed_files
 from webapp.moderation import overview_views as overview
 from webapp.moderation import person_views as moderated_people
 from webapp.moderation import views as moderation
-from webapp.ops import health, indexing, metrics, purge
+from webapp.ops import health, indexing, purge, scraping
 from webapp.ops.file_metrics import FileMetrics, file_metrics
 from webapp.ops.stores import open_file_store
 from webapp.people import act_views as room_person
@@ -121,7 +121,7 @@ routes = [
     asset("/favicon.ico", assets.favicon, "favicon"),
     asset("/manifest.webmanifest", assets.manifest, "manifest"),
     probe("/health", health.show, "health"),
-    probe("/metrics", metrics.show, "metrics"),
+    probe("/metrics", scraping.show, "metrics"),
     #
     form("/register", accounts.register, "register"),
     form("/login", accounts.login, "login"),

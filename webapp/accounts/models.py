@@ -241,7 +241,7 @@ class User(PersonFacts, Model):
     @classmethod
     async def set_appearance(cls, user_id: int, theme: str, text_size: str, time_zone: str) -> None:
         """Set how this person's pages look; any other word is none."""
-        time_zone = time_zone if time_zone in clock.ZONES else ""
+        time_zone = time_zone if time_zone in clock.zones() else ""
         theme, text_size = theme if theme in THEMES else "", text_size if text_size in TEXT_SIZES else ""
         await cls.filter(id=user_id).update(theme=theme, text_size=text_size, time_zone=time_zone)
 

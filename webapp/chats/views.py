@@ -15,12 +15,12 @@ from webapp.conversations import broadcasts as rooms
 from webapp.conversations import direct
 from webapp.conversations.access import FIND_SEAT
 from webapp.conversations.seats import Seat
-from webapp.core.errors import Forbidden, NotFound, Problem
+from webapp.core.errors import Forbidden, NotFound
 from webapp.core.i18n import _
-from webapp.db import engine
 from webapp.files import beginning
 from webapp.files.descriptions import FIELD, describe
 from webapp.http import responses
+from webapp.http.error_pages import REFUSED
 from webapp.http.forms import read_form, read_prefixed, read_repeated
 from webapp.http.limits import throttle
 from webapp.messages import attaching, broadcasts, changes, page
@@ -102,7 +102,7 @@ async def post_first(request: Request) -> Response:
     request.scope[FIND_SEAT] = _find_seat
     try:
         return await _post(request, form, codes)
-    except (Problem, *engine.DOWN) as problem:
+    except REFUSED as problem:
         return await page.refuse_post(request, problem, form, codes)
 
 

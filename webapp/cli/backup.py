@@ -25,7 +25,8 @@ from webapp.cli import folders
 from webapp.cli.folders import FILES, PICTURES
 from webapp.core import data_folder
 from webapp.db import engine, sql
-from webapp.db import migrate as schema
+from webapp.db.applied import require_known
+from webapp.db.refusals import TooNew
 from webapp.settings.database_url import Postgres
 
 FORMAT = 1
@@ -196,8 +197,8 @@ def _check_copy(file: Path, copy: Path, digest: str) -> None:
     if found != "ok":
         raise click.ClickException(f"{file} is damaged: {found}.")
     try:
-        schema.require_known(applied)
-    except schema.TooNew as error:
+        require_known(applied)
+    except TooNew as error:
         raise click.ClickException(f"{file} can't be restored by this Parley. {error}") from None
 
 

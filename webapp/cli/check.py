@@ -17,7 +17,7 @@ from webapp.accounts.models import User
 from webapp.core import data_folder
 from webapp.db import engine, sql
 from webapp.db import migrate as schema
-from webapp.db.postgresql import Shared, check_sessions
+from webapp.db.refusals import Shared, TooNew
 from webapp.files.usage import total_usage
 from webapp.invitations import queries as invitations
 from webapp.media import files
@@ -119,10 +119,10 @@ async def _database() -> str:
     shown = f"{'SQLite' if settings.ON_SQLITE else 'PostgreSQL'} at {place}"
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            await check_sessions()
+            await engine.check_sessions()
             async with engine.connected():
                 waiting = await schema.missing()
-    except (schema.TooNew, Shared) as error:
+    except (TooNew, Shared) as error:
         raise CheckFailed(str(error)) from None
     except Exception as error:  # whatever it is, the answer is no
         raise CheckFailed(f"{shown} does not answer ({_brief(error)}). Check DATABASE_URL.") from None

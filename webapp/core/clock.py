@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -12,12 +13,16 @@ from markupsafe import Markup
 from webapp import settings
 from webapp.core.i18n import _, current_language, use_language
 
-# All that a browser or a person may name; read once, for it looks through many folders.
-ZONES = frozenset(available_timezones()) - {"localtime", "Factory"}
 # Those that a person chooses from: of the others most are old names, or no place.
 REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
 _zone: ContextVar[ZoneInfo | None] = ContextVar("zone", default=None)
+
+
+@cache
+def zones() -> frozenset[str]:
+    """Return all that a browser or a person may name; read once, for it looks through many folders."""
+    return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
 def current_zone() -> ZoneInfo:
@@ -27,7 +32,7 @@ def current_zone() -> ZoneInfo:
 
 def set_zone(name: str) -> None:
     """Use this zone from here on if there is one of that name; else it stays as it is."""
-    if name in ZONES and name != settings.SITE_TIMEZONE.key:
+    if name and name != settings.SITE_TIMEZONE.key and name in zones():
         _zone.set(ZoneInfo(name))
 
 
@@ -51,7 +56,7 @@ def use_locale(locale: str) -> Iterator[None]:
 
 def zone_choices() -> list[tuple[str, list[str]]]:
     """Return the zones that a person may choose, by region."""
-    return [(region, sorted(name for name in ZONES if name.startswith(f"{region}/"))) for region in REGIONS]
+    return [(region, sorted(name for name in zones() if name.startswith(f"{region}/"))) for region in REGIONS]
 
 
 def to_site_time(moment: datetime) -> datetime:

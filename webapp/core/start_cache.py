@@ -10,6 +10,7 @@ from tempfile import NamedTemporaryFile
 from webapp import settings
 
 FOLDER = settings.DATA_DIR / "cache"
+DIGEST_LENGTH = 64
 
 
 def cached(name: str, sources: Iterable[Path], make: Callable[[], bytes], also: str = "") -> bytes:
@@ -20,16 +21,26 @@ def cached(name: str, sources: Iterable[Path], make: Callable[[], bytes], also: 
     a data folder, or where it can't be written, it is made at each start.
     """
     wanted = _digest(also.encode(), *(part for path in sources for part in (path.name.encode(), path.read_bytes())))
-    path = FOLDER / name
-    with contextlib.suppress(OSError):
-        stored = path.read_bytes()
-        content = stored[2 * len(wanted) :]
-        if stored == wanted + _digest(content) + content:
-            return content
-    content = make()
-    with contextlib.suppress(OSError):
-        _store(path, wanted + _digest(content) + content)
+    if (content := load(name, wanted)) is None:
+        content = make()
+        store(name, wanted, content)
     return content
+
+
+def load(name: str, made_from: bytes) -> bytes | None:
+    """Return what was stored under that name and made from that; None where there is nothing whole."""
+    with contextlib.suppress(OSError):
+        stored = (FOLDER / name).read_bytes()
+        digest, content = stored[len(made_from) :][:DIGEST_LENGTH], stored[len(made_from) + DIGEST_LENGTH :]
+        if stored.startswith(made_from) and digest == _digest(content):
+            return content
+    return None
+
+
+def store(name: str, made_from: bytes, content: bytes) -> None:
+    """Store it for `load`, if possible."""
+    with contextlib.suppress(OSError):
+        _write(FOLDER / name, made_from + _digest(content) + content)
 
 
 def _digest(*parts: bytes) -> bytes:
@@ -37,7 +48,7 @@ def _digest(*parts: bytes) -> bytes:
     return sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest().encode()
 
 
-def _store(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes) -> None:
     """Write the file, which nobody ever reads half of; where there is no data folder yet, none is made for it."""
     if not settings.DATA_DIR.is_dir():
         return

@@ -5,15 +5,17 @@ import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 from tortoise import Tortoise
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from webapp import settings
 from webapp.core.faults import faults, logger
-from webapp.db import postgresql, sqlite
+from webapp.db import sqlite
 from webapp.db.sql import connection
 from webapp.settings.database_url import Postgres
+
+if not settings.ON_SQLITE:  # else what it needs is not loaded
+    from webapp.db import postgresql
 
 MODELS = [
     "webapp.accounts.models",
@@ -35,22 +37,15 @@ MODELS = [
 ]
 
 
-# What a database that is away or overloaded raises. Many of asyncpg's own errors come through untranslated: while it
-# shuts down or starts, when it has no connection left, when the database or the role of the URL does not exist.
-DOWN = (
+# What a database that is away or overloaded raises.
+DOWN: tuple[type[Exception], ...] = (
     DBConnectionError,
     OperationalError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
     # Of a connection that breaks, and of a statement that takes too long. No other OSError: what `connect` meets is
     # a DBConnectionError, and a file that is missing is not the database's fault.
     ConnectionError,
     TimeoutError,
+    *(() if settings.ON_SQLITE else postgresql.DOWN),
 )
 
 
@@ -65,18 +60,11 @@ def _postgres(postgres: Postgres) -> dict[str, Any]:
         "maxsize": POOL_SIZE,
         "timeout": postgres.connect_seconds,
         "command_timeout": STATEMENT_SECONDS,
-        "reset": _leave_as_it_is,
+        "reset": postgresql.leave_as_it_is,
     }
     if postgres.statement_cache_size is not None:
         credentials["statement_cache_size"] = postgres.statement_cache_size
     return {"engine": "webapp.db.postgresql", "credentials": credentials}
-
-
-async def _leave_as_it_is(_: asyncpg.Connection) -> None:
-    """
-    A connection that goes back to the pool: it has no open transaction any more, and nothing else is ever set on one.
-    asyncpg would ask the database to reset it after every statement, which takes as long as most statements.
-    """
 
 
 def _sqlite() -> dict[str, Any]:
@@ -90,6 +78,12 @@ def _sqlite() -> dict[str, Any]:
 def problem() -> str | None:
     """Return why the database is asked in Tortoise's own way, which is slower; None where it is asked in ours."""
     return sqlite.problem() if settings.ON_SQLITE else postgresql.problem()
+
+
+async def check_sessions() -> None:
+    """On PostgreSQL: raise Shared where a pgbouncer gives each transaction another session, which nobody knows of."""
+    if not settings.ON_SQLITE:
+        await postgresql.check_sessions()
 
 
 def config(is_patient: bool = False) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalEr
 
 from webapp import settings
 from webapp.db.readers import turn
+from webapp.db.refusals import Shared
 
 # The one whose private parts are used here, as pyproject.toml has it.
 KNOWN_VERSION = "1.1.9"
@@ -25,6 +26,19 @@ LIMITED_CONNECTIONS = 4
 # How much longer than the database itself is waited for it, where it has a time limit and does not hold it.
 GRACE_SECONDS = 1.0
 PLACE = ("host", "port", "user", "password", "database")
+# Errors of a server that is away or overloaded which come through untranslated: while it shuts down or starts, when it
+# has no connection left, when the database or the role of the URL does not exist.
+DOWN = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+# What a server that is there says to a statement, as of a table that is not there.
+Refused = asyncpg.PostgresError
 
 
 @cache
@@ -44,10 +58,6 @@ async def connect(*args: Any, **options: Any) -> asyncpg.Connection:
     except OSError as error:  # of a socket, a name, a certificate: only here is it known that it is the database's
         seconds = settings.POSTGRES.connect_seconds
         raise DBConnectionError(str(error) or f"no connection within {seconds} seconds") from error
-
-
-class Shared(Exception):
-    """Something between us and the database hands our statements to sessions that are not ours alone."""
 
 
 async def check_sessions() -> None:
@@ -82,6 +92,24 @@ async def prepare_connection(connection: asyncpg.Connection) -> None:
     assert settings.POSTGRES
     if settings.POSTGRES.statement_cache_size != 0:  # else the session is not ours: see check_sessions
         await connection.execute(WITHOUT_JIT)
+
+
+async def leave_as_it_is(_: asyncpg.Connection) -> None:
+    """
+    A connection that goes back to the pool: it has no open transaction any more, and nothing else is ever set on one.
+    asyncpg would ask the database to reset it after every statement, which takes as long as most statements.
+    """
+
+
+async def fetch_once(query: str) -> Sequence[Any]:
+    """Return the rows of a query, by a connection of its own."""
+    assert settings.POSTGRES
+    # Without prepared statements, which a pgbouncer may not know.
+    connection = await connect(timeout=settings.POSTGRES.connect_seconds, statement_cache_size=0)
+    try:
+        return cast(Sequence[Any], await connection.fetch(query))
+    finally:
+        await connection.close()
 
 
 async def fetch(client: Any, query: str, values: Sequence[Any], seconds: float | None = None) -> Sequence[Any]:

@@ -11,7 +11,10 @@ from tortoise.connection import get_connection
 from tortoise.queryset import QuerySet
 
 from webapp import settings
-from webapp.db import postgresql, sqlite
+from webapp.db import sqlite
+
+if not settings.ON_SQLITE:  # else what it needs is not loaded
+    from webapp.db import postgresql
 
 DELETE_BATCH_SIZE = 500
 

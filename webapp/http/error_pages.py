@@ -38,8 +38,10 @@ MESSAGES = {
 }
 
 
+# What a view may answer itself, with what was typed.
+REFUSED: tuple[type[Exception], ...] = (Problem, *engine.DOWN)
 # What becomes a page; anything else is a fault of ours, and goes to the log as well.
-HANDLED = (Problem, HTTPException, *engine.DOWN)
+HANDLED: tuple[type[Exception], ...] = (*REFUSED, HTTPException)
 
 
 def response_to(request: Request, error: Exception) -> Response:

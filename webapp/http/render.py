@@ -16,6 +16,7 @@ from webapp import settings
 from webapp.core import clock, i18n
 from webapp.core.lifetime import Slot
 from webapp.http import assets
+from webapp.http.compiled import CompiledTemplates
 from webapp.http.urls import path_for
 
 # What is called without a look for the context: these are functions, those are cached ones.
@@ -68,6 +69,7 @@ environment = InliningEnvironment(
     trim_blocks=True,
     lstrip_blocks=True,
     auto_reload=settings.DEBUG,
+    bytecode_cache=CompiledTemplates(),
     extensions=["jinja2.ext.i18n"],
 )
 

@@ -14,12 +14,12 @@ from webapp.conversations.access import FindSeat
 from webapp.conversations.seats import Seat
 from webapp.core.errors import NotFound, Problem, Unavailable, Unsure
 from webapp.core.i18n import Text
-from webapp.db import engine
 from webapp.files.attaching import attach
 from webapp.files.descriptions import FIELD
 from webapp.files.sending_queries import MAX_FILES, PendingFile, pending_files
 from webapp.http import responses
 from webapp.http.client import client
+from webapp.http.error_pages import REFUSED
 from webapp.http.forms import read_form_with_files, read_repeated
 from webapp.http.limits import throttle
 from webapp.messages import page
@@ -103,7 +103,7 @@ async def receive(request: Request, find_seat: FindSeat, post: Post) -> Response
         return await show(request, seat, form, 422 if refused else 200, arrived=arrived, refused=refused)
     try:
         return await post(request, seat, form, codes)
-    except (Problem, *engine.DOWN) as error:
+    except REFUSED as error:
         return await _refuse(request, seat, form, arrived, error)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from webapp import settings
 from webapp.conversations import kinds
-from webapp.db import engine, postgresql, sql
+from webapp.db import engine, sql
 from webapp.messages import index
 from webapp.messages.index import Row
 
@@ -203,4 +203,6 @@ async def reindex() -> None:
 
 
 async def _maintain(statement: str) -> None:
+    from webapp.db import postgresql
+
     await postgresql.fetch(sql.connection(), statement, (), REINDEX_SECONDS)

@@ -14,11 +14,10 @@ from webapp.conversations.seats import RoomRow, Seat
 from webapp.core.errors import NotFound, Problem, SignInRequired, Unavailable, Unsure
 from webapp.core.i18n import Text, _
 from webapp.core.lifetime import Slot
-from webapp.db import engine
 from webapp.files.sending_queries import pending_files
 from webapp.http import cookie, render, responses
 from webapp.http.client import client
-from webapp.http.error_pages import problem_response
+from webapp.http.error_pages import REFUSED, problem_response
 from webapp.http.page_mode import PageMode
 from webapp.http.params import is_in_query, query, whole
 from webapp.http.urls import path_for
@@ -281,5 +280,5 @@ async def _seat_to_refuse(request: Request, problem: Problem) -> Seat | None:
         return None
     try:
         return await access.for_reading(request)
-    except (Problem, *engine.DOWN):
+    except REFUSED:
         return None

@@ -18,12 +18,12 @@ from webapp.conversations.seats import Seat
 from webapp.core import clock
 from webapp.core.errors import NotFound, Problem, SignInRequired
 from webapp.core.i18n import _
-from webapp.db import engine
 from webapp.files.descriptions import FIELD, describe
 from webapp.files.queries import NO_FILES, files_of
 from webapp.files.sending_queries import CODE
 from webapp.http import responses
 from webapp.http.client import client
+from webapp.http.error_pages import REFUSED
 from webapp.http.forms import read_form, read_prefixed, read_repeated
 from webapp.http.limits import throttle
 from webapp.http.page_mode import PageMode
@@ -95,7 +95,7 @@ async def post(request: Request) -> Response:
         if form["author"] not in ("", seat.viewer.code):
             raise SignInRequired
         posted = await _store(request, seat, form, codes)
-    except (Problem, *engine.DOWN) as error:
+    except REFUSED as error:
         return await page.refuse_post(request, error, form, codes)
     broadcasts.posted(seat, posted)
     # Of an open page of the version before script does not say it, and swaps in another answer: drop that in 0.3.

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Iterator
 from time import monotonic
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-
 from webapp.core.lifetime import Slot
 from webapp.db import engine
 from webapp.files.usage import Usage, free_bytes, total_usage
@@ -32,12 +30,12 @@ class FileMetrics:
         except engine.DOWN:
             return
 
-    def metrics(self) -> Iterator[Metric]:
-        """Yield the figures, none before the first count."""
+    def figures(self) -> Iterator[tuple[str, str, int]]:
+        """Yield the name of each figure, what it is, and its value; none before the first count."""
         if self._counted_at is not None:
-            yield GaugeMetricFamily("parley_files", "Files of messages.", self._usage.files)
-            yield GaugeMetricFamily("parley_files_bytes", "What they use.", self._usage.bytes)
-            yield GaugeMetricFamily("parley_disk_free_bytes", "What is free where the data folder is.", self._free)
+            yield "parley_files", "Files of messages.", self._usage.files
+            yield "parley_files_bytes", "What they use.", self._usage.bytes
+            yield "parley_disk_free_bytes", "What is free where the data folder is.", self._free
 
 
 file_metrics = Slot[FileMetrics]("metrics of files")

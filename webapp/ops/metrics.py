@@ -13,40 +13,21 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 from prometheus_client.registry import Collector
-from starlette.requests import Request
 from starlette.responses import Response
 
 from webapp import __version__
-from webapp.core.errors import NotFound
 from webapp.core.faults import faults
-from webapp.db import engine
-from webapp.http.client import is_operator
 from webapp.live import counters, hub
-from webapp.messages import indexing
 from webapp.ops.file_metrics import file_metrics
 
 # Of what the library knows about a process, these are enough to see a leak.
 PROCESS_METRICS = {"process_resident_memory_bytes", "process_open_fds"}
-# How long the database is waited for.
-TIMEOUT_SECONDS = 2.0
 
 
-async def show(request: Request) -> Response:
-    """Answer the operator; for anybody else there is no such page."""
-    if not is_operator(request):
-        raise NotFound
+def exposition(indexed: float | None) -> Response:
+    """Return all figures as Prometheus reads them; `indexed` is which part of the messages search finds, if known."""
     headers = {"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
-    await file_metrics().refresh()
-    return Response(generate_latest(Metrics(await _indexed())), 200, headers)
-
-
-async def _indexed() -> float | None:
-    """Return which part of the messages search finds; None while the database is away, when the rest counts more."""
-    try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            return await indexing.progress()
-    except engine.DOWN:
-        return None
+    return Response(generate_latest(Metrics(indexed)), 200, headers)
 
 
 class Metrics(Collector):
@@ -60,7 +41,7 @@ class Metrics(Collector):
         yield from _pages()
         yield from _engine()
         yield from _faults()
-        yield from file_metrics().metrics()
+        yield from (GaugeMetricFamily(*figure) for figure in file_metrics().figures())
         if self._indexed is not None:
             yield GaugeMetricFamily(
                 "parley_search_indexed",
