@@ -14,6 +14,7 @@ from webapp.core.clock import use_locale
 from webapp.http import cookie, error_pages, negotiate
 from webapp.http.headers import with_security_headers
 from webapp.http.proxies import ProxyHeaders
+from webapp.http.request import SharedRequest
 from webapp.http.routes import Address
 from webapp.live.admission import STAY
 from webapp.live.wire import Wire, transport_of
@@ -39,7 +40,7 @@ class Application(Starlette):
         scope["transport"], scope["wire"] = transport_of(send), Wire.below(send)
         headers = scope["headers"]  # uvicorn's own list: what reads it puts a copy in its place
         cookie.drop_escaped(scope)
-        request = Request(scope)
+        request = SharedRequest(scope)
         with use_locale(_language(request)):
             try:
                 # Around everything, so that the page of an error has the headers too.

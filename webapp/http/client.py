@@ -3,7 +3,6 @@
 import hmac
 import ipaddress
 import secrets
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -56,8 +55,7 @@ class Mask(Protocol):
     def as_viewer(self, session_id: int) -> Viewer: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """
     The facts of one request.
 
@@ -120,18 +118,18 @@ def identify(request: Request, viewer: Viewer) -> None:
     """Replace the request's client by the same with this viewer, in whose language the answer will be."""
     found = client(request)
     language = i18n.current_language().code
-    request.scope[KEY] = replace(found, viewer=viewer, session_id=viewer.session_id, language=language)
+    request.scope[KEY] = found._replace(viewer=viewer, session_id=viewer.session_id, language=language)
 
 
 def put_on(request: Request, mask: Mask) -> None:
     """Replace the request's viewer by the mask that hides them."""
     found = client(request)
-    request.scope[KEY] = replace(found, viewer=mask.as_viewer(found.session_id), mask=mask)
+    request.scope[KEY] = found._replace(viewer=mask.as_viewer(found.session_id), mask=mask)
 
 
 def fail_database(request: Request) -> None:
     """Note that the session or the mask could not be read; the views decide what becomes of the request."""
-    request.scope[KEY] = replace(client(request), viewer=None, database_failed=True)
+    request.scope[KEY] = client(request)._replace(viewer=None, database_failed=True)
 
 
 def rejects_cookies(request: Request) -> bool:

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Collection
 from typing import NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from webapp import settings
 from webapp.http.client import client
@@ -136,19 +136,44 @@ def _type(request: Request) -> tuple[bytes, dict[bytes, bytes]]:
 async def _parsed(request: Request) -> FormData:
     kind, options = _type(request)
     if kind == URLENCODED:
-        return _decoded(await request.body())
+        return _decoded(await _body(request))
     if kind == MULTIPART:
         return await _parts(request, options.get(b"boundary", b""))
     return FormData()
 
 
+async def _body(request: Request) -> bytes:
+    """Return the body: Starlette's way through a generator is for bodies that are not read whole."""
+    chunks, has_more = list[bytes](), True
+    while has_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        has_more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
 def _decoded(body: bytes) -> FormData:
-    """Return the fields of an urlencoded body: Starlette's parser is made for files, and takes ten times as long."""
-    try:
-        pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError:
-        raise HTTPException(400) from None
-    return FormData(list[tuple[str, str | UploadFile]](pairs))
+    """
+    Return the fields of an urlencoded body: Starlette's parser is made for files, and takes ten times as long.
+
+    As `urllib.parse.parse_qsl` reads one of valid UTF-8, with blank values, in half the time.
+    """
+    if body.count(b"&") >= MAX_FIELDS:
+        raise HTTPException(400)
+    pairs: list[tuple[str, str | UploadFile]] = []
+    for field in body.split(b"&"):
+        if field:
+            name, _, value = field.partition(b"=")
+            pairs.append((_unquoted(name), _unquoted(value)))
+    return FormData(pairs)
+
+
+def _unquoted(text: bytes) -> str:
+    """By the standard of browsers (WHATWG, URL): invalid UTF-8 is replaced."""
+    text = text.replace(b"+", b" ")
+    return (unquote_to_bytes(text) if b"%" in text else text).decode(errors="replace")
 
 
 async def _parts(request: Request, boundary: bytes) -> FormData:

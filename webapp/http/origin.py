@@ -16,6 +16,7 @@ from webapp.core.faults import faults
 from webapp.core.i18n import _
 from webapp.http import forms, params, security_log
 from webapp.http.client import client
+from webapp.http.request import SharedRequest
 from webapp.http.urls import path_for
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -51,7 +52,7 @@ def bounded(request: Request) -> Request:
     """
     most = _most_bytes(request)
     _require_length(request, most)
-    return Request(request.scope, _bounded(request, most))
+    return SharedRequest(request.scope, _bounded(request, most))
 
 
 def require_host(request: Request) -> None:

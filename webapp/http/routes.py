@@ -23,6 +23,7 @@ from webapp.db import engine
 from webapp.http import client as clients
 from webapp.http import error_pages, forms, origin
 from webapp.http.client import Kind, Mask, Viewer
+from webapp.http.request import SharedRequest, forget
 from webapp.live.admission import StreamAdmission
 
 View = Callable[[Request], Awaitable[Response]]
@@ -118,7 +119,7 @@ class StreamAddress(Address):
         try:
             await self._admission(scope, receive, send)
         except TooManyStreams as problem:
-            request = Request(scope, receive, send)
+            request = SharedRequest(scope, receive, send)
             clients.read(request, self.kind)
             await error_pages.problem_response(request, problem)(scope, receive, send)
 
@@ -197,7 +198,7 @@ class Entrances:
 
     async def _enter(self, address: Address, scope: Scope, receive: Receive, send: Send) -> None:
         scope.update(self._scope)
-        request = Request(scope, receive, send)
+        request = SharedRequest(scope, receive, send)
         clients.read(request, address.kind)
         try:
             response = await self._answer(address, request)
@@ -206,6 +207,7 @@ class Entrances:
             error.__traceback__ = None  # else its frames hold the request until the collector comes
         except ClientDisconnect:  # nobody is there any more who could be answered
             return
+        forget(scope)
         await response(scope, receive, send)
 
     async def _answer(self, address: Address, request: Request) -> Response:
@@ -244,7 +246,7 @@ class Entrances:
             clients.fail_database(request)
 
     async def _enter_without_session(self, address: Address, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
+        request = SharedRequest(scope, receive, send)
         try:
             origin.require_host(request)
             response = await address.answer(request)
