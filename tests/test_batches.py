@@ -15,6 +15,7 @@ from webapp.accounts.sessions import GUEST_LIFETIME, Session
 from webapp.accounts.viewer import Viewer
 from webapp.conversations.models import Room
 from webapp.conversations.queries import seat_by_key, seats_by_key
+from webapp.core import batches as batches_module
 from webapp.core.batches import MAX_KEYS, Batches, padded
 from webapp.relationships.models import Block
 
@@ -42,6 +43,20 @@ async def test_those_who_ask_in_one_turn_are_answered_by_one_reading_each_with_t
     batches = Batches(source.read)
     assert await asyncio.gather(*map(batches.get, [3, 1, 3, 2])) == [6, 2, 6, 4]
     assert source.readings == [[3, 1, 3, 2]]
+
+
+async def test_after_a_reading_keys_wait_for_others_until_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_module, "GATHERING_SECONDS", 3600)
+    source = Source()
+    batches = Batches(source.read)
+    assert await batches.get(1) == 2
+    waiting = [asyncio.ensure_future(batches.get(key)) for key in range(MAX_KEYS - 1)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert source.readings == [[1]]
+    assert await batches.get(100) == 200
+    assert await asyncio.gather(*waiting) == [2 * key for key in range(MAX_KEYS - 1)]
+    assert source.readings == [[1], [*range(MAX_KEYS - 1), 100]]
 
 
 async def test_more_than_fit_are_read_in_parts() -> None:

@@ -9,11 +9,13 @@ V = TypeVar("V")
 
 # So many keys at most are read together: a power of two, as `padded` makes of what a query asks for.
 MAX_KEYS = 32
+# So long after a reading began, keys wait for others: of a thousand connections at once the loop accepts one a turn.
+GATHERING_SECONDS = 0.005
 
 
 class Batches(Generic[K, V]):
     """
-    Reads the keys that are asked for within one turn of the event loop together; one alone is read at once.
+    Reads keys that are asked for at the same time together; one that is asked for after a pause is read at once.
 
     `read` returns the value of each key, in their order. What it raises, all those get whose keys it was given.
     """
@@ -22,19 +24,24 @@ class Batches(Generic[K, V]):
         self._read = read
         self._waiting: list[tuple[K, asyncio.Future[V]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._began_at = 0.0
 
     async def get(self, key: K) -> V:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[V] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._begin)
+            loop.call_at(self._began_at + GATHERING_SECONDS, self._begin)
         self._waiting.append((key, answer))
+        if len(self._waiting) == MAX_KEYS:
+            self._begin()
         return await answer
 
     def _begin(self) -> None:
+        """Called once more when all that waited were read because they were many."""
         waiting, self._waiting = [one for one in self._waiting if not one[1].done()], []
-        for start in range(0, len(waiting), MAX_KEYS):
-            task = asyncio.ensure_future(self._answer(waiting[start : start + MAX_KEYS]))
+        if waiting:
+            self._began_at = asyncio.get_running_loop().time()
+            task = asyncio.ensure_future(self._answer(waiting))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
