@@ -378,11 +378,11 @@ static void read_from(struct connection *c) {
     if (length < 0 && errno == EAGAIN) return;
     if (length <= 0) return end(c, length ? strerror(errno) : "the server closed a connection");
     uint64_t now = now_us();
-    bytes_read += length;
     if (c->is_poster) {
         keep(c, bytes, length);
         read_answer(c, now);
     } else if (c->state == OPEN) {
+        bytes_read += length;
         (websocket ? unframe : look_for_markers)(c, bytes, length, now);
     } else {
         keep(c, bytes, length);
