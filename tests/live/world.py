@@ -270,8 +270,9 @@ class Entry(Item):
 
     def __init__(self, person: int, room: int, shown: str) -> None:
         super().__init__(person, f"room:{room}", hash(shown))
-        self.still = hash(shown[:-1])
-        self.line, self.change = both(f"> {room} {shown}"), both(f"/ {room} {shown[-1]}")
+        version, _, mark = shown.partition("/")
+        self.still = hash(mark)
+        self.line, self.change = both(f"> {room} {shown}"), both(f"/ {room} {version}")
 
     def frame(self, reader: Reader, is_new: bool, is_on_top: bool) -> Frame:
         return self.change if is_on_top else self.line
@@ -654,7 +655,7 @@ class Client:
             self.sidebar[self.top] = facts[1]
         elif what == "/":
             assert self.top == int(facts[0]), f"a change of {facts[0]}, while {self.top} is on top"
-            self.sidebar[self.top] = self.sidebar[self.top][:-1] + facts[1]
+            self.sidebar[self.top] = f"{facts[1]}/{self.sidebar[self.top].partition('/')[2]}"
         else:
             self.sidebar.pop(int(facts[0]), None)
 
