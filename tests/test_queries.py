@@ -341,7 +341,7 @@ async def listen(client: Any) -> dict[str, list[tuple[str, list[Any]]]]:
     from webapp.presence.tracker import tracker
     from webapp.relationships.queries import blocked_either_way
     from webapp.rooms import opening
-    from webapp.sidebar.queries import person_facts, room_facts
+    from webapp.sidebar.fact_queries import person_facts, room_facts
 
     # An open page that lists people, so that dots are read.
     hub().join(Reader([CHANNEL], None, "sse", frozenset(), {"session": 1, "user": 2}))
@@ -554,6 +554,7 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
     from webapp.presence.tracker import tracker
     from webapp.relationships import queries as relationships
     from webapp.search import queries as search
+    from webapp.sidebar import fact_queries
     from webapp.sidebar import queries as sidebar
     from webapp.strangers import queries as strangers
 
@@ -685,8 +686,8 @@ async def every_query(token: str) -> dict[str, Awaitable[object]]:
         (sidebar.waiting_counts, [user.id, other.id]),
         (sidebar.list_entries_by_user, [user.id, other.id]),
         (sidebar.entries_for, [(user.id, 1), (other.id, 1)]),
-        (sidebar.room_facts, [1, 2]),
-        (sidebar.person_facts, [user.id, other.id]),
+        (fact_queries.room_facts, [1, 2]),
+        (fact_queries.person_facts, [user.id, other.id]),
         (groups.people_by_group, [1, 2]),
         (groups.groups_with, other.code),
         (groups.groups_among, [1, 2]),

@@ -8,7 +8,8 @@ from webapp.conversations.levels import ALL, MENTIONS
 from webapp.files.queries import NO_FILES, files_of
 from webapp.inbox.queries import Ranges, Unread, unread_calls, unread_messages
 from webapp.inbox.unread import MAX_ROOMS, Shown
-from webapp.sidebar.queries import EntryRow, unread_entries
+from webapp.sidebar.queries import unread_entries
+from webapp.sidebar.rows import EntryRow
 
 MAX_LINES = 500
 # So many of one room at least, where there are several with more than fit.

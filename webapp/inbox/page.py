@@ -11,7 +11,8 @@ from webapp.http.params import whole
 from webapp.inbox.queries import CALLS, FRIEND, LAST, MAX_FOLDED, REACTION, Line, lines
 from webapp.inbox.unread import MAX_ROOMS, Shown
 from webapp.messages.mentions import ANSWERED, EVERYONE, NAMED
-from webapp.sidebar.queries import EntryRow, unread_entries
+from webapp.sidebar.queries import unread_entries
+from webapp.sidebar.rows import EntryRow
 
 PAGE_SIZE = 30
 # Lines about chats of two, of which the list at the side knows: something unread, and who is no friend yet.

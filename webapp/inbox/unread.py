@@ -6,7 +6,7 @@ from typing import NamedTuple
 from webapp.core.errors import Invalid
 from webapp.core.i18n import _
 from webapp.http.params import whole
-from webapp.sidebar.queries import EntryRow
+from webapp.sidebar.rows import EntryRow
 
 # Rooms with something unread that one page knows of.
 MAX_ROOMS = 500

@@ -10,7 +10,8 @@ from webapp.accounts.viewer import Person
 from webapp.http import render
 from webapp.live import Frame, Payload, Reader, frames
 from webapp.presence.last_seen import last_seen_for
-from webapp.sidebar.queries import EntryRow, Waiting
+from webapp.sidebar.queries import Waiting
+from webapp.sidebar.rows import EntryRow
 
 # In an endless document CSS orders the entries. Its integers end at 2**31: seconds since 2026 fit for some decades.
 ORDER_EPOCH = 1_767_225_600

@@ -19,7 +19,8 @@ from webapp.http.urls import path_for
 from webapp.live import hub
 from webapp.sidebar.chat_typing import rooms_typed_in
 from webapp.sidebar.entries import entry_html, typed_entry_html
-from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, EntryRow, contacts_digest, digest, list_entries
+from webapp.sidebar.queries import OLDER_PAGE, PAGE_SIZE, list_entries
+from webapp.sidebar.rows import EntryRow, contacts_digest, digest
 
 EMPTY_FORM = {"name": "", "topic": "", "face": "", "kind": ""}
 

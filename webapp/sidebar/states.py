@@ -12,21 +12,10 @@ from webapp.live.items import Item, Pair, Welcome
 from webapp.live.providers import StreamWatcher
 from webapp.relationships import queries as relationships
 from webapp.sidebar.entries import CONTACTS_CHANGED, EntryFrames, online_frames, waiting_frame
+from webapp.sidebar.fact_queries import PersonFact, RoomFact, person_facts, room_facts
 from webapp.sidebar.inbox_news import entries_changed
-from webapp.sidebar.queries import (
-    OLDER_PAGE,
-    EntryRow,
-    PersonFact,
-    RoomFact,
-    Waiting,
-    contacts_digest,
-    digest,
-    entries_for,
-    list_entries_by_user,
-    person_facts,
-    room_facts,
-    waiting_counts,
-)
+from webapp.sidebar.queries import OLDER_PAGE, Waiting, entries_for, list_entries_by_user, waiting_counts
+from webapp.sidebar.rows import EntryRow, contacts_digest, digest
 
 # Sent instead of the digest of contacts: what that page shows of them is out of date.
 STALE = "!"
