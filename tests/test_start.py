@@ -224,3 +224,22 @@ def test_a_template_is_compiled_again_by_another_version_of_what_compiles_it(
     monkeypatch.setattr(compiled.metadata, "version", lambda name: "4.0")
     assert [compiler(), compiler()] == [1, 0]
     compiled.made_by.cache_clear()
+
+
+def test_a_template_is_compiled_again_when_one_that_it_may_include_is_another(
+    compiler: Callable[..., int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    included = tmp_path / "templates" / "_included.html"
+    included.parent.mkdir()
+    monkeypatch.setattr(settings, "TEMPLATES", included.parent)
+    for text in ("one", "two"):
+        included.write_text(text)
+        compiled.made_by.cache_clear()
+        assert [compiler(), compiler()] == [1, 0]
+    included.rename(included.with_name("_other.html"))
+    compiled.made_by.cache_clear()
+    assert [compiler(), compiler()] == [1, 0]
+    compiled.made_by.cache_clear()
+    monkeypatch.setattr(settings, "DEBUG", True)  # which puts nothing in place
+    assert [compiler(), compiler()] == [1, 0]
+    compiled.made_by.cache_clear()

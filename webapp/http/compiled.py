@@ -38,9 +38,13 @@ def _name(bucket: Bucket) -> str:
 
 @cache
 def made_by() -> bytes:
-    """What the code depends on besides its source: Jinja, and how render.py sets it up."""
-    version, options = metadata.version("jinja2"), Path(__file__).with_name("render.py").read_bytes()
-    return sha256(version.encode() + options).hexdigest().encode()
+    """What the code depends on besides its source: Jinja, how render.py sets it up, and what a template includes."""
+    digest = sha256(f"{metadata.version('jinja2')} {settings.DEBUG}".encode())
+    digest.update(Path(__file__).with_name("render.py").read_bytes())
+    for path in sorted(settings.TEMPLATES.rglob("*.html")):
+        source = path.read_bytes()
+        digest.update(b"%b %d %b" % (path.relative_to(settings.TEMPLATES).as_posix().encode(), len(source), source))
+    return digest.hexdigest().encode()
 
 
 def _signature(bucket: Bucket, code: bytes) -> bytes:
