@@ -13,6 +13,7 @@ import asyncpg
 from tests.servers import ROOT, Postgres
 
 CAST = {"app", "visitor", "alice", "bob", "charlie", "admin", "room"}  # the fixtures of conftest.py with a database
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # It is a second run of tests that run anyway, so that they may be left out while working on something else.
 IS_SECOND_RUN = "TEST_DATABASE_URL" in os.environ
 # The longest that one test may take there, and all of them; it is ended with the stacks of all threads in what it said.
@@ -20,10 +21,16 @@ LONGEST_SECONDS, PATIENCE_SECONDS = 120, 800
 
 
 def meets_the_cast(path: Path) -> bool:
-    """Whether a test of the file, or a fixture of its own, asks for the application in this process."""
-    functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.AsyncFunctionDef)]
-    asking = [node for node in functions if node.name.startswith("test_") or node.decorator_list]
-    return any(argument.arg in CAST for function in asking for argument in function.args.args)
+    """
+    Whether a test of the file, or a fixture of its own, asks for the application in this process.
+
+    A file whose own fixture is called `app` starts another process, with a database of its own in either run.
+    """
+    functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, FUNCTIONS)]
+    others = {node.name for node in functions}
+    asynchronous = [node for node in functions if isinstance(node, ast.AsyncFunctionDef)]
+    asking = [node for node in asynchronous if node.name.startswith("test_") or node.decorator_list]
+    return any(argument.arg in CAST - others for function in asking for argument in function.args.args)
 
 
 def files() -> list[Path]:
