@@ -39,7 +39,7 @@ from webapp.app import app as the_app  # noqa: E402
 from webapp.conversations import access, members  # noqa: E402
 from webapp.conversations.models import Room  # noqa: E402
 from webapp.db import migrate as schema  # noqa: E402
-from webapp.http import cookie, render  # noqa: E402
+from webapp.http import cookie, render, responses  # noqa: E402
 from webapp.live import hub  # noqa: E402
 from webapp.media.images import ProcessedImage  # noqa: E402
 from webapp.messages.models import Message, new_nonce  # noqa: E402
@@ -217,6 +217,23 @@ def parts_are_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(render, "part", checked)
     monkeypatch.setitem(render.environment.globals, "render_part", checked)
+
+
+@pytest.fixture(autouse=True)
+def tags_are_of_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every test, no two pages that differ by a byte have one ETag, or a browser would show the old one."""
+    tagged: dict[str, list[bytes]] = {}
+    etag = responses.Body.etag
+
+    def checked(self: responses.Body, *volatile: str) -> str:
+        tag, page = etag(self, *volatile), [self.before, self.after]
+        for text in filter(None, volatile):
+            page = [part.replace(text.encode(), b"") for part in page]
+        page.append(self.log.html)
+        assert tagged.setdefault(tag, page) == page, f"{tag} is of two pages"
+        return tag
+
+    monkeypatch.setattr(responses.Body, "etag", checked)
 
 
 @pytest.fixture

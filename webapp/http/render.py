@@ -1,10 +1,11 @@
 """HTML from templates: the only file that knows Jinja."""
 
+import secrets
 from collections.abc import Hashable
 from functools import cache
 from hashlib import blake2b
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
@@ -159,6 +160,25 @@ def fragment(name: str, **context: object) -> str:
         return "".join(template.root_render_func(known))
     except Exception:
         environment.handle_exception()  # says where in the template it was
+
+
+# In a page it stands for what is put in encoded. Nobody can know it, and so nobody can write it.
+MARK = f"<!--{secrets.token_hex(16)}-->"
+
+
+class Encoded(NamedTuple):
+    """HTML that may be long, encoded once for all pages in which it stands, each of them once; and its digest."""
+
+    html: bytes
+    digest: bytes
+
+    @classmethod
+    def of(cls, html: str) -> "Encoded":
+        encoded = html.encode()
+        return cls(encoded, blake2b(encoded, digest_size=16).digest())
+
+    def __html__(self) -> str:
+        return MARK
 
 
 class Parts(LRUCache[Hashable, Markup]):

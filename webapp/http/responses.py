@@ -4,7 +4,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import brotli
 from starlette.requests import Request
@@ -22,9 +22,40 @@ PAGE_HEADERS = {
 }
 
 
-def fragment_response(name: str, status: int = 200, **context: object) -> Response:
+class Body(NamedTuple):
+    """A page, encoded: what is before its log, the log, and what is after it; all before it where it has none."""
+
+    before: bytes
+    log: render.Encoded
+    after: bytes
+
+    @classmethod
+    def of(cls, html: str, log: render.Encoded | None) -> "Body":
+        if log is None:
+            return cls(html.encode(), NO_LOG, b"")
+        before, mark, after = html.partition(render.MARK)
+        return cls(before.encode(), log if mark else NO_LOG, after.encode())
+
+    def joined(self) -> bytes:
+        return b"".join((self.before, self.log.html, self.after))
+
+    def etag(self, *volatile: str) -> str:
+        """Return a digest of what the viewer sees; a nonce is new in every answer, and does not make the page new."""
+        before, after = self.before, self.after
+        for text in filter(None, volatile):
+            before, after = before.replace(text.encode(), b""), after.replace(text.encode(), b"")
+        digest = blake2b(b"%d:%b%b" % (len(before), before, self.log.digest), digest_size=12)
+        digest.update(after)
+        return f'W/"{digest.hexdigest()}"'
+
+
+NO_LOG = render.Encoded.of("")
+
+
+def fragment_response(name: str, status: int = 200, **context: Any) -> Response:
     """Return a fragment as the whole answer."""
-    return Response(render.fragment(name, **context), status, PAGE_HEADERS, "text/html")
+    body = Body.of(render.fragment(name, **context), context.get("log"))
+    return Response(body.joined(), status, PAGE_HEADERS, "text/html")
 
 
 def supervisor(request: Request, path: str) -> str:
@@ -46,14 +77,15 @@ def page(request: Request, name: str, status: int = 200, is_cacheable: bool = Tr
     With `is_cacheable` the browser may store it: with a nonce only if posting changes the rest of the page, or the
     nonce would be used twice.
     """
-    html = _page_html(request, name, context)
+    body = Body.of(_page_html(request, name, context), context.get("log"))
     headers = dict(PAGE_HEADERS) if is_cacheable else PAGE_HEADERS | {"Cache-Control": "no-store"}
     if is_cacheable and status == 200 and request.method in ("GET", "HEAD"):
-        headers["ETag"] = _etag(html, client(request).form_token, context.get("nonce", ""), context.get("made_at", ""))
+        volatile = client(request).form_token, context.get("nonce", ""), context.get("made_at", "")
+        headers["ETag"] = body.etag(*volatile)
         # Who has no cookie gets one with the page.
         if request.cookies and headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-    return _compressed(request, html, status, headers, "text/html")
+    return _compressed(request, body.joined(), status, headers, "text/html")
 
 
 def page_or_fragment(
@@ -69,14 +101,14 @@ def stylesheet_response(request: Request, name: str, **context: Any) -> Response
     headers = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie, Accept-Encoding"}
     # No string in it has a line end. One with many blocked people would take longer.
     text = re.sub(r"\n\s*", "", render.fragment(name, **context))
-    return _compressed(request, text, 200, headers, "text/css", effort=11 if len(text) < MAX_SHORT else 5)
+    return _compressed(request, text.encode(), 200, headers, "text/css", effort=11 if len(text) < MAX_SHORT else 5)
 
 
 def _compressed(
-    request: Request, text: str, status: int, headers: dict[str, str], media_type: str, effort: int = 5
+    request: Request, body: bytes, status: int, headers: dict[str, str], media_type: str, effort: int = 5
 ) -> Response:
     coding = negotiate.encoding(request)
-    body = compress(text.encode(), coding, effort)
+    body = compress(body, coding, effort)
     if coding != "identity":
         headers["Content-Encoding"] = coding
     return Response(body, status, headers, media_type)
@@ -118,10 +150,3 @@ def _page_html(request: Request, name: str, context: Mapping[str, Any]) -> str:
         "mode": PageMode.PLAIN if asking.is_text_browser else PageMode.LIVE,
     }
     return render.fragment(name, **(shared | dict(context)))
-
-
-def _etag(html: str, *volatile: str) -> str:
-    """A digest of what the viewer sees: a nonce or a time is new in every answer, and must not make the page new."""
-    for text in filter(None, volatile):
-        html = html.replace(text, "")
-    return f'W/"{blake2b(html.encode(), digest_size=12).hexdigest()}"'

@@ -13,7 +13,7 @@ from webapp.http import render
 from webapp.messages.markdown import LARGE
 from webapp.messages.queries import MessageRow, list_page
 
-# Characters of HTML that are cached of each: messages, newest pages, whole logs.
+# Characters of HTML, or bytes of whole logs, that are cached of each: messages, newest pages, logs.
 MAX_BYTES = 8_000_000
 # A bound for a changed name or picture whose news was lost.
 LIFETIME_SECONDS = 30.0
@@ -40,9 +40,9 @@ class NewestPage(NamedTuple):
 
 
 class Log(NamedTuple):
-    """The HTML of a log, and the codes of the people in it."""
+    """A log, encoded, and the codes of the people in it."""
 
-    html: Markup
+    encoded: render.Encoded
     people: frozenset[str]
 
 
@@ -57,7 +57,9 @@ class Caches:
         self.newest: TTLCache[Hashable, NewestPage] = TTLCache(
             MAX_BYTES, LIFETIME_SECONDS, getsizeof=lambda page: sum(len(line.html) for line in page.lines)
         )
-        self.logs: TTLCache[Hashable, Log] = TTLCache(MAX_BYTES, LIFETIME_SECONDS, getsizeof=lambda log: len(log.html))
+        self.logs: TTLCache[Hashable, Log] = TTLCache(
+            MAX_BYTES, LIFETIME_SECONDS, getsizeof=lambda log: len(log.encoded.html)
+        )
 
 
 caches = Slot[Caches]("cache of messages")
@@ -81,7 +83,7 @@ def render_log(
     hidden: Hidden = NOTHING_HIDDEN,
     save_data: bool = False,
     is_text: bool = False,
-) -> Markup:
+) -> render.Encoded:
     """
     The messages as they stand in the log of a page, in the language that is spoken.
 
@@ -93,8 +95,8 @@ def render_log(
     key = room.path, room.version, ends, new, hidden, looks
     if (log := caches().logs.get(key)) is None:
         items = _items(room, lines, new, hidden, save_data, is_text)
-        log = caches().logs[key] = Log(Markup("\n").join(items), _people_in(lines))
-    return log.html
+        log = caches().logs[key] = Log(render.Encoded.of("\n".join(items)), _people_in(lines))
+    return log.encoded
 
 
 def _items(
