@@ -81,6 +81,7 @@ def read_token(value: str) -> str:
     return signer("session").unsign(value).decode()
 
 
+@lru_cache(10_000)
 def form_token(session_token: str) -> str:
     return signer("form").get_signature(session_token.encode()).decode()
 

@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from cachetools import LRUCache
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, nodes
 from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
@@ -48,10 +48,24 @@ class _Inlining(NodeTransformer):
         return nodes.Scope(included.body, lineno=node.lineno, environment=environment)
 
 
+def _escaped(value: Any) -> str:
+    return value if type(value) is Markup else escape(value)
+
+
+class _Template(Template):
+    """Jinja's, which copies half of what it writes: what is HTML already, a part or a translated text."""
+
+    @classmethod
+    def _from_namespace(cls, environment: Environment, namespace: Any, known: Any) -> Template:
+        namespace["escape"] = _escaped
+        return super()._from_namespace(environment, namespace, known)
+
+
 class InliningEnvironment(Environment):
     """Jinja's, with includes put in place where templates do not change any more."""
 
     context_class = _Context
+    template_class = _Template
 
     def parsed(self, name: str) -> nodes.Template:
         assert self.loader

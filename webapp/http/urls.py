@@ -1,6 +1,7 @@
 """Addresses by name: app.py lists each with its path and its name, and everything else asks for it by the name."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.routing import Route
@@ -16,6 +17,7 @@ def name_addresses(routes: Iterable[Route]) -> None:
             raise ValueError(f"two addresses are named {route.name}")
 
 
+@lru_cache(10_000)  # a page of a room asks for thirty
 def path_for(name: str, /, **values: object) -> str:
     """Return the path of the address with that name, its values quoted; raise KeyError where there is none."""
     if not values:
