@@ -24,7 +24,7 @@ from tests.bench.wide.options import Options
 from tests.bench.wide.world import World
 from webapp import app as application
 from webapp import settings
-from webapp.db import engine
+from webapp.db import engine, postgresql, sql
 from webapp.live.wire import Wire
 from webapp.ops import indexing
 
@@ -46,6 +46,8 @@ def _adapt() -> None:
     replaced: list[tuple[object, str, object]] = [
         (application, "RegisterTortoise", _no_connection),
         (indexing, "run", _nothing),  # speaks to PostgreSQL alone
+        *((module, "postgresql", postgresql) for module in (engine, sql)),  # which is not loaded on SQLite
+        (engine, "check_sessions", _nothing),
         (Wire, "below", classmethod(lambda cls, send: getattr(getattr(send, "__self__", None), "wire", None))),
     ]
     for owner, name, value in replaced:
