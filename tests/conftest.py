@@ -57,6 +57,7 @@ MOST_WORKERS = 6
 # A worker takes the next file when two tests are left, so with the one test of the first it takes the second, too.
 LONGEST = {
     "tests/test_postgresql_too": 0, "tests/test_postgresql": 340, "tests/test_commands": 140, "tests/test_queries": 50,
+    "tests/test_migrations": 45, "tests/test_interrupted": 45,
     "live/test_model": 50,
     "browser/test_access": 110, "tests/test_processes": 110, "browser/test_returns": 95, "browser/test_endings": 85,
     "clients/test_text_browsers": 85, "faults/test_faults": 85, "browser/test_strangers": 80, "browser/test_live": 70,
