@@ -15,6 +15,7 @@ from tests.query_recorder import record_queries
 from webapp import settings
 from webapp.cli.check import index_damage
 from webapp.conversations.models import Room
+from webapp.core import start_cache
 from webapp.db import sql, transaction
 from webapp.deletion.steps import finish, start_deletion
 from webapp.messages import index, indexing
@@ -257,9 +258,9 @@ only_sqlite = pytest.mark.sqlite
 
 
 def in_files(text: str) -> list[str]:
-    """The files of the data folder that hold it: all of them, whatever they are."""
+    """The files of the data folder that hold it: all of them, but those made of the program's own."""
     folder = Path(settings.DATABASE_URL.removeprefix("sqlite://")).parent
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.parent != start_cache.FOLDER]
     return sorted(path.name for path in files if text.encode() in path.read_bytes())
 
 

@@ -237,12 +237,11 @@ ROOM_INDEXES = {name: f"idx_room_{name}" for name in ROOM_ORDERS}
 
 
 async def test_each_page_of_each_order_is_a_range_of_an_index(admin: Person) -> None:
-    # Among a few accounts the primary key, with all guests in it, would do as well as the index without them.
-    await User.bulk_create(
-        [User(code=new_code(), display_name=f"Guest {number}", is_guest=True) for number in range(500)]
-    )
+    # Among a few, the primary key, with all guests and chats in it, would do as well as the index without them.
+    await User.bulk_create([User(code=new_code(), display_name=f"Guest {n}", is_guest=True) for n in range(500)])
+    await Room.bulk_create([Room(key=f"~{n}", kind=kinds.ANONYMOUS.stored, name="") for n in range(500)])
     if not settings.ON_SQLITE:
-        await sql.execute('ANALYZE "user"')
+        await sql.execute('ANALYZE "user", room')
     moment, tables = (
         datetime.now(UTC).isoformat(),
         re.compile(r"^SCAN (room|user|message|membership)\b(?! USING)", re.M),

@@ -95,7 +95,7 @@ class Window:
         found = entries_in(html)
         if target == "#entries":
             self.entries = found if swap == "innerHTML" else found | self.entries
-        elif target.startswith("#entry-") and " " in target:
+        elif re.match(r"#entry-\d+ ", target) and swap == "innerHTML":
             self._swap_within(*target.split(" ", 1), html)
         elif re.fullmatch(r"#entry-\d+", target) and (number := int(target.rpartition("-")[2])) in self.entries:
             if swap == "delete":

@@ -122,9 +122,11 @@ _TOTALS = f"""
 SELECT COALESCE(SUM(CASE WHEN {_LEVEL} = '{ALL}' AND {_READ_NUMBER} < room.last_number THEN 1 ELSE 0 END), 0) AS behind,
     COALESCE(SUM({_CALLS}), 0) AS all_calls {_HAS} = ? AND membership.read_number < room.last_number
 """
-# All for the one who asks for a page: who is in no room has one row without an entry.
+# All for the one who asks for a page: who is in no room has one row without an entry. Not materialised, PostgreSQL may
+# sum up all of theirs again for each row.
 _SIDEBAR = (
-    f"SELECT * FROM ({_WAITING.format(users='?')}) AS waiting CROSS JOIN ({_TOTALS}) AS totals "
+    f"WITH totals AS MATERIALIZED ({_TOTALS}) "
+    f"SELECT * FROM ({_WAITING.format(users='?')}) AS waiting CROSS JOIN totals "
     f"LEFT JOIN ({_LISTED}) AS listed ON listed.user_id = waiting.viewer_id ORDER BY last_at DESC, room_id DESC"
 )
 
