@@ -3,7 +3,6 @@
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import httpx2
 import pytest
@@ -109,9 +108,12 @@ def ends_with(browser: Firefox, *words: str) -> None:  # noqa: F811
         seen[:] = said(browser)
         return seen[-len(words) :] == list(words)
 
-    with suppress(TimeoutError):
+    problem: object = ""
+    try:
         browser.until(is_so)
-    assert seen[-len(words) :] == list(words)
+    except TimeoutError as late:
+        problem = late
+    assert seen[-len(words) :] == list(words), problem
 
 
 def register(browser: Firefox, site: App, name: str) -> None:  # noqa: F811
