@@ -17,6 +17,16 @@ def rooms_of(reader: BrowserPerson, count: int) -> list[str]:
     return [reader.make_room(f"Room {number:02}") for number in range(count)]
 
 
+def two_rooms(writer: BrowserPerson, reader: BrowserPerson) -> list[str]:
+    """Two rooms in which both are, of which the reader's page lists what is new."""
+    rooms = rooms_of(writer, 2)
+    for room in rooms:
+        reader.send(f"{room}/join")
+    with reader.page.expect_response("**/events?*"):
+        reader.page.goto("/rooms")
+    return rooms
+
+
 def test_the_list_stays_where_it_was_scrolled_to(meet: Meet) -> None:
     alice = meet("alice")
     rooms_of(alice, 20)
@@ -38,11 +48,7 @@ def test_the_list_stays_where_it_was_scrolled_to(meet: Meet) -> None:
 
 def test_the_title_and_the_bar_count_what_is_new_as_it_comes(meet: Meet) -> None:
     alice, ben = meet("alice"), meet("ben")
-    tea, soup = rooms_of(alice, 2)
-    for room in (tea, soup):
-        ben.send(f"{room}/join")
-    with ben.page.expect_response("**/events?*"):
-        ben.page.goto("/rooms")
+    tea, soup = two_rooms(alice, ben)
     assert ben.page.title().startswith("Rooms")
     for number, room in enumerate((tea, soup), 1):
         alice.send(f"{room}/messages", body="hello", nonce=str(number))
@@ -72,11 +78,7 @@ def test_the_title_and_the_bar_count_what_is_new_as_it_comes(meet: Meet) -> None
 
 def test_the_line_and_the_count_of_the_room_on_top_change_in_their_places(meet: Meet) -> None:
     alice, ben = meet("alice"), meet("ben")
-    tea, soup = rooms_of(alice, 2)
-    for room in (tea, soup):
-        ben.send(f"{room}/join")
-    with ben.page.expect_response("**/events?*"):
-        ben.page.goto("/rooms")
+    tea, soup = two_rooms(alice, ben)
     entry = ben.page.locator("#entries > li").first
     for number in (1, 2, 3):
         alice.send(f"{tea}/messages", body=f"<cup> {number}", nonce=str(number))
