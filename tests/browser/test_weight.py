@@ -120,7 +120,14 @@ class Scale:
         return f"{title}: {self.total:,} B on the wire ({parts})"
 
 
+def is_anybody_in_a_room(site: App) -> bool:
+    with closing(sqlite3.connect(next(site.folder.rglob("parley.sqlite3")))) as database:
+        return bool(database.execute("SELECT EXISTS (SELECT 1 FROM visit WHERE room_id > 0)").fetchone()[0])
+
+
 def first_visit(visitor: BrowserPerson, address: str) -> Scale:
+    # Who visited before is gone, or the page would receive that they leave as well.
+    visitor.until(lambda: not is_anybody_in_a_room(visitor.site), "rooms without anybody")
     scale = Scale(visitor)
     visitor.open(address)
     visitor.until(lambda: len(visitor.messages()) == 50, "50 messages")
