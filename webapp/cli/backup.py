@@ -235,7 +235,7 @@ def _move_aside(force: bool) -> list[str]:
         return []
     if not force and _is_lived_in(current):
         raise click.ClickException(f"There are people in {current}. With --force they are put aside first.")
-    aside = settings.DATA_DIR / f"before-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    aside = settings.DATA_DIR / f"before-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     aside.mkdir(mode=0o700)
     for file in (current, *(current.with_name(current.name + end) for end in ("-wal", "-shm"))):
         if file.exists():
