@@ -139,6 +139,12 @@ def first_visit(visitor: BrowserPerson, address: str) -> Scale:
     return scale
 
 
+def first_visit_of_a_room(visitor: BrowserPerson, scout: BrowserPerson) -> Scale:
+    # Who visited before is gone, or the page would receive that they leave as well.
+    visitor.until(lambda: not is_anybody_in_a_room(visitor.site), "rooms without anybody")
+    return first_visit(visitor, room_of(scout))
+
+
 def chat_of(visitor: BrowserPerson, stranger: BrowserPerson) -> str:
     """The address of a chat of the two, who don't know each other and have talked."""
     for person in (visitor, stranger):
@@ -189,9 +195,7 @@ def live_document(person: BrowserPerson, room: str) -> int:
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
 def test_a_first_visit_with_script_is_light(meet: Meet, demo_site: App, figure: list[str], locale: str) -> None:
     visitor = meet("visitor", SCRIPT, site=demo_site, locale=locale)
-    # Who visited before is gone, or the page would receive that they leave as well.
-    visitor.until(lambda: not is_anybody_in_a_room(visitor.site), "rooms without anybody")
-    scale = first_visit(visitor, room_of(meet("scout", site=demo_site)))
+    scale = first_visit_of_a_room(visitor, meet("scout", site=demo_site))
     figure.append(scale.table(f"first visit of a room with script, {locale}"))
     assert scale.weights["document"] <= 10 * KILO
     assert scale.weights["stylesheet"] - by_chance(visitor) <= ROOM_STYLES
@@ -201,9 +205,7 @@ def test_a_first_visit_with_script_is_light(meet: Meet, demo_site: App, figure: 
 
 def test_a_first_visit_without_script_is_light(meet: Meet, demo_site: App, figure: list[str]) -> None:
     visitor = meet("visitor", PLAIN, site=demo_site)
-    # Who visited before is gone, or the page would receive that they leave as well.
-    visitor.until(lambda: not is_anybody_in_a_room(visitor.site), "rooms without anybody")
-    scale = first_visit(visitor, room_of(meet("scout", site=demo_site)))
+    scale = first_visit_of_a_room(visitor, meet("scout", site=demo_site))
     figure.append(scale.table("first visit of a room without script"))
     assert not scale.weights["script"]
     assert scale.weights["stylesheet"] - by_chance(visitor) <= ROOM_STYLES + FRAME_STYLES
